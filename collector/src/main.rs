@@ -1,0 +1,2 @@
+//! The `misar` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Types shared by the snippet and the collector.
