@@ -1,0 +1,70 @@
+# What this project can do. `./dev` gets the tools that a recipe needs and hands over to here.
+
+export PATH := justfile_directory() / ".tools" / "bin" + ":" + env_var("PATH") + ":/usr/sbin"
+
+target := env_var_or_default("CARGO_TARGET_DIR", "target")
+
+# list the recipes
+[private]
+default:
+    @just --list --unsorted
+
+# build the release binary at ${CARGO_TARGET_DIR:-target}/release/misar
+build:
+    @echo "==> building the release binary"
+    @cargo build --release --locked -p collector
+    @echo "==> built {{ target }}/release/misar"
+
+# build misar, start it, print calls to paste (settings: MISAR_LISTEN, MISAR_DATA and the other MISAR_…)
+run: build
+    @scripts/run.sh "{{ target }}/release/misar"
+
+# everything that CI checks; the tests come last
+test: fmt-check shared deny lint doc
+    @echo "==> the examples in the documentation"
+    @cargo test --workspace --locked --doc
+    @echo "==> unit, property and API tests, and the crash loop: 50 cycles"
+    @TORTURE_CYCLES=50 cargo test --workspace --locked --tests
+
+# kill a collector under load N times and count what it had acknowledged
+torture N="50":
+    @echo "==> the crash loop: {{ N }} cycles"
+    @TORTURE_CYCLES={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture
+
+# durable ingest as a ratio to nginx and to our own early answer
+bench:
+    @echo "==> ingest against nginx"
+    @cargo bench -p collector --locked --bench ingest
+
+# format the code
+fmt:
+    @cargo fmt --all
+
+# the documentation of our crates, warnings as errors
+doc:
+    @echo "==> the documentation builds without a warning"
+    @RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# clippy on every target, warnings as errors
+lint:
+    @echo "==> clippy finds nothing"
+    @cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+# the crate `shared` builds for wasm and knows no runtime
+shared:
+    @echo "==> shared builds for wasm32 without features"
+    @cargo clippy -p shared --no-default-features --target wasm32-unknown-unknown --locked -- -D warnings
+    @cargo build -p shared --no-default-features --target wasm32-unknown-unknown --locked
+    @echo "==> shared depends on no runtime"
+    @scripts/shared-is-pure.sh
+
+# licences, banned crates, sources: deny.toml
+deny:
+    @echo "==> licences, bans and sources of every dependency"
+    @cargo fetch --locked
+    @cargo deny --offline check --hide-inclusion-graph licenses bans sources
+
+[private]
+fmt-check:
+    @echo "==> the code is formatted"
+    @cargo fmt --all --check

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Runs misar for a developer: starts it, keeps one secret key for the folder, prints calls to paste.
+# The process lives as long as the server, passes INT, TERM and HUP on, and ends with its exit code.
+#
+# bash, for /dev/tcp: it asks the server over HTTP where neither curl nor python need be installed.
+# Debian and Ubuntu cannot be without bash; macOS has 3.2, so nothing newer is used.
+set -euo pipefail
+
+misar=$1
+export MISAR_LISTEN=${MISAR_LISTEN:-127.0.0.1:8080}
+export MISAR_DATA=${MISAR_DATA:-misar-data}
+export MISAR_LOG_FORMAT=${MISAR_LOG_FORMAT:-text}
+key_file=$MISAR_DATA/dev-secret-key
+start_seconds=120 # after a crash, start-up reads the newest segment again
+
+host=${MISAR_LISTEN%:*}
+port=${MISAR_LISTEN##*:}
+# Where to reach a server that listens everywhere.
+case $host in
+  0.0.0.0 | '') host=127.0.0.1 ;;
+  '[::]') host='[::1]' ;;
+esac
+url=http://$host:$port
+connect=${host#[}
+connect=/dev/tcp/${connect%]}/$port
+
+main() {
+  case $port in
+    '' | 0 | *[!0-9]* | "$MISAR_LISTEN") die "MISAR_LISTEN must be an address and a port, such as 127.0.0.1:8080; it is $MISAR_LISTEN." ;;
+  esac
+  if (exec 3<>"$connect") 2>/dev/null; then
+    die "$MISAR_LISTEN is taken by another program: choose another port, for example MISAR_LISTEN=${MISAR_LISTEN%:*}:$((port + 1)) ./dev run."
+  fi
+  # Job control gives the server a process group of its own: a Ctrl-C then reaches it once, through the trap.
+  set -m
+  "$misar" serve </dev/null &
+  server=$!
+  set +m
+  trap 'signalled=1; kill -TERM "$server" 2>/dev/null || :' INT TERM HUP
+  signalled=
+  if wait_until_ready && have_key; then print_calls; fi
+  end_with_server
+}
+
+# Polls /readyz; false when the server has ended or was told to.
+wait_until_ready() {
+  local deadline=$((SECONDS + start_seconds))
+  while [ "$(status_of /readyz)" != 200 ]; do
+    if [ -n "$signalled" ] || ! kill -0 "$server" 2>/dev/null; then return 1; fi
+    if [ $SECONDS -ge $deadline ]; then
+      give_up "misar is not ready after $start_seconds seconds: its log above says why."
+    fi
+    sleep 0.1
+  done
+}
+
+# Sets `key`: the one kept in the folder if the server still takes it, else a new one.
+have_key() {
+  key=
+  if [ -r "$key_file" ]; then
+    key=$(cat "$key_file")
+    case $(status_of '/v1/events?limit=1' "$key") in
+      401 | 403) key= ;;
+    esac
+  fi
+  if [ -n "$key" ]; then return; fi
+  local answer pattern='"key": *"([^"]+)"'
+  answer=$("$misar" keys create --scope admin --label dev --json --data "$MISAR_DATA") ||
+    give_up "misar could not make a key: its message is above."
+  [[ $answer =~ $pattern ]] || give_up "misar keys create --json printed no key."
+  key=${BASH_REMATCH[1]}
+  # The store keeps only a hash of it.
+  (umask 077 && printf '%s\n' "$key" >"$key_file.new" && mv "$key_file.new" "$key_file")
+}
+
+# PATH [KEY]: the status of a GET, nothing if there was no answer. Every step is a builtin: a key given to
+# a program would stand in the process list.
+status_of() {
+  (
+    exec 3<>"$connect"
+    printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s\r\n' \
+      "$1" "$host:$port" "${2:+Authorization: Bearer $2$'\r\n'}" >&3
+    IFS=' ' read -r -t 5 _ status _ <&3
+    printf '%s' "$status"
+    # To the end: a server should not see its answer refused.
+    while read -r -t 5 _ <&3; do :; done
+  ) 2>/dev/null || :
+}
+
+# Every call is one shell line, and names the ids that it needs: each works on its own, in this order.
+print_calls() {
+  local id now auth json
+  id=$(new_uuid)
+  now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  auth="-H 'Authorization: Bearer $key'"
+  json="-H 'Content-Type: application/json'"
+  cat <<END
+
+misar is ready at $url (API: $url/openapi.json · metrics: $url/metrics)
+Its data is in $MISAR_DATA, this secret key in $key_file:
+  $key
+Ctrl-C stops it; the next ./dev run goes on with the same data and key.
+
+# An event. 200 means that it is on disk.
+curl -sS $url/v1/track/event \\
+  $auth \\
+  $json \\
+  -d '{"id":"$id","email":"user@example.com","event":"trial_started","properties":{"plan":"pro","trialDays":14},"timestamp":"$now"}'
+
+# A purchase. Pasted again it is a duplicate; with another revenue, a conflict.
+curl -sS $url/v1/track/purchase \\
+  $auth \\
+  $json \\
+  -d '{"email":"user@example.com","orderId":"order_1234","revenue":49.99,"currency":"USD","items":[{"id":"sku_1","name":"Pro plan","price":49.99,"quantity":1}],"messageId":"msg_welcome_1"}'
+
+# What became of the event.
+curl -sS $url/v1/receipts/$id \\
+  $auth
+
+# The newest events, read once the view has reached the event: minSeq is the seq of its receipt.
+curl -sS "$url/v1/events?limit=10&minSeq=\$(curl -sS $url/v1/receipts/$id \\
+  $auth | sed -n 's/.*"seq": *"\([^"]*\)".*/\1/p')" \\
+  $auth
+
+END
+}
+
+new_uuid() {
+  if [ -r /proc/sys/kernel/random/uuid ]; then cat /proc/sys/kernel/random/uuid; else uuidgen; fi
+}
+
+# A trapped signal interrupts `wait`; the server is then still draining.
+end_with_server() {
+  local code
+  while :; do
+    signalled=
+    code=0
+    wait "$server" || code=$?
+    if [ -z "$signalled" ] || [ $code -le 128 ]; then exit $code; fi
+  done
+}
+
+give_up() {
+  kill -TERM "$server" 2>/dev/null || :
+  wait "$server" || :
+  die "$1"
+}
+
+die() {
+  printf 'run: %s\n' "$1" >&2
+  exit 1
+}
+
+main
