@@ -1,0 +1,37 @@
+//! The bounds that the HTTP contract sets (design, section 4.2), as plain numbers.
+//! Rates and queue sizes are the collector's and do not stand here.
+
+/// Bytes of one event's own JSON text.
+pub const MAX_EVENT_BYTES: usize = 32 * 1024;
+/// Bytes of a batch's JSON text, after decompression.
+pub const MAX_BATCH_BYTES: usize = 1024 * 1024;
+/// Events in one batch.
+pub const MAX_BATCH_EVENTS: usize = 1000;
+
+/// Characters (Unicode scalar values) of an event's name.
+pub const MAX_NAME_CHARS: usize = 128;
+/// Characters of a `messageId`, `orderId`, `refundId` or `anonymousId`.
+pub const MAX_ID_CHARS: usize = 255;
+/// Bytes of an e-mail address: RFC 5321's path of 256 less its two angle brackets.
+pub const MAX_EMAIL_BYTES: usize = 254;
+
+/// Names on the first level of `properties` or `traits`.
+pub const MAX_PROPERTIES: usize = 256;
+/// Objects and arrays inside each other; the properties object itself is level 1.
+pub const MAX_DEPTH: usize = 8;
+/// Items of one purchase.
+pub const MAX_ITEMS: usize = 1000;
+/// Bytes of a batch's `context`.
+pub const MAX_CONTEXT_BYTES: usize = 4096;
+
+/// Names of unknown fields that a receipt lists; the rest is left out.
+pub const MAX_UNKNOWN_FIELDS: usize = 32;
+/// Characters that are kept of an unknown field's name.
+pub const MAX_UNKNOWN_CHARS: usize = 128;
+
+/// Milliseconds after which an event's `age` is too old: 7 days.
+pub const MAX_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Milliseconds that a `timestamp` may lie ahead of its arrival: 24 hours.
+pub const MAX_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
+/// The earliest `timestamp`: 2000-01-01T00:00:00Z in milliseconds since 1970.
+pub const EARLIEST: i64 = 946_684_800_000;

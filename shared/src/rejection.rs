@@ -1,0 +1,123 @@
+//! Why an event was refused: the codes, all of them in one place, and the verdict that carries one.
+//! Codes of requests as a whole (keys, rates, overload) are the collector's.
+
+use alloc::string::String;
+
+/// A verdict on one event: what is wrong and what to do. Never holds an address, a key, or another
+/// value that could be personal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// One of [`codes`].
+    pub code: &'static str,
+    /// What the caller should do.
+    pub message: String,
+    /// The JSON path as sent, such as `email`, `items[0].price`, `context.email`.
+    pub field: Option<String>,
+}
+
+impl Rejection {
+    /// A verdict on one field.
+    pub fn of(
+        code: &'static str,
+        field: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Rejection {
+        Rejection {
+            code,
+            message: message.into(),
+            field: Some(field.into()),
+        }
+    }
+
+    /// A verdict on the event as a whole.
+    pub fn whole(code: &'static str, message: impl Into<String>) -> Rejection {
+        Rejection {
+            code,
+            message: message.into(),
+            field: None,
+        }
+    }
+}
+
+/// What a program may branch on. A code is never renamed.
+pub mod codes {
+    /// Declares the codes and the list of them, so that neither can miss one.
+    macro_rules! codes {
+        ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+            $($(#[$doc])* pub const $name: &str = $code;)*
+
+            /// Every code, in the order in which documents list them.
+            pub const ALL: &[&str] = &[$($name),*];
+        };
+    }
+
+    codes! {
+        /// The body, or an entry of a batch, is not a JSON object, or its `events` is no array.
+        INVALID_BODY = "invalid_body";
+        /// A required field is absent or null; `field` names it.
+        MISSING_FIELD = "missing_field";
+        /// An entry of a batch whose `type` is not `track`, `identify` or `purchase`.
+        INVALID_TYPE = "invalid_type";
+        /// The event's own JSON text is longer than 32 KB.
+        EVENT_TOO_LARGE = "event_too_large";
+        /// `id` is no UUID.
+        INVALID_ID = "invalid_id";
+        /// `email` is no address.
+        INVALID_EMAIL = "invalid_email";
+        /// `anonymousId` is no text of 1 to 255 characters.
+        INVALID_ANONYMOUS_ID = "invalid_anonymous_id";
+        /// `messageId` is no text of 1 to 255 characters.
+        INVALID_MESSAGE_ID = "invalid_message_id";
+        /// `event` is no name of 1 to 128 characters.
+        INVALID_EVENT = "invalid_event";
+        /// `event` is one of the system's names; the message names the right route.
+        RESERVED_NAME = "reserved_name";
+        /// `properties` is not an object, or holds what JSON parsers differ about.
+        INVALID_PROPERTIES = "invalid_properties";
+        /// `traits` is not an object, or holds what JSON parsers differ about.
+        INVALID_TRAITS = "invalid_traits";
+        /// `properties` or `traits` has more than 256 names on its first level.
+        TOO_MANY_PROPERTIES = "too_many_properties";
+        /// `properties` or `traits` is nested more than 8 levels deep.
+        TOO_DEEP = "too_deep";
+        /// A batch's `context` is not an object, or too long.
+        INVALID_CONTEXT = "invalid_context";
+        /// `timestamp` (or a batch's `sentAt`) is not RFC 3339, before 2000, or over 24 h ahead.
+        INVALID_TIMESTAMP = "invalid_timestamp";
+        /// `age` is not a JSON number.
+        INVALID_AGE = "invalid_age";
+        /// The event happened more than 7 days before it arrived.
+        TOO_OLD = "too_old";
+        /// `orderId` is no text of 1 to 255 characters.
+        INVALID_ORDER_ID = "invalid_order_id";
+        /// `refundId` is no text of 1 to 255 characters.
+        INVALID_REFUND_ID = "invalid_refund_id";
+        /// `revenue` is no amount in the currency.
+        INVALID_REVENUE = "invalid_revenue";
+        /// A refund's `amount` is no amount.
+        INVALID_AMOUNT = "invalid_amount";
+        /// `currency` is no ISO 4217 code of a currency with minor units.
+        INVALID_CURRENCY = "invalid_currency";
+        /// `items` is no list of at most 1,000 items, or one of them is malformed.
+        INVALID_ITEMS = "invalid_items";
+        /// A purchase with a public key that was not made for purchases.
+        PURCHASES_NOT_ALLOWED = "purchases_not_allowed";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::codes::ALL;
+
+    #[test]
+    fn codes_are_snake_case_and_each_stands_once() {
+        for (at, code) in ALL.iter().enumerate() {
+            assert!(
+                code.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{code}"
+            );
+            assert!(!ALL[..at].contains(code), "{code}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What callers are answered, as it is written in JSON.
+//! Which status goes with which answer is the collector's.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use crate::rejection::Rejection;
+
+/// A request that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ErrorBody {
+    /// Always false.
+    pub success: bool,
+    /// What was wrong.
+    pub error: ErrorDetail,
+    /// The event's id, where it had or was given one: `GET /v1/receipts/{id}` knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+impl ErrorBody {
+    /// An answer without a field or an id.
+    pub fn new(code: &'static str, message: impl Into<String>) -> ErrorBody {
+        ErrorBody::from(Rejection::whole(code, message))
+    }
+}
+
+impl From<Rejection> for ErrorBody {
+    fn from(rejection: Rejection) -> ErrorBody {
+        let Rejection {
+            code,
+            message,
+            field,
+        } = rejection;
+        let error = ErrorDetail {
+            code,
+            message,
+            field,
+            fields: None,
+        };
+        ErrorBody {
+            success: false,
+            error,
+            id: None,
+        }
+    }
+}
+
+/// What was wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ErrorDetail {
+    /// For programs; never renamed.
+    #[cfg_attr(feature = "schema", schema(value_type = String, example = "invalid_email"))]
+    pub code: &'static str,
+    /// For people: what to do. Never repeats a key or an address.
+    pub message: String,
+    /// The JSON path of the field that is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(example = "email"))]
+    pub field: Option<String>,
+    /// The fields in which an order differs from the one on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<String>>,
+}
+
+/// An event that is on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct EventAnswer {
+    /// Always true.
+    pub success: bool,
+    /// Recorded by this request; false where it was on record before.
+    pub tracked: bool,
+    /// The event's identity, as sent or as given.
+    pub id: String,
+    /// Its place in the log, opaque; reads take it as `minSeq`.
+    pub seq: String,
+    /// `duplicate` where `tracked` is false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "duplicate"))]
+    pub reason: Option<&'static str>,
+}
+
+impl EventAnswer {
+    /// Recorded by this request.
+    #[must_use]
+    pub fn tracked(id: String, seq: String) -> EventAnswer {
+        EventAnswer {
+            success: true,
+            tracked: true,
+            id,
+            seq,
+            reason: None,
+        }
+    }
+
+    /// On record before.
+    #[must_use]
+    pub fn duplicate(id: String, seq: String) -> EventAnswer {
+        EventAnswer {
+            success: true,
+            tracked: false,
+            id,
+            seq,
+            reason: Some("duplicate"),
+        }
+    }
+}
+
+/// The verdicts on a batch, one per event, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct BatchAnswer {
+    /// Always true: the batch was well-formed.
+    pub success: bool,
+    /// One verdict per event, in the order in which they were sent.
+    pub results: Vec<BatchResult>,
+}
+
+/// The verdict on one event of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct BatchResult {
+    /// The event's identity, as sent or as given.
+    pub id: String,
+    /// What became of it.
+    pub status: BatchStatus,
+    /// Its place in the log, opaque; absent where rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<String>,
+    /// Why it was rejected, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "invalid_email"))]
+    pub code: Option<&'static str>,
+    /// What to do, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The JSON path of the field that is meant, from the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The fields in which an order differs from the one on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<String>>,
+}
+
+impl BatchResult {
+    /// Recorded, or on record before.
+    #[must_use]
+    pub fn accepted(id: String, status: BatchStatus, seq: String) -> BatchResult {
+        BatchResult {
+            id,
+            status,
+            seq: Some(seq),
+            code: None,
+            message: None,
+            field: None,
+            fields: None,
+        }
+    }
+
+    /// Refused.
+    #[must_use]
+    pub fn rejected(id: String, rejection: Rejection) -> BatchResult {
+        let Rejection {
+            code,
+            message,
+            field,
+        } = rejection;
+        BatchResult {
+            id,
+            status: BatchStatus::Rejected,
+            seq: None,
+            code: Some(code),
+            message: Some(message),
+            field,
+            fields: None,
+        }
+    }
+}
+
+/// What became of one event of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum BatchStatus {
+    /// Recorded by this request: on disk.
+    Tracked,
+    /// On record before.
+    Duplicate,
+    /// Refused; `code` says why.
+    Rejected,
+}

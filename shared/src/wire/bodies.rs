@@ -1,0 +1,307 @@
+//! The bodies as they are sent: which fields each route knows, with their documentation for callers.
+//! What the fields' values may be is decided in `fields` and `parse`.
+//!
+//! Every field is a raw JSON value; null counts as absent, the last of duplicates wins, and names
+//! that are not known are collected.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::json::truncated;
+use crate::limits::{MAX_UNKNOWN_CHARS, MAX_UNKNOWN_FIELDS};
+
+/// A body that [`body`] can read.
+pub trait Body<'a>: Default {
+    /// Puts a value in the field of that name. False where no field has it.
+    fn set(&mut self, name: &str, value: Option<&'a RawValue>) -> bool;
+
+    /// The names that no field has.
+    fn unknown_mut(&mut self) -> &mut Vec<String>;
+}
+
+/// Reads one JSON object.
+///
+/// # Errors
+/// See [`BodyError`].
+pub fn body<'a, B: Body<'a>>(text: &'a str) -> Result<B, BodyError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = json
+        .deserialize_map(Fields(PhantomData))
+        .and_then(|body| json.end().map(|()| body));
+    let error = match read {
+        Ok(body) => return Ok(body),
+        Err(error) => error,
+    };
+    if !error.is_data() {
+        // Such errors of serde_json name a place and what was expected there, nothing that was sent.
+        return Err(BodyError::NotJson(format!("The body is not JSON: {error}")));
+    }
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(_) => Err(BodyError::NotAnObject),
+        Err(error) => Err(BodyError::NotJson(format!("The body is not JSON: {error}"))),
+    }
+}
+
+/// Why a text is no body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// Not JSON (status 400); the message names line and column and holds nothing of the text.
+    NotJson(String),
+    /// JSON, but not an object (status 422, code `invalid_body`).
+    NotAnObject,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::NotJson(message) => f.write_str(message),
+            BodyError::NotAnObject => f.write_str("Send one JSON object"),
+        }
+    }
+}
+
+impl core::error::Error for BodyError {}
+
+/// Declares the bodies: per field its Rust name, its JSON name, and its type for the schema.
+macro_rules! bodies {
+    ($(
+        $(#[$meta:meta])*
+        $body:ident {
+            $($(#[$field_meta:meta])* $field:ident: $name:tt ($($schema:tt)*),)*
+        }
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Default)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+        pub struct $body<'a> {
+            $(
+                $(#[$field_meta])*
+                #[cfg_attr(feature = "schema", schema(rename = $name, $($schema)*))]
+                pub $field: Option<&'a RawValue>,
+            )*
+            /// Names that are not known, at most 32 of at most 128 characters.
+            #[cfg_attr(feature = "schema", schema(ignore))]
+            pub unknown: Vec<String>,
+        }
+
+        impl<'a> Body<'a> for $body<'a> {
+            fn set(&mut self, name: &str, value: Option<&'a RawValue>) -> bool {
+                match name {
+                    $($name => self.$field = value,)*
+                    _ => return false,
+                }
+                true
+            }
+
+            fn unknown_mut(&mut self) -> &mut Vec<String> {
+                &mut self.unknown
+            }
+        }
+
+        /// Shows no value: addresses and keys are among them.
+        impl fmt::Debug for $body<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($body)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+bodies! {
+    /// A custom event.
+    EventBody {
+        /// Who did it. Trimmed; case does not matter.
+        email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
+        /// What was done. Trimmed; names that begin with `email_` or `segment_`, and `identified`,
+        /// `purchase`, `refund`, are the system's.
+        event: "event" (value_type = String, min_length = 1, max_length = 128, example = "plan_upgraded"),
+        /// Anything about it: at most 256 names, nested at most 8 levels.
+        properties: "properties" (value_type = Option<Object>, example = json!({"plan": "pro", "seats": 5})),
+        /// When it happened: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// The send that led to it.
+        message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
+        /// The event's identity: sending the same one again records nothing.
+        id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// The browser in which it was done.
+        anonymous_id: "anonymousId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "5f1c0a52-6a0e-4a53-9d0b-8a9f3c1d2e4f"),
+        /// A public key, where no header carries one.
+        key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
+    }
+
+    /// A paid order. The same order again records nothing; with other content it is refused.
+    PurchaseBody {
+        /// Who bought. Trimmed; case does not matter.
+        email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
+        /// The order's identity.
+        order_id: "orderId" (value_type = String, min_length = 1, max_length = 255, example = "A-1001"),
+        /// The whole order's worth in major units: a number, at most as many decimals as the currency has.
+        revenue: "revenue" (value_type = f64, minimum = 0, example = 49.99),
+        /// ISO 4217 code, in any case.
+        currency: "currency" (value_type = String, min_length = 3, max_length = 3, example = "USD"),
+        /// What was bought.
+        items: "items" (value_type = Option<Vec<ItemBody<'static>>>, max_items = 1000),
+        /// The send that led to it.
+        message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
+        /// When it was paid: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// The event's identity; the order is looked at first.
+        id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// A public key that was made for purchases, where no header carries one.
+        key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
+    }
+
+    /// One line of an order.
+    ItemBody {
+        /// The article. A number is kept as its text.
+        id: "id" (value_type = Option<String>, example = "sku-1"),
+        /// Its name.
+        name: "name" (value_type = Option<String>, example = "Blue mug"),
+        /// Price of one, in the order's currency, in major units.
+        price: "price" (value_type = Option<f64>, minimum = 0, example = 24.99),
+        /// How many: above 0.
+        quantity: "quantity" (value_type = Option<f64>, exclusive_minimum = 0, example = 2),
+    }
+
+    /// Money of an order that was given back.
+    RefundBody {
+        /// The order that was paid.
+        order_id: "orderId" (value_type = String, min_length = 1, max_length = 255, example = "A-1001"),
+        /// The refund's identity: the same one again records nothing.
+        refund_id: "refundId" (value_type = String, min_length = 1, max_length = 255, example = "R-1"),
+        /// Major units of the order's currency. Absent: all that is left.
+        amount: "amount" (value_type = Option<f64>, minimum = 0, example = 10.0),
+        /// The order's currency; another one is refused.
+        currency: "currency" (value_type = Option<String>, min_length = 3, max_length = 3, example = "USD"),
+        /// When it was given back: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// The event's identity.
+        id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// A public key, where no header carries one; public keys may not refund.
+        key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
+    }
+
+    /// Names a contact, and the browser that is theirs.
+    IdentifyBody {
+        /// Who it is. Trimmed; case does not matter.
+        email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
+        /// What is known of them: at most 256 names, nested at most 8 levels.
+        traits: "traits" (value_type = Option<Object>, example = json!({"plan": "pro"})),
+        /// Their browser: what it did before becomes theirs.
+        anonymous_id: "anonymousId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "5f1c0a52-6a0e-4a53-9d0b-8a9f3c1d2e4f"),
+        /// The event's identity: sending the same one again records nothing.
+        id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// When it was learnt: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// A public key, where no header carries one.
+        key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
+    }
+
+    /// Up to 1,000 events in up to 1 MB; each gets its own verdict.
+    BatchBody {
+        /// A public key, where no header carries one.
+        key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
+        /// When the batch was sent, by the same clock as the events' timestamps: RFC 3339.
+        sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// What is true of all events: `email` and `anonymousId` serve those that have none; at most 4 KB.
+        context: "context" (value_type = Option<Object>, example = json!({"anonymousId": "5f1c0a52-6a0e-4a53-9d0b-8a9f3c1d2e4f"})),
+        /// The events.
+        events: "events" (value_type = Vec<BatchEvent<'static>>, max_items = 1000),
+    }
+
+    /// One event of a batch: `type`, and the fields of its own route.
+    BatchEvent {
+        /// `track`, `identify` or `purchase`.
+        kind: "type" (value_type = String, pattern = "^(track|identify|purchase)$", example = "track"),
+        /// Milliseconds since it happened, by the sender's clock; at most 7 days.
+        age: "age" (value_type = Option<f64>, example = 1500),
+        /// Who. Track takes `anonymousId` instead; either may stand in `context`.
+        email: "email" (value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com"),
+        /// The browser in which it was done.
+        anonymous_id: "anonymousId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "5f1c0a52-6a0e-4a53-9d0b-8a9f3c1d2e4f"),
+        /// Track: what was done; required there.
+        event: "event" (value_type = Option<String>, min_length = 1, max_length = 128, example = "page_viewed"),
+        /// Track: anything about it.
+        properties: "properties" (value_type = Option<Object>, example = json!({"url": "https://example.com/"})),
+        /// Identify: what is known of the contact.
+        traits: "traits" (value_type = Option<Object>, example = json!({"plan": "pro"})),
+        /// Purchase: the order's identity; required there.
+        order_id: "orderId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "A-1001"),
+        /// Purchase: the order's worth in major units; required there.
+        revenue: "revenue" (value_type = Option<f64>, minimum = 0, example = 49.99),
+        /// Purchase: ISO 4217 code; required there.
+        currency: "currency" (value_type = Option<String>, min_length = 3, max_length = 3, example = "USD"),
+        /// Purchase: what was bought.
+        items: "items" (value_type = Option<Vec<ItemBody<'static>>>, max_items = 1000),
+        /// Track and purchase: the send that led to it.
+        message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
+        /// When it happened: RFC 3339. From a page, `age` goes before it.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// The event's identity: sending the same one again records nothing.
+        id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// Ignored here: the batch itself carries the key.
+        key: "key" (value_type = Option<String>),
+    }
+}
+
+/// Remembers an ignored field's JSON path, within bounds.
+pub(super) fn note_unknown(unknown: &mut Vec<String>, path: &str) {
+    let path = truncated(path, MAX_UNKNOWN_CHARS);
+    if unknown.len() < MAX_UNKNOWN_FIELDS && !unknown.iter().any(|known| known == path) {
+        unknown.push(path.into());
+    }
+}
+
+/// Visits one JSON object and fills a body.
+struct Fields<B>(PhantomData<B>);
+
+impl<'de, B: Body<'de>> Visitor<'de> for Fields<B> {
+    type Value = B;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<B, A::Error> {
+        let mut body = B::default();
+        while let Some(Name(name)) = map.next_key()? {
+            let value: &'de RawValue = map.next_value()?;
+            let value = (value.get() != "null").then_some(value);
+            if !body.set(&name, value) {
+                note_unknown(body.unknown_mut(), &name);
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// A field's name, borrowed unless it holds escapes: serde's own `Cow` always copies.
+pub(super) struct Name<'a>(pub(super) alloc::borrow::Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(name.into()))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(String::from(name).into()))
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
+}

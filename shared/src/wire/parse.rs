@@ -1,0 +1,359 @@
+//! From a body to an event: which fields are required, in which order they are looked at.
+//! What a single field may hold stands in `fields`.
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use serde_json::value::RawValue;
+
+use super::bodies::{BatchEvent, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown};
+use super::fields::{self, missing, required};
+use super::{Arrival, Parsed, SentId};
+use crate::email::Email;
+use crate::event::{Event, EventKind, Purchase, Refund};
+use crate::event_name::names;
+use crate::ids::{AnonymousId, OrderId, RefundId};
+use crate::rejection::{Rejection, codes};
+
+/// A custom event from its own route, where `email` is required.
+#[must_use]
+pub fn parse_event(body: &EventBody<'_>, arrival: &Arrival<'_>) -> Parsed {
+    track(body, None, Who::Address, arrival)
+}
+
+/// A purchase from its own route.
+#[must_use]
+pub fn parse_purchase(body: &PurchaseBody<'_>, arrival: &Arrival<'_>) -> Parsed {
+    purchase(body, None, None, arrival)
+}
+
+/// A contact named on its own route.
+#[must_use]
+pub fn parse_identify(body: &IdentifyBody<'_>, arrival: &Arrival<'_>) -> Parsed {
+    identify(body, None, arrival)
+}
+
+/// A refund from its own route. Whether the order exists, and is worth as much, is not known here.
+#[must_use]
+pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
+    finish(
+        body.id,
+        Some(names::REFUND.into()),
+        body.unknown.clone(),
+        |_| {
+            let order_id = order_id(body.order_id)?;
+            let refund_id = fields::caller_id(
+                codes::INVALID_REFUND_ID,
+                "refundId",
+                required("refundId", body.refund_id)?,
+                RefundId::parse,
+            )?;
+            let amount = body.amount.map(fields::amount).transpose()?;
+            let currency = body.currency.map(fields::currency).transpose()?;
+            let kind = EventKind::Refund(Refund {
+                order_id,
+                refund_id,
+                amount,
+                currency,
+            });
+            let (time, time_sent) = fields::time(body.timestamp, None, arrival)?;
+            Ok(Event {
+                time,
+                time_sent,
+                email: None,
+                anonymous_id: None,
+                message_id: None,
+                kind,
+                unknown_fields: Vec::new(),
+                rounded: false,
+            })
+        },
+    )
+}
+
+/// One event of a batch whose fields have been read. A field that belongs to another type is ignored
+/// like an unknown one, and named like one.
+pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parsed {
+    let kind = entry.kind.and_then(super::json::text);
+    match kind.as_deref() {
+        Some("track") => {
+            let unknown = foreign(
+                entry.unknown,
+                &[
+                    ("traits", entry.traits),
+                    ("orderId", entry.order_id),
+                    ("revenue", entry.revenue),
+                    ("currency", entry.currency),
+                    ("items", entry.items),
+                ],
+            );
+            let body = EventBody {
+                email: entry.email,
+                event: entry.event,
+                properties: entry.properties,
+                timestamp: entry.timestamp,
+                message_id: entry.message_id,
+                id: entry.id,
+                anonymous_id: entry.anonymous_id,
+                key: entry.key,
+                unknown,
+            };
+            track(&body, entry.age, Who::AddressOrBrowser, arrival)
+        }
+        Some("identify") => {
+            let unknown = foreign(
+                entry.unknown,
+                &[
+                    ("event", entry.event),
+                    ("properties", entry.properties),
+                    ("messageId", entry.message_id),
+                    ("orderId", entry.order_id),
+                    ("revenue", entry.revenue),
+                    ("currency", entry.currency),
+                    ("items", entry.items),
+                ],
+            );
+            let body = IdentifyBody {
+                email: entry.email,
+                traits: entry.traits,
+                anonymous_id: entry.anonymous_id,
+                id: entry.id,
+                timestamp: entry.timestamp,
+                key: entry.key,
+                unknown,
+            };
+            identify(&body, entry.age, arrival)
+        }
+        Some("purchase") => {
+            let unknown = foreign(
+                entry.unknown,
+                &[
+                    ("event", entry.event),
+                    ("properties", entry.properties),
+                    ("traits", entry.traits),
+                ],
+            );
+            let body = PurchaseBody {
+                email: entry.email,
+                order_id: entry.order_id,
+                revenue: entry.revenue,
+                currency: entry.currency,
+                items: entry.items,
+                message_id: entry.message_id,
+                timestamp: entry.timestamp,
+                id: entry.id,
+                key: entry.key,
+                unknown,
+            };
+            purchase(&body, entry.anonymous_id, entry.age, arrival)
+        }
+        other => {
+            let rejection = match (entry.kind, other) {
+                (None, _) => missing("type", "Send `type` as track, identify or purchase"),
+                (_, Some("refund")) => Rejection::of(
+                    codes::INVALID_TYPE,
+                    "type",
+                    "Send refunds to /v1/track/refund: a batch takes track, identify and purchase",
+                ),
+                _ => Rejection::of(
+                    codes::INVALID_TYPE,
+                    "type",
+                    "Send `type` as track, identify or purchase",
+                ),
+            };
+            let name = fields::name_as_sent(entry.event);
+            finish(entry.id, name, entry.unknown, |_| Err(rejection))
+        }
+    }
+}
+
+/// Whom an event needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Address,
+    AddressOrBrowser,
+}
+
+fn track(
+    body: &EventBody<'_>,
+    age: Option<&RawValue>,
+    needed: Who,
+    arrival: &Arrival<'_>,
+) -> Parsed {
+    let name = fields::name_as_sent(body.event);
+    finish(body.id, name, body.unknown.clone(), |_| {
+        let (email, anonymous_id) = who(body.email, body.anonymous_id, arrival)?;
+        if email.is_none() {
+            match needed {
+                Who::Address => return Err(missing("email", "Send `email`")),
+                Who::AddressOrBrowser if anonymous_id.is_none() => {
+                    return Err(missing(
+                        "email",
+                        "Send `email` or `anonymousId`, in the event or in the batch's `context`",
+                    ));
+                }
+                Who::AddressOrBrowser => {}
+            }
+        }
+        let name = fields::event_name(required("event", body.event)?)?;
+        let properties = fields::object(codes::INVALID_PROPERTIES, "properties", body.properties)?;
+        let message_id = body.message_id.map(fields::message_id).transpose()?;
+        let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
+        Ok(Event {
+            time,
+            time_sent,
+            email,
+            anonymous_id,
+            message_id,
+            kind: EventKind::Track { name, properties },
+            unknown_fields: Vec::new(),
+            rounded: false,
+        })
+    })
+}
+
+fn identify(body: &IdentifyBody<'_>, age: Option<&RawValue>, arrival: &Arrival<'_>) -> Parsed {
+    finish(
+        body.id,
+        Some(names::IDENTIFIED.into()),
+        body.unknown.clone(),
+        |_| {
+            let (email, anonymous_id) = who(body.email, body.anonymous_id, arrival)?;
+            let email = Some(email.ok_or_else(|| missing("email", "Send `email`"))?);
+            let traits = fields::object(codes::INVALID_TRAITS, "traits", body.traits)?;
+            let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
+            Ok(Event {
+                time,
+                time_sent,
+                email,
+                anonymous_id,
+                message_id: None,
+                kind: EventKind::Identify { traits },
+                unknown_fields: Vec::new(),
+                rounded: false,
+            })
+        },
+    )
+}
+
+fn purchase(
+    body: &PurchaseBody<'_>,
+    anonymous_id: Option<&RawValue>,
+    age: Option<&RawValue>,
+    arrival: &Arrival<'_>,
+) -> Parsed {
+    finish(
+        body.id,
+        Some(names::PURCHASE.into()),
+        body.unknown.clone(),
+        |unknown| {
+            if !arrival.purchases_allowed {
+                return Err(Rejection::whole(
+                    codes::PURCHASES_NOT_ALLOWED,
+                    "Send purchases from a server, or with a public key made with --allow-purchases",
+                ));
+            }
+            let (email, anonymous_id) = who(body.email, anonymous_id, arrival)?;
+            let email = Some(email.ok_or_else(|| missing("email", "Send `email`"))?);
+            let order_id = order_id(body.order_id)?;
+            // What the revenue may be depends on the currency.
+            let revenue = required("revenue", body.revenue)?;
+            let currency = fields::currency(required("currency", body.currency)?)?;
+            let mut rounded = false;
+            let revenue = fields::money(
+                codes::INVALID_REVENUE,
+                "revenue",
+                revenue,
+                currency,
+                &mut rounded,
+            )?;
+            let items = fields::items(body.items, currency, unknown, &mut rounded)?;
+            let message_id = body.message_id.map(fields::message_id).transpose()?;
+            let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
+            Ok(Event {
+                time,
+                time_sent,
+                email,
+                anonymous_id,
+                message_id,
+                kind: EventKind::Purchase(Purchase {
+                    order_id,
+                    revenue,
+                    items,
+                }),
+                unknown_fields: Vec::new(),
+                rounded,
+            })
+        },
+    )
+}
+
+/// The event's own address and browser, else the batch's. Own ones that are invalid are never
+/// replaced by the batch's, and an invalid one of the batch's refuses the events that would use it.
+fn who(
+    email: Option<&RawValue>,
+    anonymous_id: Option<&RawValue>,
+    arrival: &Arrival<'_>,
+) -> Result<(Option<Email>, Option<AnonymousId>), Rejection> {
+    let email = match email {
+        Some(raw) => Some(fields::email("email", raw)?),
+        None => arrival
+            .context
+            .and_then(|context| context.email.clone())
+            .transpose()?,
+    };
+    let anonymous_id = match anonymous_id {
+        Some(raw) => Some(fields::anonymous_id("anonymousId", raw)?),
+        None => arrival
+            .context
+            .and_then(|context| context.anonymous_id.clone())
+            .transpose()?,
+    };
+    Ok((email, anonymous_id))
+}
+
+fn order_id(raw: Option<&RawValue>) -> Result<OrderId, Rejection> {
+    let raw = required("orderId", raw)?;
+    fields::caller_id(codes::INVALID_ORDER_ID, "orderId", raw, OrderId::parse)
+}
+
+/// The names of the fields that were sent though the event's type has no use for them, after those
+/// that no type knows.
+fn foreign(mut unknown: Vec<String>, sent: &[(&str, Option<&RawValue>)]) -> Vec<String> {
+    for (name, value) in sent {
+        if value.is_some() {
+            note_unknown(&mut unknown, name);
+        }
+    }
+    unknown
+}
+
+/// Looks at the id before anything else, then at the rest.
+fn finish(
+    id: Option<&RawValue>,
+    name: Option<String>,
+    mut unknown: Vec<String>,
+    parse: impl FnOnce(&mut Vec<String>) -> Result<Event, Rejection>,
+) -> Parsed {
+    let sent_id = id.map(fields::sent_id);
+    let outcome = match sent_id {
+        Some(SentId::Invalid(_)) => Err(fields::invalid_id()),
+        Some(SentId::Valid(..)) | None => parse(&mut unknown),
+    };
+    let outcome = outcome.map(|event| Event {
+        unknown_fields: unknown.clone(),
+        ..event
+    });
+    // What an accepted event is called is how it is stored.
+    let name = outcome
+        .as_ref()
+        .map(|event| event.name().to_string())
+        .ok()
+        .or(name);
+    Parsed {
+        sent_id,
+        name,
+        unknown_fields: unknown,
+        outcome,
+    }
+}
