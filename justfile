@@ -17,7 +17,7 @@ build:
 
 # build misar, start it, print calls to paste (settings: MISAR_LISTEN, MISAR_DATA and the other MISAR_…)
 run: build
-    @scripts/run.sh "{{ target }}/release/misar"
+    @exec scripts/run.sh
 
 # everything that CI checks; the tests come last
 test: fmt-check shared deny lint doc

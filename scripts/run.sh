@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs misar for a developer: starts it, keeps one secret key for the folder, prints calls to paste.
-# The process lives as long as the server, passes INT, TERM and HUP on, and ends with its exit code.
+# `just build` comes before it. The process lives as long as the server, passes INT, TERM and HUP on to it,
+# and ends with its exit code.
 #
 # bash, for /dev/tcp: it asks the server over HTTP where neither curl nor python need be installed.
 # Debian and Ubuntu cannot be without bash; macOS has 3.2, so nothing newer is used.
 set -euo pipefail
 
-misar=$1
+misar=${CARGO_TARGET_DIR:-target}/release/misar
 export MISAR_LISTEN=${MISAR_LISTEN:-127.0.0.1:8080}
 export MISAR_DATA=${MISAR_DATA:-misar-data}
 export MISAR_LOG_FORMAT=${MISAR_LOG_FORMAT:-text}
@@ -102,23 +103,23 @@ Its data is in $MISAR_DATA, this secret key in $key_file:
 Ctrl-C stops it; the next ./dev run goes on with the same data and key.
 
 # An event. 200 means that it is on disk.
-curl -sS $url/v1/track/event \\
+curl -sS '$url/v1/track/event' \\
   $auth \\
   $json \\
   -d '{"id":"$id","email":"user@example.com","event":"trial_started","properties":{"plan":"pro","trialDays":14},"timestamp":"$now"}'
 
 # A purchase. Pasted again it is a duplicate; with another revenue, a conflict.
-curl -sS $url/v1/track/purchase \\
+curl -sS '$url/v1/track/purchase' \\
   $auth \\
   $json \\
   -d '{"email":"user@example.com","orderId":"order_1234","revenue":49.99,"currency":"USD","items":[{"id":"sku_1","name":"Pro plan","price":49.99,"quantity":1}],"messageId":"msg_welcome_1"}'
 
 # What became of the event.
-curl -sS $url/v1/receipts/$id \\
+curl -sS '$url/v1/receipts/$id' \\
   $auth
 
 # The newest events, read once the view has reached the event: minSeq is the seq of its receipt.
-curl -sS "$url/v1/events?limit=10&minSeq=\$(curl -sS $url/v1/receipts/$id \\
+curl -sS "$url/v1/events?limit=10&minSeq=\$(curl -sS '$url/v1/receipts/$id' \\
   $auth | sed -n 's/.*"seq": *"\([^"]*\)".*/\1/p')" \\
   $auth
 
