@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn a_checksum_is_padded_with_zeros_and_most_significant_first() {
         assert_eq!(&checksum(b""), b"000000");
-        // 0xCBF43926 = 3421780262, in base62 digits 3 45 35 27 17 28.
-        assert_eq!(&checksum(b"123456789"), b"3jZRHS");
+        // 0xCBF43926 = 3421780262, in base62 digits 3 45 35 27 22 14.
+        assert_eq!(&checksum(b"123456789"), b"3jZRME");
     }
 
     #[test]
@@ -290,11 +290,10 @@ mod tests {
     fn a_right_prefix_with_a_wrong_rest_is_mistyped() {
         let key = key_from(KeyKind::Secret, 9);
         let whole = key.as_str();
-        let tail = whole.trim_end_matches(|_| false);
         for text in [
             "msk_sec_".to_string(),
-            format!("{tail}0"),
-            format!("{tail} "),
+            format!("{whole}0"),
+            format!("{whole} "),
             whole[..37].to_string(),
             format!("{}é", &whole[..36]),
             whole.replace("msk_sec_", "msk_pub_"),

@@ -44,13 +44,14 @@ impl Email {
         })
     }
 
-    /// The form that identifies the contact: trimmed and lower-cased (Unicode).
+    /// The form that identifies the contact: trimmed and lower-cased (Unicode). To be compared, not
+    /// parsed: `İ` becomes two characters, of which an address may not hold the second.
     #[must_use]
     pub fn normalised(&self) -> &str {
         &self.normalised
     }
 
-    /// The spelling that was sent, trimmed: for display alone.
+    /// The spelling that was sent, trimmed: for display, and to parse the same address again.
     #[must_use]
     pub fn original(&self) -> &str {
         &self.original
@@ -165,14 +166,13 @@ mod tests {
         #[test]
         fn normalising_twice_changes_nothing(local in "[a-zA-Z0-9ÄÖßİΣ]{1,20}", domain in "[A-Za-z]{1,9}\\.[A-Za-z]{2,6}") {
             let email = Email::parse(&format!("{local}@{domain}")).unwrap();
-            let again = Email::parse(email.normalised()).unwrap();
-            prop_assert_eq!(again.normalised(), email.normalised());
-            prop_assert_eq!(again, email);
+            prop_assert_eq!(email.normalised().to_lowercase(), email.normalised());
+            prop_assert_eq!(Email::parse(email.original()).unwrap(), email);
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,60}") {
-            let _ = Email::parse(&text);
+            drop(Email::parse(&text));
         }
     }
 }

@@ -7,7 +7,7 @@ use core::fmt;
 
 use crate::decimal::{Decimal, DecimalError};
 
-/// Significant digits from which a number can be a binary float's full precision (DBL_DIG of
+/// Significant digits from which a number can be a binary float's full precision (`DBL_DIG` of
 /// IEEE 754 binary64): below it, excess decimals were meant.
 const FLOAT_DIGITS: usize = 15;
 /// Decimals of a minor unit that tell float noise: within 10^-6 of a whole number.
@@ -496,14 +496,14 @@ mod tests {
 
         #[test]
         fn no_number_makes_it_panic(text in "-?[0-9]{1,30}(\\.[0-9]{1,40})?([eE][-+]?[0-9]{1,6})?") {
-            let _ = minor(&text, "USD");
-            let _ = minor(&text, "JPY");
+            drop(minor(&text, "USD"));
+            drop(minor(&text, "JPY"));
         }
     }
 
     /// The oracle where its `i128` is wide enough: 10^19 × 10^(20 + 3) is not.
     fn oracle_fits(units: u64, places: u32, digits: u32) -> Option<(i64, Rounded)> {
-        if places >= digits + 1 || units < 1_000_000_000_000_000 {
+        if places > digits || units < 1_000_000_000_000_000 {
             oracle(units, places, digits)
         } else {
             // No fraction is left, so plain multiplication says it all.

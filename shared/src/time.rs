@@ -11,8 +11,8 @@ pub struct Timestamp(i64);
 
 /// 0000-01-01T00:00:00.000Z.
 const MIN: i64 = -62_167_219_200_000;
-/// 9999-12-30T22:00:00.999Z, the last moment that `jiff` can write in every offset.
-const MAX: i64 = 253_402_207_200_999;
+/// 9999-12-30T22:00:00Z, the last whole second that `jiff` can hold.
+const MAX: i64 = 253_402_207_200_000;
 
 impl Timestamp {
     /// The moment that many milliseconds after 1970; beyond the years 0000 to 9999 the nearest one

@@ -1,0 +1,179 @@
+//! Tests of a batch: its envelope, its context, its entries.
+
+use super::*;
+
+#[test]
+fn a_batch_is_opened_without_looking_at_its_events() {
+    let text = r#"{"key":"msk_pub_x","sentAt":"2026-11-23T10:00:00Z","context":{"email":"A@b.c","anonymousId":"v","automation": true,"u\u0022":"x","z":1,"z":2},"events":[1,{"type":"track"},null],"extra":1}"#;
+    let batch = parse_batch(text).unwrap();
+    assert_eq!(batch.key.unwrap().get(), r#""msk_pub_x""#);
+    assert_eq!(batch.sent_at, Some(Timestamp::from_millis(NOW)));
+    assert_eq!(batch.events.len(), 3);
+    assert_eq!(batch.unknown, ["extra"]);
+    let context = batch.context.unwrap();
+    assert_eq!(context.email.unwrap().unwrap().normalised(), "a@b.c");
+    assert_eq!(context.anonymous_id.unwrap().unwrap().as_str(), "v");
+    assert_eq!(context.json, r#"{"automation":true,"u\"":"x","z":2}"#);
+    assert!(parse_batch(r#"{"events":[]}"#).unwrap().context.is_none());
+}
+
+#[test]
+fn a_malformed_batch_is_refused_whole() {
+    let code = |text: &str| match parse_batch(text) {
+        Err(BatchError::Rejected(rejection)) => (rejection.code, rejection.field),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert!(matches!(parse_batch("{"), Err(BatchError::NotJson(_))));
+    assert_eq!(code("[]"), ("invalid_body", None));
+    assert_eq!(code("{}"), ("missing_field", Some("events".into())));
+    assert_eq!(
+        code(r#"{"events":{}}"#),
+        ("invalid_body", Some("events".into()))
+    );
+    assert_eq!(
+        code(r#"{"events":[],"sentAt":1}"#),
+        ("invalid_timestamp", Some("sentAt".into()))
+    );
+    assert_eq!(
+        code(r#"{"events":[],"context":[]}"#),
+        ("invalid_context", Some("context".into()))
+    );
+    let long = format!(
+        r#"{{"events":[],"context":{{"a":"{}"}}}}"#,
+        "x".repeat(4096)
+    );
+    assert_eq!(code(&long), ("invalid_context", Some("context".into())));
+}
+
+#[test]
+fn a_batch_has_at_most_1000_events() {
+    let batch = |events: usize| format!(r#"{{"events":[{}0]}}"#, "0,".repeat(events - 1));
+    assert_eq!(parse_batch(&batch(1000)).unwrap().events.len(), 1000);
+    assert_eq!(
+        parse_batch(&batch(1001)).unwrap_err(),
+        BatchError::TooManyEvents
+    );
+    assert_eq!(
+        parse_batch(&batch(400_000)).unwrap_err(),
+        BatchError::TooManyEvents
+    );
+}
+
+#[test]
+fn an_entry_of_a_batch_is_read_by_its_type() {
+    let track = accepted(entry(r#"{"type":"track","event":"x","anonymousId":"v"}"#));
+    assert!(track.email.is_none());
+    let identify = accepted(entry(
+        r#"{"type":"identify","email":"a@b.c","anonymousId":"v"}"#,
+    ));
+    assert_eq!(identify.type_name(), "identify");
+    let purchase = accepted(entry(&order_with(r#""type":"purchase","anonymousId":"v""#)));
+    assert_eq!(purchase.anonymous_id.unwrap().as_str(), "v");
+    for (text, code, field) in [
+        ("7", "invalid_body", None),
+        (r#"{"\ud800":1}"#, "invalid_body", None),
+        ("{}", "missing_field", Some("type")),
+        (r#"{"type":7}"#, "invalid_type", Some("type")),
+        (r#"{"type":"Track"}"#, "invalid_type", Some("type")),
+        (r#"{"type":"refund"}"#, "invalid_type", Some("type")),
+        (r#"{"type":"refund","id":"x"}"#, "invalid_id", Some("id")),
+        (
+            r#"{"type":"track","event":"x"}"#,
+            "missing_field",
+            Some("email"),
+        ),
+        (
+            r#"{"type":"identify","anonymousId":"v"}"#,
+            "missing_field",
+            Some("email"),
+        ),
+        (
+            r#"{"type":"track","event":"x","anonymousId":"v","age":"1"}"#,
+            "invalid_age",
+            Some("age"),
+        ),
+    ] {
+        refused(entry(text), code, field);
+    }
+}
+
+#[test]
+fn fields_of_another_type_are_ignored_and_named() {
+    let parsed = entry(
+        r#"{"type":"track","event":"x","anonymousId":"v","traits":7,"revenue":"?","q":1,"items":null}"#,
+    );
+    assert_eq!(parsed.unknown_fields, ["q", "traits", "revenue"]);
+    accepted(parsed);
+    let parsed = entry(r#"{"type":"identify","email":"a@b.c","event":"x","messageId":7}"#);
+    assert_eq!(accepted(parsed).unknown_fields, ["event", "messageId"]);
+}
+
+#[test]
+fn an_entry_over_32_kb_is_refused_and_keeps_its_id() {
+    let sized = |bytes: usize| {
+        let frame =
+            format!(r#"{{"type":"track","event":"x","email":"a@b.c","id":"{UUID}","q":""}}"#);
+        frame.replace(
+            r#""q":"""#,
+            &format!(r#""q":"{}""#, "x".repeat(bytes - frame.len())),
+        )
+    };
+    accepted(entry(&sized(32 * 1024)));
+    let parsed = refused(entry(&sized(32 * 1024 + 1)), "event_too_large", None);
+    assert_eq!(parsed.sent_id.unwrap().as_sent(), UUID);
+    assert_eq!(parsed.name.as_deref(), Some("x"));
+}
+
+#[test]
+fn purchases_need_a_key_that_may_send_them() {
+    let arrival = Arrival {
+        purchases_allowed: false,
+        ..arrival(Source::Browser)
+    };
+    refused(
+        entry_at(&order_with(r#""type":"purchase""#), &arrival),
+        "purchases_not_allowed",
+        None,
+    );
+    let bad_id = order_with(r#""type":"purchase","id":7"#);
+    refused(entry_at(&bad_id, &arrival), "invalid_id", Some("id"));
+}
+
+#[test]
+fn the_context_serves_events_that_name_nobody() {
+    let batch =
+        parse_batch(r#"{"events":[],"context":{"email":"ctx@b.c","anonymousId":"ctx"}}"#).unwrap();
+    let arrival = Arrival {
+        context: batch.context.as_ref(),
+        ..arrival(Source::Browser)
+    };
+    let event = accepted(entry_at(r#"{"type":"track","event":"x"}"#, &arrival));
+    assert_eq!(event.email.unwrap().original(), "ctx@b.c");
+    assert_eq!(event.anonymous_id.unwrap().as_str(), "ctx");
+    let own = accepted(entry_at(
+        r#"{"type":"track","event":"x","email":"own@b.c","anonymousId":"own"}"#,
+        &arrival,
+    ));
+    assert_eq!(own.email.unwrap().original(), "own@b.c");
+    assert_eq!(own.anonymous_id.unwrap().as_str(), "own");
+    let invalid = entry_at(r#"{"type":"track","event":"x","email":"nobody"}"#, &arrival);
+    refused(invalid, "invalid_email", Some("email"));
+}
+
+#[test]
+fn an_invalid_context_refuses_only_the_events_that_use_it() {
+    let batch = parse_batch(r#"{"events":[],"context":{"email":"nobody"}}"#).unwrap();
+    let arrival = Arrival {
+        context: batch.context.as_ref(),
+        ..arrival(Source::Server)
+    };
+    refused(
+        entry_at(r#"{"type":"track","event":"x"}"#, &arrival),
+        "invalid_email",
+        Some("context.email"),
+    );
+    accepted(entry_at(
+        r#"{"type":"track","event":"x","email":"a@b.c"}"#,
+        &arrival,
+    ));
+}

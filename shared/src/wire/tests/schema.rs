@@ -1,0 +1,104 @@
+//! Tests of the OpenAPI schemas.
+
+use super::*;
+use std::vec;
+use utoipa::ToSchema;
+
+fn schema_of<T: ToSchema>() -> serde_json::Value {
+    serde_json::to_value(T::schema()).unwrap()
+}
+
+#[test]
+fn bodies_say_which_fields_are_required_and_of_which_type() {
+    let event = schema_of::<EventBody<'_>>();
+    assert_eq!(event["type"], "object");
+    assert_eq!(event["required"], serde_json::json!(["email", "event"]));
+    assert_eq!(event["properties"]["email"]["type"], "string");
+    assert_eq!(event["properties"]["email"]["format"], "email");
+    assert_eq!(
+        event["properties"]["properties"]["type"],
+        serde_json::json!(["object", "null"])
+    );
+    assert_eq!(event["properties"]["messageId"]["maxLength"], 255);
+    assert!(
+        event["properties"]["email"]["description"]
+            .as_str()
+            .unwrap()
+            .contains("Who did it")
+    );
+    let names: Vec<&String> = event["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        names,
+        [
+            "anonymousId",
+            "email",
+            "event",
+            "id",
+            "key",
+            "messageId",
+            "properties",
+            "timestamp"
+        ]
+    );
+
+    let purchase = schema_of::<PurchaseBody<'_>>();
+    assert_eq!(
+        purchase["required"],
+        serde_json::json!(["email", "orderId", "revenue", "currency"])
+    );
+    assert_eq!(purchase["properties"]["revenue"]["type"], "number");
+    assert_eq!(
+        purchase["properties"]["items"]["items"]["$ref"],
+        "#/components/schemas/ItemBody"
+    );
+    assert_eq!(
+        schema_of::<RefundBody<'_>>()["required"],
+        serde_json::json!(["orderId", "refundId"])
+    );
+    assert_eq!(
+        schema_of::<IdentifyBody<'_>>()["required"],
+        serde_json::json!(["email"])
+    );
+    assert_eq!(
+        schema_of::<BatchEvent<'_>>()["required"],
+        serde_json::json!(["type"])
+    );
+    let batch = schema_of::<BatchBody<'_>>();
+    assert_eq!(batch["required"], serde_json::json!(["events"]));
+    assert_eq!(
+        batch["properties"]["events"]["items"]["$ref"],
+        "#/components/schemas/BatchEvent"
+    );
+    assert_eq!(batch["properties"]["events"]["maxItems"], 1000);
+}
+
+#[test]
+fn bodies_are_named_without_their_lifetime_and_bring_what_they_refer_to() {
+    assert_eq!(EventBody::name(), "EventBody");
+    assert_eq!(BatchEvent::name(), "BatchEvent");
+    let mut schemas = vec![];
+    BatchBody::schemas(&mut schemas);
+    let names: Vec<String> = schemas
+        .into_iter()
+        .map(|(name, _)| name.to_string())
+        .collect();
+    assert!(
+        names.contains(&"BatchEvent".into()) && names.contains(&"ItemBody".into()),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn answers_have_schemas_that_fit_their_json() {
+    let error = schema_of::<ErrorBody>();
+    assert_eq!(error["required"], serde_json::json!(["success", "error"]));
+    let status = schema_of::<BatchStatus>();
+    assert_eq!(
+        status["enum"],
+        serde_json::json!(["tracked", "duplicate", "rejected"])
+    );
+    assert_eq!(
+        schema_of::<BatchResult>()["required"],
+        serde_json::json!(["id", "status"])
+    );
+}
