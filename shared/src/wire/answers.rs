@@ -18,6 +18,7 @@ pub struct ErrorBody {
     pub error: ErrorDetail,
     /// The event's id, where it had or was given one: `GET /v1/receipts/{id}` knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub id: Option<String>,
 }
 
@@ -60,10 +61,11 @@ pub struct ErrorDetail {
     pub message: String,
     /// The JSON path of the field that is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(example = "email"))]
+    #[cfg_attr(feature = "schema", schema(nullable = false, example = "email"))]
     pub field: Option<String>,
     /// The fields in which an order differs from the one on record.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub fields: Option<Vec<String>>,
 }
 
@@ -81,7 +83,7 @@ pub struct EventAnswer {
     pub seq: String,
     /// `duplicate` where `tracked` is false.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "duplicate"))]
+    #[cfg_attr(feature = "schema", schema(nullable = false, value_type = Option<String>, example = "duplicate"))]
     pub reason: Option<&'static str>,
 }
 
@@ -131,19 +133,23 @@ pub struct BatchResult {
     pub status: BatchStatus,
     /// Its place in the log, opaque; absent where rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub seq: Option<String>,
     /// Why it was rejected, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "invalid_email"))]
+    #[cfg_attr(feature = "schema", schema(nullable = false, value_type = Option<String>, example = "invalid_email"))]
     pub code: Option<&'static str>,
     /// What to do, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub message: Option<String>,
     /// The JSON path of the field that is meant, from the event.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub field: Option<String>,
     /// The fields in which an order differs from the one on record.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub fields: Option<Vec<String>>,
 }
 

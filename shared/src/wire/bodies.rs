@@ -68,17 +68,18 @@ impl fmt::Display for BodyError {
 
 impl core::error::Error for BodyError {}
 
-/// Declares the bodies: per field its Rust name, its JSON name, and its type for the schema.
+/// Declares the bodies: per field its Rust name, its JSON name, and its type for the schema;
+/// per body one example for the schema.
 macro_rules! bodies {
     ($(
         $(#[$meta:meta])*
-        $body:ident {
+        $body:ident ($example:tt) {
             $($(#[$field_meta:meta])* $field:ident: $name:tt ($($schema:tt)*),)*
         }
     )*) => {$(
-        $(#[$meta])*
         #[derive(Clone, Default)]
-        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(example = json!($example)))]
+        $(#[$meta])*
         pub struct $body<'a> {
             $(
                 $(#[$field_meta])*
@@ -115,14 +116,14 @@ macro_rules! bodies {
 
 bodies! {
     /// A custom event.
-    EventBody {
+    EventBody ({"email": "user@example.com", "event": "plan_upgraded", "properties": {"plan": "pro", "seats": 5}}) {
         /// Who did it. Trimmed; case does not matter.
         email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
         /// What was done. Trimmed; names that begin with `email_` or `segment_`, and `identified`,
         /// `purchase`, `refund`, are the system's.
         event: "event" (value_type = String, min_length = 1, max_length = 128, example = "plan_upgraded"),
         /// Anything about it: at most 256 names, nested at most 8 levels.
-        properties: "properties" (value_type = Option<Object>, example = json!({"plan": "pro", "seats": 5})),
+        properties: "properties" (value_type = Option<Object>),
         /// When it happened: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The send that led to it.
@@ -136,7 +137,7 @@ bodies! {
     }
 
     /// A paid order. The same order again records nothing; with other content it is refused.
-    PurchaseBody {
+    PurchaseBody ({"email": "user@example.com", "orderId": "A-1001", "revenue": 49.98, "currency": "USD", "items": [{"id": "sku-1", "name": "Blue mug", "price": 24.99, "quantity": 2}]}) {
         /// Who bought. Trimmed; case does not matter.
         email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
         /// The order's identity.
@@ -158,7 +159,7 @@ bodies! {
     }
 
     /// One line of an order.
-    ItemBody {
+    ItemBody ({"id": "sku-1", "name": "Blue mug", "price": 24.99, "quantity": 2}) {
         /// The article. A number is kept as its text.
         id: "id" (value_type = Option<String>, example = "sku-1"),
         /// Its name.
@@ -170,7 +171,7 @@ bodies! {
     }
 
     /// Money of an order that was given back.
-    RefundBody {
+    RefundBody ({"orderId": "A-1001", "refundId": "R-1", "amount": 10.0}) {
         /// The order that was paid.
         order_id: "orderId" (value_type = String, min_length = 1, max_length = 255, example = "A-1001"),
         /// The refund's identity: the same one again records nothing.
@@ -188,11 +189,11 @@ bodies! {
     }
 
     /// Names a contact, and the browser that is theirs.
-    IdentifyBody {
+    IdentifyBody ({"email": "user@example.com", "traits": {"plan": "pro"}}) {
         /// Who it is. Trimmed; case does not matter.
         email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
         /// What is known of them: at most 256 names, nested at most 8 levels.
-        traits: "traits" (value_type = Option<Object>, example = json!({"plan": "pro"})),
+        traits: "traits" (value_type = Option<Object>),
         /// Their browser: what it did before becomes theirs.
         anonymous_id: "anonymousId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "5f1c0a52-6a0e-4a53-9d0b-8a9f3c1d2e4f"),
         /// The event's identity: sending the same one again records nothing.
@@ -204,19 +205,19 @@ bodies! {
     }
 
     /// Up to 1,000 events in up to 1 MB; each gets its own verdict.
-    BatchBody {
+    BatchBody ({"events": [{"type": "track", "email": "user@example.com", "event": "page_viewed"}, {"type": "identify", "email": "user@example.com", "traits": {"plan": "pro"}}]}) {
         /// A public key, where no header carries one.
         key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
         /// When the batch was sent, by the same clock as the events' timestamps: RFC 3339.
         sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// What is true of all events: `email` and `anonymousId` serve those that have none; at most 4 KB.
-        context: "context" (value_type = Option<Object>, example = json!({"anonymousId": "5f1c0a52-6a0e-4a53-9d0b-8a9f3c1d2e4f"})),
+        context: "context" (value_type = Option<Object>),
         /// The events.
         events: "events" (value_type = Vec<BatchEvent<'static>>, max_items = 1000),
     }
 
     /// One event of a batch: `type`, and the fields of its own route.
-    BatchEvent {
+    BatchEvent ({"type": "track", "email": "user@example.com", "event": "page_viewed", "properties": {"url": "https://example.com/"}}) {
         /// `track`, `identify` or `purchase`.
         kind: "type" (value_type = String, pattern = "^(track|identify|purchase)$", example = "track"),
         /// Milliseconds since it happened, by the sender's clock; at most 7 days.
@@ -228,9 +229,9 @@ bodies! {
         /// Track: what was done; required there.
         event: "event" (value_type = Option<String>, min_length = 1, max_length = 128, example = "page_viewed"),
         /// Track: anything about it.
-        properties: "properties" (value_type = Option<Object>, example = json!({"url": "https://example.com/"})),
+        properties: "properties" (value_type = Option<Object>),
         /// Identify: what is known of the contact.
-        traits: "traits" (value_type = Option<Object>, example = json!({"plan": "pro"})),
+        traits: "traits" (value_type = Option<Object>),
         /// Purchase: the order's identity; required there.
         order_id: "orderId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "A-1001"),
         /// Purchase: the order's worth in major units; required there.

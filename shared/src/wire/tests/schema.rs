@@ -102,3 +102,34 @@ fn answers_have_schemas_that_fit_their_json() {
         serde_json::json!(["id", "status"])
     );
 }
+
+#[test]
+fn every_bodys_example_is_accepted() {
+    fn example<T: ToSchema>() -> String {
+        schema_of::<T>()["example"].to_string()
+    }
+    accepted(event(&example::<EventBody<'_>>()));
+    accepted(purchase(&example::<PurchaseBody<'_>>()));
+    accepted(refund(&example::<RefundBody<'_>>()));
+    accepted(identify(&example::<IdentifyBody<'_>>()));
+    accepted(entry(&example::<BatchEvent<'_>>()));
+    for event in parse_batch(&example::<BatchBody<'_>>()).unwrap().events {
+        accepted(entry(event.get()));
+    }
+}
+
+#[test]
+fn optional_fields_of_answers_are_left_out_and_never_null() {
+    assert_eq!(
+        schema_of::<BatchResult>()["properties"]["code"]["type"],
+        "string"
+    );
+    assert_eq!(
+        schema_of::<ErrorDetail>()["properties"]["fields"]["type"],
+        "array"
+    );
+    assert_eq!(
+        schema_of::<EventAnswer>()["properties"]["reason"]["type"],
+        "string"
+    );
+}

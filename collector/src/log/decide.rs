@@ -1,0 +1,394 @@
+//! What becomes of each submission: pure rules over what is already known. Both logs use them, so
+//! that dedupe and orders mean the same everywhere. Reads nothing and writes nothing by itself.
+
+use std::collections::HashMap;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use shared::decimal::Decimal;
+use shared::ids::EventId;
+use shared::money::{Currency, Money, Rounded};
+use shared::rejection::{Rejection, codes};
+
+use super::block::IdKey;
+use super::record::{Entry, Fact, Record, Seq, WorkspaceId};
+use super::{Appended, LogError, Refusal, Submission};
+
+/// A refunded order lists its refunds; a caller that splits one order into more than this is
+/// refused, so that the row stays bounded.
+const MAX_REFUNDS: usize = 1_000;
+
+/// The code of a refund of more than is left.
+pub const EXCEEDS_ORDER: &str = "exceeds_order";
+
+/// An order is known apart by who reported it: a browser's purchase never blocks a server's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OrderKey {
+    pub workspace: WorkspaceId,
+    pub verified: bool,
+    pub order_id: String,
+}
+
+/// What is remembered of an order for ever. Holds no address: the compared fields are kept as
+/// keyed digests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderState {
+    /// The purchase that was tracked.
+    pub seq: u64,
+    pub id: [u8; 16],
+    digests: Digests,
+    /// Milliseconds, where the caller sent a time.
+    time: Option<i64>,
+    currency: String,
+    /// Minor units not yet refunded.
+    pub left: i64,
+    refunds: Vec<SeenRefund>,
+    /// The last record that changed this state.
+    pub changed: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SeenRefund {
+    refund_id: String,
+    seq: u64,
+    id: [u8; 16],
+}
+
+/// HMAC-SHA-256 under the workspace's key, first 8 bytes, one for each field that is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Digests {
+    email: u64,
+    revenue: u64,
+    currency: u64,
+    items: u64,
+    message_id: u64,
+}
+
+/// A workspace's secret, under which digests and contact ids are made.
+#[derive(Clone, Copy)]
+pub struct WorkspaceKey(pub [u8; 32]);
+
+impl std::fmt::Debug for WorkspaceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WorkspaceKey(…)")
+    }
+}
+
+impl WorkspaceKey {
+    /// HMAC-SHA-256 of the parts, each of which is told apart from its neighbours.
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    fn digest(&self, field: &str, value: &[u8]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.mac(&[field.as_bytes(), value]);
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// Hands out the keys of workspaces.
+pub trait WorkspaceKeys: Send + Sync + 'static {
+    /// The key of a workspace; every workspace that ever took an event has one.
+    fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey>;
+}
+
+/// What is committed already.
+pub(crate) trait Known {
+    fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError>;
+    fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError>;
+    fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError>;
+}
+
+/// The entries that one commit will hold, and what they would make known.
+pub(crate) struct Staged<'a, K> {
+    known: &'a K,
+    next: Seq,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) ids: HashMap<IdKey, Seq>,
+    pub(crate) orders: HashMap<OrderKey, OrderState>,
+}
+
+impl<'a, K: Known> Staged<'a, K> {
+    /// `next` is the seq of the first entry that will be staged.
+    pub(crate) fn new(known: &'a K, next: Seq) -> Self {
+        Self {
+            known,
+            next,
+            entries: Vec::new(),
+            ids: HashMap::new(),
+            orders: HashMap::new(),
+        }
+    }
+
+    /// Decides one submission and stages it where it is new.
+    pub(crate) fn decide(&mut self, submission: Submission) -> Result<Appended, LogError> {
+        let Submission { mut entry, asked } = submission;
+        let mut order = None;
+        match &entry.fact {
+            Fact::Purchase { order_id, .. } => {
+                let order_id = order_id.clone();
+                if !entry.verified
+                    && let Some(first) = self.order(&order_key(&entry, &order_id, true))?
+                {
+                    return Ok(first.duplicate());
+                }
+                let key = order_key(&entry, &order_id, entry.verified);
+                let workspace_key = self.known.workspace_key(entry.workspace)?;
+                if let Some(first) = self.order(&key)? {
+                    let fields = first.differing_fields(&entry, &workspace_key);
+                    return Ok(if fields.is_empty() {
+                        first.duplicate()
+                    } else {
+                        first.conflict(fields)
+                    });
+                }
+                order = OrderState::of_purchase(self.next, &entry, &workspace_key)
+                    .map(|state| (key, state));
+            }
+            Fact::Refund {
+                order_id,
+                refund_id,
+            } => {
+                let key = order_key(&entry, order_id, true);
+                let Some(mut state) = self.order(&key)? else {
+                    return Ok(Appended::Refused(Refusal::UnknownOrder));
+                };
+                if let Some(seen) = state
+                    .refunds
+                    .iter()
+                    .find(|seen| seen.refund_id == *refund_id)
+                {
+                    return Ok(Appended::Duplicate {
+                        id: EventId::from_bytes(seen.id),
+                        seq: Seq(seen.seq),
+                    });
+                }
+                let judged = match state.judge(&asked.unwrap_or_default()) {
+                    Ok(judged) => judged,
+                    Err(rejection) => return Ok(Appended::Refused(Refusal::Invalid(rejection))),
+                };
+                state.refund(self.next, entry.id, refund_id.clone(), judged.money.minor);
+                entry.money = Some(judged.money);
+                entry.rounded = judged.rounded;
+                order = Some((key, state));
+            }
+            Fact::Track { .. } | Fact::Identify { .. } => {}
+        }
+        let id = (entry.workspace, entry.id);
+        if let Some(seq) = self
+            .ids
+            .get(&id)
+            .copied()
+            .map_or_else(|| self.known.id(&id), |seq| Ok(Some(seq)))?
+        {
+            return Ok(Appended::Duplicate { id: entry.id, seq });
+        }
+        let seq = self.next;
+        self.next = seq.next();
+        self.ids.insert(id, seq);
+        self.orders.extend(order);
+        self.entries.push(entry);
+        Ok(Appended::Tracked { seq })
+    }
+
+    fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
+        match self.orders.get(key) {
+            Some(staged) => Ok(Some(staged.clone())),
+            None => self.known.order(key),
+        }
+    }
+}
+
+/// The order state that a committed record leads to, for those who fold the log; `None` where the
+/// record is about no order.
+pub(crate) fn fold_order<K: Known>(
+    known: &K,
+    record: &Record,
+) -> Result<Option<(OrderKey, OrderState)>, LogError> {
+    let Record { seq, entry } = record;
+    match &entry.fact {
+        Fact::Purchase { order_id, .. } => {
+            let workspace_key = known.workspace_key(entry.workspace)?;
+            let state = OrderState::of_purchase(*seq, entry, &workspace_key);
+            Ok(state.map(|state| (order_key(entry, order_id, entry.verified), state)))
+        }
+        Fact::Refund {
+            order_id,
+            refund_id,
+        } => {
+            let key = order_key(entry, order_id, true);
+            let Some(mut state) = known.order(&key)? else {
+                return Ok(None);
+            };
+            if state.changed < seq.0 {
+                let minor = entry.money.map_or(0, |money| money.minor);
+                state.refund(*seq, entry.id, refund_id.clone(), minor);
+            }
+            Ok(Some((key, state)))
+        }
+        Fact::Track { .. } | Fact::Identify { .. } => Ok(None),
+    }
+}
+
+fn order_key(entry: &Entry, order_id: &str, verified: bool) -> OrderKey {
+    OrderKey {
+        workspace: entry.workspace,
+        verified,
+        order_id: order_id.to_owned(),
+    }
+}
+
+/// What a refund asks for; the log judges it, because only there the order is known.
+#[derive(Debug, Clone, Default)]
+pub struct RefundAsk {
+    /// Absent: all that is left.
+    pub amount: Option<Decimal>,
+    /// Absent: the order's.
+    pub currency: Option<Currency>,
+}
+
+struct Judged {
+    money: Money,
+    rounded: bool,
+}
+
+impl OrderState {
+    /// `None` where the entry is no purchase with money: then there is nothing to remember.
+    fn of_purchase(seq: Seq, entry: &Entry, key: &WorkspaceKey) -> Option<Self> {
+        let money = entry.money?;
+        Some(Self {
+            seq: seq.0,
+            id: *entry.id.as_bytes(),
+            digests: Digests::of(entry, money, key),
+            time: entry.time_sent.then(|| entry.time.as_millis()),
+            currency: money.currency.code().to_owned(),
+            left: money.minor,
+            refunds: Vec::new(),
+            changed: seq.0,
+        })
+    }
+
+    /// The names of the fields in which a second report of the order differs from the first.
+    fn differing_fields(&self, entry: &Entry, key: &WorkspaceKey) -> Vec<&'static str> {
+        let Some(money) = entry.money else {
+            return vec!["revenue"];
+        };
+        let mine = &self.digests;
+        let other = Digests::of(entry, money, key);
+        let time = entry.time_sent.then(|| entry.time.as_millis());
+        let times_differ = matches!((self.time, time), (Some(mine), Some(other)) if mine != other);
+        [
+            ("email", mine.email != other.email),
+            ("revenue", mine.revenue != other.revenue),
+            ("currency", mine.currency != other.currency),
+            ("items", mine.items != other.items),
+            ("messageId", mine.message_id != other.message_id),
+            ("timestamp", times_differ),
+        ]
+        .into_iter()
+        .filter_map(|(field, differs)| differs.then_some(field))
+        .collect()
+    }
+
+    fn duplicate(&self) -> Appended {
+        Appended::Duplicate {
+            id: EventId::from_bytes(self.id),
+            seq: Seq(self.seq),
+        }
+    }
+
+    fn conflict(&self, fields: Vec<&'static str>) -> Appended {
+        Appended::Conflict { fields }
+    }
+
+    fn judge(&self, asked: &RefundAsk) -> Result<Judged, Rejection> {
+        let currency = Currency::parse(&self.currency).map_err(|_| {
+            Rejection::whole(
+                codes::INVALID_CURRENCY,
+                "the order's currency is not known here",
+            )
+        })?;
+        if asked.currency.is_some_and(|asked| asked != currency) {
+            let message = format!(
+                "the order is in {}: refund in that currency or leave `currency` out",
+                self.currency
+            );
+            return Err(Rejection::of(codes::INVALID_CURRENCY, "currency", message));
+        }
+        let exceeds = |message: String| Err(Rejection::of(EXCEEDS_ORDER, "amount", message));
+        let (money, rounded) = match &asked.amount {
+            Some(amount) => Money::from_decimal(amount, currency)
+                .map(|(money, rounded)| (money, rounded == Rounded::Yes))
+                .map_err(|error| {
+                    Rejection::of(codes::INVALID_AMOUNT, "amount", error.to_string())
+                })?,
+            None if self.left == 0 => {
+                return exceeds("nothing is left to refund of this order".to_owned());
+            }
+            None => (
+                Money {
+                    minor: self.left,
+                    currency,
+                },
+                false,
+            ),
+        };
+        if money.minor > self.left {
+            let left = Money {
+                minor: self.left,
+                currency,
+            }
+            .to_decimal_string();
+            return exceeds(format!(
+                "only {left} {} is left to refund of this order",
+                self.currency
+            ));
+        }
+        if self.refunds.len() >= MAX_REFUNDS {
+            return exceeds(format!("an order takes at most {MAX_REFUNDS} refunds"));
+        }
+        Ok(Judged { money, rounded })
+    }
+
+    fn refund(&mut self, seq: Seq, id: EventId, refund_id: String, minor: i64) {
+        self.left -= minor;
+        self.refunds.push(SeenRefund {
+            refund_id,
+            seq: seq.0,
+            id: *id.as_bytes(),
+        });
+        self.changed = seq.0;
+    }
+}
+
+impl Digests {
+    fn of(entry: &Entry, money: Money, key: &WorkspaceKey) -> Self {
+        let email = entry
+            .address
+            .as_ref()
+            .map_or("", |address| &address.normalised.0);
+        let items = match &entry.fact {
+            Fact::Purchase {
+                items: Some(items), ..
+            } => items.0.as_str(),
+            _ => "",
+        };
+        Self {
+            email: key.digest("email", email.as_bytes()),
+            revenue: key.digest("revenue", &money.minor.to_le_bytes()),
+            currency: key.digest("currency", money.currency.code().as_bytes()),
+            items: key.digest("items", items.as_bytes()),
+            message_id: key.digest(
+                "messageId",
+                entry.message_id.as_deref().unwrap_or("").as_bytes(),
+            ),
+        }
+    }
+}

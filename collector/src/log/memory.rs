@@ -1,0 +1,153 @@
+//! A log in memory: small enough to read in one go, so that the trait is not shaped by one
+//! implementation and so that tests have an oracle. Keeps every promise but durability.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shared::ids::EventId;
+use tokio::sync::watch;
+
+use super::block::IdKey;
+use super::decide::{Known, OrderKey, OrderState, Staged, WorkspaceKey, WorkspaceKeys};
+use super::record::{Record, Seq, WorkspaceId};
+use super::{Appended, Health, Later, Log, LogError, Submission};
+
+/// The log in memory. Remembers ids for as long as it lives.
+pub struct MemoryLog {
+    state: Mutex<State>,
+    committed: watch::Sender<Seq>,
+}
+
+struct State {
+    records: Vec<Record>,
+    ids: HashMap<IdKey, Seq>,
+    orders: HashMap<OrderKey, OrderState>,
+    keys: Arc<dyn WorkspaceKeys>,
+    closed: bool,
+}
+
+impl MemoryLog {
+    pub fn new(keys: Arc<dyn WorkspaceKeys>) -> Self {
+        let state = State {
+            records: Vec::new(),
+            ids: HashMap::new(),
+            orders: HashMap::new(),
+            keys,
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            committed: watch::Sender::new(Seq::START),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append_now(&self, batch: Vec<Submission>) -> Result<Vec<Appended>, LogError> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(LogError::Unavailable);
+        }
+        let first = Seq(state.records.len() as u64 + 1);
+        let mut staged = Staged::new(&*state, first);
+        let outcomes = batch
+            .into_iter()
+            .map(|submission| staged.decide(submission))
+            .collect::<Result<_, _>>()?;
+        let Staged {
+            entries,
+            ids,
+            orders,
+            ..
+        } = staged;
+        state.records.extend(
+            entries
+                .into_iter()
+                .zip(first.0..)
+                .map(|(entry, seq)| Record {
+                    seq: Seq(seq),
+                    entry,
+                }),
+        );
+        state.ids.extend(ids);
+        state.orders.extend(orders);
+        self.committed.send_replace(Seq(state.records.len() as u64));
+        Ok(outcomes)
+    }
+}
+
+impl Known for State {
+    fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
+        Ok(self.ids.get(key).copied())
+    }
+
+    fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
+        Ok(self.orders.get(key).cloned())
+    }
+
+    fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {
+        self.keys.key_of(workspace).ok_or(LogError::Unavailable)
+    }
+}
+
+impl Log for MemoryLog {
+    fn append(&self, batch: Vec<Submission>) -> Later<'_, Result<Vec<Appended>, LogError>> {
+        Box::pin(async move { self.append_now(batch) })
+    }
+
+    fn read_from(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError> {
+        let skip = usize::try_from(after.0).unwrap_or(usize::MAX);
+        Ok(self
+            .state()
+            .records
+            .iter()
+            .skip(skip)
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
+    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
+        let state = self.state();
+        let found = state
+            .records
+            .iter()
+            .find(|record| (record.entry.workspace, record.entry.id) == (workspace, id));
+        Ok(found.cloned())
+    }
+
+    fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            state
+                .records
+                .iter_mut()
+                .filter(|record| seqs.contains(&record.seq))
+                .for_each(|record| record.entry.redact());
+            Ok(())
+        })
+    }
+
+    fn committed(&self) -> watch::Receiver<Seq> {
+        self.committed.subscribe()
+    }
+
+    fn health(&self) -> Health {
+        if self.state().closed {
+            Health::Failing
+        } else {
+            Health::Ready
+        }
+    }
+
+    fn queued(&self) -> usize {
+        0
+    }
+
+    fn close(&self) -> Later<'_, Result<(), LogError>> {
+        self.state().closed = true;
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,277 @@
+//! The order book: every order for ever, in its own redb file, filled behind the acknowledgement.
+//! The writer asks it; orders that the file has not reached yet are in memory. Not a view: rebuild
+//! never touches it and backup includes it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::LogError;
+use super::decide::{OrderKey, OrderState};
+use super::record::Seq;
+
+/// Key: see [`key_bytes`]. Value: postcard of [`OrderState`].
+const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("orders_v1");
+/// Key: `cursor`. Value: the last seq that the orders reflect.
+const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
+
+/// Orders waiting for the file; with more, appending is refused until it has caught up.
+const MAX_WAITING: usize = 100_000;
+/// How long orders wait for company before they are written.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Without orders the cursor still moves, once this many records lie behind it, so that a restart
+/// has little to read again.
+const IDLE_RECORDS: u64 = 50_000;
+const CACHE: usize = 16 * 1024 * 1024;
+
+/// The order book; the file is written by a thread of its own.
+pub(crate) struct OrderBook {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    path: PathBuf,
+    /// `None` after a failure, until it opens again.
+    database: Mutex<Option<Arc<Database>>>,
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+    /// The cursor in the file.
+    cursor: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    orders: HashMap<OrderKey, OrderState>,
+    /// The last record whose orders have been handed over.
+    upto: Seq,
+    closing: bool,
+}
+
+impl OrderBook {
+    pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
+        let (database, cursor) = open_file(path)?;
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            database: Mutex::new(Some(Arc::new(database))),
+            waiting: Mutex::new(Waiting {
+                upto: cursor,
+                ..Waiting::default()
+            }),
+            wake: Condvar::new(),
+            cursor: AtomicU64::new(cursor.0),
+        });
+        Ok(Self {
+            shared,
+            thread: Mutex::new(None),
+        })
+    }
+
+    /// Starts writing behind; before, [`Self::learn`] only collects.
+    pub(crate) fn start(&self) -> std::io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new()
+            .name("orders".into())
+            .spawn(move || shared.run())?;
+        *lock(&self.thread) = Some(thread);
+        Ok(())
+    }
+
+    /// The last record that the file reflects.
+    pub(crate) fn cursor(&self) -> Seq {
+        Seq(self.shared.cursor.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn get(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
+        if let Some(state) = lock(&self.shared.waiting).orders.get(key) {
+            return Ok(Some(state.clone()));
+        }
+        let database = lock(&self.shared.database)
+            .clone()
+            .ok_or(LogError::Unavailable)?;
+        let bytes = || -> Result<Option<Vec<u8>>, redb::Error> {
+            let table = database.begin_read()?.open_table(ORDERS)?;
+            Ok(table
+                .get(key_bytes(key).as_slice())?
+                .map(|row| row.value().to_vec()))
+        };
+        let storage =
+            |error: &dyn std::fmt::Display| LogError::storage("reading the order book", error);
+        bytes()
+            .map_err(|error| storage(&error))?
+            .map(|bytes| postcard::from_bytes(&bytes).map_err(|error| storage(&error)))
+            .transpose()
+    }
+
+    /// Takes what a commit has changed; `upto` is its last record.
+    pub(crate) fn learn(
+        &self,
+        orders: impl IntoIterator<Item = (OrderKey, OrderState)>,
+        upto: Seq,
+    ) {
+        let mut waiting = lock(&self.shared.waiting);
+        let was_empty = waiting.orders.is_empty();
+        waiting.orders.extend(orders);
+        waiting.upto = upto;
+        if was_empty && !waiting.orders.is_empty() {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// True while the file is too far behind to take more.
+    pub(crate) fn is_behind(&self) -> bool {
+        lock(&self.shared.waiting).orders.len() >= MAX_WAITING
+    }
+
+    /// Writes everything that waits, now.
+    pub(crate) fn flush(&self) -> Result<(), LogError> {
+        self.shared
+            .flush()
+            .map_err(|error| LogError::storage("writing the order book", &error))
+    }
+
+    /// Writes what waits, stops the thread and closes the file.
+    pub(crate) fn close(&self) -> Result<(), LogError> {
+        if lock(&self.shared.database).is_none() {
+            return Ok(());
+        }
+        lock(&self.shared.waiting).closing = true;
+        self.shared.wake.notify_one();
+        if let Some(thread) = lock(&self.thread).take() {
+            thread
+                .join()
+                .map_err(|_| LogError::storage("writing the order book", &"its thread panicked"))?;
+        }
+        let flushed = self.flush();
+        *lock(&self.shared.database) = None;
+        flushed
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        loop {
+            let waiting = lock(&self.waiting);
+            let idle = |waiting: &mut Waiting| waiting.orders.is_empty() && !waiting.closing;
+            let (waiting, _) = self
+                .wake
+                .wait_timeout_while(waiting, PAUSE, idle)
+                .unwrap_or_else(PoisonError::into_inner);
+            let closing = waiting.closing;
+            let due = !waiting.orders.is_empty()
+                || waiting.upto.0 >= self.cursor.load(Ordering::Acquire) + IDLE_RECORDS;
+            drop(waiting);
+            if closing {
+                return;
+            }
+            if due && let Err(error) = self.flush() {
+                tracing::error!(%error, "the order book could not be written; trying again");
+                self.reopen();
+            }
+            if due {
+                // Orders come in company: let them gather rather than sync for each.
+                let closing = |waiting: &mut Waiting| !waiting.closing;
+                let gathering = self
+                    .wake
+                    .wait_timeout_while(lock(&self.waiting), PAUSE, closing);
+                drop(gathering.unwrap_or_else(PoisonError::into_inner));
+            }
+        }
+    }
+
+    fn flush(&self) -> Result<(), redb::Error> {
+        let database = lock(&self.database).clone();
+        let Some(database) = database else {
+            return Err(redb::Error::DatabaseClosed);
+        };
+        let (orders, upto) = {
+            let waiting = lock(&self.waiting);
+            (waiting.orders.clone(), waiting.upto)
+        };
+        if orders.is_empty() && upto.0 <= self.cursor.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut transaction = database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        {
+            let mut table = transaction.open_table(ORDERS)?;
+            for (key, state) in &orders {
+                let value = postcard::to_stdvec(state)
+                    .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+                table.insert(key_bytes(key).as_slice(), value.as_slice())?;
+            }
+            transaction.open_table(ABOUT)?.insert("cursor", upto.0)?;
+        }
+        transaction.commit()?;
+        self.cursor.store(upto.0, Ordering::Release);
+        let mut waiting = lock(&self.waiting);
+        for (key, state) in orders {
+            if waiting
+                .orders
+                .get(&key)
+                .is_some_and(|now| now.changed == state.changed)
+            {
+                waiting.orders.remove(&key);
+            }
+        }
+        Ok(())
+    }
+
+    /// After an I/O error redb wants the file closed and opened again.
+    fn reopen(&self) {
+        // Held throughout, so that no reader sees the moment in between.
+        let mut database = lock(&self.database);
+        // A reader that still holds the old handle keeps the file locked; the next turn tries again.
+        if let Some(old) = database.take()
+            && let Err(held) = Arc::try_unwrap(old)
+        {
+            *database = Some(held);
+            return;
+        }
+        match open_file(&self.path) {
+            Ok((opened, _)) => *database = Some(Arc::new(opened)),
+            Err(error) => tracing::error!(%error, "the order book could not be opened again"),
+        }
+    }
+}
+
+fn open_file(path: &Path) -> Result<(Database, Seq), LogError> {
+    let open = || -> Result<(Database, Seq), redb::Error> {
+        let database = Database::builder().set_cache_size(CACHE).create(path)?;
+        let transaction = database.begin_write()?;
+        transaction.open_table(ORDERS)?;
+        let cursor = {
+            let mut about = transaction.open_table(ABOUT)?;
+            let cursor = about.get("cursor")?.map_or(0, |value| value.value());
+            about.insert("cursor", cursor)?;
+            cursor
+        };
+        transaction.commit()?;
+        Ok((database, Seq(cursor)))
+    };
+    std::panic::catch_unwind(open)
+        .unwrap_or_else(|_| {
+            Err(redb::Error::Corrupted(
+                "redb could not make sense of it".into(),
+            ))
+        })
+        .map_err(|error| LogError::storage("opening the order book (orders.redb)", &error))
+}
+
+/// Workspace (big-endian), verified (1 or 0), then the order's id.
+fn key_bytes(key: &OrderKey) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(5 + key.order_id.len());
+    bytes.extend_from_slice(&key.workspace.0.to_be_bytes());
+    bytes.push(u8::from(key.verified));
+    bytes.extend_from_slice(key.order_id.as_bytes());
+    bytes
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

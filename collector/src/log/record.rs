@@ -1,0 +1,284 @@
+//! What the log keeps of an event: the entry as it is appended, and the record that it becomes.
+//! Not how entries are laid out on disk (`block`).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use shared::event::Item;
+use shared::ids::EventId;
+use shared::money::{Currency, Money};
+use shared::time::Timestamp;
+
+/// A record's place in the log: from 1, without gaps save where a damaged segment was set aside.
+/// Callers see it as an opaque string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// Before the first record.
+    pub const START: Self = Self(0);
+
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for Seq {
+    type Err = std::num::ParseIntError;
+
+    /// Digits alone: `u64::from_str` would take a sign too.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            text
+        } else {
+            ""
+        };
+        digits.parse().map(Self)
+    }
+}
+
+/// A tenant's number, given when the workspace is created and never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WorkspaceId(pub u32);
+
+/// Text about a person: `Debug` hides it, so that it cannot reach a log line by accident.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Personal(pub String);
+
+impl fmt::Debug for Personal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Personal(…)")
+    }
+}
+
+/// Who told us: a page (public key), a server (secret key) or a mail client (token).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    Browser,
+    Server,
+    Mail,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Server => "server",
+            Self::Mail => "mail",
+        }
+    }
+}
+
+/// A contact's address in both spellings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// Trimmed and lower-cased: the contact's identity.
+    pub normalised: Personal,
+    /// As the caller spelled it, where that differs: for display alone.
+    pub original: Option<Personal>,
+}
+
+/// Who stood behind a browser's or mail client's request; what classification reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// The address, as resolved through the trusted proxies.
+    pub address: Personal,
+    pub agent: Option<Personal>,
+    /// Of `CLASSIFYING_HEADERS`, those that were sent: name in lower case, value.
+    pub headers: Vec<(String, Personal)>,
+}
+
+/// Who acted, as judged at the edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Class {
+    Human,
+    ProxyHuman,
+    Machine,
+    Bot,
+}
+
+/// The kind of fact, with what that kind alone has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// A named event; `properties` is a JSON object in the caller's own text.
+    Track {
+        name: String,
+        properties: Option<Personal>,
+    },
+    /// Traits of a contact, a JSON object in the caller's own text.
+    Identify {
+        traits: Option<Personal>,
+    },
+    /// `items` is the canonical JSON of the order's items.
+    Purchase {
+        order_id: String,
+        items: Option<Personal>,
+    },
+    Refund {
+        order_id: String,
+        refund_id: String,
+    },
+}
+
+impl Fact {
+    /// The spelling of the type in answers.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Track { .. } => "track",
+            Self::Identify { .. } => "identify",
+            Self::Purchase { .. } => "purchase",
+            Self::Refund { .. } => "refund",
+        }
+    }
+
+    /// The event's name: the caller's, or the system's own.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Track { name, .. } => name,
+            Self::Identify { .. } => shared::event_name::names::IDENTIFIED,
+            Self::Purchase { .. } => shared::event_name::names::PURCHASE,
+            Self::Refund { .. } => shared::event_name::names::REFUND,
+        }
+    }
+}
+
+/// One fact from outside, as it is appended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    // The workspace and the id lie beside the compressed records, see `block`.
+    #[serde(skip, default = "no_workspace")]
+    pub workspace: WorkspaceId,
+    #[serde(skip, default = "no_id")]
+    pub id: EventId,
+    #[serde(with = "millis")]
+    pub time: Timestamp,
+    /// The caller sent the time (it takes part in comparing orders then).
+    pub time_sent: bool,
+    #[serde(with = "millis")]
+    pub received_at: Timestamp,
+    pub source: Source,
+    pub key_id: Option<String>,
+    /// False where a browser reported a purchase: nobody trustworthy vouches for it.
+    pub verified: bool,
+    pub address: Option<Address>,
+    pub anonymous_id: Option<Personal>,
+    pub message_id: Option<String>,
+    pub fact: Fact,
+    /// A purchase's revenue, a refund's amount.
+    #[serde(with = "money")]
+    pub money: Option<Money>,
+    /// An amount arrived as float noise and was rounded to the minor unit.
+    pub rounded: bool,
+    /// The batch's `context` without its identities, a JSON object.
+    pub context: Option<Personal>,
+    pub client: Option<Client>,
+    /// The first class and its reason, decided at the edge and never changed.
+    pub class: Option<(Class, String)>,
+    /// Fields that were sent and not known, for the receipt.
+    pub ignored_fields: Vec<String>,
+    /// The personal part was erased.
+    pub redacted: bool,
+}
+
+impl Entry {
+    /// Takes the personal part away. What counts stays: id, time, name, class, money, message.
+    pub fn redact(&mut self) {
+        self.address = None;
+        self.anonymous_id = None;
+        self.context = None;
+        self.client = None;
+        self.ignored_fields.clear();
+        match &mut self.fact {
+            Fact::Track { properties, .. } => *properties = None,
+            Fact::Identify { traits } => *traits = None,
+            Fact::Purchase { items, .. } => *items = None,
+            Fact::Refund { .. } => {}
+        }
+        self.redacted = true;
+    }
+
+    /// A cheap upper estimate of the entry's encoded size, in bytes.
+    pub fn weight(&self) -> usize {
+        let text = |text: &Option<Personal>| text.as_ref().map_or(0, |text| text.0.len());
+        let fact = match &self.fact {
+            Fact::Track { name, properties } => name.len() + text(properties),
+            Fact::Identify { traits } => text(traits),
+            Fact::Purchase { order_id, items } => order_id.len() + text(items),
+            Fact::Refund {
+                order_id,
+                refund_id,
+            } => order_id.len() + refund_id.len(),
+        };
+        512 + fact + text(&self.context)
+    }
+}
+
+/// An entry with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub seq: Seq,
+    pub entry: Entry,
+}
+
+/// Renders items for an entry; `None` where there are none.
+pub fn items_text(items: &[Item]) -> Option<Personal> {
+    (!items.is_empty()).then(|| Personal(shared::event::items_json(items)))
+}
+
+fn no_workspace() -> WorkspaceId {
+    WorkspaceId(0)
+}
+
+fn no_id() -> EventId {
+    EventId::from_bytes([0; 16])
+}
+
+/// Times as milliseconds since 1970.
+mod millis {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use shared::time::Timestamp;
+
+    pub(super) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        time.as_millis().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(from).map(Timestamp::from_millis)
+    }
+}
+
+/// Money as minor units and the three letters of its currency.
+mod money {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use super::{Currency, Money};
+
+    pub(super) fn serialize<S: Serializer>(
+        money: &Option<Money>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        money
+            .map(|money| (money.minor, money.currency.code().to_owned()))
+            .serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Money>, D::Error> {
+        Option::<(i64, String)>::deserialize(from)?
+            .map(|(minor, code)| {
+                let currency =
+                    Currency::parse(&code).map_err(|_| D::Error::custom("unknown currency"))?;
+                Ok(Money { minor, currency })
+            })
+            .transpose()
+    }
+}

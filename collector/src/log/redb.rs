@@ -1,0 +1,741 @@
+//! The log on one machine's disk: segments, one writer thread, adaptive group commit.
+//!
+//! The writer takes whatever queued during the last commit, decides it, writes one transaction to
+//! the active segment, then answers all its callers; there is no timer. Behind it a second thread
+//! seals segments that are full. What the crash of any instant leaves behind is put right by
+//! [`RedbLog::open`].
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use shared::ids::EventId;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::block::{IdKey, Packer};
+use super::decide::{Known, OrderKey, OrderState, Staged, WorkspaceKey, WorkspaceKeys, fold_order};
+use super::orders::OrderBook;
+use super::record::{Entry, Record, Seq, WorkspaceId};
+use super::segment::{self, Disk, RealDisk, Segment};
+use super::verify::{self, Report};
+use super::{Appended, DEDUPE_WINDOW_MS, Health, Later, Log, LogError, Submission};
+use crate::clock::{Clock, SystemClock};
+
+/// Events that may wait for the writer; more are refused at once.
+pub const MAX_QUEUED: usize = 65_536;
+/// A commit takes no more than about this many bytes of entries, so that nobody waits for long.
+const MAX_GROUP_BYTES: usize = 16 * 1024 * 1024;
+/// A block holds at most this many entries and about this many bytes: small enough to read one
+/// record cheaply, large enough to compress well (measured, `anchors/dependencies.md`, 23).
+const MAX_BLOCK_RECORDS: usize = 1_000;
+const MAX_BLOCK_BYTES: usize = 512 * 1024;
+/// After a failed commit the store is opened again at most this often.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
+/// Behind a tail that was set aside nobody knows how far the seqs had got; so many are skipped.
+const ASIDE_GAP: u64 = 1 << 32;
+/// Records read at once when the order book catches up at start.
+const CATCH_UP_RECORDS: usize = 4_096;
+
+/// The folder of the segments within the data folder.
+pub const LOG_FOLDER: &str = "log";
+/// The folder of segments that were set aside, within the log's.
+pub const ASIDE_FOLDER: &str = "aside";
+/// The file of the order book within the data folder.
+pub const ORDERS_FILE: &str = "orders.redb";
+
+/// Called after each commit with its events and how long it took, for the metrics.
+pub type OnCommit = Box<dyn Fn(usize, Duration) + Send + Sync>;
+
+/// How to open the log.
+pub struct Options {
+    /// The data folder.
+    pub data: PathBuf,
+    pub keys: Arc<dyn WorkspaceKeys>,
+    /// The log must reach at least this seq, because something durable already reflects it;
+    /// a log that ends before has lost acknowledged events.
+    pub reached: Seq,
+    /// A segment rotates when its file has this size, bytes. A restart checks all of the last one,
+    /// at about 2.3 s per GB (measured, `anchors/collectors.md`, 4).
+    pub rotate_bytes: u64,
+    /// A segment rotates when it holds this many records; their ids are in memory, 56 bytes each.
+    pub rotate_records: u64,
+    pub clock: Arc<dyn Clock>,
+    pub disk: Arc<dyn Disk>,
+    pub on_commit: OnCommit,
+}
+
+impl Options {
+    pub fn new(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Self {
+        Self {
+            data: data.to_owned(),
+            keys,
+            reached: Seq::START,
+            rotate_bytes: 128 * 1024 * 1024,
+            rotate_records: 1 << 20,
+            clock: Arc::new(SystemClock),
+            disk: Arc::new(RealDisk),
+            on_commit: Box::new(|_, _| {}),
+        }
+    }
+}
+
+/// The log on redb. See [`Log`] for what it promises.
+pub struct RedbLog {
+    inner: Arc<Inner>,
+    /// `None` once closed.
+    queue: RwLock<Option<mpsc::UnboundedSender<Command>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    sealer: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    /// In seq order; the last one is active.
+    segments: RwLock<Vec<Arc<Segment>>>,
+    orders: OrderBook,
+    keys: Arc<dyn WorkspaceKeys>,
+    committed: watch::Sender<Seq>,
+    /// Events taken and not yet answered. The channel itself is unbounded; this is its bound,
+    /// because it counts events and not requests.
+    queued: AtomicUsize,
+    failing: AtomicBool,
+    /// Held while sealed files change: by the sealer and by redaction.
+    maintenance: Mutex<()>,
+    rotate_bytes: u64,
+    rotate_records: u64,
+    clock: Arc<dyn Clock>,
+    disk: Arc<dyn Disk>,
+    on_commit: OnCommit,
+}
+
+type Answer<T> = oneshot::Sender<Result<T, LogError>>;
+
+enum Command {
+    Append(Vec<Submission>, Answer<Vec<Appended>>),
+    /// Make what is active now a closed segment.
+    Rotate(Answer<()>),
+}
+
+impl RedbLog {
+    /// Opens the log of a data folder, recovers what a crash left, and starts the writer.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when synced data is not what was written: nothing is changed then.
+    pub fn open(options: Options) -> Result<Self, LogError> {
+        let Options {
+            data,
+            keys,
+            reached,
+            rotate_bytes,
+            rotate_records,
+            clock,
+            disk,
+            on_commit,
+        } = options;
+        let storage = |error: &dyn std::fmt::Display| LogError::storage("opening the log", error);
+        let folder = data.join(LOG_FOLDER);
+        std::fs::create_dir_all(&folder).map_err(|error| storage(&error))?;
+        let orders = OrderBook::open(&data.join(ORDERS_FILE))?;
+        let (segments, next) = open_segments(&folder, reached.max(orders.cursor()), &disk)?;
+        let last = Seq(next.0 - 1);
+        let inner = Arc::new(Inner {
+            folder,
+            segments: RwLock::new(segments),
+            orders,
+            keys,
+            committed: watch::Sender::new(last),
+            queued: AtomicUsize::new(0),
+            failing: AtomicBool::new(false),
+            maintenance: Mutex::new(()),
+            rotate_bytes,
+            rotate_records,
+            clock,
+            disk,
+            on_commit,
+        });
+        inner.catch_up_orders(last)?;
+        inner.ensure_active(next)?;
+        inner.orders.start().map_err(|error| storage(&error))?;
+
+        let (to_seal, sealing) = std::sync::mpsc::channel();
+        let sealer = {
+            let inner = Arc::clone(&inner);
+            spawn("sealer", move || inner.run_sealer(&sealing))?
+        };
+        // What a crash kept from being sealed is sealed now.
+        to_seal.send(()).ok();
+        let (queue, commands) = mpsc::unbounded_channel();
+        let packer = Packer::new().map_err(|error| storage(&error))?;
+        let writer = {
+            let inner = Arc::clone(&inner);
+            spawn("log writer", move || {
+                Writer {
+                    inner,
+                    packer,
+                    to_seal,
+                    recovered_at: None,
+                }
+                .run(commands)
+            })?
+        };
+        Ok(Self {
+            inner,
+            queue: RwLock::new(Some(queue)),
+            writer: Mutex::new(Some(writer)),
+            sealer: Mutex::new(Some(sealer)),
+        })
+    }
+
+    /// Reads everything and checks every checksum and invariant, beside the writer. Blocks on disk.
+    pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+        let segments = self.inner.segments_from(Seq::START);
+        let reached = self.inner.orders.cursor();
+        let segments = segments
+            .into_iter()
+            .map(|segment| (segment.first(), Ok(segment)));
+        verify::verify_segments(&self.inner.folder, segments, reached, progress)
+    }
+
+    fn send(&self, command: Command) -> Result<(), LogError> {
+        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+        queue
+            .as_ref()
+            .and_then(|queue| queue.send(command).ok())
+            .ok_or(LogError::Unavailable)
+    }
+}
+
+impl Log for RedbLog {
+    fn append(&self, batch: Vec<Submission>) -> Later<'_, Result<Vec<Appended>, LogError>> {
+        Box::pin(async move {
+            let events = batch.len();
+            if events == 0 {
+                return Ok(Vec::new());
+            }
+            let queued = self.inner.queued.fetch_add(events, Ordering::AcqRel);
+            if queued + events > MAX_QUEUED || self.inner.orders.is_behind() {
+                self.inner.queued.fetch_sub(events, Ordering::AcqRel);
+                return Err(LogError::Overloaded);
+            }
+            let (answer, outcome) = oneshot::channel();
+            if let Err(error) = self.send(Command::Append(batch, answer)) {
+                self.inner.queued.fetch_sub(events, Ordering::AcqRel);
+                return Err(error);
+            }
+            outcome.await.unwrap_or(Err(LogError::Unavailable))
+        })
+    }
+
+    fn read_from(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError> {
+        let mut records = Vec::new();
+        let mut after = after;
+        for segment in self.inner.segments_from(after.next()) {
+            if records.len() >= limit {
+                break;
+            }
+            segment.read_from(after, limit - records.len(), &mut records)?;
+            after = after.max(segment.last());
+        }
+        Ok(records)
+    }
+
+    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
+        for segment in self.inner.segments_newest_first() {
+            if let Some(seq) = segment.find(&(workspace, id))? {
+                let mut records = Vec::with_capacity(1);
+                segment.read_from(Seq(seq.0 - 1), 1, &mut records)?;
+                return Ok(records.pop());
+            }
+        }
+        Ok(None)
+    }
+
+    fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {
+        Box::pin(async move {
+            let active = self.inner.active().first();
+            if seqs.iter().any(|seq| *seq >= active) {
+                let (answer, rotated) = oneshot::channel();
+                self.send(Command::Rotate(answer))?;
+                rotated.await.unwrap_or(Err(LogError::Unavailable))?;
+            }
+            let inner = Arc::clone(&self.inner);
+            tokio::task::spawn_blocking(move || inner.redact(&seqs))
+                .await
+                .unwrap_or_else(|error| Err(LogError::storage("redacting", &error)))
+        })
+    }
+
+    fn committed(&self) -> watch::Receiver<Seq> {
+        self.inner.committed.subscribe()
+    }
+
+    fn health(&self) -> Health {
+        let closed = self
+            .queue
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none();
+        if closed || self.inner.failing.load(Ordering::Acquire) {
+            Health::Failing
+        } else if self.queued() >= MAX_QUEUED {
+            Health::QueueFull
+        } else {
+            Health::Ready
+        }
+    }
+
+    fn queued(&self) -> usize {
+        self.inner.queued.load(Ordering::Acquire)
+    }
+
+    fn close(&self) -> Later<'_, Result<(), LogError>> {
+        // The writer ends when its queue does, the sealer when the writer has gone.
+        drop(
+            self.queue
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let threads = [lock(&self.writer).take(), lock(&self.sealer).take()];
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || {
+                for thread in threads.into_iter().flatten() {
+                    thread
+                        .join()
+                        .map_err(|_| LogError::storage("closing the log", &"a thread panicked"))?;
+                }
+                inner.orders.close()?;
+                inner.active().close()
+            })
+            .await
+            .unwrap_or_else(|error| Err(LogError::storage("closing the log", &error)))
+        })
+    }
+}
+
+impl Drop for RedbLog {
+    fn drop(&mut self) {
+        drop(
+            self.queue
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        for thread in [lock(&self.writer).take(), lock(&self.sealer).take()]
+            .into_iter()
+            .flatten()
+        {
+            drop(thread.join());
+        }
+        drop(self.inner.orders.close());
+        drop(self.inner.active().close());
+    }
+}
+
+/// The thread that commits.
+struct Writer {
+    inner: Arc<Inner>,
+    packer: Packer,
+    to_seal: std::sync::mpsc::Sender<()>,
+    /// When recovery from a failed commit was last tried.
+    recovered_at: Option<Instant>,
+}
+
+impl Writer {
+    fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        while let Some(first) = commands.blocking_recv() {
+            let mut appends = Vec::new();
+            let mut rotations = Vec::new();
+            let mut bytes = 0;
+            let mut next = Some(first);
+            while let Some(command) = next {
+                match command {
+                    Command::Append(batch, answer) => {
+                        bytes += batch
+                            .iter()
+                            .map(|submission| submission.entry.weight())
+                            .sum::<usize>();
+                        appends.push((batch, answer));
+                    }
+                    Command::Rotate(answer) => rotations.push(answer),
+                }
+                next = if bytes < MAX_GROUP_BYTES {
+                    commands.try_recv().ok()
+                } else {
+                    None
+                };
+            }
+            self.commit(appends);
+            let active = self.inner.active();
+            let full = active.file_size() >= self.inner.rotate_bytes
+                || active.last().0 + 1 - active.first().0 >= self.inner.rotate_records;
+            if full || !rotations.is_empty() {
+                let rotated = self.rotate();
+                if let Err(error) = &rotated {
+                    tracing::error!(%error, "the log could not start a new segment; it goes on in the old one");
+                }
+                for answer in rotations {
+                    drop(answer.send(rotated.clone()));
+                }
+            }
+        }
+    }
+
+    /// Commits one group and answers it.
+    fn commit(&mut self, appends: Vec<(Vec<Submission>, Answer<Vec<Appended>>)>) {
+        if appends.is_empty() {
+            return;
+        }
+        let started = Instant::now();
+        let events: usize = appends.iter().map(|(batch, _)| batch.len()).sum();
+        let (batches, answers): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
+        let outcomes = self.ensure_sound().and_then(|()| self.write(batches));
+        self.inner.queued.fetch_sub(events, Ordering::AcqRel);
+        match outcomes {
+            Ok(outcomes) => {
+                (self.inner.on_commit)(events, started.elapsed());
+                for (outcome, answer) in outcomes.into_iter().zip(answers) {
+                    // A caller that has gone away does not take its event with it.
+                    drop(answer.send(Ok(outcome)));
+                }
+            }
+            Err(error) => {
+                for answer in answers {
+                    drop(answer.send(Err(error.clone())));
+                }
+            }
+        }
+    }
+
+    /// Decides and writes; nothing is known of the group unless this returns `Ok`.
+    fn write(&mut self, batches: Vec<Vec<Submission>>) -> Result<Vec<Vec<Appended>>, LogError> {
+        let inner = Arc::clone(&self.inner);
+        let active = inner.active();
+        let mut staged = Staged::new(&*inner, active.last().next());
+        let outcomes = batches
+            .into_iter()
+            .map(|batch| {
+                batch
+                    .into_iter()
+                    .map(|submission| staged.decide(submission))
+                    .collect()
+            })
+            .collect::<Result<_, _>>()?;
+        let Staged {
+            entries,
+            ids,
+            orders,
+            ..
+        } = staged;
+        if entries.is_empty() {
+            return Ok(outcomes);
+        }
+        let first = active.last().next();
+        let blocks = self.pack(first, &entries)?;
+        let mut ids: Vec<(IdKey, Seq)> = ids.into_iter().collect();
+        ids.sort_unstable_by_key(|(_, seq)| *seq);
+        let last_received = entries
+            .iter()
+            .map(|entry| entry.received_at.as_millis())
+            .max()
+            .unwrap_or(0);
+        if let Err(error) = active.append(&blocks, &ids, last_received) {
+            tracing::error!(%error, "a commit failed; no event is acknowledged until the store is open again");
+            inner.failing.store(true, Ordering::Release);
+            return Err(error);
+        }
+        let last = active.last();
+        inner.orders.learn(orders, last);
+        inner.committed.send_replace(last);
+        Ok(outcomes)
+    }
+
+    fn pack(&mut self, first: Seq, entries: &[Entry]) -> Result<Vec<(Seq, Vec<u8>)>, LogError> {
+        let mut blocks = Vec::new();
+        let mut rest = entries;
+        let mut seq = first;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |entry: &&Entry| {
+                bytes += entry.weight();
+                bytes <= MAX_BLOCK_BYTES
+            };
+            let count = rest
+                .iter()
+                .take(MAX_BLOCK_RECORDS)
+                .take_while(fits)
+                .count()
+                .max(1);
+            let (chunk, tail) = rest.split_at(count);
+            let block = self
+                .packer
+                .pack(seq, chunk.iter())
+                .map_err(|error| LogError::storage("packing", &error))?;
+            blocks.push((seq, block));
+            seq = Seq(seq.0 + count as u64);
+            rest = tail;
+        }
+        Ok(blocks)
+    }
+
+    /// After a failed commit: opens the store again before anything else is taken.
+    fn ensure_sound(&mut self) -> Result<(), LogError> {
+        if !self.inner.failing.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if self
+            .recovered_at
+            .is_some_and(|at| at.elapsed() < RECOVERY_PAUSE)
+        {
+            return Err(LogError::storage(
+                "recovering",
+                &"it is tried again every second",
+            ));
+        }
+        self.recovered_at = Some(Instant::now());
+        let recovered = self.inner.active().recover(&self.inner.disk);
+        match &recovered {
+            Ok(()) => {
+                self.inner.failing.store(false, Ordering::Release);
+                tracing::info!("the store is open again");
+            }
+            Err(error) => tracing::error!(%error, "the store could not be opened again"),
+        }
+        recovered
+    }
+
+    fn rotate(&self) -> Result<(), LogError> {
+        let active = self.inner.active();
+        if active.last() < active.first() {
+            return Ok(()); // empty: nothing to close
+        }
+        self.inner.push_active(active.last().next())?;
+        // The sealer outlives the writer, which holds this sender.
+        self.to_seal.send(()).ok();
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn active(&self) -> Arc<Segment> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        // `open` makes the first and nothing removes the last.
+        Arc::clone(segments.last().expect("a log has an active segment"))
+    }
+
+    /// Makes sure that the last segment is one that can be appended to, with `next` behind it.
+    fn ensure_active(&self, next: Seq) -> Result<(), LogError> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let usable = segments
+            .last()
+            .is_some_and(|last| !last.is_sealed() && last.last().next() == next);
+        drop(segments);
+        if usable {
+            Ok(())
+        } else {
+            self.push_active(next)
+        }
+    }
+
+    fn push_active(&self, next: Seq) -> Result<(), LogError> {
+        let active = Segment::create(&self.folder, next, &self.disk)?;
+        self.segments
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::new(active));
+        Ok(())
+    }
+
+    fn segments_from(&self, from: Seq) -> Vec<Arc<Segment>> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let start =
+            segments.partition_point(|segment| segment.last() < from && segment.first() < from);
+        segments[start..].to_vec()
+    }
+
+    fn segments_newest_first(&self) -> Vec<Arc<Segment>> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        segments.iter().rev().cloned().collect()
+    }
+
+    /// The orders that the order book's file had not reached are folded from the log.
+    fn catch_up_orders(&self, last: Seq) -> Result<(), LogError> {
+        let mut after = self.orders.cursor();
+        for segment in self.segments_from(after.next()) {
+            loop {
+                let mut records = Vec::new();
+                segment.read_from(after, CATCH_UP_RECORDS, &mut records)?;
+                let Some(end) = records.last().map(|record| record.seq) else {
+                    break;
+                };
+                for record in &records {
+                    let changed = fold_order(self, record)?;
+                    self.orders.learn(changed, record.seq);
+                }
+                if self.orders.is_behind() {
+                    self.orders.flush()?;
+                }
+                after = end;
+            }
+        }
+        self.orders.learn([], last.max(self.orders.cursor()));
+        Ok(())
+    }
+
+    fn run_sealer(&self, wakes: &std::sync::mpsc::Receiver<()>) {
+        while wakes.recv().is_ok() {
+            let _maintenance = lock(&self.maintenance);
+            for segment in self.closed_segments() {
+                if let Err(error) = segment.seal() {
+                    tracing::error!(%error, "a segment could not be sealed; the next start tries again");
+                }
+            }
+        }
+    }
+
+    /// All but the active one.
+    fn closed_segments(&self) -> Vec<Arc<Segment>> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        segments[..segments.len().saturating_sub(1)].to_vec()
+    }
+
+    fn redact(&self, seqs: &[Seq]) -> Result<(), LogError> {
+        // An order's digests need the address: the order book must have passed these records.
+        self.orders.flush()?;
+        let _maintenance = lock(&self.maintenance);
+        let mut packer = Packer::new().map_err(|error| LogError::storage("redacting", &error))?;
+        for segment in self.closed_segments() {
+            let touched: std::collections::HashSet<Seq> = seqs
+                .iter()
+                .copied()
+                .filter(|seq| (segment.first()..=segment.last()).contains(seq))
+                .collect();
+            if touched.is_empty() {
+                continue;
+            }
+            segment.seal()?;
+            let mut change = |record: &mut Record| {
+                if touched.contains(&record.seq) {
+                    record.entry.redact();
+                }
+            };
+            segment.rewrite(&mut change, &mut packer, &self.disk)?;
+        }
+        Ok(())
+    }
+}
+
+impl Known for Inner {
+    fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
+        let since = self.clock.now().as_millis() - DEDUPE_WINDOW_MS;
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        for segment in segments
+            .iter()
+            .rev()
+            .take_while(|segment| !segment.is_sealed() || segment.last_received() >= since)
+        {
+            if let Some(seq) = segment.find(key)? {
+                return Ok(Some(seq));
+            }
+        }
+        Ok(None)
+    }
+
+    fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
+        self.orders.get(key)
+    }
+
+    fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {
+        self.keys.key_of(workspace).ok_or_else(|| {
+            LogError::storage("deciding", &format!("workspace {} has no key", workspace.0))
+        })
+    }
+}
+
+/// Opens what is there, and says which seq comes next.
+fn open_segments(
+    folder: &Path,
+    reached: Seq,
+    disk: &Arc<dyn Disk>,
+) -> Result<(Vec<Arc<Segment>>, Seq), LogError> {
+    let aside: Vec<Seq> = list_segments(&folder.join(ASIDE_FOLDER))?
+        .into_keys()
+        .collect();
+    let mut segments: Vec<Arc<Segment>> = Vec::new();
+    let mut next = Seq(1);
+    let files = list_segments(folder)?;
+    for (first, path) in sorted(files) {
+        let explained = aside.iter().any(|gap| (next..first).contains(gap));
+        if first != next && !explained {
+            let what = format!("the records before it, from seq {next}, are missing");
+            return Err(segment::damaged(&path, "its start", &what));
+        }
+        let segment = Segment::open(path, disk)?;
+        next = segment.last().next().max(first);
+        segments.push(Arc::new(segment));
+    }
+    if let Some(tail) = aside.iter().filter(|first| **first >= next).max() {
+        return Ok((segments, Seq(tail.0.max(reached.0) + ASIDE_GAP)));
+    }
+    if reached >= next {
+        let path = segments.last().map_or_else(
+            || folder.join(segment::file_name(Seq(1))),
+            |last| last.path().to_owned(),
+        );
+        let what = format!(
+            "seq {reached} was acknowledged, but the log ends at seq {}",
+            next.0 - 1
+        );
+        return Err(segment::damaged(&path, "its end", &what));
+    }
+    Ok((segments, next))
+}
+
+/// The segments of a folder by their first seq; drafts that a crash left behind are removed.
+pub(crate) fn list_segments(folder: &Path) -> Result<HashMap<Seq, PathBuf>, LogError> {
+    let storage = |error: &dyn std::fmt::Display| LogError::storage("listing the segments", error);
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) => return Err(storage(&error)),
+    };
+    let mut found = HashMap::new();
+    for entry in entries {
+        let path = entry.map_err(|error| storage(&error))?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "draft")
+        {
+            std::fs::remove_file(&path).map_err(|error| storage(&error))?;
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "redb")
+        {
+            let first = segment::first_of(&path)
+                .ok_or_else(|| LogError::Foreign(path.display().to_string()))?;
+            found.insert(first, path);
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn sorted(files: HashMap<Seq, PathBuf>) -> Vec<(Seq, PathBuf)> {
+    let mut files: Vec<_> = files.into_iter().collect();
+    files.sort_unstable();
+    files
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|error| LogError::storage("starting a thread", &error))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

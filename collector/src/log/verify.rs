@@ -1,0 +1,237 @@
+//! `misar log verify`: reads everything, checks every checksum and invariant, and counts. And the
+//! command that sets a damaged segment aside. Both work on a folder that nobody has open, or, for
+//! verify, on segments that are read beside the running writer.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::block::{Block, IdKey};
+use super::orders::OrderBook;
+use super::record::{Fact, Record, Seq};
+use super::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, list_segments, sorted};
+use super::segment::{self, RealDisk, Segment, SegmentSummary};
+use super::{DEDUPE_WINDOW_MS, LogError};
+
+/// What a segment holds, in the words of the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentReport {
+    pub segment: String,
+    pub first_seq: String,
+    pub last_seq: String,
+    pub blocks: u64,
+    pub events: u64,
+    pub bytes: u64,
+    pub sealed: bool,
+}
+
+/// What `misar log verify` found; printed with `--json` as it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub ok: bool,
+    pub events: u64,
+    pub blocks: u64,
+    pub orders: u64,
+    pub last_seq: String,
+    pub segments: Vec<SegmentReport>,
+    /// One sentence for each thing that is wrong.
+    pub problems: Vec<String>,
+}
+
+/// Checks the invariants that reach across records and segments.
+#[derive(Default)]
+struct Invariants {
+    /// Ids within the dedupe window, with the arrival of each: an id may come back later.
+    ids: HashMap<IdKey, i64>,
+    orders: HashSet<(u32, bool, String)>,
+    problems: Vec<String>,
+}
+
+/// More problems than this are counted, not listed.
+const MAX_PROBLEMS: usize = 100;
+
+impl Invariants {
+    fn see(&mut self, record: &Record, segment: &str) {
+        let Record { seq, entry } = record;
+        let received = entry.received_at.as_millis();
+        let id = (entry.workspace, entry.id);
+        if let Some(before) = self.ids.insert(id, received)
+            && received - before < DEDUPE_WINDOW_MS
+        {
+            self.problem(format!(
+                "segment {segment}, seq {seq}: the id {} is there twice",
+                entry.id
+            ));
+        }
+        if let Fact::Purchase { order_id, .. } = &entry.fact
+            && !self
+                .orders
+                .insert((entry.workspace.0, entry.verified, order_id.clone()))
+        {
+            self.problem(format!(
+                "segment {segment}, seq {seq}: an order is there twice"
+            ));
+        }
+    }
+
+    fn problem(&mut self, problem: String) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// Verifies the log of a data folder that no process has open. The log must reach `reached`,
+/// because something durable reflects it. `progress` is told the events read.
+///
+/// # Errors
+/// Only when the folder cannot be listed; damage stands in the report.
+pub fn verify(
+    data: &Path,
+    reached: Seq,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, LogError> {
+    let folder = data.join(LOG_FOLDER);
+    let disk: Arc<dyn segment::Disk> = Arc::new(RealDisk);
+    let files = sorted(list_segments(&folder)?);
+    let segments = files
+        .iter()
+        .map(|(first, path)| (*first, Segment::open(path.clone(), &disk).map(Arc::new)));
+    let orders = data.join(ORDERS_FILE);
+    let orders = if orders.is_file() {
+        OrderBook::open(&orders)?.cursor()
+    } else {
+        Seq::START
+    };
+    verify_segments(&folder, segments, reached.max(orders), progress)
+}
+
+/// Verifies segments that are open already, in order.
+pub(super) fn verify_segments(
+    folder: &Path,
+    segments: impl Iterator<Item = (Seq, Result<Arc<Segment>, LogError>)>,
+    reached: Seq,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, LogError> {
+    let aside: Vec<Seq> = list_segments(&folder.join(ASIDE_FOLDER))?
+        .into_keys()
+        .collect();
+    let mut report = Report::default();
+    let mut invariants = Invariants::default();
+    // `None` behind a damaged segment: nobody knows where it ended.
+    let mut next = Some(Seq(1));
+    for (first, opened) in segments {
+        if let Some(next) = next
+            && first != next
+            && !aside.iter().any(|gap| (next..first).contains(gap))
+        {
+            let name = segment::file_name(first);
+            invariants.problem(format!(
+                "segment {name}: the records before it, from seq {next}, are missing"
+            ));
+        }
+        let checked =
+            opened.and_then(|segment| check(&segment, &mut invariants, &mut report, progress));
+        next = match checked {
+            Ok(summary) => Some(summary.last.next().max(first)),
+            Err(error) => {
+                invariants.problem(error.to_string());
+                None
+            }
+        };
+    }
+    let tail_is_aside = next.is_some_and(|next| aside.iter().any(|first| *first >= next));
+    if let Some(next) = next
+        && reached >= next
+        && !tail_is_aside
+    {
+        let end = next.0 - 1;
+        invariants.problem(format!(
+            "seq {reached} was acknowledged, but the log ends at seq {end}"
+        ));
+    }
+    report.last_seq = report
+        .segments
+        .last()
+        .map_or_else(|| "0".to_owned(), |last| last.last_seq.clone());
+    report.orders = invariants.orders.len() as u64;
+    report.problems = invariants.problems;
+    report.ok = report.problems.is_empty();
+    Ok(report)
+}
+
+fn check(
+    segment: &Segment,
+    invariants: &mut Invariants,
+    report: &mut Report,
+    progress: &mut dyn FnMut(u64),
+) -> Result<SegmentSummary, LogError> {
+    let name = segment::file_name(segment.first());
+    let mut ids = HashMap::new();
+    let summary = segment.scan(&mut |block: &Block<'_>| {
+        let mut records = Vec::with_capacity(block.count());
+        block
+            .records(Seq::START, usize::MAX, &mut records)
+            .map_err(|bad| {
+                segment::damaged(
+                    segment.path(),
+                    &format!("the block of seq {}", block.first()),
+                    &bad,
+                )
+            })?;
+        for record in &records {
+            invariants.see(record, &name);
+            ids.insert((record.entry.workspace, record.entry.id), record.seq);
+        }
+        report.events += records.len() as u64;
+        report.blocks += 1;
+        progress(report.events);
+        Ok(())
+    })?;
+    segment.check_ids(&ids)?;
+    if segment.is_sealed() && segment.last() != summary.last {
+        let what = format!(
+            "the seal says that it ends at seq {}, its blocks end at seq {}",
+            segment.last(),
+            summary.last
+        );
+        return Err(segment::damaged(segment.path(), "its seal", &what));
+    }
+    report.segments.push(SegmentReport {
+        segment: name,
+        first_seq: summary.first.to_string(),
+        last_seq: summary.last.to_string(),
+        blocks: summary.blocks,
+        events: summary.records,
+        bytes: segment.file_size(),
+        sealed: segment.is_sealed(),
+    });
+    Ok(summary)
+}
+
+/// Moves a segment out of the log. Its events are gone from every answer; the file is kept.
+///
+/// # Errors
+/// When there is no such segment, or the disk refuses.
+pub fn set_aside(data: &Path, name: &str) -> Result<std::path::PathBuf, LogError> {
+    let storage =
+        |error: &dyn std::fmt::Display| LogError::storage("setting a segment aside", error);
+    let folder = data.join(LOG_FOLDER);
+    let from = folder.join(name);
+    if segment::first_of(&from).is_none() || !from.is_file() {
+        return Err(storage(&format!(
+            "there is no segment {name} in {}",
+            folder.display()
+        )));
+    }
+    let aside = folder.join(ASIDE_FOLDER);
+    std::fs::create_dir_all(&aside).map_err(|error| storage(&error))?;
+    let to = aside.join(name);
+    segment::rename_synced(&from, &to).map_err(|error| storage(&error))?;
+    segment::sync_folder_of(&from).map_err(|error| storage(&error))?;
+    Ok(to)
+}
