@@ -1,0 +1,369 @@
+//! The projector: follows the log and folds it into the views, a few milliseconds behind the
+//! acknowledgement. What a fold writes stands in `views`.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::log::Log;
+use crate::log::record::Seq;
+use crate::views::{FOLD_RECORDS, ViewError, Views, next_batch};
+
+#[cfg(test)]
+mod tests;
+
+/// Folds follow each other no faster than this, so that under load each row is written for many
+/// events at once. The first fold after a pause starts at once.
+const PACE: Duration = Duration::from_millis(20);
+/// How long folds stay unsynced.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// The pause after a failed fold; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Of `behind_since`: nothing is known to wait.
+const NOTHING_WAITS: i64 = i64::MIN;
+
+/// The views have not reached what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the views have reached {cursor}")]
+pub struct Behind {
+    /// What they have reached.
+    pub cursor: Seq,
+}
+
+/// Keeps the views up with the log. Dropped without [`Self::close`], it stops and syncs nothing.
+pub struct Projector {
+    shared: Arc<Shared>,
+    /// True stops the follower.
+    stop: watch::Sender<bool>,
+    /// `None` once closed.
+    follower: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    log: Arc<dyn Log>,
+    views: Arc<Views>,
+    clock: Arc<dyn Clock>,
+    /// How far the views reflect the log.
+    cursor: watch::Sender<Seq>,
+    /// When the oldest record that waits was received, in milliseconds since 1970.
+    behind_since: AtomicI64,
+    /// Held while folding, so that no fold comes between a rebuild's last one and its swap.
+    folding: Mutex<()>,
+    /// Held while rebuilding: one at a time, and closing waits for it.
+    rebuilding: Arc<tokio::sync::Mutex<()>>,
+    stopping: AtomicBool,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    CaughtUp,
+    Folded,
+    /// More waits than one fold takes.
+    Full,
+}
+
+impl Projector {
+    /// Starts following the log, on the runtime that this is called on.
+    pub fn start(log: Arc<dyn Log>, views: Arc<Views>, clock: Arc<dyn Clock>) -> Self {
+        let shared = Arc::new(Shared {
+            cursor: watch::Sender::new(views.cursor()),
+            log,
+            views,
+            clock,
+            behind_since: AtomicI64::new(NOTHING_WAITS),
+            folding: Mutex::new(()),
+            rebuilding: Arc::default(),
+            stopping: AtomicBool::new(false),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let follower = tokio::spawn(follow(Arc::clone(&shared), stopped));
+        Self {
+            shared,
+            stop,
+            follower: Mutex::new(Some(follower)),
+        }
+    }
+
+    /// How far the views reflect the log, and a wake-up for whoever follows them.
+    pub fn cursor(&self) -> watch::Receiver<Seq> {
+        self.shared.cursor.subscribe()
+    }
+
+    /// How long the oldest committed record that the views do not reflect has waited since it was
+    /// received, in milliseconds; 0 when they reflect all.
+    pub fn lag_ms(&self) -> u64 {
+        let behind = *self.shared.cursor.borrow() < *self.shared.log.committed().borrow();
+        let since = self.shared.behind_since.load(Ordering::Acquire);
+        if !behind || since == NOTHING_WAITS {
+            return 0;
+        }
+        let lag = self.shared.clock.now().as_millis().saturating_sub(since);
+        // Behind is never shown as caught up, whatever the clock does.
+        u64::try_from(lag).unwrap_or(0).max(1)
+    }
+
+    /// Waits until the views reflect `seq`.
+    ///
+    /// # Errors
+    /// [`Behind`] after `timeout`.
+    pub async fn wait_for(&self, seq: Seq, timeout: Duration) -> Result<(), Behind> {
+        let mut cursor = self.shared.cursor.subscribe();
+        let reached = cursor.wait_for(|cursor| *cursor >= seq);
+        match tokio::time::timeout(timeout, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Behind {
+                cursor: *self.shared.cursor.borrow(),
+            }),
+        }
+    }
+
+    /// Builds the views anew beside those in use, then puts them in their place. Queries go on
+    /// against the old ones until then. `progress` is told the seqs done and in all. Returns how
+    /// many records were folded.
+    ///
+    /// # Errors
+    /// [`ViewError::Busy`] while another rebuild runs, [`ViewError::Stopped`] when closing, and
+    /// whatever makes a fold fail; the views in use stay then.
+    pub async fn rebuild(
+        &self,
+        mut progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Result<u64, ViewError> {
+        let turn = Arc::clone(&self.shared.rebuilding)
+            .try_lock_owned()
+            .map_err(|_| ViewError::Busy)?;
+        let shared = Arc::clone(&self.shared);
+        blocking("rebuilding", move || {
+            // Held by the work rather than by the future: who drops that does not end the work.
+            let _turn = turn;
+            shared.rebuild(&mut progress)
+        })
+        .await
+    }
+
+    /// Folds what is committed, syncs and closes the views, and stops. The log must still be
+    /// readable. A second call does nothing.
+    ///
+    /// # Errors
+    /// [`ViewError`] where the last folds could not be made or synced; the next start makes up for
+    /// them. The views are closed all the same.
+    pub async fn close(&self) -> Result<(), ViewError> {
+        let follower = self
+            .follower
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(follower) = follower else {
+            return Ok(());
+        };
+        self.shared.stopping.store(true, Ordering::Release);
+        self.stop.send_replace(true);
+        // It ends by itself; a panic in it has been reported by then, and what matters follows.
+        drop(follower.await);
+        let _rebuilt = self.shared.rebuilding.lock().await;
+        let shared = Arc::clone(&self.shared);
+        blocking("closing", move || {
+            let end = *shared.log.committed().borrow();
+            let folded = loop {
+                match shared.step() {
+                    Ok(Step::Folded | Step::Full) if shared.views.cursor() < end => {}
+                    step => break step.map(drop),
+                }
+            };
+            // Closed in any case, then the first error told.
+            let closed = shared.views.close();
+            folded.and(closed)
+        })
+        .await
+    }
+}
+
+/// Follows the log until it is told to stop, or nobody is left to tell it.
+async fn follow(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut committed = shared.log.committed();
+    let mut next_fold = Instant::now();
+    let mut sync_due = None;
+    let mut pause = FIRST_PAUSE;
+    // What was committed when nothing was left to read: nothing waits until there is more.
+    let mut exhausted = Seq::START;
+    loop {
+        let upto = *committed.borrow_and_update();
+        let waits = upto > *shared.cursor.borrow() && upto != exhausted;
+        if waits {
+            shared.note_waiting();
+        }
+        let wake = match (waits, sync_due) {
+            (true, Some(due)) => next_fold.min(due),
+            (true, None) => next_fold,
+            (false, Some(due)) => due,
+            (false, None) => Instant::now() + LONGEST_PAUSE,
+        };
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep_until(wake) => {}
+            // While a fold waits for its turn, news changes nothing.
+            news = committed.changed(), if !waits => match news {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        }
+        let now = Instant::now();
+        let mut worked = Ok(());
+        if sync_due.is_some_and(|due| due <= now) {
+            let views = Arc::clone(&shared.views);
+            worked = blocking("syncing", move || views.make_durable()).await;
+            sync_due = None;
+        }
+        if worked.is_ok() && waits && next_fold <= now {
+            let stepping = Arc::clone(&shared);
+            worked = match blocking("folding", move || stepping.step()).await {
+                Ok(Step::CaughtUp) => {
+                    exhausted = upto;
+                    Ok(())
+                }
+                Ok(step) => {
+                    sync_due.get_or_insert(now + SYNC_EVERY);
+                    // Far behind, time is better spent folding.
+                    next_fold = if step == Step::Full { now } else { now + PACE };
+                    pause = FIRST_PAUSE;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+        }
+        if let Err(error) = worked {
+            tracing::error!(%error, "the views could not be written; trying again");
+            exhausted = Seq::START;
+            next_fold = Instant::now() + pause;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            shared.recover(error).await;
+        }
+    }
+}
+
+impl Shared {
+    /// Folds the next records, if any.
+    fn step(&self) -> Result<Step, ViewError> {
+        let _folding = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
+        let committed = *self.log.committed().borrow();
+        let records = next_batch(&*self.log, self.views.cursor())?;
+        let Some(oldest) = records.first() else {
+            // Nothing is there up to `committed` but what was set aside, so nobody need wait for it.
+            self.behind_since.store(NOTHING_WAITS, Ordering::Release);
+            self.publish(committed);
+            return Ok(Step::CaughtUp);
+        };
+        let received = oldest.entry.received_at.as_millis();
+        self.behind_since.store(received, Ordering::Release);
+        self.views.fold(&records)?;
+        let last = records.last().unwrap_or(oldest);
+        let received = last.entry.received_at.as_millis();
+        let waiting = if last.seq >= committed {
+            NOTHING_WAITS
+        } else {
+            // The next record came soon after this one; the next step knows better.
+            received
+        };
+        self.behind_since.store(waiting, Ordering::Release);
+        self.publish(Seq::START);
+        Ok(if records.len() >= FOLD_RECORDS {
+            Step::Full
+        } else {
+            Step::Folded
+        })
+    }
+
+    /// Tells everybody how far the views are: as far as their cursor, and at least `at_least`.
+    fn publish(&self, at_least: Seq) {
+        self.cursor.send_replace(self.views.cursor().max(at_least));
+    }
+
+    /// Starts the lag's clock where it does not run yet.
+    fn note_waiting(&self) {
+        let now = self.clock.now().as_millis();
+        // Where another time stands there, that one is older: leave it.
+        let _ = self.behind_since.compare_exchange(
+            NOTHING_WAITS,
+            now,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+    }
+
+    /// After a failure: opens the views again, because redb takes nothing more after an I/O error.
+    async fn recover(self: &Arc<Self>, error: ViewError) {
+        let start_over = match error {
+            ViewError::Damaged(_) => true,
+            ViewError::Storage(_) | ViewError::Closed => false,
+            // The file is not at fault.
+            ViewError::Log(_) | ViewError::NoKey(_) | ViewError::Busy | ViewError::Stopped => {
+                return;
+            }
+        };
+        let shared = Arc::clone(self);
+        let reopened = blocking("opening", move || {
+            let _folding = shared
+                .folding
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            shared.views.reopen(start_over)?;
+            shared.publish(Seq::START);
+            Ok(())
+        })
+        .await;
+        if let Err(error) = reopened {
+            tracing::error!(%error, "the views could not be opened again");
+        }
+    }
+
+    fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, ViewError> {
+        let draft = self.views.draft()?;
+        let stop = || self.stopping.load(Ordering::Acquire);
+        let mut build = || {
+            let mut folded = 0;
+            loop {
+                let end = *self.log.committed().borrow();
+                let more = draft.catch_up(&*self.log, end, &stop, progress)?;
+                folded += more;
+                if more <= FOLD_RECORDS as u64 {
+                    break;
+                }
+            }
+            // The long sync now, so that the one that folding waits for is short.
+            draft.make_durable()?;
+            let folding = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
+            folded += draft.catch_up(&*self.log, self.views.cursor(), &stop, progress)?;
+            draft.make_durable()?;
+            Ok((folded, folding))
+        };
+        match build() {
+            Ok((folded, _folding)) => {
+                self.views.adopt(draft)?;
+                let reached = *self.cursor.borrow();
+                self.publish(reached);
+                Ok(folded)
+            }
+            Err(error) => {
+                draft.discard();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Runs work that blocks on disk where it may block; a panic in it is an error like any other.
+async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> Result<T, ViewError> + Send + 'static,
+) -> Result<T, ViewError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(ViewError::Storage(format!("{doing}: {error}"))))
+}

@@ -1,0 +1,346 @@
+//! Read models: what `GET /v1/events` lists, and how an event is shown. Finds events through the
+//! views and reads them from the log. Not the routes, nor who may ask.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use shared::money::Money;
+use shared::time::Timestamp;
+
+use crate::log::record::{Class, Entry, Fact, Personal, Record, Seq, WorkspaceId};
+use crate::log::{Log, LogError};
+use crate::views::{ViewError, Views};
+
+#[cfg(test)]
+mod tests;
+
+/// How many events a page may hold.
+pub const PAGE_LIMITS: RangeInclusive<usize> = 1..=1_000;
+/// How many it holds unless the caller says.
+pub const DEFAULT_LIMIT: usize = 100;
+
+/// Candidates are asked for in portions of at least this many where times are filtered, because
+/// then many of them may not match.
+const PORTION: usize = 256;
+/// Seqs this close are read from the log in one go: they mostly lie in one compressed block.
+const NEIGHBOURS: u64 = 32;
+/// The longest stretch of the log that is read in one go, so that memory stays bounded.
+const STRETCH: u64 = 256;
+
+/// Which events are asked for; what is absent does not restrict.
+#[derive(Clone)]
+pub struct EventFilter {
+    pub name: Option<String>,
+    /// The normalised address.
+    pub email: Option<String>,
+    pub message_id: Option<String>,
+    /// The event's time is this or later.
+    pub from: Option<Timestamp>,
+    /// The event's time is earlier than this.
+    pub to: Option<Timestamp>,
+    /// Only events strictly older, by seq: where the last page ended.
+    pub cursor: Option<Seq>,
+    /// The most events on a page, within [`PAGE_LIMITS`].
+    pub limit: usize,
+}
+
+impl Default for EventFilter {
+    fn default() -> Self {
+        Self {
+            name: None,
+            email: None,
+            message_id: None,
+            from: None,
+            to: None,
+            cursor: None,
+            limit: DEFAULT_LIMIT,
+        }
+    }
+}
+
+/// Hides what names a person.
+impl fmt::Debug for EventFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventFilter")
+            .field("email", &self.email.is_some())
+            .field("cursor", &self.cursor)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A page of events, newest first by seq.
+#[derive(Debug)]
+pub struct EventList {
+    pub events: Vec<EventView>,
+    /// The cursor of the next page; there is one only where at least one more event matches.
+    pub next: Option<Seq>,
+}
+
+/// An event as it is shown.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventView {
+    /// The event's identity, a UUID.
+    #[schema(example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b")]
+    pub id: String,
+    /// Its place among all events; opaque, to be sent as `minSeq`.
+    pub seq: String,
+    /// `track`, `identify`, `purchase` or `refund`.
+    #[serde(rename = "type")]
+    #[schema(value_type = String, example = "track")]
+    pub kind: &'static str,
+    /// The caller's name for it; of other types the system's own.
+    #[schema(example = "trial_started")]
+    pub name: String,
+    /// When it happened, RFC 3339.
+    #[schema(example = "2026-11-23T10:00:00Z")]
+    pub timestamp: String,
+    /// When it arrived here, RFC 3339.
+    #[schema(example = "2026-11-23T10:00:01Z")]
+    pub received_at: String,
+    /// The contact's address, as it was spelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "user@example.com")]
+    pub email: Option<String>,
+    /// The browser, where it said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub anonymous_id: Option<String>,
+    /// The send that led to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub message_id: Option<String>,
+    /// Always an object. Of `track` the caller's properties, of `identify` the traits, of `purchase`
+    /// orderId, revenue, currency, items and verified, of `refund` orderId, refundId, amount and
+    /// currency.
+    #[schema(value_type = Object)]
+    pub properties: Box<RawValue>,
+    /// Who told us: `browser`, `server` or `mail`.
+    #[schema(value_type = String, example = "server")]
+    pub source: &'static str,
+    /// Who acted: `human`, `proxy_human`, `machine` or `bot`; of browsers and mail clients only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false, example = "human")]
+    pub class: Option<&'static str>,
+    /// Why it was judged so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<String>,
+}
+
+/// Why events could not be listed. All of them are ours.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    #[error(transparent)]
+    Views(#[from] ViewError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Lists events of a workspace, newest first by seq: exactly `limit` of them where there are that
+/// many, however many records have to be passed over. Blocks on disk.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn list_events(
+    views: &Views,
+    log: &dyn Log,
+    workspace: WorkspaceId,
+    filter: &EventFilter,
+) -> Result<EventList, QueryError> {
+    let limit = filter.limit.clamp(*PAGE_LIMITS.start(), *PAGE_LIMITS.end());
+    let portion = if filter.from.is_some() || filter.to.is_some() {
+        PORTION
+    } else {
+        1
+    };
+    let mut events: Vec<EventView> = Vec::new();
+    let mut last = Seq::START;
+    let mut asked = filter.clone();
+    loop {
+        // One more than fits, to know whether there is a next page.
+        asked.limit = (limit + 1 - events.len()).max(portion);
+        let page = views.events(workspace, &asked)?;
+        for seqs in stretches(&page.seqs) {
+            for record in read(log, seqs)?.iter().rev() {
+                if !matches(&record.entry, workspace, filter) {
+                    continue;
+                }
+                if events.len() == limit {
+                    let next = Some(last);
+                    return Ok(EventList { events, next });
+                }
+                last = record.seq;
+                events.push(EventView::of(record));
+            }
+        }
+        asked.cursor = page.seqs.last().copied();
+        if page.complete || asked.cursor.is_none() {
+            return Ok(EventList { events, next: None });
+        }
+    }
+}
+
+impl EventView {
+    /// Shows a record. Of a redacted one nothing personal is left to show.
+    pub fn of(record: &Record) -> Self {
+        let Record { seq, entry } = record;
+        let text = |text: &Option<Personal>| text.as_ref().map(|text| text.0.clone());
+        Self {
+            id: entry.id.to_string(),
+            seq: seq.to_string(),
+            kind: entry.fact.type_name(),
+            name: entry.fact.name().to_owned(),
+            timestamp: entry.time.to_string(),
+            received_at: entry.received_at.to_string(),
+            email: entry.address.as_ref().map(|address| {
+                let spelled = address.original.as_ref().unwrap_or(&address.normalised);
+                spelled.0.clone()
+            }),
+            anonymous_id: text(&entry.anonymous_id),
+            message_id: entry.message_id.clone(),
+            properties: properties(entry),
+            source: entry.source.as_str(),
+            class: entry.class.as_ref().map(|(class, _)| class_name(*class)),
+            reason: entry.class.as_ref().map(|(_, reason)| reason.clone()),
+        }
+    }
+}
+
+/// Hides what names a person.
+impl fmt::Debug for EventView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventView")
+            .field("id", &self.id)
+            .field("seq", &self.seq)
+            .field("type", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The spelling of a class in answers.
+pub fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Human => "human",
+        Class::ProxyHuman => "proxy_human",
+        Class::Machine => "machine",
+        Class::Bot => "bot",
+    }
+}
+
+/// Whether a record is asked for. The views only propose: they know digests instead of texts, times
+/// by zone, and nothing of what was erased since.
+fn matches(entry: &Entry, workspace: WorkspaceId, filter: &EventFilter) -> bool {
+    let EventFilter {
+        name,
+        email,
+        message_id,
+        from,
+        to,
+        cursor: _,
+        limit: _,
+    } = filter;
+    let address = entry.address.as_ref().map(|address| &address.normalised.0);
+    entry.workspace == workspace
+        && name.as_ref().is_none_or(|name| name == entry.fact.name())
+        && (email.is_none() || address == email.as_ref())
+        && (message_id.is_none() || entry.message_id == *message_id)
+        && from.is_none_or(|from| entry.time >= from)
+        && to.is_none_or(|to| entry.time < to)
+}
+
+/// Parts descending seqs where reading what lies between would cost more than it saves.
+fn stretches(seqs: &[Seq]) -> impl Iterator<Item = &[Seq]> {
+    let mut newest = seqs.first().map_or(0, |seq| seq.0);
+    seqs.chunk_by(move |newer, older| {
+        let near = newer.0 - older.0 <= NEIGHBOURS && newest - older.0 < STRETCH;
+        if !near {
+            newest = older.0;
+        }
+        near
+    })
+}
+
+/// Reads the records of a stretch, oldest first. One that the log no longer has, because its segment
+/// was set aside, is left out.
+fn read(log: &dyn Log, seqs: &[Seq]) -> Result<Vec<Record>, LogError> {
+    let (Some(newest), Some(oldest)) = (seqs.first(), seqs.last()) else {
+        return Ok(Vec::new());
+    };
+    let span = usize::try_from(newest.0 - oldest.0 + 1).unwrap_or(usize::MAX);
+    let mut records = log.read_from(Seq(oldest.0.saturating_sub(1)), span)?;
+    records.retain(|record| {
+        let wanted = seqs.binary_search_by(|seq| record.seq.cmp(seq));
+        wanted.is_ok()
+    });
+    Ok(records)
+}
+
+fn properties(entry: &Entry) -> Box<RawValue> {
+    match &entry.fact {
+        Fact::Track { properties, .. } => kept(properties.as_ref(), "{}"),
+        Fact::Identify { traits } => kept(traits.as_ref(), "{}"),
+        Fact::Purchase { order_id, items } => object(&PurchaseProperties {
+            order_id,
+            revenue: entry.money.map(exact),
+            currency: entry.money.map(|money| money.currency.code()),
+            items: kept(items.as_ref(), "[]"),
+            verified: entry.verified,
+        }),
+        Fact::Refund {
+            order_id,
+            refund_id,
+        } => object(&RefundProperties {
+            order_id,
+            refund_id,
+            amount: entry.money.map(exact),
+            currency: entry.money.map(|money| money.currency.code()),
+        }),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PurchaseProperties<'a> {
+    order_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revenue: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<&'static str>,
+    items: Box<RawValue>,
+    verified: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefundProperties<'a> {
+    order_id: &'a str,
+    refund_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<&'static str>,
+}
+
+/// The amount as a JSON number with its exact decimals: no float comes near money.
+fn exact(money: Money) -> Box<RawValue> {
+    raw(money.to_decimal_string())
+}
+
+/// JSON in the caller's own text, checked when it came in; `empty` where there is none.
+fn kept(text: Option<&Personal>, empty: &str) -> Box<RawValue> {
+    raw(text.map_or(empty, |text| &text.0).to_owned())
+}
+
+fn raw(json: String) -> Box<RawValue> {
+    // Everything handed in is JSON by construction; `null` in its place beats a panic in a query.
+    RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+fn object<T: Serialize>(properties: &T) -> Box<RawValue> {
+    // Texts, booleans and JSON as it is: nothing of this can fail to serialise.
+    serde_json::value::to_raw_value(properties).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}

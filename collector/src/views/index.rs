@@ -1,0 +1,333 @@
+//! The index of events: which seqs a workspace has, by name, contact and message, for
+//! `GET /v1/events`. Holds no event and no address; what an event says is read from the log.
+//!
+//! The log is cut into zones of 1,024 seqs. A row lists the offsets of one term within one zone, so
+//! that rows stay small however common the term is, and a fold writes each of them once. The rows
+//! depend on the records alone, not on how they were batched.
+
+use std::collections::{BTreeMap, HashMap};
+
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+
+use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::log::record::{Record, Seq, WorkspaceId};
+use crate::query::EventFilter;
+
+use super::{Dump, EventPage, ViewError};
+
+/// Key: [`Term`] (21 bytes), zone (u64, big-endian). Value: offsets within the zone (u16,
+/// little-endian), ascending.
+const POSTINGS: TableDefinition<'_, &[u8; 29], &[u8]> = TableDefinition::new("postings_v1");
+/// Key: workspace (u32, big-endian), zone (u64, big-endian). Value: the earliest and the latest time
+/// of the workspace's events in that zone (i64 milliseconds, little-endian).
+const ZONES: TableDefinition<'_, &[u8; 12], &[u8; 16]> = TableDefinition::new("zones_v1");
+
+/// Seqs in a zone. An offset must fit 16 bits.
+const ZONE: u64 = 1_024;
+
+/// What events are found by: kind (u8), workspace (u32, big-endian), then for [`NAME`], [`CONTACT`]
+/// and [`MESSAGE`] the first 16 bytes of an HMAC-SHA-256 under the workspace's key, for [`ALL`] zeros.
+type Term = [u8; 21];
+
+const ALL: u8 = 0;
+const NAME: u8 = 1;
+const CONTACT: u8 = 2;
+const MESSAGE: u8 = 3;
+
+/// What a slice of records adds.
+pub(super) struct Rows {
+    /// Sorted: neighbouring rows are cheaper to write than scattered ones.
+    postings: Vec<([u8; 29], u16)>,
+    zones: BTreeMap<[u8; 12], Span>,
+}
+
+/// The times from the first to the second, both included.
+#[derive(Clone, Copy)]
+struct Span(i64, i64);
+
+/// Works out what the records add, without touching the file.
+pub(super) fn rows(keys: &dyn WorkspaceKeys, records: &[Record]) -> Result<Rows, ViewError> {
+    let mut terms = Terms::new(keys);
+    let mut postings = Vec::with_capacity(records.len() * 4);
+    let mut zones = BTreeMap::new();
+    for Record { seq, entry } in records {
+        let (zone, offset) = place(*seq);
+        let workspace = entry.workspace;
+        let mut post = |term: &Term| postings.push((posting_key(term, zone), offset));
+        post(&term(ALL, workspace, [0; 16]));
+        post(&terms.term(NAME, workspace, entry.fact.name())?);
+        if let Some(address) = &entry.address {
+            post(&terms.term(CONTACT, workspace, &address.normalised.0)?);
+        }
+        if let Some(message) = &entry.message_id {
+            post(&terms.term(MESSAGE, workspace, message)?);
+        }
+        let time = entry.time.as_millis();
+        zones
+            .entry(zone_key(workspace, zone))
+            .and_modify(|span: &mut Span| *span = span.with(Span(time, time)))
+            .or_insert(Span(time, time));
+    }
+    postings.sort_unstable();
+    Ok(Rows { postings, zones })
+}
+
+/// Writes the rows of records that follow on those folded before.
+pub(super) fn fold(transaction: &WriteTransaction, rows: &Rows) -> Result<(), redb::Error> {
+    let mut postings = transaction.open_table(POSTINGS)?;
+    let mut row = Vec::new();
+    for added in rows.postings.chunk_by(|(a, _), (b, _)| a == b) {
+        let key = &added[0].0;
+        row.clear();
+        if let Some(old) = postings.get(key)? {
+            row.extend_from_slice(old.value());
+        }
+        // Later records have larger offsets, so the row stays sorted.
+        row.extend(added.iter().flat_map(|(_, offset)| offset.to_le_bytes()));
+        postings.insert(key, row.as_slice())?;
+    }
+    let mut zones = transaction.open_table(ZONES)?;
+    for (key, span) in &rows.zones {
+        let old = zones.get(key)?.map(|row| Span::from_bytes(row.value()));
+        let span = old.map_or(*span, |old| old.with(*span));
+        zones.insert(key, &span.to_bytes())?;
+    }
+    Ok(())
+}
+
+/// See [`super::Views::events`]. Walks the zones from the newest down; where several terms are asked
+/// for, each says which zone is the next that it could have, until all agree.
+pub(super) fn candidates(
+    snapshot: &ReadTransaction,
+    workspace: WorkspaceId,
+    key: &WorkspaceKey,
+    filter: &EventFilter,
+) -> Result<EventPage, redb::Error> {
+    let mut terms: Vec<Term> = [
+        (CONTACT, &filter.email),
+        (MESSAGE, &filter.message_id),
+        (NAME, &filter.name),
+    ]
+    .into_iter()
+    .filter_map(|(kind, text)| Some(term(kind, workspace, digest(key, kind, text.as_ref()?))))
+    .collect();
+    if terms.is_empty() {
+        terms.push(term(ALL, workspace, [0; 16]));
+    }
+    let postings = snapshot.open_table(POSTINGS)?;
+    let zones = snapshot.open_table(ZONES)?;
+    let before = filter.cursor.unwrap_or(Seq(u64::MAX));
+    let mut seqs = Vec::new();
+    let mut below = before.0.div_ceil(ZONE);
+    while let Some((zone, rows)) = newest_common(&postings, &terms, below)? {
+        below = zone;
+        if filter.from.is_some() || filter.to.is_some() {
+            let span = zones.get(&zone_key(workspace, zone))?;
+            let span = span.map(|row| Span::from_bytes(row.value()));
+            if !span.is_some_and(|span| span.meets(filter)) {
+                continue;
+            }
+        }
+        for offset in intersection(&rows).into_iter().rev() {
+            let seq = Seq(zone * ZONE + u64::from(offset));
+            if seq >= before {
+                continue;
+            }
+            if seqs.len() == filter.limit {
+                return Ok(EventPage {
+                    seqs,
+                    complete: false,
+                });
+            }
+            seqs.push(seq);
+        }
+    }
+    Ok(EventPage {
+        seqs,
+        complete: true,
+    })
+}
+
+/// Makes the tables, so that readers find them from the start.
+pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.open_table(POSTINGS)?;
+    transaction.open_table(ZONES)?;
+    Ok(())
+}
+
+/// Fails where the tables are not those that are read here.
+pub(super) fn check(snapshot: &ReadTransaction) -> Result<(), redb::Error> {
+    snapshot.open_table(POSTINGS)?;
+    snapshot.open_table(ZONES)?;
+    Ok(())
+}
+
+pub(super) fn dump(snapshot: &ReadTransaction, dump: &mut Dump) -> Result<(), redb::Error> {
+    let mut postings = Vec::new();
+    for row in snapshot.open_table(POSTINGS)?.iter()? {
+        let (key, value) = row?;
+        postings.push((key.value().to_vec(), value.value().to_vec()));
+    }
+    let mut zones = Vec::new();
+    for row in snapshot.open_table(ZONES)?.iter()? {
+        let (key, value) = row?;
+        zones.push((key.value().to_vec(), value.value().to_vec()));
+    }
+    dump.insert("postings_v1", postings);
+    dump.insert("zones_v1", zones);
+    Ok(())
+}
+
+impl Span {
+    fn with(self, other: Self) -> Self {
+        Self(self.0.min(other.0), self.1.max(other.1))
+    }
+
+    fn meets(self, filter: &EventFilter) -> bool {
+        let after_all = filter.from.is_some_and(|from| self.1 < from.as_millis());
+        let before_all = filter.to.is_some_and(|to| self.0 >= to.as_millis());
+        !after_all && !before_all
+    }
+
+    fn from_bytes(bytes: &[u8; 16]) -> Self {
+        let both = u128::from_le_bytes(*bytes);
+        // The halves of the row; `to_bytes` puts them together.
+        Self(both as u64 as i64, (both >> 64) as u64 as i64)
+    }
+
+    fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.0.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.1.to_le_bytes());
+        bytes
+    }
+}
+
+/// Terms of one fold, each made once: events of a batch share names, messages and often contacts.
+struct Terms<'a> {
+    keys: &'a dyn WorkspaceKeys,
+    of_workspace: HashMap<WorkspaceId, Workspace<'a>>,
+}
+
+struct Workspace<'a> {
+    key: WorkspaceKey,
+    terms: HashMap<(u8, &'a str), Term>,
+}
+
+impl<'a> Terms<'a> {
+    fn new(keys: &'a dyn WorkspaceKeys) -> Self {
+        Self {
+            keys,
+            of_workspace: HashMap::new(),
+        }
+    }
+
+    fn term(&mut self, kind: u8, workspace: WorkspaceId, text: &'a str) -> Result<Term, ViewError> {
+        use std::collections::hash_map::Entry;
+        let known = match self.of_workspace.entry(workspace) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Workspace {
+                key: self
+                    .keys
+                    .key_of(workspace)
+                    .ok_or(ViewError::NoKey(workspace))?,
+                terms: HashMap::new(),
+            }),
+        };
+        let Workspace { key, terms } = known;
+        Ok(*terms
+            .entry((kind, text))
+            .or_insert_with(|| term(kind, workspace, digest(key, kind, text))))
+    }
+}
+
+/// The newest zone below `below` in which every term has a row, and these rows.
+fn newest_common(
+    postings: &impl ReadableTable<&'static [u8; 29], &'static [u8]>,
+    terms: &[Term],
+    below: u64,
+) -> Result<Option<(u64, Vec<Vec<u16>>)>, redb::Error> {
+    let mut below = below;
+    'lower: loop {
+        let mut zone = None;
+        let mut rows = Vec::with_capacity(terms.len());
+        for term in terms {
+            let Some((mine, row)) = newest(postings, term, below)? else {
+                return Ok(None);
+            };
+            if *zone.get_or_insert(mine) > mine {
+                below = mine + 1;
+                continue 'lower;
+            }
+            // A later term that has no row in `zone` says so above; one that has a newer one cannot
+            // be, since it was asked for `zone` at the most.
+            below = mine + 1;
+            rows.push(row);
+        }
+        return Ok(zone.map(|zone| (zone, rows)));
+    }
+}
+
+/// The newest zone below `below` in which the term has a row, and the row.
+fn newest(
+    postings: &impl ReadableTable<&'static [u8; 29], &'static [u8]>,
+    term: &Term,
+    below: u64,
+) -> Result<Option<(u64, Vec<u16>)>, redb::Error> {
+    let (first, end) = (posting_key(term, 0), posting_key(term, below));
+    let Some(found) = postings.range::<&[u8; 29]>(&first..&end)?.next_back() else {
+        return Ok(None);
+    };
+    let (key, row) = found?;
+    let mut zone = [0; 8];
+    zone.copy_from_slice(&key.value()[21..]);
+    let (offsets, _) = row.value().as_chunks();
+    let offsets = offsets
+        .iter()
+        .map(|offset| u16::from_le_bytes(*offset))
+        .collect();
+    Ok(Some((u64::from_be_bytes(zone), offsets)))
+}
+
+/// The offsets that all rows hold, ascending as the rows are.
+fn intersection(rows: &[Vec<u16>]) -> Vec<u16> {
+    let Some((first, others)) = rows.split_first() else {
+        return Vec::new();
+    };
+    let in_all = |offset: &u16| others.iter().all(|row| row.binary_search(offset).is_ok());
+    first.iter().copied().filter(in_all).collect()
+}
+
+fn digest(key: &WorkspaceKey, kind: u8, text: &str) -> [u8; 16] {
+    let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+        key.mac(&[b"views index", &[kind], text.as_bytes()]);
+    a
+}
+
+fn term(kind: u8, workspace: WorkspaceId, digest: [u8; 16]) -> Term {
+    let mut term = [0; 21];
+    term[0] = kind;
+    term[1..5].copy_from_slice(&workspace.0.to_be_bytes());
+    term[5..].copy_from_slice(&digest);
+    term
+}
+
+fn posting_key(term: &Term, zone: u64) -> [u8; 29] {
+    let mut key = [0; 29];
+    key[..21].copy_from_slice(term);
+    key[21..].copy_from_slice(&zone.to_be_bytes());
+    key
+}
+
+fn zone_key(workspace: WorkspaceId, zone: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&workspace.0.to_be_bytes());
+    key[4..].copy_from_slice(&zone.to_be_bytes());
+    key
+}
+
+/// A seq's zone and its offset there.
+fn place(Seq(seq): Seq) -> (u64, u16) {
+    // A remainder by 1,024 fits 16 bits.
+    (seq / ZONE, (seq % ZONE) as u16)
+}
