@@ -1,0 +1,297 @@
+//! An API key as the collector knows it: what it may do, and what has become of it.
+//! Not how keys are stored and found (`meta`).
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use shared::api_key::{ApiKey, KeyKind, Scope};
+use shared::time::Timestamp;
+
+use super::{MetaError, OriginPattern, Workspace};
+use crate::log::record::WorkspaceId;
+
+/// Characters of a label at the most.
+const MAX_LABEL: usize = 100;
+/// Origins of a key at the most: each request of a page is compared with all of them.
+const MAX_ORIGINS: usize = 100;
+
+/// What is asked of a new key.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    pub workspace: Arc<Workspace>,
+    pub kind: KeyKind,
+    /// Empty means `send` alone.
+    pub scopes: Vec<Scope>,
+    /// For public keys; empty means that every site may use the key.
+    pub origins: Vec<OriginPattern>,
+    /// For public keys: purchases from pages are taken, as unverified ones.
+    pub allow_purchases: bool,
+    /// Requests per second; `None` is the default of the kind.
+    pub rate: Option<NonZeroU32>,
+    /// For people, to tell keys apart.
+    pub label: Option<String>,
+}
+
+impl NewKey {
+    /// A key of this kind with every default.
+    pub fn of(workspace: Arc<Workspace>, kind: KeyKind) -> Self {
+        Self {
+            workspace,
+            kind,
+            scopes: Vec::new(),
+            origins: Vec::new(),
+            allow_purchases: false,
+            rate: None,
+            label: None,
+        }
+    }
+
+    /// Brings scopes and origins into order, and refuses what no key can be.
+    pub(super) fn checked(mut self) -> Result<Self, MetaError> {
+        if self.scopes.is_empty() {
+            self.scopes.push(Scope::Send);
+        }
+        self.scopes.sort_unstable();
+        self.scopes.dedup();
+        match self.kind {
+            KeyKind::Public if self.scopes != [Scope::Send] => {
+                return Err(MetaError::PublicKeyScope);
+            }
+            KeyKind::Secret if !self.origins.is_empty() => {
+                return Err(MetaError::SecretKeyOrigins);
+            }
+            KeyKind::Secret if self.allow_purchases => {
+                return Err(MetaError::SecretKeyPurchases);
+            }
+            KeyKind::Public | KeyKind::Secret => {}
+        }
+        // In the order in which they were written, each once.
+        let mut origins = Vec::with_capacity(self.origins.len());
+        for origin in self.origins {
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+        self.origins = origins;
+        if self.origins.len() > MAX_ORIGINS {
+            return Err(MetaError::TooManyOrigins(MAX_ORIGINS));
+        }
+        if let Some(label) = &self.label {
+            let count = label.chars().count();
+            // A control character could rewrite the terminal that lists the keys.
+            if !(1..=MAX_LABEL).contains(&count) || label.chars().any(char::is_control) {
+                return Err(MetaError::Label(MAX_LABEL));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// A key. Its rights never change; what becomes of it does, and is seen by every holder at once.
+pub struct Key {
+    /// `key_` and 16 base62 characters: names the key where the key itself must not stand.
+    pub id: String,
+    pub workspace: WorkspaceId,
+    pub workspace_name: String,
+    pub kind: KeyKind,
+    /// The key itself, of a public one.
+    pub plain: Option<String>,
+    /// In the order of [`Scope::ALL`], at least one.
+    pub scopes: Vec<Scope>,
+    pub origins: Vec<OriginPattern>,
+    pub allow_purchases: bool,
+    /// Requests per second; `None` is the default of the kind.
+    pub rate: Option<NonZeroU32>,
+    pub label: Option<String>,
+    pub created_at: Timestamp,
+    pub(super) digest: KeyDigest,
+    pub(super) exposed_at: Moment,
+    pub(super) revoked_at: Moment,
+    pub(super) last_used_at: Moment,
+    /// The last use that the file knows.
+    pub(super) last_used_kept: Moment,
+}
+
+impl Key {
+    /// Whether the key may do what needs `wanted`. Says nothing about revocation.
+    pub fn allows(&self, wanted: Scope) -> bool {
+        self.scopes.iter().any(|scope| scope.allows(wanted))
+    }
+
+    /// Whether a page of this origin may use the key; an empty list lets every one.
+    pub fn allows_origin(&self, header: &str) -> bool {
+        self.origins.is_empty() || self.origins.iter().any(|origin| origin.matches(header))
+    }
+
+    /// When the key was first seen in a page or an address, which a secret one must not be.
+    pub fn exposed_at(&self) -> Option<Timestamp> {
+        self.exposed_at.get()
+    }
+
+    /// When the key stopped being good.
+    pub fn revoked_at(&self) -> Option<Timestamp> {
+        self.revoked_at.get()
+    }
+
+    /// When a request last came with the key. A crash may lose the last minute of it.
+    pub fn last_used_at(&self) -> Option<Timestamp> {
+        self.last_used_at.get()
+    }
+
+    pub(super) fn new(id: String, plain: &ApiKey, new: NewKey, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            workspace: new.workspace.id,
+            workspace_name: new.workspace.name.clone(),
+            kind: new.kind,
+            plain: (new.kind == KeyKind::Public).then(|| plain.as_str().to_owned()),
+            scopes: new.scopes,
+            origins: new.origins,
+            allow_purchases: new.allow_purchases,
+            rate: new.rate,
+            label: new.label,
+            created_at,
+            digest: KeyDigest::of(plain),
+            exposed_at: Moment::never(),
+            revoked_at: Moment::never(),
+            last_used_at: Moment::never(),
+            last_used_kept: Moment::never(),
+        }
+    }
+
+    pub(super) fn to_stored(&self) -> StoredKey {
+        StoredKey {
+            workspace: self.workspace.0,
+            public: self.kind == KeyKind::Public,
+            plain: self.plain.clone(),
+            digest: self.digest.0,
+            scopes: self
+                .scopes
+                .iter()
+                .map(|scope| scope.as_str().to_owned())
+                .collect(),
+            origins: self.origins.iter().map(ToString::to_string).collect(),
+            allow_purchases: self.allow_purchases,
+            rate: self.rate,
+            label: self.label.clone(),
+            created_at: self.created_at.as_millis(),
+            exposed_at: self.exposed_at.get().map(Timestamp::as_millis),
+            revoked_at: self.revoked_at.get().map(Timestamp::as_millis),
+        }
+    }
+
+    /// `Err` says what is wrong with the row.
+    pub(super) fn from_stored(
+        id: &str,
+        stored: StoredKey,
+        workspace: &Workspace,
+        last_used_at: Option<i64>,
+    ) -> Result<Self, String> {
+        let scopes = stored
+            .scopes
+            .iter()
+            .map(|scope| Scope::parse(scope).ok_or_else(|| format!("it knows no scope {scope}")))
+            .collect::<Result<_, _>>()?;
+        let origins = stored
+            .origins
+            .iter()
+            .map(|origin| OriginPattern::parse(origin).map_err(|error| error.to_string()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            id: id.to_owned(),
+            workspace: workspace.id,
+            workspace_name: workspace.name.clone(),
+            kind: if stored.public {
+                KeyKind::Public
+            } else {
+                KeyKind::Secret
+            },
+            plain: stored.plain,
+            scopes,
+            origins,
+            allow_purchases: stored.allow_purchases,
+            rate: stored.rate,
+            label: stored.label,
+            created_at: Timestamp::from_millis(stored.created_at),
+            digest: KeyDigest(stored.digest),
+            exposed_at: Moment::of(stored.exposed_at),
+            revoked_at: Moment::of(stored.revoked_at),
+            last_used_at: Moment::of(last_used_at),
+            last_used_kept: Moment::of(last_used_at),
+        })
+    }
+}
+
+/// Without the key itself: public ones are in every page, but a log is no place for them either.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("id", &self.id)
+            .field("workspace", &self.workspace)
+            .field("kind", &self.kind)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// SHA-256 of a key's text: all that is kept of a secret one. A key has 142 random bits, so neither
+/// salt nor a slow hash would add anything.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct KeyDigest(pub(super) [u8; 32]);
+
+impl KeyDigest {
+    pub(super) fn of(key: &ApiKey) -> Self {
+        Self(Sha256::digest(key.as_str().as_bytes()).into())
+    }
+}
+
+/// A key's row in the file, as JSON, so that later fields can be added with a default.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredKey {
+    pub(super) workspace: u32,
+    public: bool,
+    plain: Option<String>,
+    digest: [u8; 32],
+    scopes: Vec<String>,
+    origins: Vec<String>,
+    allow_purchases: bool,
+    rate: Option<NonZeroU32>,
+    label: Option<String>,
+    /// Milliseconds since 1970, as the two below.
+    created_at: i64,
+    pub(super) exposed_at: Option<i64>,
+    pub(super) revoked_at: Option<i64>,
+}
+
+/// A moment that may not have come yet; read and moved without a lock.
+pub(super) struct Moment(AtomicI64);
+
+/// Before every [`Timestamp`].
+const NEVER: i64 = i64::MIN;
+
+impl Moment {
+    fn never() -> Self {
+        Self(AtomicI64::new(NEVER))
+    }
+
+    fn of(millis: Option<i64>) -> Self {
+        Self(AtomicI64::new(millis.unwrap_or(NEVER)))
+    }
+
+    pub(super) fn get(&self) -> Option<Timestamp> {
+        let millis = self.0.load(Ordering::Acquire);
+        (millis != NEVER).then(|| Timestamp::from_millis(millis))
+    }
+
+    /// Moves forward only, whichever thread comes first.
+    pub(super) fn advance(&self, to: Timestamp) {
+        // Most calls of one millisecond change nothing: reading first keeps the cache line shared.
+        if self.0.load(Ordering::Relaxed) < to.as_millis() {
+            self.0.fetch_max(to.as_millis(), Ordering::AcqRel);
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Origins: `scheme://host[:port]` as browsers send it, and the patterns of a key's allow-list.
+//! Not what happens to a request whose origin is missing or does not match.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+/// Why a text is no origin. Each message says what to write instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    #[error(
+        "an origin begins with https:// or http:// (or, for every subdomain, with *.): https://shop.example"
+    )]
+    Scheme,
+    #[error(
+        "an origin ends behind the host and the port, without path, query or user: https://shop.example"
+    )]
+    TooMuch,
+    #[error("the host of an origin is a name such as shop.example or an address such as [::1]")]
+    Host,
+    #[error("the host of an origin stands there without the dot at its end")]
+    TrailingDot,
+    #[error(
+        "write the host as browsers send it, in ASCII: münchen.example is xn--mnchen-3ya.example"
+    )]
+    NotAscii,
+    #[error("the port of an origin is a number from 1 to 65535")]
+    Port,
+    #[error(
+        "a star stands for subdomains and only at the beginning, without a scheme: *.example.com"
+    )]
+    Star,
+    #[error("a star needs a domain of at least two parts behind it: *.example.com")]
+    TooWide,
+}
+
+/// An origin: scheme, host in lower case, and the port where it is not the scheme's own.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// As browsers write it.
+    text: String,
+    host: std::ops::Range<usize>,
+}
+
+impl Origin {
+    /// Reads `scheme://host[:port]`, in any case, and nothing behind it.
+    ///
+    /// # Errors
+    /// See [`OriginError`].
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let (scheme, rest) = text.split_once("://").ok_or(OriginError::Scheme)?;
+        let (scheme, own_port) = if scheme.eq_ignore_ascii_case("https") {
+            ("https", 443)
+        } else if scheme.eq_ignore_ascii_case("http") {
+            ("http", 80)
+        } else {
+            return Err(OriginError::Scheme);
+        };
+        if rest.contains(['/', '?', '#', '@', '\\']) {
+            return Err(OriginError::TooMuch);
+        }
+        let (host, port) = split_port(rest)?;
+        let host = normal_host(host)?;
+        let start = scheme.len() + "://".len();
+        let mut text = format!("{scheme}://{host}");
+        let host = start..text.len();
+        if let Some(port) = port
+            && port != own_port
+        {
+            text.push_str(&format!(":{port}"));
+        }
+        Ok(Self { text, host })
+    }
+
+    /// As browsers write it: lower case, without the scheme's own port.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// In lower case; an IPv6 address stands in brackets.
+    pub fn host(&self) -> &str {
+        &self.text[self.host.clone()]
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// One entry of a key's allow-list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum OriginPattern {
+    /// This origin alone.
+    Exact(Origin),
+    /// Every subdomain at any depth over http or https on any port, not the domain itself. Holds
+    /// the domain with the dot before it, in lower case.
+    Subdomains(String),
+}
+
+impl OriginPattern {
+    /// Reads `https://shop.example` or `*.example.com`. One slash at the end is forgiven, because
+    /// it comes with every address that is copied from a browser.
+    ///
+    /// # Errors
+    /// See [`OriginError`].
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        if let Some(domain) = text.strip_prefix("*.") {
+            if domain.contains(['/', '?', '#', '@', '\\', ':']) {
+                return Err(OriginError::Star);
+            }
+            let domain = normal_host(domain)?;
+            if !domain.contains('.') && domain != "localhost" {
+                return Err(OriginError::TooWide);
+            }
+            return Ok(Self::Subdomains(format!(".{domain}")));
+        }
+        if text.contains('*') {
+            return Err(OriginError::Star);
+        }
+        Origin::parse(text.strip_suffix('/').unwrap_or(text)).map(Self::Exact)
+    }
+
+    /// Whether the value of an `Origin` header is meant. `null` never is.
+    pub fn matches(&self, header: &str) -> bool {
+        match self {
+            // What browsers send is normal already; the parser is for all other callers.
+            Self::Exact(origin) => {
+                origin.as_str() == header || Origin::parse(header).is_ok_and(|sent| sent == *origin)
+            }
+            Self::Subdomains(domain) => Origin::parse(header).is_ok_and(|sent| {
+                sent.host().len() > domain.len() && sent.host().ends_with(domain)
+            }),
+        }
+    }
+}
+
+impl FromStr for OriginPattern {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(origin) => origin.fmt(f),
+            Self::Subdomains(domain) => write!(f, "*{domain}"),
+        }
+    }
+}
+
+/// Host and port; the colons within brackets are the address's own.
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), OriginError> {
+    let behind_host = match authority.find(']') {
+        Some(end) => end + 1,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at(behind_host);
+    if port.is_empty() {
+        return Ok((host, None));
+    }
+    let port = port.strip_prefix(':').ok_or(OriginError::Host)?;
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(OriginError::Port);
+    }
+    match port.parse() {
+        Ok(0) | Err(_) => Err(OriginError::Port),
+        Ok(port) => Ok((host, Some(port))),
+    }
+}
+
+/// A name or an address in lower case; an IPv6 address in its shortest form, as browsers write it.
+fn normal_host(host: &str) -> Result<String, OriginError> {
+    if let Some(address) = host.strip_prefix('[') {
+        return address
+            .strip_suffix(']')
+            .and_then(|address| address.parse::<Ipv6Addr>().ok())
+            .map(|address| format!("[{address}]"))
+            .ok_or(OriginError::Host);
+    }
+    if !host.is_ascii() {
+        return Err(OriginError::NotAscii);
+    }
+    if host.contains('*') {
+        return Err(OriginError::Star);
+    }
+    if host.len() > 1 && host.ends_with('.') {
+        return Err(OriginError::TrailingDot);
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if host.len() > 253 || !host.split('.').all(is_label) {
+        return Err(OriginError::Host);
+    }
+    Ok(host.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, matching: &[&str], others: &[&str]) {
+        let pattern = OriginPattern::parse(pattern).unwrap();
+        for origin in matching {
+            assert!(pattern.matches(origin), "{pattern} {origin}");
+        }
+        for origin in others.iter().chain(&["", "null", "NULL", "https://", "*"]) {
+            assert!(!pattern.matches(origin), "{pattern} {origin}");
+        }
+    }
+
+    #[test]
+    fn an_exact_origin_matches_itself_and_no_look_alike() {
+        check(
+            "https://shop.example",
+            &[
+                "https://shop.example",
+                "HTTPS://SHOP.example",
+                "https://shop.example:443",
+            ],
+            &[
+                "http://shop.example",
+                "https://shop.example:8443",
+                "https://shop.example.",
+                "https://shop.example/",
+                "https://shop.example/cart",
+                "https://shop.example.evil.com",
+                "https://evil-shop.example",
+                "https://www.shop.example",
+                "https://shop.example@evil.com",
+                "https://evil.com#https://shop.example",
+                "https://shop.example\\.evil.com",
+                "https:shop.example",
+                "shop.example",
+                "https://shop.example https://evil.com",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_port_that_is_not_the_schemes_own_counts() {
+        check(
+            "http://localhost:3000",
+            &["http://localhost:3000"],
+            &[
+                "http://localhost",
+                "https://localhost:3000",
+                "http://localhost:30000",
+            ],
+        );
+        check("http://shop.example:80", &["http://shop.example"], &[]);
+        check(
+            "http://[::1]:3000",
+            &["http://[::1]:3000", "http://[0::1]:3000"],
+            &["http://[::1]"],
+        );
+    }
+
+    #[test]
+    fn a_star_means_every_subdomain_and_not_the_domain_itself() {
+        check(
+            "*.Example.com",
+            &[
+                "https://shop.example.com",
+                "http://shop.example.com",
+                "https://a.b.c.example.com:8443",
+                "https://SHOP.EXAMPLE.COM",
+            ],
+            &[
+                "https://example.com",
+                "https://evil-example.com",
+                "https://evilexample.com",
+                "https://.example.com",
+                "https://shop.example.com.evil.com",
+                "https://shop.example.com.",
+                "https://evil.com/.example.com",
+                "ftp://shop.example.com",
+                "shop.example.com",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_pattern_is_kept_in_its_normal_spelling() {
+        for (written, kept) in [
+            ("HTTPS://Shop.Example/", "https://shop.example"),
+            ("https://shop.example:443", "https://shop.example"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("*.EXAMPLE.com", "*.example.com"),
+            ("*.localhost", "*.localhost"),
+        ] {
+            let pattern = OriginPattern::parse(written).unwrap();
+            assert_eq!(pattern.to_string(), kept);
+            assert_eq!(OriginPattern::parse(kept).unwrap(), pattern);
+        }
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused_with_its_reason() {
+        for (text, error) in [
+            ("", OriginError::Scheme),
+            ("null", OriginError::Scheme),
+            ("shop.example", OriginError::Scheme),
+            ("htps://shop.example", OriginError::Scheme),
+            ("https://shop.example/cart", OriginError::TooMuch),
+            ("https://shop.example//", OriginError::TooMuch),
+            ("https://shop.example?a=1", OriginError::TooMuch),
+            ("https://user@shop.example", OriginError::TooMuch),
+            ("https://:80", OriginError::Host),
+            ("https://shop..example", OriginError::Host),
+            ("https://shop example", OriginError::Host),
+            ("https://[::1", OriginError::Host),
+            ("https://[::1]8080", OriginError::Host),
+            ("https://shop.example.", OriginError::TrailingDot),
+            ("https://münchen.example", OriginError::NotAscii),
+            ("https://shop.example:", OriginError::Port),
+            ("https://shop.example:0", OriginError::Port),
+            ("https://shop.example:+80", OriginError::Port),
+            ("https://shop.example:65536", OriginError::Port),
+            ("*", OriginError::Star),
+            ("https://*.example.com", OriginError::Star),
+            ("*.*.example.com", OriginError::Star),
+            ("*.example.com:8080", OriginError::Star),
+            ("*.com", OriginError::TooWide),
+        ] {
+            assert_eq!(OriginPattern::parse(text), Err(error), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,40}", tail in "[-a-zA-Z0-9.:*/\\[\\]@]{0,20}") {
+            for text in [text, format!("https://{tail}"), format!("*.{tail}")] {
+                if let Ok(pattern) = OriginPattern::parse(&text) {
+                    let again = OriginPattern::parse(&pattern.to_string());
+                    prop_assert_eq!(again, Ok(pattern));
+                }
+            }
+        }
+    }
+}
