@@ -1,5 +1,28 @@
 //! The collector: takes events, keeps them, and says what became of them.
+//!
+//! Modules in the order in which an event meets them: server → router → routes → ingest (body,
+//! auth) → log → projector → views → query → routes.
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod clock;
+pub mod server;
+
+pub mod router;
+pub mod routes;
+
+pub mod auth;
+pub mod body;
+pub mod client_address;
+pub mod error;
+pub mod ingest;
+pub mod meta;
+pub mod metrics;
+
 pub mod log;
+pub mod rejected;
+
+pub mod projector;
+pub mod views;
+
+pub mod query;

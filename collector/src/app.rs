@@ -1,0 +1,152 @@
+//! What a running collector is made of, and in which order it opens and closes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+
+use crate::auth::Rates;
+use crate::clock::Clock;
+use crate::log::record::Seq;
+use crate::log::redb::{Options, RedbLog};
+use crate::log::verify::Report;
+use crate::log::{Health, Log, LogError};
+use crate::meta::{Meta, MetaError};
+use crate::metrics::{Gauges, Metrics};
+use crate::projector::Projector;
+use crate::rejected::RejectedStore;
+use crate::views::{self, ViewError, Views};
+
+/// Requests that may be in work; more are refused at once with 503.
+pub const MAX_REQUESTS: usize = 4_096;
+
+/// A running collector. Everything that a route needs is here.
+pub struct App {
+    pub log: Arc<dyn Log>,
+    pub meta: Arc<Meta>,
+    pub views: Arc<Views>,
+    pub projector: Projector,
+    pub rejected: RejectedStore,
+    pub metrics: Metrics,
+    pub clock: Arc<dyn Clock>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub(crate) rates: Rates,
+    pub(crate) in_work: Semaphore,
+    /// The same log as `log`, for what only the one on disk can do.
+    durable: Arc<RedbLog>,
+    data: PathBuf,
+    draining: AtomicBool,
+}
+
+/// Why a collector could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Views(#[from] ViewError),
+    #[error("the store of rejected events cannot be opened: {0}")]
+    Rejected(#[from] redb::Error),
+}
+
+impl App {
+    /// Opens everything in a data folder whose lock the caller holds. Blocks on disk; wants to be
+    /// called on a runtime.
+    pub fn open(
+        data: &Path,
+        trusted_proxies: Vec<IpNet>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let metrics = Metrics::default();
+        let meta = Arc::new(Meta::open(data, Arc::clone(&clock))?);
+        let counting = metrics.clone();
+        let durable = Arc::new(RedbLog::open(Options {
+            reached: reached(data, &meta),
+            clock: Arc::clone(&clock),
+            on_commit: Box::new(move |events, took| counting.observe_commit(events, took)),
+            ..Options::new(data, Arc::clone(&meta) as _)
+        })?);
+        let log: Arc<dyn Log> = Arc::clone(&durable) as _;
+        let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
+        let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
+        let rejected = RejectedStore::open(data, Arc::clone(&clock), metrics.clone())?;
+        Ok(Self {
+            log,
+            meta,
+            views,
+            projector,
+            rejected,
+            metrics,
+            clock,
+            trusted_proxies,
+            rates: Rates::default(),
+            in_work: Semaphore::new(MAX_REQUESTS),
+            durable,
+            data: data.to_owned(),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether events are taken now, and else why not.
+    pub fn readiness(&self) -> Result<(), &'static str> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err("stopping");
+        }
+        match self.log.health() {
+            Health::Ready => Ok(()),
+            Health::QueueFull => Err("the queue is full"),
+            Health::Failing => Err("the store is failing"),
+        }
+    }
+
+    /// Says to load balancers that this node goes away.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            queued_events: self.log.queued(),
+            view_lag: Duration::from_millis(self.projector.lag_ms()),
+            ready: self.readiness().is_ok(),
+        }
+    }
+
+    /// Commits what is queued and closes every file in order.
+    pub async fn close(&self) -> Result<(), LogError> {
+        // The projector reads the log, so it stops first.
+        if let Err(error) = self.projector.close().await {
+            tracing::warn!(%error, "the views could not be closed in order; the next start makes up for it");
+        }
+        let closed = self.log.close().await;
+        self.rejected.close();
+        let end = *self.log.committed().borrow();
+        let remembered = self
+            .meta
+            .set_log_end(end)
+            .and_then(|()| self.meta.flush_last_used());
+        if let Err(error) = remembered {
+            tracing::error!(%error, "the end of the log could not be noted");
+        }
+        closed
+    }
+
+    /// Checks the whole log beside the writer. Blocks on disk.
+    pub fn verify_log(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+        self.durable.verify(progress)
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+/// How far the log must reach, because something durable reflects it already.
+pub fn reached(data: &Path, meta: &Meta) -> Seq {
+    meta.log_end().max(views::durable_cursor(data))
+}

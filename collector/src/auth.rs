@@ -1,0 +1,271 @@
+//! Who may do what: keys, scopes, origins, secret keys in pages, rates. See design.md 4.1.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN};
+use http::{HeaderMap, Uri};
+use serde_json::value::RawValue;
+use shared::api_key::{ApiKey, KeyError, KeyKind, Scope, kind_of};
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::meta::Key;
+
+/// Requests per second of a public key, and how many may come at once, unless it was made with
+/// `--rate`.
+const PUBLIC_RATE: (u32, u32) = (1_000, 5_000);
+
+/// A request whose key is good, and within its rate.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub key: Arc<Key>,
+    pub rate: Option<RateState>,
+}
+
+impl Caller {
+    /// Refuses a key that lacks the scope.
+    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.key.kind == KeyKind::Public && scope != Scope::Send {
+            return Err(ApiError::NotForPublicKeys);
+        }
+        if self.key.allows(scope) {
+            Ok(())
+        } else {
+            Err(ApiError::MissingScope(scope))
+        }
+    }
+}
+
+/// Where a limited key stands, for the `RateLimit-*` headers.
+#[derive(Debug, Clone, Copy)]
+pub struct RateState {
+    /// Requests that may come at once.
+    pub limit: u32,
+    pub remaining: u32,
+    /// Seconds until all of `limit` is there again.
+    pub reset: u32,
+}
+
+impl RateState {
+    /// Writes the headers.
+    pub fn write(self, headers: &mut HeaderMap) {
+        let mut set = |name: &'static str, value: u32| {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+        };
+        set("ratelimit-limit", self.limit);
+        set("ratelimit-remaining", self.remaining);
+        set("ratelimit-reset", self.reset);
+    }
+}
+
+/// Finds the caller by the headers; `None` where they hold no key.
+pub fn caller_by_headers(
+    app: &App,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Option<Caller>, ApiError> {
+    refuse_secret_in_query(app, uri)?;
+    match header_key(headers) {
+        Some(text) => authenticate(app, headers, text, Place::Header).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Finds the caller by the body's `key`, where the headers named none. A secret key in a body is
+/// refused even beside a good header, because a body is what a page can send.
+pub fn caller_by_body(
+    app: &App,
+    headers: &HeaderMap,
+    by_headers: Option<Caller>,
+    key: Option<&RawValue>,
+) -> Result<Caller, ApiError> {
+    let text = match key.map(|raw| serde_json::from_str::<String>(raw.get())) {
+        Some(Ok(text)) => Some(text),
+        Some(Err(_)) => return Err(ApiError::MistypedKey("`key` must be a string")),
+        None => None,
+    };
+    match (by_headers, text) {
+        (Some(caller), Some(text)) if kind_of(&text) != Some(KeyKind::Secret) => Ok(caller),
+        (Some(caller), None) => Ok(caller),
+        (_, Some(text)) => authenticate(app, headers, &text, Place::Body),
+        (None, None) => Err(ApiError::MissingKey),
+    }
+}
+
+/// Finds the caller of a route that takes keys in headers alone.
+pub fn caller(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiError> {
+    caller_by_headers(app, headers, uri)?.ok_or(ApiError::MissingKey)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Header,
+    Body,
+}
+
+fn header_key(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(AUTHORIZATION).map(|value| {
+        let value = value.to_str().unwrap_or("");
+        let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
+        if scheme.eq_ignore_ascii_case("bearer") {
+            rest.trim()
+        } else {
+            value
+        }
+    });
+    bearer.or_else(|| {
+        headers
+            .get("x-api-key")
+            .map(|value| value.to_str().unwrap_or("").trim())
+    })
+}
+
+/// A page's request has one of these. `Sec-Fetch-Mode` alone does not count: Node's fetch sends it.
+fn is_from_page(headers: &HeaderMap) -> bool {
+    [ORIGIN.as_str(), "sec-fetch-site", "sec-fetch-dest"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+}
+
+fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    text: &str,
+    place: Place,
+) -> Result<Caller, ApiError> {
+    let key = ApiKey::parse(text).map_err(|error| match error {
+        KeyError::NotAKey => {
+            ApiError::MistypedKey("this is no key: keys begin with msk_pub_ or msk_sec_")
+        }
+        KeyError::Mistyped => ApiError::MistypedKey("this key has a typo: copy it again, whole"),
+    })?;
+    if key.kind() == KeyKind::Secret && (place == Place::Body || is_from_page(headers)) {
+        expose(app, &key);
+        return Err(ApiError::SecretKeyInBrowser);
+    }
+    let key = app.meta.authenticate(&key).ok_or(ApiError::UnknownKey)?;
+    if key.revoked_at().is_some() {
+        return Err(ApiError::RevokedKey);
+    }
+    if !key.origins.is_empty() {
+        match headers
+            .get(ORIGIN)
+            .map(|origin| origin.to_str().unwrap_or(""))
+        {
+            None | Some("null") => return Err(ApiError::OriginMissing),
+            Some(origin) if !key.origins.iter().any(|pattern| pattern.matches(origin)) => {
+                return Err(ApiError::OriginNotAllowed);
+            }
+            Some(_) => {}
+        }
+    }
+    let rate = app.rates.take(&key).inspect_err(|_| {
+        app.metrics.rate_limited.inc();
+    })?;
+    app.meta.touch(&key, app.clock.now());
+    Ok(Caller { key, rate })
+}
+
+/// A URL ends up in logs and histories: a secret key in one is exposed, whoever sent it.
+fn refuse_secret_in_query(app: &App, uri: &Uri) -> Result<(), ApiError> {
+    let Some(query) = uri.query() else {
+        return Ok(());
+    };
+    let mut found = false;
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for text in [name, value] {
+            if kind_of(&text) == Some(KeyKind::Secret) {
+                found = true;
+                if let Ok(key) = ApiKey::parse(&text) {
+                    expose(app, &key);
+                }
+            }
+        }
+    }
+    if found {
+        Err(ApiError::SecretKeyInBrowser)
+    } else {
+        Ok(())
+    }
+}
+
+/// Flags a secret key that the world has seen. It goes on working: revoking is the owner's to do,
+/// or anybody who finds a key could stop a shop.
+fn expose(app: &App, key: &ApiKey) {
+    let Some(key) = app.meta.authenticate(key) else {
+        return;
+    };
+    app.metrics.exposed_keys.inc();
+    match app.meta.mark_exposed(&key) {
+        Ok(true) => tracing::warn!(
+            key.id = %key.id,
+            "secret key {} was sent from a page, a body or a URL: replace it, then run `misar keys revoke {}`",
+            key.id,
+            key.id
+        ),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::error!(key.id = %key.id, %error, "an exposed key could not be flagged")
+        }
+    }
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
+
+/// The rates of the keys that have one: as many as there are such keys.
+#[derive(Default)]
+pub struct Rates(RwLock<HashMap<String, Arc<Limiter>>>);
+
+impl Rates {
+    /// Counts one request of a key.
+    fn take(&self, key: &Key) -> Result<Option<RateState>, ApiError> {
+        let (rate, burst) = match (key.rate, key.kind) {
+            (Some(rate), _) => (rate.get(), rate.get()),
+            (None, KeyKind::Public) => PUBLIC_RATE,
+            (None, KeyKind::Secret) => return Ok(None),
+        };
+        let limiter = self.limiter(&key.id, rate, burst);
+        match limiter.check() {
+            Ok(state) => {
+                let remaining = state.remaining_burst_capacity();
+                let reset = (burst - remaining.min(burst)).div_ceil(rate);
+                Ok(Some(RateState {
+                    limit: burst,
+                    remaining,
+                    reset,
+                }))
+            }
+            Err(not_until) => {
+                let wait = not_until.wait_time_from(DefaultClock::default().now());
+                let retry_after = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX - 1) + 1;
+                Err(ApiError::RateLimited {
+                    retry_after,
+                    limit: burst,
+                })
+            }
+        }
+    }
+
+    fn limiter(&self, id: &str, rate: u32, burst: u32) -> Arc<Limiter> {
+        if let Some(limiter) = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+        {
+            return Arc::clone(limiter);
+        }
+        let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(at_least_one(rate)).allow_burst(at_least_one(burst));
+        let limiter =
+            Arc::new(RateLimiter::direct(quota).with_middleware::<StateInformationMiddleware>());
+        let mut limiters = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(limiters.entry(id.to_owned()).or_insert(limiter))
+    }
+}

@@ -1,0 +1,98 @@
+//! Whose address a request comes from: the peer's, or, behind proxies that are trusted, the one
+//! that the nearest of them saw.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+/// The connection's other end.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Follows `X-Forwarded-For` from the right for as long as the speaker is trusted; what a stranger
+/// wrote into it is never believed. IPv4 addresses mapped into IPv6 come out as IPv4.
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let mut speaker = peer.to_canonical();
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+    let hops: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    for hop in hops.into_iter().rev() {
+        if !is_trusted(&speaker) {
+            break;
+        }
+        match parse_hop(hop.trim()) {
+            Some(address) => speaker = address.to_canonical(),
+            None => break,
+        }
+    }
+    speaker
+}
+
+/// `203.0.113.7`, `203.0.113.7:1234`, `2001:db8::1`, `[2001:db8::1]:1234`.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    hop.parse()
+        .ok()
+        .or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+}
+
+/// True where the request comes from this machine and no proxy stands in between.
+pub fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
+    let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+    peer.to_canonical().is_loopback() && !forwarded.iter().any(|name| headers.contains_key(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(peer: &str, forwarded: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn a_strangers_header_is_not_believed() {
+        assert_eq!(resolve("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_up_to_the_first_stranger() {
+        assert_eq!(resolve("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(
+            resolve("10.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.2"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            resolve("10.0.0.1", &["6.6.6.6", "198.51.100.1"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            resolve("::ffff:10.0.0.1", &["[2001:db8::1]:443"]),
+            "2001:db8::1"
+        );
+    }
+
+    #[test]
+    fn a_hop_that_is_no_address_ends_the_walk() {
+        assert_eq!(resolve("10.0.0.1", &["198.51.100.1, unknown"]), "10.0.0.1");
+        assert_eq!(resolve("10.0.0.1", &[""]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_forwarded_request_is_not_local() {
+        let mut headers = HeaderMap::new();
+        assert!(is_local("127.0.0.1".parse().unwrap(), &headers));
+        headers.insert("x-forwarded-for", "203.0.113.9".parse().unwrap());
+        assert!(!is_local("127.0.0.1".parse().unwrap(), &headers));
+    }
+}

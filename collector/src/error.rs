@@ -1,0 +1,240 @@
+//! What goes wrong with a request, as the caller sees it: status, code and headers side by side.
+//!
+//! When to use which: a caller that can mend its event gets 422 with the field; one that can mend
+//! its request, 400 to 415; one that should come again later, 429 or 503 with Retry-After. What is
+//! ours alone (a failing disk) is logged with its cause and answered without it.
+
+use axum::response::{IntoResponse, Json, Response};
+use http::StatusCode;
+use http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
+use shared::api_key::Scope;
+use shared::rejection::Rejection;
+use shared::wire::ErrorBody;
+
+use crate::auth::RateState;
+use crate::log::LogError;
+
+/// Every way in which a request is refused.
+#[derive(Debug)]
+pub enum ApiError {
+    /// The body is not JSON; the sentence says where it stops being it.
+    NotJson(String),
+    /// The body does not decompress.
+    BadEncoding(&'static str),
+    MissingKey,
+    /// Right prefix, wrong checksum: a typo.
+    MistypedKey(&'static str),
+    UnknownKey,
+    RevokedKey,
+    SecretKeyInBrowser,
+    OriginMissing,
+    OriginNotAllowed,
+    MissingScope(Scope),
+    /// Public keys reach only the routes that pages need.
+    NotForPublicKeys,
+    PurchasesNotAllowed,
+    NotFound,
+    UnknownReceipt,
+    UnknownOrder,
+    MethodNotAllowed,
+    BodyTimeout,
+    OrderConflict(Vec<&'static str>),
+    BodyTooLarge {
+        limit: usize,
+    },
+    TooManyEvents,
+    UnsupportedMediaType(&'static str),
+    UnsupportedEncoding,
+    Rejected(Rejection),
+    /// A query parameter is wrong.
+    InvalidParameter {
+        name: &'static str,
+        message: String,
+    },
+    RateLimited {
+        retry_after: u32,
+        limit: u32,
+    },
+    Overloaded,
+    StorageFailing,
+    ViewBehind,
+    Internal,
+}
+
+impl ApiError {
+    /// Status and code.
+    fn kind(&self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::NotJson(_) => (S::BAD_REQUEST, "invalid_json"),
+            Self::BadEncoding(_) => (S::BAD_REQUEST, "invalid_encoding"),
+            Self::MissingKey => (S::UNAUTHORIZED, "missing_key"),
+            Self::MistypedKey(_) => (S::UNAUTHORIZED, "invalid_key"),
+            Self::UnknownKey => (S::UNAUTHORIZED, "unknown_key"),
+            Self::RevokedKey => (S::UNAUTHORIZED, "revoked_key"),
+            Self::SecretKeyInBrowser => (S::FORBIDDEN, "secret_key_in_browser"),
+            Self::OriginMissing => (S::FORBIDDEN, "origin_missing"),
+            Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed"),
+            Self::MissingScope(_) | Self::NotForPublicKeys => (S::FORBIDDEN, "insufficient_scope"),
+            Self::PurchasesNotAllowed => (S::FORBIDDEN, "purchases_not_allowed"),
+            Self::NotFound => (S::NOT_FOUND, "not_found"),
+            Self::UnknownReceipt => (S::NOT_FOUND, "unknown_receipt"),
+            Self::UnknownOrder => (S::NOT_FOUND, "unknown_order"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
+            Self::OrderConflict(_) => (S::CONFLICT, ORDER_CONFLICT),
+            Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::TooManyEvents => (S::PAYLOAD_TOO_LARGE, "too_many_events"),
+            Self::UnsupportedMediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::UnsupportedEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
+            Self::Rejected(rejection) => (S::UNPROCESSABLE_ENTITY, rejection.code),
+            Self::InvalidParameter { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_parameter"),
+            Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
+            Self::ViewBehind => (S::SERVICE_UNAVAILABLE, "view_behind"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    /// What the caller should do.
+    fn message(&self) -> String {
+        match self {
+            Self::NotJson(message) => message.clone(),
+            Self::BadEncoding(message) | Self::MistypedKey(message) | Self::UnsupportedMediaType(message) => {
+                (*message).to_owned()
+            }
+            Self::MissingKey => "send a key: `Authorization: Bearer msk_sec_…` from a server, or `key` in the body \
+                                 (msk_pub_…) from a page"
+                .into(),
+            Self::UnknownKey => "no such key here: list the keys with `misar keys list`".into(),
+            Self::RevokedKey => "this key was revoked: make a new one with `misar keys create`".into(),
+            Self::SecretKeyInBrowser => {
+                "a secret key must not be in a page, a body or a URL: revoke it and use a public key (msk_pub_…) \
+                 there. A server that forwards a browser's request must strip the headers Origin, Sec-Fetch-Site \
+                 and Sec-Fetch-Dest and send its key in Authorization. Nothing was recorded"
+                    .into()
+            }
+            Self::OriginMissing => "this key is limited to some sites and the request names none (no Origin header, \
+                                    or `null`): send it from a page of those sites"
+                .into(),
+            Self::OriginNotAllowed => {
+                "this key is not for this site: add the site's origin to a key with `misar keys create --origin`".into()
+            }
+            Self::MissingScope(scope) => format!("this key lacks the scope `{}`", scope.as_str()),
+            Self::NotForPublicKeys => "public keys only send events: use a secret key, from a server".into(),
+            Self::PurchasesNotAllowed => "this public key may not send purchases: send them from your server, or make \
+                                          a key with `misar keys create --public --allow-purchases`"
+                .into(),
+            Self::NotFound => "there is nothing at this path: see /openapi.json".into(),
+            Self::UnknownReceipt => "no event with this id was received in this workspace, or its rejection is older \
+                                     than 30 days"
+                .into(),
+            Self::UnknownOrder => "no server has sent a purchase with this orderId: send the purchase first".into(),
+            Self::MethodNotAllowed => "this path takes another method: see /openapi.json".into(),
+            Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
+            Self::OrderConflict(fields) => format!(
+                "this order is on record with a different {}: an order is sent once, corrections are refunds",
+                fields.join(", ")
+            ),
+            Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),
+            Self::TooManyEvents => {
+                format!("a batch takes at most {} events: split it", shared::limits::MAX_BATCH_EVENTS)
+            }
+            Self::UnsupportedEncoding => "send the body plain or with `Content-Encoding: gzip`".into(),
+            Self::Rejected(rejection) => rejection.message.clone(),
+            Self::InvalidParameter { message, .. } => message.clone(),
+            Self::RateLimited { retry_after, .. } => format!("too many requests with this key: wait {retry_after} s"),
+            Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
+            Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
+            Self::ViewBehind => "the event is on disk, but this view has not reached it yet: ask again".into(),
+            Self::Internal => "this is our fault and has been logged".into(),
+        }
+    }
+
+    fn field(&self) -> Option<String> {
+        match self {
+            Self::Rejected(rejection) => rejection.field.clone(),
+            Self::InvalidParameter { name, .. } => Some((*name).to_owned()),
+            Self::OrderConflict(fields) => fields.first().map(|field| (*field).to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Seconds after which trying again makes sense.
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::RateLimited { retry_after, .. } => Some(*retry_after),
+            Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
+            _ => None,
+        }
+    }
+
+    /// The answer, with the id of the event that it is about.
+    pub fn with_id(self, id: String) -> Response {
+        self.respond(Some(id))
+    }
+
+    fn respond(self, id: Option<String>) -> Response {
+        let (status, code) = self.kind();
+        let mut body = ErrorBody::new(code, self.message());
+        body.error.field = self.field();
+        if let Self::OrderConflict(fields) = &self {
+            body.error.fields = Some(fields.iter().map(|field| (*field).to_owned()).collect());
+        }
+        body.id = id;
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Self::RateLimited { retry_after, limit } = self {
+            RateState {
+                limit,
+                remaining: 0,
+                reset: retry_after,
+            }
+            .write(headers);
+        }
+        if matches!(self, Self::BodyTimeout) {
+            // The rest of that body may still come: it must not be read as a request.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                http::header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer"),
+            );
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers
+                .entry(ALLOW)
+                .or_insert(HeaderValue::from_static("GET, POST, OPTIONS"));
+        }
+        response
+    }
+}
+
+/// The code of an order that is known with other content.
+pub const ORDER_CONFLICT: &str = "order_conflict";
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.respond(None)
+    }
+}
+
+impl From<LogError> for ApiError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Overloaded => Self::Overloaded,
+            LogError::Storage(_)
+            | LogError::Unavailable
+            | LogError::Damaged(_)
+            | LogError::Foreign(_) => {
+                tracing::error!(%error, "the log refused");
+                Self::StorageFailing
+            }
+        }
+    }
+}

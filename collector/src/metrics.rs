@@ -1,0 +1,179 @@
+//! What the collector counts, for `GET /metrics`. Names end in their unit.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Labels of a request that was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    /// The route as it stands in the table, so that ids do not multiply the series.
+    route: String,
+    status: u16,
+}
+
+/// Labels of an event that was given a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    verdict: &'static str,
+}
+
+/// Labels of a rejected event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: &'static str,
+}
+
+/// The verdict on an event, as counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Tracked,
+    Duplicate,
+    Rejected,
+}
+
+/// All counters. Cheap to clone; clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    verdicts: Family<VerdictLabels, Counter>,
+    rejections: Family<CodeLabels, Counter>,
+    commits: Histogram,
+    group: Histogram,
+    pub exposed_keys: Counter,
+    pub rate_limited: Counter,
+    pub shed_requests: Counter,
+    pub refused_connections: Counter,
+    pub dropped_receipts: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            verdicts: Family::default(),
+            rejections: Family::default(),
+            // 0.1 ms to 3.3 s: from a fast disk's sync to a stalled one's.
+            commits: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
+            group: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
+            exposed_keys: Counter::default(),
+            rate_limited: Counter::default(),
+            shed_requests: Counter::default(),
+            refused_connections: Counter::default(),
+            dropped_receipts: Counter::default(),
+        }
+    }
+}
+
+/// What is measured at the moment of asking.
+#[derive(Debug, Clone, Copy)]
+pub struct Gauges {
+    pub queued_events: usize,
+    pub view_lag: Duration,
+    pub ready: bool,
+}
+
+impl Metrics {
+    pub fn count_request(&self, route: &str, status: u16) {
+        let labels = RequestLabels {
+            route: route.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    pub fn count_verdict(&self, verdict: Verdict) {
+        let verdict = match verdict {
+            Verdict::Tracked => "tracked",
+            Verdict::Duplicate => "duplicate",
+            Verdict::Rejected => "rejected",
+        };
+        self.verdicts
+            .get_or_create(&VerdictLabels { verdict })
+            .inc();
+    }
+
+    pub fn count_rejection(&self, code: &'static str) {
+        self.count_verdict(Verdict::Rejected);
+        self.rejections.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    pub fn observe_commit(&self, events: usize, took: Duration) {
+        self.commits.observe(took.as_secs_f64());
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a group is far smaller than 2^52"
+        )]
+        self.group.observe(events as f64);
+    }
+
+    /// The `OpenMetrics` text.
+    pub fn render(&self, now: Gauges) -> Result<String, std::fmt::Error> {
+        let mut registry = Registry::with_prefix("misar");
+        registry.register("http_requests", "Requests answered", self.requests.clone());
+        registry.register("events", "Events by verdict", self.verdicts.clone());
+        registry.register(
+            "rejections",
+            "Rejected events by code",
+            self.rejections.clone(),
+        );
+        registry.register_with_unit(
+            "commit",
+            "Time to decide, write and sync one group of events",
+            Unit::Seconds,
+            self.commits.clone(),
+        );
+        registry.register("commit_events", "Events in one commit", self.group.clone());
+        registry.register(
+            "exposed_keys",
+            "Secret keys seen in pages",
+            self.exposed_keys.clone(),
+        );
+        registry.register(
+            "rate_limited",
+            "Requests refused with 429",
+            self.rate_limited.clone(),
+        );
+        registry.register(
+            "shed_requests",
+            "Requests refused because too many were in work",
+            self.shed_requests.clone(),
+        );
+        registry.register(
+            "refused_connections",
+            "Connections refused because too many were open",
+            self.refused_connections.clone(),
+        );
+        registry.register(
+            "dropped_receipts",
+            "Receipts of rejected events that were not kept",
+            self.dropped_receipts.clone(),
+        );
+        let mut page = String::new();
+        text::encode_registry(&mut page, &registry)?;
+        let mut gauge = |name: &str, help: &str, value: &dyn std::fmt::Display| {
+            write!(
+                page,
+                "# HELP misar_{name} {help}.\n# TYPE misar_{name} gauge\nmisar_{name} {value}\n"
+            )
+        };
+        gauge(
+            "queued_events",
+            "Events taken and not yet answered",
+            &now.queued_events,
+        )?;
+        gauge(
+            "view_lag_seconds",
+            "How far the views lie behind the log",
+            &now.view_lag.as_secs_f64(),
+        )?;
+        gauge("ready", "Whether events are taken", &u8::from(now.ready))?;
+        text::encode_eof(&mut page)?;
+        Ok(page)
+    }
+}

@@ -1,0 +1,160 @@
+//! Every route in one table, and the layers around them.
+//!
+//! Outermost first: counting → CORS (ingest routes alone) → shedding → route. CORS stands outside
+//! of shedding, because a page must be able to read a 503 too.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderValue,
+};
+use http::{Method, Request, StatusCode};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::routes::{events, operations, receipts, track};
+
+/// The router, with the document of it at `/openapi.json`.
+pub fn router(app: Arc<App>) -> Router {
+    let (ingest, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(track::track_event))
+        .routes(routes!(track::track_purchase))
+        .routes(routes!(track::track_refund))
+        .routes(routes!(track::track_batch))
+        .routes(routes!(track::identify))
+        .split_for_parts();
+    let (reads, read_document) = OpenApiRouter::new()
+        .routes(routes!(events::list_events))
+        .routes(routes!(receipts::get_receipt))
+        .split_for_parts();
+    let (operations, operations_document) = OpenApiRouter::new()
+        .routes(routes!(operations::get_health))
+        .routes(routes!(operations::get_readiness))
+        .routes(routes!(operations::get_metrics))
+        .split_for_parts();
+    document.merge(read_document);
+    document.merge(operations_document);
+    let document = Arc::new(document);
+
+    let shed = || from_fn_with_state(Arc::clone(&app), shed);
+    // The fallback for methods comes before the layers, so that they stand around it too.
+    let ingest = ingest
+        .method_not_allowed_fallback(operations::method_not_allowed)
+        .layer(shed())
+        .layer(from_fn(cross_origin));
+    let reads = reads
+        .method_not_allowed_fallback(operations::method_not_allowed)
+        .layer(shed());
+    Router::new()
+        .merge(ingest)
+        .merge(reads)
+        .merge(operations)
+        .route(
+            "/openapi.json",
+            get(move || async move { Json(OpenApi::clone(&document)) }),
+        )
+        .method_not_allowed_fallback(operations::method_not_allowed)
+        .fallback(operations::not_found)
+        .layer(from_fn_with_state(Arc::clone(&app), count))
+        .with_state(app)
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "MisarMail Tracking",
+        description = "Events, purchases and contacts from web pages, servers and mail clients. \
+            A 200 means that the event is on disk; every event gets a verdict, and a receipt tells later what became of it.\n\n\
+            Errors are `{\"success\":false,\"error\":{\"code\",\"message\",\"field\"?},\"id\"?}`: 400 not JSON · \
+            401 no or unknown key · 403 scope, origin, or a secret key in a page · 404 · 408 body too slow · \
+            409 an order that differs · 413 too large · 415 media type or encoding · 422 a field · \
+            429 rate (Retry-After, RateLimit-*) · 503 overloaded, storage failing, or a view behind (Retry-After). \
+            Bodies are JSON, plain or gzip; unknown fields are ignored and named in the receipt.",
+    ),
+    tags(
+        (name = "ingest", description = "Events in"),
+        (name = "read", description = "What is known"),
+        (name = "operations", description = "The process itself"),
+    ),
+    modifiers(&Keys),
+)]
+struct Document;
+
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let secret = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A secret key, `msk_sec_…`, from a server; X-API-Key takes it too. Never in a page."))
+            .build();
+        components.add_security_scheme("secret_key", SecurityScheme::Http(secret));
+        let description = "A public key, `msk_pub_…`; pages send it as `key` in the body instead.";
+        let public = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", description));
+        components.add_security_scheme("public_key", SecurityScheme::ApiKey(public));
+    }
+}
+
+/// Counts the answer.
+async fn count(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    app.metrics.count_request(
+        route.as_ref().map_or("none", MatchedPath::as_str),
+        response.status().as_u16(),
+    );
+    response
+}
+
+/// Refuses a request at once where too many are in work.
+async fn shed(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
+    match app.in_work.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => {
+            app.metrics.shed_requests.inc();
+            ApiError::Overloaded.into_response()
+        }
+    }
+}
+
+/// Lets pages of any site send events and read the verdicts; what they may send, their key says.
+async fn cross_origin(request: Request<Body>, next: Next) -> Response {
+    let mut response = if request.method() == Method::OPTIONS {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("POST, OPTIONS"),
+        );
+        let allowed = "Content-Type, Content-Encoding, Authorization, X-API-Key, Idempotency-Key";
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static(allowed),
+        );
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+        response
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let exposed = "Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset";
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static(exposed),
+    );
+    response
+}

@@ -1,0 +1,6 @@
+//! The routes, one file a resource; `router` lists them all.
+
+pub mod events;
+pub mod operations;
+pub mod receipts;
+pub mod track;

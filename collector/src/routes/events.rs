@@ -1,0 +1,171 @@
+//! `GET /v1/events`: the events that are on record, newest first.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Json;
+use http::{Request, Uri};
+use serde::Serialize;
+use shared::api_key::Scope;
+use shared::email::Email;
+use shared::time::Timestamp;
+use shared::wire::ErrorBody;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::auth;
+use crate::error::ApiError;
+use crate::log::record::Seq;
+use crate::query::{self, EventFilter, EventView};
+
+/// How long a read waits for the view to reach `minSeq`.
+const PATIENCE: Duration = Duration::from_secs(2);
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1_000;
+
+/// The query of the list, as documented; `parse` reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields stand for the document alone")]
+pub struct EventParameters {
+    /// Only events of this name, such as `purchase`.
+    name: Option<String>,
+    /// Only events of this contact.
+    email: Option<String>,
+    /// Only events that name this send.
+    message_id: Option<String>,
+    /// Only events at or after this time (RFC 3339).
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Only events before this time (RFC 3339).
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Events on a page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+    /// Wait up to 2 s until this seq, from an acknowledgement, is in the list.
+    min_seq: Option<String>,
+}
+
+/// A page of events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventPage {
+    /// Newest first, by seq.
+    pub events: Vec<EventView>,
+    /// `cursor` of the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    pub meta: Meta,
+}
+
+/// What every read tells of itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Meta {
+    /// How far this view lies behind the log, in milliseconds.
+    pub lag_ms: u64,
+}
+
+/// List events, newest first
+///
+/// Filters narrow each other down. All time without `from` and `to`.
+#[utoipa::path(
+    get, path = "/v1/events", tag = "read",
+    params(EventParameters),
+    responses(
+        (status = 200, description = "A page", body = EventPage),
+        (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = [])),
+)]
+pub async fn list_events(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Json<EventPage>, ApiError> {
+    let caller = auth::caller(&app, request.headers(), request.uri())?;
+    caller.require(Scope::Read)?;
+    let (filter, min_seq) = parse(request.uri())?;
+    if let Some(seq) = min_seq {
+        app.projector
+            .wait_for(seq, PATIENCE)
+            .await
+            .map_err(|_| ApiError::ViewBehind)?;
+    }
+    let lag_ms = app.projector.lag_ms();
+    let workspace = caller.key.workspace;
+    let list = tokio::task::spawn_blocking(move || {
+        query::list_events(&app.views, &*app.log, workspace, &filter)
+    })
+    .await
+    .map_err(|_| ApiError::Internal)?
+    .map_err(|error| {
+        tracing::error!(%error, "events could not be listed");
+        ApiError::StorageFailing
+    })?;
+    Ok(Json(EventPage {
+        events: list.events,
+        next: list.next.map(|seq| seq.to_string()),
+        meta: Meta { lag_ms },
+    }))
+}
+
+/// Reads the query. Unknown parameters are ignored; empty ones count as absent.
+fn parse(uri: &Uri) -> Result<(EventFilter, Option<Seq>), ApiError> {
+    let mut filter = EventFilter {
+        limit: DEFAULT_LIMIT,
+        ..EventFilter::default()
+    };
+    let mut min_seq = None;
+    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()) {
+        if value.is_empty() {
+            continue;
+        }
+        match &*name {
+            "name" => filter.name = Some(value.into_owned()),
+            "email" => {
+                let email =
+                    Email::parse(&value).map_err(|_| invalid("email", "send an e-mail address"))?;
+                filter.email = Some(email.normalised().to_owned());
+            }
+            "messageId" => filter.message_id = Some(value.into_owned()),
+            "from" => filter.from = Some(time("from", &value)?),
+            "to" => filter.to = Some(time("to", &value)?),
+            "cursor" => filter.cursor = Some(seq("cursor", &value)?),
+            "minSeq" => min_seq = Some(seq("minSeq", &value)?),
+            "limit" => {
+                filter.limit = usize::from_str(&value)
+                    .ok()
+                    .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+                    .ok_or_else(|| invalid("limit", "send a whole number from 1 to 1000"))?;
+            }
+            _ => {}
+        }
+    }
+    Ok((filter, min_seq))
+}
+
+fn time(name: &'static str, value: &str) -> Result<Timestamp, ApiError> {
+    // In a query an unescaped `+` reads as a space.
+    let value = value.replace(' ', "+");
+    Timestamp::parse_rfc3339(&value)
+        .map_err(|_| invalid(name, "send a time such as 2026-11-23T10:00:00Z (RFC 3339)"))
+}
+
+fn seq(name: &'static str, value: &str) -> Result<Seq, ApiError> {
+    value
+        .parse()
+        .map_err(|_| invalid(name, "send the value as it was answered"))
+}
+
+fn invalid(name: &'static str, message: &str) -> ApiError {
+    ApiError::InvalidParameter {
+        name,
+        message: message.to_owned(),
+    }
+}

@@ -1,0 +1,96 @@
+//! `/healthz`, `/readyz`, `/metrics`, and what is said at paths and methods that do not exist.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Json, Response};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Request, StatusCode};
+use serde::Serialize;
+use shared::api_key::Scope;
+use shared::wire::ErrorBody;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth;
+use crate::client_address::{Peer, is_local};
+use crate::error::ApiError;
+
+/// How the process is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`, or why not.
+    pub status: &'static str,
+}
+
+/// Say that the process runs
+#[utoipa::path(
+    get, path = "/healthz", tag = "operations",
+    responses((status = 200, description = "It runs", body = Health)),
+)]
+pub async fn get_health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Say whether events are taken
+///
+/// Ready when the last commit succeeded, the queue is not full and the process is not stopping.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operations",
+    responses(
+        (status = 200, description = "Events are taken", body = Health),
+        (status = 503, description = "They are not; `status` says why", body = Health),
+    ),
+)]
+pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
+    match app.readiness() {
+        Ok(()) => Json(Health { status: "ok" }).into_response(),
+        Err(status) => {
+            let headers = [(RETRY_AFTER, HeaderValue::from_static("1"))];
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                headers,
+                Json(Health { status }),
+            )
+                .into_response()
+        }
+    }
+}
+
+/// Tell the metrics, as OpenMetrics text
+///
+/// From this machine without a key; else with the scope `read`.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations",
+    responses(
+        (status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"),
+        (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
+    ),
+    security((), ("secret_key" = [])),
+)]
+pub async fn get_metrics(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    if !peer.is_some_and(|peer| is_local(peer, request.headers())) {
+        auth::caller(&app, request.headers(), request.uri())?.require(Scope::Read)?;
+    }
+    let page = app
+        .metrics
+        .render(app.gauges())
+        .map_err(|_| ApiError::Internal)?;
+    let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, media)], page).into_response())
+}
+
+/// The answer at a path that does not exist.
+pub async fn not_found() -> ApiError {
+    ApiError::NotFound
+}
+
+/// The answer to a method that the path does not take.
+pub async fn method_not_allowed() -> ApiError {
+    ApiError::MethodNotAllowed
+}

@@ -1,0 +1,160 @@
+//! `GET /v1/receipts/{id}`: what became of an event.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Json;
+use http::Request;
+use serde::Serialize;
+use shared::api_key::{KeyKind, Scope};
+use shared::ids::EventId;
+use shared::time::Timestamp;
+use shared::wire::ErrorBody;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth;
+use crate::error::ApiError;
+use crate::log::record::{Record, WorkspaceId};
+use crate::query::class_name;
+use crate::rejected::Rejected;
+
+/// What became of an event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// As sent, or as given.
+    pub id: String,
+    pub status: ReceiptStatus,
+    /// Its place in the log, opaque; reads take it as `minSeq`. Absent where it was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<String>,
+    /// RFC 3339.
+    pub received_at: String,
+    /// The event's name, as far as it could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who acted: `human`, `proxy_human`, `machine` or `bot`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<&'static str>,
+    /// Why it was rejected, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Why it was rejected, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The field that was wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Fields that were sent and are not known.
+    pub ignored_fields: Vec<String>,
+    /// An amount came as float noise and was rounded to the minor unit.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rounded: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReceiptStatus {
+    Tracked,
+    Rejected,
+    Erased,
+}
+
+/// Say what became of an event
+///
+/// From the log, then from the rejected events of the last 30 days; never waits. Takes the scope
+/// `read`, or the secret key that sent the event.
+#[utoipa::path(
+    get, path = "/v1/receipts/{id}", tag = "read",
+    params(("id" = String, Path, description = "The event's id, as sent or as answered")),
+    responses(
+        (status = 200, description = "The receipt", body = Receipt),
+        (status = 404, description = "No such event", body = ErrorBody),
+        (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
+        (status = 503, description = "Ask again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = [])),
+)]
+pub async fn get_receipt(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Json<Receipt>, ApiError> {
+    let caller = auth::caller(&app, request.headers(), request.uri())?;
+    if caller.key.kind == KeyKind::Public {
+        return Err(ApiError::NotForPublicKeys);
+    }
+    let workspace = caller.key.workspace;
+    let found = {
+        let app = Arc::clone(&app);
+        tokio::task::spawn_blocking(move || find(&app, workspace, &id))
+            .await
+            .map_err(|_| ApiError::Internal)??
+    };
+    let (receipt, key_id) = found.ok_or(ApiError::UnknownReceipt)?;
+    if key_id.as_ref() != Some(&caller.key.id) {
+        caller.require(Scope::Read)?;
+    }
+    Ok(Json(receipt))
+}
+
+/// The receipt, and the key that sent the event.
+fn find(
+    app: &App,
+    workspace: WorkspaceId,
+    id: &str,
+) -> Result<Option<(Receipt, Option<String>)>, ApiError> {
+    if let Ok(event_id) = EventId::parse(id)
+        && let Some(record) = app.log.find(workspace, event_id)?
+    {
+        let key_id = record.entry.key_id.clone();
+        return Ok(Some((of_record(id, record), key_id)));
+    }
+    let rejected = app.rejected.find(workspace, id).map_err(|error| {
+        tracing::error!(%error, "the rejected events could not be read");
+        ApiError::StorageFailing
+    })?;
+    Ok(rejected.map(|rejected| {
+        let key_id = rejected.key_id.clone();
+        (of_rejected(rejected), Some(key_id))
+    }))
+}
+
+fn of_record(id: &str, Record { seq, entry }: Record) -> Receipt {
+    Receipt {
+        id: id.to_owned(),
+        status: if entry.redacted {
+            ReceiptStatus::Erased
+        } else {
+            ReceiptStatus::Tracked
+        },
+        seq: Some(seq.to_string()),
+        received_at: entry.received_at.to_string(),
+        name: Some(entry.fact.name().to_owned()),
+        class: entry.class.map(|(class, _)| class_name(class)),
+        code: None,
+        message: None,
+        field: None,
+        ignored_fields: entry.ignored_fields,
+        rounded: entry.rounded,
+    }
+}
+
+fn of_rejected(rejected: Rejected) -> Receipt {
+    Receipt {
+        id: rejected.id,
+        status: ReceiptStatus::Rejected,
+        seq: None,
+        received_at: Timestamp::from_millis(rejected.received_at).to_string(),
+        name: rejected.name,
+        class: None,
+        code: Some(rejected.code),
+        message: Some(rejected.message),
+        field: rejected.field,
+        ignored_fields: rejected.ignored_fields,
+        rounded: false,
+    }
+}

@@ -1,0 +1,153 @@
+//! `/v1/track/*` and `/v1/identify`: events in.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::Request;
+use shared::limits::{MAX_BATCH_BYTES, MAX_EVENT_BYTES};
+use shared::wire::{
+    BatchAnswer, BatchBody, ErrorBody, EventAnswer, EventBody, IdentifyBody, PurchaseBody,
+    RefundBody, parse_event, parse_identify, parse_purchase, parse_refund,
+};
+
+use crate::app::App;
+use crate::body::Media;
+use crate::error::ApiError;
+use crate::ingest::{Incoming, parse};
+
+/// Record a custom event
+///
+/// The answer comes when the event is on disk. `id` (any UUID) makes a retry safe: the same id again
+/// answers 200 with `tracked: false`; the header `Idempotency-Key` (1 to 255 visible ASCII
+/// characters) does the same. Pages send the key in the body, as `text/plain`, without a preflight.
+#[utoipa::path(
+    post, path = "/v1/track/event", tag = "ingest",
+    request_body(content = EventBody<'static>, content_type = "application/json"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `id`")),
+    responses(
+        (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
+        (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
+        (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = []), ("public_key" = [])),
+)]
+pub async fn track_event(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let incoming = Incoming::read(&app, request, Media::JsonOrText, MAX_EVENT_BYTES).await?;
+    let body: EventBody<'_> = parse(&incoming.text)?;
+    let caller = incoming.caller(&app, body.key)?;
+    let parsed = parse_event(&body, &incoming.arrival(&caller));
+    Ok(incoming.record(&app, caller, parsed).await)
+}
+
+/// Record a purchase
+///
+/// An order is recorded once: the same order again is a duplicate when `email`, `revenue`,
+/// `currency`, `items` and `messageId` (and `timestamp`, if both sent one) are equal, else 409 with
+/// the differing fields. Purchases of public keys are unverified: kept apart, and superseded when a
+/// server sends the order.
+#[utoipa::path(
+    post, path = "/v1/track/purchase", tag = "ingest",
+    request_body(content = PurchaseBody<'static>, content_type = "application/json"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `id`")),
+    responses(
+        (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
+        (status = 409, description = "The order is on record with other content", body = ErrorBody),
+        (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
+        (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = []), ("public_key" = [])),
+)]
+pub async fn track_purchase(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let incoming = Incoming::read(&app, request, Media::Json, MAX_EVENT_BYTES).await?;
+    let body: PurchaseBody<'_> = parse(&incoming.text)?;
+    let caller = incoming.caller(&app, body.key)?;
+    let arrival = incoming.arrival(&caller);
+    if !arrival.purchases_allowed {
+        return Err(ApiError::PurchasesNotAllowed);
+    }
+    let parsed = parse_purchase(&body, &arrival);
+    Ok(incoming.record(&app, caller, parsed).await)
+}
+
+/// Record a refund
+///
+/// Of an order that a server has sent. `amount` is in the order's currency; without it, all that is
+/// left is refunded. The same `refundId` again is a duplicate.
+#[utoipa::path(
+    post, path = "/v1/track/refund", tag = "ingest",
+    request_body(content = RefundBody<'static>, content_type = "application/json"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `id`")),
+    responses(
+        (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
+        (status = 404, description = "No server has sent a purchase of this order", body = ErrorBody),
+        (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
+        (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = [])),
+)]
+pub async fn track_refund(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let incoming = Incoming::read(&app, request, Media::Json, MAX_EVENT_BYTES).await?;
+    let body: RefundBody<'_> = parse(&incoming.text)?;
+    let caller = incoming.server_caller(&app, body.key)?;
+    let parsed = parse_refund(&body, &incoming.arrival(&caller));
+    Ok(incoming.record(&app, caller, parsed).await)
+}
+
+/// Say who a browser is, and what is known of a contact
+#[utoipa::path(
+    post, path = "/v1/identify", tag = "ingest",
+    request_body(content = IdentifyBody<'static>, content_type = "application/json"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `id`")),
+    responses(
+        (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
+        (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
+        (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = []), ("public_key" = [])),
+)]
+pub async fn identify(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let incoming = Incoming::read(&app, request, Media::JsonOrText, MAX_EVENT_BYTES).await?;
+    let body: IdentifyBody<'_> = parse(&incoming.text)?;
+    let caller = incoming.caller(&app, body.key)?;
+    let parsed = parse_identify(&body, &incoming.arrival(&caller));
+    Ok(incoming.record(&app, caller, parsed).await)
+}
+
+/// Record up to 1,000 events at once
+///
+/// 200 for any well-formed batch, with one verdict for each event, in order: `tracked`, `duplicate`
+/// or `rejected` with a code. At most 1 MB after decompression, 32 KB an event. With the header
+/// `Idempotency-Key`, events without an `id` get one made of the header and their place, so that the
+/// same batch can be sent again.
+#[utoipa::path(
+    post, path = "/v1/track/batch", tag = "ingest",
+    request_body(content = BatchBody<'static>, content_type = "application/json"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry of the batch safe")),
+    responses(
+        (status = 200, description = "One verdict for each event", body = BatchAnswer),
+        (status = "4XX", description = "The batch as a whole was refused", body = ErrorBody),
+        (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = []), ("public_key" = [])),
+)]
+pub async fn track_batch(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let incoming = Incoming::read(&app, request, Media::JsonOrText, MAX_BATCH_BYTES).await?;
+    incoming.record_batch(&app).await
+}

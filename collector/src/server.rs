@@ -1,0 +1,123 @@
+//! The HTTP server: an accept loop with limits, and the life of a `misar serve` from start to stop.
+//!
+//! Own loop rather than `axum::serve`, because that one never closes a connection that is silent or
+//! drips its header (measured, `anchors/dependencies.md`, 15).
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower_service::Service as _;
+
+use crate::app::App;
+use crate::client_address::Peer;
+use crate::router::router;
+
+/// Open connections; more are told 503 and closed.
+pub const MAX_CONNECTIONS: usize = 10_000;
+/// A connection without a whole request header for so long is closed: silent, dripping or idle.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A header block that is larger is answered 431.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// At a stop, requests in work get so long to finish.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// After an accept that failed (too many open files, say), so long is waited.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
+    Retry-After: 1\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 108\r\n\r\n\
+    {\"success\":false,\"error\":{\"code\":\"overloaded\",\"message\":\"too many connections are open: come again later\"}}\n";
+
+/// Serves until `shutdown`, then lets requests in work finish.
+pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) {
+    let router = router(Arc::clone(&app));
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES);
+    tokio::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+            app.metrics.refused_connections.inc();
+            refuse(stream).await;
+            continue;
+        };
+        // Without it, small answers wait for the caller's acknowledgement.
+        stream.set_nodelay(true).ok();
+        let service = handle(router.clone(), peer);
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            // What ends a connection early is the caller's affair: it went away, or was too slow.
+            connection.await.ok();
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            "some requests did not finish within {} s",
+            DRAIN_TIMEOUT.as_secs()
+        );
+    }
+}
+
+/// The router as a service of one connection, which knows its peer.
+fn handle(
+    router: Router,
+    peer: SocketAddr,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = axum::response::Response,
+    Error = Infallible,
+    Future: Send,
+> {
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().call(request.map(Body::new))
+    })
+}
+
+async fn refuse(mut stream: TcpStream) {
+    // Tells the caller if that goes at once; the loop must not wait for a slow one.
+    let told = tokio::time::timeout(
+        Duration::from_millis(10),
+        stream.write_all(TOO_MANY_CONNECTIONS),
+    )
+    .await;
+    drop((told, stream));
+}
+
+/// Raises the soft limit of open files to the hard one, so that [`MAX_CONNECTIONS`] can be reached.
+pub fn raise_open_files() -> io::Result<u64> {
+    rlimit::increase_nofile_limit(u64::MAX)
+}
