@@ -9,6 +9,8 @@
 //! at will, and a sync for each fold would slow the acknowledgement path on the same disk.
 //! [`Views::make_durable`] syncs them now and then.
 
+#[cfg(test)]
+pub(crate) mod history;
 mod index;
 #[cfg(test)]
 mod tests;

@@ -1,1 +1,335 @@
-//! Tests of the index, fold, rebuild.
+//! Tests of the file of views: that live folding, crashes and rebuilds come to the same rows.
+
+use std::fs;
+
+use proptest::prelude::*;
+use tempfile::{TempDir, tempdir};
+
+use super::history::{all, append, entry, history, keys, log_of};
+use super::*;
+use crate::log::record::Entry;
+
+fn open(folder: &TempDir) -> Views {
+    Views::open(folder.path(), keys()).unwrap()
+}
+
+/// What the views are once these records are folded at one go.
+fn folded(records: &[Record]) -> Dump {
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    views.fold(records).unwrap();
+    views.dump().unwrap()
+}
+
+fn rebuilt(folder: &TempDir, log: &dyn Log) -> u64 {
+    rebuild(folder.path(), keys(), log, &mut |_, _| {}).unwrap()
+}
+
+/// The folder as a crash at this moment would leave it. What redb has not written yet is lost; what
+/// it has written and not synced is kept, in the file of the copy as on many a disk.
+fn crash(folder: &TempDir) -> TempDir {
+    let after = tempdir().unwrap();
+    fs::copy(folder.path().join(FILE), after.path().join(FILE)).unwrap();
+    after
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Fold(usize),
+    /// Hands over records that are folded already, before new ones.
+    FoldAgain(usize),
+    Sync,
+    Restart,
+    Crash,
+    Rebuild,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        8 => (1..700_usize).prop_map(Act::Fold),
+        2 => (1..50_usize).prop_map(Act::FoldAgain),
+        2 => Just(Act::Sync),
+        1 => Just(Act::Restart),
+        1 => Just(Act::Crash),
+        1 => Just(Act::Rebuild),
+    ];
+    prop::collection::vec(act, 0..16)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn live_views_equal_rebuilt_ones_whatever_the_batches_and_restarts(
+        entries in history(),
+        acts in acts(),
+    ) {
+        let log = log_of(entries);
+        let records = all(&log);
+        let mut folder = tempdir().unwrap();
+        let mut views = open(&folder);
+        for act in acts {
+            let done = usize::try_from(views.cursor().0).unwrap();
+            let upto = |count| records.len().min(done + count);
+            match act {
+                Act::Fold(count) => views.fold(&records[done..upto(count)]).unwrap(),
+                Act::FoldAgain(count) => {
+                    views.fold(&records[done.saturating_sub(count)..upto(count)]).unwrap();
+                }
+                Act::Sync => views.make_durable().unwrap(),
+                Act::Restart => {
+                    let before = views.cursor();
+                    views.close().unwrap();
+                    prop_assert_eq!(durable_cursor(folder.path()), before);
+                    views = open(&folder);
+                    prop_assert_eq!(views.cursor(), before);
+                }
+                Act::Crash => {
+                    let after = crash(&folder);
+                    drop(views);
+                    folder = after;
+                    let cursor = durable_cursor(folder.path());
+                    views = open(&folder);
+                    prop_assert_eq!(views.cursor(), cursor);
+                    let kept = usize::try_from(cursor.0).unwrap();
+                    prop_assert!(kept <= done);
+                    prop_assert_eq!(views.dump().unwrap(), folded(&records[..kept]));
+                }
+                Act::Rebuild => {
+                    views.close().unwrap();
+                    rebuilt(&folder, &log);
+                    views = open(&folder);
+                }
+            }
+        }
+        let done = usize::try_from(views.cursor().0).unwrap();
+        views.fold(&records[done..]).unwrap();
+        let live = views.dump().unwrap();
+        prop_assert_eq!(views.cursor().0, records.len() as u64);
+        let other = tempdir().unwrap();
+        prop_assert_eq!(rebuilt(&other, &log), records.len() as u64);
+        prop_assert_eq!(&live, &open(&other).dump().unwrap());
+        prop_assert_eq!(live, folded(&records));
+    }
+}
+
+#[test]
+fn what_was_synced_survives_a_crash_and_rows_never_come_without_their_cursor() {
+    // Arrange: three folds, a sync after the second.
+    let log = log_of((1..=3_000).map(entry).collect());
+    let records = all(&log);
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    views.fold(&records[..1_000]).unwrap();
+    views.fold(&records[1_000..2_000]).unwrap();
+    views.make_durable().unwrap();
+    views.fold(&records[2_000..]).unwrap();
+    assert_eq!(views.cursor(), Seq(3_000));
+    // Act
+    let after = crash(&folder);
+    // Assert
+    assert_eq!(durable_cursor(after.path()), Seq(2_000));
+    let reopened = open(&after);
+    assert_eq!(reopened.cursor(), Seq(2_000));
+    assert_eq!(reopened.dump().unwrap(), folded(&records[..2_000]));
+}
+
+#[test]
+fn a_rebuild_that_fails_leaves_the_views_as_they_were() {
+    let mut entries: Vec<_> = (1..=3).map(entry).collect();
+    let folder = tempdir().unwrap();
+    rebuilt(&folder, &log_of(entries.clone()));
+    // This workspace has no key.
+    entries.push(Entry {
+        workspace: WorkspaceId(9),
+        ..entry(4)
+    });
+    let failing = log_of(entries);
+    let error = rebuild(folder.path(), keys(), &failing, &mut |_, _| {}).unwrap_err();
+    assert!(
+        matches!(error, ViewError::NoKey(WorkspaceId(9))),
+        "{error:?}"
+    );
+    assert_eq!(open(&folder).cursor(), Seq(3));
+    assert!(!folder.path().join(DRAFT).exists());
+}
+
+#[test]
+fn a_rebuild_tells_how_far_it_is() {
+    let log = log_of((1..=20_000).map(entry).collect());
+    let folder = tempdir().unwrap();
+    let mut told = Vec::new();
+    rebuild(folder.path(), keys(), &log, &mut |done, total| {
+        told.push((done, total));
+    })
+    .unwrap();
+    assert_eq!(told, [(8_192, 20_000), (16_384, 20_000), (20_000, 20_000)]);
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_built_anew() {
+    let records = all(&log_of((1..=5_000).map(entry).collect()));
+    let folder = tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    let views = open(&folder);
+    views.fold(&records).unwrap();
+    views.close().unwrap();
+    let good = fs::read(&path).unwrap();
+    let mut no_header = good.clone();
+    no_header[..200].fill(0xAA);
+    let mut no_pages = good.clone();
+    no_pages[4_096..].fill(0);
+    let older = {
+        let database = Database::create(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let mut about = transaction.open_table(ABOUT).unwrap();
+        about.insert("schema", SCHEMA + 1).unwrap();
+        drop(about);
+        transaction.commit().unwrap();
+        drop(database);
+        fs::read(&path).unwrap()
+    };
+    let foreign = {
+        let path = folder.path().join("other.redb");
+        drop(Database::create(&path).unwrap());
+        fs::read(path).unwrap()
+    };
+    for (what, bytes) in [
+        ("empty", Vec::new()),
+        ("text", b"these are no views".to_vec()),
+        ("without a header", no_header),
+        ("half", good[..good.len() / 2].to_vec()),
+        ("without pages", no_pages),
+        ("of another version", older),
+        ("foreign", foreign),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let _ = durable_cursor(folder.path());
+        let views = open(&folder);
+        assert_eq!(views.cursor(), Seq::START, "{what}");
+        views.fold(&records).unwrap();
+        assert_eq!(views.dump().unwrap(), folded(&records), "{what}");
+        views.close().unwrap();
+        assert_eq!(durable_cursor(folder.path()), Seq(5_000), "{what}");
+    }
+}
+
+#[test]
+fn the_cursor_at_rest_is_read_without_touching_the_file() {
+    let folder = tempdir().unwrap();
+    assert_eq!(durable_cursor(folder.path()), Seq::START);
+    assert!(!folder.path().join(FILE).exists());
+    let views = open(&folder);
+    views
+        .fold(&all(&log_of((1..=7).map(entry).collect())))
+        .unwrap();
+    views.close().unwrap();
+    let before = fs::read(folder.path().join(FILE)).unwrap();
+    assert_eq!(durable_cursor(folder.path()), Seq(7));
+    assert_eq!(fs::read(folder.path().join(FILE)).unwrap(), before);
+    fs::write(folder.path().join(FILE), "no views").unwrap();
+    assert_eq!(durable_cursor(folder.path()), Seq::START);
+    assert_eq!(fs::read(folder.path().join(FILE)).unwrap(), b"no views");
+}
+
+#[test]
+fn views_that_are_open_elsewhere_are_left_alone() {
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    views
+        .fold(&all(&log_of((1..=7).map(entry).collect())))
+        .unwrap();
+    let second = Views::open(folder.path(), keys()).map(drop);
+    assert!(matches!(second, Err(ViewError::Storage(_))), "{second:?}");
+    views.close().unwrap();
+    assert_eq!(open(&folder).cursor(), Seq(7));
+}
+
+#[test]
+fn closed_views_answer_that_they_are_closed() {
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    views.close().unwrap();
+    views.close().unwrap();
+    let events = views.events(WorkspaceId(1), &EventFilter::default());
+    assert!(matches!(events, Err(ViewError::Closed)));
+    let records = all(&log_of(vec![entry(1)]));
+    assert!(matches!(views.fold(&records), Err(ViewError::Closed)));
+    assert_eq!(views.cursor(), Seq::START);
+}
+
+#[test]
+fn a_batch_is_bounded_in_bytes_too() {
+    let large = |number| {
+        let properties = format!("{{\"a\":\"{}\"}}", "x".repeat(30_000));
+        Entry {
+            fact: crate::log::record::Fact::Track {
+                name: "large".into(),
+                properties: Some(crate::log::record::Personal(properties)),
+            },
+            ..entry(number)
+        }
+    };
+    let log = log_of((1..=3_000).map(large).collect());
+    let batch = next_batch(&log, Seq::START).unwrap();
+    assert_eq!(batch.len(), 1_024);
+    append(&log, (3_001..=13_000).map(entry).collect());
+    assert_eq!(next_batch(&log, Seq(3_000)).unwrap().len(), FOLD_RECORDS);
+    assert_eq!(next_batch(&log, Seq(12_500)).unwrap().len(), 500);
+    assert!(next_batch(&log, Seq(13_000)).unwrap().is_empty());
+}
+
+/// `cargo test --release -p collector --lib views::tests::speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn speed_of_folding() {
+    use crate::log::record::Fact;
+    let names = ["viewed", "added_to_cart", "trial_started", "searched"];
+    let entries = (0..1_000_000_u32).map(|number| Entry {
+        // 200,000 contacts at random, 5 messages to each.
+        address: super::history::address(&format!(
+            "person{}@example.com",
+            number.wrapping_mul(2_654_435_761) % 200_000
+        )),
+        message_id: (number % 3 == 0).then(|| {
+            let message = number.wrapping_mul(2_246_822_519) % 1_000_000;
+            format!("message-{message}")
+        }),
+        fact: Fact::Track {
+            name: names[number as usize % names.len()].into(),
+            properties: None,
+        },
+        ..entry(number)
+    });
+    let records: Vec<_> = entries
+        .zip(1..)
+        .map(|(entry, seq)| Record {
+            seq: Seq(seq),
+            entry,
+        })
+        .collect();
+    for batch in [100, 1_000, FOLD_RECORDS] {
+        let folder = tempdir().unwrap();
+        let views = open(&folder);
+        let records = &records[..records.len().min(batch * 1_000)];
+        let start = std::time::Instant::now();
+        let mut synced = start;
+        for batch in records.chunks(batch) {
+            views.fold(batch).unwrap();
+            if synced.elapsed().as_secs() >= 1 {
+                views.make_durable().unwrap();
+                synced = std::time::Instant::now();
+            }
+        }
+        views.make_durable().unwrap();
+        let taken = start.elapsed().as_secs_f64();
+        let bytes = fs::metadata(folder.path().join(FILE)).unwrap().len();
+        eprintln!(
+            "{} records in folds of {batch}: {:.0} records/s, {:.2} ms a fold, file {} bytes a record",
+            records.len(),
+            records.len() as f64 / taken,
+            taken * 1e3 * batch as f64 / records.len() as f64,
+            bytes / records.len() as u64,
+        );
+    }
+}
