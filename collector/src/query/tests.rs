@@ -1,1 +1,419 @@
-//! Tests of the queries.
+//! Tests of listing and showing events: against a plain walk over the log, and case by case.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use shared::event_name::names;
+use shared::money::Currency;
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::log::record::{Address, Source};
+use crate::views::history::{
+    CONTACTS, MESSAGES, NAMES, NOW, Trial, address, all, append, at_once, entry, history, keys,
+    log_of,
+};
+
+const WORKSPACE: WorkspaceId = WorkspaceId(1);
+
+/// Views that reflect the whole log.
+fn views_of(log: &dyn Log) -> (Views, TempDir) {
+    let folder = tempdir().unwrap();
+    let views = Views::open(folder.path(), keys()).unwrap();
+    for records in all(log).chunks(777) {
+        views.fold(records).unwrap();
+    }
+    (views, folder)
+}
+
+fn seqs(list: &EventList) -> Vec<u64> {
+    let seqs = list.events.iter().map(|event| event.seq.parse().unwrap());
+    seqs.collect()
+}
+
+/// Every page of the list, joined, and the size of each.
+fn paged(
+    views: &Views,
+    log: &dyn Log,
+    workspace: WorkspaceId,
+    filter: &EventFilter,
+) -> (Vec<u64>, Vec<usize>) {
+    let mut filter = filter.clone();
+    let (mut found, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        let list = list_events(views, log, workspace, &filter).unwrap();
+        found.extend(seqs(&list));
+        sizes.push(list.events.len());
+        let Some(next) = list.next else {
+            return (found, sizes);
+        };
+        filter.cursor = Some(next);
+    }
+}
+
+/// What the filter means, said in the plainest way.
+fn brute_force(log: &dyn Log, workspace: WorkspaceId, filter: &EventFilter) -> Vec<u64> {
+    let mut found = Vec::new();
+    for Record { seq, entry } in all(log).into_iter().rev() {
+        let email = entry.address.map(|address| address.normalised.0);
+        let wanted = [
+            entry.workspace == workspace,
+            filter.name.is_none() || filter.name.as_deref() == Some(entry.fact.name()),
+            filter.email.is_none() || filter.email == email,
+            filter.message_id.is_none() || filter.message_id == entry.message_id,
+            filter.from.is_none() || filter.from <= Some(entry.time),
+            filter.to.is_none() || Some(entry.time) < filter.to,
+            filter.cursor.is_none() || Some(seq) < filter.cursor,
+        ];
+        if wanted == [true; 7] {
+            found.push(seq.0);
+        }
+    }
+    found
+}
+
+fn filters() -> impl Strategy<Value = (WorkspaceId, EventFilter)> {
+    let minute = || prop::option::of(-1..106_i64);
+    (
+        1..=4_u32,
+        prop::option::of(prop::sample::select(&NAMES)),
+        prop::option::of(prop::sample::select(&CONTACTS)),
+        prop::option::weighted(0.3, prop::sample::select(&MESSAGES)),
+        (minute(), minute()),
+        prop::option::weighted(0.3, 0..5_000_u64),
+        prop_oneof![1..8_usize, 1..=1_000_usize],
+    )
+        .prop_map(
+            |(workspace, name, email, message, (from, to), cursor, limit)| {
+                let time = |minute| Timestamp::from_millis(NOW + minute * 60_000);
+                let filter = EventFilter {
+                    name: name.map(str::to_owned),
+                    email: email.map(str::to_owned),
+                    message_id: message.map(str::to_owned),
+                    from: from.map(time),
+                    to: to.map(time),
+                    cursor: cursor.map(Seq),
+                    limit,
+                };
+                (WorkspaceId(workspace), filter)
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn paging_through_a_list_is_a_plain_walk_over_the_log(
+        entries in history(),
+        filters in prop::collection::vec(filters(), 1..12),
+        erased in prop::collection::vec(1..3_000_u64, 0..20),
+    ) {
+        let log = log_of(entries);
+        let (views, _folder) = views_of(&log);
+        // The views know nothing of this.
+        at_once(log.redact(erased.into_iter().map(Seq).collect())).unwrap();
+        for (workspace, filter) in filters {
+            let wanted = brute_force(&log, workspace, &filter);
+            let (found, sizes) = paged(&views, &log, workspace, &filter);
+            prop_assert_eq!(&found, &wanted, "{:?}", filter);
+            // Full pages, save the last; no empty one behind a full one.
+            let pages = wanted.len().div_ceil(filter.limit).max(1);
+            prop_assert_eq!(sizes.len(), pages);
+            prop_assert!(sizes[..pages - 1].iter().all(|size| *size == filter.limit));
+        }
+    }
+}
+
+#[test]
+fn a_page_says_whether_there_is_another() {
+    let log = log_of((1..=5).map(entry).collect());
+    let (views, _folder) = views_of(&log);
+    let page = |limit, cursor: Option<u64>| {
+        let filter = EventFilter {
+            limit,
+            cursor: cursor.map(Seq),
+            ..EventFilter::default()
+        };
+        let list = list_events(&views, &log, WORKSPACE, &filter).unwrap();
+        (seqs(&list), list.next.map(|next| next.0))
+    };
+    assert_eq!(page(2, None), (vec![5, 4], Some(4)));
+    assert_eq!(page(2, Some(4)), (vec![3, 2], Some(2)));
+    assert_eq!(page(2, Some(2)), (vec![1], None));
+    assert_eq!(page(5, None), (vec![5, 4, 3, 2, 1], None));
+    assert_eq!(page(5, Some(1)), (vec![], None));
+    assert_eq!(page(5, Some(0)), (vec![], None));
+    // What is beyond the limits is drawn in.
+    assert_eq!(page(0, None), (vec![5], Some(5)));
+    assert_eq!(page(usize::MAX, Some(3)), (vec![2, 1], None));
+    assert_eq!(page(1, Some(u64::MAX)), (vec![5], Some(5)));
+}
+
+#[test]
+fn a_workspace_sees_nothing_of_another() {
+    let of = |number, workspace| Entry {
+        workspace: WorkspaceId(workspace),
+        address: address("ada@example.com"),
+        ..entry(number)
+    };
+    let log = log_of(vec![of(1, 1), of(2, 2), of(3, 1)]);
+    let (views, _folder) = views_of(&log);
+    let filter = EventFilter {
+        email: Some("ada@example.com".into()),
+        ..EventFilter::default()
+    };
+    for (workspace, wanted) in [(1, vec![3, 1]), (2, vec![2]), (3, vec![]), (9, vec![])] {
+        for filter in [&filter, &EventFilter::default()] {
+            let list = list_events(&views, &log, WorkspaceId(workspace), filter).unwrap();
+            assert_eq!(seqs(&list), wanted, "workspace {workspace}");
+        }
+    }
+}
+
+#[test]
+fn a_page_is_full_although_part_of_the_log_was_set_aside() {
+    let log = log_of((1..=3_000).map(entry).collect());
+    let (views, _folder) = views_of(&log);
+    let log = Trial::new(log, 1_000..2_990);
+    let filter = EventFilter {
+        limit: 12,
+        ..EventFilter::default()
+    };
+    let list = list_events(&views, &log, WORKSPACE, &filter).unwrap();
+    assert_eq!(
+        seqs(&list),
+        [
+            3000, 2999, 2998, 2997, 2996, 2995, 2994, 2993, 2992, 2991, 2990, 999
+        ]
+    );
+    assert_eq!(list.next, Some(Seq(999)));
+}
+
+#[test]
+fn neighbours_are_read_together_and_never_too_many() {
+    let log = log_of((1..=3_000).map(entry).collect());
+    let (views, _folder) = views_of(&log);
+    let log = Trial::new(log, 0..0);
+    let filter = EventFilter {
+        limit: 1_000,
+        ..EventFilter::default()
+    };
+    list_events(&views, &log, WORKSPACE, &filter).unwrap();
+    assert_eq!(*log.asked.lock().unwrap(), [256, 256, 256, 233]);
+}
+
+#[test]
+fn an_error_of_the_log_is_told() {
+    let log = log_of(vec![entry(1)]);
+    let (views, _folder) = views_of(&log);
+    let log = Trial::new(log, 0..0);
+    log.fail(true);
+    let list = list_events(&views, &log, WORKSPACE, &EventFilter::default());
+    assert!(matches!(list, Err(QueryError::Log(_))), "{list:?}");
+}
+
+fn shown(entry: Entry) -> Value {
+    let record = Record { seq: Seq(7), entry };
+    serde_json::to_value(EventView::of(&record)).unwrap()
+}
+
+fn personal(text: &str) -> Option<Personal> {
+    Some(Personal(text.into()))
+}
+
+#[track_caller]
+fn check_properties(fact: Fact, money: Option<(&str, &str)>, verified: bool, wanted: &str) {
+    let money = money.map(|(amount, currency)| {
+        let currency = Currency::parse(currency).unwrap();
+        Money::from_json_number(amount, currency).unwrap().0
+    });
+    let record = Record {
+        seq: Seq(7),
+        entry: Entry {
+            fact,
+            money,
+            verified,
+            ..entry(1)
+        },
+    };
+    assert_eq!(EventView::of(&record).properties.get(), wanted);
+}
+
+#[test]
+fn an_event_is_shown_in_full() {
+    let full = Entry {
+        address: Some(Address {
+            normalised: Personal("ada@example.com".into()),
+            original: personal("Ada@Example.com"),
+        }),
+        anonymous_id: personal("visitor-7"),
+        message_id: Some("message-1".into()),
+        received_at: Timestamp::from_millis(NOW + 2_500),
+        source: Source::Browser,
+        fact: Fact::Track {
+            name: "trial_started".into(),
+            properties: personal(r#"{"plan":"pro","price":1.10}"#),
+        },
+        class: Some((Class::ProxyHuman, "Gmail's image proxy".into())),
+        ..entry(0)
+    };
+    assert_eq!(
+        shown(full),
+        json!({
+            "id": "00000000-4040-4040-4040-404040404040",
+            "seq": "7",
+            "type": "track",
+            "name": "trial_started",
+            "timestamp": "2026-09-21T14:13:20Z",
+            "receivedAt": "2026-09-21T14:13:22.500Z",
+            "email": "Ada@Example.com",
+            "anonymousId": "visitor-7",
+            "messageId": "message-1",
+            "properties": {"plan": "pro", "price": 1.10},
+            "source": "browser",
+            "class": "proxy_human",
+            "reason": "Gmail's image proxy",
+        })
+    );
+}
+
+#[test]
+fn what_an_event_does_not_have_is_left_out() {
+    assert_eq!(
+        shown(entry(0)),
+        json!({
+            "id": "00000000-4040-4040-4040-404040404040",
+            "seq": "7",
+            "type": "track",
+            "name": "viewed",
+            "timestamp": "2026-09-21T14:13:20Z",
+            "receivedAt": "2026-09-21T14:13:20Z",
+            "properties": {},
+            "source": "server",
+        })
+    );
+    let known = Entry {
+        address: address("ada@example.com"),
+        ..entry(0)
+    };
+    assert_eq!(shown(known)["email"], "ada@example.com");
+}
+
+#[test]
+fn properties_keep_the_callers_own_numbers() {
+    let properties = r#"{"n":12345678901234567890.10,"a":[1e2],"b":{}}"#;
+    let track = Fact::Track {
+        name: "viewed".into(),
+        properties: personal(properties),
+    };
+    check_properties(track, None, true, properties);
+    let identify = Fact::Identify {
+        traits: personal(r#"{"plan":"pro"}"#),
+    };
+    check_properties(identify, None, true, r#"{"plan":"pro"}"#);
+    check_properties(Fact::Identify { traits: None }, None, true, "{}");
+}
+
+#[test]
+fn money_is_shown_with_its_exact_decimals() {
+    let purchase = |items: Option<&str>| Fact::Purchase {
+        order_id: "order \"1234\"".into(),
+        items: items.and_then(personal),
+    };
+    check_properties(
+        purchase(Some(r#"[{"id":"sku-1","price":49.90,"quantity":1}]"#)),
+        Some(("49.9", "USD")),
+        true,
+        r#"{"orderId":"order \"1234\"","revenue":49.90,"currency":"USD","items":[{"id":"sku-1","price":49.90,"quantity":1}],"verified":true}"#,
+    );
+    check_properties(
+        purchase(None),
+        Some(("90071992547409.93", "EUR")),
+        false,
+        r#"{"orderId":"order \"1234\"","revenue":90071992547409.93,"currency":"EUR","items":[],"verified":false}"#,
+    );
+    let refund = || Fact::Refund {
+        order_id: "order_1".into(),
+        refund_id: "refund_1".into(),
+    };
+    check_properties(
+        refund(),
+        Some(("500", "JPY")),
+        true,
+        r#"{"orderId":"order_1","refundId":"refund_1","amount":500,"currency":"JPY"}"#,
+    );
+    check_properties(
+        refund(),
+        Some(("0.001", "KWD")),
+        true,
+        r#"{"orderId":"order_1","refundId":"refund_1","amount":0.001,"currency":"KWD"}"#,
+    );
+}
+
+#[test]
+fn the_systems_own_names_and_every_class_have_their_spellings() {
+    let named = |fact| shown(Entry { fact, ..entry(0) })["name"].clone();
+    assert_eq!(named(Fact::Identify { traits: None }), names::IDENTIFIED);
+    for (class, spelling) in [
+        (Class::Human, "human"),
+        (Class::ProxyHuman, "proxy_human"),
+        (Class::Machine, "machine"),
+        (Class::Bot, "bot"),
+    ] {
+        assert_eq!(class_name(class), spelling);
+    }
+}
+
+#[test]
+fn a_redacted_event_shows_nothing_personal_and_is_found_by_nothing_personal() {
+    let ada = |number| Entry {
+        address: address("ada@example.com"),
+        anonymous_id: personal("visitor-ada"),
+        fact: Fact::Track {
+            name: "viewed".into(),
+            properties: personal(r#"{"who":"ada"}"#),
+        },
+        ..entry(number)
+    };
+    let log = log_of(vec![ada(1), ada(2)]);
+    let (views, _folder) = views_of(&log);
+    at_once(log.redact(vec![Seq(1)])).unwrap();
+    let list = list_events(&views, &log, WORKSPACE, &EventFilter::default()).unwrap();
+    assert_eq!(seqs(&list), [2, 1]);
+    let text = serde_json::to_string(&list.events[1]).unwrap();
+    assert!(!text.contains("ada"), "{text}");
+    let by_address = EventFilter {
+        email: Some("ada@example.com".into()),
+        ..EventFilter::default()
+    };
+    let list = list_events(&views, &log, WORKSPACE, &by_address).unwrap();
+    assert_eq!(seqs(&list), [2]);
+}
+
+#[test]
+fn what_is_appended_later_is_listed_once_it_is_folded() {
+    let log = log_of(vec![entry(1)]);
+    let (views, _folder) = views_of(&log);
+    append(&log, vec![entry(2)]);
+    let list = || list_events(&views, &log, WORKSPACE, &EventFilter::default()).unwrap();
+    assert_eq!(seqs(&list()), [1]);
+    views.fold(&all(&log)).unwrap();
+    assert_eq!(seqs(&list()), [2, 1]);
+}
+
+#[test]
+fn debug_output_holds_nothing_personal() {
+    let view = EventView::of(&Record {
+        seq: Seq(7),
+        entry: Entry {
+            address: address("ada@example.com"),
+            ..entry(1)
+        },
+    });
+    let filter = EventFilter {
+        email: Some("ada@example.com".into()),
+        ..EventFilter::default()
+    };
+    let shown = format!("{view:?} {filter:?}");
+    assert!(!shown.contains("ada"), "{shown}");
+}
