@@ -25,10 +25,12 @@ const ZONES: TableDefinition<'_, &[u8; 12], &[u8; 16]> = TableDefinition::new("z
 /// Seqs in a zone. An offset must fit 16 bits.
 const ZONE: u64 = 1_024;
 
+/// Offsets of one term within one zone, ascending.
+type Offsets = Vec<u16>;
+
 /// What events are found by: kind (u8), workspace (u32, big-endian), then for [`NAME`], [`CONTACT`]
 /// and [`MESSAGE`] the first 16 bytes of an HMAC-SHA-256 under the workspace's key, for [`ALL`] zeros.
 type Term = [u8; 21];
-
 const ALL: u8 = 0;
 const NAME: u8 = 1;
 const CONTACT: u8 = 2;
@@ -190,9 +192,8 @@ impl Span {
     }
 
     fn from_bytes(bytes: &[u8; 16]) -> Self {
-        let both = u128::from_le_bytes(*bytes);
-        // The halves of the row; `to_bytes` puts them together.
-        Self(both as u64 as i64, (both >> 64) as u64 as i64)
+        let (halves, _) = bytes.as_chunks();
+        Self(i64::from_le_bytes(halves[0]), i64::from_le_bytes(halves[1]))
     }
 
     fn to_bytes(self) -> [u8; 16] {
@@ -246,7 +247,7 @@ fn newest_common(
     postings: &impl ReadableTable<&'static [u8; 29], &'static [u8]>,
     terms: &[Term],
     below: u64,
-) -> Result<Option<(u64, Vec<Vec<u16>>)>, redb::Error> {
+) -> Result<Option<(u64, Vec<Offsets>)>, redb::Error> {
     let mut below = below;
     'lower: loop {
         let mut zone = None;
@@ -273,7 +274,7 @@ fn newest(
     postings: &impl ReadableTable<&'static [u8; 29], &'static [u8]>,
     term: &Term,
     below: u64,
-) -> Result<Option<(u64, Vec<u16>)>, redb::Error> {
+) -> Result<Option<(u64, Offsets)>, redb::Error> {
     let (first, end) = (posting_key(term, 0), posting_key(term, below));
     let Some(found) = postings.range::<&[u8; 29]>(&first..&end)?.next_back() else {
         return Ok(None);
@@ -290,7 +291,7 @@ fn newest(
 }
 
 /// The offsets that all rows hold, ascending as the rows are.
-fn intersection(rows: &[Vec<u16>]) -> Vec<u16> {
+fn intersection(rows: &[Offsets]) -> Offsets {
     let Some((first, others)) = rows.split_first() else {
         return Vec::new();
     };
