@@ -139,7 +139,12 @@ impl RedbLog {
         let folder = data.join(LOG_FOLDER);
         std::fs::create_dir_all(&folder).map_err(|error| storage(&error))?;
         let orders = OrderBook::open(&data.join(ORDERS_FILE))?;
-        let (segments, next) = open_segments(&folder, reached.max(orders.cursor()), &disk)?;
+        let (segments, next) = open_segments(
+            &folder,
+            reached.max(orders.cursor()),
+            remembered_since(&*clock),
+            &disk,
+        )?;
         let last = Seq(next.0 - 1);
         let inner = Arc::new(Inner {
             folder,
@@ -589,7 +594,9 @@ impl Inner {
     fn run_sealer(&self, wakes: &std::sync::mpsc::Receiver<()>) {
         while wakes.recv().is_ok() {
             let _maintenance = lock(&self.maintenance);
+            let since = remembered_since(&*self.clock);
             for segment in self.closed_segments() {
+                segment.drop_filter_before(since);
                 if let Err(error) = segment.seal() {
                     tracing::error!(%error, "a segment could not be sealed; the next start tries again");
                 }
@@ -631,7 +638,7 @@ impl Inner {
 
 impl Known for Inner {
     fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
-        let since = self.clock.now().as_millis() - DEDUPE_WINDOW_MS;
+        let since = remembered_since(&*self.clock);
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
         for segment in segments
             .iter()
@@ -660,6 +667,7 @@ impl Known for Inner {
 fn open_segments(
     folder: &Path,
     reached: Seq,
+    since: i64,
     disk: &Arc<dyn Disk>,
 ) -> Result<(Vec<Arc<Segment>>, Seq), LogError> {
     let aside: Vec<Seq> = list_segments(&folder.join(ASIDE_FOLDER))?
@@ -674,7 +682,7 @@ fn open_segments(
             let what = format!("the records before it, from seq {next}, are missing");
             return Err(segment::damaged(&path, "its start", &what));
         }
-        let segment = Segment::open(path, disk)?;
+        let segment = Segment::open(path, since, disk)?;
         next = segment.last().next().max(first);
         segments.push(Arc::new(segment));
     }
@@ -721,6 +729,11 @@ pub(crate) fn list_segments(folder: &Path) -> Result<HashMap<Seq, PathBuf>, LogE
         }
     }
     Ok(found)
+}
+
+/// Ids that arrived before this (milliseconds) may be tracked again.
+fn remembered_since(clock: &dyn Clock) -> i64 {
+    clock.now().as_millis() - DEDUPE_WINDOW_MS
 }
 
 pub(crate) fn sorted(files: HashMap<Seq, PathBuf>) -> Vec<(Seq, PathBuf)> {

@@ -123,8 +123,9 @@ enum Handle {
 enum Ids {
     /// Id to seq, of everything that is committed here.
     Memory(HashMap<IdKey, Seq>),
-    /// On disk; the filter says which ids are certainly not there.
-    Disk(BloomFilter),
+    /// On disk; the filter says which ids are certainly not there. `None` where the segment is too
+    /// old for dedupe to ask it: then only receipts look, and the memory is better used.
+    Disk(Option<BloomFilter>),
 }
 
 /// A segment of the log. Shared between the writer, the sealer and readers.
@@ -189,9 +190,10 @@ impl Segment {
     /// Opens a segment that was left behind: sealed as it is, anything else with a full check of
     /// every page and block. Whatever was written but perhaps not synced when the process died is
     /// synced first, because a retry may be told that it is there.
-    pub(crate) fn open(path: PathBuf, disk: &Arc<dyn Disk>) -> Result<Self, LogError> {
+    /// Of a sealed one, the filter is read only where events arrived at or after `since`.
+    pub(crate) fn open(path: PathBuf, since: i64, disk: &Arc<dyn Disk>) -> Result<Self, LogError> {
         let first = first_of(&path).ok_or_else(|| LogError::Foreign(path.display().to_string()))?;
-        if let Some(segment) = Self::open_sealed(&path, first)? {
+        if let Some(segment) = Self::open_sealed(&path, first, since)? {
             return Ok(segment);
         }
         let file =
@@ -212,7 +214,7 @@ impl Segment {
     }
 
     /// `None` where the file is not a cleanly closed, sealed segment.
-    fn open_sealed(path: &Path, first: Seq) -> Result<Option<Self>, LogError> {
+    fn open_sealed(path: &Path, first: Seq, since: i64) -> Result<Option<Self>, LogError> {
         let bad = |error: &dyn std::fmt::Display| damaged(path, "its header", error);
         if std::fs::metadata(path).map_err(|error| bad(&error))?.len() == 0 {
             return Err(damaged(path, "its header", &"the file is empty"));
@@ -233,7 +235,9 @@ impl Segment {
             Handle::Sealed(database),
             Ids::Memory(HashMap::new()),
         );
-        let Some((last, last_received, filter)) = segment.read("its seal", read_seal)? else {
+        let Some((last, last_received, filter)) =
+            segment.read("its seal", |transaction| read_seal(transaction, since))?
+        else {
             return Ok(None);
         };
         segment.last.store(last, Ordering::Release);
@@ -321,7 +325,7 @@ impl Segment {
     pub(crate) fn find(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
         match &*read(&self.ids) {
             Ids::Memory(ids) => return Ok(ids.get(key).copied()),
-            Ids::Disk(filter) if !filter.contains(&id_bytes(key)) => return Ok(None),
+            Ids::Disk(Some(filter)) if !filter.contains(&id_bytes(key)) => return Ok(None),
             Ids::Disk(_) => {}
         }
         let wanted = id_bytes(key);
@@ -488,8 +492,17 @@ impl Segment {
             .open_read_only(&self.path)
             .map_err(|error| storage(&error))?;
         *handle = Handle::Sealed(database);
-        *write(&self.ids) = Ids::Disk(filter);
+        *write(&self.ids) = Ids::Disk(Some(filter));
         Ok(())
+    }
+
+    /// Lets the filter of a segment go whose latest arrival lies before `since` (milliseconds).
+    pub(crate) fn drop_filter_before(&self, since: i64) {
+        if self.last_received() < since
+            && let Ids::Disk(filter) = &mut *write(&self.ids)
+        {
+            *filter = None;
+        }
     }
 
     /// After a failed commit: makes the file anew from what was acknowledged. The old file is not
@@ -754,10 +767,12 @@ fn write_seal(
     Ok(())
 }
 
-/// The last seq, the latest arrival and the filter; `None` where the segment is not sealed.
+/// The last seq, the latest arrival and the filter, where that is recent enough to be wanted; `None`
+/// where the segment is not sealed.
 fn read_seal(
     transaction: &ReadTransaction,
-) -> Result<Option<(u64, u64, BloomFilter)>, redb::Error> {
+    since: i64,
+) -> Result<Option<(u64, u64, Option<BloomFilter>)>, redb::Error> {
     let about = transaction.open_table(ABOUT)?;
     let number = |name: &str| -> Result<u64, redb::Error> {
         Ok(about.get(name)?.map_or(0, |value| value.value()))
@@ -765,25 +780,24 @@ fn read_seal(
     let Some(last) = about.get("last_seq")? else {
         return Ok(None);
     };
+    if transaction.open_table(BLOCKS)?.is_empty()? {
+        return Err(redb::Error::Corrupted("the blocks are missing".into()));
+    }
+    let last_received = number("last_received")?;
+    if last_received.cast_signed() < since {
+        return Ok(Some((last.value(), last_received, None)));
+    }
     let filter = transaction.open_table(FILTER)?;
     let Some(words) = filter.get(0)? else {
         return Err(redb::Error::Corrupted("the filter is missing".into()));
     };
-    if transaction.open_table(BLOCKS)?.is_empty()? {
-        return Err(redb::Error::Corrupted("the blocks are missing".into()));
-    }
-    let words = words
-        .value()
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|word| u64::from_le_bytes(*word))
-        .collect();
+    let (words, _) = words.value().as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
     let hashes = u32::try_from(number("filter_hashes")?).unwrap_or(1).max(1);
     let filter = BloomFilter::from_vec(words)
         .seed(&FILTER_SEED)
         .hashes(hashes);
-    Ok(Some((last.value(), number("last_received")?, filter)))
+    Ok(Some((last.value(), last_received, Some(filter))))
 }
 
 fn filter_over<'a>(ids: impl ExactSizeIterator<Item = &'a IdKey>) -> BloomFilter {

@@ -98,9 +98,12 @@ pub fn verify(
     let folder = data.join(LOG_FOLDER);
     let disk: Arc<dyn segment::Disk> = Arc::new(RealDisk);
     let files = sorted(list_segments(&folder)?);
-    let segments = files
-        .iter()
-        .map(|(first, path)| (*first, Segment::open(path.clone(), &disk).map(Arc::new)));
+    let segments = files.iter().map(|(first, path)| {
+        (
+            *first,
+            Segment::open(path.clone(), i64::MAX, &disk).map(Arc::new),
+        )
+    });
     let orders = data.join(ORDERS_FILE);
     let orders = if orders.is_file() {
         OrderBook::open(&orders)?.cursor()
