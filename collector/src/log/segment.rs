@@ -6,110 +6,32 @@
 //! also holds its sorted ids and a filter over them, is opened for reading alone, and never
 //! changes again, save that redaction and retention replace or delete the whole file.
 
+mod disk;
+mod read;
+mod tables;
+
 use std::collections::HashMap;
 use std::fs::File;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fastbloom::BloomFilter;
-use redb::backends::FileBackend;
-use redb::{
-    BackendError, Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction,
-    ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableDefinition,
-};
-use shared::ids::EventId;
+use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
 
-use super::block::{BadBlock, Block, IdKey};
-use super::record::{Record, Seq, WorkspaceId};
+use super::block::{IdKey, Packer};
+use super::record::{Record, Seq};
 use super::{Damage, LogError};
 
-/// Key: the block's first seq. Value: the block, see `block`.
-const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks_v1");
-/// Key: a property's name. Value: its number. `first_seq` from the start; `last_seq`, `records`,
-/// `last_received` (milliseconds) and `filter_hashes` once sealed.
-const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
-/// Key: the first id of a chunk. Value: its ids, sorted, each 24 bytes: the id key (see
-/// [`id_bytes`]), then how far its seq lies behind the segment's first (u32, big-endian).
-const IDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ids_v1");
-/// Key: 0. Value: the filter over the ids, its words little-endian.
-const FILTER: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("filter_v1");
-
-/// Ids in one row of [`IDS`]: 6 KB, two pages.
-const CHUNK_IDS: usize = 256;
-/// One id in a hundred costs a needless look-up; 9.6 bits an id.
-const FILTER_FALSE_POSITIVES: f64 = 0.01;
-const FILTER_SEED: u128 = 0x6d69_7361_722d_6c6f_672d_6669_6c74_6572;
-
-/// The page cache of the segment that is written.
-const ACTIVE_CACHE: usize = 32 * 1024 * 1024;
-/// The page cache of each sealed one: reads are rare and the kernel caches too.
-const SEALED_CACHE: usize = 1024 * 1024;
-
-/// How segment files reach the disk. Production has one way; tests put faults in between.
-pub trait Disk: Send + Sync + 'static {
-    fn backend(&self, file: File) -> std::io::Result<Box<dyn StorageBackend>>;
-}
-
-/// The file itself.
-pub struct RealDisk;
-
-impl Disk for RealDisk {
-    fn backend(&self, file: File) -> std::io::Result<Box<dyn StorageBackend>> {
-        FileBackend::new(file)
-            .map(|backend| Box::new(backend) as _)
-            .map_err(std::io::Error::other)
-    }
-}
-
-/// redb wants a sized backend; this is one for any.
-#[derive(Debug)]
-struct AnyBackend(Box<dyn StorageBackend>);
-
-impl StorageBackend for AnyBackend {
-    fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.0.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write(offset, data)
-    }
-    fn close(&self) -> std::io::Result<()> {
-        self.0.close()
-    }
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_range(start, end)
-    }
-    fn try_lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        self.0.try_lock_shared_range(start, end)
-    }
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(start, end)
-    }
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(start, end)
-    }
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(start, end)
-    }
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.query_lock_range(start, end)
-    }
-}
+pub use disk::{Disk, RealDisk};
+use disk::{SEALED_CACHE, open_active, open_file};
+pub(crate) use disk::{draft_of, file_name, first_of, rename_synced, sync_folder_of};
+pub use read::SegmentSummary;
+use tables::{
+    drop_blocks_after, filter_over, insert_blocks, read_seal, set_about, sort_ids, write_seal,
+};
 
 /// The open file.
 enum Handle {
@@ -137,15 +59,6 @@ pub(crate) struct Segment {
     last_received: AtomicU64,
     handle: RwLock<Handle>,
     ids: RwLock<Ids>,
-}
-
-/// What a look at every block of a segment found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SegmentSummary {
-    pub first: Seq,
-    pub last: Seq,
-    pub blocks: u64,
-    pub records: u64,
 }
 
 impl Segment {
@@ -321,146 +234,6 @@ impl Segment {
         Ok(())
     }
 
-    /// The seq of a committed id.
-    pub(crate) fn find(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
-        match &*read(&self.ids) {
-            Ids::Memory(ids) => return Ok(ids.get(key).copied()),
-            Ids::Disk(Some(filter)) if !filter.contains(&id_bytes(key)) => return Ok(None),
-            Ids::Disk(_) => {}
-        }
-        let wanted = id_bytes(key);
-        self.read("its ids", |transaction| {
-            let table = transaction.open_table(IDS)?;
-            let Some(row) = table.range::<&[u8]>(..=wanted.as_slice())?.next_back() else {
-                return Ok(None);
-            };
-            let (_, chunk) = row?;
-            let (ids, _) = chunk.value().as_chunks::<24>();
-            Ok(ids
-                .binary_search_by(|id| id[..20].cmp(&wanted))
-                .ok()
-                .map(|at| {
-                    let id = ids[at];
-                    Seq(self.first.0
-                        + u64::from(u32::from_be_bytes([id[20], id[21], id[22], id[23]])))
-                }))
-        })
-    }
-
-    /// Reads up to `limit` records behind `after`, in order.
-    pub(crate) fn read_from(
-        &self,
-        after: Seq,
-        limit: usize,
-        into: &mut Vec<Record>,
-    ) -> Result<(), LogError> {
-        let wanted = into.len() + limit;
-        let from = after.next().max(self.first);
-        self.visit_blocks(from, &mut |block| {
-            block
-                .records(after, wanted - into.len(), into)
-                .map_err(|bad| self.bad_block(block.first(), &bad))?;
-            Ok(if into.len() < wanted {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            })
-        })
-    }
-
-    /// Visits every block in order, checking that none is missing.
-    pub(crate) fn scan(
-        &self,
-        visit: &mut dyn FnMut(&Block<'_>) -> Result<(), LogError>,
-    ) -> Result<SegmentSummary, LogError> {
-        let mut summary = SegmentSummary {
-            first: self.first,
-            last: Seq(self.first.0 - 1),
-            blocks: 0,
-            records: 0,
-        };
-        self.visit_blocks(self.first, &mut |block| {
-            if block.first() != summary.last.next() {
-                let position = format!("seq {}", summary.last.next());
-                return Err(damaged(
-                    &self.path,
-                    &position,
-                    &format!("the next block starts at seq {}", block.first()),
-                ));
-            }
-            summary.last = block.last();
-            summary.blocks += 1;
-            summary.records += block.count() as u64;
-            visit(block)?;
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(summary)
-    }
-
-    /// Visits the blocks from the one that holds `from`.
-    fn visit_blocks(
-        &self,
-        from: Seq,
-        visit: &mut dyn FnMut(&Block<'_>) -> Result<ControlFlow<()>, LogError>,
-    ) -> Result<(), LogError> {
-        self.read_with("its blocks", |transaction| {
-            let in_tree = |error: redb::Error| damaged(&self.path, "its blocks", &error);
-            let table = transaction
-                .open_table(BLOCKS)
-                .map_err(|error| in_tree(error.into()))?;
-            let start = table
-                .range(..=from.0)
-                .map_err(|error| in_tree(error.into()))?
-                .next_back()
-                .transpose()
-                .map_err(|error| in_tree(error.into()))?
-                .map_or(0, |(first, _)| first.value());
-            for row in table
-                .range(start..)
-                .map_err(|error| in_tree(error.into()))?
-            {
-                let (first, bytes) = row.map_err(|error| in_tree(error.into()))?;
-                let first = Seq(first.value());
-                let block = Block::parse(first, bytes.value())
-                    .map_err(|bad| self.bad_block(first, &bad))?;
-                if visit(&block)?.is_break() {
-                    break;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn bad_block(&self, first: Seq, bad: &BadBlock) -> LogError {
-        damaged(&self.path, &format!("the block of seq {first}"), bad)
-    }
-
-    fn read<T>(
-        &self,
-        part: &str,
-        look: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
-    ) -> Result<T, LogError> {
-        self.read_with(part, |transaction| {
-            look(transaction).map_err(|error| damaged(&self.path, part, &error))
-        })
-    }
-
-    fn read_with<T>(
-        &self,
-        part: &str,
-        look: impl FnOnce(&ReadTransaction) -> Result<T, LogError>,
-    ) -> Result<T, LogError> {
-        let handle = read(&self.handle);
-        guarded(&self.path, part, || {
-            let transaction = match &*handle {
-                Handle::Active(database) => database.begin_read(),
-                Handle::Sealed(database) => database.begin_read(),
-                Handle::Closed => return Err(LogError::Unavailable),
-            };
-            look(&transaction.map_err(|error| LogError::storage("reading a segment", &error))?)
-        })
-    }
-
     /// Writes the sorted ids and the filter into the file, closes it for writing and lets the ids
     /// in memory go. Reads wait for the moment between closing and opening again.
     pub(crate) fn seal(&self) -> Result<(), LogError> {
@@ -542,7 +315,7 @@ impl Segment {
     pub(crate) fn rewrite(
         &self,
         change: &mut dyn FnMut(&mut Record),
-        packer: &mut super::block::Packer,
+        packer: &mut Packer,
         disk: &Arc<dyn Disk>,
     ) -> Result<(), LogError> {
         let storage =
@@ -601,65 +374,6 @@ impl Segment {
             Handle::Sealed(_) | Handle::Closed => Ok(()),
         }
     }
-
-    /// Checks what `scan` does not: that the ids on disk are those of the blocks.
-    pub(crate) fn check_ids(&self, ids: &HashMap<IdKey, Seq>) -> Result<(), LogError> {
-        if !self.is_sealed() {
-            return Ok(());
-        }
-        let sorted = sort_ids(ids, self.first);
-        let equal = self.read("its ids", |transaction| {
-            let table = transaction.open_table(IDS)?;
-            let mut rows = table.iter()?;
-            for chunk in sorted.chunks(CHUNK_IDS) {
-                let Some(row) = rows.next() else {
-                    return Ok(false);
-                };
-                if row?.1.value() != chunk.as_flattened() {
-                    return Ok(false);
-                }
-            }
-            Ok(rows.next().is_none())
-        })?;
-        if equal {
-            Ok(())
-        } else {
-            Err(damaged(
-                &self.path,
-                "its ids",
-                &"they are not those of its blocks",
-            ))
-        }
-    }
-}
-
-/// `00000000000000000001.redb`: twenty digits, so that names sort as seqs do.
-pub(crate) fn file_name(first: Seq) -> String {
-    format!("{:020}.redb", first.0)
-}
-
-/// The seq in a segment's name; `None` where the name is not a segment's.
-pub(crate) fn first_of(path: &Path) -> Option<Seq> {
-    let digits = path.file_name()?.to_str()?.strip_suffix(".redb")?;
-    let seq: Seq = digits.parse().ok()?;
-    (digits.len() == 20 && seq.0 > 0).then_some(seq)
-}
-
-/// The name under which a file is written before it takes its place.
-pub(crate) fn draft_of(path: &Path) -> PathBuf {
-    path.with_extension("draft")
-}
-
-/// Renames a file so that content and new name survive power loss.
-pub(crate) fn rename_synced(from: &Path, to: &Path) -> std::io::Result<()> {
-    File::open(from)?.sync_all()?;
-    std::fs::rename(from, to)?;
-    sync_folder_of(to)
-}
-
-pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// The error of a damaged file, with what to do about it.
@@ -687,154 +401,6 @@ fn guarded<T>(
 ) -> Result<T, LogError> {
     catch_unwind(AssertUnwindSafe(look))
         .unwrap_or_else(|_| Err(damaged(path, part, &"redb could not make sense of it")))
-}
-
-fn open_file(path: &Path) -> std::io::Result<File> {
-    File::options().read(true).write(true).open(path)
-}
-
-fn open_active(file: File, disk: &Arc<dyn Disk>) -> Result<Database, redb::Error> {
-    let backend = AnyBackend(disk.backend(file)?);
-    let database = Builder::new()
-        .set_cache_size(ACTIVE_CACHE)
-        .set_check_integrity_on_open(true)
-        .create_with_backend(backend)?;
-    Ok(database)
-}
-
-fn insert_blocks(database: &Database, blocks: &[(Seq, Vec<u8>)]) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut table = transaction.open_table(BLOCKS)?;
-        for (first, block) in blocks {
-            table.insert(first.0, block.as_slice())?;
-        }
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-fn drop_blocks_after(database: &Database, last: Seq) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    transaction
-        .open_table(BLOCKS)?
-        .retain(|first, _| first <= last.0)?;
-    transaction.commit()?;
-    Ok(())
-}
-
-fn set_about(database: &Database, values: &[(&str, u64)]) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut about = transaction.open_table(ABOUT)?;
-        for (name, value) in values {
-            about.insert(name, value)?;
-        }
-        transaction.open_table(BLOCKS)?;
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-fn write_seal(
-    database: &Database,
-    sorted: &[[u8; 24]],
-    filter: &BloomFilter,
-    last: Seq,
-    last_received: i64,
-) -> Result<(), redb::Error> {
-    let words: Vec<u8> = filter
-        .as_slice()
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .collect();
-    let transaction = database.begin_write()?;
-    {
-        let mut ids = transaction.open_table(IDS)?;
-        for chunk in sorted.chunks(CHUNK_IDS) {
-            ids.insert(&chunk[0][..20], chunk.as_flattened())?;
-        }
-        transaction
-            .open_table(FILTER)?
-            .insert(0, words.as_slice())?;
-        let mut about = transaction.open_table(ABOUT)?;
-        about.insert("filter_hashes", u64::from(filter.num_hashes()))?;
-        about.insert("last_received", last_received.cast_unsigned())?;
-        about.insert("records", sorted.len() as u64)?;
-        about.insert("last_seq", last.0)?;
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-/// The last seq, the latest arrival and the filter, where that is recent enough to be wanted; `None`
-/// where the segment is not sealed.
-fn read_seal(
-    transaction: &ReadTransaction,
-    since: i64,
-) -> Result<Option<(u64, u64, Option<BloomFilter>)>, redb::Error> {
-    let about = transaction.open_table(ABOUT)?;
-    let number = |name: &str| -> Result<u64, redb::Error> {
-        Ok(about.get(name)?.map_or(0, |value| value.value()))
-    };
-    let Some(last) = about.get("last_seq")? else {
-        return Ok(None);
-    };
-    if transaction.open_table(BLOCKS)?.is_empty()? {
-        return Err(redb::Error::Corrupted("the blocks are missing".into()));
-    }
-    let last_received = number("last_received")?;
-    if last_received.cast_signed() < since {
-        return Ok(Some((last.value(), last_received, None)));
-    }
-    let filter = transaction.open_table(FILTER)?;
-    let Some(words) = filter.get(0)? else {
-        return Err(redb::Error::Corrupted("the filter is missing".into()));
-    };
-    let (words, _) = words.value().as_chunks::<8>();
-    let words = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
-    let hashes = u32::try_from(number("filter_hashes")?).unwrap_or(1).max(1);
-    let filter = BloomFilter::from_vec(words)
-        .seed(&FILTER_SEED)
-        .hashes(hashes);
-    Ok(Some((last.value(), last_received, Some(filter))))
-}
-
-fn filter_over<'a>(ids: impl ExactSizeIterator<Item = &'a IdKey>) -> BloomFilter {
-    let mut filter = BloomFilter::with_false_pos(FILTER_FALSE_POSITIVES)
-        .seed(&FILTER_SEED)
-        .expected_items(ids.len().max(1));
-    for id in ids {
-        filter.insert(&id_bytes(id));
-    }
-    filter
-}
-
-fn sort_ids(ids: &HashMap<IdKey, Seq>, first: Seq) -> Vec<[u8; 24]> {
-    let mut sorted: Vec<[u8; 24]> = ids
-        .iter()
-        .map(|(key, seq)| {
-            let mut id = [0; 24];
-            id[..20].copy_from_slice(&id_bytes(key));
-            // A segment rotates long before it holds 2^32 records.
-            id[20..].copy_from_slice(
-                &u32::try_from(seq.0 - first.0)
-                    .unwrap_or(u32::MAX)
-                    .to_be_bytes(),
-            );
-            id
-        })
-        .collect();
-    sorted.sort_unstable();
-    sorted
-}
-
-/// Workspace (big-endian), then the id: so that byte order is key order.
-fn id_bytes((WorkspaceId(workspace), id): &IdKey) -> [u8; 20] {
-    let mut bytes = [0; 20];
-    bytes[..4].copy_from_slice(&workspace.to_be_bytes());
-    bytes[4..].copy_from_slice(EventId::as_bytes(id));
-    bytes
 }
 
 // A poisoned lock is taken over: the data behind it is replaced whole, never half changed.

@@ -1,0 +1,193 @@
+//! Reading a segment: by id, by seq, and all of it.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
+
+use super::tables::{BLOCKS, CHUNK_IDS, IDS, id_bytes, sort_ids};
+use super::{Handle, Ids, Segment, damaged, guarded, read};
+use crate::log::LogError;
+use crate::log::block::{BadBlock, Block, IdKey};
+use crate::log::record::{Record, Seq};
+
+/// What a look at every block of a segment found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentSummary {
+    pub first: Seq,
+    pub last: Seq,
+    pub blocks: u64,
+    pub records: u64,
+}
+
+impl Segment {
+    /// The seq of a committed id.
+    pub(crate) fn find(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
+        match &*read(&self.ids) {
+            Ids::Memory(ids) => return Ok(ids.get(key).copied()),
+            Ids::Disk(Some(filter)) if !filter.contains(&id_bytes(key)) => return Ok(None),
+            Ids::Disk(_) => {}
+        }
+        let wanted = id_bytes(key);
+        self.read("its ids", |transaction| {
+            let table = transaction.open_table(IDS)?;
+            let Some(row) = table.range::<&[u8]>(..=wanted.as_slice())?.next_back() else {
+                return Ok(None);
+            };
+            let (_, chunk) = row?;
+            let (ids, _) = chunk.value().as_chunks::<24>();
+            Ok(ids
+                .binary_search_by(|id| id[..20].cmp(&wanted))
+                .ok()
+                .map(|at| {
+                    let id = ids[at];
+                    Seq(self.first.0
+                        + u64::from(u32::from_be_bytes([id[20], id[21], id[22], id[23]])))
+                }))
+        })
+    }
+
+    /// Reads up to `limit` records behind `after`, in order.
+    pub(crate) fn read_from(
+        &self,
+        after: Seq,
+        limit: usize,
+        into: &mut Vec<Record>,
+    ) -> Result<(), LogError> {
+        let wanted = into.len() + limit;
+        let from = after.next().max(self.first);
+        self.visit_blocks(from, &mut |block| {
+            block
+                .records(after, wanted - into.len(), into)
+                .map_err(|bad| self.bad_block(block.first(), &bad))?;
+            Ok(if into.len() < wanted {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            })
+        })
+    }
+
+    /// Visits every block in order, checking that none is missing.
+    pub(crate) fn scan(
+        &self,
+        visit: &mut dyn FnMut(&Block<'_>) -> Result<(), LogError>,
+    ) -> Result<SegmentSummary, LogError> {
+        let mut summary = SegmentSummary {
+            first: self.first,
+            last: Seq(self.first.0 - 1),
+            blocks: 0,
+            records: 0,
+        };
+        self.visit_blocks(self.first, &mut |block| {
+            if block.first() != summary.last.next() {
+                let position = format!("seq {}", summary.last.next());
+                return Err(damaged(
+                    &self.path,
+                    &position,
+                    &format!("the next block starts at seq {}", block.first()),
+                ));
+            }
+            summary.last = block.last();
+            summary.blocks += 1;
+            summary.records += block.count() as u64;
+            visit(block)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(summary)
+    }
+
+    /// Visits the blocks from the one that holds `from`.
+    pub(super) fn visit_blocks(
+        &self,
+        from: Seq,
+        visit: &mut dyn FnMut(&Block<'_>) -> Result<ControlFlow<()>, LogError>,
+    ) -> Result<(), LogError> {
+        self.read_with("its blocks", |transaction| {
+            let in_tree = |error: redb::Error| damaged(&self.path, "its blocks", &error);
+            let table = transaction
+                .open_table(BLOCKS)
+                .map_err(|error| in_tree(error.into()))?;
+            let start = table
+                .range(..=from.0)
+                .map_err(|error| in_tree(error.into()))?
+                .next_back()
+                .transpose()
+                .map_err(|error| in_tree(error.into()))?
+                .map_or(0, |(first, _)| first.value());
+            for row in table
+                .range(start..)
+                .map_err(|error| in_tree(error.into()))?
+            {
+                let (first, bytes) = row.map_err(|error| in_tree(error.into()))?;
+                let first = Seq(first.value());
+                let block = Block::parse(first, bytes.value())
+                    .map_err(|bad| self.bad_block(first, &bad))?;
+                if visit(&block)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn bad_block(&self, first: Seq, bad: &BadBlock) -> LogError {
+        damaged(&self.path, &format!("the block of seq {first}"), bad)
+    }
+
+    pub(super) fn read<T>(
+        &self,
+        part: &str,
+        look: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, LogError> {
+        self.read_with(part, |transaction| {
+            look(transaction).map_err(|error| damaged(&self.path, part, &error))
+        })
+    }
+
+    fn read_with<T>(
+        &self,
+        part: &str,
+        look: impl FnOnce(&ReadTransaction) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
+        let handle = read(&self.handle);
+        guarded(&self.path, part, || {
+            let transaction = match &*handle {
+                Handle::Active(database) => database.begin_read(),
+                Handle::Sealed(database) => database.begin_read(),
+                Handle::Closed => return Err(LogError::Unavailable),
+            };
+            look(&transaction.map_err(|error| LogError::storage("reading a segment", &error))?)
+        })
+    }
+
+    /// Checks what `scan` does not: that the ids on disk are those of the blocks.
+    pub(crate) fn check_ids(&self, ids: &HashMap<IdKey, Seq>) -> Result<(), LogError> {
+        if !self.is_sealed() {
+            return Ok(());
+        }
+        let sorted = sort_ids(ids, self.first);
+        let equal = self.read("its ids", |transaction| {
+            let table = transaction.open_table(IDS)?;
+            let mut rows = table.iter()?;
+            for chunk in sorted.chunks(CHUNK_IDS) {
+                let Some(row) = rows.next() else {
+                    return Ok(false);
+                };
+                if row?.1.value() != chunk.as_flattened() {
+                    return Ok(false);
+                }
+            }
+            Ok(rows.next().is_none())
+        })?;
+        if equal {
+            Ok(())
+        } else {
+            Err(damaged(
+                &self.path,
+                "its ids",
+                &"they are not those of its blocks",
+            ))
+        }
+    }
+}
