@@ -1,7 +1,9 @@
-//! The HTTP server: an accept loop with limits, and the life of a `misar serve` from start to stop.
+//! The HTTP server: an accept loop with limits. `life` runs it as `misar serve`.
 //!
 //! Own loop rather than `axum::serve`, because that one never closes a connection that is silent or
 //! drips its header (measured, `anchors/dependencies.md`, 15).
+
+mod life;
 
 use std::convert::Infallible;
 use std::io;
@@ -25,6 +27,8 @@ use tower_service::Service as _;
 use crate::app::App;
 use crate::client_address::Peer;
 use crate::router::router;
+
+pub use life::run;
 
 /// Open connections; more are told 503 and closed.
 pub const MAX_CONNECTIONS: usize = 10_000;

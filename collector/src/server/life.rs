@@ -1,0 +1,163 @@
+//! The life of a `misar serve`: what is opened, in which order it stops, and how commands reach it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{raise_open_files, serve};
+use crate::app::App;
+use crate::cli::Settings;
+use crate::clock::SystemClock;
+use crate::control::{self, ControlSocket, RebuildReport};
+use crate::folder::DataFolder;
+use crate::log::LogError;
+use crate::log::verify::Report;
+use crate::meta::Meta;
+
+/// How often the times at which keys were last used go to disk.
+const LAST_USED_PAUSE: Duration = Duration::from_secs(60);
+
+/// Runs until SIGTERM or SIGINT; then what is in work finishes, and everything is on disk.
+///
+/// # Errors
+/// A sentence that says what to do.
+pub fn run(settings: &Settings) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the runtime could not be started: {error}"))?;
+    runtime.block_on(live(settings))
+}
+
+async fn live(settings: &Settings) -> Result<(), String> {
+    if let Err(error) = raise_open_files() {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    let folder = DataFolder::open(&settings.data).map_err(|error| error.to_string())?;
+    // Bound before the log opens, so that a taken port is said at once.
+    let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+        format!(
+            "{} cannot be listened on ({error}): choose another with --listen",
+            settings.listen
+        )
+    })?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let app = App::open(
+        folder.path(),
+        settings.trusted_proxies.clone(),
+        Arc::new(SystemClock),
+    )
+    .map_err(|error| error.to_string())?;
+    let app = Arc::new(app);
+    let socket = ControlSocket::bind(&folder)
+        .map_err(|error| format!("the socket for commands could not be made: {error}"))?;
+    let (stop, stopping) = watch::channel(());
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+
+    let until_stop = |mut stopping: watch::Receiver<()>| async move {
+        // An error means that the sender is gone, which is a stop too.
+        stopping.changed().await.ok();
+    };
+    let target = Arc::new(Running {
+        app: Arc::clone(&app),
+        runtime: Handle::current(),
+    });
+    let commands = tokio::spawn(control::serve(socket, target, until_stop(stopping.clone())));
+    let keys = tokio::spawn(note_last_used(Arc::clone(&app), until_stop(stopping)));
+
+    tracing::info!(
+        "listening on http://{address}, data in {}",
+        folder.path().display()
+    );
+    if !app
+        .meta
+        .workspaces()
+        .iter()
+        .any(|workspace| !app.meta.keys(workspace.id).is_empty())
+    {
+        tracing::info!(
+            "there is no key yet: misar keys create --scope send,read --data {}",
+            folder.path().display()
+        );
+    }
+    let draining = Arc::clone(&app);
+    serve(listener, Arc::clone(&app), async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new connections, requests in work finish");
+        draining.start_draining();
+    })
+    .await;
+    drop(stop);
+    for task in [commands, keys] {
+        task.await.map_err(|error| error.to_string())?;
+    }
+    app.close().await.map_err(|error| error.to_string())?;
+    tracing::info!("stopped: everything is on disk");
+    Ok(())
+}
+
+async fn note_last_used(app: Arc<App>, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = tokio::time::sleep(LAST_USED_PAUSE) => {}
+        }
+        let app = Arc::clone(&app);
+        let noted = tokio::task::spawn_blocking(move || app.meta.flush_last_used()).await;
+        if let Ok(Err(error)) = noted {
+            tracing::warn!(%error, "the times at which keys were last used could not be noted");
+        }
+    }
+}
+
+/// The running server, as commands see it. They come on threads of their own.
+struct Running {
+    app: Arc<App>,
+    runtime: Handle,
+}
+
+impl control::Target for Running {
+    fn meta(&self) -> &Meta {
+        &self.app.meta
+    }
+
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+        self.app.verify_log(progress)
+    }
+
+    fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
+        let started = Instant::now();
+        let (tell, told) = std::sync::mpsc::channel();
+        let app = Arc::clone(&self.app);
+        let rebuilt = self.runtime.spawn(async move {
+            // The command's caller may have gone; the rebuild goes on.
+            app.projector
+                .rebuild(move |done, total| {
+                    tell.send((done, total)).ok();
+                })
+                .await
+        });
+        // Ends when the rebuild lets its end go.
+        for (done, total) in told {
+            progress(done, total);
+        }
+        let events = self
+            .runtime
+            .block_on(rebuilt)
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())?;
+        Ok(RebuildReport {
+            events,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+}
