@@ -300,6 +300,7 @@ impl Views {
     /// to it that nobody folds meanwhile, and that the draft is no less far.
     pub(crate) fn adopt(&self, draft: Self) -> Result<(), ViewError> {
         let mut unsynced = lock(&self.unsynced);
+        debug_assert!(draft.cursor() >= self.cursor(), "the cursor goes backwards");
         let mut file = write(&self.file);
         let ready = draft.make_durable();
         let renamed = ready.and_then(|()| {
