@@ -2,7 +2,7 @@
 //! Not what happens to a request whose origin is missing or does not match.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// Why a text is no origin. Each message says what to write instead.
@@ -70,6 +70,21 @@ impl Origin {
             text.push_str(&format!(":{port}"));
         }
         Ok(Self { text, host })
+    }
+
+    /// The origin of a server at this address, over http.
+    pub fn of_address(address: SocketAddr) -> Self {
+        let start = "http://".len();
+        let host = match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let mut text = format!("http://{host}");
+        let host = start..text.len();
+        if address.port() != 80 {
+            text.push_str(&format!(":{}", address.port()));
+        }
+        Self { text, host }
     }
 
     /// As browsers write it: lower case, without the scheme's own port.
@@ -163,6 +178,7 @@ impl fmt::Display for OriginPattern {
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), OriginError> {
     let behind_host = match authority.find(']') {
         Some(end) => end + 1,
+        None if authority.starts_with('[') => authority.len(),
         None => authority.find(':').unwrap_or(authority.len()),
     };
     let (host, port) = authority.split_at(behind_host);

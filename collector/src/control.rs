@@ -1,0 +1,542 @@
+//! Commands on a data folder, and the socket through which they reach the server that has it open.
+//! What a command does stands here once, for both ways; how it is asked for and shown is `cli`'s.
+//!
+//! - `socket`: the socket in the folder
+//! - [`serve`]: answers commands in the server
+//! - [`call`]: has a command done, by the server or on the folder itself
+//!
+//! On the socket: one line of JSON with the [`Command`], then any number of lines
+//! `{"progress":{"done":…,"total":…}}`, then one line `{"ok":…}` or `{"error":{"message":…}}`.
+
+mod offline;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::api_key::{KeyKind, Scope};
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::clock::Clock;
+use crate::folder::{DataFolder, FolderError};
+use crate::log::LogError;
+use crate::log::verify::Report;
+use crate::meta::{Key, Meta, NewKey, OriginPattern, Workspace};
+
+pub use offline::Offline;
+pub use socket::ControlSocket;
+use socket::Stream;
+
+/// A request that is longer is refused.
+const MAX_REQUEST_BYTES: u64 = 64 * 1024;
+/// Commands at once; more are refused. Each has a thread.
+const MAX_CONNECTIONS: usize = 16;
+/// A request has so long to arrive whole, and each answer to be taken.
+const SOCKET_TIMEOUT: Duration = Duration::from_secs(10);
+/// At a stop, commands in work get so long to finish.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long [`call`] waits for the process that has the folder: it may be starting or stopping.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(100);
+/// Progress is told at most this often.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
+
+/// What can be asked of a data folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Command {
+    /// Answered with a [`CreatedKey`].
+    KeysCreate(KeysCreate),
+    /// Of one workspace or of all. Answered with a list of [`ListedKey`].
+    KeysList { workspace: Option<String> },
+    /// Answered with a [`ListedKey`].
+    KeysRevoke {
+        workspace: Option<String>,
+        id: String,
+    },
+    /// Answered with a [`ListedWorkspace`].
+    WorkspacesCreate { name: String },
+    /// Answered with a list of [`ListedWorkspace`].
+    WorkspacesList,
+    /// Answered with a [`Report`].
+    LogVerify,
+    /// Answered with a [`RebuildReport`].
+    Rebuild,
+    /// Answered with `null`: somebody is there.
+    Ping,
+}
+
+impl Command {
+    /// Whether there is any sense in it on a folder that holds nothing yet.
+    fn may_make_a_store(&self) -> bool {
+        match self {
+            Self::KeysCreate(_)
+            | Self::KeysList { .. }
+            | Self::WorkspacesCreate { .. }
+            | Self::WorkspacesList
+            | Self::Ping => true,
+            Self::KeysRevoke { .. } | Self::LogVerify | Self::Rebuild => false,
+        }
+    }
+
+    /// Whether it reads all of the log.
+    fn is_heavy(&self) -> bool {
+        matches!(self, Self::LogVerify | Self::Rebuild)
+    }
+}
+
+/// A key to be made; texts are as they were typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeysCreate {
+    pub workspace: String,
+    pub public: bool,
+    pub scopes: Vec<String>,
+    pub origins: Vec<String>,
+    pub allow_purchases: bool,
+    pub rate: Option<NonZeroU32>,
+    pub label: Option<String>,
+}
+
+/// A key at its making: the only place where a secret one stands in plain.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedKey {
+    pub id: String,
+    pub key: String,
+    pub public: bool,
+    pub scopes: Vec<String>,
+    pub origins: Vec<String>,
+    pub label: Option<String>,
+    pub created_at: String,
+    pub workspace: String,
+    pub allow_purchases: bool,
+    pub rate: Option<NonZeroU32>,
+}
+
+/// A key in a list; times are RFC 3339.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedKey {
+    pub id: String,
+    /// Of a public one.
+    pub key: Option<String>,
+    pub public: bool,
+    pub scopes: Vec<String>,
+    pub origins: Vec<String>,
+    pub label: Option<String>,
+    pub created_at: String,
+    pub exposed_at: Option<String>,
+    pub revoked_at: Option<String>,
+    pub last_used_at: Option<String>,
+    pub allow_purchases: bool,
+    /// Requests per second.
+    pub rate: Option<NonZeroU32>,
+    pub workspace: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedWorkspace {
+    pub id: u32,
+    pub name: String,
+    pub created_at: String,
+}
+
+/// What a rebuild did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RebuildReport {
+    /// Events folded.
+    pub events: u64,
+    pub seconds: f64,
+}
+
+/// How far a long command has got, in events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub done: u64,
+    /// 0 where nobody knows.
+    pub total: u64,
+}
+
+/// What commands act on: a running server, or a folder that nobody has open. Everything here may
+/// block on disk.
+pub trait Target: Send + Sync {
+    fn meta(&self) -> &Meta;
+
+    /// Reads all of the log; `progress` is told the events read.
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError>;
+
+    /// Builds the views anew; `progress` is told the events done and in all. The error is a
+    /// sentence for whoever runs the command.
+    fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String>;
+}
+
+/// Does a command. The answer is the type that stands beside it in [`Command`].
+///
+/// # Errors
+/// A sentence for whoever runs the command. It holds no key.
+pub fn execute(
+    command: Command,
+    target: &dyn Target,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Value, String> {
+    let meta = target.meta();
+    match command {
+        Command::KeysCreate(asked) => create_key(meta, asked).and_then(answer),
+        Command::KeysList { workspace } => {
+            let listed = keys(meta, workspace.as_deref())?;
+            answer(
+                listed
+                    .iter()
+                    .map(|key| ListedKey::of(key))
+                    .collect::<Vec<_>>(),
+            )
+        }
+        Command::KeysRevoke { workspace, id } => {
+            let key = keys(meta, workspace.as_deref())?
+                .into_iter()
+                .find(|key| key.id == id);
+            // The store says it of an id that no workspace has, too.
+            let workspace = key.map_or(crate::log::record::WorkspaceId(0), |key| key.workspace);
+            let revoked = meta.revoke_key(workspace, &id).map_err(sentence)?;
+            answer(ListedKey::of(&revoked))
+        }
+        Command::WorkspacesCreate { name } => {
+            let workspace = meta.create_workspace(&name).map_err(sentence)?;
+            answer(ListedWorkspace::of(&workspace))
+        }
+        Command::WorkspacesList => {
+            let listed = meta.workspaces();
+            answer(
+                listed
+                    .iter()
+                    .map(|one| ListedWorkspace::of(one))
+                    .collect::<Vec<_>>(),
+            )
+        }
+        Command::LogVerify => {
+            let report = target.verify(&mut |done| progress(Progress { done, total: 0 }));
+            answer(report.map_err(sentence)?)
+        }
+        Command::Rebuild => {
+            answer(target.rebuild(&mut |done, total| progress(Progress { done, total }))?)
+        }
+        Command::Ping => Ok(Value::Null),
+    }
+}
+
+/// Has a command done: by the server that has the folder open, or else on the folder itself.
+///
+/// # Errors
+/// A sentence for whoever runs the command.
+pub fn call(
+    data: &Path,
+    command: Command,
+    clock: Arc<dyn Clock>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Value, String> {
+    let open = if command.may_make_a_store() {
+        DataFolder::open
+    } else {
+        DataFolder::open_existing
+    };
+    let started = Instant::now();
+    loop {
+        match open(data) {
+            Ok(folder) => return execute(command, &Offline::open(folder, clock)?, progress),
+            Err(FolderError::Held(_)) => {}
+            Err(error) => return Err(sentence(error)),
+        }
+        if let Some(stream) = socket::connect(data) {
+            return ask(stream, &command, progress);
+        }
+        if started.elapsed() >= PATIENCE {
+            return Err(format!(
+                "another process has {} open and takes no commands: it is starting, stopping or stuck. Try again, or \
+                 stop it first",
+                data.display()
+            ));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Answers commands until `shutdown`; then those in work get a moment to finish.
+pub async fn serve(
+    socket: ControlSocket,
+    target: Arc<dyn Target>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Reading all of the log slows the server down: once at a time. Only ever tried, never waited for.
+    let heavy = Arc::new(Mutex::new(()));
+    tokio::pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            stream = socket.accept() => stream,
+            () = &mut shutdown => break,
+        };
+        let stream = match stream {
+            Ok(Some(stream)) => stream,
+            // Another user's.
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "a command could not be taken");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let permit = Arc::clone(&connections).try_acquire_owned();
+        let target = Arc::clone(&target);
+        let heavy = Arc::clone(&heavy);
+        let Ok(permit) = permit else {
+            let refusal = Reply::refusal("too many commands at once: try again");
+            // So short a line fits into the socket's buffer: this does not wait.
+            reply(&stream, &refusal).ok();
+            continue;
+        };
+        // Commands block on disk. A thread of its own, because the runtime would wait for one of
+        // its own at a stop, however long a verify takes.
+        let started = std::thread::Builder::new()
+            .name("control".into())
+            .spawn(move || {
+                if let Err(error) = take(&stream, &*target, &heavy) {
+                    tracing::debug!(%error, "a command's caller went away");
+                }
+                drop(permit);
+            });
+        if let Err(error) = started {
+            tracing::warn!(%error, "a command could not be started");
+        }
+    }
+    drop(socket);
+    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
+    if tokio::time::timeout(DRAIN_TIMEOUT, connections.acquire_many(all))
+        .await
+        .is_err()
+    {
+        tracing::warn!("a command did not finish before the stop");
+    }
+}
+
+/// One line from the server.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Reply {
+    Progress(Progress),
+    Ok(Value),
+    Error { message: String },
+}
+
+impl Reply {
+    fn refusal(message: &str) -> Self {
+        Self::Error {
+            message: message.to_owned(),
+        }
+    }
+}
+
+/// The server's half: reads a request, does it, answers.
+fn take(stream: &Stream, target: &dyn Target, heavy: &Mutex<()>) -> std::io::Result<()> {
+    let line = match read_request(stream)? {
+        Some(line) => line,
+        None => return reply(stream, &Reply::refusal("the command is too long")),
+    };
+    let Ok(command) = serde_json::from_slice::<Command>(&line) else {
+        let message = "the server does not know this command: use the misar that runs it";
+        return reply(stream, &Reply::refusal(message));
+    };
+    let _once = if command.is_heavy() {
+        let Ok(once) = heavy.try_lock() else {
+            let message = "a verify or a rebuild is under way already: wait for its end";
+            return reply(stream, &Reply::refusal(message));
+        };
+        Some(once)
+    } else {
+        None
+    };
+    let mut told: Option<Instant> = None;
+    let mut gone = false;
+    let outcome = execute(command, target, &mut |progress| {
+        let due = told.is_none_or(|told| told.elapsed() >= PROGRESS_PAUSE);
+        // A caller that has gone away gets no more, but what it asked for is still done.
+        if due && !gone {
+            told = Some(Instant::now());
+            gone = reply(stream, &Reply::Progress(progress)).is_err();
+        }
+    });
+    let last = match outcome {
+        Ok(value) => Reply::Ok(value),
+        Err(message) => Reply::Error { message },
+    };
+    reply(stream, &last)
+}
+
+/// One line, without its end; `None` where it is too long.
+fn read_request(mut stream: &Stream) -> std::io::Result<Option<Vec<u8>>> {
+    let deadline = Instant::now() + SOCKET_TIMEOUT;
+    let mut line = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        let count = match stream.read(&mut part) {
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        line.extend_from_slice(&part[..count]);
+        let end = line.iter().position(|byte| *byte == b'\n');
+        if end.unwrap_or(line.len()) as u64 > MAX_REQUEST_BYTES {
+            return Ok(None);
+        }
+        if let Some(end) = end {
+            line.truncate(end);
+            return Ok(Some(line));
+        }
+    }
+}
+
+fn reply(mut stream: &Stream, reply: &Reply) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    stream.set_write_timeout(Some(SOCKET_TIMEOUT))?;
+    stream.write_all(&line)
+}
+
+/// The caller's half.
+fn ask(
+    stream: Stream,
+    command: &Command,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Value, String> {
+    let broken = || "the server went away before it had answered".to_owned();
+    let mut line = serde_json::to_vec(command).map_err(sentence)?;
+    line.push(b'\n');
+    (&stream).write_all(&line).map_err(|_| broken())?;
+    for line in BufReader::new(stream).lines() {
+        let line = line.map_err(|_| broken())?;
+        let reply = serde_json::from_str(&line)
+            .map_err(|_| "the server's answer is not one that this misar knows".to_owned())?;
+        match reply {
+            Reply::Progress(told) => progress(told),
+            Reply::Ok(value) => return Ok(value),
+            Reply::Error { message } => return Err(message),
+        }
+    }
+    Err(broken())
+}
+
+impl ListedKey {
+    fn of(key: &Key) -> Self {
+        let time = |time: Option<shared::time::Timestamp>| time.map(|time| time.to_string());
+        Self {
+            id: key.id.clone(),
+            key: key.plain.clone(),
+            public: key.kind == KeyKind::Public,
+            scopes: scopes_of(key),
+            origins: key.origins.iter().map(ToString::to_string).collect(),
+            label: key.label.clone(),
+            created_at: key.created_at.to_string(),
+            exposed_at: time(key.exposed_at()),
+            revoked_at: time(key.revoked_at()),
+            last_used_at: time(key.last_used_at()),
+            allow_purchases: key.allow_purchases,
+            rate: key.rate,
+            workspace: key.workspace_name.clone(),
+        }
+    }
+}
+
+impl ListedWorkspace {
+    fn of(workspace: &Workspace) -> Self {
+        Self {
+            id: workspace.id.0,
+            name: workspace.name.clone(),
+            created_at: workspace.created_at.to_string(),
+        }
+    }
+}
+
+fn create_key(meta: &Meta, asked: KeysCreate) -> Result<CreatedKey, String> {
+    let scope = |text: &String| {
+        Scope::parse(text).ok_or_else(|| {
+            let known = Scope::ALL.map(Scope::as_str).join(", ");
+            format!("there is no scope of that name: the scopes are {known}")
+        })
+    };
+    let origin = |text: &String| OriginPattern::parse(text).map_err(sentence);
+    let kind = if asked.public {
+        KeyKind::Public
+    } else {
+        KeyKind::Secret
+    };
+    let (key, plain) = meta
+        .create_key(NewKey {
+            workspace: workspace(meta, &asked.workspace)?,
+            kind,
+            scopes: asked.scopes.iter().map(scope).collect::<Result<_, _>>()?,
+            origins: asked.origins.iter().map(origin).collect::<Result<_, _>>()?,
+            allow_purchases: asked.allow_purchases,
+            rate: asked.rate,
+            label: asked.label,
+        })
+        .map_err(sentence)?;
+    Ok(CreatedKey {
+        id: key.id.clone(),
+        key: plain.as_str().to_owned(),
+        public: asked.public,
+        scopes: scopes_of(&key),
+        origins: key.origins.iter().map(ToString::to_string).collect(),
+        label: key.label.clone(),
+        created_at: key.created_at.to_string(),
+        workspace: key.workspace_name.clone(),
+        allow_purchases: key.allow_purchases,
+        rate: key.rate,
+    })
+}
+
+/// The keys of one workspace, or of all.
+fn keys(meta: &Meta, name: Option<&str>) -> Result<Vec<Arc<Key>>, String> {
+    let workspaces = match name {
+        Some(name) => vec![workspace(meta, name)?],
+        None => meta.workspaces(),
+    };
+    Ok(workspaces
+        .iter()
+        .flat_map(|one| meta.keys(one.id))
+        .collect())
+}
+
+fn workspace(meta: &Meta, name: &str) -> Result<Arc<Workspace>, String> {
+    meta.workspace(name)
+        .ok_or_else(|| "there is no such workspace: `misar workspaces list` shows them".to_owned())
+}
+
+fn scopes_of(key: &Key) -> Vec<String> {
+    key.scopes
+        .iter()
+        .map(|scope| scope.as_str().to_owned())
+        .collect()
+}
+
+fn answer(value: impl Serialize) -> Result<Value, String> {
+    serde_json::to_value(value).map_err(sentence)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
+fn sentence(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,62 @@
+//! Commands on a folder that no server has open.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{RebuildReport, Target};
+use crate::app::reached;
+use crate::clock::Clock;
+use crate::folder::DataFolder;
+use crate::log::LogError;
+use crate::log::redb::{Options, RedbLog};
+use crate::log::verify::{self, Report};
+use crate::meta::Meta;
+use crate::views;
+
+/// A folder that this process has to itself; each command opens what it needs.
+pub struct Offline {
+    meta: Arc<Meta>,
+    // Last, so that the lock goes after what it guards.
+    folder: DataFolder,
+}
+
+impl Offline {
+    /// Opens the meta store of the folder.
+    ///
+    /// # Errors
+    /// A sentence for whoever runs the command.
+    pub fn open(folder: DataFolder, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let meta = Meta::open(folder.path(), clock).map_err(|error| error.to_string())?;
+        Ok(Self {
+            meta: Arc::new(meta),
+            folder,
+        })
+    }
+}
+
+impl Target for Offline {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+        let data = self.folder.path();
+        verify::verify(data, reached(data, &self.meta), progress)
+    }
+
+    fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
+        let started = Instant::now();
+        let data = self.folder.path();
+        let log = RedbLog::open(Options {
+            reached: reached(data, &self.meta),
+            ..Options::new(data, Arc::clone(&self.meta) as _)
+        })
+        .map_err(|error| error.to_string())?;
+        let events = views::rebuild(data, Arc::clone(&self.meta) as _, &log, progress)
+            .map_err(|error| error.to_string())?;
+        Ok(RebuildReport {
+            events,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+}
