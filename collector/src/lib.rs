@@ -5,7 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod control;
+pub mod folder;
 pub mod server;
 
 pub mod router;

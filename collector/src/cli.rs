@@ -1,0 +1,192 @@
+//! The command line: what `misar` is asked, and how it answers. What commands do to a folder is
+//! `control`'s, what a server does is `server`'s.
+//!
+//! Standard output holds what was asked for and nothing else, with `--json` one object; warnings,
+//! progress and errors go to standard error. The exit code is 0 when all is well, 1 when something
+//! is not, 2 when the command or a setting makes no sense.
+
+mod environment;
+mod keys;
+mod log;
+mod output;
+mod progress;
+mod rebuild;
+pub mod serve;
+mod workspaces;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use serde::de::DeserializeOwned;
+
+use crate::clock::SystemClock;
+use crate::control::{self, Progress};
+
+pub use serve::{LogFormat, PublicUrl, Settings};
+
+use output::Output;
+
+/// Records what people do with e-mails and web pages, and says what came of it.
+///
+/// `misar serve` is the server. The other commands work on its data folder, whether or not a server
+/// is running on it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "misar",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Two commands to begin with:
+  misar keys create --scope send,read --label shop
+  misar serve
+
+Every setting NAME of `misar serve` can also be given as the environment variable MISAR_NAME; a flag \
+goes before it."
+)]
+struct Cli {
+    /// The data folder; made by the first command that needs it
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "MISAR_DATA",
+        default_value = "misar-data"
+    )]
+    data: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    /// Makes, lists and revokes API keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Makes and lists workspaces: tenants with their own events, contacts and keys
+    #[command(subcommand)]
+    Workspaces(workspaces::Workspaces),
+    /// Checks the log of events, and takes a damaged part out of it
+    #[command(subcommand)]
+    Log(log::Log),
+    Rebuild(rebuild::Rebuild),
+}
+
+/// Why a command did not end well.
+#[derive(Debug)]
+enum Failure {
+    /// A setting makes no sense.
+    Usage(String),
+    /// A sentence.
+    Failed(String),
+    /// The command has said what is wrong itself.
+    Told,
+    /// Nobody reads the answer any more.
+    Unread,
+}
+
+impl From<String> for Failure {
+    fn from(sentence: String) -> Self {
+        Self::Failed(sentence)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            Self::Unread
+        } else {
+            Self::Failed(format!("the answer could not be written: {error}"))
+        }
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    // Ends the process itself where there is nothing to run: help, version, usage errors.
+    let cli = Cli::parse();
+    let failure = match run(cli) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(failure) => failure,
+    };
+    match failure {
+        Failure::Usage(sentence) => {
+            output::tell(&format!("error: {sentence}"));
+            ExitCode::from(2)
+        }
+        Failure::Failed(sentence) => {
+            output::tell(&format!("error: {sentence}"));
+            ExitCode::FAILURE
+        }
+        Failure::Told | Failure::Unread => ExitCode::FAILURE,
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    environment::check(&Cli::command(), std::env::vars_os().map(|(name, _)| name))
+        .map_err(Failure::Usage)?;
+    let mut output = Output::standard();
+    let folder = Folder(cli.data);
+    match cli.command {
+        Command::Serve(serve) => serve::run(serve, folder.0).map_err(Failure::Failed),
+        Command::Keys(command) => keys::run(command, &folder, &mut output),
+        Command::Workspaces(command) => workspaces::run(command, &folder, &mut output),
+        Command::Log(command) => log::run(command, &folder, &mut output),
+        Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),
+    }
+}
+
+/// The data folder that a command is about.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// Has a command done. `T` is the type that stands beside it in [`control::Command`].
+    fn ask<T: DeserializeOwned>(
+        &self,
+        command: control::Command,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<T, Failure> {
+        output::log_warnings();
+        let value = control::call(&self.0, command, Arc::new(SystemClock), progress)?;
+        serde_json::from_value(value).map_err(|_| {
+            Failure::Failed("the server answered in a way that this misar does not know".to_owned())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_put_together_soundly() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_data_folder_can_stand_before_and_behind_the_command() {
+        for line in [
+            ["misar", "--data", "d", "keys", "list"],
+            ["misar", "keys", "--data", "d", "list"],
+            ["misar", "keys", "list", "--data", "d"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert_eq!(cli.data, PathBuf::from("d"), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        fn check(command: &clap::Command) {
+            let nested: Vec<_> = command.get_subcommands().collect();
+            if nested.is_empty() {
+                let help = command.clone().render_long_help().to_string();
+                assert!(help.contains("Example"), "{help}");
+            }
+            nested.into_iter().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

@@ -1,0 +1,269 @@
+//! `misar keys`: makes, lists and revokes API keys.
+
+use std::num::NonZeroU32;
+
+use clap::{Args, Subcommand};
+use shared::api_key::Scope;
+
+use super::output::{Output, tell};
+use super::{Failure, Folder};
+use crate::control::{Command, CreatedKey, KeysCreate, ListedKey};
+use crate::meta::{DEFAULT_WORKSPACE, OriginPattern};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Keys {
+    Create(Create),
+    List(List),
+    Revoke(Revoke),
+}
+
+/// Makes a key and shows it: a secret one this once only
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  For a server:  misar keys create --scope send,read --label shop
+  For a page:    misar keys create --public --origin https://shop.example --label web")]
+pub(super) struct Create {
+    /// What the key may do: send (events, purchases), write (send, messages, segments, webhooks),
+    /// contacts, read, admin (everything)
+    #[arg(
+        long = "scope",
+        value_name = "SCOPE,…",
+        value_delimiter = ',',
+        default_value = "send",
+        value_parser = parse_scope
+    )]
+    scopes: Vec<Scope>,
+    /// A key that may stand in every page; it may only send
+    #[arg(long)]
+    public: bool,
+    /// A site that may use the public key, as https://shop.example or *.example.com; repeatable.
+    /// Without it every site may
+    #[arg(
+        long = "origin",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        value_parser = OriginPattern::parse
+    )]
+    origins: Vec<OriginPattern>,
+    /// Takes purchases with the public key, as unverified ones: they are kept out of revenue
+    #[arg(long)]
+    allow_purchases: bool,
+    /// Requests per second, such as 50/s. Without it: secret keys as many as they like, public keys
+    /// 1000/s
+    #[arg(long, value_name = "N/s", value_parser = parse_rate)]
+    rate: Option<NonZeroU32>,
+    /// A name for people, to tell keys apart
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// The workspace that the key is for
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
+    workspace: String,
+    /// Prints one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists keys, revoked ones too
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  misar keys list --workspace default")]
+pub(super) struct List {
+    /// Only the keys of this workspace
+    #[arg(long, value_name = "NAME")]
+    workspace: Option<String>,
+    /// Prints one JSON array and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// Makes a key useless, at once and for good
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  misar keys revoke key_4fTq0cMmZk9R2aXb")]
+pub(super) struct Revoke {
+    /// The key's id, as `misar keys list` shows it
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Only if the key is of this workspace
+    #[arg(long, value_name = "NAME")]
+    workspace: Option<String>,
+    /// Prints one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: Keys, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        Keys::Create(create) => create_key(create, folder, output),
+        Keys::List(list) => list_keys(list, folder, output),
+        Keys::Revoke(revoke) => revoke_key(revoke, folder, output),
+    }
+}
+
+fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+    let command = Command::KeysCreate(KeysCreate {
+        workspace: create.workspace,
+        public: create.public,
+        scopes: create
+            .scopes
+            .iter()
+            .map(|scope| scope.as_str().to_owned())
+            .collect(),
+        origins: create.origins.iter().map(ToString::to_string).collect(),
+        allow_purchases: create.allow_purchases,
+        rate: create.rate,
+        label: create.label,
+    });
+    let created: CreatedKey = folder.ask(command, &mut |_| {})?;
+    if created.public && created.origins.is_empty() {
+        tell("warning: any site may use this public key, because it was made without --origin");
+    }
+    if create.json {
+        return Ok(output.json(&created)?);
+    }
+    let kind = kind(created.public);
+    output.line(&format!(
+        "A {kind} key of the workspace {}, {}:",
+        created.workspace, created.id
+    ))?;
+    output.line("")?;
+    output.line(&format!("  {}", created.key))?;
+    output.line("")?;
+    output.line(&format!("  scopes   {}", created.scopes.join(", ")))?;
+    if created.public {
+        let origins = match created.origins.as_slice() {
+            [] => "any".to_owned(),
+            origins => origins.join(", "),
+        };
+        output.line(&format!("  origins  {origins}"))?;
+        let taken = if created.allow_purchases {
+            "yes, unverified"
+        } else {
+            "no"
+        };
+        output.line(&format!("  buys     {taken}"))?;
+    }
+    if let Some(rate) = created.rate {
+        output.line(&format!("  rate     {rate}/s"))?;
+    }
+    if let Some(label) = &created.label {
+        output.line(&format!("  label    {label}"))?;
+    }
+    if !created.public {
+        output.line("")?;
+        output.line("This is the only time that it is shown: only a hash of it is kept. Keep it on a server.")?;
+    }
+    Ok(())
+}
+
+fn list_keys(list: List, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+    let workspace = list.workspace;
+    let listed: Vec<ListedKey> = folder.ask(Command::KeysList { workspace }, &mut |_| {})?;
+    if list.json {
+        return Ok(output.json(&listed)?);
+    }
+    if listed.is_empty() {
+        tell("there are no keys yet: misar keys create --scope send,read");
+        return Ok(());
+    }
+    let rows: Vec<_> = listed
+        .iter()
+        .map(|key| {
+            let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+            let origins = match (key.public, key.origins.as_slice()) {
+                (true, []) => "any".to_owned(),
+                (false, _) => "-".to_owned(),
+                (true, origins) => origins.join(","),
+            };
+            [
+                key.id.clone(),
+                key.workspace.clone(),
+                kind(key.public).to_owned(),
+                key.scopes.join(","),
+                or_dash(&key.label),
+                key.created_at.clone(),
+                or_dash(&key.last_used_at),
+                state(key),
+                origins,
+                or_dash(&key.key),
+            ]
+        })
+        .collect();
+    let names = [
+        "ID",
+        "WORKSPACE",
+        "KIND",
+        "SCOPES",
+        "LABEL",
+        "CREATED",
+        "LAST USED",
+        "STATE",
+        "ORIGINS",
+        "KEY",
+    ];
+    Ok(output.table(names, &rows)?)
+}
+
+fn revoke_key(revoke: Revoke, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+    let command = Command::KeysRevoke {
+        workspace: revoke.workspace,
+        id: revoke.id,
+    };
+    let key: ListedKey = folder.ask(command, &mut |_| {})?;
+    if revoke.json {
+        return Ok(output.json(&key)?);
+    }
+    let at = key.revoked_at.as_deref().unwrap_or_default();
+    Ok(output.line(&format!("{} is revoked since {at}", key.id))?)
+}
+
+fn kind(public: bool) -> &'static str {
+    if public { "public" } else { "secret" }
+}
+
+fn state(key: &ListedKey) -> String {
+    match (&key.revoked_at, &key.exposed_at) {
+        (Some(_), Some(_)) => "revoked, exposed",
+        (Some(_), None) => "revoked",
+        (None, Some(_)) => "exposed",
+        (None, None) => "good",
+    }
+    .to_owned()
+}
+
+fn parse_scope(text: &str) -> Result<Scope, String> {
+    Scope::parse(text).ok_or_else(|| {
+        let known = Scope::ALL.map(Scope::as_str).join(", ");
+        format!("the scopes are {known}")
+    })
+}
+
+fn parse_rate(text: &str) -> Result<NonZeroU32, String> {
+    text.strip_suffix("/s")
+        .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| "a rate is a number of requests per second, such as 50/s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_whole_number_of_requests_per_second() {
+        assert_eq!(parse_rate("50/s"), Ok(NonZeroU32::new(50).unwrap()));
+        for text in [
+            "",
+            "/s",
+            "50",
+            "0/s",
+            "+5/s",
+            "-5/s",
+            "1.5/s",
+            "50/m",
+            "50 /s",
+            "4294967296/s",
+        ] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `misar log`: checks the log, and takes a damaged segment out of it.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+
+use super::output::{Output, tell};
+use super::progress::{Elsewhere, Shown};
+use super::{Failure, Folder};
+use crate::control::Command;
+use crate::folder::{DataFolder, FolderError};
+use crate::log::verify::{Report, set_aside};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Log {
+    Verify(Verify),
+    SetAside(SetAside),
+}
+
+/// Reads every event and checks every checksum and invariant
+///
+/// Exits with 1 when something is wrong; each problem is a line on standard error that names the
+/// segment and the position.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  misar log verify --data /var/lib/misar")]
+pub(super) struct Verify {
+    /// Prints one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// Moves a damaged segment out of the log, when there is no backup of it
+///
+/// The events in it are gone from every answer; the file is kept. No server may be running.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  misar log set-aside 00000000000000000001.redb")]
+pub(super) struct SetAside {
+    /// The segment's file name, as `misar log verify` shows it
+    #[arg(value_name = "SEGMENT")]
+    segment: String,
+}
+
+pub(super) fn run(command: Log, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        Log::Verify(verify) => verify_log(&verify, folder, output),
+        Log::SetAside(aside) => set_segment_aside(&aside, &folder.0, output),
+    }
+}
+
+fn verify_log(verify: &Verify, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+    let mut shown = Shown::new("verifying", Elsewhere::Nothing);
+    let report: Report = folder.ask(Command::LogVerify, &mut |progress| shown.tell(progress))?;
+    drop(shown);
+    if verify.json {
+        output.json(&report)?;
+    } else {
+        print(&report, output)?;
+    }
+    for problem in &report.problems {
+        tell(problem);
+    }
+    if report.ok {
+        Ok(())
+    } else {
+        Err(Failure::Told)
+    }
+}
+
+fn print(report: &Report, output: &mut Output) -> Result<(), Failure> {
+    if !report.segments.is_empty() {
+        let rows: Vec<_> = report
+            .segments
+            .iter()
+            .map(|segment| {
+                [
+                    segment.segment.clone(),
+                    segment.first_seq.clone(),
+                    segment.last_seq.clone(),
+                    segment.events.to_string(),
+                    segment.blocks.to_string(),
+                    segment.bytes.to_string(),
+                    if segment.sealed { "sealed" } else { "open" }.to_owned(),
+                ]
+            })
+            .collect();
+        let names = [
+            "SEGMENT",
+            "FIRST SEQ",
+            "LAST SEQ",
+            "EVENTS",
+            "BLOCKS",
+            "BYTES",
+            "STATE",
+        ];
+        output.table(names, &rows)?;
+        output.line("")?;
+    }
+    let verdict = match report.problems.len() {
+        0 => "all is well".to_owned(),
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    output.line(&format!(
+        "{verdict}: {} events and {} orders in {} blocks, up to seq {}",
+        report.events, report.orders, report.blocks, report.last_seq
+    ))?;
+    Ok(())
+}
+
+fn set_segment_aside(aside: &SetAside, data: &Path, output: &mut Output) -> Result<(), Failure> {
+    let name = aside.segment.as_str();
+    if Path::new(name).file_name() != Some(name.as_ref()) {
+        return Err(Failure::Usage(
+            "name the segment without the folder that it lies in".to_owned(),
+        ));
+    }
+    let folder = DataFolder::open_existing(data).map_err(|error| match error {
+        FolderError::Held(_) => format!("{error}: stop it first"),
+        other => other.to_string(),
+    })?;
+    let moved = set_aside(folder.path(), name).map_err(|error| error.to_string())?;
+    output.line(&format!("moved {name} to {}", moved.display()))?;
+    output.line(&format!(
+        "Its events still stand in the views. To take them out there too: misar rebuild --data {}",
+        data.display()
+    ))?;
+    Ok(())
+}

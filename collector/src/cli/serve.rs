@@ -1,0 +1,303 @@
+//! `misar serve`: the settings of a server, each of which is checked here once. What a server does is
+//! `server`'s.
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+use crate::meta::{Origin, OriginError};
+
+/// Takes events over HTTP until it is told to stop (SIGTERM, Ctrl-C)
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example, behind a proxy on the same machine:
+  misar serve --public-url https://track.example --trusted-proxy 127.0.0.1")]
+pub(super) struct Serve {
+    /// The address and port to listen on
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MISAR_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_parser = parse_listen
+    )]
+    listen: SocketAddr,
+    /// Where pages and mails reach this server; http:// and the listening address without it
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MISAR_PUBLIC_URL",
+        value_parser = PublicUrl::parse
+    )]
+    public_url: Option<PublicUrl>,
+    /// Proxies whose word for the client's address is taken (X-Forwarded-For): addresses or networks
+    /// such as 10.0.0.0/8; repeatable. Without it the peer's own address counts
+    #[arg(
+        long = "trusted-proxy",
+        value_name = "CIDR",
+        env = "MISAR_TRUSTED_PROXY",
+        value_delimiter = ',',
+        num_args = 1..,
+        value_parser = parse_network
+    )]
+    trusted_proxies: Vec<IpNet>,
+    /// How to log, on standard error
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "MISAR_LOG_FORMAT",
+        default_value = "text"
+    )]
+    log_format: LogFormat,
+}
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `--listen`, `MISAR_LISTEN`, 127.0.0.1:8080: the address and port. Port 0 means any free one.
+    pub listen: SocketAddr,
+    /// `--data`, `MISAR_DATA`, misar-data: the data folder.
+    pub data: PathBuf,
+    /// `--public-url`, `MISAR_PUBLIC_URL`, [`PublicUrl::listening_on`]: where others reach the server.
+    pub public_url: PublicUrl,
+    /// `--trusted-proxy`, `MISAR_TRUSTED_PROXY`, none: whose word for the client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `--log-format`, `MISAR_LOG_FORMAT`, text: the form of log lines.
+    pub log_format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Where pages and mails reach the server: scheme, host and port, no slash at the end.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicUrl(Origin);
+
+impl PublicUrl {
+    /// Reads `https://track.example`; one slash at the end is forgiven.
+    ///
+    /// # Errors
+    /// A sentence that says what to write.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let refusal = |error: OriginError| match error {
+            OriginError::Scheme => {
+                "it begins with https:// or http://, such as https://track.example".to_owned()
+            }
+            OriginError::TooMuch => {
+                "misar answers at the root of a host: leave path, query and user out, as in \
+                                     https://track.example"
+                    .to_owned()
+            }
+            other => other.to_string(),
+        };
+        let text = text.strip_suffix('/').unwrap_or(text);
+        Origin::parse(text).map(Self).map_err(refusal)
+    }
+
+    /// The address itself; where that is every address of the machine, the one for itself.
+    pub fn listening_on(listen: SocketAddr) -> Self {
+        let host = match listen.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            other => other,
+        };
+        Self(Origin::of_address(SocketAddr::new(host, listen.port())))
+    }
+
+    /// Scheme, host and port; paths can be put behind it.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serve {
+    fn into_settings(self, data: PathBuf) -> Settings {
+        Settings {
+            listen: self.listen,
+            data,
+            public_url: self
+                .public_url
+                .unwrap_or_else(|| PublicUrl::listening_on(self.listen)),
+            trusted_proxies: self.trusted_proxies,
+            log_format: self.log_format,
+        }
+    }
+}
+
+pub(super) fn run(serve: Serve, data: PathBuf) -> Result<(), String> {
+    let settings = serve.into_settings(data);
+    start_log(settings.log_format);
+    crate::server::run(&settings)
+}
+
+/// Log lines go to standard error from level info up. What is logged is decided in the code, and
+/// `RUST_LOG` is not read: a level that was never looked at could log what must not be logged.
+fn start_log(format: LogFormat) {
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "it is an address and a port, such as 127.0.0.1:8080 or [::]:8080".to_owned())
+}
+
+/// A network, or an address that stands for itself alone.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => Some(IpNet::from(address.to_canonical())),
+        // Bits behind the prefix say nothing: 10.0.0.1/8 is 10.0.0.0/8.
+        Err(_) => text.parse::<IpNet>().ok().map(|network| network.trunc()),
+    };
+    network.ok_or_else(|| {
+        "it is an address such as 10.0.0.1 or a network such as 10.0.0.0/8".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    fn settings(line: &[&str]) -> Result<Settings, String> {
+        Line::try_parse_from(std::iter::once(&"misar").chain(line))
+            .map(|line| line.serve.into_settings("d".into()))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_setting_has_a_default() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:8080");
+        assert!(settings.trusted_proxies.is_empty());
+        assert_eq!(settings.log_format, LogFormat::Text);
+    }
+
+    #[test]
+    fn the_public_url_follows_the_listening_address() {
+        for (listen, url) in [
+            ("127.0.0.1:80", "http://127.0.0.1"),
+            ("0.0.0.0:9000", "http://127.0.0.1:9000"),
+            ("[::]:9000", "http://[::1]:9000"),
+            ("[2001:db8::1]:9000", "http://[2001:db8::1]:9000"),
+            ("127.0.0.1:0", "http://127.0.0.1:0"),
+        ] {
+            let settings = settings(&["--listen", listen]).unwrap();
+            assert_eq!(settings.public_url.as_str(), url);
+        }
+    }
+
+    #[test]
+    fn the_public_url_is_the_root_of_a_host() {
+        for (text, url) in [
+            ("https://Track.Example/", "https://track.example"),
+            ("https://track.example:443", "https://track.example"),
+            ("http://localhost:8080", "http://localhost:8080"),
+        ] {
+            let settings = settings(&["--public-url", text]).unwrap();
+            assert_eq!(settings.public_url.as_str(), url);
+        }
+        for text in [
+            "",
+            "track.example",
+            "ftp://track.example",
+            "https://track.example/misar",
+            "https://track.example/?a=1",
+            "https://user@track.example",
+            "https://",
+            "https://track.example:0",
+        ] {
+            assert!(settings(&["--public-url", text]).is_err(), "{text}");
+        }
+        let refusal = settings(&["--public-url", "https://track.example/misar"]).unwrap_err();
+        assert!(
+            refusal.contains("leave path, query and user out"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn trusted_proxies_are_addresses_and_networks_however_they_are_listed() {
+        let all = [
+            "10.0.0.0/8",
+            "192.168.1.1/32",
+            "2001:db8::/32",
+            "::1/128",
+            "10.1.2.3/32",
+        ];
+        let lines: [&[&str]; 2] = [
+            &[
+                "--trusted-proxy",
+                "10.0.0.1/8,192.168.1.1",
+                "--trusted-proxy",
+                "2001:db8::/32,::1,::ffff:10.1.2.3",
+            ],
+            &[
+                "--trusted-proxy",
+                "10.0.0.0/8",
+                "192.168.1.1",
+                "2001:db8::/32",
+                "::1",
+                "10.1.2.3/32",
+            ],
+        ];
+        for line in lines {
+            let networks = settings(line).unwrap().trusted_proxies;
+            let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
+            assert_eq!(networks, all);
+        }
+        for text in [
+            "",
+            "localhost",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "10.0.0.1:80",
+            "10.0.0.1,,10.0.0.2",
+        ] {
+            assert!(settings(&["--trusted-proxy", text]).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_listening_address_needs_a_port() {
+        for text in ["127.0.0.1", "localhost:8080", ":8080", "127.0.0.1:99999"] {
+            let refusal = settings(&["--listen", text]).unwrap_err();
+            assert!(refusal.contains("an address and a port"), "{refusal}");
+        }
+    }
+}
