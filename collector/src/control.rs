@@ -536,7 +536,6 @@ fn answer(value: impl Serialize) -> Result<Value, String> {
     serde_json::to_value(value).map_err(sentence)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
 fn sentence(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

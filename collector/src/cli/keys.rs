@@ -37,9 +37,9 @@ pub(super) struct Create {
     /// A key that may stand in every page; it may only send
     #[arg(long)]
     public: bool,
-    /// A site that may use the public key, as https://shop.example or *.example.com; repeatable.
-    /// Without it every site may
     #[arg(
+        help = "A site that may use the public key, as https://shop.example or *.example.com; repeatable. Without it \
+                every site may",
         long = "origin",
         value_name = "ORIGIN",
         value_delimiter = ',',
