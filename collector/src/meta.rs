@@ -11,6 +11,8 @@ mod key;
 mod origin;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -437,7 +439,16 @@ fn create(path: &Path, now: Timestamp) -> Result<(), MetaError> {
     }
     let workspace = Workspace::new(WorkspaceId(1), DEFAULT_WORKSPACE, now)?;
     let written = || -> Result<(), redb::Error> {
-        let database = Database::builder().set_cache_size(CACHE).create(&draft)?;
+        // The folder is closed to other users where misar made it; the secrets in here are anywhere.
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)?;
+        let database = Database::builder()
+            .set_cache_size(CACHE)
+            .create_file(file)?;
         let transaction = database.begin_write()?;
         workspace.put(&transaction)?;
         transaction.open_table(KEYS)?;

@@ -1,6 +1,7 @@
 //! The meta store: what it keeps over a restart, what it refuses, what it says of a damaged file.
 
 use std::num::NonZeroU32;
+use std::os::unix::fs::PermissionsExt;
 
 use shared::api_key::{KeyKind, Scope};
 use tempfile::TempDir;
@@ -282,6 +283,17 @@ fn a_damaged_file_is_named_and_left_as_it_is() {
         assert!(error.to_string().contains(META_FILE), "{error}");
         assert_eq!(std::fs::read(house.file()).unwrap(), damaged);
     }
+}
+
+#[test]
+fn the_file_is_for_its_user_alone() {
+    let house = House::new();
+    drop(house.open());
+    let mode = std::fs::metadata(house.file())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]
