@@ -311,6 +311,8 @@ pub async fn serve(
                 if let Err(error) = take(&stream, &*target, &heavy) {
                     tracing::debug!(%error, "a command's caller went away");
                 }
+                // In this order: who waits for all permits may close what the target holds open.
+                drop(target);
                 drop(permit);
             });
         if let Err(error) = started {

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use shared::api_key::ApiKey;
@@ -448,7 +449,7 @@ fn create(path: &Path, now: Timestamp) -> Result<(), MetaError> {
             .open(&draft)?;
         let database = Database::builder()
             .set_cache_size(CACHE)
-            .create_file(file)?;
+            .create_with_backend(FileBackend::new(file)?)?;
         let transaction = database.begin_write()?;
         workspace.put(&transaction)?;
         transaction.open_table(KEYS)?;
