@@ -1,0 +1,24 @@
+//! What the collector promises, asked of the real binary: it is killed, stopped, slowed down and
+//! called by thousands at once. What a single request is answered is not asked here.
+//!
+//! - `process`: the binary as a child, and its commands
+//! - `client`: HTTP calls with a secret key
+//! - `ledger`: what was sent and acknowledged, and whether the collector still knows it
+//! - `load`: events without end
+//! - the tests themselves
+#![forbid(unsafe_code)]
+
+mod process;
+
+mod client;
+
+mod ledger;
+mod load;
+
+mod crash_loop;
+mod node_fetch;
+mod one_order;
+// strace is Linux's own; elsewhere nothing can delay a sync from outside of the process.
+#[cfg(target_os = "linux")]
+mod slow_sync;
+mod stop;
