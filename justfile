@@ -29,7 +29,7 @@ test: fmt-check shared deny lint doc
 # kill a collector under load N times and count what it had acknowledged
 torture N="50":
     @echo "==> the crash loop: {{ N }} cycles"
-    @TORTURE_CYCLES={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture
+    @TORTURE_CYCLES={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture crash_loop::
 
 # durable ingest as a ratio to nginx and to our own early answer
 bench:
