@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use redb::StorageBackend;
 
-use super::conformance::{OneKey, WORKSPACE, crash_image, id, track};
+use super::conformance::subject::{OneKey, WORKSPACE, crash_image, id, track};
 use super::record::Seq;
 use super::redb::{LOG_FOLDER, Options, RedbLog};
 use super::segment::{Disk, file_name};

@@ -5,37 +5,33 @@
 //! seals segments that are full. What the crash of any instant leaves behind is put right by
 //! [`RedbLog::open`].
 
-use std::collections::HashMap;
+mod start;
+mod writer;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use shared::ids::EventId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::block::{IdKey, Packer};
-use super::decide::{Known, OrderKey, OrderState, Staged, WorkspaceKey, WorkspaceKeys, fold_order};
+use super::decide::{Known, OrderKey, OrderState, WorkspaceKey, WorkspaceKeys, fold_order};
 use super::orders::OrderBook;
-use super::record::{Entry, Record, Seq, WorkspaceId};
-use super::segment::{self, Disk, RealDisk, Segment};
+use super::record::{Record, Seq, WorkspaceId};
+use super::segment::{Disk, RealDisk, Segment};
 use super::verify::{self, Report};
-use super::{Appended, DEDUPE_WINDOW_MS, Health, Later, Log, LogError, Submission};
+use super::{Appended, Health, Later, Log, LogError, Submission};
 use crate::clock::{Clock, SystemClock};
+
+pub(crate) use start::{list_segments, sorted};
+use start::{open_segments, remembered_since};
+use writer::Writer;
 
 /// Events that may wait for the writer; more are refused at once.
 pub const MAX_QUEUED: usize = 65_536;
-/// A commit takes no more than about this many bytes of entries, so that nobody waits for long.
-const MAX_GROUP_BYTES: usize = 16 * 1024 * 1024;
-/// A block holds at most this many entries and about this many bytes: small enough to read one
-/// record cheaply, large enough to compress well (measured, `anchors/dependencies.md`, 23).
-const MAX_BLOCK_RECORDS: usize = 1_000;
-const MAX_BLOCK_BYTES: usize = 512 * 1024;
-/// After a failed commit the store is opened again at most this often.
-const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
-/// Behind a tail that was set aside nobody knows how far the seqs had got; so many are skipped.
-const ASIDE_GAP: u64 = 1 << 32;
 /// Records read at once when the order book catches up at start.
 const CATCH_UP_RECORDS: usize = 4_096;
 
@@ -341,190 +337,6 @@ impl Drop for RedbLog {
     }
 }
 
-/// The thread that commits.
-struct Writer {
-    inner: Arc<Inner>,
-    packer: Packer,
-    to_seal: std::sync::mpsc::Sender<()>,
-    /// When recovery from a failed commit was last tried.
-    recovered_at: Option<Instant>,
-}
-
-impl Writer {
-    fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        while let Some(first) = commands.blocking_recv() {
-            let mut appends = Vec::new();
-            let mut rotations = Vec::new();
-            let mut bytes = 0;
-            let mut next = Some(first);
-            while let Some(command) = next {
-                match command {
-                    Command::Append(batch, answer) => {
-                        bytes += batch
-                            .iter()
-                            .map(|submission| submission.entry.weight())
-                            .sum::<usize>();
-                        appends.push((batch, answer));
-                    }
-                    Command::Rotate(answer) => rotations.push(answer),
-                }
-                next = if bytes < MAX_GROUP_BYTES {
-                    commands.try_recv().ok()
-                } else {
-                    None
-                };
-            }
-            self.commit(appends);
-            let active = self.inner.active();
-            let full = active.file_size() >= self.inner.rotate_bytes
-                || active.last().0 + 1 - active.first().0 >= self.inner.rotate_records;
-            if full || !rotations.is_empty() {
-                let rotated = self.rotate();
-                if let Err(error) = &rotated {
-                    tracing::error!(%error, "the log could not start a new segment; it goes on in the old one");
-                }
-                for answer in rotations {
-                    drop(answer.send(rotated.clone()));
-                }
-            }
-        }
-    }
-
-    /// Commits one group and answers it.
-    fn commit(&mut self, appends: Vec<(Vec<Submission>, Answer<Vec<Appended>>)>) {
-        if appends.is_empty() {
-            return;
-        }
-        let started = Instant::now();
-        let events: usize = appends.iter().map(|(batch, _)| batch.len()).sum();
-        let (batches, answers): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
-        let outcomes = self.ensure_sound().and_then(|()| self.write(batches));
-        self.inner.queued.fetch_sub(events, Ordering::AcqRel);
-        match outcomes {
-            Ok(outcomes) => {
-                (self.inner.on_commit)(events, started.elapsed());
-                for (outcome, answer) in outcomes.into_iter().zip(answers) {
-                    // A caller that has gone away does not take its event with it.
-                    drop(answer.send(Ok(outcome)));
-                }
-            }
-            Err(error) => {
-                for answer in answers {
-                    drop(answer.send(Err(error.clone())));
-                }
-            }
-        }
-    }
-
-    /// Decides and writes; nothing is known of the group unless this returns `Ok`.
-    fn write(&mut self, batches: Vec<Vec<Submission>>) -> Result<Vec<Vec<Appended>>, LogError> {
-        let inner = Arc::clone(&self.inner);
-        let active = inner.active();
-        let mut staged = Staged::new(&*inner, active.last().next());
-        let outcomes = batches
-            .into_iter()
-            .map(|batch| {
-                batch
-                    .into_iter()
-                    .map(|submission| staged.decide(submission))
-                    .collect()
-            })
-            .collect::<Result<_, _>>()?;
-        let Staged {
-            entries,
-            ids,
-            orders,
-            ..
-        } = staged;
-        if entries.is_empty() {
-            return Ok(outcomes);
-        }
-        let first = active.last().next();
-        let blocks = self.pack(first, &entries)?;
-        let mut ids: Vec<(IdKey, Seq)> = ids.into_iter().collect();
-        ids.sort_unstable_by_key(|(_, seq)| *seq);
-        let last_received = entries
-            .iter()
-            .map(|entry| entry.received_at.as_millis())
-            .max()
-            .unwrap_or(0);
-        if let Err(error) = active.append(&blocks, &ids, last_received) {
-            tracing::error!(%error, "a commit failed; no event is acknowledged until the store is open again");
-            inner.failing.store(true, Ordering::Release);
-            return Err(error);
-        }
-        let last = active.last();
-        inner.orders.learn(orders, last);
-        inner.committed.send_replace(last);
-        Ok(outcomes)
-    }
-
-    fn pack(&mut self, first: Seq, entries: &[Entry]) -> Result<Vec<(Seq, Vec<u8>)>, LogError> {
-        let mut blocks = Vec::new();
-        let mut rest = entries;
-        let mut seq = first;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fits = |entry: &&Entry| {
-                bytes += entry.weight();
-                bytes <= MAX_BLOCK_BYTES
-            };
-            let count = rest
-                .iter()
-                .take(MAX_BLOCK_RECORDS)
-                .take_while(fits)
-                .count()
-                .max(1);
-            let (chunk, tail) = rest.split_at(count);
-            let block = self
-                .packer
-                .pack(seq, chunk.iter())
-                .map_err(|error| LogError::storage("packing", &error))?;
-            blocks.push((seq, block));
-            seq = Seq(seq.0 + count as u64);
-            rest = tail;
-        }
-        Ok(blocks)
-    }
-
-    /// After a failed commit: opens the store again before anything else is taken.
-    fn ensure_sound(&mut self) -> Result<(), LogError> {
-        if !self.inner.failing.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        if self
-            .recovered_at
-            .is_some_and(|at| at.elapsed() < RECOVERY_PAUSE)
-        {
-            return Err(LogError::storage(
-                "recovering",
-                &"it is tried again every second",
-            ));
-        }
-        self.recovered_at = Some(Instant::now());
-        let recovered = self.inner.active().recover(&self.inner.disk);
-        match &recovered {
-            Ok(()) => {
-                self.inner.failing.store(false, Ordering::Release);
-                tracing::info!("the store is open again");
-            }
-            Err(error) => tracing::error!(%error, "the store could not be opened again"),
-        }
-        recovered
-    }
-
-    fn rotate(&self) -> Result<(), LogError> {
-        let active = self.inner.active();
-        if active.last() < active.first() {
-            return Ok(()); // empty: nothing to close
-        }
-        self.inner.push_active(active.last().next())?;
-        // The sealer outlives the writer, which holds this sender.
-        self.to_seal.send(()).ok();
-        Ok(())
-    }
-}
-
 impl Inner {
     fn active(&self) -> Arc<Segment> {
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
@@ -661,85 +473,6 @@ impl Known for Inner {
             LogError::storage("deciding", &format!("workspace {} has no key", workspace.0))
         })
     }
-}
-
-/// Opens what is there, and says which seq comes next.
-fn open_segments(
-    folder: &Path,
-    reached: Seq,
-    since: i64,
-    disk: &Arc<dyn Disk>,
-) -> Result<(Vec<Arc<Segment>>, Seq), LogError> {
-    let aside: Vec<Seq> = list_segments(&folder.join(ASIDE_FOLDER))?
-        .into_keys()
-        .collect();
-    let mut segments: Vec<Arc<Segment>> = Vec::new();
-    let mut next = Seq(1);
-    let files = list_segments(folder)?;
-    for (first, path) in sorted(files) {
-        let explained = aside.iter().any(|gap| (next..first).contains(gap));
-        if first != next && !explained {
-            let what = format!("the records before it, from seq {next}, are missing");
-            return Err(segment::damaged(&path, "its start", &what));
-        }
-        let segment = Segment::open(path, since, disk)?;
-        next = segment.last().next().max(first);
-        segments.push(Arc::new(segment));
-    }
-    if let Some(tail) = aside.iter().filter(|first| **first >= next).max() {
-        return Ok((segments, Seq(tail.0.max(reached.0) + ASIDE_GAP)));
-    }
-    if reached >= next {
-        let path = segments.last().map_or_else(
-            || folder.join(segment::file_name(Seq(1))),
-            |last| last.path().to_owned(),
-        );
-        let what = format!(
-            "seq {reached} was acknowledged, but the log ends at seq {}",
-            next.0 - 1
-        );
-        return Err(segment::damaged(&path, "its end", &what));
-    }
-    Ok((segments, next))
-}
-
-/// The segments of a folder by their first seq; drafts that a crash left behind are removed.
-pub(crate) fn list_segments(folder: &Path) -> Result<HashMap<Seq, PathBuf>, LogError> {
-    let storage = |error: &dyn std::fmt::Display| LogError::storage("listing the segments", error);
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(error) => return Err(storage(&error)),
-    };
-    let mut found = HashMap::new();
-    for entry in entries {
-        let path = entry.map_err(|error| storage(&error))?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "draft")
-        {
-            std::fs::remove_file(&path).map_err(|error| storage(&error))?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "redb")
-        {
-            let first = segment::first_of(&path)
-                .ok_or_else(|| LogError::Foreign(path.display().to_string()))?;
-            found.insert(first, path);
-        }
-    }
-    Ok(found)
-}
-
-/// Ids that arrived before this (milliseconds) may be tracked again.
-fn remembered_since(clock: &dyn Clock) -> i64 {
-    clock.now().as_millis() - DEDUPE_WINDOW_MS
-}
-
-pub(crate) fn sorted(files: HashMap<Seq, PathBuf>) -> Vec<(Seq, PathBuf)> {
-    let mut files: Vec<_> = files.into_iter().collect();
-    files.sort_unstable();
-    files
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {

@@ -58,7 +58,7 @@ pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// Tell the metrics, as OpenMetrics text
+/// Tell the metrics, as `OpenMetrics` text
 ///
 /// From this machine without a key; else with the scope `read`.
 #[utoipa::path(

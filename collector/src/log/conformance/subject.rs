@@ -1,0 +1,162 @@
+//! Logs to test, and submissions to test them with.
+
+use super::*;
+
+pub(in crate::log) const WORKSPACE: WorkspaceId = WorkspaceId(1);
+pub(in crate::log) const NOW: i64 = 1_790_000_000_000;
+
+/// Every workspace has the same key here.
+pub(in crate::log) struct OneKey;
+
+impl WorkspaceKeys for OneKey {
+    fn key_of(&self, _: WorkspaceId) -> Option<WorkspaceKey> {
+        Some(WorkspaceKey([7; 32]))
+    }
+}
+
+pub(in crate::log) fn id(number: u32) -> EventId {
+    let mut bytes = [0x40; 16];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    EventId::from_bytes(bytes)
+}
+
+pub(in crate::log) fn entry(number: u32, fact: Fact) -> Entry {
+    Entry {
+        workspace: WORKSPACE,
+        id: id(number),
+        time: Timestamp::from_millis(NOW + i64::from(number)),
+        time_sent: false,
+        received_at: Timestamp::from_millis(NOW),
+        source: Source::Server,
+        key_id: Some("key_test".into()),
+        verified: true,
+        address: Some(Address {
+            normalised: Personal("ada@example.com".into()),
+            original: None,
+        }),
+        anonymous_id: None,
+        message_id: None,
+        fact,
+        money: None,
+        rounded: false,
+        context: None,
+        client: None,
+        class: None,
+        ignored_fields: Vec::new(),
+        redacted: false,
+    }
+}
+
+pub(in crate::log) fn track(number: u32) -> Submission {
+    let properties = Some(Personal(format!("{{\"number\":{number}}}")));
+    entry(
+        number,
+        Fact::Track {
+            name: "viewed".into(),
+            properties,
+        },
+    )
+    .into()
+}
+
+pub(in crate::log) fn purchase(number: u32, order: &str, cents: i64) -> Submission {
+    let mut entry = entry(
+        number,
+        Fact::Purchase {
+            order_id: order.into(),
+            items: None,
+        },
+    );
+    entry.money = Some(Money {
+        minor: cents,
+        currency: Currency::parse("USD").unwrap(),
+    });
+    entry.into()
+}
+
+pub(in crate::log) fn unverified(mut purchase: Submission) -> Submission {
+    purchase.entry.verified = false;
+    purchase.entry.source = Source::Browser;
+    purchase
+}
+
+pub(in crate::log) fn refund(
+    number: u32,
+    order: &str,
+    refund: &str,
+    amount: Option<&str>,
+) -> Submission {
+    let fact = Fact::Refund {
+        order_id: order.into(),
+        refund_id: refund.into(),
+    };
+    let amount = amount.map(|amount| Decimal::parse(amount).unwrap());
+    Submission {
+        entry: entry(number, fact),
+        asked: Some(RefundAsk {
+            amount,
+            currency: None,
+        }),
+    }
+}
+
+pub(in crate::log) async fn append(log: &dyn Log, submission: Submission) -> Appended {
+    log.append(vec![submission]).await.unwrap().remove(0)
+}
+
+pub(in crate::log) fn all(log: &dyn Log) -> Vec<Record> {
+    log.read_from(Seq::START, usize::MAX).unwrap()
+}
+
+/// A log and the folder that it lives in.
+pub(in crate::log) struct Subject {
+    pub(in crate::log) log: Arc<dyn Log>,
+    _folder: TempDir,
+}
+
+pub(in crate::log) fn options(folder: &Path, rotate_records: u64) -> Options {
+    // The system's clock would find these events too old to remember.
+    let clock = Arc::new(FixedClock::new(Timestamp::from_millis(NOW)));
+    Options {
+        rotate_records,
+        clock,
+        ..Options::new(folder, Arc::new(OneKey))
+    }
+}
+
+pub(in crate::log) fn redb_log() -> Subject {
+    let folder = tempfile::tempdir().unwrap();
+    let log = RedbLog::open(options(folder.path(), 7)).unwrap();
+    Subject {
+        log: Arc::new(log),
+        _folder: folder,
+    }
+}
+
+pub(in crate::log) fn memory_log() -> Subject {
+    Subject {
+        log: Arc::new(MemoryLog::new(Arc::new(OneKey))),
+        _folder: tempfile::tempdir().unwrap(),
+    }
+}
+
+/// Copies a data folder as it is, which is what the death of the process leaves.
+pub(in crate::log) fn crash_image(folder: &Path) -> TempDir {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            let target = to.join(file.file_name());
+            // A draft may be renamed between the listing and the copy.
+            match file.path() {
+                path if path.is_dir() => copy(&path, &target),
+                path => match std::fs::copy(&path, &target) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    copied => drop(copied.unwrap()),
+                },
+            }
+        }
+    }
+    let image = tempfile::tempdir().unwrap();
+    copy(folder, image.path());
+    image
+}

@@ -1,0 +1,205 @@
+//! The writer thread: takes what has queued, decides it, commits it as one, answers it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::{Answer, Command, Inner};
+use crate::log::block::{IdKey, Packer};
+use crate::log::decide::Staged;
+use crate::log::record::{Entry, Seq};
+use crate::log::{Appended, LogError, Submission};
+
+/// A commit takes no more than about this many bytes of entries, so that nobody waits for long.
+const MAX_GROUP_BYTES: usize = 16 * 1024 * 1024;
+/// A block holds at most this many entries and about this many bytes: small enough to read one
+/// record cheaply, large enough to compress well (measured, `anchors/dependencies.md`, 23).
+const MAX_BLOCK_RECORDS: usize = 1_000;
+const MAX_BLOCK_BYTES: usize = 512 * 1024;
+/// After a failed commit the store is opened again at most this often.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
+/// The thread that commits.
+pub(super) struct Writer {
+    pub(super) inner: Arc<Inner>,
+    pub(super) packer: Packer,
+    pub(super) to_seal: std::sync::mpsc::Sender<()>,
+    /// When recovery from a failed commit was last tried.
+    pub(super) recovered_at: Option<Instant>,
+}
+
+impl Writer {
+    pub(super) fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        while let Some(first) = commands.blocking_recv() {
+            let mut appends = Vec::new();
+            let mut rotations = Vec::new();
+            let mut bytes = 0;
+            let mut next = Some(first);
+            while let Some(command) = next {
+                match command {
+                    Command::Append(batch, answer) => {
+                        bytes += batch
+                            .iter()
+                            .map(|submission| submission.entry.weight())
+                            .sum::<usize>();
+                        appends.push((batch, answer));
+                    }
+                    Command::Rotate(answer) => rotations.push(answer),
+                }
+                next = if bytes < MAX_GROUP_BYTES {
+                    commands.try_recv().ok()
+                } else {
+                    None
+                };
+            }
+            self.commit(appends);
+            let active = self.inner.active();
+            let full = active.file_size() >= self.inner.rotate_bytes
+                || active.last().0 + 1 - active.first().0 >= self.inner.rotate_records;
+            if full || !rotations.is_empty() {
+                let rotated = self.rotate();
+                if let Err(error) = &rotated {
+                    tracing::error!(%error, "the log could not start a new segment; it goes on in the old one");
+                }
+                for answer in rotations {
+                    drop(answer.send(rotated.clone()));
+                }
+            }
+        }
+    }
+
+    /// Commits one group and answers it.
+    fn commit(&mut self, appends: Vec<(Vec<Submission>, Answer<Vec<Appended>>)>) {
+        if appends.is_empty() {
+            return;
+        }
+        let started = Instant::now();
+        let events: usize = appends.iter().map(|(batch, _)| batch.len()).sum();
+        let (batches, answers): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
+        let outcomes = self.ensure_sound().and_then(|()| self.write(batches));
+        self.inner.queued.fetch_sub(events, Ordering::AcqRel);
+        match outcomes {
+            Ok(outcomes) => {
+                (self.inner.on_commit)(events, started.elapsed());
+                for (outcome, answer) in outcomes.into_iter().zip(answers) {
+                    // A caller that has gone away does not take its event with it.
+                    drop(answer.send(Ok(outcome)));
+                }
+            }
+            Err(error) => {
+                for answer in answers {
+                    drop(answer.send(Err(error.clone())));
+                }
+            }
+        }
+    }
+
+    /// Decides and writes; nothing is known of the group unless this returns `Ok`.
+    fn write(&mut self, batches: Vec<Vec<Submission>>) -> Result<Vec<Vec<Appended>>, LogError> {
+        let inner = Arc::clone(&self.inner);
+        let active = inner.active();
+        let mut staged = Staged::new(&*inner, active.last().next());
+        let outcomes = batches
+            .into_iter()
+            .map(|batch| {
+                batch
+                    .into_iter()
+                    .map(|submission| staged.decide(submission))
+                    .collect()
+            })
+            .collect::<Result<_, _>>()?;
+        let Staged {
+            entries,
+            ids,
+            orders,
+            ..
+        } = staged;
+        if entries.is_empty() {
+            return Ok(outcomes);
+        }
+        let first = active.last().next();
+        let blocks = self.pack(first, &entries)?;
+        let mut ids: Vec<(IdKey, Seq)> = ids.into_iter().collect();
+        ids.sort_unstable_by_key(|(_, seq)| *seq);
+        let last_received = entries
+            .iter()
+            .map(|entry| entry.received_at.as_millis())
+            .max()
+            .unwrap_or(0);
+        if let Err(error) = active.append(&blocks, &ids, last_received) {
+            tracing::error!(%error, "a commit failed; no event is acknowledged until the store is open again");
+            inner.failing.store(true, Ordering::Release);
+            return Err(error);
+        }
+        let last = active.last();
+        inner.orders.learn(orders, last);
+        inner.committed.send_replace(last);
+        Ok(outcomes)
+    }
+
+    fn pack(&mut self, first: Seq, entries: &[Entry]) -> Result<Vec<(Seq, Vec<u8>)>, LogError> {
+        let mut blocks = Vec::new();
+        let mut rest = entries;
+        let mut seq = first;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |entry: &&Entry| {
+                bytes += entry.weight();
+                bytes <= MAX_BLOCK_BYTES
+            };
+            let count = rest
+                .iter()
+                .take(MAX_BLOCK_RECORDS)
+                .take_while(fits)
+                .count()
+                .max(1);
+            let (chunk, tail) = rest.split_at(count);
+            let block = self
+                .packer
+                .pack(seq, chunk.iter())
+                .map_err(|error| LogError::storage("packing", &error))?;
+            blocks.push((seq, block));
+            seq = Seq(seq.0 + count as u64);
+            rest = tail;
+        }
+        Ok(blocks)
+    }
+
+    /// After a failed commit: opens the store again before anything else is taken.
+    fn ensure_sound(&mut self) -> Result<(), LogError> {
+        if !self.inner.failing.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if self
+            .recovered_at
+            .is_some_and(|at| at.elapsed() < RECOVERY_PAUSE)
+        {
+            return Err(LogError::storage(
+                "recovering",
+                &"it is tried again every second",
+            ));
+        }
+        self.recovered_at = Some(Instant::now());
+        let recovered = self.inner.active().recover(&self.inner.disk);
+        match &recovered {
+            Ok(()) => {
+                self.inner.failing.store(false, Ordering::Release);
+                tracing::info!("the store is open again");
+            }
+            Err(error) => tracing::error!(%error, "the store could not be opened again"),
+        }
+        recovered
+    }
+
+    fn rotate(&self) -> Result<(), LogError> {
+        let active = self.inner.active();
+        if active.last() < active.first() {
+            return Ok(()); // empty: nothing to close
+        }
+        self.inner.push_active(active.last().next())?;
+        // The sealer outlives the writer, which holds this sender.
+        self.to_seal.send(()).ok();
+        Ok(())
+    }
+}
