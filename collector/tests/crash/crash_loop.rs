@@ -36,7 +36,7 @@ async fn what_was_acknowledged_survives_every_kill() {
         place = ledger.len();
         let load = Load::start(&client, &ledger, &mut random);
         // Not waiting for anything: the moment of the crash is what is tried.
-        tokio::time::sleep(Duration::from_millis(5 + random.below(500))).await;
+        tokio::time::sleep(Duration::from_millis(5 + random.below(300))).await;
         load.expect_the_end();
         server.kill();
         load.ended().await;
