@@ -71,7 +71,15 @@ pub fn caller_by_headers(
     uri: &Uri,
 ) -> Result<Option<Caller>, ApiError> {
     refuse_secret_in_query(app, uri)?;
-    match header_key(headers) {
+    let (first, second) = header_keys(headers);
+    // A page that also holds a public key has shown the secret one all the same.
+    if let Some(text) = second
+        && is_from_page(headers)
+        && kind_of(text) == Some(KeyKind::Secret)
+    {
+        authenticate(app, headers, text, Place::Header)?;
+    }
+    match first {
         Some(text) => authenticate(app, headers, text, Place::Header).map(Some),
         None => Ok(None),
     }
@@ -109,21 +117,28 @@ enum Place {
     Body,
 }
 
-fn header_key(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(AUTHORIZATION).map(|value| {
-        let value = value.to_str().unwrap_or("");
-        let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
+/// The key that counts, and one in the other header beside it. An `Authorization` of another scheme
+/// is no key: it may be a proxy's own password.
+fn header_keys(headers: &HeaderMap) -> (Option<&str>, Option<&str>) {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("").trim())
+    };
+    let bearer = text(AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         if scheme.eq_ignore_ascii_case("bearer") {
-            rest.trim()
+            Some(rest.trim())
         } else {
-            value
+            // The scheme is easily forgotten.
+            kind_of(value).map(|_| value)
         }
     });
-    bearer.or_else(|| {
-        headers
-            .get("x-api-key")
-            .map(|value| value.to_str().unwrap_or("").trim())
-    })
+    let plain = text("x-api-key");
+    match bearer {
+        Some(bearer) => (Some(bearer), plain),
+        None => (plain, None),
+    }
 }
 
 /// A page's request has one of these. `Sec-Fetch-Mode` alone does not count: Node's fetch sends it.
