@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
+use shared::ids::EventId;
 
 use crate::clock::Clock;
 use crate::log::record::{Personal, WorkspaceId};
@@ -22,7 +23,7 @@ pub const FILE: &str = "rejected.redb";
 
 /// Key: [`place`]. Value: JSON of [`Rejected`].
 const REJECTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_v1");
-/// Key: workspace (u32, big-endian), then the id as sent. Value: the place of its newest rejection.
+/// Key: [`id_key`]. Value: the place of its newest rejection.
 const BY_ID: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_by_id_v1");
 
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -68,7 +69,8 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    rejected: HashMap<(WorkspaceId, String), Arc<Rejected>>,
+    /// By [`id_key`].
+    rejected: HashMap<Vec<u8>, Arc<Rejected>>,
     /// Tells rejections of one instant apart.
     count: u64,
     closing: bool,
@@ -113,31 +115,21 @@ impl RejectedStore {
             self.shared.metrics.dropped_receipts.inc();
             return;
         }
-        waiting.rejected.insert(
-            (rejected.workspace, rejected.id.clone()),
-            Arc::new(rejected),
-        );
+        let key = id_key(rejected.workspace, &rejected.id);
+        waiting.rejected.insert(key, Arc::new(rejected));
         self.shared.wake.notify_one();
     }
 
     /// The newest rejection of an id. Blocks on disk.
     pub fn find(&self, workspace: WorkspaceId, id: &str) -> Result<Option<Rejected>, redb::Error> {
-        let key = (workspace, id.to_owned());
-        if let Some(rejected) = lock(&self.shared.waiting).rejected.get(&key) {
-            return Ok(Some(Rejected::clone(rejected)));
-        }
-        let transaction = self.shared.database.begin_read()?;
-        let places = transaction.open_table(BY_ID)?;
-        let Some(place) = places.get(id_key(workspace, id).as_slice())? else {
-            return Ok(None);
+        let key = id_key(workspace, id);
+        let waiting = lock(&self.shared.waiting).rejected.get(&key).cloned();
+        let rejected = match waiting {
+            Some(rejected) => Some(Rejected::clone(&rejected)),
+            None => self.shared.read(&key)?,
         };
-        let Some(row) = transaction.open_table(REJECTED)?.get(place.value())? else {
-            return Ok(None);
-        };
-        let rejected: Rejected = serde_json::from_slice(row.value())
-            .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
         let since = self.shared.clock.now().as_millis() - KEPT_MS;
-        Ok((rejected.received_at >= since).then_some(rejected))
+        Ok(rejected.filter(|rejected| rejected.received_at >= since))
     }
 
     /// Writes what waits and stops the thread.
@@ -181,6 +173,20 @@ impl Shared {
         }
     }
 
+    fn read(&self, key: &[u8]) -> Result<Option<Rejected>, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        let places = transaction.open_table(BY_ID)?;
+        let Some(place) = places.get(key)? else {
+            return Ok(None);
+        };
+        let Some(row) = transaction.open_table(REJECTED)?.get(place.value())? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(row.value())
+            .map(Some)
+            .map_err(|error| redb::Error::Corrupted(error.to_string()))
+    }
+
     fn flush(&self) -> Result<(), redb::Error> {
         let batch: Vec<Arc<Rejected>> = lock(&self.waiting).rejected.values().cloned().collect();
         if batch.is_empty() {
@@ -190,7 +196,7 @@ impl Shared {
         let mut waiting = lock(&self.waiting);
         // Also after a failure: they must not fill the memory while the disk is full.
         for rejected in &batch {
-            let key = (rejected.workspace, rejected.id.clone());
+            let key = id_key(rejected.workspace, &rejected.id);
             if waiting
                 .rejected
                 .get(&key)
@@ -295,9 +301,14 @@ fn place(workspace: WorkspaceId, received_at: i64, count: u64) -> Vec<u8> {
     place
 }
 
+/// Workspace (u32, big-endian), then the id: a UUID in its one canonical spelling, so that it is
+/// found in every other one, as in the log; anything else as sent.
 fn id_key(workspace: WorkspaceId, id: &str) -> Vec<u8> {
     let mut key = workspace.0.to_be_bytes().to_vec();
-    key.extend_from_slice(id.as_bytes());
+    match EventId::parse(id) {
+        Ok(id) => key.extend_from_slice(&id.to_ascii()),
+        Err(_) => key.extend_from_slice(id.as_bytes()),
+    }
     key
 }
 
