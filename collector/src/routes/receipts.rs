@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Json;
 use http::Request;
@@ -80,13 +81,15 @@ pub enum ReceiptStatus {
 )]
 pub async fn get_receipt(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request<Body>,
 ) -> Result<Json<Receipt>, ApiError> {
     let caller = auth::caller(&app, request.headers(), request.uri())?;
     if caller.key.kind == KeyKind::Public {
         return Err(ApiError::NotForPublicKeys);
     }
+    // The path is not UTF-8, as every id is.
+    let Path(id) = id.map_err(|_| ApiError::UnknownReceipt)?;
     let workspace = caller.key.workspace;
     let found = {
         let app = Arc::clone(&app);
