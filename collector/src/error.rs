@@ -6,7 +6,7 @@
 
 use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
-use http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
+use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use shared::api_key::Scope;
 use shared::rejection::Rejection;
 use shared::wire::ErrorBody;
@@ -205,11 +205,6 @@ impl ApiError {
                 http::header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer"),
             );
-        }
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            headers
-                .entry(ALLOW)
-                .or_insert(HeaderValue::from_static("GET, POST, OPTIONS"));
         }
         response
     }
