@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderValue,
@@ -43,10 +43,12 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(operations::get_health))
         .routes(routes!(operations::get_readiness))
         .routes(routes!(operations::get_metrics))
+        .routes(routes!(operations::get_document))
         .split_for_parts();
     document.merge(read_document);
     document.merge(operations_document);
-    let document = Arc::new(document);
+    // It holds nothing that could fail to serialise.
+    let document = document.to_json().unwrap_or_default();
 
     let shed = || from_fn_with_state(Arc::clone(&app), shed);
     // The fallback for methods comes before the layers, so that they stand around it too.
@@ -61,12 +63,9 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(ingest)
         .merge(reads)
         .merge(operations)
-        .route(
-            "/openapi.json",
-            get(move || async move { Json(OpenApi::clone(&document)) }),
-        )
         .method_not_allowed_fallback(operations::method_not_allowed)
         .fallback(operations::not_found)
+        .layer(Extension(operations::Document(document.into())))
         .layer(from_fn_with_state(Arc::clone(&app), count))
         .with_state(app)
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::Extension;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -83,6 +84,19 @@ pub async fn get_metrics(
         .map_err(|_| ApiError::Internal)?;
     let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, media)], page).into_response())
+}
+
+/// This document, as JSON.
+#[derive(Debug, Clone)]
+pub struct Document(pub Bytes);
+
+/// Tell what there is: this document
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "operations",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")),
+)]
+pub async fn get_document(Extension(document): Extension<Document>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], document.0).into_response()
 }
 
 /// The answer at a path that does not exist.
