@@ -25,7 +25,7 @@ use crate::ingest::{Incoming, parse};
 #[utoipa::path(
     post, path = "/v1/track/event", tag = "ingest",
     request_body(content = EventBody<'static>, content_type = "application/json"),
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `id`")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same as `id`")),
     responses(
         (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
         (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
@@ -53,7 +53,7 @@ pub async fn track_event(
 #[utoipa::path(
     post, path = "/v1/track/purchase", tag = "ingest",
     request_body(content = PurchaseBody<'static>, content_type = "application/json"),
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `id`")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same as `id`")),
     responses(
         (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
         (status = 409, description = "The order is on record with other content", body = ErrorBody),
@@ -84,7 +84,7 @@ pub async fn track_purchase(
 #[utoipa::path(
     post, path = "/v1/track/refund", tag = "ingest",
     request_body(content = RefundBody<'static>, content_type = "application/json"),
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `id`")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same as `id`")),
     responses(
         (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
         (status = 404, description = "No server has sent a purchase of this order", body = ErrorBody),
@@ -108,7 +108,7 @@ pub async fn track_refund(
 #[utoipa::path(
     post, path = "/v1/identify", tag = "ingest",
     request_body(content = IdentifyBody<'static>, content_type = "application/json"),
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `id`")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same as `id`")),
     responses(
         (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
         (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
@@ -136,7 +136,7 @@ pub async fn identify(
 #[utoipa::path(
     post, path = "/v1/track/batch", tag = "ingest",
     request_body(content = BatchBody<'static>, content_type = "application/json"),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry of the batch safe")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a retry of the batch safe")),
     responses(
         (status = 200, description = "One verdict for each event", body = BatchAnswer),
         (status = "4XX", description = "The batch as a whole was refused", body = ErrorBody),
