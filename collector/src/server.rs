@@ -4,6 +4,7 @@
 //! drips its header (measured, `anchors/dependencies.md`, 15).
 
 mod life;
+mod patient;
 
 use std::convert::Infallible;
 use std::io;
@@ -28,12 +29,16 @@ use crate::app::App;
 use crate::client_address::Peer;
 use crate::router::router;
 
+use patient::Patient;
+
 pub use life::run;
 
 /// Open connections; more are told 503 and closed.
 pub const MAX_CONNECTIONS: usize = 10_000;
 /// A connection without a whole request header for so long is closed: silent, dripping or idle.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A client that takes nothing of its answer for so long is cut off.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A header block that is larger is answered 431.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// At a stop, requests in work get so long to finish.
@@ -75,6 +80,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<O
         };
         // Without it, small answers wait for the caller's acknowledgement.
         stream.set_nodelay(true).ok();
+        let stream = Patient::new(stream, WRITE_TIMEOUT);
         let service = handle(router.clone(), peer);
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
