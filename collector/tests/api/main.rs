@@ -1,0 +1,25 @@
+//! The HTTP contract, asked of a real server on a port of its own, as a caller sees it.
+//! Not the command line, and not what a crash leaves behind.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![forbid(unsafe_code)]
+
+mod support;
+
+mod batch;
+mod encodings;
+mod events_in;
+mod events_list;
+mod identify;
+mod keys;
+mod limits;
+mod money;
+mod operations;
+mod origins;
+mod overload;
+mod pages;
+mod purchases;
+mod rates;
+mod receipts;
+mod refunds;
+mod stalled;
+mod times;

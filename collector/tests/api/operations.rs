@@ -1,0 +1,242 @@
+//! Health, metrics, the document, and what is said at paths and methods that do not exist.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::api_key::Scope;
+
+use crate::support::{INGEST, PERSON, TestApp, spawn_app};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_readiness_need_no_key() {
+    let app = spawn_app().await;
+    for path in ["/healthz", "/readyz"] {
+        let answer = app.ask(Method::GET, path).send().await;
+        assert_eq!((answer.status, &answer.body["status"]), (200, &json!("ok")));
+    }
+    app.app.start_draining();
+    let answer = app.ask(Method::GET, "/readyz").send().await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(app.ask(Method::GET, "/healthz").send().await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_takes_nothing_is_503_and_not_ready() {
+    let app = spawn_app().await;
+    app.app.log.close().await.unwrap();
+    let bodies = [
+        ("/v1/track/event", json!({"email": PERSON, "event": "x"})),
+        (
+            "/v1/track/purchase",
+            json!({"email": PERSON, "orderId": "A", "revenue": 1, "currency": "USD"}),
+        ),
+        ("/v1/track/refund", json!({"orderId": "A", "refundId": "r"})),
+        (
+            "/v1/track/batch",
+            json!({"events": [{"type": "track", "email": PERSON, "event": "x"}]}),
+        ),
+        ("/v1/identify", json!({"email": PERSON})),
+    ];
+    for (route, body) in bodies {
+        app.post(route, &app.key, &body)
+            .await
+            .is_refused(503, "storage_failing");
+    }
+    let answer = app.ask(Method::GET, "/readyz").send().await;
+    assert_eq!(answer.status, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_open_to_this_machine_alone() {
+    let app = spawn_app().await;
+    app.post(
+        "/v1/track/event",
+        &app.key,
+        &json!({"email": PERSON, "event": "x"}),
+    )
+    .await
+    .is_tracked();
+    app.post(
+        "/v1/track/event",
+        &app.key,
+        &json!({"email": "x", "event": "x"}),
+    )
+    .await
+    .is_refused(422, "invalid_email");
+    let answer = app.ask(Method::GET, "/metrics").send().await;
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("application/openmetrics-text")
+    );
+    for line in [
+        "misar_events_total{verdict=\"tracked\"} 1",
+        "misar_rejections_total{code=\"invalid_email\"} 1",
+        "misar_ready 1",
+        "misar_http_requests_total{route=\"/v1/track/event\",status=\"200\"} 1",
+    ] {
+        assert!(answer.text.contains(line), "{line} in {}", answer.text);
+    }
+    assert!(answer.text.ends_with("# EOF\n"));
+    // Behind a proxy a caller shows a key.
+    for header in ["x-forwarded-for", "forwarded"] {
+        let ask = || {
+            app.ask(Method::GET, "/metrics")
+                .header(header, "203.0.113.9")
+        };
+        ask().send().await.is_refused(401, "missing_key");
+        ask()
+            .key(&app.secret(&[Scope::Send]))
+            .send()
+            .await
+            .is_refused(403, "insufficient_scope");
+        assert_eq!(ask().key(&app.key).send().await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_paths_are_404_and_wrong_methods_405() {
+    let app = spawn_app().await;
+    for path in [
+        "/",
+        "/v1",
+        "/v1/track",
+        "/v1/track/event/",
+        "/v1/track/events",
+        "/v1/receipts",
+        "/admin",
+        "/v1/events/1",
+        "/%00",
+        "//v1/events",
+    ] {
+        app.ask(Method::GET, path)
+            .send()
+            .await
+            .is_refused(404, "not_found");
+        app.ask(Method::POST, path)
+            .send()
+            .await
+            .is_refused(404, "not_found");
+    }
+    for (method, path, allow) in [
+        (Method::GET, "/v1/track/event", "POST"),
+        (Method::PUT, "/v1/track/batch", "POST"),
+        (Method::DELETE, "/v1/identify", "POST"),
+        (Method::PATCH, "/v1/track/purchase", "POST"),
+        (Method::GET, "/v1/track/refund", "POST"),
+        (Method::POST, "/v1/events", "GET"),
+        (Method::DELETE, "/v1/receipts/x", "GET"),
+        (Method::POST, "/healthz", "GET"),
+        (Method::POST, "/metrics", "GET"),
+        (Method::POST, "/openapi.json", "GET"),
+    ] {
+        let answer = app.ask(method, path).send().await;
+        answer.is_refused(405, "method_not_allowed");
+        let allowed: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
+        assert!(allowed.contains(&allow), "{path}: {allowed:?}");
+        let other = if allow == "GET" { "POST" } else { "GET" };
+        assert!(!allowed.contains(&other), "{path}: {allowed:?}");
+    }
+}
+
+async fn document(app: &TestApp) -> Value {
+    let answer = app.ask(Method::GET, "/openapi.json").send().await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "application/json");
+    answer.body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_names_every_route_with_its_full_path() {
+    let app = spawn_app().await;
+    let document = document(&app).await;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3."));
+    let mut operations = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            operations.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    let mut expected: BTreeSet<String> =
+        INGEST.iter().map(|route| format!("POST {route}")).collect();
+    for path in [
+        "/v1/events",
+        "/v1/receipts/{id}",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+    ] {
+        expected.insert(format!("GET {path}"));
+    }
+    assert_eq!(operations, expected);
+    let servers = document["servers"].as_array().map_or(0, Vec::len);
+    assert_eq!(servers, 0, "no server shortens the paths");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_documented_route_answers_and_with_a_documented_status() {
+    let app = spawn_app().await;
+    let document = document(&app).await;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap();
+            let documented = |status: u16| {
+                let class = format!("{}XX", status / 100);
+                responses.contains_key(&status.to_string()) || responses.contains_key(&class)
+            };
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let url = path.replace("{id}", "7");
+            // With a key, without one, and with rubbish.
+            let keyed = app
+                .ask(method.clone(), &url)
+                .key(&app.key)
+                .json(&json!({}))
+                .send()
+                .await;
+            let bare = app.ask(method.clone(), &url).json(&json!({})).send().await;
+            let rubbish = app
+                .ask(method.clone(), &url)
+                .key("x")
+                .body("{")
+                .send()
+                .await;
+            for answer in [keyed, bare, rubbish] {
+                assert!(
+                    documented(answer.status),
+                    "{method} {path} {}",
+                    answer.status
+                );
+                let nothing = answer.status == 404 && answer.body["error"]["code"] == "not_found";
+                assert!(!nothing, "{method} {path}");
+                assert!(answer.status < 500, "{method} {path} {}", answer.status);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documents_own_examples_are_taken() {
+    let app = spawn_app().await;
+    let document = document(&app).await;
+    let schemas = &document["components"]["schemas"];
+    for (route, schema) in [
+        ("/v1/track/event", "EventBody"),
+        ("/v1/track/purchase", "PurchaseBody"),
+        ("/v1/track/refund", "RefundBody"),
+        ("/v1/track/batch", "BatchBody"),
+        ("/v1/identify", "IdentifyBody"),
+    ] {
+        let body = &document["paths"][route]["post"]["requestBody"]["content"]["application/json"]
+            ["schema"];
+        assert_eq!(body["$ref"], format!("#/components/schemas/{schema}"));
+        let mut example = schemas[schema]["example"].clone();
+        example.as_object_mut().unwrap().remove("key");
+        assert!(example.is_object(), "{schema}");
+        let answer = app.post(route, &app.key, &example).await;
+        assert_eq!(answer.status, 200, "{schema}: {}", answer.text);
+    }
+}

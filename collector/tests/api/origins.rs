@@ -1,0 +1,143 @@
+//! The sites for which a public key is good, and CORS.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{INGEST, PERSON, spawn_app};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_good_for_the_origins_on_its_list_alone() {
+    let app = spawn_app().await;
+    let key = app.public(&[
+        "https://shop.example",
+        "*.example.com",
+        "http://localhost:3000",
+    ]);
+    let post = async |origin: Option<&str>| {
+        let ask = app.ask(Method::POST, "/v1/track/event");
+        let ask = match origin {
+            Some(origin) => ask.header("origin", origin),
+            None => ask,
+        };
+        ask.text(&json!({"key": key, "email": PERSON, "event": "x"}))
+            .send()
+            .await
+    };
+    for origin in [
+        "https://shop.example",
+        "https://SHOP.example",
+        "https://www.example.com",
+        "https://a.b.example.com:8443",
+        "http://dev.example.com",
+        "http://localhost:3000",
+    ] {
+        post(Some(origin)).await.is_tracked();
+    }
+    let before = app.on_disk();
+    for origin in [
+        "http://shop.example",
+        "https://shop.example:8443",
+        "https://www.shop.example",
+        "https://shop.example.evil.example",
+        "https://example.com",
+        "https://evilexample.com",
+        "https://example.com.evil.example",
+        "http://localhost",
+        "file://",
+        "nonsense",
+        "",
+    ] {
+        post(Some(origin))
+            .await
+            .is_refused(403, "origin_not_allowed");
+    }
+    post(Some("null")).await.is_refused(403, "origin_missing");
+    post(None).await.is_refused(403, "origin_missing");
+    assert_eq!(app.on_disk(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_without_a_list_is_good_everywhere() {
+    let app = spawn_app().await;
+    let key = app.public(&[]);
+    for origin in ["https://shop.example", "null", "file://"] {
+        let ask = app
+            .ask(Method::POST, "/v1/track/event")
+            .header("origin", origin);
+        ask.text(&json!({"key": key, "email": PERSON, "event": "x"}))
+            .send()
+            .await
+            .is_tracked();
+    }
+    app.post(
+        "/v1/track/event",
+        &key,
+        &json!({"email": PERSON, "event": "x"}),
+    )
+    .await
+    .is_tracked();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preflights_are_204_on_every_ingest_route() {
+    let app = spawn_app().await;
+    for route in INGEST {
+        let answer = app
+            .ask(Method::OPTIONS, route)
+            .header("origin", "https://shop.example")
+            .header("access-control-request-method", "POST")
+            .header(
+                "access-control-request-headers",
+                "authorization,content-type,idempotency-key,x-api-key",
+            )
+            .send()
+            .await;
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""));
+        assert!(
+            answer
+                .header("access-control-allow-methods")
+                .contains("POST")
+        );
+        let allowed = answer.header("access-control-allow-headers").to_lowercase();
+        for name in [
+            "authorization",
+            "content-type",
+            "content-encoding",
+            "idempotency-key",
+            "x-api-key",
+        ] {
+            assert!(allowed.contains(name), "{allowed}");
+        }
+        app.ask(Method::OPTIONS, route).send().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_can_read_refusals_but_no_reports() {
+    let app = spawn_app().await;
+    // The client checks these headers on every answer of an ingest route; here one of each kind.
+    for route in INGEST {
+        app.ask(Method::POST, route)
+            .body("{")
+            .send()
+            .await
+            .is_refused(400, "invalid_json");
+        app.ask(Method::POST, route)
+            .json(&json!({}))
+            .send()
+            .await
+            .is_refused(401, "missing_key");
+        for method in [Method::GET, Method::PUT, Method::DELETE, Method::HEAD] {
+            let head = method == Method::HEAD;
+            if head {
+                continue;
+            }
+            app.ask(method, route)
+                .send()
+                .await
+                .is_refused(405, "method_not_allowed");
+        }
+    }
+    let page = app.get("/v1/events").await;
+    assert!(!page.headers.contains_key("access-control-allow-origin"));
+}

@@ -1,0 +1,450 @@
+//! A collector on a free port with a data folder of its own, and a client that looks at every
+//! answer: whatever a test asks, an error has the documented shape and echoes nothing personal.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use collector::app::App;
+use collector::clock::{Clock, FixedClock, SystemClock};
+use collector::meta::{Key, NewKey};
+use collector::server;
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+use shared::api_key::{ApiKey, KeyKind, Scope};
+use shared::time::Timestamp;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+/// The routes that pages call.
+pub(crate) const INGEST: [&str; 5] = [
+    "/v1/track/event",
+    "/v1/track/purchase",
+    "/v1/track/refund",
+    "/v1/track/batch",
+    "/v1/identify",
+];
+/// The domain of every person in these tests: no message may hold it.
+pub(crate) const PERSON: &str = "alice@person.example";
+/// When clocks stand that a test has set: 2026-11-23T10:00:00Z.
+pub(crate) const NOW: &str = "2026-11-23T10:00:00Z";
+
+/// A running server. Stops with the test.
+pub(crate) struct TestApp {
+    pub(crate) app: Arc<App>,
+    pub(crate) address: SocketAddr,
+    /// May send and read, in the workspace `default`.
+    pub(crate) key: String,
+    client: reqwest::Client,
+    _stop: oneshot::Sender<()>,
+    _folder: TempDir,
+}
+
+/// A server with the machine's clock.
+pub(crate) async fn spawn_app() -> TestApp {
+    spawn_app_with(Arc::new(SystemClock)).await
+}
+
+/// A server whose clock stands at [`NOW`].
+pub(crate) async fn spawn_app_at_rest() -> (TestApp, Arc<FixedClock>) {
+    let clock = Arc::new(FixedClock::new(Timestamp::parse_rfc3339(NOW).unwrap()));
+    (spawn_app_with(Arc::clone(&clock) as _).await, clock)
+}
+
+async fn spawn_app_with(clock: Arc<dyn Clock>) -> TestApp {
+    // A test of thousands of callers holds both ends of each connection.
+    server::raise_open_files().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let app = Arc::new(App::open(folder.path(), Vec::new(), clock).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(server::serve(listener, Arc::clone(&app), async move {
+        // Also done when the sender is dropped.
+        stopped.await.ok();
+    }));
+    let workspace = app.meta.workspace("default").unwrap();
+    let new = NewKey {
+        scopes: vec![Scope::Send, Scope::Read],
+        ..NewKey::of(workspace, KeyKind::Secret)
+    };
+    let (_, key) = app.meta.create_key(new).unwrap();
+    TestApp {
+        key: key.as_str().to_owned(),
+        app,
+        address,
+        client: reqwest::Client::new(),
+        _stop: stop,
+        _folder: folder,
+    }
+}
+
+impl TestApp {
+    /// A secret key of the workspace `default`.
+    pub(crate) fn secret(&self, scopes: &[Scope]) -> String {
+        self.key_of(|new| new.scopes = scopes.to_vec(), KeyKind::Secret)
+            .1
+    }
+
+    /// A public key of the workspace `default`, for these origins.
+    pub(crate) fn public(&self, origins: &[&str]) -> String {
+        let parse = |origin: &&str| origin.parse().unwrap();
+        self.key_of(
+            |new| new.origins = origins.iter().map(parse).collect(),
+            KeyKind::Public,
+        )
+        .1
+    }
+
+    /// A public key that may send purchases.
+    pub(crate) fn shop(&self) -> String {
+        self.key_of(|new| new.allow_purchases = true, KeyKind::Public)
+            .1
+    }
+
+    /// A secret key of so many requests a second.
+    pub(crate) fn slow_key(&self, kind: KeyKind, rate: u32) -> String {
+        self.key_of(|new| new.rate = NonZeroU32::new(rate), kind).1
+    }
+
+    /// A key that sends and reads in another workspace.
+    pub(crate) fn key_elsewhere(&self) -> String {
+        let workspace = self.app.meta.create_workspace("elsewhere").unwrap();
+        let scopes = vec![Scope::Send, Scope::Read];
+        self.key_of(
+            |new| {
+                new.workspace = workspace;
+                new.scopes = scopes;
+            },
+            KeyKind::Secret,
+        )
+        .1
+    }
+
+    fn key_of(&self, change: impl FnOnce(&mut NewKey), kind: KeyKind) -> (Arc<Key>, String) {
+        let workspace = self.app.meta.workspace("default").unwrap();
+        let mut new = NewKey::of(workspace, kind);
+        change(&mut new);
+        let (key, plain) = self.app.meta.create_key(new).unwrap();
+        (key, plain.as_str().to_owned())
+    }
+
+    /// What the server knows of a key.
+    pub(crate) fn known(&self, key: &str) -> Arc<Key> {
+        let key = ApiKey::parse(key).unwrap();
+        self.app.meta.authenticate(&key).unwrap()
+    }
+
+    /// How many events are on disk.
+    pub(crate) fn on_disk(&self) -> u64 {
+        self.app.log.committed().borrow().0
+    }
+
+    /// Posts JSON with a key in the header.
+    pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
+        self.ask(Method::POST, path)
+            .key(key)
+            .json(body)
+            .send()
+            .await
+    }
+
+    /// Posts text as JSON with the app's own key, for what a `Value` cannot hold.
+    pub(crate) async fn post_text(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+        self.ask(Method::POST, path)
+            .key(&self.key)
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+    }
+
+    /// Gets with the app's own key.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &self.key).await
+    }
+
+    pub(crate) async fn get_with(&self, path: &str, key: &str) -> Answer {
+        self.ask(Method::GET, path).key(key).send().await
+    }
+
+    pub(crate) async fn receipt(&self, id: &str) -> Answer {
+        self.get(&format!("/v1/receipts/{id}")).await
+    }
+
+    /// The event of that seq, as it is listed.
+    pub(crate) async fn listed(&self, seq: &str) -> Value {
+        let page = self.get(&format!("/v1/events?minSeq={seq}")).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        let events = page.body["events"].as_array().unwrap();
+        let event = events.iter().find(|event| event["seq"] == seq);
+        event.unwrap().clone()
+    }
+
+    /// Every event of the list, newest first.
+    pub(crate) async fn all_events(&self) -> Vec<Value> {
+        let page = self
+            .get(&format!("/v1/events?limit=1000&minSeq={}", self.on_disk()))
+            .await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(page.body.get("next").is_none());
+        page.body["events"].as_array().unwrap().clone()
+    }
+
+    pub(crate) fn ask(&self, method: Method, path: &str) -> Ask<'_> {
+        Ask {
+            app: self,
+            method,
+            path: path.to_owned(),
+            headers: HeaderMap::new(),
+            body: None,
+        }
+    }
+
+    /// Writes bytes to a connection of its own and reads until the server closes it: they should
+    /// ask for that.
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        tokio::time::timeout(Duration::from_secs(10), read)
+            .await
+            .expect("the server closes the connection")
+            .unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+/// A request in the making.
+pub(crate) struct Ask<'a> {
+    app: &'a TestApp,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Option<Vec<u8>>,
+}
+
+impl Ask<'_> {
+    /// Sends the key as a server does.
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(
+            HeaderName::from_static(name),
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        );
+        self
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json")
+            .body(body.to_string())
+    }
+
+    /// Sends JSON as a page does that wants no preflight.
+    pub(crate) fn text(self, body: &Value) -> Self {
+        self.header("content-type", "text/plain;charset=UTF-8")
+            .body(body.to_string())
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let url = format!("http://{}{}", self.app.address, self.path);
+        let mut request = self
+            .app
+            .client
+            .request(self.method, url)
+            .headers(self.headers);
+        if let Some(body) = self.body {
+            request = request.body(body);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        Answer::of(&self.path, status, headers, text)
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    /// Null where it is no JSON.
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    fn of(path: &str, status: u16, headers: HeaderMap, text: String) -> Self {
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let answer = Self {
+            status,
+            headers,
+            text,
+            body,
+        };
+        let route = path.split('?').next().unwrap_or_default();
+        if INGEST.contains(&route) {
+            assert_eq!(answer.header("access-control-allow-origin"), "*");
+            let exposed = answer
+                .header("access-control-expose-headers")
+                .to_lowercase();
+            for name in [
+                "retry-after",
+                "ratelimit-limit",
+                "ratelimit-remaining",
+                "ratelimit-reset",
+            ] {
+                assert!(exposed.contains(name), "{exposed}");
+            }
+        }
+        if status >= 400 && route != "/readyz" {
+            answer.check_error();
+        }
+        answer
+    }
+
+    /// What every error is.
+    fn check_error(&self) {
+        let Self { body, text, .. } = self;
+        assert_eq!(self.header("content-type"), "application/json", "{text}");
+        assert_eq!(body["success"], false, "{text}");
+        let known = ["success", "error", "id"];
+        assert!(keys(body).iter().all(|key| known.contains(key)), "{text}");
+        let error = &body["error"];
+        let known = ["code", "message", "field", "fields"];
+        assert!(keys(error).iter().all(|key| known.contains(key)), "{text}");
+        let code = error["code"].as_str().unwrap();
+        let is_code = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+        assert!(!code.is_empty() && code.bytes().all(is_code), "{text}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.len() > 10, "it says what to do: {text}");
+        assert!(!message.contains("person.example"), "{text}");
+        for (_, rest) in ["msk_pub_", "msk_sec_"]
+            .iter()
+            .filter_map(|prefix| message.split_once(prefix))
+        {
+            assert!(
+                !rest.starts_with(|next: char| next.is_ascii_alphanumeric()),
+                "{text}"
+            );
+        }
+        assert!(error.get("field").is_none_or(Value::is_string), "{text}");
+        if matches!(self.status, 429 | 503) {
+            let seconds: u32 = self.header("retry-after").parse().unwrap();
+            assert!(seconds >= 1);
+        }
+    }
+
+    /// The header's text; empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The text of a field of the body.
+    #[track_caller]
+    pub(crate) fn text_of(&self, field: &str) -> String {
+        self.body[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {field}: {}", self.text))
+            .to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn is_tracked(&self) -> &Self {
+        assert_eq!(self.status, 200, "{}", self.text);
+        assert_eq!(self.body["success"], true, "{}", self.text);
+        assert_eq!(self.body["tracked"], true, "{}", self.text);
+        assert!(self.body.get("reason").is_none(), "{}", self.text);
+        self.text_of("id");
+        is_opaque(&self.text_of("seq"));
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn is_duplicate_of(&self, first: &Answer) -> &Self {
+        assert_eq!(self.status, 200, "{}", self.text);
+        assert_eq!(self.body["success"], true, "{}", self.text);
+        assert_eq!(self.body["tracked"], false, "{}", self.text);
+        assert_eq!(self.body["reason"], "duplicate", "{}", self.text);
+        assert_eq!(self.body["seq"], first.body["seq"], "{}", self.text);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn is_refused(&self, status: u16, code: &str) -> &Self {
+        let told = self.body["error"]["code"].as_str().unwrap_or_default();
+        assert_eq!((self.status, told), (status, code), "{}", self.text);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn is_refused_for(&self, field: &str, code: &str) -> &Self {
+        self.is_refused(422, code);
+        assert_eq!(self.body["error"]["field"], field, "{}", self.text);
+        self
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap_or_default()
+    }
+
+    /// The verdicts of a batch.
+    #[track_caller]
+    pub(crate) fn results(&self) -> &[Value] {
+        assert_eq!(self.status, 200, "{}", self.text);
+        assert_eq!(self.body["success"], true, "{}", self.text);
+        self.body["results"].as_array().unwrap()
+    }
+}
+
+fn keys(object: &Value) -> Vec<&str> {
+    let object = object
+        .as_object()
+        .unwrap_or_else(|| panic!("no object: {object}"));
+    object.keys().map(String::as_str).collect()
+}
+
+/// Cursors and seqs want no escaping in a URL.
+#[track_caller]
+pub(crate) fn is_opaque(text: &str) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    assert!(!text.is_empty() && text.bytes().all(plain), "{text}");
+}
+
+/// A new id.
+pub(crate) fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Padded within `properties` to exactly so many bytes of JSON.
+pub(crate) fn event_of(bytes: usize) -> String {
+    let event = |pad: usize| {
+        format!(
+            r#"{{"type":"track","email":"{PERSON}","event":"x","properties":{{"pad":"{}"}}}}"#,
+            "x".repeat(pad)
+        )
+    };
+    event(bytes - event(0).len())
+}
