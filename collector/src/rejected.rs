@@ -1,8 +1,8 @@
 //! Rejected but parseable events: kept for 30 days with their reason, so that each has a receipt.
 //!
 //! Own file and own writer behind the answer: the verdict in the answer is the promise, and a crash
-//! may lose the receipts of its last half second. Bounded: per workspace by [`MAX_KEPT`], in memory
-//! by [`MAX_WAITING`]; past either, receipts are dropped and counted.
+//! may lose the receipts of its last half second. Bounded: per workspace by `MAX_KEPT`, in memory
+//! by `MAX_WAITING`; past either, receipts are dropped and counted.
 
 use std::collections::HashMap;
 use std::path::Path;
