@@ -34,6 +34,7 @@ pub struct EventParameters {
     /// Only events of this name, such as `purchase`.
     name: Option<String>,
     /// Only events of this contact.
+    #[param(format = Email, max_length = 254)]
     email: Option<String>,
     /// Only events that name this send.
     message_id: Option<String>,
