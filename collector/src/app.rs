@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::Rates;
+use crate::body::MAX_BODIES_KB;
 use crate::clock::Clock;
+use crate::error::ApiError;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::Report;
@@ -34,7 +36,9 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub trusted_proxies: Vec<IpNet>,
     pub(crate) rates: Rates,
-    pub(crate) in_work: Semaphore,
+    /// Memory for bodies, in kilobytes.
+    pub(crate) body_memory: Arc<Semaphore>,
+    in_work: Arc<Semaphore>,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<RedbLog>,
     data: PathBuf,
@@ -85,10 +89,19 @@ impl App {
             clock,
             trusted_proxies,
             rates: Rates::default(),
-            in_work: Semaphore::new(MAX_REQUESTS),
+            body_memory: Arc::new(Semaphore::new(MAX_BODIES_KB)),
+            in_work: Arc::new(Semaphore::new(MAX_REQUESTS)),
             durable,
             data: data.to_owned(),
             draining: AtomicBool::new(false),
+        })
+    }
+
+    /// A place among the requests in work; 503 at once where there is none.
+    pub(crate) fn take_place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.in_work).try_acquire_owned().map_err(|_| {
+            self.metrics.shed_requests.inc();
+            ApiError::Overloaded
         })
     }
 

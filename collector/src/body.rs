@@ -1,6 +1,7 @@
 //! Reading a request's body: media type, encoding, limits and time. Not what is in it.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
 
@@ -16,6 +18,10 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a body that is too large, so much is read and thrown away, so that the caller, who is still
 /// sending, gets the answer rather than a broken connection.
 const DRAINED: usize = 8 * 1024 * 1024;
+
+/// Kilobytes of bodies that may be in memory at once, over all requests; past that, 503. A stalled
+/// body costs what has arrived of it and nobody else a place.
+pub const MAX_BODIES_KB: usize = 256 * 1024;
 
 /// Which media types a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +34,23 @@ pub enum Media {
 /// Reads the body as text of at most `limit` bytes, before and after decompression.
 ///
 /// # Errors
-/// 400 not UTF-8 or not gzip, 408 too slow, 413 too large, 415 wrong type or encoding.
+/// 400 not UTF-8 or not gzip, 408 too slow, 413 too large, 415 wrong type or encoding, 503 too many
+/// bodies at once. The permit stands for the memory, and is kept for as long as the text is.
 pub async fn read_text(
     headers: &HeaderMap,
     body: Body,
     media: Media,
     limit: usize,
-) -> Result<String, ApiError> {
+    memory: &Arc<Semaphore>,
+) -> Result<(String, Option<OwnedSemaphorePermit>), ApiError> {
     check_media(headers, media)?;
     let gzip = is_gzip(headers)?;
-    let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(body, limit))
-        .await
-        .map_err(|_| ApiError::BodyTimeout)??;
+    let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body, limit, memory));
+    let (bytes, taken) = collected.await.map_err(|_| ApiError::BodyTimeout)??;
     let bytes = if gzip { unzip(&bytes, limit)? } else { bytes };
-    String::from_utf8(bytes).map_err(|_| ApiError::NotJson("the body is not UTF-8".into()))
+    let text =
+        String::from_utf8(bytes).map_err(|_| ApiError::NotJson("the body is not UTF-8".into()))?;
+    Ok((text, taken))
 }
 
 fn check_media(headers: &HeaderMap, media: Media) -> Result<(), ApiError> {
@@ -89,8 +98,13 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, ApiError> {
     }
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+async fn collect(
+    mut body: Body,
+    limit: usize,
+    memory: &Arc<Semaphore>,
+) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), ApiError> {
     let mut bytes = Vec::new();
+    let mut taken: Option<OwnedSemaphorePermit> = None;
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| ApiError::NotJson("the body broke off".into()))?;
@@ -99,6 +113,16 @@ async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
         };
         length += data.len();
         if length <= limit {
+            let held = taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+            // At most 1 MB, so that it fits.
+            let more = u32::try_from(length.div_ceil(1024) - held).unwrap_or(u32::MAX);
+            let more = Arc::clone(memory)
+                .try_acquire_many_owned(more)
+                .map_err(|_| ApiError::Overloaded)?;
+            match &mut taken {
+                Some(taken) => taken.merge(more),
+                None => taken = Some(more),
+            }
             bytes.extend_from_slice(data);
         } else if length > limit + DRAINED {
             break;
@@ -107,7 +131,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     if length > limit {
         Err(ApiError::BodyTooLarge { limit })
     } else {
-        Ok(bytes)
+        Ok((bytes, taken))
     }
 }
 

@@ -18,6 +18,7 @@ use shared::wire::{
     self, Arrival, BatchAnswer, BatchBody, BatchError, BatchResult, BatchStatus, BodyError,
     Context, EventAnswer, Parsed, SentId,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::auth::{self, Caller};
@@ -44,10 +45,13 @@ pub struct Incoming {
     by_headers: Option<Caller>,
     pub text: String,
     received_at: Timestamp,
+    /// Its place among the requests in work, and the memory of its body.
+    _held: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 }
 
 impl Incoming {
-    /// Authenticates by the headers where they hold a key, then reads the body.
+    /// Authenticates by the headers where they hold a key, then reads the body, then takes a place
+    /// among the requests in work: one that stalls before takes none.
     pub async fn read(
         app: &App,
         request: Request<Body>,
@@ -59,12 +63,15 @@ impl Incoming {
         if let Some(caller) = &by_headers {
             caller.require(Scope::Send)?;
         }
-        let text = body::read_text(&parts.headers, body, media, limit).await?;
+        let (text, memory) =
+            body::read_text(&parts.headers, body, media, limit, &app.body_memory).await?;
+        let place = app.take_place()?;
         Ok(Self {
             parts,
             by_headers,
             text,
             received_at: app.clock.now(),
+            _held: (place, memory),
         })
     }
 
@@ -132,7 +139,10 @@ impl Incoming {
         };
         let mut response = match parsed.outcome {
             Ok(event) => {
-                let submission = self.submission(app, event, id, &caller, None);
+                let submission = Submission {
+                    has_new_id: parsed.sent_id.is_none() && idempotency.is_none(),
+                    ..self.submission(app, event, id, &caller, None)
+                };
                 match app.log.append(vec![submission]).await {
                     Ok(outcomes) => self.answer(app, &caller, outcomes, id, as_sent, rejection),
                     Err(error) => ApiError::from(error).with_id(as_sent),
@@ -231,7 +241,10 @@ impl Incoming {
             };
             let outcome = parsed.outcome.map(|mut event| {
                 event.unknown_fields.clone_from(&draft.ignored);
-                submissions.push(self.submission(app, event, id, &caller, context));
+                submissions.push(Submission {
+                    has_new_id: parsed.sent_id.is_none() && retried.is_none(),
+                    ..self.submission(app, event, id, &caller, context)
+                });
                 submissions.len() - 1
             });
             verdicts.push((as_sent, id, draft, outcome));
@@ -365,7 +378,11 @@ impl Incoming {
             ignored_fields: event.unknown_fields,
             redacted: false,
         };
-        Submission { entry, asked }
+        Submission {
+            entry,
+            asked,
+            has_new_id: false,
+        }
     }
 
     fn client(&self, app: &App) -> Client {

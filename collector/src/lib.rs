@@ -4,6 +4,11 @@
 //! auth) → log → projector → views → query → routes.
 #![forbid(unsafe_code)]
 
+/// An event costs some thirty small allocations that begin on one thread and end on another; glibc's
+/// allocator took 18 % of the time of single events (`perf record`, 256 connections).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -42,11 +42,17 @@ pub struct Submission {
     pub entry: Entry,
     /// With a refund: what it asks for. The log writes the entry's money.
     pub asked: Option<RefundAsk>,
+    /// The id was made for this submission, so that nothing can have it yet.
+    pub has_new_id: bool,
 }
 
 impl From<Entry> for Submission {
     fn from(entry: Entry) -> Self {
-        Self { entry, asked: None }
+        Self {
+            entry,
+            asked: None,
+            has_new_id: false,
+        }
     }
 }
 
@@ -81,6 +87,8 @@ pub struct Damage {
     pub what: String,
     /// The data folder, for the command.
     pub data: String,
+    /// Where the segment itself is sound and records are missing: the first of those.
+    pub lost_from: Option<Seq>,
 }
 
 impl std::fmt::Display for Damage {
@@ -90,12 +98,24 @@ impl std::fmt::Display for Damage {
             position,
             what,
             data,
+            lost_from,
         } = self;
         write!(
             f,
-            "segment {segment} of the log is damaged at {position}: {what}. Restore the file from a backup, or go on \
-             without the events in it: misar log set-aside {segment} --data {data}"
-        )
+            "segment {segment} of the log is damaged at {position}: {what}. Restore "
+        )?;
+        match lost_from {
+            None => write!(
+                f,
+                "the file from a backup, or go on without the events in it: \
+                 misar log set-aside {segment} --data {data}"
+            ),
+            Some(_) => write!(
+                f,
+                "the folder `log` from a backup, or go on without what is missing: \
+                 misar log accept-loss --data {data}"
+            ),
+        }
     }
 }
 

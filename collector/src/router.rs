@@ -1,7 +1,7 @@
 //! Every route in one table, and the layers around them.
 //!
-//! Outermost first: counting → CORS (ingest routes alone) → shedding → route. CORS stands outside
-//! of shedding, because a page must be able to read a 503 too.
+//! Outermost first: counting → CORS (ingest routes) or shedding (reads) → route. Ingest sheds by
+//! itself, once the body is there: see `Incoming::read`.
 
 use std::sync::Arc;
 
@@ -23,7 +23,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::error::ApiError;
 use crate::routes::{events, operations, receipts, track};
 
 /// The router, with the document of it at `/openapi.json`.
@@ -50,15 +49,13 @@ pub fn router(app: Arc<App>) -> Router {
     // It holds nothing that could fail to serialise.
     let document = document.to_json().unwrap_or_default();
 
-    let shed = || from_fn_with_state(Arc::clone(&app), shed);
     // The fallback for methods comes before the layers, so that they stand around it too.
     let ingest = ingest
         .method_not_allowed_fallback(operations::method_not_allowed)
-        .layer(shed())
         .layer(from_fn(cross_origin));
     let reads = reads
         .method_not_allowed_fallback(operations::method_not_allowed)
-        .layer(shed());
+        .layer(from_fn_with_state(Arc::clone(&app), shed));
     Router::new()
         .merge(ingest)
         .merge(reads)
@@ -118,14 +115,11 @@ async fn count(State(app): State<Arc<App>>, request: Request<Body>, next: Next) 
     response
 }
 
-/// Refuses a request at once where too many are in work.
+/// Refuses a read at once where too many requests are in work.
 async fn shed(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
-    match app.in_work.try_acquire() {
-        Ok(_permit) => next.run(request).await,
-        Err(_) => {
-            app.metrics.shed_requests.inc();
-            ApiError::Overloaded.into_response()
-        }
+    match app.take_place() {
+        Ok(_place) => next.run(request).await,
+        Err(error) => error.into_response(),
     }
 }
 

@@ -1,20 +1,26 @@
-//! `misar log`: checks the log, and takes a damaged segment out of it.
+//! `misar log`: checks the log, takes a damaged segment out of it, and accepts that events are lost.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
 use super::output::{Output, tell};
 use super::progress::{Elsewhere, Shown};
 use super::{Failure, Folder};
+use crate::app::reached;
+use crate::clock::SystemClock;
 use crate::control::Command;
 use crate::folder::{DataFolder, FolderError};
+use crate::log::redb::accept_loss;
 use crate::log::verify::{Report, set_aside};
+use crate::meta::Meta;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Log {
     Verify(Verify),
     SetAside(SetAside),
+    AcceptLoss(AcceptLoss),
 }
 
 /// Reads every event and checks every checksum and invariant
@@ -40,10 +46,19 @@ pub(super) struct SetAside {
     segment: String,
 }
 
+/// Writes down that acknowledged events are missing, when there is no backup of them
+///
+/// For a log that ends before what was acknowledged, or has a hole. Takes nothing away: what is there
+/// stays, and the server starts again. No server may be running.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  misar log accept-loss --data /var/lib/misar")]
+pub(super) struct AcceptLoss {}
+
 pub(super) fn run(command: Log, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     match command {
         Log::Verify(verify) => verify_log(&verify, folder, output),
         Log::SetAside(aside) => set_segment_aside(&aside, &folder.0, output),
+        Log::AcceptLoss(AcceptLoss {}) => accept_what_is_lost(&folder.0, output),
     }
 }
 
@@ -114,10 +129,7 @@ fn set_segment_aside(aside: &SetAside, data: &Path, output: &mut Output) -> Resu
             "name the segment without the folder that it lies in".to_owned(),
         ));
     }
-    let folder = DataFolder::open_existing(data).map_err(|error| match error {
-        FolderError::Held(_) => format!("{error}: stop it first"),
-        other => other.to_string(),
-    })?;
+    let folder = open_at_rest(data)?;
     let moved = set_aside(folder.path(), name).map_err(|error| error.to_string())?;
     output.line(&format!("moved {name} to {}", moved.display()))?;
     output.line(&format!(
@@ -125,4 +137,31 @@ fn set_segment_aside(aside: &SetAside, data: &Path, output: &mut Output) -> Resu
         data.display()
     ))?;
     Ok(())
+}
+
+fn accept_what_is_lost(data: &Path, output: &mut Output) -> Result<(), Failure> {
+    let folder = open_at_rest(data)?;
+    let meta =
+        Meta::open(folder.path(), Arc::new(SystemClock)).map_err(|error| error.to_string())?;
+    let gaps = accept_loss(folder.path(), reached(folder.path(), &meta))
+        .map_err(|error| error.to_string())?;
+    if gaps.is_empty() {
+        output.line("nothing is missing")?;
+    }
+    for gap in gaps {
+        output.line(&format!(
+            "events from seq {gap} on are missing; this is noted now"
+        ))?;
+    }
+    Ok(())
+}
+
+/// The data folder, which no server may hold.
+fn open_at_rest(data: &Path) -> Result<DataFolder, Failure> {
+    DataFolder::open_existing(data).map_err(|error| {
+        Failure::Failed(match error {
+            FolderError::Held(_) => format!("{error}: stop it first"),
+            other => other.to_string(),
+        })
+    })
 }

@@ -129,7 +129,11 @@ impl<'a, K: Known> Staged<'a, K> {
 
     /// Decides one submission and stages it where it is new.
     pub(crate) fn decide(&mut self, submission: Submission) -> Result<Appended, LogError> {
-        let Submission { mut entry, asked } = submission;
+        let Submission {
+            mut entry,
+            asked,
+            has_new_id,
+        } = submission;
         let mut order = None;
         match &entry.fact {
             Fact::Purchase { order_id, .. } => {
@@ -182,12 +186,12 @@ impl<'a, K: Known> Staged<'a, K> {
             Fact::Track { .. } | Fact::Identify { .. } => {}
         }
         let id = (entry.workspace, entry.id);
-        if let Some(seq) = self
-            .ids
-            .get(&id)
-            .copied()
-            .map_or_else(|| self.known.id(&id), |seq| Ok(Some(seq)))?
-        {
+        let seen = match self.ids.get(&id) {
+            Some(seq) => Some(*seq),
+            None if has_new_id => None,
+            None => self.known.id(&id)?,
+        };
+        if let Some(seq) = seen {
             return Ok(Appended::Duplicate { id: entry.id, seq });
         }
         let seq = self.next;

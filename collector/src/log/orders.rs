@@ -3,17 +3,19 @@
 //! never touches it and backup includes it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, Durability, ReadableDatabase, TableDefinition};
 
 use super::LogError;
 use super::decide::{OrderKey, OrderState};
 use super::record::Seq;
+use super::segment::{draft_of, rename_synced, settle};
 
 /// Key: see [`key_bytes`]. Value: postcard of [`OrderState`].
 const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("orders_v1");
@@ -41,6 +43,8 @@ struct Shared {
     database: Mutex<Option<Arc<Database>>>,
     waiting: Mutex<Waiting>,
     wake: Condvar,
+    /// Held from the look at what waits to its commit, or an older look could overwrite a newer one.
+    flushing: Mutex<()>,
     /// The cursor in the file.
     cursor: AtomicU64,
 }
@@ -64,6 +68,7 @@ impl OrderBook {
                 ..Waiting::default()
             }),
             wake: Condvar::new(),
+            flushing: Mutex::new(()),
             cursor: AtomicU64::new(cursor.0),
         });
         Ok(Self {
@@ -185,6 +190,7 @@ impl Shared {
     }
 
     fn flush(&self) -> Result<(), redb::Error> {
+        let _flushing = lock(&self.flushing);
         let database = lock(&self.database).clone();
         let Some(database) = database else {
             return Err(redb::Error::DatabaseClosed);
@@ -242,25 +248,35 @@ impl Shared {
 
 fn open_file(path: &Path) -> Result<(Database, Seq), LogError> {
     let open = || -> Result<(Database, Seq), redb::Error> {
-        let database = Database::builder().set_cache_size(CACHE).create(path)?;
-        let transaction = database.begin_write()?;
-        transaction.open_table(ORDERS)?;
+        if !path.exists() {
+            // Under another name first: a crash leaves the whole file or none.
+            let draft = draft_of(path);
+            drop(std::fs::remove_file(&draft));
+            let database = Database::create(&draft)?;
+            let transaction = database.begin_write()?;
+            transaction.open_table(ORDERS)?;
+            transaction.open_table(ABOUT)?.insert("cursor", 0)?;
+            transaction.commit()?;
+            database.close()?;
+            rename_synced(&draft, path)?;
+        }
+        settle(&File::open(path)?)?;
+        let database = Database::builder().set_cache_size(CACHE).open(path)?;
         let cursor = {
-            let mut about = transaction.open_table(ABOUT)?;
-            let cursor = about.get("cursor")?.map_or(0, |value| value.value());
-            about.insert("cursor", cursor)?;
-            cursor
+            let about = database.begin_read()?.open_table(ABOUT)?;
+            about.get("cursor")?.map_or(0, |value| value.value())
         };
-        transaction.commit()?;
         Ok((database, Seq(cursor)))
     };
+    let doing = "opening the order book (orders.redb; restore it from a backup, or move it away: \
+                 it is then made anew from the log)";
     std::panic::catch_unwind(open)
         .unwrap_or_else(|_| {
             Err(redb::Error::Corrupted(
                 "redb could not make sense of it".into(),
             ))
         })
-        .map_err(|error| LogError::storage("opening the order book (orders.redb)", &error))
+        .map_err(|error| LogError::storage(doing, &error))
 }
 
 /// Workspace (big-endian), verified (1 or 0), then the order's id.

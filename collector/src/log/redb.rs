@@ -10,6 +10,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,17 +22,20 @@ use super::block::{IdKey, Packer};
 use super::decide::{Known, OrderKey, OrderState, WorkspaceKey, WorkspaceKeys, fold_order};
 use super::orders::OrderBook;
 use super::record::{Record, Seq, WorkspaceId};
-use super::segment::{Disk, RealDisk, Segment};
+use super::segment::{self, Disk, RealDisk, Segment};
 use super::verify::{self, Report};
 use super::{Appended, Health, Later, Log, LogError, Submission};
 use crate::clock::{Clock, SystemClock};
 
+pub use start::accept_loss;
 pub(crate) use start::{list_segments, sorted};
 use start::{open_segments, remembered_since};
 use writer::Writer;
 
 /// Events that may wait for the writer; more are refused at once.
 pub const MAX_QUEUED: usize = 65_536;
+/// What could not be sealed is tried again after this time.
+const SEALER_PAUSE: Duration = Duration::from_secs(30);
 /// Records read at once when the order book catches up at start.
 const CATCH_UP_RECORDS: usize = 4_096;
 
@@ -134,6 +138,7 @@ impl RedbLog {
         let storage = |error: &dyn std::fmt::Display| LogError::storage("opening the log", error);
         let folder = data.join(LOG_FOLDER);
         std::fs::create_dir_all(&folder).map_err(|error| storage(&error))?;
+        segment::sync_folder_of(&folder).map_err(|error| storage(&error))?;
         let orders = OrderBook::open(&data.join(ORDERS_FILE))?;
         let (segments, next) = open_segments(
             &folder,
@@ -192,8 +197,9 @@ impl RedbLog {
 
     /// Reads everything and checks every checksum and invariant, beside the writer. Blocks on disk.
     pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
-        let segments = self.inner.segments_from(Seq::START);
+        // In this order: the segments reach at least as far as what was written behind them.
         let reached = self.inner.orders.cursor();
+        let segments = self.inner.segments_from(Seq::START);
         let segments = segments
             .into_iter()
             .map(|segment| (segment.first(), Ok(segment)));
@@ -274,12 +280,14 @@ impl Log for RedbLog {
     }
 
     fn health(&self) -> Health {
+        let writer = lock(&self.writer);
+        let dead = writer.as_ref().is_some_and(JoinHandle::is_finished);
         let closed = self
             .queue
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .is_none();
-        if closed || self.inner.failing.load(Ordering::Acquire) {
+        if closed || dead || self.inner.failing.load(Ordering::Acquire) {
             Health::Failing
         } else if self.queued() >= MAX_QUEUED {
             Health::QueueFull
@@ -404,13 +412,18 @@ impl Inner {
     }
 
     fn run_sealer(&self, wakes: &std::sync::mpsc::Receiver<()>) {
-        while wakes.recv().is_ok() {
+        loop {
+            match wakes.recv_timeout(SEALER_PAUSE) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
             let _maintenance = lock(&self.maintenance);
             let since = remembered_since(&*self.clock);
             for segment in self.closed_segments() {
                 segment.drop_filter_before(since);
-                if let Err(error) = segment.seal() {
-                    tracing::error!(%error, "a segment could not be sealed; the next start tries again");
+                let sealed = segment.reopen(&self.disk).and_then(|()| segment.seal());
+                if let Err(error) = sealed {
+                    tracing::error!(%error, "a segment could not be sealed; it is tried again");
                 }
             }
         }
@@ -455,7 +468,7 @@ impl Known for Inner {
         for segment in segments
             .iter()
             .rev()
-            .take_while(|segment| !segment.is_sealed() || segment.last_received() >= since)
+            .filter(|segment| !segment.is_sealed() || segment.last_received() >= since)
         {
             if let Some(seq) = segment.find(key)? {
                 return Ok(Some(seq));

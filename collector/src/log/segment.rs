@@ -11,7 +11,6 @@ mod read;
 mod tables;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -26,8 +25,8 @@ use super::record::{Record, Seq};
 use super::{Damage, LogError};
 
 pub use disk::{Disk, RealDisk};
-use disk::{SEALED_CACHE, open_active, open_file};
-pub(crate) use disk::{draft_of, file_name, first_of, rename_synced, sync_folder_of};
+use disk::{SEALED_CACHE, create_file, open_active, open_file};
+pub(crate) use disk::{draft_of, file_name, first_of, rename_synced, settle, sync_folder_of};
 pub use read::SegmentSummary;
 use tables::{
     drop_blocks_after, filter_over, insert_blocks, read_seal, set_about, sort_ids, write_seal,
@@ -71,16 +70,17 @@ impl Segment {
     ) -> Result<Self, LogError> {
         let path = folder.join(file_name(first));
         let draft = draft_of(&path);
-        let storage =
-            |error: &dyn std::fmt::Display| LogError::storage("creating a segment", error);
-        drop(std::fs::remove_file(&draft));
-        let file = File::create_new(&draft).map_err(|error| storage(&error))?;
-        let database = open_active(file, disk).map_err(|error| storage(&error))?;
-        set_about(&database, &[("first_seq", first.0)]).map_err(|error| storage(&error))?;
-        database.close().map_err(|error| storage(&error))?;
-        rename_synced(&draft, &path).map_err(|error| storage(&error))?;
-        let file = open_file(&path).map_err(|error| storage(&error))?;
-        let database = open_active(file, disk).map_err(|error| storage(&error))?;
+        let build = || -> Result<Database, redb::Error> {
+            let database = open_active(create_file(&draft)?, disk)?;
+            set_about(&database, &[("first_seq", first.0)])?;
+            rename_synced(&draft, &path)?;
+            Ok(database)
+        };
+        let database = build().map_err(|error| {
+            // Or the next start would find a segment that nothing led to.
+            drop((std::fs::remove_file(&draft), std::fs::remove_file(&path)));
+            LogError::storage("creating a segment", &error)
+        })?;
         Ok(Self::new(
             path,
             first,
@@ -111,8 +111,7 @@ impl Segment {
         }
         let file =
             open_file(&path).map_err(|error| LogError::storage("opening a segment", &error))?;
-        file.sync_all()
-            .map_err(|error| LogError::storage("syncing a segment", &error))?;
+        settle(&file).map_err(|error| LogError::storage("syncing a segment", &error))?;
         let database = guarded(&path, "its pages", || {
             open_active(file, disk).map_err(|error| damaged(&path, "its pages", &error))
         })?;
@@ -151,6 +150,9 @@ impl Segment {
         let Some((last, last_received, filter)) =
             segment.read("its seal", |transaction| read_seal(transaction, since))?
         else {
+            // Closed in order and never sealed: the segment that was active. It will be opened for
+            // writing, which checks all of it too, but cannot say where it is damaged, and writes.
+            segment.scan(&mut |_| Ok(()))?;
             return Ok(None);
         };
         segment.last.store(last, Ordering::Release);
@@ -247,26 +249,42 @@ impl Segment {
             let Handle::Active(database) = &*handle else {
                 return Err(LogError::Unavailable);
             };
-            write_seal(
+            let written = write_seal(
                 database,
                 &sorted,
                 &filter,
                 self.last(),
                 self.last_received(),
-            )
-            .map_err(|error| storage(&error))?;
+            );
+            if let Err(error) = written {
+                drop(handle);
+                // redb does nothing more with a file on which an operation failed.
+                *write(&self.handle) = Handle::Closed;
+                return Err(storage(&error));
+            }
         }
         let mut handle = write(&self.handle);
         if let Handle::Active(database) = std::mem::replace(&mut *handle, Handle::Closed) {
             database.close().map_err(|error| storage(&error))?;
         }
-        let database = Builder::new()
-            .set_cache_size(SEALED_CACHE)
-            .open_read_only(&self.path)
-            .map_err(|error| storage(&error))?;
-        *handle = Handle::Sealed(database);
+        *handle = open_for_reading(&self.path).map_err(|error| storage(&error))?;
         *write(&self.ids) = Ids::Disk(Some(filter));
         Ok(())
+    }
+
+    /// Opens a segment again that a failure has closed.
+    pub(crate) fn reopen(&self, disk: &Arc<dyn Disk>) -> Result<(), LogError> {
+        if !matches!(*read(&self.handle), Handle::Closed) {
+            return Ok(());
+        }
+        if self.is_sealed() {
+            let opened = open_for_reading(&self.path);
+            *write(&self.handle) =
+                opened.map_err(|error| LogError::storage("opening a segment again", &error))?;
+            Ok(())
+        } else {
+            self.recover(disk)
+        }
     }
 
     /// Lets the filter of a segment go whose latest arrival lies before `since` (milliseconds).
@@ -286,17 +304,22 @@ impl Segment {
         let mut handle = write(&self.handle);
         *handle = Handle::Closed;
         let draft = draft_of(&self.path);
-        std::fs::copy(&self.path, &draft).map_err(|error| storage(&error))?;
-        let file = open_file(&draft).map_err(|error| storage(&error))?;
-        file.sync_all().map_err(|error| storage(&error))?;
-        let database = guarded(&draft, "its pages", || {
-            open_active(file, disk).map_err(|error| storage(&error))
-        })?;
-        drop_blocks_after(&database, self.last()).map_err(|error| storage(&error))?;
-        database.close().map_err(|error| storage(&error))?;
-        rename_synced(&draft, &self.path).map_err(|error| storage(&error))?;
-        let file = open_file(&self.path).map_err(|error| storage(&error))?;
-        *handle = Handle::Active(open_active(file, disk).map_err(|error| storage(&error))?);
+        let copy = || -> Result<Database, redb::Error> {
+            std::fs::copy(&self.path, &draft)?;
+            let file = open_file(&draft)?;
+            file.sync_all()?;
+            let database = open_active(file, disk)?;
+            drop_blocks_after(&database, self.last())?;
+            rename_synced(&draft, &self.path)?;
+            Ok(database)
+        };
+        let copied = catch_unwind(AssertUnwindSafe(copy))
+            .unwrap_or_else(|_| Err(redb::Error::Corrupted("redb panicked".into())));
+        *handle = Handle::Active(copied.map_err(|error| {
+            // Half a copy would only make a full disk fuller.
+            drop(std::fs::remove_file(&draft));
+            storage(&error)
+        })?);
         drop(handle);
         let acknowledged = self.last();
         self.reload()?;
@@ -321,8 +344,7 @@ impl Segment {
         let storage =
             |error: &dyn std::fmt::Display| LogError::storage("rewriting a segment", error);
         let draft = draft_of(&self.path);
-        drop(std::fs::remove_file(&draft));
-        let file = File::create_new(&draft).map_err(|error| storage(&error))?;
+        let file = create_file(&draft).map_err(|error| storage(&error))?;
         let database = open_active(file, disk).map_err(|error| storage(&error))?;
         set_about(&database, &[("first_seq", self.first.0)]).map_err(|error| storage(&error))?;
         let mut ids = HashMap::new();
@@ -357,11 +379,7 @@ impl Segment {
         let mut handle = write(&self.handle);
         *handle = Handle::Closed;
         rename_synced(&draft, &self.path).map_err(|error| storage(&error))?;
-        let database = Builder::new()
-            .set_cache_size(SEALED_CACHE)
-            .open_read_only(&self.path)
-            .map_err(|error| storage(&error))?;
-        *handle = Handle::Sealed(database);
+        *handle = open_for_reading(&self.path).map_err(|error| storage(&error))?;
         Ok(())
     }
 
@@ -390,7 +408,15 @@ pub(crate) fn damaged(path: &Path, position: &str, what: &dyn std::fmt::Display)
         position: position.to_owned(),
         what: what.to_string(),
         data: data.display().to_string(),
+        lost_from: None,
     }))
+}
+
+fn open_for_reading(path: &Path) -> Result<Handle, DatabaseError> {
+    let database = Builder::new()
+        .set_cache_size(SEALED_CACHE)
+        .open_read_only(path)?;
+    Ok(Handle::Sealed(database))
 }
 
 /// Runs what reads a file; a panic in it means that the file is not what redb wrote.

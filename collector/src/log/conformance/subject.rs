@@ -97,6 +97,7 @@ pub(in crate::log) fn refund(
             amount,
             currency: None,
         }),
+        has_new_id: false,
     }
 }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use super::ASIDE_FOLDER;
 use crate::clock::Clock;
+use crate::log::orders::OrderBook;
 use crate::log::record::Seq;
-use crate::log::segment::{self, Disk, Segment};
+use crate::log::segment::{self, Disk, RealDisk, Segment};
 use crate::log::{DEDUPE_WINDOW_MS, LogError};
 
 /// Behind a tail that was set aside nobody knows how far the seqs had got; so many are skipped.
 const ASIDE_GAP: u64 = 1 << 32;
+
 /// Opens what is there, and says which seq comes next.
 pub(super) fn open_segments(
     folder: &Path,
@@ -26,12 +28,21 @@ pub(super) fn open_segments(
     let mut next = Seq(1);
     let files = list_segments(folder)?;
     for (first, path) in sorted(files) {
-        let explained = aside.iter().any(|gap| (next..first).contains(gap));
-        if first != next && !explained {
+        if first > next && !aside.iter().any(|gap| (next..first).contains(gap)) {
             let what = format!("the records before it, from seq {next}, are missing");
-            return Err(segment::damaged(&path, "its start", &what));
+            return Err(lost(&path, "its start", what, next));
         }
         let segment = Segment::open(path, since, disk)?;
+        if first < next {
+            // Rotation made it and failed before anything was appended there.
+            if segment.last() < first && !segment.is_sealed() {
+                std::fs::remove_file(segment.path())
+                    .map_err(|error| LogError::storage("removing an empty segment", &error))?;
+                continue;
+            }
+            let what = format!("the segment before it reaches up to seq {}", next.0 - 1);
+            return Err(segment::damaged(segment.path(), "its start", &what));
+        }
         next = segment.last().next().max(first);
         segments.push(Arc::new(segment));
     }
@@ -47,9 +58,52 @@ pub(super) fn open_segments(
             "seq {reached} was acknowledged, but the log ends at seq {}",
             next.0 - 1
         );
-        return Err(segment::damaged(&path, "its end", &what));
+        return Err(lost(&path, "its end", what, next));
     }
     Ok((segments, next))
+}
+
+/// Records are missing around a segment that is itself sound.
+fn lost(path: &Path, position: &str, what: String, from: Seq) -> LogError {
+    match segment::damaged(path, position, &what) {
+        LogError::Damaged(mut damage) => {
+            damage.lost_from = Some(from);
+            LogError::Damaged(damage)
+        }
+        other => other,
+    }
+}
+
+/// Writes down that records are missing and that this is known, so that the log opens again.
+/// Returns the first seq of each gap. The mark is an empty file in the folder of segments that were
+/// set aside, under the name that the missing segment would have.
+///
+/// # Errors
+/// [`LogError::Damaged`] where something is damaged rather than missing.
+pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
+    let storage = |error: &dyn std::fmt::Display| LogError::storage("noting a loss", error);
+    let folder = data.join(super::LOG_FOLDER);
+    let aside = folder.join(ASIDE_FOLDER);
+    std::fs::create_dir_all(&aside).map_err(|error| storage(&error))?;
+    let orders = OrderBook::open(&data.join(super::ORDERS_FILE))?.cursor();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let mut gaps = Vec::new();
+    loop {
+        match open_segments(&folder, reached.max(orders), i64::MAX, &disk) {
+            Ok(_) => return Ok(gaps),
+            Err(LogError::Damaged(damage)) if damage.lost_from.is_some() => {
+                let from = damage.lost_from.unwrap_or_default();
+                let mark = aside.join(segment::file_name(from));
+                std::fs::File::create_new(&mark)
+                    .and_then(|mark| mark.sync_all())
+                    .and_then(|()| segment::sync_folder_of(&mark))
+                    .and_then(|()| segment::sync_folder_of(&aside))
+                    .map_err(|error| storage(&error))?;
+                gaps.push(from);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The segments of a folder by their first seq; drafts that a crash left behind are removed.

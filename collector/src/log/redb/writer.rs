@@ -1,5 +1,6 @@
 //! The writer thread: takes what has queued, decides it, commits it as one, answers it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -54,18 +55,28 @@ impl Writer {
                 };
             }
             self.commit(appends);
-            let active = self.inner.active();
-            let full = active.file_size() >= self.inner.rotate_bytes
-                || active.last().0 + 1 - active.first().0 >= self.inner.rotate_records;
-            if full || !rotations.is_empty() {
-                let rotated = self.rotate();
-                if let Err(error) = &rotated {
-                    tracing::error!(%error, "the log could not start a new segment; it goes on in the old one");
-                }
-                for answer in rotations {
-                    drop(answer.send(rotated.clone()));
-                }
-            }
+            self.rotate_if_due(rotations);
+        }
+    }
+
+    /// Starts a new segment where the active one is full or somebody asks for it. Never after a
+    /// failed commit: what is active then must be recovered first, and only what is active is.
+    fn rotate_if_due(&self, asked: Vec<Answer<()>>) {
+        let active = self.inner.active();
+        let full = active.file_size() >= self.inner.rotate_bytes
+            || active.last().0 + 1 - active.first().0 >= self.inner.rotate_records;
+        if !full && asked.is_empty() {
+            return;
+        }
+        let rotated = if self.inner.failing.load(Ordering::Acquire) {
+            Err(LogError::Unavailable)
+        } else {
+            self.rotate().inspect_err(|error| {
+                tracing::error!(%error, "the log could not start a new segment; it goes on in the old one");
+            })
+        };
+        for answer in asked {
+            drop(answer.send(rotated.clone()));
         }
     }
 
@@ -77,22 +88,35 @@ impl Writer {
         let started = Instant::now();
         let events: usize = appends.iter().map(|(batch, _)| batch.len()).sum();
         let (batches, answers): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
-        let outcomes = self.ensure_sound().and_then(|()| self.write(batches));
+        let outcomes = self
+            .ensure_sound()
+            .and_then(|()| self.write_guarded(batches));
         self.inner.queued.fetch_sub(events, Ordering::AcqRel);
-        match outcomes {
+        let outcomes = match outcomes {
             Ok(outcomes) => {
                 (self.inner.on_commit)(events, started.elapsed());
-                for (outcome, answer) in outcomes.into_iter().zip(answers) {
-                    // A caller that has gone away does not take its event with it.
-                    drop(answer.send(Ok(outcome)));
-                }
+                outcomes.into_iter().map(Ok).collect()
             }
-            Err(error) => {
-                for answer in answers {
-                    drop(answer.send(Err(error.clone())));
-                }
-            }
+            Err(error) => vec![Err(error); answers.len()],
+        };
+        for (outcome, answer) in outcomes.into_iter().zip(answers) {
+            // A caller that has gone away does not take its event with it.
+            drop(answer.send(outcome));
         }
+    }
+
+    /// Writes; a panic is a failed commit like any other, so that the thread lives on and says so.
+    fn write_guarded(
+        &mut self,
+        batches: Vec<Vec<Submission>>,
+    ) -> Result<Vec<Vec<Appended>>, LogError> {
+        catch_unwind(AssertUnwindSafe(|| self.write(batches))).unwrap_or_else(|_| {
+            self.inner.failing.store(true, Ordering::Release);
+            Err(LogError::storage(
+                "committing events",
+                &"the writer panicked",
+            ))
+        })
     }
 
     /// Decides and writes; nothing is known of the group unless this returns `Ok`.

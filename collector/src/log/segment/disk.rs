@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::ops::Bound;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,6 +77,27 @@ impl StorageBackend for AnyBackend {
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.0.query_lock_range(start, end)
     }
+}
+
+/// Makes a file anew, for this user alone.
+pub(super) fn create_file(path: &Path) -> std::io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true).mode(0o600);
+    options.open(path)
+}
+
+/// Brings a file to the state in which the disk has it: what a process that died left in the page
+/// cache is written, and what is clean there is forgotten. The cache may hold pages whose writing
+/// failed once, as clean; what is read next must be what power loss would leave.
+pub(crate) fn settle(file: &File) -> std::io::Result<()> {
+    file.sync_all()?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?;
+    Ok(())
 }
 
 pub(super) fn open_file(path: &Path) -> std::io::Result<File> {

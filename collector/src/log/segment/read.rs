@@ -161,11 +161,9 @@ impl Segment {
         })
     }
 
-    /// Checks what `scan` does not: that the ids on disk are those of the blocks.
+    /// Checks what `scan` does not: that the ids on disk of a sealed segment are those of
+    /// its blocks.
     pub(crate) fn check_ids(&self, ids: &HashMap<IdKey, Seq>) -> Result<(), LogError> {
-        if !self.is_sealed() {
-            return Ok(());
-        }
         let sorted = sort_ids(ids, self.first);
         let equal = self.read("its ids", |transaction| {
             let table = transaction.open_table(IDS)?;

@@ -22,8 +22,9 @@ const FILTER: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("filter_v1")
 
 /// Ids in one row of [`IDS`]: 6 KB, two pages.
 pub(super) const CHUNK_IDS: usize = 256;
-/// One id in a hundred costs a needless look-up; 9.6 bits an id.
-const FILTER_FALSE_POSITIVES: f64 = 0.01;
+/// One id in ten thousand costs a needless look-up; 19 bits an id. The writer asks each segment of the
+/// window for each event, so these add up.
+const FILTER_FALSE_POSITIVES: f64 = 0.0001;
 const FILTER_SEED: u128 = 0x6d69_7361_722d_6c6f_672d_6669_6c74_6572;
 
 pub(super) fn insert_blocks(
