@@ -4,7 +4,7 @@
 //! may lose the receipts of its last half second. Bounded: per workspace by `MAX_KEPT`, in memory
 //! by `MAX_WAITING`; past either, receipts are dropped and counted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -23,14 +23,18 @@ pub const FILE: &str = "rejected.redb";
 
 /// Key: [`place`]. Value: JSON of [`Rejected`].
 const REJECTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_v1");
+/// Key: workspace. Value: how many of its rejections are in [`REJECTED`].
+const COUNTS: TableDefinition<'_, u32, u64> = TableDefinition::new("rejected_counts_v1");
 /// Key: [`id_key`]. Value: the place of its newest rejection.
 const BY_ID: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_by_id_v1");
 
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Rejections kept in one workspace; the oldest go first.
-const MAX_KEPT: usize = 20_000;
+const MAX_KEPT: u64 = 20_000;
 /// Rejections that wait for the disk, in all workspaces.
 const MAX_WAITING: usize = 10_000;
+/// And the bytes of their bodies.
+const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
 /// How long they wait for company.
 const PAUSE: Duration = Duration::from_millis(500);
 const CACHE: usize = 8 * 1024 * 1024;
@@ -53,6 +57,13 @@ pub struct Rejected {
     pub body: Option<Personal>,
 }
 
+impl Rejected {
+    /// About how many bytes it takes.
+    fn size(&self) -> usize {
+        512 + self.body.as_ref().map_or(0, |body| body.0.len())
+    }
+}
+
 /// The store of rejected events.
 pub struct RejectedStore {
     shared: Arc<Shared>,
@@ -71,6 +82,8 @@ struct Shared {
 struct Waiting {
     /// By [`id_key`].
     rejected: HashMap<Vec<u8>, Arc<Rejected>>,
+    /// The sum of their sizes.
+    bytes: usize,
     /// Tells rejections of one instant apart.
     count: u64,
     closing: bool,
@@ -111,12 +124,16 @@ impl RejectedStore {
     /// Keeps a rejection; it can be found at once and is on disk soon.
     pub fn keep(&self, rejected: Rejected) {
         let mut waiting = lock(&self.shared.waiting);
-        if waiting.rejected.len() >= MAX_WAITING {
+        let size = rejected.size();
+        if waiting.rejected.len() >= MAX_WAITING || waiting.bytes + size > MAX_WAITING_BYTES {
             self.shared.metrics.dropped_receipts.inc();
             return;
         }
+        waiting.bytes += size;
         let key = id_key(rejected.workspace, &rejected.id);
-        waiting.rejected.insert(key, Arc::new(rejected));
+        if let Some(before) = waiting.rejected.insert(key, Arc::new(rejected)) {
+            waiting.bytes -= before.size();
+        }
         self.shared.wake.notify_one();
     }
 
@@ -203,6 +220,7 @@ impl Shared {
                 .is_some_and(|now| Arc::ptr_eq(now, rejected))
             {
                 waiting.rejected.remove(&key);
+                waiting.bytes -= rejected.size();
             }
         }
         if written.is_err() {
@@ -216,7 +234,8 @@ impl Shared {
         {
             let mut table = transaction.open_table(REJECTED)?;
             let mut places = transaction.open_table(BY_ID)?;
-            let mut workspaces = std::collections::BTreeSet::new();
+            let mut counts = transaction.open_table(COUNTS)?;
+            let mut added: BTreeMap<WorkspaceId, u64> = BTreeMap::new();
             for rejected in batch {
                 let count = {
                     let mut waiting = lock(&self.waiting);
@@ -231,33 +250,36 @@ impl Shared {
                     id_key(rejected.workspace, &rejected.id).as_slice(),
                     place.as_slice(),
                 )?;
-                workspaces.insert(rejected.workspace);
+                *added.entry(rejected.workspace).or_default() += 1;
             }
-            for workspace in workspaces {
-                self.prune(workspace, &mut table, &mut places)?;
+            for (workspace, added) in added {
+                let before = counts.get(workspace.0)?.map_or(0, |count| count.value());
+                let kept = self.prune(workspace, before + added, &mut table, &mut places)?;
+                counts.insert(workspace.0, kept)?;
             }
         }
         transaction.commit()?;
         Ok(())
     }
 
-    /// Drops what is too old or too much.
+    /// Drops what is too old or too much of the `kept` rows of a workspace; returns how many remain.
     fn prune(
         &self,
         workspace: WorkspaceId,
+        mut kept: u64,
         table: &mut redb::Table<'_, &[u8], &[u8]>,
         places: &mut redb::Table<'_, &[u8], &[u8]>,
-    ) -> Result<(), redb::Error> {
+    ) -> Result<u64, redb::Error> {
         let first = place(workspace, 0, 0);
         let old = place(workspace, self.clock.now().as_millis() - KEPT_MS, 0);
         let end = place(WorkspaceId(workspace.0 + 1), 0, 0);
         let mut doomed = Vec::new();
-        let kept = table.range(old.as_slice()..end.as_slice())?.count();
-        let surplus = kept.saturating_sub(MAX_KEPT);
-        let expired = table.range(first.as_slice()..old.as_slice())?;
-        let surplus = table.range(old.as_slice()..end.as_slice())?.take(surplus);
-        for row in expired.chain(surplus) {
+        for row in table.range(first.as_slice()..end.as_slice())? {
             let (place, value) = row?;
+            if place.value() >= old.as_slice() && kept <= MAX_KEPT {
+                break;
+            }
+            kept = kept.saturating_sub(1);
             doomed.push((place.value().to_vec(), value.value().to_vec()));
         }
         for (place, value) in doomed {
@@ -273,7 +295,7 @@ impl Shared {
                 places.remove(id.as_slice())?;
             }
         }
-        Ok(())
+        Ok(kept)
     }
 }
 
@@ -283,6 +305,7 @@ fn open_file(path: &Path) -> Result<Database, redb::Error> {
         let transaction = database.begin_write()?;
         transaction.open_table(REJECTED)?;
         transaction.open_table(BY_ID)?;
+        transaction.open_table(COUNTS)?;
         transaction.commit()?;
         Ok(database)
     };
@@ -398,5 +421,40 @@ mod tests {
         }
         let found = open().find(WorkspaceId(1), "a").unwrap().unwrap();
         assert_eq!(found.received_at, clock.now().as_millis() + 3);
+    }
+
+    #[test]
+    fn a_workspace_keeps_its_newest_rejections_and_memory_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FixedClock::new(Timestamp::from_millis(KEPT_MS * 2)));
+        let now = clock.now().as_millis();
+        let metrics = Metrics::default();
+        let open = || {
+            RejectedStore::open(folder.path(), Arc::clone(&clock) as _, metrics.clone()).unwrap()
+        };
+        let kept = i64::try_from(MAX_KEPT).unwrap();
+        let waiting = i64::try_from(MAX_WAITING).unwrap();
+        // Closing writes what waits, so that none is dropped here.
+        for start in (0..kept + waiting).step_by(MAX_WAITING) {
+            let store = open();
+            for number in start..start + waiting {
+                store.keep(rejected(&number.to_string(), now + number));
+            }
+        }
+        assert_eq!(metrics.dropped_receipts.get(), 0);
+        let store = open();
+        assert_eq!(store.find(WorkspaceId(1), "9999").unwrap(), None);
+        assert!(store.find(WorkspaceId(1), "10000").unwrap().is_some());
+        let large = Rejected {
+            body: Some(Personal("x".repeat(32 * 1024))),
+            ..rejected("large", now)
+        };
+        for number in 0..MAX_WAITING {
+            store.keep(Rejected {
+                id: format!("large{number}"),
+                ..large.clone()
+            });
+        }
+        assert!(metrics.dropped_receipts.get() > 0);
     }
 }
