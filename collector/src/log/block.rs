@@ -8,10 +8,12 @@
 //! compress and because a restart reads them alone. The checksum (XXH3-64, seeded with the first
 //! seq so that a block in the wrong place is found) covers everything else.
 
+use std::cell::RefCell;
 use std::hash::Hasher as _;
 
 use shared::ids::EventId;
 use twox_hash::XxHash3_64;
+use zstd::bulk::Decompressor;
 
 use super::record::{Entry, Record, Seq, WorkspaceId};
 
@@ -182,12 +184,24 @@ impl<'a> Block<'a> {
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, BadBlock> {
+    thread_local! {
+        // Its tables cost more to make than a small block to unpack.
+        static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> =
+            RefCell::new(Decompressor::new().ok());
+    }
     // The frame tells its own size, since the writer compressed it in one go.
-    let size = zstd::bulk::Decompressor::upper_bound(packed).unwrap_or(MAX_UNPACKED);
+    let size = Decompressor::upper_bound(packed).unwrap_or(MAX_UNPACKED);
     if size > MAX_UNPACKED {
         return Err(BadBlock("the block claims to be larger than any block"));
     }
-    zstd::bulk::decompress(packed, size).map_err(|_| BadBlock("the block does not decompress"))
+    DECOMPRESSOR.with_borrow_mut(|decompressor| {
+        let decompressor = decompressor
+            .as_mut()
+            .ok_or(BadBlock("there is no memory to decompress it in"))?;
+        decompressor
+            .decompress(packed, size)
+            .map_err(|_| BadBlock("the block does not decompress"))
+    })
 }
 
 fn checksum(first: Seq, block: &[u8]) -> u64 {
