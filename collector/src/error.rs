@@ -35,10 +35,15 @@ pub enum ApiError {
     PurchasesNotAllowed,
     NotFound,
     UnknownReceipt,
-    UnknownOrder,
+    /// A refund of an order that is not known.
+    UnknownOrder(Rejection),
     MethodNotAllowed,
     BodyTimeout,
-    OrderConflict(Vec<&'static str>),
+    /// An order that is on record with other content in `fields`.
+    OrderConflict {
+        rejection: Rejection,
+        fields: Vec<&'static str>,
+    },
     BodyTooLarge {
         limit: usize,
     },
@@ -79,10 +84,10 @@ impl ApiError {
             Self::PurchasesNotAllowed => (S::FORBIDDEN, "purchases_not_allowed"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),
             Self::UnknownReceipt => (S::NOT_FOUND, "unknown_receipt"),
-            Self::UnknownOrder => (S::NOT_FOUND, "unknown_order"),
+            Self::UnknownOrder(rejection) => (S::NOT_FOUND, rejection.code),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
-            Self::OrderConflict(_) => (S::CONFLICT, ORDER_CONFLICT),
+            Self::OrderConflict { rejection, .. } => (S::CONFLICT, rejection.code),
             Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::TooManyEvents => (S::PAYLOAD_TOO_LARGE, "too_many_events"),
             Self::UnsupportedMediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
@@ -130,19 +135,16 @@ impl ApiError {
             Self::UnknownReceipt => "no event with this id was received in this workspace, or its rejection is older \
                                      than 30 days"
                 .into(),
-            Self::UnknownOrder => "no server has sent a purchase with this orderId: send the purchase first".into(),
             Self::MethodNotAllowed => "this path takes another method: see /openapi.json".into(),
             Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
-            Self::OrderConflict(fields) => format!(
-                "this order is on record with a different {}: an order is sent once, corrections are refunds",
-                fields.join(", ")
-            ),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),
             Self::TooManyEvents => {
                 format!("a batch takes at most {} events: split it", shared::limits::MAX_BATCH_EVENTS)
             }
             Self::UnsupportedEncoding => "send the body plain or with `Content-Encoding: gzip`".into(),
-            Self::Rejected(rejection) => rejection.message.clone(),
+            Self::Rejected(rejection)
+            | Self::UnknownOrder(rejection)
+            | Self::OrderConflict { rejection, .. } => rejection.message.clone(),
             Self::InvalidParameter { message, .. } => message.clone(),
             Self::RateLimited { retry_after, .. } => format!("too many requests with this key: wait {retry_after} s"),
             Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
@@ -154,9 +156,10 @@ impl ApiError {
 
     fn field(&self) -> Option<String> {
         match self {
-            Self::Rejected(rejection) => rejection.field.clone(),
+            Self::Rejected(rejection)
+            | Self::UnknownOrder(rejection)
+            | Self::OrderConflict { rejection, .. } => rejection.field.clone(),
             Self::InvalidParameter { name, .. } => Some((*name).to_owned()),
-            Self::OrderConflict(fields) => fields.first().map(|field| (*field).to_owned()),
             _ => None,
         }
     }
@@ -179,7 +182,7 @@ impl ApiError {
         let (status, code) = self.kind();
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
-        if let Self::OrderConflict(fields) = &self {
+        if let Self::OrderConflict { fields, .. } = &self {
             body.error.fields = Some(fields.iter().map(|field| (*field).to_owned()).collect());
         }
         body.id = id;
@@ -209,9 +212,6 @@ impl ApiError {
         response
     }
 }
-
-/// The code of an order that is known with other content.
-pub const ORDER_CONFLICT: &str = "order_conflict";
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::body::{self, Media};
 use crate::client_address::{Peer, client_address};
-use crate::error::{ApiError, ORDER_CONFLICT};
+use crate::error::ApiError;
 use crate::log::decide::RefundAsk;
 use crate::log::record::{Address, Client, Entry, Fact, Personal, Source, items_text};
 use crate::log::{Appended, Refusal, Submission};
@@ -36,8 +36,9 @@ const CLASSIFYING_HEADERS: [&str; 5] = ["sec-purpose", "purpose", "x-purpose", "
 /// Of a header so many bytes are kept.
 const MAX_HEADER_BYTES: usize = 1_024;
 
-/// The code of a purchase that is on record with other content, and of an unknown order.
+/// The codes of an unknown order, and of one that is on record with other content.
 const UNKNOWN_ORDER: &str = "unknown_order";
+const ORDER_CONFLICT: &str = "order_conflict";
 
 /// A request whose body has been read.
 pub struct Incoming {
@@ -181,13 +182,16 @@ impl Incoming {
                 Json(EventAnswer::duplicate(id, seq.to_string())).into_response()
             }
             Some(Appended::Conflict { fields }) => {
-                let error = ApiError::OrderConflict(fields.clone());
-                self.keep_rejected(app, caller, &as_sent, rejection, &conflict(&fields));
-                error.with_id(as_sent)
+                let reason = conflict(&fields);
+                self.keep_rejected(app, caller, &as_sent, rejection, &reason);
+                let rejection = reason;
+                ApiError::OrderConflict { rejection, fields }.with_id(as_sent)
             }
             Some(Appended::Refused(refusal)) => {
                 let (error, reason) = match refusal {
-                    Refusal::UnknownOrder => (ApiError::UnknownOrder, unknown_order()),
+                    Refusal::UnknownOrder => {
+                        (ApiError::UnknownOrder(unknown_order()), unknown_order())
+                    }
                     Refusal::Invalid(reason) => (ApiError::Rejected(reason.clone()), reason),
                 };
                 self.keep_rejected(app, caller, &as_sent, rejection, &reason);
