@@ -113,6 +113,8 @@ pub(crate) struct Staged<'a, K> {
     pub(crate) entries: Vec<Entry>,
     pub(crate) ids: HashMap<IdKey, Seq>,
     pub(crate) orders: HashMap<OrderKey, OrderState>,
+    /// What the append that is being decided has replaced among the orders.
+    replaced: Vec<(OrderKey, Option<OrderState>)>,
 }
 
 impl<'a, K: Known> Staged<'a, K> {
@@ -124,11 +126,41 @@ impl<'a, K: Known> Staged<'a, K> {
             entries: Vec::new(),
             ids: HashMap::new(),
             orders: HashMap::new(),
+            replaced: Vec::new(),
+        }
+    }
+
+    /// Decides the submissions of one append: all of them are staged, or, where something could not
+    /// be looked up, none.
+    pub(crate) fn decide_all(&mut self, batch: Vec<Submission>) -> Result<Vec<Appended>, LogError> {
+        let staged = self.entries.len();
+        self.replaced.clear();
+        let outcomes: Result<Vec<_>, _> = batch
+            .into_iter()
+            .map(|submission| self.decide(submission))
+            .collect();
+        if outcomes.is_err() {
+            self.take_back(staged);
+        }
+        outcomes
+    }
+
+    /// Forgets the entries from `staged` on and what they changed.
+    fn take_back(&mut self, staged: usize) {
+        for entry in self.entries.drain(staged..) {
+            self.ids.remove(&(entry.workspace, entry.id));
+            self.next = Seq(self.next.0 - 1);
+        }
+        while let Some((key, before)) = self.replaced.pop() {
+            match before {
+                Some(state) => drop(self.orders.insert(key, state)),
+                None => drop(self.orders.remove(&key)),
+            }
         }
     }
 
     /// Decides one submission and stages it where it is new.
-    pub(crate) fn decide(&mut self, submission: Submission) -> Result<Appended, LogError> {
+    fn decide(&mut self, submission: Submission) -> Result<Appended, LogError> {
         let Submission {
             mut entry,
             asked,
@@ -197,7 +229,10 @@ impl<'a, K: Known> Staged<'a, K> {
         let seq = self.next;
         self.next = seq.next();
         self.ids.insert(id, seq);
-        self.orders.extend(order);
+        if let Some((key, state)) = order {
+            let before = self.orders.insert(key.clone(), state);
+            self.replaced.push((key, before));
+        }
         self.entries.push(entry);
         Ok(Appended::Tracked { seq })
     }
@@ -394,5 +429,52 @@ impl Digests {
                 entry.message_id.as_deref().unwrap_or("").as_bytes(),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::conformance::subject::{purchase, refund, track};
+
+    /// Knows nothing, and cannot look up one order.
+    struct Unreadable(&'static str);
+
+    impl Known for Unreadable {
+        fn id(&self, _: &IdKey) -> Result<Option<Seq>, LogError> {
+            Ok(None)
+        }
+
+        fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
+            if key.order_id == self.0 {
+                Err(LogError::Unavailable)
+            } else {
+                Ok(None)
+            }
+        }
+
+        fn workspace_key(&self, _: WorkspaceId) -> Result<WorkspaceKey, LogError> {
+            Ok(WorkspaceKey([1; 32]))
+        }
+    }
+
+    #[test]
+    fn an_append_that_cannot_be_decided_leaves_no_trace_among_the_others() {
+        let known = Unreadable("lost");
+        let mut staged = Staged::new(&known, Seq(1));
+        staged
+            .decide_all(vec![track(1), purchase(2, "a", 100)])
+            .unwrap();
+        let bad = vec![
+            track(3),
+            purchase(4, "b", 100),
+            refund(5, "a", "r", None),
+            purchase(6, "lost", 100),
+        ];
+        assert!(staged.decide_all(bad.clone()).is_err());
+        let next = staged.decide_all(bad[..3].to_vec()).unwrap();
+        let tracked = |seq| Appended::Tracked { seq: Seq(seq) };
+        assert_eq!(next, [tracked(3), tracked(4), tracked(5)]);
+        assert_eq!((staged.entries.len(), staged.ids.len()), (5, 5));
     }
 }

@@ -52,10 +52,7 @@ impl MemoryLog {
         }
         let first = Seq(state.records.len() as u64 + 1);
         let mut staged = Staged::new(&*state, first);
-        let outcomes = batch
-            .into_iter()
-            .map(|submission| staged.decide(submission))
-            .collect::<Result<_, _>>()?;
+        let outcomes = staged.decide_all(batch)?;
         let Staged {
             entries,
             ids,

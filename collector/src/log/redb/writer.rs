@@ -21,6 +21,9 @@ const MAX_BLOCK_RECORDS: usize = 1_000;
 const MAX_BLOCK_BYTES: usize = 512 * 1024;
 /// After a failed commit the store is opened again at most this often.
 const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
+/// What became of one append.
+type Outcome = Result<Vec<Appended>, LogError>;
+
 /// The thread that commits.
 pub(super) struct Writer {
     pub(super) inner: Arc<Inner>,
@@ -95,7 +98,7 @@ impl Writer {
         let outcomes = match outcomes {
             Ok(outcomes) => {
                 (self.inner.on_commit)(events, started.elapsed());
-                outcomes.into_iter().map(Ok).collect()
+                outcomes
             }
             Err(error) => vec![Err(error); answers.len()],
         };
@@ -106,10 +109,7 @@ impl Writer {
     }
 
     /// Writes; a panic is a failed commit like any other, so that the thread lives on and says so.
-    fn write_guarded(
-        &mut self,
-        batches: Vec<Vec<Submission>>,
-    ) -> Result<Vec<Vec<Appended>>, LogError> {
+    fn write_guarded(&mut self, batches: Vec<Vec<Submission>>) -> Result<Vec<Outcome>, LogError> {
         catch_unwind(AssertUnwindSafe(|| self.write(batches))).unwrap_or_else(|_| {
             self.inner.failing.store(true, Ordering::Release);
             Err(LogError::storage(
@@ -119,20 +119,16 @@ impl Writer {
         })
     }
 
-    /// Decides and writes; nothing is known of the group unless this returns `Ok`.
-    fn write(&mut self, batches: Vec<Vec<Submission>>) -> Result<Vec<Vec<Appended>>, LogError> {
+    /// Decides and writes; nothing is known of the group unless this returns `Ok`. An append that
+    /// could not be decided fails by itself.
+    fn write(&mut self, batches: Vec<Vec<Submission>>) -> Result<Vec<Outcome>, LogError> {
         let inner = Arc::clone(&self.inner);
         let active = inner.active();
         let mut staged = Staged::new(&*inner, active.last().next());
         let outcomes = batches
             .into_iter()
-            .map(|batch| {
-                batch
-                    .into_iter()
-                    .map(|submission| staged.decide(submission))
-                    .collect()
-            })
-            .collect::<Result<_, _>>()?;
+            .map(|batch| staged.decide_all(batch))
+            .collect();
         let Staged {
             entries,
             ids,
