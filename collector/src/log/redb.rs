@@ -123,7 +123,8 @@ impl RedbLog {
     /// Opens the log of a data folder, recovers what a crash left, and starts the writer.
     ///
     /// # Errors
-    /// [`LogError::Damaged`] when synced data is not what was written: nothing is changed then.
+    /// [`LogError::Damaged`] when synced data is not what was written. A file that was closed in order
+    /// has not been written to then; one that a crash left may have been repaired as far as it goes.
     pub fn open(options: Options) -> Result<Self, LogError> {
         let Options {
             data,
