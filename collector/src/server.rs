@@ -1,7 +1,7 @@
 //! The HTTP server: an accept loop with limits. `life` runs it as `misar serve`.
 //!
 //! Own loop rather than `axum::serve`, because that one never closes a connection that is silent or
-//! drips its header (measured, `anchors/dependencies.md`, 15).
+//! drips its header (measured, in the survey of crates that the design rests on).
 
 mod life;
 mod patient;

@@ -22,7 +22,7 @@ const CODEC: u8 = 1;
 const HEADER: usize = 1 + 4 + 8 + 8;
 const ID_BYTES: usize = 20;
 /// Level 1: levels 3 and 9 gain 0–8 % on JSON events and cost up to 8 times as much (measured,
-/// `anchors/dependencies.md`, 23).
+/// in the survey of crates that the design rests on).
 const ZSTD_LEVEL: i32 = 1;
 /// No block unpacks to more than this; more is damage. 1,000 events of at most 32 KB and slack.
 const MAX_UNPACKED: usize = 256 * 1024 * 1024;

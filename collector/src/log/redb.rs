@@ -58,7 +58,7 @@ pub struct Options {
     /// a log that ends before has lost acknowledged events.
     pub reached: Seq,
     /// A segment rotates when its file has this size, bytes. A restart checks all of the last one,
-    /// at about 2.3 s per GB (measured, `anchors/collectors.md`, 4).
+    /// at about 2.3 s per GB (measured, in the survey of stores that the design rests on).
     pub rotate_bytes: u64,
     /// A segment rotates when it holds this many records; their ids are in memory, 56 bytes each.
     pub rotate_records: u64,

@@ -16,7 +16,7 @@ use crate::log::{Appended, LogError, Submission};
 /// A commit takes no more than about this many bytes of entries, so that nobody waits for long.
 const MAX_GROUP_BYTES: usize = 16 * 1024 * 1024;
 /// A block holds at most this many entries and about this many bytes: small enough to read one
-/// record cheaply, large enough to compress well (measured, `anchors/dependencies.md`, 23).
+/// record cheaply, large enough to compress well (measured, in the survey of crates that the design rests on).
 const MAX_BLOCK_RECORDS: usize = 1_000;
 const MAX_BLOCK_BYTES: usize = 512 * 1024;
 /// After a failed commit the store is opened again at most this often.
