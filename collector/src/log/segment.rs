@@ -131,22 +131,13 @@ impl Segment {
         if std::fs::metadata(path).map_err(|error| bad(&error))?.len() == 0 {
             return Err(damaged(path, "its header", &"the file is empty"));
         }
-        let opened = guarded(path, "its header", || {
-            Ok(Builder::new()
-                .set_cache_size(SEALED_CACHE)
-                .open_read_only(path))
-        })?;
-        let database = match opened {
-            Ok(database) => database,
+        let opened = guarded(path, "its header", || Ok(open_for_reading(path)))?;
+        let handle = match opened {
+            Ok(handle) => handle,
             Err(DatabaseError::RepairAborted) => return Ok(None),
             Err(error) => return Err(bad(&error)),
         };
-        let segment = Self::new(
-            path.to_owned(),
-            first,
-            Handle::Sealed(database),
-            Ids::Memory(HashMap::new()),
-        );
+        let segment = Self::new(path.to_owned(), first, handle, Ids::Memory(HashMap::new()));
         let Some((last, last_received, filter)) =
             segment.read("its seal", |transaction| read_seal(transaction, since))?
         else {
@@ -396,6 +387,11 @@ impl Segment {
 
 /// The error of a damaged file, with what to do about it.
 pub(crate) fn damaged(path: &Path, position: &str, what: &dyn std::fmt::Display) -> LogError {
+    LogError::Damaged(Box::new(damage(path, position, what)))
+}
+
+/// What is wrong with a file, and where.
+pub(crate) fn damage(path: &Path, position: &str, what: &dyn std::fmt::Display) -> Damage {
     let name = path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -403,13 +399,13 @@ pub(crate) fn damaged(path: &Path, position: &str, what: &dyn std::fmt::Display)
         .parent()
         .and_then(Path::parent)
         .unwrap_or(Path::new("."));
-    LogError::Damaged(Box::new(Damage {
+    Damage {
         segment: name,
         position: position.to_owned(),
         what: what.to_string(),
         data: data.display().to_string(),
         lost_from: None,
-    }))
+    }
 }
 
 fn open_for_reading(path: &Path) -> Result<Handle, DatabaseError> {

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::log::orders::OrderBook;
 use crate::log::record::Seq;
 use crate::log::segment::{self, Disk, RealDisk, Segment};
-use crate::log::{DEDUPE_WINDOW_MS, LogError};
+use crate::log::{DEDUPE_WINDOW_MS, Damage, LogError};
 
 /// Behind a tail that was set aside nobody knows how far the seqs had got; so many are skipped.
 const ASIDE_GAP: u64 = 1 << 32;
@@ -65,13 +65,10 @@ pub(super) fn open_segments(
 
 /// Records are missing around a segment that is itself sound.
 fn lost(path: &Path, position: &str, what: String, from: Seq) -> LogError {
-    match segment::damaged(path, position, &what) {
-        LogError::Damaged(mut damage) => {
-            damage.lost_from = Some(from);
-            LogError::Damaged(damage)
-        }
-        other => other,
-    }
+    LogError::Damaged(Box::new(Damage {
+        lost_from: Some(from),
+        ..segment::damage(path, position, &what)
+    }))
 }
 
 /// Writes down that records are missing and that this is known, so that the log opens again.
@@ -91,8 +88,10 @@ pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
     loop {
         match open_segments(&folder, reached.max(orders), i64::MAX, &disk) {
             Ok(_) => return Ok(gaps),
-            Err(LogError::Damaged(damage)) if damage.lost_from.is_some() => {
-                let from = damage.lost_from.unwrap_or_default();
+            Err(LogError::Damaged(damage)) => {
+                let Some(from) = damage.lost_from else {
+                    return Err(LogError::Damaged(damage));
+                };
                 let mark = aside.join(segment::file_name(from));
                 std::fs::File::create_new(&mark)
                     .and_then(|mark| mark.sync_all())

@@ -130,18 +130,18 @@ impl Writer {
             .map(|batch| staged.decide_all(batch))
             .collect();
         let Staged {
-            entries,
-            ids,
-            orders,
-            ..
+            entries, orders, ..
         } = staged;
         if entries.is_empty() {
             return Ok(outcomes);
         }
         let first = active.last().next();
         let blocks = self.pack(first, &entries)?;
-        let mut ids: Vec<(IdKey, Seq)> = ids.into_iter().collect();
-        ids.sort_unstable_by_key(|(_, seq)| *seq);
+        let ids: Vec<(IdKey, Seq)> = entries
+            .iter()
+            .zip(first.0..)
+            .map(|(entry, seq)| ((entry.workspace, entry.id), Seq(seq)))
+            .collect();
         let last_received = entries
             .iter()
             .map(|entry| entry.received_at.as_millis())
