@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
@@ -15,6 +15,7 @@ use shared::api_key::{ApiKey, KeyError, KeyKind, Scope, kind_of};
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::locks::{read, write};
 use crate::meta::Key;
 
 /// Requests per second of a public key, and how many may come at once, unless it was made with
@@ -268,19 +269,14 @@ impl Rates {
     }
 
     fn limiter(&self, id: &str, rate: u32, burst: u32) -> Arc<Limiter> {
-        if let Some(limiter) = self
-            .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-        {
+        if let Some(limiter) = read(&self.0).get(id) {
             return Arc::clone(limiter);
         }
         let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(rate)).allow_burst(at_least_one(burst));
         let limiter =
             Arc::new(RateLimiter::direct(quota).with_middleware::<StateInformationMiddleware>());
-        let mut limiters = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut limiters = write(&self.0);
         Arc::clone(limiters.entry(id.to_owned()).or_insert(limiter))
     }
 }

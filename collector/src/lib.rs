@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod folder;
+mod locks;
 pub mod server;
 
 pub mod router;

@@ -15,7 +15,7 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
@@ -24,6 +24,7 @@ use shared::api_key::ApiKey;
 use shared::time::Timestamp;
 
 use crate::clock::Clock;
+use crate::locks::{lock, read, write};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{Seq, WorkspaceId};
 use crate::log::redb::LOG_FOLDER;
@@ -366,15 +367,15 @@ impl Meta {
     }
 
     fn known(&self) -> RwLockReadGuard<'_, Known> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner)
+        read(&self.known)
     }
 
     fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
-        self.known.write().unwrap_or_else(PoisonError::into_inner)
+        write(&self.known)
     }
 
     fn lock_database(&self) -> MutexGuard<'_, Option<Database>> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.database)
     }
 }
 

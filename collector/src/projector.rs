@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::locks::lock;
 use crate::log::Log;
 use crate::log::record::Seq;
 use crate::views::{FOLD_RECORDS, ViewError, Views, next_batch};
@@ -154,11 +155,7 @@ impl Projector {
     /// [`ViewError`] where the last folds could not be made or synced; the next start makes up for
     /// them. The views are closed all the same.
     pub async fn close(&self) -> Result<(), ViewError> {
-        let follower = self
-            .follower
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let follower = lock(&self.follower).take();
         let Some(follower) = follower else {
             return Ok(());
         };
@@ -251,7 +248,7 @@ async fn follow(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
 impl Shared {
     /// Folds the next records, if any.
     fn step(&self) -> Result<Step, ViewError> {
-        let _folding = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
+        let _folding = lock(&self.folding);
         let committed = *self.log.committed().borrow();
         let records = next_batch(&*self.log, self.views.cursor())?;
         let Some(oldest) = records.first() else {
@@ -338,7 +335,7 @@ impl Shared {
             }
             // The long sync now, so that the one that folding waits for is short.
             draft.make_durable()?;
-            let folding = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
+            let folding = lock(&self.folding);
             folded += draft.catch_up(&*self.log, self.views.cursor(), &stop, progress)?;
             draft.make_durable()?;
             Ok((folded, folding))

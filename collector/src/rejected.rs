@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use shared::ids::EventId;
 
 use crate::clock::Clock;
+use crate::locks::lock;
 use crate::log::record::{Personal, WorkspaceId};
 use crate::metrics::Metrics;
 
@@ -333,10 +334,6 @@ fn id_key(workspace: WorkspaceId, id: &str) -> Vec<u8> {
         Err(_) => key.extend_from_slice(id.as_bytes()),
     }
     key
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -19,13 +19,14 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadOnlyDatabase, ReadTransaction,
     ReadableDatabase, ReadableTable, TableDefinition,
 };
 
+use crate::locks::{lock, read, write};
 use crate::log::decide::WorkspaceKeys;
 use crate::log::record::{Record, Seq, WorkspaceId};
 use crate::log::segment::sync_folder_of;
@@ -331,7 +332,7 @@ impl Views {
         &self,
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<Result<T, redb::Error>, ViewError> {
-        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        let file = read(&self.file);
         file.as_ref().map(work).ok_or(ViewError::Closed)
     }
 
@@ -520,13 +521,4 @@ fn remove(path: &Path) -> Result<(), ViewError> {
 
 fn storage(doing: &'static str) -> impl Fn(std::io::Error) -> ViewError {
     move |error| ViewError::Storage(format!("{doing}: {error}"))
-}
-
-/// A thread that panicked leaves nothing half done here: redb drops its transaction.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 //! implementation and so that tests have an oracle. Keeps every promise but durability.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use shared::ids::EventId;
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use super::block::IdKey;
 use super::decide::{Known, OrderKey, OrderState, Staged, WorkspaceKey, WorkspaceKeys};
 use super::record::{Record, Seq, WorkspaceId};
 use super::{Appended, Health, Later, Log, LogError, Submission};
+use crate::locks::lock;
 
 /// The log in memory. Remembers ids for as long as it lives.
 pub struct MemoryLog {
@@ -42,7 +43,7 @@ impl MemoryLog {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn append_now(&self, batch: Vec<Submission>) -> Result<Vec<Appended>, LogError> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::LogError;
 use super::decide::{OrderKey, OrderState};
 use super::record::Seq;
 use super::segment::{draft_of, rename_synced, settle};
+use crate::locks::lock;
 
 /// Key: see [`key_bytes`]. Value: postcard of [`OrderState`].
 const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("orders_v1");
@@ -286,8 +287,4 @@ fn key_bytes(key: &OrderKey) -> Vec<u8> {
     bytes.push(u8::from(key.verified));
     bytes.extend_from_slice(key.order_id.as_bytes());
     bytes
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use super::verify::{self, Report};
 use super::{Appended, Health, Later, Log, LogError, Submission};
 use crate::clock::{Clock, SystemClock};
 
+use crate::locks::{lock, read, write};
 pub use start::accept_loss;
 pub(crate) use start::{list_segments, sorted};
 use start::{open_segments, remembered_since};
@@ -208,7 +209,7 @@ impl RedbLog {
     }
 
     fn send(&self, command: Command) -> Result<(), LogError> {
-        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+        let queue = read(&self.queue);
         queue
             .as_ref()
             .and_then(|queue| queue.send(command).ok())
@@ -283,11 +284,7 @@ impl Log for RedbLog {
     fn health(&self) -> Health {
         let writer = lock(&self.writer);
         let dead = writer.as_ref().is_some_and(JoinHandle::is_finished);
-        let closed = self
-            .queue
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none();
+        let closed = read(&self.queue).is_none();
         if closed || dead || self.inner.failing.load(Ordering::Acquire) {
             Health::Failing
         } else if self.queued() >= MAX_QUEUED {
@@ -303,12 +300,7 @@ impl Log for RedbLog {
 
     fn close(&self) -> Later<'_, Result<(), LogError>> {
         // The writer ends when its queue does, the sealer when the writer has gone.
-        drop(
-            self.queue
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(write(&self.queue).take());
         let threads = [lock(&self.writer).take(), lock(&self.sealer).take()];
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
@@ -329,12 +321,7 @@ impl Log for RedbLog {
 
 impl Drop for RedbLog {
     fn drop(&mut self) {
-        drop(
-            self.queue
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(write(&self.queue).take());
         for thread in [lock(&self.writer).take(), lock(&self.sealer).take()]
             .into_iter()
             .flatten()
@@ -348,14 +335,14 @@ impl Drop for RedbLog {
 
 impl Inner {
     fn active(&self) -> Arc<Segment> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = read(&self.segments);
         // `open` makes the first and nothing removes the last.
         Arc::clone(segments.last().expect("a log has an active segment"))
     }
 
     /// Makes sure that the last segment is one that can be appended to, with `next` behind it.
     fn ensure_active(&self, next: Seq) -> Result<(), LogError> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = read(&self.segments);
         let usable = segments
             .last()
             .is_some_and(|last| !last.is_sealed() && last.last().next() == next);
@@ -369,22 +356,19 @@ impl Inner {
 
     fn push_active(&self, next: Seq) -> Result<(), LogError> {
         let active = Segment::create(&self.folder, next, &self.disk)?;
-        self.segments
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::new(active));
+        write(&self.segments).push(Arc::new(active));
         Ok(())
     }
 
     fn segments_from(&self, from: Seq) -> Vec<Arc<Segment>> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = read(&self.segments);
         let start =
             segments.partition_point(|segment| segment.last() < from && segment.first() < from);
         segments[start..].to_vec()
     }
 
     fn segments_newest_first(&self) -> Vec<Arc<Segment>> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = read(&self.segments);
         segments.iter().rev().cloned().collect()
     }
 
@@ -432,7 +416,7 @@ impl Inner {
 
     /// All but the active one.
     fn closed_segments(&self) -> Vec<Arc<Segment>> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = read(&self.segments);
         segments[..segments.len().saturating_sub(1)].to_vec()
     }
 
@@ -465,7 +449,7 @@ impl Inner {
 impl Known for Inner {
     fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
         let since = remembered_since(&*self.clock);
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segments = read(&self.segments);
         for segment in segments
             .iter()
             .rev()
@@ -494,8 +478,4 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .name(name.to_owned())
         .spawn(run)
         .map_err(|error| LogError::storage("starting a thread", &error))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock};
 
 use fastbloom::BloomFilter;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
@@ -24,6 +24,7 @@ use super::block::{IdKey, Packer};
 use super::record::{Record, Seq};
 use super::{Damage, LogError};
 
+use crate::locks::{read, write};
 pub use disk::{Disk, RealDisk};
 use disk::{SEALED_CACHE, create_file, open_active, open_file};
 pub(crate) use disk::{draft_of, file_name, first_of, rename_synced, settle, sync_folder_of};
@@ -423,13 +424,4 @@ fn guarded<T>(
 ) -> Result<T, LogError> {
     catch_unwind(AssertUnwindSafe(look))
         .unwrap_or_else(|_| Err(damaged(path, part, &"redb could not make sense of it")))
-}
-
-// A poisoned lock is taken over: the data behind it is replaced whole, never half changed.
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
