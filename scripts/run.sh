@@ -90,7 +90,8 @@ status_of() {
 
 # Every call is one shell line, and names the ids that it needs: each works on its own, in this order.
 print_calls() {
-  local id now auth json
+  local id now auth json link
+  link=$("$misar" link --data "$MISAR_DATA") || link='none: the message above says why'
   id=$(new_uuid)
   now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   auth="-H 'Authorization: Bearer $key'"
@@ -100,6 +101,8 @@ print_calls() {
 misar is ready at $url (API: $url/openapi.json · metrics: $url/metrics)
 Its data is in $MISAR_DATA, this secret key in $key_file:
   $key
+Live page: $link
+  (it lets one browser in, once; \`misar link\` prints another)
 Ctrl-C stops it; the next ./dev run goes on with the same data and key.
 
 # An event. 200 means that it is on disk.

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::auth::Rates;
 use crate::body::MAX_BODIES_KB;
+use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
+use crate::live::MAX_READERS;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::Report;
@@ -20,6 +21,7 @@ use crate::meta::{Meta, MetaError};
 use crate::metrics::{Gauges, Metrics};
 use crate::projector::Projector;
 use crate::rejected::RejectedStore;
+use crate::session::Codes;
 use crate::views::{self, ViewError, Views};
 
 /// Requests that may be in work; more are refused at once with 503.
@@ -35,14 +37,20 @@ pub struct App {
     pub metrics: Metrics,
     pub clock: Arc<dyn Clock>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Where pages and mails reach this server.
+    pub public_url: PublicUrl,
     pub(crate) rates: Rates,
     /// Memory for bodies, in kilobytes.
     pub(crate) body_memory: Arc<Semaphore>,
     in_work: Arc<Semaphore>,
+    /// Of the links to the live page.
+    pub(crate) codes: Codes,
+    live_readers: Arc<Semaphore>,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<RedbLog>,
     data: PathBuf,
-    draining: AtomicBool,
+    /// True once this node goes away.
+    draining: watch::Sender<bool>,
 }
 
 /// Why a collector could not be opened.
@@ -64,6 +72,7 @@ impl App {
     pub fn open(
         data: &Path,
         trusted_proxies: Vec<IpNet>,
+        public_url: PublicUrl,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let metrics = Metrics::default();
@@ -88,12 +97,15 @@ impl App {
             metrics,
             clock,
             trusted_proxies,
+            public_url,
             rates: Rates::default(),
             body_memory: Arc::new(Semaphore::new(MAX_BODIES_KB)),
             in_work: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            codes: Codes::default(),
+            live_readers: Arc::new(Semaphore::new(MAX_READERS)),
             durable,
             data: data.to_owned(),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
         })
     }
 
@@ -107,7 +119,7 @@ impl App {
 
     /// Whether events are taken now, and else why not.
     pub fn readiness(&self) -> Result<(), &'static str> {
-        if self.draining.load(Ordering::Acquire) {
+        if *self.draining.borrow() {
             return Err("stopping");
         }
         match self.log.health() {
@@ -117,9 +129,31 @@ impl App {
         }
     }
 
-    /// Says to load balancers that this node goes away.
+    /// Says to load balancers that this node goes away, and ends the live streams: they would hold
+    /// the stop.
     pub fn start_draining(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.draining.send_replace(true);
+    }
+
+    /// True once this node goes away, and a wake-up for whoever must end then.
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
+    /// A place among the readers of the live stream; 503 where there is none.
+    pub(crate) fn take_live_place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.live_readers)
+            .try_acquire_owned()
+            .map_err(|_| ApiError::TooManyLiveReaders)
+    }
+
+    /// A link to the live page that lets one browser in, once, as admin of the workspace `default`.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn make_link(&self) -> Result<String, MetaError> {
+        let code = self.codes.make(self.clock.now())?;
+        Ok(format!("{}/live#code={code}", self.public_url))
     }
 
     pub fn gauges(&self) -> Gauges {

@@ -16,7 +16,9 @@ use shared::api_key::{ApiKey, KeyError, KeyKind, Scope, kind_of};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::locks::{read, write};
-use crate::meta::Key;
+use crate::log::record::WorkspaceId;
+use crate::meta::{Key, Session, TokenDigest};
+use crate::session::{Token, is_same_origin};
 
 /// Requests per second of a public key, and how many may come at once, unless it was made with
 /// `--rate`.
@@ -32,14 +34,107 @@ pub struct Caller {
 impl Caller {
     /// Refuses a key that lacks the scope.
     pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.key.kind == KeyKind::Public && scope != Scope::Send {
+        require(&self.key, scope)
+    }
+}
+
+fn require(key: &Key, scope: Scope) -> Result<(), ApiError> {
+    if key.kind == KeyKind::Public && scope != Scope::Send {
+        return Err(ApiError::NotForPublicKeys);
+    }
+    if key.allows(scope) {
+        Ok(())
+    } else {
+        Err(ApiError::MissingScope(scope))
+    }
+}
+
+/// Who reads: a server by its key, or a page of ours by its session.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pub workspace: WorkspaceId,
+    who: Who,
+}
+
+#[derive(Debug, Clone)]
+enum Who {
+    Key(Arc<Key>),
+    Session(TokenDigest, Arc<Session>),
+}
+
+impl Reader {
+    /// Refuses a reader that lacks the scope.
+    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        match &self.who {
+            Who::Key(key) => require(key, scope),
+            Who::Session(_, session) if session.allows(scope) => Ok(()),
+            Who::Session(..) => Err(ApiError::MissingScope(scope)),
+        }
+    }
+
+    /// Whether it is the key that this names.
+    pub fn is_key(&self, id: Option<&str>) -> bool {
+        matches!(&self.who, Who::Key(key) if Some(key.id.as_str()) == id)
+    }
+
+    /// Whether what was shown at first still counts, for answers that take long.
+    pub fn is_still_good(&self, app: &App) -> bool {
+        match &self.who {
+            Who::Key(key) => key.revoked_at().is_none(),
+            Who::Session(digest, _) => app.meta.session(digest).is_some(),
+        }
+    }
+}
+
+/// Finds who reads, by a key in the headers, else by the session's cookie, which counts only in
+/// requests of our own pages.
+pub fn reader(app: &App, headers: &HeaderMap, uri: &Uri, scope: Scope) -> Result<Reader, ApiError> {
+    let reader = any_reader(app, headers, uri)?;
+    reader.require(scope)?;
+    Ok(reader)
+}
+
+/// The same, where what is asked for decides which scope it takes. No public key is one of them.
+pub fn any_reader(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Reader, ApiError> {
+    if let Some(Caller { key, .. }) = caller_by_headers(app, headers, uri)? {
+        if key.kind == KeyKind::Public {
             return Err(ApiError::NotForPublicKeys);
         }
-        if self.key.allows(scope) {
-            Ok(())
-        } else {
-            Err(ApiError::MissingScope(scope))
-        }
+        return Ok(Reader {
+            workspace: key.workspace,
+            who: Who::Key(key),
+        });
+    }
+    let token = Token::in_cookie(headers).ok_or(ApiError::MissingKey)?;
+    let session = session(app, headers, &token)?;
+    Ok(Reader {
+        workspace: session.workspace,
+        who: Who::Session(token.digest(), session),
+    })
+}
+
+/// The session that a cookie names, where one of our own pages asks.
+pub fn session(app: &App, headers: &HeaderMap, token: &Token) -> Result<Arc<Session>, ApiError> {
+    if !is_same_origin(headers, &app.public_url) {
+        return Err(ApiError::CrossOrigin);
+    }
+    app.meta.session(&token.digest()).ok_or(ApiError::NoSession)
+}
+
+/// The key with which one of our own pages opens a session: the one place where a page may show a
+/// secret key. From elsewhere it is as exposed as in any other body.
+pub fn key_for_session(app: &App, headers: &HeaderMap, text: &str) -> Result<Arc<Key>, ApiError> {
+    let caller = authenticate(app, headers, text, Place::Session)?;
+    caller.require(Scope::Read)?;
+    Ok(caller.key)
+}
+
+/// Flags a secret key that a page of another site has sent.
+pub fn expose_text(app: &App, text: &str) {
+    if let Ok(key) = ApiKey::parse(text)
+        && key.kind() == KeyKind::Secret
+    {
+        expose(app, &key);
     }
 }
 
@@ -116,6 +211,8 @@ pub fn caller(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiEr
 enum Place {
     Header,
     Body,
+    /// The body with which a page of ours opens a session.
+    Session,
 }
 
 /// The key that counts, and one in the other header beside it. An `Authorization` of another scheme
@@ -161,7 +258,12 @@ fn authenticate(
         }
         KeyError::Mistyped => ApiError::MistypedKey("this key has a typo: copy it again, whole"),
     })?;
-    if key.kind() == KeyKind::Secret && (place == Place::Body || is_from_page(headers)) {
+    let shown_to_world = match place {
+        Place::Header => is_from_page(headers),
+        Place::Body => true,
+        Place::Session => false,
+    };
+    if key.kind() == KeyKind::Secret && shown_to_world {
         expose(app, &key);
         return Err(ApiError::SecretKeyInBrowser);
     }

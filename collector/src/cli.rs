@@ -7,8 +7,9 @@
 
 mod environment;
 mod keys;
+mod link;
 mod log;
-mod output;
+pub(crate) mod output;
 mod progress;
 mod rebuild;
 pub mod serve;
@@ -72,6 +73,7 @@ enum Command {
     #[command(subcommand)]
     Log(log::Log),
     Rebuild(rebuild::Rebuild),
+    Link(link::Link),
 }
 
 /// Why a command did not end well.
@@ -134,6 +136,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys(command) => keys::run(command, &folder, &mut output),
         Command::Workspaces(command) => workspaces::run(command, &folder, &mut output),
         Command::Log(command) => log::run(command, &folder, &mut output),
+        Command::Link(command) => link::run(&command, &folder, &mut output),
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),
     }
 }

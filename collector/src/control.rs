@@ -69,6 +69,8 @@ pub enum Command {
     LogVerify,
     /// Answered with a [`RebuildReport`].
     Rebuild,
+    /// Answered with a [`Link`]; only a running server has one.
+    Link,
     /// Answered with `null`: somebody is there.
     Ping,
 }
@@ -82,8 +84,13 @@ impl Command {
             | Self::WorkspacesCreate { .. }
             | Self::WorkspacesList
             | Self::Ping => true,
-            Self::KeysRevoke { .. } | Self::LogVerify | Self::Rebuild => false,
+            Self::KeysRevoke { .. } | Self::LogVerify | Self::Rebuild | Self::Link => false,
         }
+    }
+
+    /// Whether a folder without a server cannot answer it.
+    fn needs_server(&self) -> bool {
+        matches!(self, Self::Link)
     }
 
     /// Whether it reads all of the log.
@@ -150,6 +157,12 @@ pub struct ListedWorkspace {
     pub created_at: String,
 }
 
+/// A link to the live page. It lets one browser in, so it is shown to whoever asked and nobody else.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Link {
+    pub url: String,
+}
+
 /// What a rebuild did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RebuildReport {
@@ -173,6 +186,9 @@ pub trait Target: Send + Sync {
 
     /// Reads all of the log; `progress` is told the events read.
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError>;
+
+    /// Makes a one-time link to the live page; the error is a sentence.
+    fn link(&self) -> Result<String, String>;
 
     /// Builds the views anew; `progress` is told the events done and in all. The error is a
     /// sentence for whoever runs the command.
@@ -229,6 +245,9 @@ pub fn execute(
         Command::Rebuild => {
             answer(target.rebuild(&mut |done, total| progress(Progress { done, total }))?)
         }
+        Command::Link => answer(Link {
+            url: target.link()?,
+        }),
         Command::Ping => Ok(Value::Null),
     }
 }
@@ -251,6 +270,9 @@ pub fn call(
     let started = Instant::now();
     loop {
         match open(data) {
+            Ok(_) | Err(FolderError::Absent(_)) if command.needs_server() => {
+                return Err(offline::NO_SERVER.to_owned());
+            }
             Ok(folder) => return execute(command, &Offline::open(folder, clock)?, progress),
             Err(FolderError::Held(_)) => {}
             Err(error) => return Err(sentence(error)),

@@ -33,6 +33,13 @@ pub enum ApiError {
     /// Public keys reach only the routes that pages need.
     NotForPublicKeys,
     PurchasesNotAllowed,
+    /// Only a page of our own may ask this, or ask with the session's cookie.
+    CrossOrigin,
+    /// No such one-time code, or no longer.
+    InvalidCode,
+    /// The cookie names no session, or one that has ended.
+    NoSession,
+    InvalidCsrfToken,
     NotFound,
     UnknownReceipt,
     /// A refund of an order that is not known.
@@ -61,6 +68,7 @@ pub enum ApiError {
         limit: u32,
     },
     Overloaded,
+    TooManyLiveReaders,
     StorageFailing,
     ViewBehind,
     Internal,
@@ -82,6 +90,10 @@ impl ApiError {
             Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed"),
             Self::MissingScope(_) | Self::NotForPublicKeys => (S::FORBIDDEN, "insufficient_scope"),
             Self::PurchasesNotAllowed => (S::FORBIDDEN, "purchases_not_allowed"),
+            Self::CrossOrigin => (S::FORBIDDEN, "cross_origin"),
+            Self::InvalidCode => (S::UNAUTHORIZED, "invalid_code"),
+            Self::NoSession => (S::UNAUTHORIZED, "no_session"),
+            Self::InvalidCsrfToken => (S::FORBIDDEN, "invalid_csrf_token"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),
             Self::UnknownReceipt => (S::NOT_FOUND, "unknown_receipt"),
             Self::UnknownOrder(rejection) => (S::NOT_FOUND, rejection.code),
@@ -96,6 +108,7 @@ impl ApiError {
             Self::InvalidParameter { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_parameter"),
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::TooManyLiveReaders => (S::SERVICE_UNAVAILABLE, "too_many_live_readers"),
             Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
             Self::ViewBehind => (S::SERVICE_UNAVAILABLE, "view_behind"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
@@ -131,6 +144,16 @@ impl ApiError {
             Self::PurchasesNotAllowed => "this public key may not send purchases: send them from your server, or make \
                                           a key with `misar keys create --public --allow-purchases`"
                 .into(),
+            Self::CrossOrigin => "only misar's own pages may ask this: open the link that `misar link` prints, and give \
+                                  programs a key in `Authorization: Bearer msk_sec_…`"
+                .into(),
+            Self::InvalidCode => "this link was used already, is older than a day, or the server was started again \
+                                  since: `misar link` prints a new one"
+                .into(),
+            Self::NoSession => "there is no session, or it has ended: `misar link` prints a link that opens one".into(),
+            Self::InvalidCsrfToken => "send the session's `csrfToken`, which GET /session tells, in the header \
+                                       X-CSRF-Token"
+                .into(),
             Self::NotFound => "there is nothing at this path: see /openapi.json".into(),
             Self::UnknownReceipt => "no event with this id was received in this workspace, or its rejection is older \
                                      than 30 days"
@@ -148,6 +171,7 @@ impl ApiError {
             Self::InvalidParameter { message, .. } => message.clone(),
             Self::RateLimited { retry_after, .. } => format!("too many requests with this key: wait {retry_after} s"),
             Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
+            Self::TooManyLiveReaders => "too many live streams are open: close one, or come again later".into(),
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
             Self::ViewBehind => "the event is on disk, but this view has not reached it yet: ask again".into(),
             Self::Internal => "this is our fault and has been logged".into(),
@@ -169,6 +193,7 @@ impl ApiError {
         match self {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
+            Self::TooManyLiveReaders => Some(10),
             _ => None,
         }
     }

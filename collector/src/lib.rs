@@ -27,6 +27,7 @@ pub mod error;
 pub mod ingest;
 pub mod meta;
 pub mod metrics;
+pub mod session;
 
 pub mod log;
 pub mod rejected;
@@ -34,4 +35,5 @@ pub mod rejected;
 pub mod projector;
 pub mod views;
 
+pub mod live;
 pub mod query;

@@ -6,9 +6,11 @@
 //!
 //! - `origin`: origins and the patterns of allow-lists
 //! - `key`: an API key
+//! - `session`: sessions of our own pages
 
 mod key;
 mod origin;
+mod session;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -32,6 +34,7 @@ use crate::log::segment::{draft_of, rename_synced};
 
 pub use key::{Key, NewKey};
 pub use origin::{Origin, OriginError, OriginPattern};
+pub use session::{NewSession, Session, TokenDigest};
 
 use key::{KeyDigest, StoredKey};
 
@@ -132,6 +135,7 @@ struct Known {
     by_digest: HashMap<KeyDigest, Arc<Key>>,
     /// In the order of their making.
     keys: Vec<Arc<Key>>,
+    sessions: HashMap<TokenDigest, Arc<Session>>,
 }
 
 impl Meta {
@@ -469,7 +473,7 @@ fn open_file(path: &Path) -> Result<Database, MetaError> {
 }
 
 fn load(path: &Path, database: &Database) -> Result<(Known, u64), MetaError> {
-    let (workspaces, keys, last_used, numbers) = guarded(path, || {
+    let (workspaces, keys, last_used, numbers, sessions) = guarded(path, || {
         let read = database.begin_read()?;
         let mut workspaces = Vec::new();
         for row in read.open_table(WORKSPACES)?.iter()? {
@@ -491,7 +495,7 @@ fn load(path: &Path, database: &Database) -> Result<(Known, u64), MetaError> {
             let (name, value) = row?;
             numbers.insert(name.value().to_owned(), value.value());
         }
-        Ok((workspaces, keys, last_used, numbers))
+        Ok((workspaces, keys, last_used, numbers, session::rows(&read)?))
     })?;
 
     let damaged = |what: String| MetaError::Damaged {
@@ -524,6 +528,7 @@ fn load(path: &Path, database: &Database) -> Result<(Known, u64), MetaError> {
         known.keys.push(key);
     }
     known.keys.sort_by_key(|key| key.created_at);
+    known.sessions = session::known(sessions, &known);
     known.last_workspace = numbers
         .get(LAST_WORKSPACE)
         .and_then(|last| u32::try_from(*last).ok())
@@ -576,7 +581,7 @@ fn storage(path: &Path, doing: &'static str, error: &dyn std::fmt::Display) -> M
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], MetaError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], MetaError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(MetaError::Random)?;
     Ok(bytes)

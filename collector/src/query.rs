@@ -29,6 +29,9 @@ const NEIGHBOURS: u64 = 32;
 /// The longest stretch of the log that is read in one go, so that memory stays bounded.
 const STRETCH: u64 = 256;
 
+/// Seqs are counted in portions of so many.
+const COUNTED: usize = 4_096;
+
 /// Which events are asked for; what is absent does not restrict.
 #[derive(Clone)]
 pub struct EventFilter {
@@ -129,6 +132,10 @@ pub struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
+    /// The id of the key that it came with, as `misar keys list` shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "key_4fTq0cMmZk9R2aXb")]
+    pub key_id: Option<String>,
 }
 
 /// Why events could not be listed. All of them are ours.
@@ -184,6 +191,74 @@ pub fn list_events(
     }
 }
 
+/// The seqs of a workspace's newest records, oldest first and at most `most`, as far as the views
+/// reach. Blocks on disk.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn newest_seqs(
+    views: &Views,
+    workspace: WorkspaceId,
+    most: usize,
+) -> Result<Vec<Seq>, ViewError> {
+    let filter = EventFilter {
+        limit: most,
+        ..EventFilter::default()
+    };
+    let mut seqs = views.events(workspace, &filter)?.seqs;
+    seqs.reverse();
+    Ok(seqs)
+}
+
+/// The same of those behind `after`, and how many there are of these in all.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn seqs_behind(
+    views: &Views,
+    workspace: WorkspaceId,
+    after: Seq,
+    most: usize,
+) -> Result<(Vec<Seq>, u64), ViewError> {
+    let mut asked = EventFilter {
+        limit: COUNTED,
+        ..EventFilter::default()
+    };
+    let (mut newest, mut count) = (Vec::new(), 0);
+    loop {
+        let page = views.events(workspace, &asked)?;
+        let behind = page.seqs.partition_point(|seq| *seq > after);
+        count += behind as u64;
+        let wanted = most.saturating_sub(newest.len()).min(behind);
+        newest.extend_from_slice(&page.seqs[..wanted]);
+        asked.cursor = page.seqs.last().copied();
+        if behind < page.seqs.len() || page.complete || asked.cursor.is_none() {
+            newest.reverse();
+            return Ok((newest, count));
+        }
+    }
+}
+
+/// The records of a workspace with these seqs (ascending), in their order; those that were set aside
+/// are left out. Blocks on disk.
+///
+/// # Errors
+/// [`LogError`].
+pub fn records_at(
+    log: &dyn Log,
+    workspace: WorkspaceId,
+    seqs: &[Seq],
+) -> Result<Vec<Record>, LogError> {
+    let newest_first: Vec<Seq> = seqs.iter().rev().copied().collect();
+    let mut records = Vec::with_capacity(seqs.len());
+    let stretches: Vec<&[Seq]> = stretches(&newest_first).collect();
+    for stretch in stretches.into_iter().rev() {
+        records.extend(read(log, stretch)?);
+    }
+    records.retain(|record| record.entry.workspace == workspace);
+    Ok(records)
+}
+
 impl EventView {
     /// Shows a record. Of a redacted one nothing personal is left to show.
     pub fn of(record: &Record) -> Self {
@@ -206,6 +281,7 @@ impl EventView {
             source: entry.source.as_str(),
             class: entry.class.as_ref().map(|(class, _)| class_name(*class)),
             reason: entry.class.as_ref().map(|(_, reason)| reason.clone()),
+            key_id: entry.key_id.clone(),
         }
     }
 }

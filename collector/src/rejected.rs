@@ -3,6 +3,10 @@
 //! Own file and own writer behind the answer: the verdict in the answer is the promise, and a crash
 //! may lose the receipts of its last half second. Bounded: per workspace by `MAX_KEPT`, in memory
 //! by `MAX_WAITING`; past either, receipts are dropped and counted.
+//!
+//! The newest are in memory as well, for the live stream: see `recent`.
+
+mod recent;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -10,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use recent::Recent;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 use shared::ids::EventId;
@@ -68,6 +73,8 @@ impl Rejected {
 /// The store of rejected events.
 pub struct RejectedStore {
     shared: Arc<Shared>,
+    /// The newest, for the live stream.
+    pub recent: Recent,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -118,12 +125,15 @@ impl RejectedStore {
             .spawn(move || writer.run())?;
         Ok(Self {
             shared,
+            recent: Recent::default(),
             thread: Mutex::new(Some(thread)),
         })
     }
 
     /// Keeps a rejection; it can be found at once and is on disk soon.
     pub fn keep(&self, rejected: Rejected) {
+        let rejected = Arc::new(rejected);
+        self.recent.push(Arc::clone(&rejected));
         let mut waiting = lock(&self.shared.waiting);
         let size = rejected.size();
         if waiting.rejected.len() >= MAX_WAITING || waiting.bytes + size > MAX_WAITING_BYTES {
@@ -132,7 +142,7 @@ impl RejectedStore {
         }
         waiting.bytes += size;
         let key = id_key(rejected.workspace, &rejected.id);
-        if let Some(before) = waiting.rejected.insert(key, Arc::new(rejected)) {
+        if let Some(before) = waiting.rejected.insert(key, rejected) {
             waiting.bytes -= before.size();
         }
         self.shared.wake.notify_one();

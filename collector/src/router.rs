@@ -23,7 +23,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::routes::{events, operations, receipts, track};
+use crate::routes::{events, live, operations, receipts, session, track};
+use crate::session::COOKIE_NAME;
 
 /// The router, with the document of it at `/openapi.json`.
 pub fn router(app: Arc<App>) -> Router {
@@ -37,6 +38,12 @@ pub fn router(app: Arc<App>) -> Router {
     let (reads, read_document) = OpenApiRouter::new()
         .routes(routes!(events::list_events))
         .routes(routes!(receipts::get_receipt))
+        .routes(routes!(live::get_live))
+        .routes(routes!(
+            session::open_session,
+            session::get_session,
+            session::end_session
+        ))
         .split_for_parts();
     let (operations, operations_document) = OpenApiRouter::new()
         .routes(routes!(operations::get_health))
@@ -82,6 +89,7 @@ pub fn router(app: Arc<App>) -> Router {
     tags(
         (name = "ingest", description = "Events in"),
         (name = "read", description = "What is known"),
+        (name = "session", description = "The sessions of misar's own pages"),
         (name = "operations", description = "The process itself"),
     ),
     modifiers(&Keys),
@@ -101,6 +109,9 @@ impl Modify for Keys {
         let description = "A public key, `msk_pub_…`; pages send it as `key` in the body instead.";
         let public = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", description));
         components.add_security_scheme("public_key", SecurityScheme::ApiKey(public));
+        let description = "The session of misar's own pages, from POST /session.";
+        let session = ApiKey::Cookie(ApiKeyValue::with_description(COOKIE_NAME, description));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(session));
     }
 }
 

@@ -1,6 +1,8 @@
 //! The routes, one file a resource; `router` lists them all.
 
 pub mod events;
+pub mod live;
 pub mod operations;
 pub mod receipts;
+pub mod session;
 pub mod track;

@@ -383,6 +383,18 @@ fn a_folder_that_somebody_holds_without_answering_is_refused() {
 }
 
 #[test]
+fn only_a_running_server_has_a_link() {
+    let data = TempDir::new().unwrap();
+    for _ in 0..2 {
+        let refused = misar(data.path(), "link --json");
+        let sentence = refused.refusal(1);
+        assert!(sentence.contains("start `misar serve` first"), "{sentence}");
+        // The second time there is a store.
+        misar(data.path(), "workspaces list --json").json();
+    }
+}
+
+#[test]
 fn help_teaches_each_command() {
     let data = TempDir::new().unwrap();
     for line in [
@@ -395,6 +407,7 @@ fn help_teaches_each_command() {
         "log verify --help",
         "log set-aside --help",
         "rebuild --help",
+        "link --help",
     ] {
         // Help is there for whoever has mistyped a variable, too.
         let help = run(data.path(), line, &[("MISAR_TYPO", "1")]);

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use collector::app::App;
+use collector::cli::PublicUrl;
 use collector::clock::SystemClock;
 use collector::meta::NewKey;
 use collector::server;
@@ -74,7 +75,9 @@ pub(crate) fn run(data: &Path, leg: &str) -> Result<(), Failure> {
         .build()?;
     runtime.block_on(async {
         server::raise_open_files()?;
-        let mut app = App::open(data, Vec::new(), Arc::new(SystemClock))?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let public_url = PublicUrl::listening_on(listener.local_addr()?);
+        let mut app = App::open(data, Vec::new(), public_url, Arc::new(SystemClock))?;
         if leg == Leg::Early.to_string() {
             app.log = Arc::new(EarlyLog::new(app.log));
         }
@@ -82,7 +85,6 @@ pub(crate) fn run(data: &Path, leg: &str) -> Result<(), Failure> {
         let (_, key) = app
             .meta
             .create_key(NewKey::of(workspace, KeyKind::Secret))?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "{}\n{}", listener.local_addr()?, key.as_str())?;
         stdout.flush()?;

@@ -36,7 +36,7 @@ impl Output {
 }
 
 /// Writes a line to standard error. That nobody may read it stops nothing.
-pub(super) fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     writeln!(io::stderr(), "{text}").ok();
 }
 

@@ -62,8 +62,9 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `--data`, `MISAR_DATA`, misar-data: the data folder.
     pub data: PathBuf,
-    /// `--public-url`, `MISAR_PUBLIC_URL`, [`PublicUrl::listening_on`]: where others reach the server.
-    pub public_url: PublicUrl,
+    /// `--public-url`, `MISAR_PUBLIC_URL`: where others reach the server. Without it,
+    /// [`PublicUrl::listening_on`] the address that was bound: of port 0 nobody knows it before.
+    pub public_url: Option<PublicUrl>,
     /// `--trusted-proxy`, `MISAR_TRUSTED_PROXY`, none: whose word for the client's address counts.
     pub trusted_proxies: Vec<IpNet>,
     /// `--log-format`, `MISAR_LOG_FORMAT`, text: the form of log lines.
@@ -137,9 +138,7 @@ impl Serve {
         Settings {
             listen: self.listen,
             data,
-            public_url: self
-                .public_url
-                .unwrap_or_else(|| PublicUrl::listening_on(self.listen)),
+            public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
             log_format: self.log_format,
         }
@@ -203,7 +202,7 @@ mod tests {
     fn every_setting_has_a_default() {
         let settings = settings(&[]).unwrap();
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:8080");
+        assert_eq!(settings.public_url, None);
         assert!(settings.trusted_proxies.is_empty());
         assert_eq!(settings.log_format, LogFormat::Text);
     }
@@ -215,10 +214,9 @@ mod tests {
             ("0.0.0.0:9000", "http://127.0.0.1:9000"),
             ("[::]:9000", "http://[::1]:9000"),
             ("[2001:db8::1]:9000", "http://[2001:db8::1]:9000"),
-            ("127.0.0.1:0", "http://127.0.0.1:0"),
         ] {
-            let settings = settings(&["--listen", listen]).unwrap();
-            assert_eq!(settings.public_url.as_str(), url);
+            let bound = listen.parse().unwrap();
+            assert_eq!(PublicUrl::listening_on(bound).as_str(), url);
         }
     }
 
@@ -230,7 +228,7 @@ mod tests {
             ("http://localhost:8080", "http://localhost:8080"),
         ] {
             let settings = settings(&["--public-url", text]).unwrap();
-            assert_eq!(settings.public_url.as_str(), url);
+            assert_eq!(settings.public_url.unwrap().as_str(), url);
         }
         for text in [
             "",

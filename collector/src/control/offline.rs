@@ -13,6 +13,10 @@ use crate::log::verify::{self, Report};
 use crate::meta::Meta;
 use crate::views;
 
+/// What is said where only a running server could answer.
+pub(super) const NO_SERVER: &str =
+    "no server runs on this data folder: start `misar serve` first, or name its folder with --data";
+
 /// A folder that this process has to itself; each command opens what it needs.
 pub struct Offline {
     meta: Arc<Meta>,
@@ -42,6 +46,10 @@ impl Target for Offline {
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
         let data = self.folder.path();
         verify::verify(data, reached(data, &self.meta), progress)
+    }
+
+    fn link(&self) -> Result<String, String> {
+        Err(NO_SERVER.to_owned())
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

@@ -48,6 +48,10 @@ impl Target for FakeServer {
         })
     }
 
+    fn link(&self) -> Result<String, String> {
+        Ok("http://127.0.0.1:8080/live#code=1".to_owned())
+    }
+
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
         progress(1, 2);
         Err("the disk is full".to_owned())
@@ -170,6 +174,11 @@ fn a_folder_without_a_server_is_worked_on_itself() {
     assert_eq!(ask(Command::LogVerify).unwrap()["ok"], true);
     assert_eq!(ask(Command::Rebuild).unwrap()["events"], 0);
     assert_eq!(ask(Command::Ping).unwrap(), Value::Null);
+    assert!(
+        ask(Command::Link)
+            .unwrap_err()
+            .contains("start `misar serve`")
+    );
 }
 
 #[test]
@@ -187,6 +196,8 @@ async fn a_servers_folder_is_worked_on_by_the_server() {
     let running = Running::start(data.path());
     let socket = std::fs::metadata(data.path().join("control.sock")).unwrap();
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+    let link = asked(data.path(), Command::Link).await.unwrap();
+    assert_eq!(link["url"], "http://127.0.0.1:8080/live#code=1");
 
     let made = asked(data.path(), Command::KeysCreate(new_key()))
         .await

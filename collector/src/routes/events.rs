@@ -83,14 +83,13 @@ pub struct Meta {
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
     ),
-    security(("secret_key" = [])),
+    security(("secret_key" = []), ("session" = [])),
 )]
 pub async fn list_events(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Json<EventPage>, ApiError> {
-    let caller = auth::caller(&app, request.headers(), request.uri())?;
-    caller.require(Scope::Read)?;
+    let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let (filter, min_seq) = parse(request.uri())?;
     if let Some(seq) = min_seq {
         app.projector
@@ -99,7 +98,7 @@ pub async fn list_events(
             .map_err(|_| ApiError::ViewBehind)?;
     }
     let lag_ms = app.projector.lag_ms();
-    let workspace = caller.key.workspace;
+    let workspace = reader.workspace;
     let list = tokio::task::spawn_blocking(move || {
         query::list_events(&app.views, &*app.log, workspace, &filter)
     })

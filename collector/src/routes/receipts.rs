@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::Json;
 use http::Request;
 use serde::Serialize;
-use shared::api_key::{KeyKind, Scope};
+use shared::api_key::Scope;
 use shared::ids::EventId;
 use shared::time::Timestamp;
 use shared::wire::ErrorBody;
@@ -77,20 +77,17 @@ pub enum ReceiptStatus {
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "Ask again after Retry-After", body = ErrorBody),
     ),
-    security(("secret_key" = [])),
+    security(("secret_key" = []), ("session" = [])),
 )]
 pub async fn get_receipt(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
     request: Request<Body>,
 ) -> Result<Json<Receipt>, ApiError> {
-    let caller = auth::caller(&app, request.headers(), request.uri())?;
-    if caller.key.kind == KeyKind::Public {
-        return Err(ApiError::NotForPublicKeys);
-    }
+    let reader = auth::any_reader(&app, request.headers(), request.uri())?;
     // The path is not UTF-8, as every id is.
     let Path(id) = id.map_err(|_| ApiError::UnknownReceipt)?;
-    let workspace = caller.key.workspace;
+    let workspace = reader.workspace;
     let found = {
         let app = Arc::clone(&app);
         tokio::task::spawn_blocking(move || find(&app, workspace, &id))
@@ -98,8 +95,8 @@ pub async fn get_receipt(
             .map_err(|_| ApiError::Internal)??
     };
     let (receipt, key_id) = found.ok_or(ApiError::UnknownReceipt)?;
-    if key_id.as_ref() != Some(&caller.key.id) {
-        caller.require(Scope::Read)?;
+    if !reader.is_key(key_id.as_deref()) {
+        reader.require(Scope::Read)?;
     }
     Ok(Json(receipt))
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{raise_open_files, serve};
 use crate::app::App;
-use crate::cli::Settings;
+use crate::cli::{LogFormat, PublicUrl, Settings, output};
 use crate::clock::SystemClock;
 use crate::control::{self, ControlSocket, RebuildReport};
 use crate::folder::DataFolder;
@@ -46,9 +46,11 @@ async fn live(settings: &Settings) -> Result<(), String> {
         )
     })?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let public_url = settings.public_url.clone();
     let app = App::open(
         folder.path(),
         settings.trusted_proxies.clone(),
+        public_url.unwrap_or_else(|| PublicUrl::listening_on(address)),
         Arc::new(SystemClock),
     )
     .map_err(|error| error.to_string())?;
@@ -85,6 +87,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
             folder.path().display()
         );
     }
+    show_link(&app, settings.log_format);
     let draining = Arc::clone(&app);
     serve(listener, Arc::clone(&app), async move {
         tokio::select! {
@@ -102,6 +105,20 @@ async fn live(settings: &Settings) -> Result<(), String> {
     app.close().await.map_err(|error| error.to_string())?;
     tracing::info!("stopped: everything is on disk");
     Ok(())
+}
+
+/// Says how to open the live page. Where lines are JSON, programs collect them, and a link that lets
+/// its reader in is nothing for those.
+fn show_link(app: &App, format: LogFormat) {
+    match format {
+        LogFormat::Text => match app.make_link() {
+            Ok(link) => output::tell(&format!(
+                "open {link} to watch events arrive; the link works once"
+            )),
+            Err(error) => tracing::warn!(%error, "no link to the live page could be made"),
+        },
+        LogFormat::Json => tracing::info!("`misar link` prints a link to watch events arrive"),
+    }
 }
 
 async fn note_last_used(app: Arc<App>, stop: impl Future<Output = ()>) {
@@ -132,6 +149,10 @@ impl control::Target for Running {
 
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
         self.app.verify_log(progress)
+    }
+
+    fn link(&self) -> Result<String, String> {
+        self.app.make_link().map_err(|error| error.to_string())
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use collector::app::App;
+use collector::cli::PublicUrl;
 use collector::clock::{Clock, FixedClock, SystemClock};
 use collector::meta::{Key, NewKey};
 use collector::server;
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// The routes that pages call.
 pub(crate) const INGEST: [&str; 5] = [
@@ -40,8 +42,9 @@ pub(crate) struct TestApp {
     /// May send and read, in the workspace `default`.
     pub(crate) key: String,
     client: reqwest::Client,
-    _stop: oneshot::Sender<()>,
-    _folder: TempDir,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+    folder: TempDir,
 }
 
 /// A server with the machine's clock.
@@ -56,16 +59,22 @@ pub(crate) async fn spawn_app_at_rest() -> (TestApp, Arc<FixedClock>) {
 }
 
 async fn spawn_app_with(clock: Arc<dyn Clock>) -> TestApp {
+    spawn_app_in(tempfile::tempdir().unwrap(), clock).await
+}
+
+async fn spawn_app_in(folder: TempDir, clock: Arc<dyn Clock>) -> TestApp {
     // A test of thousands of callers holds both ends of each connection.
     server::raise_open_files().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let app = Arc::new(App::open(folder.path(), Vec::new(), clock).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let public_url = PublicUrl::listening_on(address);
+    let app = Arc::new(App::open(folder.path(), Vec::new(), public_url, clock).unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(server::serve(listener, Arc::clone(&app), async move {
+    let draining = Arc::clone(&app);
+    let serving = tokio::spawn(server::serve(listener, Arc::clone(&app), async move {
         // Also done when the sender is dropped.
         stopped.await.ok();
+        draining.start_draining();
     }));
     let workspace = app.meta.workspace("default").unwrap();
     let new = NewKey {
@@ -78,12 +87,41 @@ async fn spawn_app_with(clock: Arc<dyn Clock>) -> TestApp {
         app,
         address,
         client: reqwest::Client::new(),
-        _stop: stop,
-        _folder: folder,
+        stop,
+        serving,
+        folder,
     }
 }
 
 impl TestApp {
+    /// Stops it in order; the time that the server itself took to end.
+    async fn stop(self) -> (TempDir, Duration) {
+        let started = Instant::now();
+        drop(self.stop);
+        self.serving.await.unwrap();
+        let took = started.elapsed();
+        self.app.close().await.unwrap();
+        let mut app = self.app;
+        // The last connections are letting go of it.
+        while let Err(shared) = Arc::try_unwrap(app) {
+            app = shared;
+            tokio::task::yield_now().await;
+        }
+        (self.folder, took)
+    }
+
+    /// Stops it and starts it again on the same folder, with the machine's clock; also how long the
+    /// server took to end.
+    pub(crate) async fn restart(self) -> (TestApp, Duration) {
+        let (folder, took) = self.stop().await;
+        (spawn_app_in(folder, Arc::new(SystemClock)).await, took)
+    }
+
+    /// The origin of the server's own pages.
+    pub(crate) fn origin(&self) -> String {
+        self.app.public_url.to_string()
+    }
+
     /// A secret key of the workspace `default`.
     pub(crate) fn secret(&self, scopes: &[Scope]) -> String {
         self.key_of(|new| new.scopes = scopes.to_vec(), KeyKind::Secret)
@@ -259,7 +297,8 @@ impl Ask<'_> {
             .body(body.to_string())
     }
 
-    pub(crate) async fn send(self) -> Answer {
+    /// Sends it, and leaves the body to the caller.
+    pub(crate) async fn open(self) -> reqwest::Response {
         let url = format!("http://{}{}", self.app.address, self.path);
         let mut request = self
             .app
@@ -269,10 +308,15 @@ impl Ask<'_> {
         if let Some(body) = self.body {
             request = request.body(body);
         }
-        let response = request.send().await.unwrap();
+        request.send().await.unwrap()
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let path = self.path.clone();
+        let response = self.open().await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
-        Answer::of(&self.path, status, headers, text)
+        Answer::of(&path, status, headers, text)
     }
 }
 

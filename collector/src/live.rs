@@ -1,0 +1,286 @@
+//! The live stream: every accepted and rejected event of a workspace, as it arrives.
+//!
+//! Nothing is buffered for a reader. Each is a cursor that reads on from the log and from the newest
+//! rejections, in bounded portions, as fast as its connection takes them. One that is too far behind
+//! is told how many events it does not get, and goes on with the newest. Not the route.
+
+mod follower;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use hyper::body::{Body, Frame};
+use serde::Serialize;
+use shared::time::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth::Reader;
+use crate::log::record::Seq;
+use crate::query::EventView;
+use crate::rejected::Rejected;
+
+use follower::Follower;
+
+/// Streams that may be open.
+pub const MAX_READERS: usize = 64;
+/// The most events that a stream may begin with.
+pub const MAX_RECENT: usize = 200;
+/// A silent stream says so often that it is there; then, too, it is looked whether its reader still
+/// may read.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Reads of the log follow each other no faster than this, unless more is known to wait.
+const PACE: Duration = Duration::from_millis(50);
+/// How long the start and a long way behind wait for the view that tells what there is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// One message of the stream.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum LiveMessage {
+    /// An event that is on record.
+    Tracked(EventView),
+    Rejected(RejectedView),
+    Skipped(Skipped),
+}
+
+/// An event that was refused.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectedView {
+    /// As sent, or as given.
+    pub id: String,
+    /// RFC 3339.
+    pub received_at: String,
+    /// The event's name, as far as it could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Why, for programs.
+    pub code: String,
+    /// Why, for people: what to do.
+    pub message: String,
+    /// The field that was wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The id of the key that it came with.
+    pub key_id: String,
+    /// The event as sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// Events that this reader does not get, because it was too far behind.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Skipped {
+    pub count: u64,
+}
+
+impl RejectedView {
+    fn of(rejected: &Rejected) -> Self {
+        Self {
+            id: rejected.id.clone(),
+            received_at: Timestamp::from_millis(rejected.received_at).to_string(),
+            name: rejected.name.clone(),
+            code: rejected.code.clone(),
+            message: rejected.message.clone(),
+            field: rejected.field.clone(),
+            key_id: rejected.key_id.clone(),
+            body: rejected.body.as_ref().map(|body| body.0.clone()),
+        }
+    }
+}
+
+/// Hides what names a person.
+impl fmt::Debug for RejectedView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RejectedView")
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a reader is: behind which record, and behind which rejection of which process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    seq: Seq,
+    process: u64,
+    rejected: u64,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seq,
+            process,
+            rejected,
+        } = self;
+        write!(f, "{seq}-{process:x}-{rejected}")
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.splitn(3, '-');
+        let mut part = || parts.next().unwrap_or_default();
+        Ok(Self {
+            seq: part().parse()?,
+            process: u64::from_str_radix(part(), 16)?,
+            // A number like a seq: digits alone.
+            rejected: part().parse::<Seq>()?.0,
+        })
+    }
+}
+
+/// Where a stream begins.
+#[derive(Debug, Clone, Copy)]
+pub enum Start {
+    /// So many events before the end.
+    Recent(usize),
+    /// Behind the last message that was received.
+    Behind(Cursor),
+}
+
+/// The body of the answer. Dropping it ends the stream.
+pub struct LiveBody(mpsc::Receiver<Bytes>);
+
+impl Body for LiveBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let part = self.0.poll_recv(context);
+        part.map(|part| part.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+/// Starts a stream; it holds its place until it ends.
+pub fn start(app: Arc<App>, reader: Reader, start: Start, place: OwnedSemaphorePermit) -> LiveBody {
+    // One portion on its way is enough: what is not sent yet is still in the log.
+    let (out, body) = mpsc::channel(1);
+    tokio::spawn(async move {
+        stream(&app, &reader, start, &out).await;
+        drop(place);
+    });
+    LiveBody(body)
+}
+
+/// Sends until the reader goes away or may read no longer, the server stops, or the disk fails.
+async fn stream(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sender<Bytes>) {
+    let mut draining = app.draining();
+    tokio::select! {
+        biased;
+        // An error means that the server is gone, which is an end too.
+        _ = draining.wait_for(|draining| *draining) => {}
+        () = out.closed() => {}
+        () = send_on(app, reader, start, out) => {}
+    }
+}
+
+async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sender<Bytes>) {
+    let mut committed = app.log.committed();
+    let mut rejections = app.rejected.recent.count();
+    // A reader in a hurry may be faster than the view.
+    let end = *committed.borrow();
+    app.projector.wait_for(end, PATIENCE).await.ok();
+    let opened = blocking(Arc::clone(app), reader.clone(), move |app, reader| {
+        Follower::open(app, reader.workspace, start)
+    });
+    let Some((mut follower, first)) = opened.await else {
+        return;
+    };
+    let head = format!("retry: 1000\nid: {}\n\n", follower.began());
+    let mut text = head + &first;
+    let mut next_heartbeat = Instant::now() + HEARTBEAT;
+    loop {
+        if !text.is_empty() {
+            if !reader.is_still_good(app) || out.send(Bytes::from(text)).await.is_err() {
+                return;
+            }
+            next_heartbeat = Instant::now() + HEARTBEAT;
+        }
+        let end = *committed.borrow_and_update();
+        rejections.borrow_and_update();
+        if !follower.has_more(app) {
+            tokio::select! {
+                Ok(()) = committed.changed() => {}
+                Ok(()) = rejections.changed() => {}
+                () = tokio::time::sleep_until(next_heartbeat) => {
+                    text = ": still here\n\n".to_owned();
+                    continue;
+                }
+            }
+            // What comes at the same moment is read at once.
+            tokio::time::sleep(PACE).await;
+        } else if follower.is_far_behind(end) {
+            app.projector.wait_for(end, PATIENCE).await.ok();
+        }
+        let round = blocking(Arc::clone(app), reader.clone(), move |app, _| {
+            let text = follower.round(app)?;
+            Ok((follower, text))
+        });
+        let Some((same, more)) = round.await else {
+            return;
+        };
+        follower = same;
+        text = more;
+    }
+}
+
+/// Reads where reading may block. After a failure the stream ends, and its reader comes again.
+async fn blocking<T: Send + 'static>(
+    app: Arc<App>,
+    reader: Reader,
+    read: impl FnOnce(&App, &Reader) -> Result<T, crate::query::QueryError> + Send + 'static,
+) -> Option<T> {
+    let read = tokio::task::spawn_blocking(move || read(&app, &reader)).await;
+    match read {
+        Ok(Ok(value)) => Some(value),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a live stream could not be read");
+            None
+        }
+        // A panic has been reported by itself.
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_is_written_and_nothing_else_is() {
+        let cursor = Cursor {
+            seq: Seq(7),
+            process: 0xbeef,
+            rejected: 9,
+        };
+        assert_eq!(cursor.to_string(), "7-beef-9");
+        assert_eq!("7-beef-9".parse(), Ok(cursor));
+        for text in [
+            "",
+            "7",
+            "7-beef",
+            "7-beef-",
+            "-7-beef-9",
+            "7-beef-9-1",
+            "7-x-9",
+            "7-beef-+9",
+        ] {
+            assert!(text.parse::<Cursor>().is_err(), "{text}");
+        }
+    }
+}

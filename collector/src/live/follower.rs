@@ -1,0 +1,263 @@
+//! One reader's way through a workspace's records and rejections. Blocks on disk; who waits for what
+//! is the stream's affair.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::{Cursor, LiveMessage, MAX_RECENT, RejectedView, Skipped, Start};
+use crate::app::App;
+use crate::log::record::{Record, Seq, WorkspaceId};
+use crate::query::{self, EventView, QueryError};
+use crate::rejected::Rejected;
+
+/// Records read at once, and rejections.
+const PORTION: usize = 200;
+/// A reader that is further behind than so many events is told that it misses some.
+const MAX_BACKLOG: usize = 5_000;
+/// With so many it goes on then.
+const KEPT_OF_BACKLOG: usize = 500;
+
+/// One reader's state.
+pub(super) struct Follower {
+    workspace: WorkspaceId,
+    began: Cursor,
+    /// Of what is sent or passed over.
+    cursor: Cursor,
+    /// Records that the view has named, to be read before the log is read on.
+    named: VecDeque<Seq>,
+    /// How far `named` reaches: of the workspace, nothing else lies before.
+    named_to: Seq,
+}
+
+/// What is sent next, before it is text.
+enum Item {
+    Tracked(Box<Record>),
+    Rejected(u64, Arc<Rejected>),
+}
+
+impl Item {
+    fn received_at(&self) -> i64 {
+        match self {
+            Self::Tracked(record) => record.entry.received_at.as_millis(),
+            Self::Rejected(_, rejected) => rejected.received_at,
+        }
+    }
+}
+
+impl Follower {
+    /// Begins, with the messages that come first.
+    pub(super) fn open(
+        app: &App,
+        workspace: WorkspaceId,
+        start: Start,
+    ) -> Result<(Self, String), QueryError> {
+        match start {
+            Start::Recent(count) => Self::open_before_end(app, workspace, count),
+            Start::Behind(cursor) => Ok((Self::behind(app, workspace, cursor), String::new())),
+        }
+    }
+
+    fn behind(app: &App, workspace: WorkspaceId, mut cursor: Cursor) -> Self {
+        let recent = &app.rejected.recent;
+        if cursor.process != recent.process {
+            // Of another process: all rejections of this one are news.
+            cursor.process = recent.process;
+            cursor.rejected = 0;
+        }
+        // A log that was cut short, say restored from a backup, begins anew for its readers.
+        let end = *app.log.committed().borrow();
+        cursor.seq = cursor.seq.min(end);
+        Self {
+            workspace,
+            began: cursor,
+            cursor,
+            named: VecDeque::new(),
+            named_to: Seq::START,
+        }
+    }
+
+    fn open_before_end(
+        app: &App,
+        workspace: WorkspaceId,
+        count: usize,
+    ) -> Result<(Self, String), QueryError> {
+        let recent = &app.rejected.recent;
+        let last_rejected = recent.last(workspace);
+        let mut cursor = Cursor {
+            seq: *app.log.committed().borrow(),
+            process: recent.process,
+            rejected: last_rejected,
+        };
+        if count == 0 {
+            return Ok((Self::behind(app, workspace, cursor), String::new()));
+        }
+        // Taken before the seqs: of the workspace, all that lies before it and is not among them is
+        // older than they are.
+        let reached = app.views.cursor();
+        let seqs = query::newest_seqs(&app.views, workspace, count.min(MAX_RECENT))?;
+        let records = query::records_at(&*app.log, workspace, &seqs)?;
+        let rejected = recent.newest(workspace, count);
+        let first = seqs.first().map_or(reached, |seq| Seq(seq.0 - 1));
+        cursor.seq = reached.min(first);
+        cursor.rejected = rejected
+            .first()
+            .map_or(last_rejected, |(number, _)| number - 1);
+        let mut follower = Self::behind(app, workspace, cursor);
+        let items = merged(records, rejected);
+        let surplus = items.len().saturating_sub(count);
+        let mut text = String::new();
+        for (index, item) in items.into_iter().enumerate() {
+            if index < surplus {
+                follower.pass(&item);
+                follower.began = follower.cursor;
+            } else {
+                follower.write(&item, &mut text);
+            }
+        }
+        let last = seqs.last().copied().unwrap_or(Seq::START);
+        follower.cursor.seq = follower.cursor.seq.max(reached).max(last);
+        Ok((follower, text))
+    }
+
+    /// The cursor before the first message.
+    pub(super) fn began(&self) -> Cursor {
+        self.began
+    }
+
+    /// Whether there may be something to send.
+    pub(super) fn has_more(&self, app: &App) -> bool {
+        !self.named.is_empty()
+            || self.cursor.seq < *app.log.committed().borrow()
+            || self.cursor.rejected < app.rejected.recent.last(self.workspace)
+    }
+
+    /// Whether the view should be asked what there is, rather than the log be read through.
+    pub(super) fn is_far_behind(&self, end: Seq) -> bool {
+        self.named.is_empty() && end.0.saturating_sub(self.cursor.seq.0) > MAX_BACKLOG as u64
+    }
+
+    /// The next messages, as they are sent.
+    pub(super) fn round(&mut self, app: &App) -> Result<String, QueryError> {
+        let mut text = String::new();
+        let end = *app.log.committed().borrow();
+        if self.is_far_behind(end) {
+            self.ask_view(app, &mut text)?;
+        }
+        let (records, reached) = if self.named.is_empty() {
+            self.read_on(app, end)?
+        } else {
+            self.read_named(app)?
+        };
+        let unseen = app
+            .rejected
+            .recent
+            .behind(self.workspace, self.cursor.rejected, PORTION);
+        if unseen.missed > 0 {
+            self.cursor.rejected += unseen.missed;
+            self.skip(unseen.missed, &mut text);
+        }
+        for item in merged(records, unseen.rejected) {
+            self.write(&item, &mut text);
+        }
+        self.cursor.seq = self.cursor.seq.max(reached);
+        Ok(text)
+    }
+
+    /// Has the view name what is to be read next, and passes over what is too much.
+    fn ask_view(&mut self, app: &App, text: &mut String) -> Result<(), QueryError> {
+        let reached = app.views.cursor();
+        if reached <= self.cursor.seq {
+            // The view is being built: the log is read through.
+            return Ok(());
+        }
+        let (mut seqs, count) =
+            query::seqs_behind(&app.views, self.workspace, self.cursor.seq, MAX_BACKLOG)?;
+        if count > MAX_BACKLOG as u64 {
+            seqs.drain(..seqs.len() - KEPT_OF_BACKLOG);
+            if let Some(first) = seqs.first() {
+                self.cursor.seq = Seq(first.0 - 1);
+            }
+            self.skip(count - seqs.len() as u64, text);
+        }
+        self.named_to = reached.max(seqs.last().copied().unwrap_or(Seq::START));
+        self.named = seqs.into();
+        if self.named.is_empty() {
+            self.cursor.seq = self.cursor.seq.max(self.named_to);
+        }
+        Ok(())
+    }
+
+    /// The next records of those named, and how far the workspace is known with them.
+    fn read_named(&mut self, app: &App) -> Result<(Vec<Record>, Seq), QueryError> {
+        let count = self.named.len().min(PORTION);
+        let seqs: Vec<Seq> = self.named.drain(..count).collect();
+        let records = query::records_at(&*app.log, self.workspace, &seqs)?;
+        let reached = if self.named.is_empty() {
+            self.named_to
+        } else {
+            seqs.last().copied().unwrap_or(Seq::START)
+        };
+        Ok((records, reached))
+    }
+
+    /// The next records of the log, and how far it is read with them.
+    fn read_on(&self, app: &App, end: Seq) -> Result<(Vec<Record>, Seq), QueryError> {
+        let mut records = app.log.read_from(self.cursor.seq, PORTION)?;
+        // Where nothing comes, what was there was set aside.
+        let reached = records.last().map_or(end, |record| record.seq);
+        records.retain(|record| record.entry.workspace == self.workspace);
+        Ok((records, reached))
+    }
+
+    fn skip(&self, count: u64, text: &mut String) {
+        self.message(&LiveMessage::Skipped(Skipped { count }), text);
+    }
+
+    fn pass(&mut self, item: &Item) {
+        match item {
+            Item::Tracked(record) => self.cursor.seq = record.seq,
+            Item::Rejected(number, _) => self.cursor.rejected = *number,
+        }
+    }
+
+    fn write(&mut self, item: &Item, text: &mut String) {
+        self.pass(item);
+        let message = match item {
+            Item::Tracked(record) => LiveMessage::Tracked(EventView::of(record)),
+            Item::Rejected(_, rejected) => LiveMessage::Rejected(RejectedView::of(rejected)),
+        };
+        self.message(&message, text);
+    }
+
+    fn message(&self, message: &LiveMessage, text: &mut String) {
+        // Texts, numbers and JSON as it is: nothing of this can fail to serialise.
+        let json = serde_json::to_string(message).unwrap_or_default();
+        // Properties stand there as the caller wrote them. A line break between their parts would end
+        // the message; within strings JSON has none.
+        let line = json.replace(['\n', '\r'], " ");
+        // Writing to a string cannot fail.
+        write!(text, "id: {}\ndata: {line}\n\n", self.cursor).ok();
+    }
+}
+
+/// Both in the order of their arrival, and each in its own.
+fn merged(records: Vec<Record>, rejected: Vec<(u64, Arc<Rejected>)>) -> Vec<Item> {
+    let mut items = Vec::with_capacity(records.len() + rejected.len());
+    let mut rejected = rejected
+        .into_iter()
+        .map(|(number, rejected)| Item::Rejected(number, rejected))
+        .peekable();
+    for record in records
+        .into_iter()
+        .map(|record| Item::Tracked(Box::new(record)))
+    {
+        let arrived = record.received_at();
+        while let Some(earlier) = rejected.next_if(|item| item.received_at() < arrived) {
+            items.push(earlier);
+        }
+        items.push(record);
+    }
+    items.extend(rejected);
+    items
+}

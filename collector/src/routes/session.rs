@@ -1,0 +1,219 @@
+//! `/session`: how misar's own pages log in and out.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Json, Response};
+use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
+use http::{Request, StatusCode};
+use serde::{Deserialize, Serialize};
+use shared::api_key::Scope;
+use shared::time::Timestamp;
+use shared::wire::ErrorBody;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth;
+use crate::body::{Media, read_text};
+use crate::error::ApiError;
+use crate::meta::{DEFAULT_WORKSPACE, MetaError, NewSession, Session};
+use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
+
+/// A key or a code is shorter by far.
+const MAX_BODY_BYTES: usize = 4 * 1024;
+
+/// What opens a session: one of the two.
+#[derive(Deserialize, ToSchema)]
+pub struct SessionBody {
+    /// From the link that `misar link` prints; it opens one session, as admin of the workspace
+    /// `default`.
+    #[schema(nullable = false)]
+    code: Option<String>,
+    /// A secret key with the scope `read` or `admin`.
+    #[schema(nullable = false)]
+    key: Option<String>,
+}
+
+/// A session.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionView {
+    pub success: bool,
+    pub workspace: String,
+    pub scopes: Vec<&'static str>,
+    /// Changes send it as X-CSRF-Token.
+    pub csrf_token: String,
+    /// RFC 3339.
+    pub expires_at: String,
+}
+
+impl SessionView {
+    fn of(session: &Session, token: &Token) -> Self {
+        Self {
+            success: true,
+            workspace: session.workspace_name.clone(),
+            scopes: session.scopes.iter().map(|scope| scope.as_str()).collect(),
+            csrf_token: token.csrf(),
+            expires_at: session.expires_at.to_string(),
+        }
+    }
+
+    fn into_response(self, cookie: Option<HeaderValue>) -> Response {
+        let mut response = Json(self).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(cookie) = cookie {
+            headers.insert(SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+/// Open a session, for misar's own pages
+///
+/// Only from a page of the same origin. Answers with an `HttpOnly`, `SameSite=Strict` cookie that
+/// lasts 7 days, or until its key is revoked.
+#[utoipa::path(
+    post, path = "/session", tag = "session",
+    request_body = SessionBody,
+    responses(
+        (status = 200, description = "The session, and its cookie", body = SessionView),
+        (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
+        (status = 503, description = "Come again after Retry-After", body = ErrorBody),
+    ),
+    security(()),
+)]
+pub async fn open_session(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
+    // A secret key in a header or the URL stays what it is elsewhere.
+    auth::caller_by_headers(&app, headers, &parts.uri)?;
+    let memory = &app.body_memory;
+    let (text, _memory) = read_text(headers, body, Media::Json, MAX_BODY_BYTES, memory).await?;
+    let asked = serde_json::from_str::<SessionBody>(&text);
+    if !is_from_own_page(headers, &app.public_url) {
+        if let Ok(SessionBody { key: Some(key), .. }) = &asked {
+            auth::expose_text(&app, key);
+        }
+        return Err(ApiError::CrossOrigin);
+    }
+    let asked = asked.map_err(|error| {
+        if error.is_data() {
+            invalid_body()
+        } else {
+            ApiError::NotJson("the body is not JSON".to_owned())
+        }
+    })?;
+    let now = app.clock.now();
+    let expires_at = Timestamp::from_millis(now.as_millis() + LIFETIME_MS);
+    let new = match (asked.code, asked.key) {
+        (Some(code), None) => {
+            if !app.codes.take(&code, now) {
+                return Err(ApiError::InvalidCode);
+            }
+            let workspace = app.meta.workspace(DEFAULT_WORKSPACE);
+            NewSession {
+                workspace: workspace.ok_or(ApiError::Internal)?,
+                scopes: vec![Scope::Admin],
+                key: None,
+                expires_at,
+            }
+        }
+        (None, Some(text)) => {
+            let key = auth::key_for_session(&app, headers, &text)?;
+            let workspace = app.meta.workspace(&key.workspace_name);
+            NewSession {
+                workspace: workspace.ok_or(ApiError::Internal)?,
+                scopes: key.scopes.clone(),
+                key: Some(key),
+                expires_at,
+            }
+        }
+        (Some(_), Some(_)) | (None, None) => return Err(invalid_body()),
+    };
+    let token = Token::generate().map_err(failed)?;
+    let digest = token.digest();
+    let session = write(&app, move |app| app.meta.create_session(digest, new)).await?;
+    let cookie = token
+        .set_cookie(&app.public_url)
+        .map_err(|_| ApiError::Internal)?;
+    Ok(SessionView::of(&session, &token).into_response(Some(cookie)))
+}
+
+/// Tell the session that the cookie names
+#[utoipa::path(
+    get, path = "/session", tag = "session",
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = "4XX", description = "Refused; 401 where there is none", body = ErrorBody),
+    ),
+    security(("session" = [])),
+)]
+pub async fn get_session(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (token, session) = by_cookie(&app, &request)?;
+    Ok(SessionView::of(&session, &token).into_response(None))
+}
+
+/// End the session
+#[utoipa::path(
+    delete, path = "/session", tag = "session",
+    params(("X-CSRF-Token" = String, Header, description = "`csrfToken` of the session")),
+    responses(
+        (status = 204, description = "It has ended"),
+        (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
+        (status = 503, description = "Come again after Retry-After", body = ErrorBody),
+    ),
+    security(("session" = [])),
+)]
+pub async fn end_session(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (token, _) = by_cookie(&app, &request)?;
+    token.require_csrf(request.headers())?;
+    let digest = token.digest();
+    write(&app, move |app| app.meta.end_session(&digest)).await?;
+    let cookie = clear_cookie(&app.public_url).map_err(|_| ApiError::Internal)?;
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response())
+}
+
+fn by_cookie(app: &App, request: &Request<Body>) -> Result<(Token, Arc<Session>), ApiError> {
+    let headers = request.headers();
+    // A secret key that a page shows is refused here as elsewhere.
+    auth::caller_by_headers(app, headers, request.uri())?;
+    let token = Token::in_cookie(headers).ok_or(ApiError::NoSession)?;
+    let session = auth::session(app, headers, &token)?;
+    Ok((token, session))
+}
+
+/// Changes the meta store, which blocks on disk.
+async fn write<T: Send + 'static>(
+    app: &Arc<App>,
+    change: impl FnOnce(&App) -> Result<T, MetaError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let app = Arc::clone(app);
+    tokio::task::spawn_blocking(move || change(&app))
+        .await
+        .map_err(|_| ApiError::Internal)?
+        .map_err(failed)
+}
+
+fn failed(error: MetaError) -> ApiError {
+    tracing::error!(%error, "a session could not be written");
+    ApiError::StorageFailing
+}
+
+fn invalid_body() -> ApiError {
+    ApiError::InvalidParameter {
+        name: "code",
+        message: "send either `code`, from a link of `misar link`, or `key`, a secret key"
+            .to_owned(),
+    }
+}

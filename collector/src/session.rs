@@ -1,0 +1,261 @@
+//! Sessions of our own pages: one-time codes, the token in the cookie, the token against forged
+//! changes, and whether a request comes from a page of ours. What is kept of a session stands in
+//! `meta`, who may do what in `auth`. See design.md 4.1.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::HeaderMap;
+use http::header::{COOKIE, HOST, HeaderValue, InvalidHeaderValue, ORIGIN};
+use sha2::{Digest as _, Sha256};
+use shared::time::Timestamp;
+
+use crate::cli::PublicUrl;
+use crate::error::ApiError;
+use crate::locks::lock;
+use crate::meta::{MetaError, Origin, TokenDigest, random};
+
+/// The cookie that holds the token.
+pub const COOKIE_NAME: &str = "misar_session";
+/// The header that a change by cookie must have.
+pub const CSRF_HEADER: &str = "x-csrf-token";
+/// How long a session lasts: 7 days.
+pub const LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// How long a one-time code waits for its use.
+const CODE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1000;
+/// Codes that wait; the oldest make room.
+const MAX_CODES: usize = 16;
+/// Random bytes of a code. 128 bits need no limit on guesses: at a million a second, one hits within
+/// 10^25 years.
+const CODE_BYTES: usize = 16;
+const TOKEN_BYTES: usize = 32;
+
+/// What the cookie holds. No `Debug`: it opens everything that its session may see.
+pub struct Token(String);
+
+impl Token {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn generate() -> Result<Self, MetaError> {
+        random::<TOKEN_BYTES>().map(|bytes| Self(hex(&bytes)))
+    }
+
+    /// The one in the request's cookies.
+    pub fn in_cookie(headers: &HeaderMap) -> Option<Self> {
+        headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(name, _)| *name == COOKIE_NAME)
+            .map(|(_, value)| Self(value.to_owned()))
+    }
+
+    pub fn digest(&self) -> TokenDigest {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// What a page shows with each change, to prove that it could read our answers. Derived from the
+    /// cookie, so that nothing more need be kept.
+    pub fn csrf(&self) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes())
+            .expect("HMAC takes keys of every length");
+        mac.update(b"misar csrf");
+        hex(&mac.finalize().into_bytes())
+    }
+
+    /// Refuses a change that does not show [`Self::csrf`].
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require_csrf(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let shown = headers.get(CSRF_HEADER).map(HeaderValue::as_bytes);
+        // Digests are compared, so that the time tells nothing about the token.
+        let is_right = shown
+            .is_some_and(|shown| Sha256::digest(shown) == Sha256::digest(self.csrf().as_bytes()));
+        if is_right {
+            Ok(())
+        } else {
+            Err(ApiError::InvalidCsrfToken)
+        }
+    }
+
+    /// The header that hands the cookie out.
+    ///
+    /// # Errors
+    /// Never: a token is hexadecimal.
+    pub fn set_cookie(&self, public_url: &PublicUrl) -> Result<HeaderValue, InvalidHeaderValue> {
+        cookie(&self.0, LIFETIME_MS / 1000, public_url)
+    }
+}
+
+/// The header that takes the cookie away.
+///
+/// # Errors
+/// Never: it is ASCII.
+pub fn clear_cookie(public_url: &PublicUrl) -> Result<HeaderValue, InvalidHeaderValue> {
+    cookie("", 0, public_url)
+}
+
+fn cookie(
+    value: &str,
+    seconds: i64,
+    public_url: &PublicUrl,
+) -> Result<HeaderValue, InvalidHeaderValue> {
+    let secure = if public_url.as_str().starts_with("https://") {
+        "; Secure"
+    } else {
+        ""
+    };
+    let text = format!(
+        "{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+    );
+    HeaderValue::from_str(&text)
+}
+
+/// One-time codes, in memory: a restart makes them useless, and prints another.
+#[derive(Default)]
+pub struct Codes(Mutex<VecDeque<Code>>);
+
+/// What is known of a code: not the code.
+struct Code {
+    digest: TokenDigest,
+    expires_at: Timestamp,
+}
+
+impl Codes {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn make(&self, now: Timestamp) -> Result<String, MetaError> {
+        let text = hex(&random::<CODE_BYTES>()?);
+        let mut codes = lock(&self.0);
+        while codes.len() >= MAX_CODES {
+            codes.pop_front();
+        }
+        codes.push_back(Code {
+            digest: Sha256::digest(text.as_bytes()).into(),
+            expires_at: Timestamp::from_millis(now.as_millis() + CODE_LIFETIME_MS),
+        });
+        Ok(text)
+    }
+
+    /// Takes the code, if it is one: it opens nothing a second time.
+    pub fn take(&self, text: &str, now: Timestamp) -> bool {
+        let digest: TokenDigest = Sha256::digest(text.as_bytes()).into();
+        let mut codes = lock(&self.0);
+        codes.retain(|code| now < code.expires_at);
+        let before = codes.len();
+        codes.retain(|code| code.digest != digest);
+        codes.len() < before
+    }
+}
+
+/// Whether a page of ours asks. A page of another port of this host is another site's as well,
+/// although its requests carry the cookie.
+pub fn is_same_origin(headers: &HeaderMap, public_url: &PublicUrl) -> bool {
+    match headers.get("sec-fetch-site") {
+        // No page can write this header.
+        Some(site) => site == "same-origin",
+        None => headers
+            .get(ORIGIN)
+            .is_none_or(|origin| is_own(origin, headers, public_url)),
+    }
+}
+
+/// The same, for what only a page may do: it must say so.
+pub fn is_from_own_page(headers: &HeaderMap, public_url: &PublicUrl) -> bool {
+    let says = headers.contains_key("sec-fetch-site") || headers.contains_key(ORIGIN);
+    says && is_same_origin(headers, public_url)
+}
+
+/// The origin that the request itself went to, or the one that the server is known by.
+fn is_own(origin: &HeaderValue, headers: &HeaderMap, public_url: &PublicUrl) -> bool {
+    let Some(Ok(origin)) = origin.to_str().ok().map(Origin::parse) else {
+        return false;
+    };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    // A proxy may have taken TLS off, so the scheme is not known here.
+    let asked = |scheme: &str| {
+        let asked = Origin::parse(&format!("{scheme}://{}", host?)).ok()?;
+        Some(asked == origin)
+    };
+    origin.as_str() == public_url.as_str()
+        || asked("http") == Some(true)
+        || asked("https") == Some(true)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            write!(text, "{byte:02x}").ok();
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_opens_once_within_a_day_and_old_ones_make_room() {
+        let codes = Codes::default();
+        let at = Timestamp::from_millis;
+        let first = codes.make(at(0)).unwrap();
+        assert!(!codes.take("", at(0)));
+        assert!(codes.take(&first, at(0)));
+        assert!(!codes.take(&first, at(0)));
+        let late = codes.make(at(0)).unwrap();
+        assert!(!codes.take(&late, at(CODE_LIFETIME_MS)));
+        let many: Vec<String> = (0..=MAX_CODES)
+            .map(|_| codes.make(at(0)).unwrap())
+            .collect();
+        assert!(!codes.take(&many[0], at(0)));
+        assert!(many[1..].iter().all(|code| codes.take(code, at(0))));
+    }
+
+    #[test]
+    fn only_the_origin_that_was_asked_and_the_public_one_are_ours() {
+        let public = PublicUrl::parse("https://track.example").unwrap();
+        let ours = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            (
+                is_same_origin(&headers, &public),
+                is_from_own_page(&headers, &public),
+            )
+        };
+        let host = ("host", "127.0.0.1:8080");
+        assert_eq!(ours(&[host]), (true, false));
+        for good in [
+            &[host, ("origin", "http://127.0.0.1:8080")][..],
+            &[host, ("origin", "https://track.example")],
+            &[host, ("sec-fetch-site", "same-origin")],
+        ] {
+            assert_eq!(ours(good), (true, true), "{good:?}");
+        }
+        for bad in [
+            &[host, ("origin", "http://127.0.0.1:8081")][..],
+            &[host, ("origin", "null")],
+            &[host, ("sec-fetch-site", "same-site")],
+            &[host, ("sec-fetch-site", "cross-site")],
+            &[
+                host,
+                ("origin", "http://127.0.0.1:8080"),
+                ("sec-fetch-site", "same-site"),
+            ],
+        ] {
+            assert_eq!(ours(bad), (false, false), "{bad:?}");
+        }
+    }
+}
