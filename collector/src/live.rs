@@ -192,9 +192,11 @@ async fn stream(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sende
 async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sender<Bytes>) {
     let mut committed = app.log.committed();
     let mut rejections = app.rejected.recent.count();
-    // A reader in a hurry may be faster than the view.
-    let end = *committed.borrow();
-    app.projector.wait_for(end, PATIENCE).await.ok();
+    if matches!(start, Start::Recent(1..)) {
+        // A reader in a hurry may be faster than the view.
+        let end = *committed.borrow();
+        app.projector.wait_for(end, PATIENCE).await.ok();
+    }
     let opened = blocking(Arc::clone(app), reader.clone(), move |app, reader| {
         Follower::open(app, reader.workspace, start)
     });
@@ -204,7 +206,11 @@ async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Send
     let head = format!("retry: 1000\nid: {}\n\n", follower.began());
     let mut text = head + &first;
     let mut next_heartbeat = Instant::now() + HEARTBEAT;
+    let mut has_waited = false;
     loop {
+        if text.is_empty() && next_heartbeat <= Instant::now() {
+            text = ": still here\n\n".to_owned();
+        }
         if !text.is_empty() {
             if !reader.is_still_good(app) || out.send(Bytes::from(text)).await.is_err() {
                 return;
@@ -218,15 +224,19 @@ async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Send
                 Ok(()) = committed.changed() => {}
                 Ok(()) = rejections.changed() => {}
                 () = tokio::time::sleep_until(next_heartbeat) => {
-                    text = ": still here\n\n".to_owned();
+                    text = String::new();
                     continue;
                 }
             }
             // What comes at the same moment is read at once.
             tokio::time::sleep(PACE).await;
-        } else if follower.is_far_behind(end) {
+        }
+        // Once: where the view hangs, the log is read through.
+        let is_far_behind = follower.is_far_behind(end);
+        if is_far_behind && !has_waited {
             app.projector.wait_for(end, PATIENCE).await.ok();
         }
+        has_waited = is_far_behind;
         let round = blocking(Arc::clone(app), reader.clone(), move |app, _| {
             let text = follower.round(app)?;
             Ok((follower, text))

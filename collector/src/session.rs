@@ -223,6 +223,26 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_is_found_among_others_and_is_for_https_alone_where_the_server_is() {
+        let public = PublicUrl::parse("https://track.example").unwrap();
+        let token = Token::generate().unwrap();
+        let cookie = token.set_cookie(&public).unwrap();
+        let cookie = cookie.to_str().unwrap();
+        assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Secure"));
+        let pair = cookie.split(';').next().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, format!("a=b; {pair};c").parse().unwrap());
+        let found = Token::in_cookie(&headers).unwrap();
+        assert_eq!(found.digest(), token.digest());
+        assert_eq!(found.csrf(), token.csrf());
+        headers.insert(
+            COOKIE,
+            "x_misar_session=1; misar_sessions=2".parse().unwrap(),
+        );
+        assert!(Token::in_cookie(&headers).is_none());
+    }
+
+    #[test]
     fn only_the_origin_that_was_asked_and_the_public_one_are_ours() {
         let public = PublicUrl::parse("https://track.example").unwrap();
         let ours = |pairs: &[(&'static str, &str)]| {

@@ -213,3 +213,60 @@ pub(super) fn known(rows: Vec<Row>, known: &Known) -> HashMap<TokenDigest, Arc<S
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock as _, FixedClock};
+
+    fn digest(number: usize) -> TokenDigest {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        digest
+    }
+
+    #[test]
+    fn the_oldest_session_makes_room_and_what_is_over_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FixedClock::new(Timestamp::from_millis(1_000)));
+        let meta = Meta::open(folder.path(), Arc::clone(&clock) as _).unwrap();
+        let create = |number: usize, lasts: i64| {
+            let new = NewSession {
+                workspace: meta.workspace("default").unwrap(),
+                scopes: vec![Scope::Read],
+                key: None,
+                expires_at: Timestamp::from_millis(clock.now().as_millis() + lasts),
+            };
+            clock.advance_millis(1);
+            meta.create_session(digest(number), new).unwrap()
+        };
+        let long = create(0, 1_000_000);
+        create(1, 1_000_000);
+        create(2, 1);
+        // In memory alone, since each would wait for the disk.
+        for number in 3..MAX_SESSIONS {
+            let known = Session {
+                created_at: clock.now(),
+                scopes: long.scopes.clone(),
+                workspace_name: long.workspace_name.clone(),
+                key: None,
+                ..*long
+            };
+            let mut all = meta.known_mut();
+            all.sessions.insert(digest(number), Arc::new(known));
+        }
+        clock.advance_millis(1);
+        // The one that is over has made room.
+        create(MAX_SESSIONS + 1, 1_000_000);
+        assert!(meta.session(&digest(0)).is_some());
+        assert!(meta.session(&digest(2)).is_none());
+        create(MAX_SESSIONS + 2, 1_000_000);
+        assert!(meta.session(&digest(0)).is_none());
+        assert!(meta.session(&digest(1)).is_some());
+        assert_eq!(meta.known().sessions.len(), MAX_SESSIONS);
+        drop(meta);
+        let meta = Meta::open(folder.path(), clock).unwrap();
+        assert!(meta.session(&digest(0)).is_none());
+        assert!(meta.session(&digest(MAX_SESSIONS + 2)).is_some());
+    }
+}
