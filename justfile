@@ -10,21 +10,31 @@ default:
     @just --list --unsorted
 
 # build the release binary at ${CARGO_TARGET_DIR:-target}/release/misar
-build:
+build: web
     @echo "==> building the release binary"
     @cargo build --release --locked -p collector
     @echo "==> built {{ target }}/release/misar"
+
+# build what browsers load into dist/: track.js and the pages' program
+web:
+    @scripts/build-web.sh
 
 # build misar, start it, print calls to paste (settings: MISAR_LISTEN, MISAR_DATA and the other MISAR_…)
 run: build
     @exec scripts/run.sh
 
 # everything that CI checks; the tests come last
-test: fmt-check shared deny lint doc
+test: fmt-check shared web deny lint doc snippet-test
     @echo "==> the examples in the documentation"
     @cargo test --workspace --locked --doc
     @echo "==> unit, property and API tests, and the crash loop: 50 cycles"
     @TORTURE_CYCLES=50 cargo test --workspace --locked --tests
+
+# the snippet's engine behind wasm-bindgen, in a real Chromium
+[private]
+snippet-test:
+    @echo "==> the snippet in Chromium"
+    @scripts/test-snippet.sh
 
 # kill a collector under load N times and count what it had acknowledged
 torture N="50":

@@ -61,14 +61,13 @@ impl EventId {
     pub fn to_ascii(self) -> [u8; 36] {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; 36];
-        let mut at = 0;
-        for byte in self.0 {
-            if HYPHENS.contains(&at) {
-                at += 1;
+        // Nothing here can be out of bounds, so that the snippet holds no message for it.
+        let digits = text.iter_mut().enumerate();
+        let mut digits = digits.filter(|(at, _)| !HYPHENS.contains(at));
+        for nibble in self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+            if let Some((_, digit)) = digits.next() {
+                *digit = HEX[usize::from(nibble & 15)];
             }
-            text[at] = HEX[usize::from(byte >> 4)];
-            text[at + 1] = HEX[usize::from(byte & 15)];
-            at += 2;
         }
         text
     }

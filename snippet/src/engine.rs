@@ -1,0 +1,257 @@
+//! The engine: takes calls, keeps them until an answer has settled them, and decides when to send.
+//! It knows no JavaScript, so that all of it can be tried anywhere.
+
+use alloc::string::String;
+
+use shared::limits::{MAX_BATCH_EVENTS, MAX_EVENT_BYTES};
+
+use crate::browser::Browser;
+use crate::config::Config;
+use crate::identity::Identity;
+use crate::json;
+use crate::queue::{Event, MAX_BODY_BYTES, Queue};
+use crate::retry::{self, Outcome};
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(crate) mod fake;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
+
+/// The engine of one page.
+pub struct Engine<B> {
+    browser: B,
+    config: Config,
+    identity: Identity,
+    queue: Queue,
+    /// The number of the last request.
+    last_request: u32,
+    /// Requests under way, and the bytes of their bodies.
+    under_way: u32,
+    under_way_bytes: usize,
+    /// Something wants to be sent as soon as a request has ended.
+    wanted: bool,
+    failures: u32,
+    /// Nothing is sent before, by the page's clock.
+    not_before: f64,
+    /// The collector refuses this page.
+    stopped: bool,
+    /// Storage holds a queue of this page.
+    kept: bool,
+}
+
+impl<B: Browser> Engine<B> {
+    /// Starts with a key that was checked, and with what earlier pages left behind.
+    pub fn start(browser: B, config: Config) -> Engine<B> {
+        let identity = Identity::open(&browser, &config);
+        let mut engine = Engine {
+            identity,
+            queue: Queue::default(),
+            last_request: 0,
+            under_way: 0,
+            under_way_bytes: 0,
+            wanted: false,
+            failures: 0,
+            not_before: 0.0,
+            stopped: false,
+            kept: false,
+            browser,
+            config,
+        };
+        if engine.config.persistent {
+            engine.queue.push_text(&engine.browser.take_queues());
+            if !engine.queue.is_empty() {
+                engine.keep();
+                engine.browser.wake_in(0.0);
+            }
+        }
+        engine
+    }
+
+    /// Takes a call. `json` is the event's object with its type, `email` a JSON text of its own, or
+    /// empty for that of the last `identify`; `at` is when the call was made, by the visitor's
+    /// clock: the stub may have held it.
+    ///
+    /// Whether a name is one, the collector says: the rules (`shared::event_name`) would be a fifth
+    /// of this module, and what they refuse is better seen among the events.
+    pub fn record(&mut self, identifies: bool, email: &str, json: &str, at: f64) {
+        if identifies {
+            if self.config.anonymous {
+                return self.browser.complain(
+                    "identify ignored: this visitor asked not to be followed (Global Privacy Control)",
+                );
+            }
+            self.identity.identify(&self.browser, &self.config, email);
+        }
+        let mut event = String::from("\"id\":\"");
+        event.push_str(&self.browser.uuid());
+        event.push_str("\"");
+        if !self.identity.anonymous_id.is_empty() {
+            event.push_str(",\"anonymousId\":\"");
+            event.push_str(&self.identity.anonymous_id);
+            event.push_str("\"");
+        }
+        let email = if email.is_empty() {
+            &self.identity.email
+        } else {
+            email
+        };
+        if !email.is_empty() {
+            event.push_str(",\"email\":");
+            event.push_str(email);
+        }
+        // The object's inside becomes part of this one.
+        event.push_str(",");
+        event.push_str(json.get(1..).unwrap_or_default());
+        // The age comes on top of it.
+        if event.len() > MAX_EVENT_BYTES - 32 {
+            return self
+                .browser
+                .complain("an event was not sent: it is larger than 32 KB");
+        }
+        let was_waiting = self.queue.waiting();
+        let now = self.browser.now();
+        self.queue.push(Event {
+            wall: at,
+            monotonic: Some(self.browser.monotonic() - (now - at).max(0.0)),
+            request: 0,
+            json: event,
+        });
+        if was_waiting + 1 >= self.config.batch_size {
+            self.send(false);
+        } else if was_waiting == 0 && self.failures == 0 {
+            self.browser.wake_in(self.config.flush_interval);
+        }
+        if self.failures > 0 {
+            // An outage may outlast the page, and the page its last chance to be told.
+            self.keep();
+        }
+    }
+
+    /// Sends what waits.
+    pub fn flush(&mut self) {
+        self.send(false);
+    }
+
+    /// The page goes out of sight, perhaps for good: what can outlive it leaves now, and storage
+    /// keeps all that is not settled.
+    pub fn hide(&mut self) {
+        self.send(true);
+        self.keep();
+    }
+
+    /// Another person follows: events until now leave under the old name.
+    pub fn reset(&mut self) {
+        self.identity.renew(&self.browser, &self.config);
+    }
+
+    /// A request has ended: `status` 0 without an answer, `retry_after` in milliseconds, 0 for none.
+    pub fn answered(&mut self, request: u32, bytes: usize, status: u32, retry_after: f64) {
+        self.under_way -= 1;
+        self.under_way_bytes -= bytes;
+        let outcome = retry::outcome(status);
+        match outcome {
+            Outcome::Done | Outcome::Refused => {
+                self.queue.settle(request);
+                self.failures = 0;
+                if self.kept {
+                    self.keep();
+                }
+                if self.wanted {
+                    self.send(false);
+                }
+            }
+            Outcome::Stop => {
+                self.stopped = true;
+                self.queue.put_back(request);
+                self.keep();
+            }
+            Outcome::Again => {
+                self.queue.put_back(request);
+                let wait = retry::delay(self.failures, retry_after, self.browser.random());
+                self.failures += 1;
+                self.not_before = self.browser.monotonic() + wait;
+                self.keep();
+                self.browser.wake_in(wait);
+            }
+        }
+    }
+
+    /// One request at a time; as many as may outlive the page when it goes.
+    fn send(&mut self, leaving: bool) {
+        self.wanted = false;
+        while !self.stopped && self.queue.waiting() > 0 {
+            let wait = self.not_before - self.browser.monotonic();
+            if wait > 0.0 {
+                // Also where a timer came a little early.
+                self.browser.wake_in(wait);
+                return;
+            }
+            if self.under_way > 0 && !leaving {
+                self.wanted = true;
+                return;
+            }
+            let mut body = self.head();
+            let mut room = MAX_BODY_BYTES - body.len() - 2;
+            if leaving {
+                let free = room.saturating_sub(self.under_way_bytes);
+                // Storage keeps the rest for the next page.
+                if free < 1_000 {
+                    return;
+                }
+                room = free;
+            }
+            let request = self.last_request + 1;
+            let limit = if leaving {
+                MAX_BATCH_EVENTS
+            } else {
+                self.config.batch_size
+            };
+            let events = self.queue.load(
+                request,
+                limit,
+                room,
+                self.browser.now(),
+                self.browser.monotonic(),
+            );
+            body.push_str(&events);
+            body.push_str("]}");
+            let keepalive = self.under_way_bytes + body.len() <= MAX_BODY_BYTES;
+            if leaving && !keepalive {
+                self.queue.put_back(request);
+                return;
+            }
+            self.last_request = request;
+            self.queue.dropped = 0;
+            self.under_way += 1;
+            self.under_way_bytes += body.len();
+            self.browser.send(request, &body, keepalive);
+        }
+    }
+
+    /// A body up to its events.
+    fn head(&self) -> String {
+        let mut body = String::from("{\"key\":\"");
+        body.push_str(&self.config.key);
+        body.push_str("\",\"context\":{\"library\":\"track.js\"");
+        if self.config.automated {
+            body.push_str(",\"automation\":true");
+        }
+        if self.config.anonymous {
+            body.push_str(",\"anonymous\":true");
+        }
+        if self.queue.dropped > 0 {
+            body.push_str(",\"dropped\":");
+            json::number(&mut body, u64::from(self.queue.dropped));
+        }
+        body.push_str("},\"events\":[");
+        body
+    }
+
+    /// Storage keeps what is not settled, for the next page.
+    fn keep(&mut self) {
+        if self.config.persistent {
+            self.kept = !self.queue.is_empty();
+            self.browser.keep_queue(&self.queue.to_text());
+        }
+    }
+}

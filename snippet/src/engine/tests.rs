@@ -1,0 +1,364 @@
+//! Tests of the engine on a made-up browser: when it sends, what a body holds, what survives.
+
+use proptest::prelude::*;
+use shared::api_key::{ApiKey, KeyKind};
+
+use super::fake::{Fake, Request, Storage};
+use super::*;
+
+fn config() -> Config {
+    Config {
+        key: ApiKey::generate(KeyKind::Public, &mut || 7).as_str().into(),
+        batch_size: 20,
+        flush_interval: 1_000.0,
+        persistent: true,
+        anonymous: false,
+        automated: false,
+    }
+}
+
+fn start(browser: &Fake) -> Engine<Fake> {
+    Engine::start(browser.clone(), config())
+}
+
+impl Engine<Fake> {
+    fn track(&mut self, name: &str) {
+        let at = self.browser.now();
+        self.record(
+            false,
+            "",
+            &format!(r#"{{"type":"track","event":"{name}"}}"#),
+            at,
+        );
+    }
+
+    fn answer(&mut self, request: &Request, status: u32) {
+        self.answered(request.number, request.body.len(), status, 0.0);
+    }
+}
+
+fn large(bytes: usize) -> String {
+    format!(
+        r#"{{"type":"track","event":"large","properties":{{"text":"{}"}}}}"#,
+        "x".repeat(bytes)
+    )
+}
+
+fn last(browser: &Fake) -> Request {
+    browser.sent().pop().unwrap()
+}
+
+#[test]
+fn a_body_holds_key_context_and_events_with_their_age() {
+    let browser = Fake::new();
+    let mut engine = start(&browser);
+    let view = r#"{"type":"track","event":"page_viewed","properties":{"url":"/a"}}"#;
+    engine.record(false, "", view, browser.now() - 300.0);
+    let identify = r#"{"type":"identify","traits":{"plan":"pro"}}"#;
+    engine.record(true, r#""a\"b@person.example""#, identify, browser.now());
+    let purchase = r#"{"type":"purchase","orderId":"7","revenue":1.10}"#;
+    engine.record(false, "", purchase, browser.now());
+    browser.pass(50.0);
+    engine.flush();
+    let body = last(&browser).json();
+    assert_eq!(body["key"], config().key);
+    assert_eq!(body["context"], serde_json::json!({"library": "track.js"}));
+    let [view, identify, purchase] = body["events"].as_array().unwrap().as_slice() else {
+        panic!("three events: {body}");
+    };
+    assert_eq!(
+        (&view["type"], &view["event"], &view["age"]),
+        (&"track".into(), &"page_viewed".into(), &350.into())
+    );
+    assert_eq!(view["properties"]["url"], "/a");
+    assert!(view.get("email").is_none());
+    assert_eq!(
+        (&identify["email"], &identify["age"]),
+        (&"a\"b@person.example".into(), &50.into())
+    );
+    assert_eq!(identify["traits"]["plan"], "pro");
+    assert_eq!(
+        (&purchase["orderId"], &purchase["email"]),
+        (&"7".into(), &identify["email"])
+    );
+    assert!(
+        last(&browser).body.contains("\"revenue\":1.10"),
+        "numbers keep their text"
+    );
+    for event in [view, identify, purchase] {
+        assert_eq!(event["anonymousId"], view["anonymousId"]);
+        assert_eq!(event["id"].as_str().unwrap().len(), 36);
+    }
+}
+
+#[test]
+fn twenty_events_leave_at_once_and_fewer_after_a_second() {
+    let browser = Fake::new();
+    let mut engine = start(&browser);
+    engine.track("one");
+    assert_eq!(
+        (browser.sent().len(), browser.timer.get()),
+        (0, Some(1_000.0))
+    );
+    for _ in 0..18 {
+        engine.track("more");
+    }
+    assert_eq!(browser.sent().len(), 0);
+    engine.track("the twentieth");
+    assert_eq!(
+        last(&browser).json()["events"].as_array().unwrap().len(),
+        20
+    );
+    // While it is under way others wait, and leave when it has ended.
+    engine.track("next");
+    engine.flush();
+    assert_eq!(browser.sent().len(), 1);
+    engine.answer(&last(&browser), 200);
+    assert_eq!(browser.sent().len(), 2);
+}
+
+#[test]
+fn hiding_and_showing_sends_nothing_twice() {
+    let browser = Fake::new();
+    let mut engine = start(&browser);
+    for _ in 0..30 {
+        engine.track("seen");
+    }
+    for _ in 0..3 {
+        engine.hide();
+        engine.flush();
+    }
+    let mut ids = browser.sent_ids();
+    assert_eq!(ids.len(), 30);
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 30);
+    for request in browser.sent() {
+        engine.answer(&request, 200);
+    }
+    assert_eq!(
+        browser
+            .storage
+            .borrow()
+            .keys()
+            .filter(|name| name.starts_with("queue"))
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn what_leaves_with_the_page_stays_below_the_browser_s_quota_and_storage_keeps_the_rest() {
+    let storage = Storage::default();
+    let browser = Fake::on(&storage, 1);
+    let mut engine = start(&browser);
+    let event = large(3_000);
+    for _ in 0..30 {
+        engine.record(false, "", &event, browser.now());
+    }
+    engine.hide();
+    let bytes: usize = browser
+        .sent()
+        .iter()
+        .filter(|sent| sent.keepalive)
+        .map(|sent| sent.body.len())
+        .sum();
+    assert!(bytes <= MAX_BODY_BYTES && bytes > 50_000, "{bytes}");
+    // Nobody has answered: the next page has all of them.
+    let next = Fake::on(&storage, 2);
+    let mut engine = start(&next);
+    assert_eq!(next.timer.get(), Some(0.0));
+    loop {
+        engine.flush();
+        let request = last(&next);
+        engine.answer(&request, 200);
+        if engine.queue.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(next.sent_ids().len(), 30);
+    assert!(
+        browser
+            .sent_ids()
+            .iter()
+            .all(|id| next.sent_ids().contains(id))
+    );
+    assert!(
+        storage
+            .borrow()
+            .keys()
+            .all(|name| !name.starts_with("queue"))
+    );
+}
+
+#[test]
+fn a_failure_is_tried_again_with_the_same_ids_after_a_wait() {
+    for status in [0, 429, 500, 503] {
+        let browser = Fake::new();
+        let mut engine = start(&browser);
+        engine.track("kept");
+        engine.flush();
+        engine.answered(1, last(&browser).body.len(), status, 3_000.0);
+        let wait = browser.timer.get().unwrap();
+        assert!((3_000.0..3_500.0).contains(&wait), "{wait}");
+        assert!(
+            browser
+                .storage
+                .borrow()
+                .keys()
+                .any(|name| name.starts_with("queue"))
+        );
+        // A timer that comes a little early is set again.
+        browser.pass(wait - 1.0);
+        engine.flush();
+        assert_eq!((browser.sent().len(), browser.timer.get()), (1, Some(1.0)));
+        browser.pass(1.0);
+        engine.flush();
+        let ids = browser.sent_ids();
+        assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
+        engine.answer(&last(&browser), 200);
+        assert!(engine.queue.is_empty());
+    }
+}
+
+#[test]
+fn a_refused_key_or_site_ends_the_sending_and_storage_keeps_the_events() {
+    for status in [401, 403] {
+        let browser = Fake::new();
+        let mut engine = start(&browser);
+        engine.track("kept");
+        engine.flush();
+        engine.answer(&last(&browser), status);
+        engine.track("another");
+        engine.flush();
+        engine.hide();
+        assert_eq!(browser.sent().len(), 1);
+        let storage = browser.storage.borrow();
+        let kept = storage.get("queue.1").unwrap();
+        assert_eq!(kept.lines().count(), 2);
+    }
+}
+
+#[test]
+fn an_event_that_no_collector_takes_is_refused_aloud() {
+    let browser = Fake::new();
+    let mut engine = start(&browser);
+    let event = large(33_000);
+    engine.record(false, "", &event, browser.now());
+    engine.flush();
+    assert_eq!(browser.sent().len(), 0);
+    let complaints = browser.complaints.borrow();
+    assert_eq!(complaints.len(), 1);
+    assert!(complaints[0].contains("32 KB"));
+}
+
+#[test]
+fn an_anonymous_page_keeps_nothing_and_names_nobody() {
+    let browser = Fake::new();
+    let config = Config {
+        anonymous: true,
+        persistent: false,
+        ..config()
+    };
+    let mut engine = Engine::start(browser.clone(), config);
+    engine.record(
+        true,
+        "\"a@person.example\"",
+        r#"{"type":"identify"}"#,
+        browser.now(),
+    );
+    engine.track("page_viewed");
+    engine.hide();
+    let body = last(&browser).json();
+    assert_eq!(body["context"]["anonymous"], true);
+    assert!(body["events"][0].get("anonymousId").is_none());
+    assert_eq!(body["events"].as_array().unwrap().len(), 1);
+    assert!(browser.complaints.borrow()[0].contains("identify ignored"));
+    assert!(browser.storage.borrow().is_empty());
+}
+
+#[test]
+fn the_next_page_knows_browser_and_contact_until_they_are_reset() {
+    let storage = Storage::default();
+    let first = Fake::on(&storage, 1);
+    let mut engine = start(&first);
+    engine.record(
+        true,
+        "\"a@person.example\"",
+        r#"{"type":"identify"}"#,
+        first.now(),
+    );
+    let second = Fake::on(&storage, 2);
+    let mut engine_two = start(&second);
+    assert_eq!(
+        engine_two.identity.anonymous_id,
+        engine.identity.anonymous_id
+    );
+    assert_eq!(engine_two.identity.email, "\"a@person.example\"");
+    engine_two.reset();
+    let third = start(&Fake::on(&storage, 3));
+    assert_eq!(third.identity.email, "");
+    assert_ne!(third.identity.anonymous_id, engine.identity.anonymous_id);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Track,
+    Flush,
+    Hide,
+    Answer(u32),
+    Pass(f64),
+    NewPage,
+}
+
+proptest! {
+    /// Whatever happens, in whatever order: each event that was taken is delivered in the end, and
+    /// within one page nothing leaves again that has not failed before.
+    #[test]
+    fn every_event_is_delivered_in_the_end(steps in proptest::collection::vec(prop_oneof![
+        5 => Just(Step::Track),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Hide),
+        3 => prop_oneof![Just(200u32), Just(0), Just(503), Just(429)].prop_map(Step::Answer),
+        2 => (0.0f64..70_000.0).prop_map(Step::Pass),
+        1 => Just(Step::NewPage),
+    ], 0..120)) {
+        let storage = Storage::default();
+        let mut page = 1;
+        let mut browser = Fake::on(&storage, page);
+        let mut engine = start(&browser);
+        let mut open: Vec<Request> = Vec::new();
+        let mut seen = 0;
+        let mut taken = 0;
+        let mut delivered = std::collections::BTreeSet::new();
+        for step in steps.into_iter().chain((0..200).flat_map(|_| [Step::Flush, Step::Answer(200), Step::Pass(70_000.0)])) {
+            match step {
+                Step::Track => { engine.track("step"); taken += 1; }
+                Step::Flush => engine.flush(),
+                Step::Hide => engine.hide(),
+                Step::Pass(milliseconds) => browser.pass(milliseconds),
+                Step::Answer(status) => if let Some(request) = open.pop() {
+                    if status == 200 {
+                        for event in request.json()["events"].as_array().unwrap() {
+                            delivered.insert(event["id"].as_str().unwrap().to_owned());
+                        }
+                    }
+                    engine.answer(&request, status);
+                },
+                Step::NewPage => {
+                    // Its requests die unanswered.
+                    engine.hide();
+                    page += 1;
+                    browser = Fake::on(&storage, page);
+                    engine = start(&browser);
+                    (open, seen) = (Vec::new(), 0);
+                }
+            }
+            let sent = browser.sent();
+            open.extend_from_slice(&sent[seen..]);
+            seen = sent.len();
+        }
+        prop_assert!(engine.queue.is_empty());
+        prop_assert_eq!(delivered.len(), taken);
+    }
+}

@@ -1,0 +1,264 @@
+//! Events that no answer has settled yet: in order, bounded, and as a text that storage keeps for
+//! the next page.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::json;
+
+/// Events that may wait; the oldest go first, and are counted.
+pub const MAX_EVENTS: usize = 1_000;
+/// Bytes of their JSON that may wait.
+pub const MAX_BYTES: usize = 256 * 1024;
+/// Bytes of a body, at the most. Chromium lets 64 KiB of requests outlive their page, headers
+/// included (fetch standard, "inflight keepalive bytes").
+pub const MAX_BODY_BYTES: usize = 60_000;
+
+/// An event on its way.
+#[derive(Debug, PartialEq)]
+pub struct Event {
+    /// When it happened, by the visitor's own clock.
+    pub wall: f64,
+    /// When it happened, by the page's clock; none where an earlier page saw it.
+    pub monotonic: Option<f64>,
+    /// The request that carries it; 0 while it waits.
+    pub request: u32,
+    /// Its JSON object, without `age` and without the opening brace.
+    pub json: String,
+}
+
+impl Event {
+    /// Milliseconds since it happened: by the page's clock, which nobody sets, wherever that one saw it.
+    pub fn age(&self, now: f64, monotonic: f64) -> u64 {
+        let age = match self.monotonic {
+            Some(then) => monotonic - then,
+            None => now - self.wall,
+        };
+        // A negative one becomes 0: the clock was set back.
+        age as u64
+    }
+}
+
+/// The events that wait or are under way, the oldest first.
+#[derive(Default)]
+pub struct Queue {
+    events: Vec<Event>,
+    bytes: usize,
+    /// Events that gave way to younger ones, since the last batch that said so.
+    pub dropped: u32,
+}
+
+impl Queue {
+    /// Takes an event; where there is no place, the oldest that is not under way gives way.
+    pub fn push(&mut self, event: Event) {
+        self.bytes += event.json.len();
+        self.events.push(event);
+        while self.events.len() > MAX_EVENTS || self.bytes > MAX_BYTES {
+            if self.waiting() == 0 {
+                return;
+            }
+            let mut found = false;
+            self.keep_where(&mut |event| {
+                let oldest = !found && event.request == 0;
+                found |= oldest;
+                !oldest
+            });
+            self.dropped += 1;
+        }
+    }
+
+    /// How many wait for a request.
+    pub fn waiting(&self) -> usize {
+        self.events
+            .iter()
+            .filter(|event| event.request == 0)
+            .count()
+    }
+
+    /// Whether nothing is left to settle.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Moves waiting events into a request, in order, as long as they fit beside `room` bytes, and
+    /// writes them as the JSON of an array's inside. At most `limit` of them.
+    pub fn load(
+        &mut self,
+        request: u32,
+        limit: usize,
+        room: usize,
+        now: f64,
+        monotonic: f64,
+    ) -> String {
+        let mut body = String::new();
+        let waiting = self.events.iter_mut().filter(|event| event.request == 0);
+        for event in waiting.take(limit) {
+            // The age takes up to 28 bytes: `{"age":`, 20 digits, a comma, and one between events.
+            if body.len() + event.json.len() + 29 > room && !body.is_empty() {
+                break;
+            }
+            if !body.is_empty() {
+                body.push_str(",");
+            }
+            body.push_str("{\"age\":");
+            json::number(&mut body, event.age(now, monotonic));
+            body.push_str(",");
+            body.push_str(&event.json);
+            event.request = request;
+        }
+        body
+    }
+
+    /// Lets go of the events of a request.
+    pub fn settle(&mut self, request: u32) {
+        self.keep_where(&mut |event| event.request != request);
+    }
+
+    // `Vec::remove` would panic with a formatted message where there is nothing, and formatting
+    // costs kilobytes here.
+    fn keep_where(&mut self, stays: &mut dyn FnMut(&Event) -> bool) {
+        let bytes = &mut self.bytes;
+        self.events.retain(|event| {
+            let stays = stays(event);
+            if !stays {
+                *bytes -= event.json.len();
+            }
+            stays
+        });
+    }
+
+    /// Lets the events of a request wait again.
+    pub fn put_back(&mut self, request: u32) {
+        for event in &mut self.events {
+            if event.request == request {
+                event.request = 0;
+            }
+        }
+    }
+
+    /// A line per event: the visitor's time in milliseconds, a space, the JSON, which has no line
+    /// breaks in it.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for event in &self.events {
+            json::number(&mut text, event.wall as u64);
+            text.push_str(" ");
+            text.push_str(&event.json);
+            text.push_str("\n");
+        }
+        text
+    }
+
+    /// Takes the events of such a text; lines that are none are passed over.
+    pub fn push_text(&mut self, text: &str) {
+        // By hand: the searches of `str` are a kilobyte of code.
+        let mut rest = text;
+        while let Some(end) = rest.bytes().position(|byte| byte == b'\n') {
+            let line = rest.get(..end).unwrap_or_default();
+            rest = rest.get(end + 1..).unwrap_or_default();
+            let mut wall = 0.0;
+            let mut digits = 0;
+            for byte in line.bytes().take_while(u8::is_ascii_digit) {
+                wall = wall * 10.0 + f64::from(byte - b'0');
+                digits += 1;
+            }
+            let json = line.get(digits + 1..).unwrap_or_default();
+            if digits > 0 && json.as_bytes().last() == Some(&b'}') {
+                self.push(Event {
+                    wall,
+                    monotonic: None,
+                    request: 0,
+                    json: json.into(),
+                });
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(json: &str) -> Event {
+        Event {
+            wall: 1_000.0,
+            monotonic: Some(50.0),
+            request: 0,
+            json: json.into(),
+        }
+    }
+
+    #[test]
+    fn an_age_follows_the_page_s_clock_and_else_the_visitor_s() {
+        let mut event = event("\"a\":1}");
+        assert_eq!(event.age(999_999.0, 80.0), 30);
+        event.monotonic = None;
+        assert_eq!(event.age(4_000.0, 80.0), 3_000);
+        assert_eq!(event.age(0.0, 80.0), 0, "a clock that was set back");
+    }
+
+    #[test]
+    fn the_oldest_gives_way_and_is_counted() {
+        let mut queue = Queue::default();
+        for number in 0..MAX_EVENTS + 3 {
+            let mut json = String::from("\"n\":");
+            json::number(&mut json, number as u64);
+            json.push('}');
+            queue.push(event(&json));
+        }
+        assert_eq!((queue.waiting(), queue.dropped), (MAX_EVENTS, 3));
+        assert!(queue.to_text().starts_with("1000 \"n\":3}\n"));
+    }
+
+    #[test]
+    fn what_is_under_way_never_gives_way() {
+        let mut queue = Queue::default();
+        queue.push(event("\"first\":1}"));
+        queue.load(1, 1, 100, 0.0, 0.0);
+        for _ in 0..MAX_EVENTS + 1 {
+            queue.push(event("\"n\":1}"));
+        }
+        assert!(queue.to_text().contains("first"));
+        queue.settle(1);
+        assert!(!queue.to_text().contains("first"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_event_is_loaded_once_in_order_and_no_body_is_too_long(
+            sizes in proptest::collection::vec(2usize..32_000, 1..30),
+            limit in 1usize..30,
+        ) {
+            let mut queue = Queue::default();
+            for size in &sizes {
+                queue.push(event(&std::format!("\"p\":\"{}\"}}", "x".repeat(*size))));
+            }
+            let kept = queue.to_text();
+            let mut seen = std::vec::Vec::new();
+            for request in 1.. {
+                let body = queue.load(request, limit, MAX_BODY_BYTES, 2_000.0, 100.0);
+                if body.is_empty() { break; }
+                prop_assert!(body.len() <= MAX_BODY_BYTES);
+                let events: std::vec::Vec<serde_json::Value> =
+                    serde_json::from_str(&std::format!("[{body}]")).unwrap();
+                prop_assert!(events.len() <= limit);
+                seen.extend(events.iter().map(|event| {
+                    assert_eq!(event["age"], 50);
+                    event["p"].as_str().unwrap().len()
+                }));
+            }
+            let left = sizes.len() - queue.dropped as usize;
+            prop_assert_eq!(&seen, &sizes[sizes.len() - left..]);
+            // What storage gives back is what was kept.
+            let mut again = Queue::default();
+            again.push_text(&kept);
+            prop_assert_eq!(again.to_text(), kept);
+        }
+
+        #[test]
+        fn no_text_in_storage_makes_it_panic(text in "\\PC{0,40}( |\n|\\}|[0-9]){0,9}\\PC{0,9}") {
+            Queue::default().push_text(&text);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What an answer means for the events it was about, and how long to wait before the next try.
+
+/// What to do with the events of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Each got its verdict: they are done.
+    Done,
+    /// The network or the server failed: the same again, later.
+    Again,
+    /// The key or the site is refused: nothing more is sent from this page, and what waits is kept.
+    Stop,
+    /// This request is refused for ever.
+    Refused,
+}
+
+/// Judges a status; 0 stands for no answer at all.
+pub fn outcome(status: u32) -> Outcome {
+    match status {
+        200..=299 => Outcome::Done,
+        0 | 408 | 429 | 500.. => Outcome::Again,
+        401 | 403 => Outcome::Stop,
+        _ => Outcome::Refused,
+    }
+}
+
+const BASE_MS: f64 = 500.0;
+const CAP_MS: f64 = 60_000.0;
+/// A Retry-After counts up to an hour: a server's mistake must not silence a page for days.
+const MAX_RETRY_AFTER_MS: f64 = 3_600_000.0;
+
+/// How long to wait after so many failures in a row, in milliseconds: full jitter over a doubling
+/// span, so that pages do not come back together after an outage. A Retry-After comes first, and
+/// the jitter after it.
+pub fn delay(failures: u32, retry_after: f64, random: f64) -> f64 {
+    let mut span = BASE_MS;
+    for _ in 0..failures.min(7) {
+        span *= 2.0;
+    }
+    // `max` also takes care of NaN: what is no number of milliseconds is none.
+    retry_after.max(0.0).min(MAX_RETRY_AFTER_MS) + span.min(CAP_MS) * random
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for status in [0, 408, 429, 500, 502, 503, 504, 599] {
+            assert_eq!(outcome(status), Outcome::Again, "{status}");
+        }
+        for status in [400, 404, 413, 415, 422, 302] {
+            assert_eq!(outcome(status), Outcome::Refused, "{status}");
+        }
+        assert_eq!(outcome(200), Outcome::Done);
+        assert_eq!([401, 403].map(outcome), [Outcome::Stop; 2]);
+    }
+
+    #[test]
+    fn waits_double_up_to_a_minute_and_are_spread_over_all_of_it() {
+        assert_eq!(delay(0, 0.0, 0.0), 0.0);
+        for (failures, span) in [
+            (0, 500.0),
+            (1, 1_000.0),
+            (6, 32_000.0),
+            (7, 60_000.0),
+            (99, 60_000.0),
+        ] {
+            let longest = delay(failures, 0.0, 0.9999);
+            assert!(
+                longest <= span && longest > span * 0.999,
+                "{failures} {longest}"
+            );
+            assert_eq!(delay(failures, 0.0, 0.5), span / 2.0);
+        }
+    }
+
+    #[test]
+    fn a_retry_after_is_waited_for_first() {
+        assert_eq!(delay(0, 7_000.0, 0.5), 7_250.0);
+        for nonsense in [f64::NAN, -5.0] {
+            assert_eq!(delay(0, nonsense, 0.5), 250.0);
+        }
+        assert_eq!(delay(0, f64::INFINITY, 0.0), MAX_RETRY_AFTER_MS);
+    }
+}
