@@ -1,0 +1,384 @@
+//! The live page as a whole: who is signed in, what is connected, and what is drawn each frame.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use gloo_timers::future::TimeoutFuture;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Element, HtmlInputElement, HtmlSelectElement};
+
+use crate::dom::{find, report, set_hidden, set_text, window};
+use crate::http::{self, Failure};
+use crate::install::{Embeds, Install};
+use crate::install_view::{InstallView, focus};
+use crate::link::{Backoff, Link};
+use crate::list::{Filter, List};
+use crate::list_view::ListView;
+use crate::row::{self, Message, Verdict};
+use crate::session::{self, Proof, Session};
+use crate::stream::{Signal, Stream};
+use crate::text::count;
+
+/// While there is no public key, we look for one this often.
+const LOOK_FOR_KEYS: u32 = 4_000;
+
+/// Everything the page holds. It lives until the page is left.
+pub(crate) struct App {
+    pub(crate) page: Page,
+    pub(crate) list: RefCell<List>,
+    view: RefCell<ListView>,
+    pub(crate) install: RefCell<Install>,
+    pub(crate) install_view: InstallView,
+    session: RefCell<Option<Session>>,
+    stream: RefCell<Option<Stream>>,
+    link: Cell<Link>,
+    backoff: RefCell<Backoff>,
+    last_id: RefCell<Option<String>>,
+    /// Grows with each sign-in and sign-out, so that what waited meanwhile knows it is too late.
+    turn: Cell<u32>,
+    frame_asked: Cell<bool>,
+    filter_changed: Cell<bool>,
+}
+
+/// The parts of `live.html` outside the list and the card.
+pub(crate) struct Page {
+    pub(crate) loading: Element,
+    pub(crate) sign_in: Element,
+    pub(crate) sign_in_error: Element,
+    pub(crate) sign_in_button: Element,
+    pub(crate) key: HtmlInputElement,
+    pub(crate) sign_out: Element,
+    pub(crate) live: Element,
+    pub(crate) filter: HtmlInputElement,
+    pub(crate) verdict: HtmlSelectElement,
+    pub(crate) pause: Element,
+    connection: Element,
+    connection_text: Element,
+    countdown: Element,
+    held_back: Element,
+    tracked: Element,
+    rejected: Element,
+    skipped: Element,
+    skipped_count: Element,
+    empty: Element,
+    no_match: Element,
+}
+
+impl Page {
+    fn find() -> Result<Self, JsValue> {
+        Ok(Self {
+            loading: find("loading")?,
+            sign_in: find("sign-in")?,
+            sign_in_error: find("sign-in-error")?,
+            sign_in_button: find("sign-in-button")?,
+            key: find("key-input")?,
+            sign_out: find("sign-out")?,
+            live: find("live")?,
+            filter: find("filter")?,
+            verdict: find("verdict-filter")?,
+            pause: find("pause")?,
+            connection: find("connection")?,
+            connection_text: find("connection-text")?,
+            countdown: find("connection-countdown")?,
+            held_back: find("held-back")?,
+            tracked: find("count-tracked")?,
+            rejected: find("count-rejected")?,
+            skipped: find("skipped")?,
+            skipped_count: find("count-skipped")?,
+            empty: find("empty")?,
+            no_match: find("no-match")?,
+        })
+    }
+}
+
+impl App {
+    pub(crate) fn new() -> Result<Rc<Self>, JsValue> {
+        Ok(Rc::new(Self {
+            page: Page::find()?,
+            list: RefCell::default(),
+            view: RefCell::new(ListView::new()?),
+            install: RefCell::default(),
+            install_view: InstallView::new()?,
+            session: RefCell::default(),
+            stream: RefCell::default(),
+            link: Cell::default(),
+            backoff: RefCell::default(),
+            last_id: RefCell::default(),
+            turn: Cell::default(),
+            frame_asked: Cell::default(),
+            filter_changed: Cell::default(),
+        }))
+    }
+
+    /// Signs in by the code of the address, else by the cookie; else asks.
+    pub(crate) async fn arrive(self: Rc<Self>, code: Option<String>) {
+        let by_code = match code {
+            Some(code) => Some(session::begin(Proof::Code(code)).await),
+            None => None,
+        };
+        let refused = match by_code {
+            Some(Ok(session)) => return report(self.enter(session)),
+            Some(Err(failure)) => Some(failure),
+            None => None,
+        };
+        // A link that was used before is no harm where its session still holds.
+        match (session::current().await, refused) {
+            (Ok(session), _) => report(self.enter(session)),
+            (Err(_), Some(failure)) => report(self.leave(&failure.words())),
+            (Err(failure), None) if failure.is_unauthorised() => report(self.leave("")),
+            (Err(failure), None) => report(self.leave(&failure.words())),
+        }
+    }
+
+    pub(crate) async fn sign_in(self: Rc<Self>) {
+        let key = self.page.key.value().trim().to_owned();
+        let entered = if key.is_empty() {
+            Err("Paste a secret key; it begins with msk_sec_.".to_owned())
+        } else {
+            session::begin(Proof::Key(key))
+                .await
+                .map_err(|failure| failure.words())
+        };
+        report(self.page.sign_in_button.remove_attribute("disabled"));
+        match entered {
+            Ok(session) => report(self.enter(session)),
+            Err(words) => {
+                set_text(&self.page.sign_in_error, &words);
+                report(focus("key-input"));
+            }
+        }
+    }
+
+    pub(crate) async fn sign_out(self: Rc<Self>) {
+        let Some(session) = self.session.borrow().clone() else {
+            return;
+        };
+        match session::end(&session).await {
+            Err(failure) if !failure.is_unauthorised() => {
+                set_text(
+                    &self.page.connection_text,
+                    &format!("Still signed in: {}", failure.words()),
+                );
+            }
+            _ => {
+                report(self.leave(""));
+                // What was shown belongs to who was signed in.
+                report(window().and_then(|window| window.location().reload()));
+            }
+        }
+    }
+
+    fn enter(self: &Rc<Self>, session: Session) -> Result<(), JsValue> {
+        self.turn.set(self.turn.get() + 1);
+        self.session.replace(Some(session));
+        self.page.key.set_value("");
+        set_text(&self.page.sign_in_error, "");
+        for hidden in [&self.page.loading, &self.page.sign_in] {
+            set_hidden(hidden, true)?;
+        }
+        for shown in [&self.page.live, &self.page.sign_out, &self.page.connection] {
+            set_hidden(shown, false)?;
+        }
+        spawn_local(Rc::clone(self).read_keys());
+        self.connect();
+        self.ask_frame();
+        Ok(())
+    }
+
+    /// Shows the way in, with what went wrong.
+    fn leave(&self, words: &str) -> Result<(), JsValue> {
+        self.turn.set(self.turn.get() + 1);
+        self.session.replace(None);
+        drop(self.stream.take());
+        for hidden in [
+            &self.page.loading,
+            &self.page.live,
+            &self.page.sign_out,
+            &self.page.connection,
+        ] {
+            set_hidden(hidden, true)?;
+        }
+        set_hidden(&self.page.sign_in, false)?;
+        set_text(&self.page.sign_in_error, words);
+        focus("key-input")
+    }
+
+    /// Reads the embed codes, again while there is none.
+    async fn read_keys(self: Rc<Self>) {
+        let turn = self.turn.get();
+        while self.turn.get() == turn {
+            let answer = http::call("GET", "/v1/embeds", None, None).await;
+            if let Some(embeds) = answer
+                .ok()
+                .and_then(|text| serde_json::from_str::<Embeds>(&text).ok())
+            {
+                self.install.borrow_mut().set(embeds.embeds);
+                let install = self.install.borrow();
+                report(self.install_view.list_keys(&install));
+                if !install.embeds().is_empty() {
+                    return;
+                }
+            }
+            TimeoutFuture::new(LOOK_FOR_KEYS).await;
+        }
+    }
+
+    fn connect(self: &Rc<Self>) {
+        drop(self.stream.take());
+        self.set_link(Link::Connecting);
+        let last_id = self.last_id.borrow().clone();
+        let app = Rc::clone(self);
+        match Stream::open(last_id.as_deref(), move |signal| app.hear(signal)) {
+            Ok(stream) => drop(self.stream.replace(Some(stream))),
+            Err(error) => report(Err(error)),
+        }
+    }
+
+    fn hear(self: &Rc<Self>, signal: Signal) {
+        match signal {
+            Signal::Open => {
+                self.backoff.borrow_mut().succeeded();
+                self.set_link(Link::Connected);
+            }
+            Signal::Message { data, id } => {
+                match row::read(&data) {
+                    Ok(message) => self.take(message),
+                    Err(error) => report(Err(JsValue::from_str(&format!(
+                        "a message cannot be read: {error}"
+                    )))),
+                }
+                if !id.is_empty() {
+                    self.last_id.replace(Some(id));
+                }
+            }
+            Signal::Lost { for_good: false } => self.set_link(Link::Broken),
+            // The stream must not be dropped within its own signal.
+            Signal::Lost { for_good: true } => spawn_local(Rc::clone(self).reconnect()),
+        }
+    }
+
+    fn take(self: &Rc<Self>, message: Message) {
+        match message {
+            Message::Skipped(count) => self.list.borrow_mut().skip(count),
+            Message::Event(row) => {
+                let fields = &row.fields;
+                let refused = (row.verdict == Verdict::Rejected)
+                    .then(|| fields.code.as_deref().unwrap_or("unknown"));
+                let changed = self
+                    .install
+                    .borrow_mut()
+                    .heard(fields.key_id.as_deref(), refused);
+                if changed {
+                    report(self.install_view.draw(&self.install.borrow()));
+                }
+                self.list.borrow_mut().receive(*row);
+            }
+        }
+        self.ask_frame();
+    }
+
+    /// Tries again after a while, unless it was the session that ended.
+    async fn reconnect(self: Rc<Self>) {
+        drop(self.stream.take());
+        let turn = self.turn.get();
+        self.set_link(Link::Broken);
+        if let Err(Failure::Refused(401, _)) = session::current().await {
+            if self.turn.get() == turn {
+                report(self.leave("Your session has ended: sign in again."));
+            }
+            return;
+        }
+        let seconds = self.backoff.borrow_mut().failed();
+        for left in (1..=seconds).rev() {
+            if self.turn.get() != turn {
+                return;
+            }
+            self.set_link(Link::Waiting(left));
+            TimeoutFuture::new(1_000).await;
+        }
+        if self.turn.get() == turn {
+            self.connect();
+        }
+    }
+
+    fn set_link(&self, link: Link) {
+        self.link.set(link);
+        report(self.draw_link());
+    }
+
+    fn draw_link(&self) -> Result<(), JsValue> {
+        let (link, paused) = (self.link.get(), self.list.borrow().is_paused());
+        self.page
+            .connection
+            .set_attribute("data-state", link.state(paused))?;
+        set_text(&self.page.connection_text, link.words(paused));
+        set_text(&self.page.countdown, &link.countdown());
+        Ok(())
+    }
+
+    pub(crate) fn toggle_pause(self: &Rc<Self>) -> Result<(), JsValue> {
+        let paused = !self.list.borrow().is_paused();
+        self.list.borrow_mut().set_paused(paused);
+        self.page
+            .pause
+            .set_attribute("aria-pressed", if paused { "true" } else { "false" })?;
+        self.draw_link()?;
+        self.ask_frame();
+        Ok(())
+    }
+
+    pub(crate) fn filter(self: &Rc<Self>) {
+        let filter = Filter::new(&self.page.filter.value(), &self.page.verdict.value());
+        self.list.borrow_mut().set_filter(filter);
+        self.filter_changed.set(true);
+        self.ask_frame();
+    }
+
+    /// However much arrives, the page is drawn once a frame.
+    pub(crate) fn ask_frame(self: &Rc<Self>) {
+        if self.frame_asked.replace(true) {
+            return;
+        }
+        let app = Rc::clone(self);
+        let draw = Closure::once_into_js(move || {
+            app.frame_asked.set(false);
+            report(app.draw());
+        });
+        let asked =
+            window().and_then(|window| window.request_animation_frame(draw.unchecked_ref()));
+        report(asked.map(drop));
+    }
+
+    fn draw(&self) -> Result<(), JsValue> {
+        let list = self.list.borrow();
+        let mut view = self.view.borrow_mut();
+        view.draw(&list)?;
+        if self.filter_changed.take() {
+            view.apply_filter(&list)?;
+        }
+        let counts = list.counts();
+        set_text(&self.page.tracked, &count(counts.tracked));
+        set_text(&self.page.rejected, &count(counts.rejected));
+        set_text(&self.page.skipped_count, &count(counts.skipped));
+        set_hidden(&self.page.skipped, counts.skipped == 0)?;
+        let (new, given_way) = list.held_back();
+        let button = match (list.is_paused(), new) {
+            (false, _) => "Pause".to_owned(),
+            (true, 0) => "Resume".to_owned(),
+            (true, new) => format!("Resume · {} new", count(new)),
+        };
+        set_text(&self.page.pause, &button);
+        set_hidden(&self.page.held_back, given_way == 0)?;
+        if given_way > 0 {
+            let words = format!(
+                "{} of the new events can no longer be shown here; they are on record.",
+                count(given_way)
+            );
+            set_text(&self.page.held_back, &words);
+        }
+        set_hidden(&self.page.empty, !list.is_empty())?;
+        set_hidden(&self.page.no_match, list.is_empty() || list.shown() > 0)
+    }
+}
