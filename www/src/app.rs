@@ -192,6 +192,8 @@ impl App {
         self.turn.set(self.turn.get() + 1);
         self.session.replace(None);
         drop(self.stream.take());
+        // Who signs in next may see another log, where this place means nothing.
+        self.last_id.replace(None);
         for hidden in [
             &self.page.loading,
             &self.page.live,
@@ -208,21 +210,29 @@ impl App {
     /// Reads the embed codes, again while there is none.
     async fn read_keys(self: Rc<Self>) {
         let turn = self.turn.get();
-        while self.turn.get() == turn {
-            let answer = http::call("GET", "/v1/embeds", None, None).await;
-            if let Some(embeds) = answer
-                .ok()
-                .and_then(|text| serde_json::from_str::<Embeds>(&text).ok())
-            {
-                self.install.borrow_mut().set(embeds.embeds);
-                let install = self.install.borrow();
-                report(self.install_view.list_keys(&install));
-                if !install.embeds().is_empty() {
-                    return;
-                }
-            }
+        while self.turn.get() == turn && !self.look_for_keys().await {
             TimeoutFuture::new(LOOK_FOR_KEYS).await;
         }
+    }
+
+    /// Reads the embed codes once; says whether there is one.
+    pub(crate) async fn look_for_keys(&self) -> bool {
+        if self.session.borrow().is_none() {
+            return false;
+        }
+        let answer = http::call("GET", "/v1/embeds", None, None).await.ok();
+        let Some(Embeds { embeds }) = answer.and_then(|text| serde_json::from_str(&text).ok())
+        else {
+            return false;
+        };
+        let found = !embeds.is_empty();
+        let first_time = self.install.borrow().embeds().is_empty();
+        self.install.borrow_mut().set(embeds);
+        report(
+            self.install_view
+                .list_keys(&self.install.borrow(), first_time),
+        );
+        found
     }
 
     fn connect(self: &Rc<Self>) {

@@ -1,5 +1,7 @@
 //! The state of the install card: whose embed code is shown, and whether its events arrive.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 /// The answer of `/v1/embeds`.
@@ -52,13 +54,18 @@ impl Embed {
 pub(crate) struct Install {
     embeds: Vec<Embed>,
     selected: usize,
+    /// Keys whose events have come, also while the list of keys was still on its way.
+    heard: BTreeSet<String>,
     /// Of the selected key: why its last event was rejected, while none has been tracked.
     refusal: Option<String>,
 }
 
 impl Install {
     /// Takes the keys, keeping the choice where its key is still there.
-    pub(crate) fn set(&mut self, embeds: Vec<Embed>) {
+    pub(crate) fn set(&mut self, mut embeds: Vec<Embed>) {
+        for embed in &mut embeds {
+            embed.received |= self.heard.contains(&embed.key_id);
+        }
         let chosen = self.selected().map(|embed| embed.key_id.clone());
         let at = embeds
             .iter()
@@ -84,6 +91,11 @@ impl Install {
 
     /// An event came with this key; says whether the card changes.
     pub(crate) fn heard(&mut self, key_id: Option<&str>, refused: Option<&str>) -> bool {
+        if let (Some(key_id), None) = (key_id, refused)
+            && !self.heard.contains(key_id)
+        {
+            self.heard.insert(key_id.to_owned());
+        }
         let Some(at) = self
             .embeds
             .iter()
@@ -172,6 +184,18 @@ mod tests {
         );
         install.set(Vec::new());
         assert!(install.selected().is_none());
+    }
+
+    #[test]
+    fn an_event_that_comes_before_the_list_of_keys_counts() {
+        let mut install = Install::default();
+        assert!(!install.heard(Some("one"), None));
+        let embed = Embed {
+            key_id: "one".to_owned(),
+            ..Embed::default()
+        };
+        install.set(vec![embed]);
+        assert!(install.receiving());
     }
 
     #[test]

@@ -38,15 +38,16 @@ impl InstallView {
         })
     }
 
-    /// Fills the choice of keys; who receives already needs the card no longer, so it is closed.
-    pub(crate) fn list_keys(&self, install: &Install) -> Result<(), JsValue> {
+    /// Fills the choice of keys. Who receives already when the page is opened needs the card no longer,
+    /// so it is closed.
+    pub(crate) fn list_keys(&self, install: &Install, first_time: bool) -> Result<(), JsValue> {
         self.keys.set_text_content(None);
         for Embed { key_id, .. } in install.embeds() {
             let option = element("option", "", "")?;
             option.set_attribute("value", key_id)?;
             add(&self.keys, &option)?;
         }
-        if install.receiving() {
+        if first_time && install.receiving() {
             self.details.remove_attribute("open")?;
         }
         self.draw(install)

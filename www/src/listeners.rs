@@ -138,6 +138,15 @@ fn show_receipt(inside: &Element, id: &str) {
 }
 
 fn attach_install(app: &Rc<App>) -> Result<(), JsValue> {
+    // Who comes back from the terminal may have made a key there.
+    let at_return = Rc::clone(app);
+    on(window()?.as_ref(), "focus", move |_| {
+        let app = Rc::clone(&at_return);
+        spawn_local(async move {
+            app.look_for_keys().await;
+        });
+        Ok(())
+    });
     let at_choice = Rc::clone(app);
     on(&app.install_view.keys, "change", move |_| {
         at_choice
