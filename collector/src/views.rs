@@ -3,6 +3,7 @@
 //! `projector`.
 //!
 //! - `index`: which events there are by name, contact and message
+//! - `received`: which keys have sent an event
 //!
 //! The cursor lies in the same transaction as the rows that it stands for, so that a crash can never
 //! leave one without the other. Commits do not wait for the disk: the file can be deleted and rebuilt
@@ -12,6 +13,7 @@
 #[cfg(test)]
 pub(crate) mod history;
 mod index;
+mod received;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +39,7 @@ use crate::query::EventFilter;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = 2;
 
 const FILE: &str = "views.redb";
 /// A rebuild's file until it takes the place of the other.
@@ -162,6 +164,7 @@ impl Views {
             let mut transaction = database.begin_write().map_err(redb::Error::from)?;
             transaction.set_durability(Durability::None)?;
             index::fold(&transaction, &rows)?;
+            received::fold(&transaction, new)?;
             transaction
                 .open_table(ABOUT)?
                 .insert("cursor", last.seq.0)?;
@@ -210,6 +213,14 @@ impl Views {
         self.with_snapshot(|snapshot| index::candidates(snapshot, workspace, &key, filter))
     }
 
+    /// Whether an event that came with this key is on record.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub fn received(&self, workspace: WorkspaceId, key_id: &str) -> Result<bool, ViewError> {
+        self.with_snapshot(|snapshot| received::is_received(snapshot, workspace, key_id))
+    }
+
     /// Every table as it is visible now.
     ///
     /// # Errors
@@ -225,6 +236,7 @@ impl Views {
             }
             let mut dump = Dump::from([("about_v1", rows)]);
             index::dump(snapshot, &mut dump)?;
+            received::dump(snapshot, &mut dump)?;
             Ok(dump)
         })
     }
@@ -449,6 +461,7 @@ fn open_file(path: &Path) -> Result<(Database, Seq), ViewError> {
         let schema = about.get("schema")?.map(|row| row.value());
         drop(about);
         index::check(&snapshot)?;
+        received::check(&snapshot)?;
         Ok((schema, cursor_in(&snapshot)?))
     };
     let (schema, cursor) = state().map_err(&doing)?;
@@ -467,6 +480,7 @@ fn found(database: &Database) -> Result<(), redb::Error> {
         about.insert("cursor", Seq::START.0)?;
     }
     index::create(&transaction)?;
+    received::create(&transaction)?;
     transaction.commit()?;
     Ok(())
 }

@@ -112,6 +112,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Entry>> {
                 // Some of a run differ from the others.
                 let contact = contact.filter(|_| turn % 7 != 3);
                 entry.address = contact.and_then(|contact| address(CONTACTS[contact]));
+                entry.key_id = (turn % 3 != 2).then(|| format!("key_{name}"));
                 entry.message_id = message.map(|message| MESSAGES[message].to_owned());
                 let minute = minute + i64::try_from(turn % 5).unwrap();
                 entry.time = Timestamp::from_millis(NOW + minute * 60_000);
