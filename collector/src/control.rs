@@ -24,7 +24,9 @@ use serde_json::Value;
 use shared::api_key::{KeyKind, Scope};
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::cli::PublicUrl;
 use crate::clock::Clock;
+use crate::embed::embed;
 use crate::folder::{DataFolder, FolderError};
 use crate::log::LogError;
 use crate::log::verify::Report;
@@ -126,6 +128,9 @@ pub struct CreatedKey {
     pub workspace: String,
     pub allow_purchases: bool,
     pub rate: Option<NonZeroU32>,
+    /// What to put into pages: of a public key that a running server has made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embed: Option<String>,
 }
 
 /// A key in a list; times are RFC 3339.
@@ -184,6 +189,11 @@ pub struct Progress {
 pub trait Target: Send + Sync {
     fn meta(&self) -> &Meta;
 
+    /// Where pages reach the server; `None` where none is running.
+    fn public_url(&self) -> Option<&PublicUrl> {
+        None
+    }
+
     /// Reads all of the log; `progress` is told the events read.
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError>;
 
@@ -206,7 +216,7 @@ pub fn execute(
 ) -> Result<Value, String> {
     let meta = target.meta();
     match command {
-        Command::KeysCreate(asked) => create_key(meta, asked).and_then(answer),
+        Command::KeysCreate(asked) => create_key(meta, asked, target.public_url()).and_then(answer),
         Command::KeysList { workspace } => {
             let listed = keys(meta, workspace.as_deref())?;
             answer(
@@ -494,7 +504,11 @@ impl ListedWorkspace {
     }
 }
 
-fn create_key(meta: &Meta, asked: KeysCreate) -> Result<CreatedKey, String> {
+fn create_key(
+    meta: &Meta,
+    asked: KeysCreate,
+    public_url: Option<&PublicUrl>,
+) -> Result<CreatedKey, String> {
     let scope = |text: &String| {
         Scope::parse(text).ok_or_else(|| {
             let known = Scope::ALL.map(Scope::as_str).join(", ");
@@ -529,6 +543,9 @@ fn create_key(meta: &Meta, asked: KeysCreate) -> Result<CreatedKey, String> {
         workspace: key.workspace_name.clone(),
         allow_purchases: key.allow_purchases,
         rate: key.rate,
+        embed: public_url
+            .filter(|_| asked.public)
+            .map(|url| embed(&plain, url)),
     })
 }
 

@@ -17,6 +17,9 @@ pub mod folder;
 mod locks;
 pub mod server;
 
+pub mod assets;
+pub mod demo_shop;
+pub mod embed;
 pub mod router;
 pub mod routes;
 

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderValue,
@@ -23,7 +24,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::routes::{events, live, operations, receipts, session, track};
+use crate::assets::Assets;
+use crate::routes::{assets, embeds, events, live, operations, receipts, session, track};
 use crate::session::COOKIE_NAME;
 
 /// The router, with the document of it at `/openapi.json`.
@@ -44,6 +46,7 @@ pub fn router(app: Arc<App>) -> Router {
             session::get_session,
             session::end_session
         ))
+        .routes(routes!(embeds::list_embeds))
         .split_for_parts();
     let (operations, operations_document) = OpenApiRouter::new()
         .routes(routes!(operations::get_health))
@@ -51,7 +54,18 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(operations::get_metrics))
         .routes(routes!(operations::get_document))
         .split_for_parts();
+    let (snippet, snippet_document) = OpenApiRouter::new()
+        .routes(routes!(assets::get_snippet))
+        .routes(routes!(assets::get_about_snippet))
+        .split_for_parts();
+    // For people and their browsers: not part of the document.
+    let pages = Router::new()
+        .route("/", get(assets::get_root))
+        .route("/live", get(assets::get_live))
+        .route("/assets/{name}", get(assets::get_asset))
+        .route("/mail/{file}", get(assets::get_versioned_snippet));
     document.merge(read_document);
+    document.merge(snippet_document);
     document.merge(operations_document);
     // It holds nothing that could fail to serialise.
     let document = document.to_json().unwrap_or_default();
@@ -67,8 +81,11 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(ingest)
         .merge(reads)
         .merge(operations)
+        .merge(snippet)
+        .merge(pages)
         .method_not_allowed_fallback(operations::method_not_allowed)
         .fallback(operations::not_found)
+        .layer(Extension(Assets::new(&app.public_url)))
         .layer(Extension(operations::Document(document.into())))
         .layer(from_fn_with_state(Arc::clone(&app), count))
         .with_state(app)
@@ -90,6 +107,7 @@ pub fn router(app: Arc<App>) -> Router {
         (name = "ingest", description = "Events in"),
         (name = "read", description = "What is known"),
         (name = "session", description = "The sessions of misar's own pages"),
+        (name = "snippet", description = "What pages embed"),
         (name = "operations", description = "The process itself"),
     ),
     modifiers(&Keys),

@@ -1,5 +1,7 @@
 //! The routes, one file a resource; `router` lists them all.
 
+pub mod assets;
+pub mod embeds;
 pub mod events;
 pub mod live;
 pub mod operations;

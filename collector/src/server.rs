@@ -27,6 +27,7 @@ use tower_service::Service as _;
 
 use crate::app::App;
 use crate::client_address::Peer;
+use crate::metrics::Metrics;
 use crate::router::router;
 
 use patient::Patient;
@@ -52,7 +53,17 @@ const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConten
 
 /// Serves until `shutdown`, then lets requests in work finish.
 pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) {
-    let router = router(Arc::clone(&app));
+    let metrics = app.metrics.clone();
+    serve_router(listener, router(app), &metrics, shutdown).await;
+}
+
+/// Serves any router within the same limits.
+pub async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    metrics: &Metrics,
+    shutdown: impl Future<Output = ()>,
+) {
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
@@ -74,7 +85,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<O
             }
         };
         let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-            app.metrics.refused_connections.inc();
+            metrics.refused_connections.inc();
             refuse(stream).await;
             continue;
         };

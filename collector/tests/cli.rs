@@ -415,3 +415,41 @@ fn help_teaches_each_command() {
         assert!(help.out.contains("  misar "), "{}", help.out);
     }
 }
+
+#[test]
+fn a_public_key_comes_with_the_code_for_pages_and_a_secret_one_does_not() {
+    let data = TempDir::new().unwrap();
+    let line = "keys create --public --origin https://shop.example";
+    let made = misar(data.path(), line);
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let (_, html) = made
+        .out
+        .split_once("\nPut this into every page:\n\n")
+        .unwrap();
+    assert!(
+        html.starts_with("<script>\nwindow.MisarMail = { key: 'msk_pub_"),
+        "{html}"
+    );
+    let script = "</script>\n<script src=\"http://127.0.0.1:8080/mail/track.js\" async></script>\n";
+    assert!(html.ends_with(script), "{html}");
+    assert!(
+        made.err.contains("assumes http://127.0.0.1:8080"),
+        "{}",
+        made.err
+    );
+
+    let told = run(
+        data.path(),
+        line,
+        &[("MISAR_PUBLIC_URL", "https://track.example/")],
+    );
+    assert!(
+        told.out
+            .contains("src=\"https://track.example/mail/track.js\""),
+        "{}",
+        told.out
+    );
+
+    let secret = misar(data.path(), "keys create");
+    assert!(!secret.out.contains("<script"), "{}", secret.out);
+}

@@ -84,6 +84,7 @@ mod tests {
     fn every_setting_is_known() {
         let all = [
             "MISAR_DATA",
+            "MISAR_DEMO_LISTEN",
             "MISAR_LISTEN",
             "MISAR_PUBLIC_URL",
             "MISAR_TRUSTED_PROXY",

@@ -3,11 +3,13 @@
 use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
-use shared::api_key::Scope;
+use shared::api_key::{ApiKey, Scope};
 
 use super::output::{Output, tell};
+use super::serve::{DEFAULT_LISTEN, PublicUrl};
 use super::{Failure, Folder};
 use crate::control::{Command, CreatedKey, KeysCreate, ListedKey};
+use crate::embed::embed;
 use crate::meta::{DEFAULT_WORKSPACE, OriginPattern};
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +55,14 @@ pub(super) struct Create {
     /// 1000/s
     #[arg(long, value_name = "N/s", value_parser = parse_rate)]
     rate: Option<NonZeroU32>,
+    /// Where pages reach the server, for the embed code of a public key. A running server knows it
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MISAR_PUBLIC_URL",
+        value_parser = PublicUrl::parse
+    )]
+    public_url: Option<PublicUrl>,
     /// A name for people, to tell keys apart
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
@@ -151,8 +161,32 @@ fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<()
     if !created.public {
         output.line("")?;
         output.line("This is the only time that it is shown: only a hash of it is kept. Keep it on a server.")?;
+        return Ok(());
     }
-    Ok(())
+    show_embed(&created, create.public_url, output)
+}
+
+/// Shows what to put into pages. The address in it is that of the running server, or an assumption.
+fn show_embed(
+    created: &CreatedKey,
+    assumed: Option<PublicUrl>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let html = match (&created.embed, ApiKey::parse(&created.key)) {
+        (Some(html), _) => html.clone(),
+        (None, Ok(key)) => {
+            let url = assumed.unwrap_or_else(|| PublicUrl::listening_on(DEFAULT_LISTEN));
+            tell(&format!(
+                "note: no server is running here, so the code below assumes {url}: say --public-url where that is wrong"
+            ));
+            embed(&key, &url)
+        }
+        (None, Err(_)) => return Ok(()),
+    };
+    output.line("")?;
+    output.line("Put this into every page:")?;
+    output.line("")?;
+    Ok(output.line(&html)?)
 }
 
 fn list_keys(list: List, folder: &Folder, output: &mut Output) -> Result<(), Failure> {

@@ -11,6 +11,10 @@ use ipnet::IpNet;
 
 use crate::meta::{Origin, OriginError};
 
+/// Where a server listens unless it is told.
+pub(super) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
 /// Takes events over HTTP until it is told to stop (SIGTERM, Ctrl-C)
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -22,7 +26,7 @@ pub(super) struct Serve {
         long,
         value_name = "ADDR",
         env = "MISAR_LISTEN",
-        default_value = "127.0.0.1:8080",
+        default_value_t = DEFAULT_LISTEN,
         value_parser = parse_listen
     )]
     listen: SocketAddr,
@@ -45,6 +49,17 @@ pub(super) struct Serve {
         value_parser = parse_network
     )]
     trusted_proxies: Vec<IpNet>,
+    /// Serves a demo shop on an address of its own, to see the tracker at work; leave it out in
+    /// production
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MISAR_DEMO_LISTEN",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = parse_demo_listen
+    )]
+    demo_listen: DemoListen,
     /// How to log, on standard error
     #[arg(
         long,
@@ -60,6 +75,8 @@ pub(super) struct Serve {
 pub struct Settings {
     /// `--listen`, `MISAR_LISTEN`, 127.0.0.1:8080: the address and port. Port 0 means any free one.
     pub listen: SocketAddr,
+    /// `--demo-listen`, `MISAR_DEMO_LISTEN`, none: where the demo shop listens. Empty means none.
+    pub demo_listen: Option<SocketAddr>,
     /// `--data`, `MISAR_DATA`, misar-data: the data folder.
     pub data: PathBuf,
     /// `--public-url`, `MISAR_PUBLIC_URL`: where others reach the server. Without it,
@@ -138,6 +155,7 @@ impl Serve {
         Settings {
             listen: self.listen,
             data,
+            demo_listen: self.demo_listen.0,
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
             log_format: self.log_format,
@@ -166,6 +184,17 @@ fn start_log(format: LogFormat) {
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "it is an address and a port, such as 127.0.0.1:8080 or [::]:8080".to_owned())
+}
+
+/// An address, or nothing: an empty variable turns the shop off.
+#[derive(Debug, Clone, Copy)]
+struct DemoListen(Option<SocketAddr>);
+
+fn parse_demo_listen(text: &str) -> Result<DemoListen, String> {
+    if text.is_empty() {
+        return Ok(DemoListen(None));
+    }
+    parse_listen(text).map(|address| DemoListen(Some(address)))
 }
 
 /// A network, or an address that stands for itself alone.
@@ -202,6 +231,7 @@ mod tests {
     fn every_setting_has_a_default() {
         let settings = settings(&[]).unwrap();
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.demo_listen, None);
         assert_eq!(settings.public_url, None);
         assert!(settings.trusted_proxies.is_empty());
         assert_eq!(settings.log_format, LogFormat::Text);
@@ -289,6 +319,15 @@ mod tests {
         ] {
             assert!(settings(&["--trusted-proxy", text]).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_empty_address_turns_the_demo_shop_off() {
+        let off = settings(&["--demo-listen", ""]).unwrap();
+        assert_eq!(off.demo_listen, None);
+        let on = settings(&["--demo-listen", "127.0.0.1:8081"]).unwrap();
+        assert_eq!(on.demo_listen, Some(([127, 0, 0, 1], 8081).into()));
+        assert!(settings(&["--demo-listen", "8081"]).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The life of a `misar serve`: what is opened, in which order it stops, and how commands reach it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,12 +8,14 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use super::{raise_open_files, serve};
+use super::{raise_open_files, serve, serve_router};
 use crate::app::App;
 use crate::cli::{LogFormat, PublicUrl, Settings, output};
 use crate::clock::SystemClock;
 use crate::control::{self, ControlSocket, RebuildReport};
+use crate::demo_shop::DemoShop;
 use crate::folder::DataFolder;
 use crate::log::LogError;
 use crate::log::verify::Report;
@@ -39,13 +42,12 @@ async fn live(settings: &Settings) -> Result<(), String> {
     }
     let folder = DataFolder::open(&settings.data).map_err(|error| error.to_string())?;
     // Bound before the log opens, so that a taken port is said at once.
-    let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
-        format!(
-            "{} cannot be listened on ({error}): choose another with --listen",
-            settings.listen
-        )
-    })?;
+    let listener = bind(settings.listen, "--listen").await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let shop_listener = match settings.demo_listen {
+        Some(address) => Some(bind(address, "--demo-listen").await?),
+        None => None,
+    };
     let public_url = settings.public_url.clone();
     let app = App::open(
         folder.path(),
@@ -70,7 +72,10 @@ async fn live(settings: &Settings) -> Result<(), String> {
         runtime: Handle::current(),
     });
     let commands = tokio::spawn(control::serve(socket, target, until_stop(stopping.clone())));
-    let keys = tokio::spawn(note_last_used(Arc::clone(&app), until_stop(stopping)));
+    let keys = tokio::spawn(note_last_used(
+        Arc::clone(&app),
+        until_stop(stopping.clone()),
+    ));
 
     tracing::info!(
         "listening on http://{address}, data in {}",
@@ -88,6 +93,10 @@ async fn live(settings: &Settings) -> Result<(), String> {
         );
     }
     show_link(&app, settings.log_format);
+    let shop = match shop_listener {
+        Some(listener) => Some(open_shop(&app, listener, address, until_stop(stopping))?),
+        None => None,
+    };
     let draining = Arc::clone(&app);
     serve(listener, Arc::clone(&app), async move {
         tokio::select! {
@@ -99,6 +108,10 @@ async fn live(settings: &Settings) -> Result<(), String> {
     })
     .await;
     drop(stop);
+    if let Some(shop) = shop {
+        // Nobody need wait for a demo.
+        shop.abort();
+    }
     for task in [commands, keys] {
         task.await.map_err(|error| error.to_string())?;
     }
@@ -119,6 +132,30 @@ fn show_link(app: &App, format: LogFormat) {
         },
         LogFormat::Json => tracing::info!("`misar link` prints a link to watch events arrive"),
     }
+}
+
+/// Listens on an address that came with `flag`.
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, String> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| {
+        format!("{address} cannot be listened on ({error}): choose another with {flag}")
+    })
+}
+
+/// Serves the demo shop, which reaches the collector at `collector`.
+fn open_shop(
+    app: &App,
+    listener: TcpListener,
+    collector: SocketAddr,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<JoinHandle<()>, String> {
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let shop = DemoShop::open(app, address, collector).map_err(|error| error.to_string())?;
+    let metrics = app.metrics.clone();
+    tracing::info!("the demo shop is at {}", PublicUrl::listening_on(address));
+    Ok(tokio::spawn(async move {
+        serve_router(listener, shop.router(), &metrics, stop).await;
+    }))
 }
 
 async fn note_last_used(app: Arc<App>, stop: impl Future<Output = ()>) {
@@ -145,6 +182,10 @@ struct Running {
 impl control::Target for Running {
     fn meta(&self) -> &Meta {
         &self.app.meta
+    }
+
+    fn public_url(&self) -> Option<&PublicUrl> {
+        Some(&self.app.public_url)
     }
 
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {

@@ -5,7 +5,10 @@
 
 mod support;
 
+mod assets;
 mod batch;
+mod demo_shop;
+mod embeds;
 mod encodings;
 mod events_in;
 mod events_list;

@@ -101,7 +101,10 @@ async fn metrics_are_open_to_this_machine_alone() {
 async fn unknown_paths_are_404_and_wrong_methods_405() {
     let app = spawn_app().await;
     for path in [
-        "/",
+        "/index.html",
+        "/live/",
+        "/assets",
+        "/mail",
         "/v1",
         "/v1/track",
         "/v1/track/event/",
@@ -129,6 +132,11 @@ async fn unknown_paths_are_404_and_wrong_methods_405() {
         (Method::GET, "/v1/track/refund", "POST"),
         (Method::POST, "/v1/events", "GET"),
         (Method::DELETE, "/v1/receipts/x", "GET"),
+        (Method::POST, "/v1/embeds", "GET"),
+        (Method::POST, "/", "GET"),
+        (Method::POST, "/live", "GET"),
+        (Method::POST, "/assets/style.css", "GET"),
+        (Method::POST, "/mail/track.js", "GET"),
         (Method::POST, "/healthz", "GET"),
         (Method::POST, "/metrics", "GET"),
         (Method::POST, "/openapi.json", "GET"),
@@ -167,6 +175,9 @@ async fn the_document_names_every_route_with_its_full_path() {
         "/v1/receipts/{id}",
         "/v1/live",
         "/session",
+        "/v1/embeds",
+        "/mail/track.js",
+        "/mail/track.json",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -315,8 +315,8 @@ impl Ask<'_> {
         let path = self.path.clone();
         let response = self.open().await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        Answer::of(&path, status, headers, text)
+        let bytes = response.bytes().await.unwrap().to_vec();
+        Answer::of(&path, status, headers, bytes)
     }
 }
 
@@ -325,17 +325,21 @@ impl Ask<'_> {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+    /// Empty where it is no text.
     pub(crate) text: String,
     /// Null where it is no JSON.
     pub(crate) body: Value,
 }
 
 impl Answer {
-    fn of(path: &str, status: u16, headers: HeaderMap, text: String) -> Self {
+    fn of(path: &str, status: u16, headers: HeaderMap, bytes: Vec<u8>) -> Self {
+        let text = String::from_utf8(bytes.clone()).unwrap_or_default();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         let answer = Self {
             status,
             headers,
+            bytes,
             text,
             body,
         };
@@ -491,4 +495,9 @@ pub(crate) fn event_of(bytes: usize) -> String {
         )
     };
     event(bytes - event(0).len())
+}
+
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }

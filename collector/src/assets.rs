@@ -1,0 +1,319 @@
+//! Files that the binary holds and browsers get: the snippet and our own pages. Each once, with its
+//! compressed forms and its tag; which path has which is `routes/assets`'s.
+//!
+//! - `negotiate`: what a request's headers ask for
+
+mod negotiate;
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use brotli::enc::BrotliEncoderParams;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use sha2::{Digest, Sha256, Sha384};
+use tokio::sync::OnceCell;
+use utoipa::ToSchema;
+
+use crate::cli::PublicUrl;
+
+use negotiate::{Coding, accepted, is_known};
+
+/// What stands in the built snippet for the public URL.
+const BASE: &str = "__MISAR_BASE__";
+const SCRIPT: &str = include_str!("../../dist/track.js");
+
+const JAVASCRIPT: &str = "application/javascript; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+const WASM: &str = "application/wasm";
+
+/// May be kept, and is asked for each time: it changes with the binary, its name does not.
+const REVALIDATED: &str = "no-cache";
+const FOR_AN_HOUR: &str = "public, max-age=3600";
+/// Its name changes with it.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// Our pages load nothing from elsewhere and run no code but ours; even our own code can put no HTML
+/// into them.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+/// How hard brotli works, of 11. The snippet is fetched by every visitor.
+const SNIPPET_QUALITY: i32 = 11;
+const QUALITY: i32 = 9;
+/// The largest window that every browser takes.
+const BROTLI_WINDOW: i32 = 22;
+
+/// A file.
+pub struct Asset {
+    bytes: Bytes,
+    /// SHA-256 of the bytes, in hexadecimal: its beginning names the file.
+    digest: String,
+    quality: i32,
+    /// Made when first asked for.
+    encoded: OnceCell<Encoded>,
+    headers: HeaderMap,
+}
+
+struct Encoded {
+    brotli: Bytes,
+    gzip: Bytes,
+}
+
+impl Asset {
+    /// A file of one of our pages.
+    pub(crate) fn new(media: &'static str, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let headers = [
+            (CONTENT_TYPE, media),
+            (CACHE_CONTROL, REVALIDATED),
+            (VARY, "Accept-Encoding"),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (REFERRER_POLICY, "no-referrer"),
+        ];
+        let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        Self {
+            digest: hex(&Sha256::digest(&bytes)),
+            bytes,
+            quality: QUALITY,
+            encoded: OnceCell::new(),
+            headers: headers.into_iter().collect(),
+        }
+    }
+
+    /// A page, with what its content may do.
+    pub(crate) fn page(bytes: impl Into<Bytes>, policy: HeaderValue) -> Self {
+        let mut page = Self::new(HTML, bytes);
+        page.headers.insert(CONTENT_SECURITY_POLICY, policy);
+        page
+    }
+
+    pub(crate) fn style(bytes: &'static [u8]) -> Self {
+        Self::new(CSS, bytes)
+    }
+
+    pub(crate) fn script(bytes: &'static [u8]) -> Self {
+        Self::new(JAVASCRIPT, bytes)
+    }
+
+    pub(crate) fn json(bytes: &'static [u8]) -> Self {
+        Self::new(JSON, bytes)
+    }
+
+    /// The answer to a request with these headers: the best form that it takes, or 304 where it has
+    /// that already.
+    pub async fn respond(&self, asked: &HeaderMap) -> Response {
+        let mut headers = self.headers.clone();
+        let (coding, bytes) = match (accepted(asked), self.encoded().await) {
+            (Coding::Brotli, Some(encoded)) => (Coding::Brotli, encoded.brotli.clone()),
+            (Coding::Gzip, Some(encoded)) => (Coding::Gzip, encoded.gzip.clone()),
+            _ => (Coding::Identity, self.bytes.clone()),
+        };
+        let tag = self.tag(coding);
+        // Hexadecimal and a coding's name: a header may hold that.
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            headers.insert(ETAG, tag);
+        }
+        let mut response = Response::default();
+        if is_known(asked, &tag) {
+            headers.remove(CONTENT_TYPE);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            if let Some(name) = coding.name() {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+            }
+            *response.body_mut() = Body::from(bytes);
+        }
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// A strong one: the forms differ in their bytes, so their tags differ.
+    fn tag(&self, coding: Coding) -> String {
+        let start = &self.digest[..32];
+        match coding.name() {
+            Some(name) => format!("\"{start}-{name}\""),
+            None => format!("\"{start}\""),
+        }
+    }
+
+    /// `None` only where the process is ending.
+    async fn encoded(&self) -> Option<&Encoded> {
+        let encoded = self.encoded.get_or_try_init(|| async {
+            let (bytes, quality) = (self.bytes.clone(), self.quality);
+            tokio::task::spawn_blocking(move || Encoded::of(&bytes, quality)).await?
+        });
+        let encoded: Result<&Encoded, io::Error> = encoded.await;
+        encoded.ok()
+    }
+}
+
+impl Encoded {
+    fn of(mut bytes: &[u8], quality: i32) -> io::Result<Self> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(bytes)?;
+        let parameters = BrotliEncoderParams {
+            quality,
+            lgwin: BROTLI_WINDOW,
+            size_hint: bytes.len(),
+            ..BrotliEncoderParams::default()
+        };
+        let mut brotli = Vec::new();
+        brotli::BrotliCompress(&mut bytes, &mut brotli, &parameters)?;
+        Ok(Self {
+            brotli: brotli.into(),
+            gzip: gzip.finish()?.into(),
+        })
+    }
+}
+
+/// The snippet as this server gives it out.
+pub struct Snippet {
+    script: Asset,
+    /// The beginning of its digest.
+    version: String,
+    public_url: PublicUrl,
+}
+
+/// What there is to know about the snippet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AboutSnippet {
+    /// The copy that never changes, for pages that pin it with `integrity`.
+    #[schema(example = "https://track.example/mail/track.0123456789abcdef.js")]
+    pub url: String,
+    /// The value of the attribute `integrity` for that copy.
+    #[schema(example = "sha384-…")]
+    pub integrity: String,
+    pub bytes: SnippetBytes,
+}
+
+/// How large it is on its way.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SnippetBytes {
+    pub raw: usize,
+    pub gzip: usize,
+    pub brotli: usize,
+}
+
+impl Snippet {
+    /// The snippet with its endpoint in it.
+    fn new(public_url: &PublicUrl) -> Self {
+        let bytes = SCRIPT.replacen(BASE, public_url.as_str(), 1);
+        let mut script = Asset::new(JAVASCRIPT, bytes);
+        script.quality = SNIPPET_QUALITY;
+        // Pages of every site load it, also those that want to be told so.
+        let every_site = HeaderValue::from_static("*");
+        let headers = &mut script.headers;
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, every_site);
+        headers.insert(
+            HeaderName::from_static("cross-origin-resource-policy"),
+            HeaderValue::from_static("cross-origin"),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(FOR_AN_HOUR));
+        Self {
+            version: script.digest[..16].to_owned(),
+            script,
+            public_url: public_url.clone(),
+        }
+    }
+
+    /// The snippet that the embed code names.
+    pub async fn respond(&self, asked: &HeaderMap) -> Response {
+        self.script.respond(asked).await
+    }
+
+    /// The snippet under the name that no other version has; `None` under any other name.
+    pub async fn respond_as(&self, file: &str, asked: &HeaderMap) -> Option<Response> {
+        if file != self.versioned_name() {
+            return None;
+        }
+        let mut response = self.script.respond(asked).await;
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(FOR_EVER));
+        Some(response)
+    }
+
+    /// `None` only where the process is ending.
+    pub async fn about(&self) -> Option<AboutSnippet> {
+        let encoded = self.script.encoded().await?;
+        let digest = STANDARD.encode(Sha384::digest(&self.script.bytes));
+        Some(AboutSnippet {
+            url: format!("{}/mail/{}", self.public_url, self.versioned_name()),
+            integrity: format!("sha384-{digest}"),
+            bytes: SnippetBytes {
+                raw: self.script.bytes.len(),
+                gzip: encoded.gzip.len(),
+                brotli: encoded.brotli.len(),
+            },
+        })
+    }
+
+    fn versioned_name(&self) -> String {
+        format!("track.{}.js", self.version)
+    }
+}
+
+/// Everything that browsers get from this server.
+pub struct Assets {
+    pub snippet: Snippet,
+    pub live: Asset,
+    /// By their name under `/assets/`.
+    files: Vec<(&'static str, Asset)>,
+}
+
+impl Assets {
+    pub fn new(public_url: &PublicUrl) -> Arc<Self> {
+        let live = include_str!("../../www/live.html");
+        let wasm: &'static [u8] = include_bytes!("../../dist/www_bg.wasm");
+        let files = vec![
+            (
+                "style.css",
+                Asset::style(include_bytes!("../../www/style.css")),
+            ),
+            (
+                "live.js",
+                Asset::script(include_bytes!("../../www/live.js")),
+            ),
+            ("www.js", Asset::script(include_bytes!("../../dist/www.js"))),
+            ("www_bg.wasm", Asset::new(WASM, wasm)),
+        ];
+        Arc::new(Self {
+            snippet: Snippet::new(public_url),
+            live: Asset::page(live, HeaderValue::from_static(PAGE_POLICY)),
+            files,
+        })
+    }
+
+    /// The file of this name under `/assets/`.
+    pub fn file(&self, name: &str) -> Option<&Asset> {
+        let mut files = self.files.iter();
+        files.find_map(|(known, asset)| (*known == name).then_some(asset))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_snippet_has_one_place_for_the_public_url() {
+        assert_eq!(SCRIPT.matches(BASE).count(), 1);
+    }
+}

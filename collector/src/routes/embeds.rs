@@ -1,0 +1,102 @@
+//! `GET /v1/embeds`: the embed code of each public key, and whether pages use it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Json;
+use http::Request;
+use serde::Serialize;
+use shared::api_key::{ApiKey, KeyKind, Scope};
+use shared::wire::ErrorBody;
+use utoipa::ToSchema;
+
+use super::events::Meta;
+use crate::app::App;
+use crate::auth;
+use crate::embed::embed;
+use crate::error::ApiError;
+use crate::log::record::WorkspaceId;
+use crate::views::ViewError;
+
+/// The public keys that may be used.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Embeds {
+    /// The oldest first.
+    pub embeds: Vec<Embed>,
+    pub meta: Meta,
+}
+
+/// A public key, ready to be put into pages.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Embed {
+    #[schema(example = "key_4fTq0cMmZk9R2aXb")]
+    pub key_id: String,
+    /// The key itself: it stands in every page.
+    pub key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub label: Option<String>,
+    /// Whether pages may send purchases with it.
+    pub allow_purchases: bool,
+    /// The sites that may use it; none means every site.
+    pub origins: Vec<String>,
+    /// Whether an event that came with this key is on record.
+    pub received: bool,
+    /// What to put into every page.
+    pub html: String,
+}
+
+/// List the embed code of every public key
+#[utoipa::path(
+    get, path = "/v1/embeds", tag = "read",
+    responses(
+        (status = 200, description = "One for each public key that is not revoked", body = Embeds),
+        (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
+        (status = 503, description = "Ask again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = []), ("session" = [])),
+)]
+pub async fn list_embeds(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Json<Embeds>, ApiError> {
+    let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
+    let workspace = reader.workspace;
+    let lag_ms = app.projector.lag_ms();
+    let embeds = tokio::task::spawn_blocking(move || embeds(&app, workspace))
+        .await
+        .map_err(|_| ApiError::Internal)?
+        .map_err(|error| {
+            tracing::error!(%error, "the views could not say which keys have sent");
+            ApiError::StorageFailing
+        })?;
+    Ok(Json(Embeds {
+        embeds,
+        meta: Meta { lag_ms },
+    }))
+}
+
+fn embeds(app: &App, workspace: WorkspaceId) -> Result<Vec<Embed>, ViewError> {
+    let mut embeds = Vec::new();
+    for key in app.meta.keys(workspace) {
+        if key.kind != KeyKind::Public || key.revoked_at().is_some() {
+            continue;
+        }
+        // Every public key is kept in plain.
+        let Some(Ok(plain)) = key.plain.as_deref().map(ApiKey::parse) else {
+            continue;
+        };
+        embeds.push(Embed {
+            key: plain.as_str().to_owned(),
+            html: embed(&plain, &app.public_url),
+            label: key.label.clone(),
+            allow_purchases: key.allow_purchases,
+            origins: key.origins.iter().map(ToString::to_string).collect(),
+            received: app.views.received(workspace, &key.id)?,
+            key_id: key.id.clone(),
+        });
+    }
+    Ok(embeds)
+}
