@@ -211,7 +211,7 @@ pub struct SnippetBytes {
 impl Snippet {
     /// The snippet with its endpoint in it.
     fn new(public_url: &PublicUrl) -> Self {
-        let bytes = SCRIPT.replacen(BASE, public_url.as_str(), 1);
+        let bytes = SCRIPT.replace(BASE, public_url.as_str());
         let mut script = Asset::new(JAVASCRIPT, bytes);
         script.quality = SNIPPET_QUALITY;
         // Pages of every site load it, also those that want to be told so.
@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_snippet_has_one_place_for_the_public_url() {
-        assert_eq!(SCRIPT.matches(BASE).count(), 1);
+    fn the_built_snippet_has_a_place_for_the_public_url() {
+        assert!(SCRIPT.contains(BASE));
     }
 }
