@@ -19,6 +19,11 @@ build: web
 web:
     @scripts/build-web.sh
 
+# how large the snippet is, beside other trackers; fails above 6,144 bytes with brotli
+size: web
+    @echo "==> what pages load"
+    @node scripts/size.mjs
+
 # build misar, start it, print calls to paste (settings: MISAR_LISTEN, MISAR_DATA and the other MISAR_…)
 run: build
     @exec scripts/run.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs misar for a developer: starts it, keeps one secret key for the folder, prints calls to paste.
+# Runs misar for a developer: starts it with the demo shop, keeps one secret key for the folder, prints a link
+# to the live page and calls to paste.
 # `just build` comes before it. The process lives as long as the server, passes INT, TERM and HUP on to it,
 # and ends with its exit code.
 #
@@ -14,24 +15,39 @@ export MISAR_LOG_FORMAT=${MISAR_LOG_FORMAT:-text}
 key_file=$MISAR_DATA/dev-secret-key
 start_seconds=120 # after a crash, start-up reads the newest segment again
 
-host=${MISAR_LISTEN%:*}
+# ADDRESS: where to reach what listens there.
+reachable() {
+  case ${1%:*} in
+    0.0.0.0 | '') printf '127.0.0.1:%s' "${1##*:}" ;;
+    '[::]') printf '[::1]:%s' "${1##*:}" ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
+
+# HOST:PORT: the file that bash connects with.
+connection_to() {
+  local host=${1%:*}
+  host=${host#[}
+  printf '/dev/tcp/%s/%s' "${host%]}" "${1##*:}"
+}
+
+is_taken() {
+  (exec 3<>"$(connection_to "$(reachable "$1")")") 2>/dev/null
+}
+
 port=${MISAR_LISTEN##*:}
-# Where to reach a server that listens everywhere.
-case $host in
-  0.0.0.0 | '') host=127.0.0.1 ;;
-  '[::]') host='[::1]' ;;
-esac
-url=http://$host:$port
-connect=${host#[}
-connect=/dev/tcp/${connect%]}/$port
+authority=$(reachable "$MISAR_LISTEN")
+url=http://$authority
+connect=$(connection_to "$authority")
 
 main() {
   case $port in
     '' | 0 | *[!0-9]* | "$MISAR_LISTEN") die "MISAR_LISTEN must be an address and a port, such as 127.0.0.1:8080; it is $MISAR_LISTEN." ;;
   esac
-  if (exec 3<>"$connect") 2>/dev/null; then
+  if is_taken "$MISAR_LISTEN"; then
     die "$MISAR_LISTEN is taken by another program: choose another port, for example MISAR_LISTEN=${MISAR_LISTEN%:*}:$((port + 1)) ./dev run."
   fi
+  choose_shop
   # Job control gives the server a process group of its own: a Ctrl-C then reaches it once, through the trap.
   set -m
   "$misar" serve </dev/null &
@@ -41,6 +57,27 @@ main() {
   signalled=
   if wait_until_ready && have_key; then print_calls; fi
   end_with_server
+}
+
+# Sets MISAR_DEMO_LISTEN. The default moves on to a free port; what was asked for does not.
+choose_shop() {
+  local shop_port
+  if [ -z "${MISAR_DEMO_LISTEN+set}" ]; then
+    MISAR_DEMO_LISTEN=
+    for shop_port in {8081..8099}; do
+      if [ "$shop_port" = "$port" ] || is_taken "127.0.0.1:$shop_port"; then continue; fi
+      MISAR_DEMO_LISTEN=127.0.0.1:$shop_port
+      break
+    done
+  elif [ -n "$MISAR_DEMO_LISTEN" ]; then
+    case ${MISAR_DEMO_LISTEN##*:} in
+      '' | 0 | *[!0-9]* | "$MISAR_DEMO_LISTEN") die "MISAR_DEMO_LISTEN must be an address and a port, such as 127.0.0.1:8081, or empty for no demo shop; it is $MISAR_DEMO_LISTEN." ;;
+    esac
+    if is_taken "$MISAR_DEMO_LISTEN"; then
+      die "$MISAR_DEMO_LISTEN is taken by another program: choose another address for the demo shop with MISAR_DEMO_LISTEN, or leave it empty for none."
+    fi
+  fi
+  export MISAR_DEMO_LISTEN
 }
 
 # Polls /readyz; false when the server has ended or was told to.
@@ -80,7 +117,7 @@ status_of() {
   (
     exec 3<>"$connect"
     printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s\r\n' \
-      "$1" "$host:$port" "${2:+Authorization: Bearer $2$'\r\n'}" >&3
+      "$1" "$authority" "${2:+Authorization: Bearer $2$'\r\n'}" >&3
     IFS=' ' read -r -t 5 _ status _ <&3
     printf '%s' "$status"
     # To the end: a server should not see its answer refused.
@@ -90,7 +127,9 @@ status_of() {
 
 # Every call is one shell line, and names the ids that it needs: each works on its own, in this order.
 print_calls() {
-  local id now auth json link
+  local id now auth json link shop
+  shop='none: MISAR_DEMO_LISTEN is empty, or no port from 8081 to 8099 was free'
+  if [ -n "$MISAR_DEMO_LISTEN" ]; then shop=http://$(reachable "$MISAR_DEMO_LISTEN"); fi
   link=$("$misar" link --data "$MISAR_DATA") || link='none: the message above says why'
   id=$(new_uuid)
   now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
@@ -98,11 +137,14 @@ print_calls() {
   json="-H 'Content-Type: application/json'"
   cat <<END
 
+Demo shop: $shop
+Live page: $link
+  (it lets one browser in, once; \`misar link\` prints another)
+Open both side by side: what you do in the shop arrives on the live page.
+
 misar is ready at $url (API: $url/openapi.json · metrics: $url/metrics)
 Its data is in $MISAR_DATA, this secret key in $key_file:
   $key
-Live page: $link
-  (it lets one browser in, once; \`misar link\` prints another)
 Ctrl-C stops it; the next ./dev run goes on with the same data and key.
 
 # An event. 200 means that it is on disk.
