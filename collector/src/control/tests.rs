@@ -16,6 +16,7 @@ use crate::clock::SystemClock;
 /// A server of which only the commands are real.
 struct FakeServer {
     meta: Meta,
+    public_url: PublicUrl,
     /// Commands that read the log wait until this is true.
     may_go_on: StdMutex<bool>,
     changed: Condvar,
@@ -36,6 +37,10 @@ impl FakeServer {
 impl Target for FakeServer {
     fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    fn public_url(&self) -> Option<&PublicUrl> {
+        Some(&self.public_url)
     }
 
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
@@ -70,6 +75,7 @@ impl Running {
         let folder = DataFolder::open(data).unwrap();
         let server = Arc::new(FakeServer {
             meta: Meta::open(data, Arc::new(SystemClock)).unwrap(),
+            public_url: PublicUrl::parse("https://track.example").unwrap(),
             may_go_on: StdMutex::new(false),
             changed: Condvar::new(),
         });
@@ -212,6 +218,26 @@ async fn a_servers_folder_is_worked_on_by_the_server() {
     running.stop().await;
     assert!(!data.path().join("control.sock").exists());
     assert_eq!(asked(data.path(), Command::Ping).await, Ok(Value::Null));
+}
+
+#[tokio::test]
+async fn a_server_gives_the_embed_code_with_its_own_address() {
+    let data = TempDir::new().unwrap();
+    let running = Running::start(data.path());
+    let secret = asked(data.path(), Command::KeysCreate(new_key())).await;
+    assert!(secret.unwrap().get("embed").is_none());
+    let public = KeysCreate {
+        public: true,
+        scopes: Vec::new(),
+        ..new_key()
+    };
+    let made = asked(data.path(), Command::KeysCreate(public)).await;
+    let html = made.unwrap()["embed"].as_str().unwrap().to_owned();
+    assert!(
+        html.contains("src=\"https://track.example/mail/track.js\""),
+        "{html}"
+    );
+    running.stop().await;
 }
 
 #[tokio::test]
