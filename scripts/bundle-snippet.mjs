@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { build, transformSync } from 'esbuild';
 
 const [from, to] = process.argv.slice(2).map(path => resolve(path));
-// Beside wasm-bindgen's output, so that both sides import one and the same glue.
+// Beside the list of imports that the build made.
 copyFileSync('snippet/js/main.js', join(from, 'main.js'));
 
 await build({
@@ -22,10 +22,9 @@ await build({
     BASE: JSON.stringify('__MISAR_BASE__'),
   },
   plugins: [{
-    name: 'one browser.js',
+    name: 'snippet/js',
     setup(build) {
-      // wasm-bindgen copies it into a folder of its own, under a name with a hash.
-      build.onResolve({ filter: /browser\.js$/ }, () => ({ path: resolve('snippet/js/browser.js') }));
+      build.onResolve({ filter: /(browser|identity|storage)\.js$/ }, ({ path }) => ({ path: resolve('snippet/js', path) }));
     },
   }],
 });

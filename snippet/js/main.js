@@ -1,8 +1,9 @@
-// The page's object: settings, the calls and their order, the moments that a page has. What happens
-// to a call stands in the engine.
-import * as glue from './snippet_bg.js';
-import { complain, page as engine } from './browser.js';
+// The page's object: settings, the calls and their order, the moments that a page has. When and how
+// events leave stands in the engine.
+import { engine, give, say } from './browser.js';
+import { identityOf, uuid } from './identity.js';
 import { imports, named } from './imports.js';
+import { takeQueues } from './storage.js';
 
 // Set by the build: the module's bytes, as hexadecimal digits: ASCII in any charset, and smaller
 // than base64 once compressed (measured in the survey, toolchain.md).
@@ -13,34 +14,44 @@ const page = window.MisarMail = window.MisarMail || {};
 const early = page.q;
 
 const start = ({ exports }) => {
-  glue.__wbg_set_wasm(named(exports));
-  // '0' is what "no" looked like in old browsers; only '1' says that the visitor objects.
+  // Only '1' says that the visitor objects.
   const objects = navigator.globalPrivacyControl && page.gpc != 'off' ? page.gpc || 'anonymous'
     : page.dnt && navigator.doNotTrack == '1' ? 'anonymous' : '';
-  if (objects == 'block') return complain('nothing is sent: this visitor asked not to be followed');
+  if (objects == 'block') return say('nothing is sent: this visitor asked not to be followed');
+  const persistent = !objects && page.persistence != 'memory';
+
+  Object.assign(engine, named(exports), {
+    debug: page.debug,
+    host: page.host || (BASE.startsWith('http') ? BASE : script && script.src.replace(/\/mail\/[^/]*$|[^/]*$/, '')),
+  });
+  give(page.key || '');
+  const identity = engine.start(page.batchSize || 20, page.flushInterval ?? 1e3, persistent, !!objects, navigator.webdriver)
+    // Without a key that may be used, nothing is kept either.
+    && (objects ? {} : identityOf(persistent));
 
   let viewed;
-  const record = (type, email, rest, at) => {
-    const event = { type, email, ...rest };
-    const wanted = page.beforeSend ? page.beforeSend(event) : event;
-    if (!wanted) {
-      if (page.debug) console.debug('MisarMail: beforeSend held back', event);
-      return;
-    }
-    viewed ||= wanted.event == 'page_viewed';
-    const { email: address, ...others } = wanted;
-    glue.record(type == 'identify', address ? JSON.stringify(address) : '', JSON.stringify(others), at);
+  const record = (at, event) => {
+    if (!identity) return;
+    event = page.beforeSend ? page.beforeSend(event) : event;
+    if (!event) return;
+    viewed ||= event.event == 'page_viewed';
+    const { anonymousId, email } = identity;
+    give(JSON.stringify({ id: uuid(), anonymousId, email: email || undefined, ...event }).slice(1));
+    engine.record(at);
   };
   const calls = {
-    track: (at, event, properties) => record('track', '', { event, properties }, at),
+    track: (at, event, properties) => record(at, { type: 'track', event, properties }),
     page: (at, properties) => calls.track(at, 'page_viewed', {
       url: location.href, title: document.title, referrer: document.referrer, ...properties,
     }),
-    identify: (at, email, traits) => record('identify', email, { traits }, at),
-    // Ids are the engine's: whoever sends one means the order's.
-    purchase: (at, { email, id, ...order }) => record('purchase', email, order, at),
-    flush: glue.flush,
-    reset: glue.reset,
+    identify: (at, email, traits) => {
+      if (objects) return say('identify is ignored: this visitor asked not to be followed');
+      if (identity) identity.identify(email);
+      record(at, { type: 'identify', email, traits });
+    },
+    purchase: (at, { id, ...order }) => record(at, { type: 'purchase', ...order }),
+    flush: () => engine.flush(),
+    reset: () => identity.reset?.(),
     ready: (at, then) => then(page),
   };
   const call = ([name, given, at]) => {
@@ -48,34 +59,35 @@ const start = ({ exports }) => {
     try {
       calls[name](at, ...given);
     } catch (error) {
-      complain(`${name} failed: ${error}`);
+      say(`${name} failed: ${error}`);
     }
   };
-
-  Object.assign(engine, {
-    flush: glue.flush,
-    answered: glue.answered,
-    debug: page.debug,
-    host: page.host || (BASE.startsWith('http') ? BASE : script && script.src.replace(/\/mail\/[^/]*$|[^/]*$/, '')),
-  });
-  glue.start(page.key || '', page.batchSize || 20, page.flushInterval ?? 1e3,
-    page.persistence != 'memory' && objects == '', objects != '', !!navigator.webdriver);
+  if (persistent && identity) {
+    // A line per event: when it happened, a space, its JSON.
+    for (const line of takeQueues().split('\n')) {
+      const space = line.indexOf(' ');
+      if (space > 0) {
+        give(line.slice(space + 1));
+        engine.restore(+line.slice(0, space));
+      }
+    }
+    engine.restored();
+  }
 
   for (const name in calls) page[name] = (...given) => call([name, given, Date.now()]);
   // A stub's function that somebody kept still finds its way.
   page.q = { push: call };
   (early || []).forEach(call);
 
-  addEventListener('pagehide', glue.hide);
-  addEventListener('visibilitychange', () => document.hidden && glue.hide());
-  addEventListener('online', glue.flush);
+  addEventListener('pagehide', engine.hide);
+  addEventListener('visibilitychange', () => document.hidden && engine.hide());
+  addEventListener('online', engine.flush);
 
   if (page.autoPageViews ?? !early) {
     const once = () => {
-      if (!viewed) {
-        if (!early) console.warn('MisarMail: calls made before track.js had arrived were lost. Put the queue stub of the embed code into the first script, or take `async` from the script tag.');
-        page.page();
-      }
+      if (viewed) return;
+      if (!early) console.warn('MisarMail: calls before track.js arrived were lost: use the embed code with its queue stub, or drop async.');
+      page.page();
     };
     if (document.readyState == 'complete') once();
     else addEventListener('load', once);
@@ -89,6 +101,6 @@ if (!early || early.length + 1) {
     start(new WebAssembly.Instance(new WebAssembly.Module(bytes), imports));
   } catch (error) {
     // Chromium before 115 compiles no more than 4 KB in place.
-    WebAssembly.instantiate(bytes, imports).then(({ instance }) => start(instance), complain);
+    WebAssembly.instantiate(bytes, imports).then(({ instance }) => start(instance), say);
   }
 }

@@ -5,9 +5,8 @@ use alloc::string::String;
 
 use shared::limits::{MAX_BATCH_EVENTS, MAX_EVENT_BYTES};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Problem};
 use crate::config::Config;
-use crate::identity::Identity;
 use crate::json;
 use crate::queue::{Event, MAX_BODY_BYTES, Queue};
 use crate::retry::{self, Outcome};
@@ -21,7 +20,6 @@ mod tests;
 pub struct Engine<B> {
     browser: B,
     config: Config,
-    identity: Identity,
     queue: Queue,
     /// The number of the last request.
     last_request: u32,
@@ -40,11 +38,9 @@ pub struct Engine<B> {
 }
 
 impl<B: Browser> Engine<B> {
-    /// Starts with a key that was checked, and with what earlier pages left behind.
+    /// Starts with a key that was checked.
     pub fn start(browser: B, config: Config) -> Engine<B> {
-        let identity = Identity::open(&browser, &config);
-        let mut engine = Engine {
-            identity,
+        Engine {
             queue: Queue::default(),
             last_request: 0,
             under_way: 0,
@@ -56,57 +52,34 @@ impl<B: Browser> Engine<B> {
             kept: false,
             browser,
             config,
-        };
-        if engine.config.persistent {
-            engine.queue.push_text(&engine.browser.take_queues());
-            if !engine.queue.is_empty() {
-                engine.keep();
-                engine.browser.wake_in(0.0);
-            }
         }
-        engine
     }
 
-    /// Takes a call. `json` is the event's object with its type, `email` a JSON text of its own, or
-    /// empty for that of the last `identify`; `at` is when the call was made, by the visitor's
-    /// clock: the stub may have held it.
+    /// Takes an event that an earlier page has left behind; [`Self::restored`] follows the last.
+    pub fn restore(&mut self, event: String, wall: f64) {
+        self.queue.push(Event {
+            wall,
+            monotonic: None,
+            request: 0,
+            json: event,
+        });
+    }
+
+    /// Keeps what was restored as this page's own, and sends it.
+    pub fn restored(&mut self) {
+        self.keep();
+        self.send(false);
+    }
+
+    /// Takes an event: its JSON object without the opening brace. `at` is when it happened, by the
+    /// visitor's clock: the stub may have held the call.
     ///
     /// Whether a name is one, the collector says: the rules (`shared::event_name`) would be a fifth
     /// of this module, and what they refuse is better seen among the events.
-    pub fn record(&mut self, identifies: bool, email: &str, json: &str, at: f64) {
-        if identifies {
-            if self.config.anonymous {
-                return self.browser.complain(
-                    "identify ignored: this visitor asked not to be followed (Global Privacy Control)",
-                );
-            }
-            self.identity.identify(&self.browser, &self.config, email);
-        }
-        let mut event = String::from("\"id\":\"");
-        event.push_str(&self.browser.uuid());
-        event.push_str("\"");
-        if !self.identity.anonymous_id.is_empty() {
-            event.push_str(",\"anonymousId\":\"");
-            event.push_str(&self.identity.anonymous_id);
-            event.push_str("\"");
-        }
-        let email = if email.is_empty() {
-            &self.identity.email
-        } else {
-            email
-        };
-        if !email.is_empty() {
-            event.push_str(",\"email\":");
-            event.push_str(email);
-        }
-        // The object's inside becomes part of this one.
-        event.push_str(",");
-        event.push_str(json.get(1..).unwrap_or_default());
+    pub fn record(&mut self, event: String, at: f64) {
         // The age comes on top of it.
         if event.len() > MAX_EVENT_BYTES - 32 {
-            return self
-                .browser
-                .complain("an event was not sent: it is larger than 32 KB");
+            return self.browser.complain(Problem::TooLarge);
         }
         let was_waiting = self.queue.waiting();
         let now = self.browser.now();
@@ -137,11 +110,6 @@ impl<B: Browser> Engine<B> {
     pub fn hide(&mut self) {
         self.send(true);
         self.keep();
-    }
-
-    /// Another person follows: events until now leave under the old name.
-    pub fn reset(&mut self) {
-        self.identity.renew(&self.browser, &self.config);
     }
 
     /// A request has ended: `status` 0 without an answer, `retry_after` in milliseconds, 0 for none.
@@ -230,7 +198,7 @@ impl<B: Browser> Engine<B> {
 
     /// A body up to its events.
     fn head(&self) -> String {
-        let mut body = String::from("{\"key\":\"");
+        let mut body = json::owned("{\"key\":\"");
         body.push_str(&self.config.key);
         body.push_str("\",\"context\":{\"library\":\"track.js\"");
         if self.config.automated {

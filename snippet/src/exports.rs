@@ -1,7 +1,7 @@
 //! What JavaScript calls. One engine a page, in a static: an exported class would cost its glue.
+//! Texts come through the inbox of `host`.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use core::cell::Cell;
 
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::browser::Browser as _;
 use crate::config::{Config, check_key};
 use crate::engine::Engine;
-use crate::host::Host;
+use crate::host::{Host, take_text};
 
 struct Page(Cell<Option<Box<Engine<Host>>>>);
 
@@ -26,35 +26,48 @@ fn with(work: impl FnOnce(&mut Engine<Host>)) {
     }
 }
 
-/// Starts the engine, or says in the console why not.
+/// Starts the engine with the key in the inbox and answers 1, or says in the console why not.
 #[wasm_bindgen]
 pub fn start(
-    key: String,
-    batch_size: u32,
+    batch_size: i32,
     flush_interval: f64,
-    persistent: bool,
-    anonymous: bool,
-    automated: bool,
-) {
-    if let Err(message) = check_key(&key) {
-        Host.complain(message);
-        return;
+    persistent: i32,
+    anonymous: i32,
+    automated: i32,
+) -> i32 {
+    let key = take_text();
+    if let Err(problem) = check_key(&key) {
+        Host.complain(problem);
+        return 0;
     }
     let config = Config {
         key,
         batch_size: batch_size.clamp(1, 1_000) as usize,
         flush_interval,
-        persistent,
-        anonymous,
-        automated,
+        persistent: persistent != 0,
+        anonymous: anonymous != 0,
+        automated: automated != 0,
     };
     PAGE.0.set(Some(Box::new(Engine::start(Host, config))));
+    1
 }
 
-/// Takes a call; see [`Engine::record`].
+/// Takes the event in the inbox; see [`Engine::record`].
 #[wasm_bindgen]
-pub fn record(identifies: bool, email: String, json: String, at: f64) {
-    with(|engine| engine.record(identifies, &email, &json, at));
+pub fn record(at: f64) {
+    with(|engine| engine.record(take_text(), at));
+}
+
+/// Takes the event in the inbox, which an earlier page left behind; see [`Engine::restore`].
+#[wasm_bindgen]
+pub fn restore(wall: f64) {
+    with(|engine| engine.restore(take_text(), wall));
+}
+
+/// Sends what was restored; see [`Engine::restored`].
+#[wasm_bindgen]
+pub fn restored() {
+    with(Engine::restored);
 }
 
 /// Sends what waits.
@@ -69,14 +82,8 @@ pub fn hide() {
     with(Engine::hide);
 }
 
-/// Another person follows.
-#[wasm_bindgen]
-pub fn reset() {
-    with(Engine::reset);
-}
-
 /// A request has ended.
 #[wasm_bindgen]
-pub fn answered(request: u32, bytes: u32, status: u32, retry_after: f64) {
-    with(|engine| engine.answered(request, bytes as usize, status, retry_after));
+pub fn answered(request: i32, bytes: i32, status: i32, retry_after: f64) {
+    with(|engine| engine.answered(request as u32, bytes as usize, status as u32, retry_after));
 }

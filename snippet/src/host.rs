@@ -1,24 +1,55 @@
-//! The browser behind `js/browser.js`: only texts and numbers cross.
+//! The browser behind `js/browser.js`. Only numbers cross: a text goes out as its place in memory,
+//! and comes in through the inbox, where JavaScript has put it. What wasm-bindgen generates for
+//! texts would be a sixth of the script.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::Cell;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Problem};
 
+// Each takes places as (address, bytes); `i32`, because anything else brings a wrapper.
 #[wasm_bindgen(module = "/js/browser.js")]
 extern "C" {
     fn now() -> f64;
     fn monotonic() -> f64;
-    fn uuid() -> String;
     fn random() -> f64;
-    fn read(name: &str) -> String;
-    fn write(name: &str, text: &str);
-    fn keep_queue(text: &str);
-    fn take_queues() -> String;
-    fn send(number: u32, body: &str, keepalive: bool);
+    fn keep_queue(text: i32, bytes: i32);
+    fn send(number: i32, body: i32, bytes: i32, keepalive: i32);
     fn wake_in(milliseconds: f64);
-    fn complain(text: &str);
+    fn complain(problem: i32);
+}
+
+struct Inbox(Cell<Vec<u8>>);
+
+// SAFETY: a page's wasm without shared memory runs on one thread.
+unsafe impl Sync for Inbox {}
+
+static INBOX: Inbox = Inbox(Cell::new(Vec::new()));
+
+/// Makes room for a text of so many bytes, and says where. JavaScript fills it before it calls.
+#[wasm_bindgen]
+pub fn room(bytes: i32) -> i32 {
+    let mut inbox = Vec::new();
+    inbox.reserve(bytes as usize);
+    // SAFETY: the capacity is there, and JavaScript fills it before anybody reads.
+    unsafe { inbox.set_len(bytes as usize) };
+    let place = inbox.as_ptr() as i32;
+    INBOX.0.set(inbox);
+    place
+}
+
+/// Takes the text out of the inbox.
+pub(crate) fn take_text() -> String {
+    // SAFETY: JavaScript's TextEncoder writes nothing but UTF-8.
+    unsafe { String::from_utf8_unchecked(INBOX.0.take()) }
+}
+
+/// Where a text stands.
+fn place(text: &str) -> i32 {
+    text.as_ptr() as i32
 }
 
 /// The browser that runs this.
@@ -28,72 +59,90 @@ impl Browser for Host {
     fn now(&self) -> f64 {
         now()
     }
+
     fn monotonic(&self) -> f64 {
         monotonic()
     }
-    fn uuid(&self) -> String {
-        uuid()
-    }
+
     fn random(&self) -> f64 {
         random()
     }
-    fn read(&self, name: &str) -> String {
-        read(name)
-    }
-    fn write(&self, name: &str, text: &str) {
-        write(name, text);
-    }
+
     fn keep_queue(&self, text: &str) {
-        keep_queue(text);
+        keep_queue(place(text), text.len() as i32);
     }
-    fn take_queues(&self) -> String {
-        take_queues()
-    }
+
     fn send(&self, number: u32, body: &str, keepalive: bool) {
-        send(number, body, keepalive);
+        send(
+            number as i32,
+            place(body),
+            body.len() as i32,
+            i32::from(keepalive),
+        );
     }
+
     fn wake_in(&self, milliseconds: f64) {
         wake_in(milliseconds);
     }
-    fn complain(&self, text: &str) {
-        complain(text);
+
+    fn complain(&self, problem: Problem) {
+        complain(problem as i32);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use js_sys::Object;
     use shared::ids::EventId;
+    use wasm_bindgen::JsValue;
     use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
     wasm_bindgen_test_configure!(run_in_browser);
 
+    #[wasm_bindgen(module = "/js/identity.js")]
+    extern "C" {
+        fn uuid() -> String;
+        #[wasm_bindgen(js_name = identityOf)]
+        fn identity_of(persistent: bool) -> Object;
+    }
+
+    #[wasm_bindgen(module = "/js/storage.js")]
+    extern "C" {
+        fn put(name: &str, text: &str);
+        #[wasm_bindgen(js_name = takeQueues)]
+        fn take_queues() -> String;
+    }
+
+    fn anonymous_id(identity: &Object) -> JsValue {
+        js_sys::Reflect::get(identity, &"anonymousId".into()).unwrap()
+    }
+
     #[wasm_bindgen_test]
     fn a_uuid_holds_its_time_version_and_variant() {
         let before = Host.now();
-        let id = Host.uuid();
+        let id = uuid();
         let bytes = *EventId::parse(&id).unwrap().as_bytes();
         let time = bytes[..6]
             .iter()
             .fold(0.0, |time, byte| time * 256.0 + f64::from(*byte));
         assert!((before..=Host.now()).contains(&time), "{id}");
         assert_eq!((bytes[6] >> 4, bytes[8] >> 6), (7, 0b10));
-        assert_ne!(Host.uuid(), id);
+        assert_ne!(uuid(), id);
     }
 
     #[wasm_bindgen_test]
-    fn storage_gives_back_what_it_was_given_and_takes_empty_for_gone() {
-        Host.write("test", "größe 🎉");
-        assert_eq!(Host.read("test"), "größe 🎉");
-        Host.write("test", "");
-        assert_eq!(Host.read("test"), "");
+    fn the_next_page_knows_the_browser_where_storage_may_be_used() {
+        let first = anonymous_id(&identity_of(true));
+        assert_eq!(anonymous_id(&identity_of(true)), first);
+        assert_ne!(anonymous_id(&identity_of(false)), first);
     }
 
     #[wasm_bindgen_test]
-    fn a_page_does_not_take_its_own_queue() {
-        Host.keep_queue("1 a}\n");
-        assert_eq!(Host.take_queues(), "");
-        Host.keep_queue("");
+    fn a_page_takes_the_queues_of_others_once() {
+        put("queue.of another page", "2 größe}\n");
+        assert_eq!(take_queues(), "2 größe}\n");
+        assert_eq!(take_queues(), "");
     }
 
     #[wasm_bindgen_test]

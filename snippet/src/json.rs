@@ -4,6 +4,14 @@
 
 use alloc::string::String;
 
+/// A text of one's own. `String::from` would bring another way to take memory into the module,
+/// where growing is there already.
+pub fn owned(text: &str) -> String {
+    let mut own = String::new();
+    own.push_str(text);
+    own
+}
+
 /// Writes a whole number.
 pub fn number(out: &mut String, number: u64) {
     if number > 9 {

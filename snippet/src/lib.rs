@@ -3,8 +3,8 @@
 //! Calls go one way: `js/main.js` (the page's object) → `exports` → [`engine`] → the queue and the
 //! requests → `js/browser.js`. Only texts and numbers cross the border between JavaScript and wasm,
 //! and nothing formats with `core::fmt`: both cost more bytes than all of the engine
-//! (ARCHITECTURE.md has the figures). Reading order: `browser`, `config`, `identity`, `queue`,
-//! `retry`, `engine`.
+//! (ARCHITECTURE.md has the figures). Reading order: `browser`, `config`, `queue`, `retry`,
+//! `engine`; then `js/`, with who the visitor is (`identity.js`).
 #![cfg_attr(all(target_arch = "wasm32", not(test)), no_std)]
 
 extern crate alloc;
@@ -12,7 +12,6 @@ extern crate alloc;
 pub mod browser;
 pub mod config;
 pub mod engine;
-pub mod identity;
 pub mod json;
 pub mod queue;
 pub mod retry;
@@ -20,6 +19,6 @@ pub mod retry;
 #[cfg(target_arch = "wasm32")]
 pub mod exports;
 #[cfg(target_arch = "wasm32")]
-mod host;
+pub mod host;
 #[cfg(all(target_arch = "wasm32", not(test)))]
 mod runtime;

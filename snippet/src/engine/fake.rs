@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Problem};
 
 /// A request that left.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ impl Request {
     }
 }
 
-/// Storage of one site, which pages share.
-pub(crate) type Storage = Rc<RefCell<BTreeMap<String, String>>>;
+/// The queues in one site's storage, by page.
+pub(crate) type Storage = Rc<RefCell<BTreeMap<u32, String>>>;
 
 #[derive(Clone)]
 pub(crate) struct Fake(Rc<Inside>);
@@ -35,7 +35,7 @@ pub(crate) struct Inside {
     pub(crate) storage: Storage,
     pub(crate) requests: RefCell<Vec<Request>>,
     pub(crate) timer: Cell<Option<f64>>,
-    pub(crate) complaints: RefCell<Vec<String>>,
+    pub(crate) complaints: RefCell<Vec<Problem>>,
 }
 
 impl std::ops::Deref for Fake {
@@ -85,8 +85,30 @@ impl Fake {
         self.sent().iter().flat_map(ids).collect()
     }
 
-    fn own_queue(&self) -> String {
-        format!("queue.{}", self.page)
+    /// What `js/main.js` does with the queues of other pages, at the start.
+    pub(crate) fn take_queues(&self) -> Vec<(f64, String)> {
+        let mut storage = self.storage.borrow_mut();
+        let others: Vec<u32> = storage
+            .keys()
+            .copied()
+            .filter(|page| *page != self.page)
+            .collect();
+        let texts: Vec<String> = others
+            .iter()
+            .filter_map(|page| storage.remove(page))
+            .collect();
+        let lines = texts.iter().flat_map(|text| text.lines());
+        let event = |line: &str| {
+            let (wall, json) = line.split_once(' ').unwrap();
+            (wall.parse().unwrap(), json.to_owned())
+        };
+        lines.map(event).collect()
+    }
+
+    pub(crate) fn next_id(&self) -> String {
+        let last = self.uuids.get() + 1;
+        self.uuids.set(last);
+        format!("0193b8a1-7c2e-7d3f-{:04x}-{last:012x}", self.page)
     }
 }
 
@@ -99,43 +121,17 @@ impl Browser for Fake {
         self.monotonic.get()
     }
 
-    fn uuid(&self) -> String {
-        let last = self.uuids.get() + 1;
-        self.uuids.set(last);
-        format!("0193b8a1-7c2e-7d3f-{:04x}-{last:012x}", self.page)
-    }
-
     fn random(&self) -> f64 {
         0.5
     }
 
-    fn read(&self, name: &str) -> String {
-        self.storage.borrow().get(name).cloned().unwrap_or_default()
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        if text.is_empty() {
-            self.storage.borrow_mut().remove(name);
-        } else {
-            self.storage.borrow_mut().insert(name.into(), text.into());
-        }
-    }
-
     fn keep_queue(&self, text: &str) {
-        self.write(&self.own_queue(), text);
-    }
-
-    fn take_queues(&self) -> String {
         let mut storage = self.storage.borrow_mut();
-        let names: Vec<String> = storage
-            .keys()
-            .filter(|name| name.starts_with("queue.") && **name != self.own_queue())
-            .cloned()
-            .collect();
-        names
-            .iter()
-            .filter_map(|name| storage.remove(name))
-            .collect()
+        if text.is_empty() {
+            storage.remove(&self.page);
+        } else {
+            storage.insert(self.page, text.into());
+        }
     }
 
     fn send(&self, number: u32, body: &str, keepalive: bool) {
@@ -151,7 +147,7 @@ impl Browser for Fake {
         self.timer.set(Some(milliseconds));
     }
 
-    fn complain(&self, text: &str) {
-        self.complaints.borrow_mut().push(text.into());
+    fn complain(&self, problem: Problem) {
+        self.complaints.borrow_mut().push(problem);
     }
 }

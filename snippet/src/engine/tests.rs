@@ -18,30 +18,30 @@ fn config() -> Config {
 }
 
 fn start(browser: &Fake) -> Engine<Fake> {
-    Engine::start(browser.clone(), config())
+    let mut engine = Engine::start(browser.clone(), config());
+    for (wall, event) in browser.take_queues() {
+        engine.restore(event, wall);
+    }
+    engine.restored();
+    engine
 }
 
 impl Engine<Fake> {
     fn track(&mut self, name: &str) {
-        let at = self.browser.now();
-        self.record(
-            false,
-            "",
-            &format!(r#"{{"type":"track","event":"{name}"}}"#),
-            at,
-        );
+        self.track_at(name, "", self.browser.now());
+    }
+
+    fn track_at(&mut self, name: &str, text: &str, at: f64) {
+        let id = self.browser.next_id();
+        let properties = format!(r#"{{"text":"{text}"}}"#);
+        let event =
+            format!(r#""id":"{id}","type":"track","event":"{name}","properties":{properties}}}"#);
+        self.record(event, at);
     }
 
     fn answer(&mut self, request: &Request, status: u32) {
         self.answered(request.number, request.body.len(), status, 0.0);
     }
-}
-
-fn large(bytes: usize) -> String {
-    format!(
-        r#"{{"type":"track","event":"large","properties":{{"text":"{}"}}}}"#,
-        "x".repeat(bytes)
-    )
 }
 
 fn last(browser: &Fake) -> Request {
@@ -52,43 +52,38 @@ fn last(browser: &Fake) -> Request {
 fn a_body_holds_key_context_and_events_with_their_age() {
     let browser = Fake::new();
     let mut engine = start(&browser);
-    let view = r#"{"type":"track","event":"page_viewed","properties":{"url":"/a"}}"#;
-    engine.record(false, "", view, browser.now() - 300.0);
-    let identify = r#"{"type":"identify","traits":{"plan":"pro"}}"#;
-    engine.record(true, r#""a\"b@person.example""#, identify, browser.now());
-    let purchase = r#"{"type":"purchase","orderId":"7","revenue":1.10}"#;
-    engine.record(false, "", purchase, browser.now());
+    engine.track_at("page_viewed", "a", browser.now() - 300.0);
+    engine.track("clicked");
     browser.pass(50.0);
     engine.flush();
     let body = last(&browser).json();
     assert_eq!(body["key"], config().key);
     assert_eq!(body["context"], serde_json::json!({"library": "track.js"}));
-    let [view, identify, purchase] = body["events"].as_array().unwrap().as_slice() else {
-        panic!("three events: {body}");
+    let [view, click] = body["events"].as_array().unwrap().as_slice() else {
+        panic!("two events: {body}");
     };
     assert_eq!(
-        (&view["type"], &view["event"], &view["age"]),
-        (&"track".into(), &"page_viewed".into(), &350.into())
+        (&view["event"], &view["age"]),
+        (&"page_viewed".into(), &350.into())
     );
-    assert_eq!(view["properties"]["url"], "/a");
-    assert!(view.get("email").is_none());
+    assert_eq!(view["properties"]["text"], "a");
     assert_eq!(
-        (&identify["email"], &identify["age"]),
-        (&"a\"b@person.example".into(), &50.into())
+        (&click["event"], &click["age"]),
+        (&"clicked".into(), &50.into())
     );
-    assert_eq!(identify["traits"]["plan"], "pro");
-    assert_eq!(
-        (&purchase["orderId"], &purchase["email"]),
-        (&"7".into(), &identify["email"])
-    );
-    assert!(
-        last(&browser).body.contains("\"revenue\":1.10"),
-        "numbers keep their text"
-    );
-    for event in [view, identify, purchase] {
-        assert_eq!(event["anonymousId"], view["anonymousId"]);
-        assert_eq!(event["id"].as_str().unwrap().len(), 36);
-    }
+}
+
+#[test]
+fn an_event_of_an_earlier_page_is_as_old_as_the_visitor_s_clock_says() {
+    let storage = Storage::default();
+    let first = Fake::on(&storage, 1);
+    let mut engine = start(&first);
+    engine.track("kept");
+    engine.hide();
+    let second = Fake::on(&storage, 2);
+    second.pass(90_000.0);
+    start(&second);
+    assert_eq!(last(&second).json()["events"][0]["age"], 90_000);
 }
 
 #[test]
@@ -136,15 +131,7 @@ fn hiding_and_showing_sends_nothing_twice() {
     for request in browser.sent() {
         engine.answer(&request, 200);
     }
-    assert_eq!(
-        browser
-            .storage
-            .borrow()
-            .keys()
-            .filter(|name| name.starts_with("queue"))
-            .count(),
-        0
-    );
+    assert_eq!(browser.storage.borrow().len(), 0);
 }
 
 #[test]
@@ -152,9 +139,8 @@ fn what_leaves_with_the_page_stays_below_the_browser_s_quota_and_storage_keeps_t
     let storage = Storage::default();
     let browser = Fake::on(&storage, 1);
     let mut engine = start(&browser);
-    let event = large(3_000);
     for _ in 0..30 {
-        engine.record(false, "", &event, browser.now());
+        engine.track_at("large", &"x".repeat(3_000), browser.now());
     }
     engine.hide();
     let bytes: usize = browser
@@ -167,9 +153,7 @@ fn what_leaves_with_the_page_stays_below_the_browser_s_quota_and_storage_keeps_t
     // Nobody has answered: the next page has all of them.
     let next = Fake::on(&storage, 2);
     let mut engine = start(&next);
-    assert_eq!(next.timer.get(), Some(0.0));
     loop {
-        engine.flush();
         let request = last(&next);
         engine.answer(&request, 200);
         if engine.queue.is_empty() {
@@ -183,12 +167,7 @@ fn what_leaves_with_the_page_stays_below_the_browser_s_quota_and_storage_keeps_t
             .iter()
             .all(|id| next.sent_ids().contains(id))
     );
-    assert!(
-        storage
-            .borrow()
-            .keys()
-            .all(|name| !name.starts_with("queue"))
-    );
+    assert!(storage.borrow().is_empty());
 }
 
 #[test]
@@ -201,13 +180,7 @@ fn a_failure_is_tried_again_with_the_same_ids_after_a_wait() {
         engine.answered(1, last(&browser).body.len(), status, 3_000.0);
         let wait = browser.timer.get().unwrap();
         assert!((3_000.0..3_500.0).contains(&wait), "{wait}");
-        assert!(
-            browser
-                .storage
-                .borrow()
-                .keys()
-                .any(|name| name.starts_with("queue"))
-        );
+        assert_eq!(browser.storage.borrow().len(), 1);
         // A timer that comes a little early is set again.
         browser.pass(wait - 1.0);
         engine.flush();
@@ -234,7 +207,7 @@ fn a_refused_key_or_site_ends_the_sending_and_storage_keeps_the_events() {
         engine.hide();
         assert_eq!(browser.sent().len(), 1);
         let storage = browser.storage.borrow();
-        let kept = storage.get("queue.1").unwrap();
+        let kept = storage.get(&1).unwrap();
         assert_eq!(kept.lines().count(), 2);
     }
 }
@@ -243,17 +216,14 @@ fn a_refused_key_or_site_ends_the_sending_and_storage_keeps_the_events() {
 fn an_event_that_no_collector_takes_is_refused_aloud() {
     let browser = Fake::new();
     let mut engine = start(&browser);
-    let event = large(33_000);
-    engine.record(false, "", &event, browser.now());
+    engine.track_at("large", &"x".repeat(33_000), browser.now());
     engine.flush();
     assert_eq!(browser.sent().len(), 0);
-    let complaints = browser.complaints.borrow();
-    assert_eq!(complaints.len(), 1);
-    assert!(complaints[0].contains("32 KB"));
+    assert_eq!(*browser.complaints.borrow(), [Problem::TooLarge]);
 }
 
 #[test]
-fn an_anonymous_page_keeps_nothing_and_names_nobody() {
+fn an_anonymous_page_keeps_nothing_and_says_so() {
     let browser = Fake::new();
     let config = Config {
         anonymous: true,
@@ -261,44 +231,10 @@ fn an_anonymous_page_keeps_nothing_and_names_nobody() {
         ..config()
     };
     let mut engine = Engine::start(browser.clone(), config);
-    engine.record(
-        true,
-        "\"a@person.example\"",
-        r#"{"type":"identify"}"#,
-        browser.now(),
-    );
     engine.track("page_viewed");
     engine.hide();
-    let body = last(&browser).json();
-    assert_eq!(body["context"]["anonymous"], true);
-    assert!(body["events"][0].get("anonymousId").is_none());
-    assert_eq!(body["events"].as_array().unwrap().len(), 1);
-    assert!(browser.complaints.borrow()[0].contains("identify ignored"));
+    assert_eq!(last(&browser).json()["context"]["anonymous"], true);
     assert!(browser.storage.borrow().is_empty());
-}
-
-#[test]
-fn the_next_page_knows_browser_and_contact_until_they_are_reset() {
-    let storage = Storage::default();
-    let first = Fake::on(&storage, 1);
-    let mut engine = start(&first);
-    engine.record(
-        true,
-        "\"a@person.example\"",
-        r#"{"type":"identify"}"#,
-        first.now(),
-    );
-    let second = Fake::on(&storage, 2);
-    let mut engine_two = start(&second);
-    assert_eq!(
-        engine_two.identity.anonymous_id,
-        engine.identity.anonymous_id
-    );
-    assert_eq!(engine_two.identity.email, "\"a@person.example\"");
-    engine_two.reset();
-    let third = start(&Fake::on(&storage, 3));
-    assert_eq!(third.identity.email, "");
-    assert_ne!(third.identity.anonymous_id, engine.identity.anonymous_id);
 }
 
 #[derive(Clone, Debug)]
