@@ -221,6 +221,25 @@ async fn the_context_serves_events_that_have_nobody_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_visitor_must_not_be_known_may_name_nobody() {
+    let app = spawn_app().await;
+    let public = app.public(&[]);
+    let body = json!({
+        "context": {"anonymous": true},
+        "events": [{"type": "track", "event": "page_viewed"}, {"type": "identify"}],
+    });
+    let answer = app.post(ROUTE, &public, &body).await;
+    assert_eq!(answer.results()[0]["status"], "tracked");
+    assert_eq!(answer.results()[1]["code"], "missing_field");
+    // A server knows whom it means.
+    let answer = app.post(ROUTE, &app.key, &body).await;
+    assert_eq!(answer.results()[0]["code"], "missing_field");
+    let body = json!({"context": {"anonymous": 1}, "events": [{"type": "track", "event": "x"}]});
+    let answer = app.post(ROUTE, &public, &body).await;
+    assert_eq!(answer.results()[0]["code"], "missing_field");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_events_are_required_and_they_are_a_list() {
     let app = spawn_app().await;
     assert_eq!(send(&app, json!([])).await.results().len(), 0);

@@ -48,6 +48,9 @@ pub struct Context {
     pub email: Option<Result<Email, Rejection>>,
     /// The browser, for events without one of their own; likewise.
     pub anonymous_id: Option<Result<AnonymousId, Rejection>>,
+    /// `"anonymous": true`: the visitor asked not to be followed (Global Privacy Control), so that a
+    /// page's events name nobody and count all the same.
+    pub anonymous: bool,
     /// The object as sent, at most 4 KB, without `email` and `anonymousId`.
     pub json: String,
 }
@@ -180,6 +183,10 @@ fn context(raw: &RawValue) -> Result<Context, Rejection> {
         anonymous_id: entries
             .anonymous_id
             .map(|raw| fields::anonymous_id("context.anonymousId", raw)),
+        anonymous: entries
+            .others
+            .iter()
+            .any(|(name, value)| name == "anonymous" && *value == "true"),
         json,
     })
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::bodies::{BatchEvent, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown};
 use super::fields::{self, missing, required};
-use super::{Arrival, Parsed, SentId};
+use super::{Arrival, Parsed, SentId, Source};
 use crate::email::Email;
 use crate::event::{Event, EventKind, Purchase, Refund};
 use crate::event_name::names;
@@ -186,7 +186,7 @@ fn track(
         if email.is_none() {
             match needed {
                 Who::Address => return Err(missing("email", "Send `email`")),
-                Who::AddressOrBrowser if anonymous_id.is_none() => {
+                Who::AddressOrBrowser if anonymous_id.is_none() && !names_nobody(arrival) => {
                     return Err(missing(
                         "email",
                         "Send `email` or `anonymousId`, in the event or in the batch's `context`",
@@ -310,6 +310,11 @@ fn who(
             .transpose()?,
     };
     Ok((email, anonymous_id))
+}
+
+/// Whether these are events of a page whose visitor must not be known. Servers know whom they mean.
+fn names_nobody(arrival: &Arrival<'_>) -> bool {
+    arrival.source == Source::Browser && arrival.context.is_some_and(|context| context.anonymous)
 }
 
 fn order_id(raw: Option<&RawValue>) -> Result<OrderId, Rejection> {
