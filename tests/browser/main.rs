@@ -1,0 +1,18 @@
+//! What a visitor's browser makes of it all, asked of Chromium and the real collector. What a single
+//! request is answered is not asked here.
+//!
+//! - `live`: looking at the live page
+//! - `journey`: from the printed link to a paid order
+//! - `embeds`: the three ways to embed the snippet
+//! - `delivery`: navigation, crashes and lost answers
+//! - `keys`: wrong keys and foreign origins
+//! - `live_page`: what the live page shows, and what it survives
+#![forbid(unsafe_code)]
+
+mod live;
+
+mod delivery;
+mod embeds;
+mod journey;
+mod keys;
+mod live_page;

@@ -1,0 +1,291 @@
+//! A Chromium of one's own: a fresh profile, a chromedriver, and what the tests ask of a page.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand, WindowHandle};
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper::Method;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use url::{ParseError, Url};
+
+use crate::collector::target_folder;
+use crate::wait::until;
+
+/// Browsers at the same time: they are what two cores have the most work with.
+static PLACES: Semaphore = Semaphore::const_new(2);
+
+/// As root in a container, without a screen and without calls to its maker.
+const FLAGS: [&str; 11] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--lang=en-GB",
+    "--window-size=1280,900",
+];
+
+/// A browser. It ends, with all its processes, where it is dropped.
+pub struct Browser {
+    client: Client,
+    // In this order: the processes end before their profile goes, and both before the next browser comes.
+    _driver: Driver,
+    _profile: TempDir,
+    _place: SemaphorePermit<'static>,
+}
+
+/// A line in the browser's console.
+#[derive(Debug)]
+pub struct ConsoleLine {
+    /// `SEVERE`, `WARNING`, `INFO`.
+    pub level: String,
+    /// `console-api` for what a page said; else the part of the browser that says it.
+    pub source: String,
+    pub message: String,
+}
+
+impl Browser {
+    /// Starts one, when there is a place for it.
+    pub async fn open() -> Self {
+        let place = PLACES.acquire().await.expect("the places are never closed");
+        let profile = tempfile::tempdir().expect("a folder for the profile");
+        let driver = Driver::start(profile.path());
+        let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
+        flags.push(format!("--user-data-dir={}", profile.path().display()));
+        let capabilities = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": { "args": flags },
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "unhandledPromptBehavior": "ignore",
+        });
+        let capabilities: Capabilities = capabilities.as_object().cloned().unwrap_or_default();
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{}", driver.port))
+            .await
+            .expect("Chromium starts: ./dev test installs it");
+        Self {
+            client,
+            _driver: driver,
+            _profile: profile,
+            _place: place,
+        }
+    }
+
+    pub async fn goto(&self, url: &str) {
+        self.client.goto(url).await.expect(url);
+    }
+
+    /// Opens a window beside the others and goes on in it.
+    pub async fn open_window(&self) -> WindowHandle {
+        self.open_beside(false).await
+    }
+
+    /// Opens a tab in front of the others and goes on in it.
+    pub async fn open_tab(&self) -> WindowHandle {
+        self.open_beside(true).await
+    }
+
+    async fn open_beside(&self, as_tab: bool) -> WindowHandle {
+        let opened = self.client.new_window(as_tab).await.expect("a new window");
+        self.go_on_in(&opened.handle).await;
+        opened.handle
+    }
+
+    /// The window or tab that is driven now.
+    pub async fn current(&self) -> WindowHandle {
+        self.client.window().await.expect("a window")
+    }
+
+    /// Goes on in another window or tab.
+    pub async fn go_on_in(&self, window: &WindowHandle) {
+        self.client
+            .switch_to_window(window.clone())
+            .await
+            .expect("the window is still there");
+    }
+
+    /// Runs the body of a function in the page.
+    pub async fn run(&self, script: &str) -> Value {
+        match self.client.execute(script, Vec::new()).await {
+            Ok(value) => value,
+            Err(error) => panic!("{script}\n{error}"),
+        }
+    }
+
+    /// Waits until the body of a function returns something true, and returns it.
+    pub async fn wait_for(&self, what: &str, script: &str) -> Value {
+        until(what, async || {
+            // Fails while the page is on its way, too.
+            let value = self.client.execute(script, Vec::new()).await.ok()?;
+            let nothing = [json!(null), json!(false), json!(0), json!("")];
+            (!nothing.contains(&value)).then_some(value)
+        })
+        .await
+    }
+
+    /// Waits until an element is there.
+    pub async fn wait_for_element(&self, selector: &str) {
+        let script = format!(
+            "return document.querySelector({}) !== null",
+            json!(selector)
+        );
+        self.wait_for(selector, &script).await;
+    }
+
+    /// Waits for an element that can be clicked, and clicks it as a visitor does.
+    pub async fn click(&self, selector: &str) {
+        until(&format!("{selector} to be clicked"), async || {
+            let element = self.client.find(Locator::Css(selector)).await.ok()?;
+            element.click().await.ok()
+        })
+        .await;
+    }
+
+    /// Waits for a field and types into it, in place of what was there.
+    pub async fn fill(&self, selector: &str, text: &str) {
+        until(&format!("{selector} to be filled in"), async || {
+            let element = self.client.find(Locator::Css(selector)).await.ok()?;
+            element.clear().await.ok()?;
+            element.send_keys(text).await.ok()
+        })
+        .await;
+    }
+
+    /// Whether a dialog is open: no page of ours opens one.
+    pub async fn shows_a_dialog(&self) -> bool {
+        self.client.get_alert_text().await.is_ok()
+    }
+
+    /// What has come into the console since the last call.
+    pub async fn console(&self) -> Vec<ConsoleLine> {
+        let lines = self.command("se/log", json!({ "type": "browser" })).await;
+        let lines = lines.as_array().cloned().unwrap_or_default();
+        let text = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        lines
+            .iter()
+            .map(|line| ConsoleLine {
+                level: text(line, "level"),
+                source: text(line, "source"),
+                message: text(line, "message"),
+            })
+            .collect()
+    }
+
+    /// Lays pages out for light or dark, and for a width, until the next call.
+    pub async fn look(&self, scheme: &str, width: u32, height: u32) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": features }),
+        )
+        .await;
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 }),
+        )
+        .await;
+    }
+
+    /// A command of Chromium's own protocol.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.command(
+            "goog/cdp/execute",
+            json!({ "cmd": command, "params": parameters }),
+        )
+        .await
+    }
+
+    /// Keeps a picture of the page.
+    pub async fn screenshot(&self, path: &Path) {
+        let picture = self.client.screenshot().await.expect("a picture");
+        let folder = path.parent().expect("a file lies in a folder");
+        std::fs::create_dir_all(folder).expect("a folder for pictures");
+        std::fs::write(path, picture).expect("a picture on the disk");
+    }
+
+    async fn command(&self, path: &'static str, body: Value) -> Value {
+        let command = Extension { path, body };
+        match self.client.issue_cmd(command).await {
+            Ok(value) => value,
+            Err(error) => panic!("chromedriver refuses {path}: {error}"),
+        }
+    }
+}
+
+/// Where pictures are kept that tests take, for whoever wants to look at what they saw.
+#[must_use]
+pub fn pictures() -> PathBuf {
+    target_folder().join("screenshots")
+}
+
+/// A command that chromedriver knows beyond the standard.
+#[derive(Debug)]
+struct Extension {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Extension {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        let session = session.unwrap_or_default();
+        base.join(&format!("session/{session}/{}", self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.to_string()))
+    }
+}
+
+/// A chromedriver, the leader of a group of processes to which its browser belongs.
+struct Driver {
+    child: Child,
+    port: u16,
+}
+
+impl Driver {
+    fn start(folder: &Path) -> Self {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .env("TMPDIR", folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("chromedriver is there: ./dev test installs it");
+        let stdout = child.stdout.take().expect("stdout is a pipe");
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse().ok()
+        });
+        // Read to its end, or chromedriver would stop when the pipe is full.
+        std::thread::spawn(move || lines.for_each(drop));
+        let driver = Self {
+            child,
+            port: port.unwrap_or_default(),
+        };
+        assert!(driver.port != 0, "chromedriver does not say its port");
+        driver
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Fails where all have ended, which is what is wanted.
+        let group = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
+        self.child.wait().ok();
+    }
+}
