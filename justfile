@@ -32,7 +32,7 @@ run: build
 test: fmt-check shared web deny lint doc snippet-test
     @echo "==> the examples in the documentation"
     @cargo test --workspace --locked --doc
-    @echo "==> unit, property and API tests, and the crash loop: 50 cycles"
+    @echo "==> unit, property, API and browser tests, and the crash loop: 50 cycles"
     @TORTURE_CYCLES=50 cargo test --workspace --locked --tests
 
 # the snippet's engine behind wasm-bindgen, in a real Chromium
@@ -45,6 +45,12 @@ snippet-test:
 torture N="50":
     @echo "==> the crash loop: {{ N }} cycles"
     @TORTURE_CYCLES={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture crash_loop::
+
+# docs/live.png, which the README shows: visitors in the demo shop, as the live page shows them
+screenshots:
+    @echo "==> visitors in the demo shop"
+    @cargo build --locked -p collector
+    @cargo run --locked -p tests --bin screenshots
 
 # durable ingest as a ratio to nginx and to our own early answer
 bench:
