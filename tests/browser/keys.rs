@@ -20,8 +20,8 @@ async fn a_wrong_key_is_one_error_in_the_console_and_no_request() {
     let embed = collector.embed(&right).await;
     for (path, key, reason) in [
         ("/secret", collector.secret_key.as_str(), "revoke it"),
-        ("/mistyped", mistyped.as_str(), "mistyped"),
-        ("/none", "", "there is no key"),
+        ("/mistyped", mistyped.as_str(), "typo"),
+        ("/none", "", "no key"),
     ] {
         for (form, embed) in [
             ("stub", embed.replace(&right.key, key)),
