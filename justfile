@@ -70,6 +70,9 @@ doc:
 lint:
     @echo "==> clippy finds nothing"
     @cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+    @echo "==> nor in what browsers run"
+    @cargo clippy -p snippet --lib --target wasm32-unknown-unknown --locked -- -D warnings
+    @cargo clippy -p www --lib --target wasm32-unknown-unknown --locked -- -D warnings
 
 # the crate `shared` builds for wasm and knows no runtime
 shared:

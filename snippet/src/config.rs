@@ -36,7 +36,8 @@ pub fn check_key(key: &str) -> Result<(), Problem> {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(not(target_arch = "wasm32"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use shared::api_key::ApiKey;

@@ -11,9 +11,11 @@ use crate::json;
 use crate::queue::{Event, MAX_BODY_BYTES, Queue};
 use crate::retry::{self, Outcome};
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(not(target_arch = "wasm32"))]
+#[cfg(test)]
 pub(crate) mod fake;
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(not(target_arch = "wasm32"))]
+#[cfg(test)]
 mod tests;
 
 /// The engine of one page.

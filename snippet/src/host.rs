@@ -3,6 +3,7 @@
 //! texts would be a sixth of the script.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::Cell;
 
@@ -32,10 +33,7 @@ static INBOX: Inbox = Inbox(Cell::new(Vec::new()));
 /// Makes room for a text of so many bytes, and says where. JavaScript fills it before it calls.
 #[wasm_bindgen]
 pub fn room(bytes: i32) -> i32 {
-    let mut inbox = Vec::new();
-    inbox.reserve(bytes as usize);
-    // SAFETY: the capacity is there, and JavaScript fills it before anybody reads.
-    unsafe { inbox.set_len(bytes as usize) };
+    let inbox = vec![0; bytes as usize];
     let place = inbox.as_ptr() as i32;
     INBOX.0.set(inbox);
     place

@@ -36,11 +36,17 @@ pub fn delay(failures: u32, retry_after: f64, random: f64) -> f64 {
     for _ in 0..failures.min(7) {
         span *= 2.0;
     }
-    // `max` also takes care of NaN: what is no number of milliseconds is none.
-    retry_after.max(0.0).min(MAX_RETRY_AFTER_MS) + span.min(CAP_MS) * random
+    // NaN is none either: a header that is neither seconds nor a date.
+    let first = if retry_after > 0.0 {
+        retry_after.min(MAX_RETRY_AFTER_MS)
+    } else {
+        0.0
+    };
+    first + span.min(CAP_MS) * random
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(not(target_arch = "wasm32"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
