@@ -97,10 +97,12 @@ const start = ({ exports }) => {
 
 // A second copy of the script finds the first one's queue, and leaves it alone.
 if (!early || early.length + 1) {
+  let instance;
   try {
-    start(new WebAssembly.Instance(new WebAssembly.Module(bytes), imports));
-  } catch (error) {
+    instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
+  } catch {
     // Chromium before 115 compiles no more than 4 KB in place.
-    WebAssembly.instantiate(bytes, imports).then(({ instance }) => start(instance), say);
   }
+  if (instance) start(instance);
+  else WebAssembly.instantiate(bytes, imports).then(({ instance }) => start(instance)).catch(say);
 }
