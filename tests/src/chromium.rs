@@ -145,7 +145,13 @@ impl Browser {
 
     /// Waits for an element that can be clicked, and clicks it as a visitor does.
     pub async fn click(&self, selector: &str) {
+        // Into the middle: at an edge, what is fixed there would take the click.
+        let center = format!(
+            "document.querySelector({})?.scrollIntoView({{ block: 'center', behavior: 'instant' }})",
+            json!(selector)
+        );
         until(&format!("{selector} to be clicked"), async || {
+            self.client.execute(&center, Vec::new()).await.ok()?;
             let element = self.client.find(Locator::Css(selector)).await.ok()?;
             element.click().await.ok()
         })
