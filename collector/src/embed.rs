@@ -53,6 +53,11 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_shows_the_stub_as_it_is() {
+        assert!(include_str!("../../README.md").contains(STUB.trim_end()));
+    }
+
+    #[test]
     fn the_stub_is_short_and_cannot_end_its_script() {
         assert!(STUB.len() <= 450, "{}", STUB.len());
         assert!(!STUB.contains("</"));
