@@ -3,7 +3,7 @@
 import { engine, give, say } from './browser.js';
 import { identityOf, uuid } from './identity.js';
 import { imports, named } from './imports.js';
-import { takeQueues } from './storage.js';
+import { takeQueues, useKey } from './storage.js';
 
 // Set by the build: the module's bytes, as hexadecimal digits: ASCII in any charset, and smaller
 // than base64 once compressed (measured: by 600 bytes).
@@ -14,18 +14,18 @@ const page = window.MisarMail = window.MisarMail || {};
 const early = page.q;
 
 const start = ({ exports }) => {
-  // Only '1' says that the visitor objects.
+  // Only 1 says that the visitor objects.
   const objects = navigator.globalPrivacyControl && page.gpc != 'off' ? page.gpc || 'anonymous'
-    : page.dnt && navigator.doNotTrack == '1' ? 'anonymous' : '';
-  if (objects == 'block') return say('nothing is sent: this visitor asked not to be followed');
+    : page.dnt && navigator.doNotTrack == 1 ? 'anonymous' : '';
   const persistent = !objects && page.persistence != 'memory';
 
   Object.assign(engine, named(exports), {
-    debug: page.debug,
     host: page.host || (BASE.startsWith('http') ? BASE : script && script.src.replace(/\/mail\/[^/]*$|[^/]*$/, '')),
   });
-  give(page.key || '');
-  const identity = engine.start(page.batchSize || 20, page.flushInterval ?? 1e3, persistent, !!objects, navigator.webdriver)
+  const key = page.key || '';
+  useKey(key);
+  give(key);
+  const identity = objects != 'block' && engine.start(page.batchSize || 20, page.flushInterval ?? 1e3, persistent, !!objects, navigator.webdriver)
     // Without a key that may be used, nothing is kept either.
     && (objects ? {} : identityOf(persistent));
 
@@ -34,6 +34,7 @@ const start = ({ exports }) => {
     if (!identity) return;
     event = page.beforeSend ? page.beforeSend(event) : event;
     if (!event) return;
+    if (page.debug) console.debug('MisarMail', event);
     viewed ||= event.event == 'page_viewed';
     const { anonymousId, email } = identity;
     give(JSON.stringify({ id: uuid(), anonymousId, email: email || undefined, ...event }).slice(1));
@@ -45,8 +46,9 @@ const start = ({ exports }) => {
       url: location.href, title: document.title, referrer: document.referrer, ...properties,
     }),
     identify: (at, email, traits) => {
-      if (objects) return say('identify is ignored: this visitor asked not to be followed');
-      if (identity) identity.identify(email);
+      if (objects) return say('identify is ignored: this visitor asked for privacy');
+      // What is no address must not spoil what comes after it.
+      if (identity && /.@./.test(email)) identity.identify(email);
       record(at, { type: 'identify', email, traits });
     },
     purchase: (at, { id, ...order }) => record(at, { type: 'purchase', ...order }),
@@ -86,12 +88,12 @@ const start = ({ exports }) => {
   if (page.autoPageViews ?? !early) {
     const once = () => {
       if (viewed) return;
-      if (!early) console.warn('MisarMail: calls before track.js arrived were lost: use the embed code with its queue stub, or drop async.');
+      if (!early) console.warn('MisarMail: calls before track.js came were lost: use the embed code with its stub, or drop async');
       page.page();
     };
     if (document.readyState == 'complete') once();
     else addEventListener('load', once);
-    addEventListener('pagehide', once, { capture: true });
+    addEventListener('pagehide', once, true);
   }
 };
 
@@ -104,5 +106,5 @@ if (!early || early.length + 1) {
     // Chromium before 115 compiles no more than 4 KB in place.
   }
   if (instance) start(instance);
-  else WebAssembly.instantiate(bytes, imports).then(({ instance }) => start(instance)).catch(say);
+  else Promise.resolve().then(() => WebAssembly.instantiate(bytes, imports)).then(({ instance }) => start(instance)).catch(say);
 }

@@ -58,13 +58,16 @@ impl<B: Browser> Engine<B> {
     }
 
     /// Takes an event that an earlier page has left behind; [`Self::restored`] follows the last.
+    /// Several pages may have left the same one.
     pub fn restore(&mut self, event: String, wall: f64) {
-        self.queue.push(Event {
-            wall,
-            monotonic: None,
-            request: 0,
-            json: event,
-        });
+        if !self.queue.holds(&event) {
+            self.queue.push(Event {
+                wall,
+                monotonic: None,
+                request: 0,
+                json: event,
+            });
+        }
     }
 
     /// Keeps what was restored as this page's own, and sends it.
@@ -93,7 +96,7 @@ impl<B: Browser> Engine<B> {
         });
         if was_waiting + 1 >= self.config.batch_size {
             self.send(false);
-        } else if was_waiting == 0 && self.failures == 0 {
+        } else if was_waiting == 0 {
             self.browser.wake_in(self.config.flush_interval);
         }
         if self.failures > 0 {
@@ -164,8 +167,9 @@ impl<B: Browser> Engine<B> {
             let mut room = MAX_BODY_BYTES - body.len() - 2;
             if leaving {
                 let free = room.saturating_sub(self.under_way_bytes);
-                // Storage keeps the rest for the next page.
+                // Storage keeps the rest for the next page, or the visitor comes back to this one.
                 if free < 1_000 {
+                    self.wanted = true;
                     return;
                 }
                 room = free;
@@ -188,6 +192,7 @@ impl<B: Browser> Engine<B> {
             let keepalive = self.under_way_bytes + body.len() <= MAX_BODY_BYTES;
             if leaving && !keepalive {
                 self.queue.put_back(request);
+                self.wanted = true;
                 return;
             }
             self.last_request = request;

@@ -75,6 +75,11 @@ impl Queue {
             .count()
     }
 
+    /// Whether this very event is here already; its id is in its JSON.
+    pub fn holds(&self, json: &str) -> bool {
+        self.events.iter().any(|event| event.json == json)
+    }
+
     /// Whether nothing is left to settle.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()

@@ -80,6 +80,35 @@ async fn a_foreign_origin_reads_in_the_console_why_nothing_arrives() {
     assert!(events.is_empty(), "{events:#?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_event_is_said_in_the_console_and_the_others_go_on() {
+    let (collector, _gate) = Collector::start_behind_a_gate().await;
+    let site = Site::open().await;
+    let browser = Browser::open().await;
+    let key = collector.public_key(&[]);
+    let embed = collector.embed(&key).await;
+    let calls = "<script>
+        MisarMail.track('email_opened');
+        MisarMail.identify(42);
+        MisarMail.track('kept', { anonymous: 'still known' });
+    </script>";
+    browser
+        .goto(&site.put("/", &format!("{embed}{calls}")))
+        .await;
+    let mut said = Vec::new();
+    until("both reasons in the console", async || {
+        said.extend(browser.console().await);
+        ["/v1/messages", "address"]
+            .iter()
+            .all(|reason| errors(&said).any(|line| line.message.contains(reason)))
+            .then_some(())
+    })
+    .await;
+    let events = collector.events().await;
+    assert_eq!(events.len(), 1, "{events:#?}");
+    assert_eq!(events[0]["name"], "kept");
+}
+
 /// What the page itself, or a script in it, has said as an error.
 fn errors(said: &[ConsoleLine]) -> impl Iterator<Item = &ConsoleLine> {
     said.iter()

@@ -38,6 +38,8 @@ pub(crate) struct App {
     last_id: RefCell<Option<String>>,
     /// Grows with each sign-in and sign-out, so that what waited meanwhile knows it is too late.
     turn: Cell<u32>,
+    /// Somebody has been signed in on this page before.
+    entered: Cell<bool>,
     frame_asked: Cell<bool>,
     filter_changed: Cell<bool>,
 }
@@ -107,6 +109,7 @@ impl App {
             backoff: RefCell::default(),
             last_id: RefCell::default(),
             turn: Cell::default(),
+            entered: Cell::default(),
             frame_asked: Cell::default(),
             filter_changed: Cell::default(),
         }))
@@ -171,6 +174,10 @@ impl App {
     }
 
     fn enter(self: &Rc<Self>, session: Session) -> Result<(), JsValue> {
+        // What was shown may belong to another workspace. The cookie outlives the page.
+        if self.entered.replace(true) {
+            return window().and_then(|window| window.location().reload());
+        }
         self.turn.set(self.turn.get() + 1);
         self.session.replace(Some(session));
         self.page.key.set_value("");

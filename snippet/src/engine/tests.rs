@@ -195,6 +195,56 @@ fn a_failure_is_tried_again_with_the_same_ids_after_a_wait() {
 }
 
 #[test]
+fn an_event_that_comes_while_a_second_try_is_under_way_leaves_as_well() {
+    let browser = Fake::new();
+    let mut engine = start(&browser);
+    engine.track("first");
+    engine.flush();
+    engine.answer(&last(&browser), 503);
+    browser.pass(60_000.0);
+    engine.flush();
+    browser.timer.set(None);
+    engine.track("meanwhile");
+    assert_eq!(browser.timer.get(), Some(1_000.0));
+    engine.answer(&last(&browser), 200);
+    engine.flush();
+    assert_eq!(browser.sent_ids().len(), 3);
+}
+
+#[test]
+fn what_did_not_fit_when_the_page_hid_leaves_when_it_is_back() {
+    let browser = Fake::new();
+    let mut engine = start(&browser);
+    for _ in 0..30 {
+        engine.track_at("large", &"x".repeat(3_000), browser.now());
+    }
+    engine.hide();
+    for number in 0..9 {
+        if let Some(request) = browser.sent().get(number) {
+            engine.answer(request, 200);
+        }
+    }
+    assert!(engine.queue.is_empty());
+    assert_eq!(browser.sent_ids().len(), 30);
+}
+
+#[test]
+fn an_event_that_several_pages_have_kept_is_taken_once() {
+    let storage = Storage::default();
+    let first = Fake::on(&storage, 1);
+    let mut engine = start(&first);
+    engine.track("kept");
+    engine.hide();
+    // Each takes what the one before has kept, and all of them keep it again.
+    for page in 2..12 {
+        let next = Fake::on(&storage, page);
+        start(&next).hide();
+        engine.hide();
+        assert_eq!(storage.borrow()[&page].lines().count(), 1);
+    }
+}
+
+#[test]
 fn a_refused_key_or_site_ends_the_sending_and_storage_keeps_the_events() {
     for status in [401, 403] {
         let browser = Fake::new();
