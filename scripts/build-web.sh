@@ -6,7 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 target=${CARGO_TARGET_DIR:-target}
 out=$target/web
-mkdir -p "$out" dist
+made=$out/dist
+mkdir -p "$made" dist
 
 # The lock file is the tools' list; npm writes this copy of it when it has installed them.
 if ! cmp -s package-lock.json "node_modules/.installed-lock"; then
@@ -32,11 +33,14 @@ shrink() {
 echo "==> building the snippet"
 bind snippet bundler --keep-debug
 node scripts/shrink-wasm.mjs "$out/snippet/snippet_bg.wasm" "$out/snippet/small.wasm" "$out/snippet/imports.js"
-node scripts/bundle-snippet.mjs "$out/snippet" dist
+node scripts/bundle-snippet.mjs "$out/snippet" "$made"
 
-if [ -d www/src ]; then
-  echo "==> building the pages"
-  bind www web
-  shrink "$out/www/www_bg.wasm" dist/www_bg.wasm
-  node_modules/.bin/esbuild "$out/www/www.js" --minify --format=esm --log-level=warning --outfile=dist/www.js
-fi
+echo "==> building the pages"
+bind www web
+shrink "$out/www/www_bg.wasm" "$made/www_bg.wasm"
+node_modules/.bin/esbuild "$out/www/www.js" --minify --format=esm --log-level=warning --outfile="$made/www.js" --allow-overwrite
+
+# What is as it was stays untouched, or the collector would be built anew each time.
+for file in "$made"/*; do
+  cmp -s "$file" "dist/${file##*/}" || cp "$file" dist/
+done
