@@ -14,7 +14,7 @@ pub struct Config {
     pub batch_size: usize,
     /// So long the first event waits for company, in milliseconds.
     pub flush_interval: f64,
-    /// Queue, browser and contact are kept for the next page.
+    /// The queue is kept for the next page.
     pub persistent: bool,
     /// The visitor asked not to be followed (Global Privacy Control): views count, and say of nobody.
     pub anonymous: bool,

@@ -1,9 +1,9 @@
 //! `track.js`: what a web page calls, as an engine that wasm runs and a few browser calls (`js/`).
 //!
 //! Calls go one way: `js/main.js` (the page's object) → `exports` → [`engine`] → the queue and the
-//! requests → `js/browser.js`. Only texts and numbers cross the border between JavaScript and wasm,
-//! and nothing formats with `core::fmt`: both cost more bytes than all of the engine
-//! (ARCHITECTURE.md has the figures). Reading order: `browser`, `config`, `queue`, `retry`,
+//! requests → `js/browser.js`. Only numbers cross the border between JavaScript and wasm, texts as
+//! places in memory, and nothing formats with `core::fmt`: either would cost bytes that every page
+//! loads (ARCHITECTURE.md has the figures). Reading order: `browser`, `config`, `queue`, `retry`,
 //! `engine`; then `js/`, with who the visitor is (`identity.js`).
 #![cfg_attr(all(target_arch = "wasm32", not(test)), no_std)]
 #![expect(
