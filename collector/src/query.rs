@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use shared::money::Money;
 use shared::time::Timestamp;
 
-use crate::log::record::{Class, Entry, Fact, Personal, Record, Seq, WorkspaceId};
+use crate::log::record::{
+    Class, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
+};
 use crate::log::{Log, LogError};
 use crate::views::{ViewError, Views};
 
@@ -91,7 +93,7 @@ pub struct EventView {
     pub id: String,
     /// Its place among all events; opaque, to be sent as `minSeq`.
     pub seq: String,
-    /// `track`, `identify`, `purchase` or `refund`.
+    /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click` or `unsubscribe`.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "track")]
     pub kind: &'static str,
@@ -118,7 +120,8 @@ pub struct EventView {
     pub message_id: Option<String>,
     /// Always an object. Of `track` the caller's properties, of `identify` the traits, of `purchase`
     /// orderId, revenue, currency, items and verified, of `refund` orderId, refundId, amount and
-    /// currency.
+    /// currency, of `send`, `open`, `click` and `unsubscribe` campaignId, messageType, sentAt, and
+    /// subject, link (its number in the message) and url where they apply.
     #[schema(value_type = Object)]
     pub properties: Box<RawValue>,
     /// Who told us: `browser`, `server` or `mail`.
@@ -375,6 +378,57 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             amount: entry.money.map(exact),
             currency: entry.money.map(|money| money.currency.code()),
         }),
+        Fact::Send {
+            campaign_id,
+            message_type,
+            subject,
+            ..
+        } => object(&MailProperties {
+            subject: subject.as_ref().map(|subject| subject.0.as_str()),
+            ..MailProperties::of(campaign_id.as_deref(), *message_type)
+        }),
+        Fact::Open { send } | Fact::Unsubscribe { send } => object(&MailProperties::of_send(send)),
+        Fact::Click { send, link, target } => object(&MailProperties {
+            link: Some(*link),
+            url: target.as_ref().map(|target| target.0.as_str()),
+            ..MailProperties::of_send(send)
+        }),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MailProperties<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign_id: Option<&'a str>,
+    message_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+}
+
+impl<'a> MailProperties<'a> {
+    fn of(campaign_id: Option<&'a str>, message_type: MessageType) -> Self {
+        Self {
+            campaign_id,
+            message_type: message_type.as_str(),
+            sent_at: None,
+            subject: None,
+            link: None,
+            url: None,
+        }
+    }
+
+    fn of_send(send: &'a SendRef) -> Self {
+        Self {
+            sent_at: Some(send.sent_at.to_string()),
+            ..Self::of(send.campaign_id.as_deref(), send.message_type)
+        }
     }
 }
 

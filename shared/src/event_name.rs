@@ -14,6 +14,14 @@ pub mod names {
     pub const REFUND: &str = "refund";
     /// A contact was named, from `/v1/identify`.
     pub const IDENTIFIED: &str = "identified";
+    /// A message was registered, from `/v1/messages`.
+    pub const EMAIL_SENT: &str = "email_sent";
+    /// A message's pixel was loaded.
+    pub const EMAIL_OPENED: &str = "email_opened";
+    /// A message's link was followed.
+    pub const EMAIL_CLICKED: &str = "email_clicked";
+    /// A contact wants no more mail, from `/mail/unsubscribe/…`.
+    pub const EMAIL_UNSUBSCRIBED: &str = "email_unsubscribed";
 }
 
 /// A caller's own event name: trimmed, 1 to 128 characters, no control characters, not reserved.

@@ -12,7 +12,7 @@ use shared::money::{Currency, Money, Rounded};
 use shared::rejection::{Rejection, codes};
 
 use super::block::IdKey;
-use super::record::{Entry, Fact, Record, Seq, WorkspaceId};
+use super::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 use super::{Appended, LogError, Refusal, Submission};
 
 /// A refunded order lists its refunds; a caller that splits one order into more than this is
@@ -85,6 +85,14 @@ impl WorkspaceKey {
             mac.update(part);
         }
         mac.finalize().into_bytes().into()
+    }
+
+    /// The pseudonym of the contact with this normalised address.
+    pub fn contact(&self, normalised: &str) -> ContactId {
+        let mac = self.mac(&[b"contact", normalised.as_bytes()]);
+        let mut id = [0; 16];
+        id.copy_from_slice(&mac[..16]);
+        ContactId(id)
     }
 
     fn digest(&self, field: &str, value: &[u8]) -> u64 {
@@ -215,7 +223,12 @@ impl<'a, K: Known> Staged<'a, K> {
                 entry.rounded = judged.rounded;
                 order = Some((key, state));
             }
-            Fact::Track { .. } | Fact::Identify { .. } => {}
+            Fact::Track { .. }
+            | Fact::Identify { .. }
+            | Fact::Send { .. }
+            | Fact::Open { .. }
+            | Fact::Click { .. }
+            | Fact::Unsubscribe { .. } => {}
         }
         let id = (entry.workspace, entry.id);
         let seen = match self.ids.get(&id) {
@@ -272,7 +285,12 @@ pub(crate) fn fold_order<K: Known>(
             }
             Ok(Some((key, state)))
         }
-        Fact::Track { .. } | Fact::Identify { .. } => Ok(None),
+        Fact::Track { .. }
+        | Fact::Identify { .. }
+        | Fact::Send { .. }
+        | Fact::Open { .. }
+        | Fact::Click { .. }
+        | Fact::Unsubscribe { .. } => Ok(None),
     }
 }
 

@@ -5,9 +5,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use shared::event::Item;
+use shared::event_name::names;
 use shared::ids::EventId;
 use shared::money::{Currency, Money};
 use shared::time::Timestamp;
+
+use super::decide::WorkspaceKey;
 
 /// A record's place in the log: from 1, without gaps save where a damaged segment was set aside.
 /// Callers see it as an opaque string.
@@ -105,7 +108,49 @@ pub enum Class {
     Bot,
 }
 
-/// The kind of fact, with what that kind alone has.
+/// A person's pseudonym within a workspace: the first 16 bytes of HMAC-SHA-256 of the normalised
+/// address under the workspace's key. See [`super::decide::WorkspaceKey::contact`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ContactId(pub [u8; 16]);
+
+/// What a message is for: machines that open mail at once are told apart in campaigns alone, because
+/// people wait for a transactional message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum MessageType {
+    #[default]
+    Campaign,
+    Transactional,
+}
+
+impl MessageType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Campaign => "campaign",
+            Self::Transactional => "transactional",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Campaign, Self::Transactional]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The send that a mail client's request belongs to, as its token tells; the messageId is the
+/// entry's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendRef {
+    /// `None` once erased.
+    pub contact: Option<ContactId>,
+    pub campaign_id: Option<String>,
+    pub message_type: MessageType,
+    #[serde(with = "millis")]
+    pub sent_at: Timestamp,
+}
+
+/// The kind of fact, with what that kind alone has. New kinds come last: what is on disk names a
+/// kind by its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
     /// A named event; `properties` is a JSON object in the caller's own text.
@@ -126,6 +171,31 @@ pub enum Fact {
         order_id: String,
         refund_id: String,
     },
+    /// A message was registered; its time is `sentAt`. No HTML is kept.
+    Send {
+        campaign_id: Option<String>,
+        message_type: MessageType,
+        subject: Option<Personal>,
+        /// SHA-256 of what was to be instrumented, and how.
+        content: [u8; 32],
+        /// The key under which its tokens were made, so that the same message again gets the same.
+        token_key: u32,
+    },
+    /// The pixel was loaded.
+    Open {
+        send: SendRef,
+    },
+    /// A link was followed.
+    Click {
+        send: SendRef,
+        /// The link's number within the message, from 0 in the order of the text.
+        link: u32,
+        /// Where it led.
+        target: Option<Personal>,
+    },
+    Unsubscribe {
+        send: SendRef,
+    },
 }
 
 impl Fact {
@@ -136,6 +206,10 @@ impl Fact {
             Self::Identify { .. } => "identify",
             Self::Purchase { .. } => "purchase",
             Self::Refund { .. } => "refund",
+            Self::Send { .. } => "send",
+            Self::Open { .. } => "open",
+            Self::Click { .. } => "click",
+            Self::Unsubscribe { .. } => "unsubscribe",
         }
     }
 
@@ -143,9 +217,23 @@ impl Fact {
     pub fn name(&self) -> &str {
         match self {
             Self::Track { name, .. } => name,
-            Self::Identify { .. } => shared::event_name::names::IDENTIFIED,
-            Self::Purchase { .. } => shared::event_name::names::PURCHASE,
-            Self::Refund { .. } => shared::event_name::names::REFUND,
+            Self::Identify { .. } => names::IDENTIFIED,
+            Self::Purchase { .. } => names::PURCHASE,
+            Self::Refund { .. } => names::REFUND,
+            Self::Send { .. } => names::EMAIL_SENT,
+            Self::Open { .. } => names::EMAIL_OPENED,
+            Self::Click { .. } => names::EMAIL_CLICKED,
+            Self::Unsubscribe { .. } => names::EMAIL_UNSUBSCRIBED,
+        }
+    }
+
+    /// The send that a mail client's request belongs to.
+    pub fn send(&self) -> Option<&SendRef> {
+        match self {
+            Self::Open { send } | Self::Click { send, .. } | Self::Unsubscribe { send } => {
+                Some(send)
+            }
+            _ => None,
         }
     }
 }
@@ -201,8 +289,23 @@ impl Entry {
             Fact::Identify { traits } => *traits = None,
             Fact::Purchase { items, .. } => *items = None,
             Fact::Refund { .. } => {}
+            Fact::Send { subject, .. } => *subject = None,
+            Fact::Click { send, target, .. } => {
+                send.contact = None;
+                *target = None;
+            }
+            Fact::Open { send } | Fact::Unsubscribe { send } => send.contact = None,
         }
         self.redacted = true;
+    }
+
+    /// Whom it is about, where it names a contact.
+    pub fn contact(&self, key: &WorkspaceKey) -> Option<ContactId> {
+        match (self.fact.send(), &self.address) {
+            (Some(send), _) => send.contact,
+            (None, Some(address)) => Some(key.contact(&address.normalised.0)),
+            (None, None) => None,
+        }
     }
 
     /// A cheap upper estimate of the entry's encoded size, in bytes.
@@ -216,6 +319,9 @@ impl Entry {
                 order_id,
                 refund_id,
             } => order_id.len() + refund_id.len(),
+            Fact::Send { subject, .. } => text(subject),
+            Fact::Click { target, .. } => text(target),
+            Fact::Open { .. } | Fact::Unsubscribe { .. } => 0,
         };
         512 + fact + text(&self.context)
     }
