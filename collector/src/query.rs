@@ -13,7 +13,7 @@ use crate::log::record::{
     Class, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
 };
 use crate::log::{Log, LogError};
-use crate::views::{ViewError, Views};
+use crate::views::{Beside, ViewError, Views};
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +30,9 @@ const PORTION: usize = 256;
 const NEIGHBOURS: u64 = 32;
 /// The longest stretch of the log that is read in one go, so that memory stays bounded.
 const STRETCH: u64 = 256;
+
+/// Why a click counts as a bot's although it looked like a person's: others followed it.
+const LINK_BURST: &str = "link_burst";
 
 /// Seqs are counted in portions of so many.
 const COUNTED: usize = 4_096;
@@ -170,13 +173,21 @@ pub fn list_events(
     let mut events: Vec<EventView> = Vec::new();
     let mut last = Seq::START;
     let mut asked = filter.clone();
+    let contact = filter
+        .email
+        .as_ref()
+        .and_then(|email| views.contact_id(workspace, email));
     loop {
         // One more than fits, to know whether there is a next page.
         asked.limit = (limit + 1 - events.len()).max(portion);
         let page = views.events(workspace, &asked)?;
         for seqs in stretches(&page.seqs) {
-            for record in read(log, seqs)?.iter().rev() {
-                if !matches(&record.entry, workspace, filter) {
+            let records = read(log, seqs)?;
+            let abouts = views.contacts_of(&records)?;
+            let beside = views.beside(&records)?;
+            for ((record, about), beside) in records.iter().zip(abouts).zip(beside).rev() {
+                let is_theirs = filter.email.is_none() || about == contact;
+                if !is_theirs || !matches(&record.entry, workspace, filter) {
                     continue;
                 }
                 if events.len() == limit {
@@ -184,7 +195,7 @@ pub fn list_events(
                     return Ok(EventList { events, next });
                 }
                 last = record.seq;
-                events.push(EventView::of(record));
+                events.push(EventView::of(record, beside));
             }
         }
         asked.cursor = page.seqs.last().copied();
@@ -264,8 +275,14 @@ pub fn records_at(
 
 impl EventView {
     /// Shows a record. Of a redacted one nothing personal is left to show.
-    pub fn of(record: &Record) -> Self {
+    pub fn of(record: &Record, beside: Beside) -> Self {
         let Record { seq, entry } = record;
+        let judged = if beside.is_relabelled {
+            Some((Class::Bot, LINK_BURST))
+        } else {
+            let class = entry.class.as_ref();
+            class.map(|(class, reason)| (*class, reason.as_str()))
+        };
         let text = |text: &Option<Personal>| text.as_ref().map(|text| text.0.clone());
         Self {
             id: entry.id.to_string(),
@@ -274,16 +291,19 @@ impl EventView {
             name: entry.fact.name().to_owned(),
             timestamp: entry.time.to_string(),
             received_at: entry.received_at.to_string(),
-            email: entry.address.as_ref().map(|address| {
-                let spelled = address.original.as_ref().unwrap_or(&address.normalised);
-                spelled.0.clone()
-            }),
+            email: match &entry.address {
+                Some(address) => {
+                    let spelled = address.original.as_ref().unwrap_or(&address.normalised);
+                    Some(spelled.0.clone())
+                }
+                None => beside.address.map(|address| address.0),
+            },
             anonymous_id: text(&entry.anonymous_id),
             message_id: entry.message_id.clone(),
             properties: properties(entry),
             source: entry.source.as_str(),
-            class: entry.class.as_ref().map(|(class, _)| class_name(*class)),
-            reason: entry.class.as_ref().map(|(_, reason)| reason.clone()),
+            class: judged.map(|(class, _)| class_name(class)),
+            reason: judged.map(|(_, reason)| reason.to_owned()),
             key_id: entry.key_id.clone(),
         }
     }
@@ -315,17 +335,16 @@ pub fn class_name(class: Class) -> &'static str {
 fn matches(entry: &Entry, workspace: WorkspaceId, filter: &EventFilter) -> bool {
     let EventFilter {
         name,
-        email,
+        // Whom an event is about needs the workspace's key.
+        email: _,
         message_id,
         from,
         to,
         cursor: _,
         limit: _,
     } = filter;
-    let address = entry.address.as_ref().map(|address| &address.normalised.0);
     entry.workspace == workspace
         && name.as_ref().is_none_or(|name| name == entry.fact.name())
-        && (email.is_none() || address == email.as_ref())
         && (message_id.is_none() || entry.message_id == *message_id)
         && from.is_none_or(|from| entry.time >= from)
         && to.is_none_or(|to| entry.time < to)

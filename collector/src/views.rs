@@ -4,12 +4,14 @@
 //!
 //! - `index`: which events there are by name, contact and message
 //! - `received`: which keys have sent an event
+//! - `engagement`: what people did with messages, and which message earned the revenue
 //!
 //! The cursor lies in the same transaction as the rows that it stands for, so that a crash can never
 //! leave one without the other. Commits do not wait for the disk: the file can be deleted and rebuilt
 //! at will, and a sync for each fold would slow the acknowledgement path on the same disk.
 //! [`Views::make_durable`] syncs them now and then.
 
+pub(crate) mod engagement;
 #[cfg(test)]
 pub(crate) mod history;
 mod index;
@@ -17,7 +19,7 @@ mod received;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,17 +31,22 @@ use redb::{
 };
 
 use crate::locks::{lock, read, write};
-use crate::log::decide::WorkspaceKeys;
-use crate::log::record::{Record, Seq, WorkspaceId};
+use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::log::record::{ContactId, Personal, Record, Seq, WorkspaceId};
 use crate::log::segment::sync_folder_of;
 use crate::log::{Log, LogError};
 use crate::query::EventFilter;
+
+use engagement::contact::Contact;
+use engagement::message::Message;
+use engagement::order::{self, Attribution, Order};
+use engagement::tally::Totals;
 
 /// Key: `cursor`, the last seq that the rows reflect; `schema`, see [`SCHEMA`].
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
-const SCHEMA: u64 = 2;
+const SCHEMA: u64 = 3;
 
 const FILE: &str = "views.redb";
 /// A rebuild's file until it takes the place of the other.
@@ -102,6 +109,15 @@ pub struct EventPage {
     pub complete: bool,
 }
 
+/// What the views know of a record that the log does not say.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// Of the contact that a token names.
+    pub address: Option<Personal>,
+    /// A click that was taken for a person's and has shown itself to be a machine's.
+    pub is_relabelled: bool,
+}
+
 /// Every row of every table, in order of their keys: equal for equal folds.
 pub type Dump = BTreeMap<&'static str, Vec<(Vec<u8>, Vec<u8>)>>;
 
@@ -159,12 +175,14 @@ impl Views {
         let Some(last) = new.last() else {
             return Ok(());
         };
-        let rows = index::rows(&*self.keys, new)?;
+        let contacts = contacts_of(&*self.keys, new)?;
+        let rows = index::rows(&*self.keys, new, &contacts)?;
         self.with_database(|database| {
             let mut transaction = database.begin_write().map_err(redb::Error::from)?;
             transaction.set_durability(Durability::None)?;
             index::fold(&transaction, &rows)?;
             received::fold(&transaction, new)?;
+            engagement::fold(&transaction, &|_| Attribution::default(), new, &contacts)?;
             transaction
                 .open_table(ABOUT)?
                 .insert("cursor", last.seq.0)?;
@@ -221,6 +239,103 @@ impl Views {
         self.with_snapshot(|snapshot| received::is_received(snapshot, workspace, key_id))
     }
 
+    /// The contact with this normalised address; `None` where the workspace does not exist.
+    pub fn contact_id(&self, workspace: WorkspaceId, normalised: &str) -> Option<ContactId> {
+        let key = self.keys.key_of(workspace)?;
+        Some(key.contact(normalised))
+    }
+
+    /// Whom each of a workspace's records is about.
+    pub(crate) fn contacts_of(
+        &self,
+        records: &[Record],
+    ) -> Result<Vec<Option<ContactId>>, ViewError> {
+        contacts_of(&*self.keys, records)
+    }
+
+    /// What is known of a contact.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn contact(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+    ) -> Result<Option<Contact>, ViewError> {
+        self.with_snapshot(|snapshot| engagement::contact(snapshot, workspace, contact))
+    }
+
+    /// What is known of a send.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn message(
+        &self,
+        workspace: WorkspaceId,
+        message_id: &str,
+    ) -> Result<Option<Message>, ViewError> {
+        self.with_snapshot(|snapshot| engagement::message(snapshot, workspace, message_id))
+    }
+
+    /// What is known of a campaign.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn campaign(
+        &self,
+        workspace: WorkspaceId,
+        campaign_id: &str,
+    ) -> Result<Option<Totals>, ViewError> {
+        self.with_snapshot(|snapshot| engagement::campaign(snapshot, workspace, campaign_id))
+    }
+
+    /// What is known beside these records, in their order: for showing them.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn beside(&self, records: &[Record]) -> Result<Vec<Beside>, ViewError> {
+        self.with_snapshot(|snapshot| {
+            let of = |Record { seq, entry }: &Record| {
+                let Some(send) = entry.fact.send() else {
+                    return Ok(Beside::default());
+                };
+                let contact = match send.contact {
+                    Some(contact) => engagement::contact(snapshot, entry.workspace, contact)?,
+                    None => None,
+                };
+                Ok(Beside {
+                    address: contact.and_then(|contact| contact.address).map(Personal),
+                    is_relabelled: engagement::is_relabelled(snapshot, seq.0)?,
+                })
+            };
+            records.iter().map(of).collect()
+        })
+    }
+
+    /// A workspace's orders with a time from `from` and before `to`, in milliseconds since 1970, the
+    /// oldest first, each with its time and the campaign of the message that it is credited to under
+    /// the model at this place in [`engagement::order::MODELS`].
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn orders(
+        &self,
+        workspace: WorkspaceId,
+        span: std::ops::Range<i64>,
+        mut each: impl FnMut(
+            i64,
+            Order,
+            &dyn Fn(&str) -> Result<Option<Message>, redb::Error>,
+        ) -> Result<(), redb::Error>,
+    ) -> Result<(), ViewError> {
+        self.with_snapshot(|snapshot| {
+            let message = |id: &str| engagement::message(snapshot, workspace, id);
+            order::for_each(snapshot, workspace, span.start, span.end, |time, order| {
+                each(time, order, &message)
+            })
+        })
+    }
+
     /// Every table as it is visible now.
     ///
     /// # Errors
@@ -237,6 +352,7 @@ impl Views {
             let mut dump = Dump::from([("about_v1", rows)]);
             index::dump(snapshot, &mut dump)?;
             received::dump(snapshot, &mut dump)?;
+            engagement::dump(snapshot, &mut dump)?;
             Ok(dump)
         })
     }
@@ -426,6 +542,40 @@ pub(crate) fn next_batch(log: &dyn Log, after: Seq) -> Result<Vec<Record>, LogEr
     Ok(batch)
 }
 
+/// Whom each record is about. Addresses repeat, and an HMAC for each is what costs here.
+fn contacts_of(
+    keys: &dyn WorkspaceKeys,
+    records: &[Record],
+) -> Result<Vec<Option<ContactId>>, ViewError> {
+    let mut of_workspace: HashMap<WorkspaceId, WorkspaceKey> = HashMap::new();
+    let mut of_address: HashMap<(WorkspaceId, &str), ContactId> = HashMap::new();
+    records
+        .iter()
+        .map(|Record { entry, .. }| {
+            let Some(address) = &entry.address else {
+                return Ok(entry.fact.send().and_then(|send| send.contact));
+            };
+            let address = address.normalised.0.as_str();
+            if let Some(known) = of_address.get(&(entry.workspace, address)) {
+                return Ok(Some(*known));
+            }
+            let key = match of_workspace.get(&entry.workspace) {
+                Some(key) => *key,
+                None => {
+                    let key = keys
+                        .key_of(entry.workspace)
+                        .ok_or(ViewError::NoKey(entry.workspace))?;
+                    of_workspace.insert(entry.workspace, key);
+                    key
+                }
+            };
+            let contact = key.contact(address);
+            of_address.insert((entry.workspace, address), contact);
+            Ok(Some(contact))
+        })
+        .collect()
+}
+
 fn start_draft(path: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Views, ViewError> {
     remove(path)?;
     Views::open_at(path.to_owned(), keys)
@@ -462,6 +612,7 @@ fn open_file(path: &Path) -> Result<(Database, Seq), ViewError> {
         drop(about);
         index::check(&snapshot)?;
         received::check(&snapshot)?;
+        engagement::check(&snapshot)?;
         Ok((schema, cursor_in(&snapshot)?))
     };
     let (schema, cursor) = state().map_err(&doing)?;
@@ -481,6 +632,7 @@ fn found(database: &Database) -> Result<(), redb::Error> {
     }
     index::create(&transaction)?;
     received::create(&transaction)?;
+    engagement::create(&transaction)?;
     transaction.commit()?;
     Ok(())
 }

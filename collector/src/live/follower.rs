@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::log::record::{Record, Seq, WorkspaceId};
 use crate::query::{self, EventView, QueryError};
 use crate::rejected::Rejected;
+use crate::views::{Beside, Views};
 
 /// Records read at once, and rejections.
 const PORTION: usize = 200;
@@ -32,14 +33,14 @@ pub(super) struct Follower {
 
 /// What is sent next, before it is text.
 enum Item {
-    Tracked(Box<Record>),
+    Tracked(Box<(Record, Beside)>),
     Rejected(u64, Arc<Rejected>),
 }
 
 impl Item {
     fn received_at(&self) -> i64 {
         match self {
-            Self::Tracked(record) => record.entry.received_at.as_millis(),
+            Self::Tracked(tracked) => tracked.0.entry.received_at.as_millis(),
             Self::Rejected(_, rejected) => rejected.received_at,
         }
     }
@@ -104,7 +105,7 @@ impl Follower {
             .first()
             .map_or(last_rejected, |(number, _)| number - 1);
         let mut follower = Self::behind(app, workspace, cursor);
-        let items = merged(records, rejected);
+        let items = merged(&app.views, records, rejected);
         let surplus = items.len().saturating_sub(count);
         let mut text = String::new();
         for (index, item) in items.into_iter().enumerate() {
@@ -157,7 +158,7 @@ impl Follower {
             self.cursor.rejected += unseen.missed;
             self.skip(unseen.missed, &mut text);
         }
-        for item in merged(records, unseen.rejected) {
+        for item in merged(&app.views, records, unseen.rejected) {
             self.write(&item, &mut text);
         }
         self.cursor.seq = self.cursor.seq.max(reached);
@@ -216,7 +217,7 @@ impl Follower {
 
     fn pass(&mut self, item: &Item) {
         match item {
-            Item::Tracked(record) => self.cursor.seq = record.seq,
+            Item::Tracked(tracked) => self.cursor.seq = tracked.0.seq,
             Item::Rejected(number, _) => self.cursor.rejected = *number,
         }
     }
@@ -224,7 +225,10 @@ impl Follower {
     fn write(&mut self, item: &Item, text: &mut String) {
         self.pass(item);
         let message = match item {
-            Item::Tracked(record) => LiveMessage::Tracked(EventView::of(record)),
+            Item::Tracked(tracked) => {
+                let (record, beside) = &**tracked;
+                LiveMessage::Tracked(EventView::of(record, beside.clone()))
+            }
             Item::Rejected(_, rejected) => LiveMessage::Rejected(RejectedView::of(rejected)),
         };
         self.message(&message, text);
@@ -242,15 +246,19 @@ impl Follower {
 }
 
 /// Both in the order of their arrival, and each in its own.
-fn merged(records: Vec<Record>, rejected: Vec<(u64, Arc<Rejected>)>) -> Vec<Item> {
+fn merged(views: &Views, records: Vec<Record>, rejected: Vec<(u64, Arc<Rejected>)>) -> Vec<Item> {
     let mut items = Vec::with_capacity(records.len() + rejected.len());
     let mut rejected = rejected
         .into_iter()
         .map(|(number, rejected)| Item::Rejected(number, rejected))
         .peekable();
+    // Views that cannot be read now keep no event from being shown.
+    let mut beside = views.beside(&records).unwrap_or_default();
+    beside.resize_with(records.len(), Beside::default);
     for record in records
         .into_iter()
-        .map(|record| Item::Tracked(Box::new(record)))
+        .zip(beside)
+        .map(|tracked| Item::Tracked(Box::new(tracked)))
     {
         let arrived = record.received_at();
         while let Some(earlier) = rejected.next_if(|item| item.received_at() < arrived) {

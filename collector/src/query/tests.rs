@@ -223,7 +223,7 @@ fn an_error_of_the_log_is_told() {
 
 fn shown(entry: Entry) -> Value {
     let record = Record { seq: Seq(7), entry };
-    serde_json::to_value(EventView::of(&record)).unwrap()
+    serde_json::to_value(EventView::of(&record, Beside::default())).unwrap()
 }
 
 fn personal(text: &str) -> Option<Personal> {
@@ -245,7 +245,10 @@ fn check_properties(fact: Fact, money: Option<(&str, &str)>, verified: bool, wan
             ..entry(1)
         },
     };
-    assert_eq!(EventView::of(&record).properties.get(), wanted);
+    assert_eq!(
+        EventView::of(&record, Beside::default()).properties.get(),
+        wanted
+    );
 }
 
 #[test]
@@ -412,13 +415,14 @@ fn what_is_appended_later_is_listed_once_it_is_folded() {
 
 #[test]
 fn debug_output_holds_nothing_personal() {
-    let view = EventView::of(&Record {
+    let record = Record {
         seq: Seq(7),
         entry: Entry {
             address: address("ada@example.com"),
             ..entry(1)
         },
-    });
+    };
+    let view = EventView::of(&record, Beside::default());
     let filter = EventFilter {
         email: Some("ada@example.com".into()),
         ..EventFilter::default()

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
-use crate::log::record::{Record, Seq, WorkspaceId};
+use crate::log::record::{ContactId, Record, Seq, WorkspaceId};
 use crate::query::EventFilter;
 
 use super::{Dump, EventPage, ViewError};
@@ -28,8 +28,9 @@ const ZONE: u64 = 1_024;
 /// Offsets of one term within one zone, ascending.
 type Offsets = Vec<u16>;
 
-/// What events are found by: kind (u8), workspace (u32, big-endian), then for [`NAME`], [`CONTACT`]
-/// and [`MESSAGE`] the first 16 bytes of an HMAC-SHA-256 under the workspace's key, for [`ALL`] zeros.
+/// What events are found by: kind (u8), workspace (u32, big-endian), then for [`NAME`] and [`MESSAGE`]
+/// the first 16 bytes of an HMAC-SHA-256 under the workspace's key, for [`CONTACT`] the [`ContactId`],
+/// which is such a digest too, for [`ALL`] zeros.
 type Term = [u8; 21];
 const ALL: u8 = 0;
 const NAME: u8 = 1;
@@ -48,18 +49,23 @@ pub(super) struct Rows {
 struct Span(i64, i64);
 
 /// Works out what the records add, without touching the file.
-pub(super) fn rows(keys: &dyn WorkspaceKeys, records: &[Record]) -> Result<Rows, ViewError> {
+/// `contacts` are whom each is about.
+pub(super) fn rows(
+    keys: &dyn WorkspaceKeys,
+    records: &[Record],
+    contacts: &[Option<ContactId>],
+) -> Result<Rows, ViewError> {
     let mut terms = Terms::new(keys);
     let mut postings = Vec::with_capacity(records.len() * 4);
     let mut zones = BTreeMap::new();
-    for Record { seq, entry } in records {
+    for (Record { seq, entry }, contact) in records.iter().zip(contacts) {
         let (zone, offset) = place(*seq);
         let workspace = entry.workspace;
         let mut post = |term: &Term| postings.push((posting_key(term, zone), offset));
         post(&term(ALL, workspace, [0; 16]));
         post(&terms.term(NAME, workspace, entry.fact.name())?);
-        if let Some(address) = &entry.address {
-            post(&terms.term(CONTACT, workspace, &address.normalised.0)?);
+        if let Some(contact) = contact {
+            post(&term(CONTACT, workspace, contact.0));
         }
         if let Some(message) = &entry.message_id {
             post(&terms.term(MESSAGE, workspace, message)?);
@@ -105,13 +111,15 @@ pub(super) fn candidates(
     key: &WorkspaceKey,
     filter: &EventFilter,
 ) -> Result<EventPage, redb::Error> {
+    let contact = filter.email.as_ref().map(|email| key.contact(email).0);
+    let digest_of = |kind, text: &Option<String>| Some(digest(key, kind, text.as_ref()?));
     let mut terms: Vec<Term> = [
-        (CONTACT, &filter.email),
-        (MESSAGE, &filter.message_id),
-        (NAME, &filter.name),
+        (CONTACT, contact),
+        (MESSAGE, digest_of(MESSAGE, &filter.message_id)),
+        (NAME, digest_of(NAME, &filter.name)),
     ]
     .into_iter()
-    .filter_map(|(kind, text)| Some(term(kind, workspace, digest(key, kind, text.as_ref()?))))
+    .filter_map(|(kind, digest)| Some(term(kind, workspace, digest?)))
     .collect();
     if terms.is_empty() {
         terms.push(term(ALL, workspace, [0; 16]));

@@ -1,0 +1,345 @@
+//! What people did with messages, and which message earned the revenue: messages, campaigns,
+//! contacts, orders and the touches that orders are credited to.
+//!
+//! The fold goes through the records in the order of their seqs, and what a row holds depends on
+//! nothing else: not on batches, not on restarts. Whatever is counted of a message is counted again
+//! from its row after each change, and its campaign gets the difference; whatever touches an order
+//! could be credited to is looked up again when one comes or goes. So a click that turns out to be
+//! a machine's is taken back everywhere by changing its message and removing its touch.
+//!
+//! - `rows`: rows read once and written once in a fold
+//! - `tally`: counts by class, and what a message adds to its campaign
+//! - `message`: one send; opens, clicks, and the rule of bursts
+//! - `contact`: one person; score, unsubscribed
+//! - `order`: one order, its touches, whom it is credited to
+
+pub(super) mod contact;
+pub(super) mod message;
+pub(super) mod order;
+mod rows;
+pub(super) mod tally;
+
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+
+use super::Dump;
+use crate::log::record::{Class, ContactId, Entry, Fact, Record, Source, WorkspaceId};
+use contact::Contact;
+use message::{Click, Message};
+use order::{Attribution, Order, Orders, TouchKind, Touched};
+use rows::{Rows, key};
+use tally::Totals;
+
+/// Key: workspace (u32, big-endian), contact (16 bytes). Value: postcard of [`Contact`].
+const CONTACTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("contacts_v1");
+/// Key: workspace (u32, big-endian), messageId. Value: postcard of [`Message`].
+const MESSAGES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("messages_v1");
+/// Key: workspace (u32, big-endian), campaignId. Value: postcard of [`Totals`].
+const CAMPAIGNS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("campaigns_v1");
+/// Key: seq of a click whose class was changed from genuine to bot by the rule of bursts.
+const RELABELLED: TableDefinition<'_, u64, ()> = TableDefinition::new("relabelled_v1");
+
+/// Every table, for what is done to all of them alike.
+const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 7] = [
+    CONTACTS,
+    MESSAGES,
+    CAMPAIGNS,
+    order::TOUCHES,
+    order::ORDERS,
+    order::PLACES,
+    order::OF_CONTACT,
+];
+
+/// Who acted, as the fold sees it: the class that was decided at the edge, or `Human` where there is
+/// none, because a server says so.
+pub(super) fn class_of(entry: &Entry) -> Class {
+    entry
+        .class
+        .as_ref()
+        .map_or(Class::Human, |(class, _)| *class)
+}
+
+/// Folds records that follow on those folded before; `contacts` are whom each is about.
+pub(super) fn fold(
+    transaction: &WriteTransaction,
+    attribution: &dyn Fn(WorkspaceId) -> Attribution,
+    records: &[Record],
+    contacts: &[Option<ContactId>],
+) -> Result<(), redb::Error> {
+    let mut fold = Fold {
+        contacts: Rows::open(transaction, CONTACTS)?,
+        messages: Rows::open(transaction, MESSAGES)?,
+        campaigns: Rows::open(transaction, CAMPAIGNS)?,
+        orders: Orders::open(transaction)?,
+        relabelled: transaction.open_table(RELABELLED)?,
+        attribution,
+    };
+    for (record, contact) in records.iter().zip(contacts) {
+        fold.record(record, *contact)?;
+    }
+    fold.contacts.write()?;
+    fold.messages.write()?;
+    fold.campaigns.write()
+}
+
+struct Fold<'a> {
+    contacts: Rows<'a, Contact>,
+    messages: Rows<'a, Message>,
+    campaigns: Rows<'a, Totals>,
+    orders: Orders<'a>,
+    relabelled: redb::Table<'a, u64, ()>,
+    attribution: &'a dyn Fn(WorkspaceId) -> Attribution,
+}
+
+impl Fold<'_> {
+    fn record(&mut self, record: &Record, contact: Option<ContactId>) -> Result<(), redb::Error> {
+        let Record { seq, entry } = record;
+        let class = class_of(entry);
+        let time = happened_at(entry);
+        let workspace = entry.workspace;
+        if let Some(contact) = contact {
+            self.contact(workspace, contact, |row| row.see(entry, class, time))?;
+        }
+        match &entry.fact {
+            Fact::Purchase { order_id, .. } => {
+                let (Some(money), Some(contact)) = (entry.money, contact) else {
+                    // Redacted: there is nobody left to credit.
+                    return Ok(());
+                };
+                let order = Order {
+                    order_id: order_id.clone(),
+                    contact,
+                    verified: entry.verified,
+                    explicit: entry.message_id.clone(),
+                    currency: money.currency.code().to_owned(),
+                    gross: money.minor,
+                    refunded: 0,
+                    credits: Default::default(),
+                };
+                let windows = (self.attribution)(workspace);
+                let credited = self.orders.place(workspace, time, *seq, order, &windows)?;
+                self.credit(workspace, &credited)
+            }
+            Fact::Refund { order_id, .. } => {
+                let minor = entry.money.map_or(0, |money| money.minor);
+                let credited = self.orders.refund(workspace, order_id, minor)?;
+                self.credit(workspace, &credited)
+            }
+            Fact::Track { .. } | Fact::Identify { .. } => Ok(()),
+            Fact::Send { .. }
+            | Fact::Open { .. }
+            | Fact::Click { .. }
+            | Fact::Unsubscribe { .. } => self.mail(record, contact, class, time),
+        }
+    }
+
+    fn mail(
+        &mut self,
+        record: &Record,
+        contact: Option<ContactId>,
+        class: Class,
+        time: i64,
+    ) -> Result<(), redb::Error> {
+        let Record { seq, entry } = record;
+        let workspace = entry.workspace;
+        let Some(message_id) = entry.message_id.as_deref() else {
+            return Ok(());
+        };
+        let mut gone = Vec::new();
+        self.message(workspace, message_id, |message| {
+            message.learn(entry, contact);
+            match &entry.fact {
+                Fact::Send { .. } => message.registered = true,
+                Fact::Open { .. } => message.opens.add(class, 1),
+                Fact::Click { link, .. } => {
+                    let address = entry
+                        .client
+                        .as_ref()
+                        .map(|client| client.address.0.as_str());
+                    gone = message.click(Click::new(*seq, time, *link, class, address));
+                }
+                Fact::Unsubscribe { .. } => message.unsubscribes += 1,
+                _ => {}
+            }
+        })?;
+        for click in &gone {
+            self.relabelled.insert(click.seq, ())?;
+        }
+        let Some(contact) = contact else {
+            return Ok(());
+        };
+        let kind = match entry.fact {
+            Fact::Open { .. } => TouchKind::Open,
+            Fact::Click { .. } => TouchKind::Click,
+            _ => return Ok(()),
+        };
+        let windows = (self.attribution)(workspace);
+        let mut touched = Vec::new();
+        // Of the clicks that turn out to be a machine's, this one may be one: then it never counted.
+        if tally::is_genuine(class) && !gone.iter().any(|click| click.seq == seq.0) {
+            let touch = Touched {
+                kind,
+                time,
+                seq: seq.0,
+            };
+            touched.extend(
+                self.orders
+                    .touch(workspace, contact, touch, message_id, &windows)?,
+            );
+        }
+        for click in gone {
+            let weight = contact::CLICK;
+            self.contact(workspace, contact, |row| row.score.add(-weight, click.time))?;
+            let touch = Touched {
+                kind,
+                time: click.time,
+                seq: click.seq,
+            };
+            touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
+        }
+        self.credit(workspace, &touched)
+    }
+
+    /// Moves what orders earn from one message to another.
+    fn credit(&mut self, workspace: WorkspaceId, moves: &[order::Move]) -> Result<(), redb::Error> {
+        for order::Move {
+            message_id,
+            earned,
+            sign,
+        } in moves
+        {
+            self.message(workspace, message_id, |message| {
+                message.revenue.add(earned, *sign);
+            })?;
+        }
+        Ok(())
+    }
+
+    fn contact(
+        &mut self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        change: impl FnOnce(&mut Contact),
+    ) -> Result<(), redb::Error> {
+        let row = self.contacts.get(key(workspace, &[&contact.0]))?;
+        change(row);
+        Ok(())
+    }
+
+    /// Changes a message, and its campaign by the difference.
+    fn message(
+        &mut self,
+        workspace: WorkspaceId,
+        message_id: &str,
+        change: impl FnOnce(&mut Message),
+    ) -> Result<(), redb::Error> {
+        let message = self
+            .messages
+            .get(key(workspace, &[message_id.as_bytes()]))?;
+        let before = (message.campaign_id.clone(), message.totals());
+        change(message);
+        let after = (message.campaign_id.clone(), message.totals());
+        if before == after {
+            return Ok(());
+        }
+        for ((campaign_id, totals), sign) in [(before, -1), (after, 1)] {
+            if let Some(campaign_id) = campaign_id {
+                let key = key(workspace, &[campaign_id.as_bytes()]);
+                self.campaigns.get(key)?.add(&totals, sign);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When it happened, in milliseconds since 1970, but never later than it was known here: a time that
+/// lies ahead must not outlive everything else.
+fn happened_at(entry: &Entry) -> i64 {
+    entry.time.as_millis().min(entry.received_at.as_millis())
+}
+
+/// Makes the tables, so that readers find them from the start.
+pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    for table in TABLES {
+        transaction.open_table(table)?;
+    }
+    transaction.open_table(RELABELLED)?;
+    Ok(())
+}
+
+/// Fails where the tables are not those that are read here.
+pub(super) fn check(snapshot: &ReadTransaction) -> Result<(), redb::Error> {
+    for table in TABLES {
+        snapshot.open_table(table)?;
+    }
+    snapshot.open_table(RELABELLED)?;
+    Ok(())
+}
+
+pub(super) fn dump(snapshot: &ReadTransaction, dump: &mut Dump) -> Result<(), redb::Error> {
+    const NAMES: [&str; 7] = [
+        "contacts_v1",
+        "messages_v1",
+        "campaigns_v1",
+        "touches_v1",
+        "orders_v1",
+        "order_places_v1",
+        "orders_of_contact_v1",
+    ];
+    for (table, name) in TABLES.into_iter().zip(NAMES) {
+        let mut rows = Vec::new();
+        for row in snapshot.open_table(table)?.iter()? {
+            let (key, value) = row?;
+            rows.push((key.value().to_vec(), value.value().to_vec()));
+        }
+        dump.insert(name, rows);
+    }
+    let mut rows = Vec::new();
+    for row in snapshot.open_table(RELABELLED)?.iter()? {
+        let (key, _) = row?;
+        rows.push((key.value().to_be_bytes().to_vec(), Vec::new()));
+    }
+    dump.insert("relabelled_v1", rows);
+    Ok(())
+}
+
+/// The contact's row; `None` where nothing is known of it.
+pub(super) fn contact(
+    snapshot: &ReadTransaction,
+    workspace: WorkspaceId,
+    contact: ContactId,
+) -> Result<Option<Contact>, redb::Error> {
+    rows::read(
+        &snapshot.open_table(CONTACTS)?,
+        &key(workspace, &[&contact.0]),
+    )
+}
+
+/// The message's row; `None` where nothing is known of it.
+pub(super) fn message(
+    snapshot: &ReadTransaction,
+    workspace: WorkspaceId,
+    message_id: &str,
+) -> Result<Option<Message>, redb::Error> {
+    let key = key(workspace, &[message_id.as_bytes()]);
+    rows::read(&snapshot.open_table(MESSAGES)?, &key)
+}
+
+/// The campaign's totals; `None` where nothing is known of it.
+pub(super) fn campaign(
+    snapshot: &ReadTransaction,
+    workspace: WorkspaceId,
+    campaign_id: &str,
+) -> Result<Option<Totals>, redb::Error> {
+    let key = key(workspace, &[campaign_id.as_bytes()]);
+    rows::read(&snapshot.open_table(CAMPAIGNS)?, &key)
+}
+
+/// Whether the click at this seq was found out to be a machine's.
+pub(super) fn is_relabelled(snapshot: &ReadTransaction, seq: u64) -> Result<bool, redb::Error> {
+    Ok(snapshot.open_table(RELABELLED)?.get(seq)?.is_some())
+}
+
+/// Whether a fact of this source can earn a score by itself.
+fn counts(entry: &Entry, class: Class) -> bool {
+    tally::is_genuine(class) && (entry.verified || entry.source != Source::Server)
+}

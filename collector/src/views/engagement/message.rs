@@ -1,0 +1,158 @@
+//! One send: what became of it, and the rule that finds out machines which follow many links.
+
+use std::collections::BTreeSet;
+use std::hash::Hasher as _;
+
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
+
+use super::tally::{Figures, Revenue, Tally, Totals, is_genuine};
+use crate::log::record::{Class, ContactId, Entry, Fact, MessageType, Seq};
+
+/// So many different links of one message, followed from one address within [`BURST_MS`], are a
+/// machine's work (design, section 6; the rule of the `OpenEngage` specification).
+pub(crate) const BURST_LINKS: usize = 3;
+/// In milliseconds; half-open.
+pub(crate) const BURST_MS: i64 = 60_000;
+
+/// What is known of a send.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) contact: Option<ContactId>,
+    pub(crate) campaign_id: Option<String>,
+    pub(crate) message_type: MessageType,
+    /// Milliseconds since 1970.
+    pub(crate) sent_at: Option<i64>,
+    /// By `POST /v1/messages`; events may name a message that never was.
+    pub(crate) registered: bool,
+    pub(crate) opens: Tally,
+    pub(crate) clicks: Tally,
+    pub(crate) unsubscribes: i64,
+    pub(crate) revenue: Revenue,
+    /// When the latest click came: this clock never runs backwards, whatever the machine's does.
+    clock: i64,
+    /// The clicks within [`BURST_MS`] of `clock`.
+    recent: Vec<Click>,
+}
+
+/// A click, as long as others may show what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Click {
+    pub(crate) seq: u64,
+    /// Milliseconds since 1970.
+    pub(crate) time: i64,
+    /// The message's clock when it came.
+    came: i64,
+    link: u32,
+    /// XXH3-64 of the client's address: enough to tell the addresses of one message apart.
+    address: u64,
+    class: Class,
+}
+
+impl Click {
+    pub(super) fn new(
+        Seq(seq): Seq,
+        time: i64,
+        link: u32,
+        class: Class,
+        address: Option<&str>,
+    ) -> Self {
+        let mut hasher = XxHash3_64::with_seed(0);
+        hasher.write(address.unwrap_or_default().as_bytes());
+        Self {
+            seq,
+            time,
+            came: time,
+            link,
+            address: hasher.finish(),
+            class,
+        }
+    }
+}
+
+impl Message {
+    /// Learns which send it is. What registered it knows best; else the first to tell is believed.
+    pub(super) fn learn(&mut self, entry: &Entry, contact: Option<ContactId>) {
+        let (campaign_id, message_type, sent_at) = match &entry.fact {
+            Fact::Send {
+                campaign_id,
+                message_type,
+                ..
+            } => (campaign_id, *message_type, entry.time),
+            fact => match fact.send() {
+                Some(send) => (&send.campaign_id, send.message_type, send.sent_at),
+                None => return,
+            },
+        };
+        let knows_best = matches!(entry.fact, Fact::Send { .. });
+        if self.registered || (self.sent_at.is_some() && !knows_best) {
+            return;
+        }
+        self.contact = contact;
+        self.campaign_id.clone_from(campaign_id);
+        self.message_type = message_type;
+        self.sent_at = Some(sent_at.as_millis());
+    }
+
+    /// Counts a click. Returns the genuine ones, this one perhaps among them, that it shows to be a
+    /// machine's; they are counted as a bot's now.
+    pub(super) fn click(&mut self, mut click: Click) -> Vec<Click> {
+        self.clock = self.clock.max(click.time);
+        click.came = self.clock;
+        self.clicks.add(click.class, 1);
+        let since = self.clock - BURST_MS;
+        self.recent.retain(|recent| recent.came > since);
+        self.recent.push(click);
+        let here = |recent: &Click| recent.address == click.address;
+        let links: BTreeSet<u32> = self
+            .recent
+            .iter()
+            .filter(|recent| here(recent))
+            .map(|recent| recent.link)
+            .collect();
+        if links.len() < BURST_LINKS {
+            return Vec::new();
+        }
+        let mut found_out = Vec::new();
+        for recent in self.recent.iter_mut().filter(|recent| here(recent)) {
+            if is_genuine(recent.class) {
+                found_out.push(*recent);
+                self.clicks.add(recent.class, -1);
+                self.clicks.add(Class::Bot, 1);
+                recent.class = Class::Bot;
+            }
+        }
+        self.forget_old_links(click.address);
+        found_out
+    }
+
+    /// Keeps of an address that is found out the latest click of each of its latest links, as many
+    /// as make a burst: they tell of any later click what all would, and the row stays small.
+    fn forget_old_links(&mut self, address: u64) {
+        let mut latest = BTreeSet::new();
+        let mut at = self.recent.len();
+        while at > 0 {
+            at -= 1;
+            let recent = &self.recent[at];
+            if recent.address == address
+                && (latest.len() == BURST_LINKS || !latest.insert(recent.link))
+            {
+                self.recent.remove(at);
+            }
+        }
+    }
+
+    /// What it adds to its campaign.
+    pub(crate) fn totals(&self) -> Totals {
+        let clicked = self.clicks.genuine() > 0;
+        let inferred = clicked && self.opens.genuine() == 0;
+        Totals {
+            sent: i64::from(self.registered),
+            opens: Figures::of_message(self.opens, inferred),
+            clicks: Figures::of_message(self.clicks, false),
+            inferred_opens: i64::from(inferred),
+            unsubscribes: i64::from(self.unsubscribes > 0),
+            revenue: self.revenue.clone(),
+        }
+    }
+}

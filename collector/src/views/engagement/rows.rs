@@ -1,0 +1,84 @@
+//! Rows that a fold reads once, changes in memory and writes once, and the keys of rows.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::log::record::WorkspaceId;
+
+/// The rows of a table that one fold has asked for.
+pub(super) struct Rows<'a, V> {
+    table: Table<'a, &'static [u8], &'static [u8]>,
+    known: BTreeMap<Vec<u8>, V>,
+}
+
+impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
+    pub(super) fn open(
+        transaction: &'a WriteTransaction,
+        table: TableDefinition<'static, &'static [u8], &'static [u8]>,
+    ) -> Result<Self, redb::Error> {
+        Ok(Self {
+            table: transaction.open_table(table)?,
+            known: BTreeMap::new(),
+        })
+    }
+
+    /// The row of this key, a new one where there is none.
+    pub(super) fn get(&mut self, key: Vec<u8>) -> Result<&mut V, redb::Error> {
+        use std::collections::btree_map::Entry;
+        Ok(match self.known.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let row = read(&self.table, new.key())?.unwrap_or_default();
+                new.insert(row)
+            }
+        })
+    }
+
+    /// Writes what has been asked for.
+    pub(super) fn write(mut self) -> Result<(), redb::Error> {
+        for (key, row) in &self.known {
+            self.table.insert(key.as_slice(), encode(row)?.as_slice())?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads one row.
+pub(super) fn read<V: DeserializeOwned>(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    key: &[u8],
+) -> Result<Option<V>, redb::Error> {
+    let row = table.get(key)?;
+    row.map(|row| decode(row.value())).transpose()
+}
+
+pub(super) fn encode<V: Serialize>(row: &V) -> Result<Vec<u8>, redb::Error> {
+    postcard::to_allocvec(row).map_err(|error| redb::Error::Corrupted(error.to_string()))
+}
+
+pub(super) fn decode<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, redb::Error> {
+    // A row that does not decode means the file: it is built anew then.
+    postcard::from_bytes(bytes).map_err(|error| redb::Error::Corrupted(error.to_string()))
+}
+
+/// A key: the workspace, then the parts as they are.
+pub(super) fn key(workspace: WorkspaceId, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = workspace.0.to_be_bytes().to_vec();
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+/// A time or another signed number as bytes that sort as it does.
+pub(super) fn sortable(number: i64) -> [u8; 8] {
+    (number.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+/// The number that [`sortable`] made these bytes of.
+pub(super) fn from_sortable(bytes: [u8; 8]) -> i64 {
+    (u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed()
+}
