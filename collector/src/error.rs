@@ -42,6 +42,8 @@ pub enum ApiError {
     InvalidCsrfToken,
     NotFound,
     UnknownReceipt,
+    /// Nothing is known of this message or campaign.
+    UnknownSubject(&'static str),
     /// A refund of an order that is not known.
     UnknownOrder(Rejection),
     MethodNotAllowed,
@@ -96,6 +98,8 @@ impl ApiError {
             Self::InvalidCsrfToken => (S::FORBIDDEN, "invalid_csrf_token"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),
             Self::UnknownReceipt => (S::NOT_FOUND, "unknown_receipt"),
+            Self::UnknownSubject("message") => (S::NOT_FOUND, "unknown_message"),
+            Self::UnknownSubject(_) => (S::NOT_FOUND, "unknown_campaign"),
             Self::UnknownOrder(rejection) => (S::NOT_FOUND, rejection.code),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
@@ -158,6 +162,9 @@ impl ApiError {
             Self::UnknownReceipt => "no event with this id was received in this workspace, or its rejection is older \
                                      than 30 days"
                 .into(),
+            Self::UnknownSubject(subject) => format!(
+                "nothing is known of this {subject} in this workspace: register messages with POST /v1/messages"
+            ),
             Self::MethodNotAllowed => "this path takes another method: see /openapi.json".into(),
             Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),

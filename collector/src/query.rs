@@ -15,6 +15,7 @@ use crate::log::record::{
 use crate::log::{Log, LogError};
 use crate::views::{Beside, ViewError, Views};
 
+pub mod report;
 #[cfg(test)]
 mod tests;
 

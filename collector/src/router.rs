@@ -25,7 +25,9 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::assets::Assets;
-use crate::routes::{assets, embeds, events, live, operations, receipts, session, track};
+use crate::routes::{
+    assets, contacts, embeds, events, live, operations, receipts, reports, session, track,
+};
 use crate::session::COOKIE_NAME;
 
 /// The router, with the document of it at `/openapi.json`.
@@ -47,6 +49,10 @@ pub fn router(app: Arc<App>) -> Router {
             session::end_session
         ))
         .routes(routes!(embeds::list_embeds))
+        .routes(routes!(reports::get_message_report))
+        .routes(routes!(reports::get_campaign_report))
+        .routes(routes!(reports::get_revenue_report))
+        .routes(routes!(contacts::list_contacts))
         .split_for_parts();
     let (operations, operations_document) = OpenApiRouter::new()
         .routes(routes!(operations::get_health))

@@ -1,10 +1,13 @@
 //! The routes, one file a resource; `router` lists them all.
 
 pub mod assets;
+pub mod contacts;
 pub mod embeds;
 pub mod events;
 pub mod live;
 pub mod operations;
+mod read;
 pub mod receipts;
+pub mod reports;
 pub mod session;
 pub mod track;

@@ -11,7 +11,7 @@ use shared::api_key::{ApiKey, KeyKind, Scope};
 use shared::wire::ErrorBody;
 use utoipa::ToSchema;
 
-use super::events::Meta;
+use super::read::Meta;
 use crate::app::App;
 use crate::auth;
 use crate::embed::embed;

@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -11,7 +10,6 @@ use http::{Request, Uri};
 use serde::Serialize;
 use shared::api_key::Scope;
 use shared::email::Email;
-use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,8 +19,8 @@ use crate::error::ApiError;
 use crate::log::record::Seq;
 use crate::query::{self, EventFilter, EventView};
 
-/// How long a read waits for the view to reach `minSeq`.
-const PATIENCE: Duration = Duration::from_secs(2);
+use super::read::{Meta, invalid, parameters, read, seq, time};
+
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
 
@@ -64,14 +62,6 @@ pub struct EventPage {
     pub meta: Meta,
 }
 
-/// What every read tells of itself.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Meta {
-    /// How far this view lies behind the log, in milliseconds.
-    pub lag_ms: u64,
-}
-
 /// List events, newest first
 ///
 /// Filters narrow each other down. All time without `from` and `to`.
@@ -91,27 +81,15 @@ pub async fn list_events(
 ) -> Result<Json<EventPage>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let (filter, min_seq) = parse(request.uri())?;
-    if let Some(seq) = min_seq {
-        app.projector
-            .wait_for(seq, PATIENCE)
-            .await
-            .map_err(|_| ApiError::ViewBehind)?;
-    }
-    let lag_ms = app.projector.lag_ms();
     let workspace = reader.workspace;
-    let list = tokio::task::spawn_blocking(move || {
+    let (list, meta) = read(&app, min_seq, move |app| {
         query::list_events(&app.views, &*app.log, workspace, &filter)
     })
-    .await
-    .map_err(|_| ApiError::Internal)?
-    .map_err(|error| {
-        tracing::error!(%error, "events could not be listed");
-        ApiError::StorageFailing
-    })?;
+    .await?;
     Ok(Json(EventPage {
         events: list.events,
         next: list.next.map(|seq| seq.to_string()),
-        meta: Meta { lag_ms },
+        meta,
     }))
 }
 
@@ -122,10 +100,7 @@ fn parse(uri: &Uri) -> Result<(EventFilter, Option<Seq>), ApiError> {
         ..EventFilter::default()
     };
     let mut min_seq = None;
-    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()) {
-        if value.is_empty() {
-            continue;
-        }
+    for (name, value) in parameters(uri) {
         match &*name {
             "name" => filter.name = Some(value.into_owned()),
             "email" => {
@@ -148,24 +123,4 @@ fn parse(uri: &Uri) -> Result<(EventFilter, Option<Seq>), ApiError> {
         }
     }
     Ok((filter, min_seq))
-}
-
-fn time(name: &'static str, value: &str) -> Result<Timestamp, ApiError> {
-    // In a query an unescaped `+` reads as a space.
-    let value = value.replace(' ', "+");
-    Timestamp::parse_rfc3339(&value)
-        .map_err(|_| invalid(name, "send a time such as 2026-11-23T10:00:00Z (RFC 3339)"))
-}
-
-fn seq(name: &'static str, value: &str) -> Result<Seq, ApiError> {
-    value
-        .parse()
-        .map_err(|_| invalid(name, "send the value as it was answered"))
-}
-
-fn invalid(name: &'static str, message: &str) -> ApiError {
-    ApiError::InvalidParameter {
-        name,
-        message: message.to_owned(),
-    }
 }

@@ -13,11 +13,11 @@
 //! - `contact`: one person; score, unsubscribed
 //! - `order`: one order, its touches, whom it is credited to
 
-pub(super) mod contact;
-pub(super) mod message;
-pub(super) mod order;
+pub(crate) mod contact;
+pub(crate) mod message;
+pub(crate) mod order;
 mod rows;
-pub(super) mod tally;
+pub(crate) mod tally;
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 

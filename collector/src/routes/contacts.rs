@@ -1,0 +1,116 @@
+//! `GET /v1/contacts`: what is known of a contact.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Json;
+use http::{Request, Uri};
+use serde::Serialize;
+use shared::api_key::Scope;
+use shared::email::Email;
+use shared::time::Timestamp;
+use shared::wire::ErrorBody;
+use utoipa::{IntoParams, ToSchema};
+
+use super::read::{Meta, invalid, parameters, read, seq};
+use crate::app::App;
+use crate::auth;
+use crate::error::ApiError;
+use crate::log::record::Seq;
+use crate::views::ViewError;
+
+/// The query of the list, as documented; `parse` reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the fields stand for the document alone")]
+pub struct ContactParameters {
+    /// The contact with this address.
+    #[param(format = Email, max_length = 254)]
+    email: String,
+    /// Wait up to 2 s until this seq, from an acknowledgement, is reflected.
+    min_seq: Option<String>,
+}
+
+/// The contacts that were asked for.
+#[derive(Serialize, ToSchema)]
+pub struct ContactList {
+    /// None, or the one with this address.
+    pub contacts: Vec<ContactView>,
+    pub meta: Meta,
+}
+
+/// A contact as it is shown; times are RFC 3339.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContactView {
+    /// As it was last spelled.
+    #[schema(example = "user@example.com")]
+    pub email: String,
+    /// Of their genuine events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub first_seen: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub last_seen: Option<String>,
+    /// When they asked for no more mail, the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub unsubscribed_at: Option<String>,
+    /// How engaged they are now: genuine events, each by its weight (open 1, click 3, page view 0.5,
+    /// other events 2, purchase 10), halved every 30 days.
+    #[schema(example = 12.5)]
+    pub score: f64,
+}
+
+/// Show a contact
+#[utoipa::path(
+    get, path = "/v1/contacts", tag = "read",
+    params(ContactParameters),
+    responses(
+        (status = 200, description = "The contact with this address, if there is one", body = ContactList),
+        (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = []), ("session" = [])),
+)]
+pub async fn list_contacts(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Json<ContactList>, ApiError> {
+    let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
+    let (email, min_seq) = parse(request.uri())?;
+    let (contact, meta) = read(&app, min_seq, move |app| -> Result<_, ViewError> {
+        let Some(id) = app.views.contact_id(reader.workspace, email.normalised()) else {
+            return Ok(None);
+        };
+        let contact = app.views.contact(reader.workspace, id)?;
+        let time = |millis: i64| Timestamp::from_millis(millis).to_string();
+        Ok(contact.map(|contact| ContactView {
+            email: contact
+                .address
+                .unwrap_or_else(|| email.normalised().to_owned()),
+            first_seen: contact.first_seen.map(time),
+            last_seen: contact.last_seen.map(time),
+            unsubscribed_at: contact.unsubscribed_at.map(time),
+            score: contact.score.value_at(app.clock.now().as_millis()),
+        }))
+    })
+    .await?;
+    let contacts = contact.into_iter().collect();
+    Ok(Json(ContactList { contacts, meta }))
+}
+
+fn parse(uri: &Uri) -> Result<(Email, Option<Seq>), ApiError> {
+    let wanted = || invalid("email", "send an e-mail address");
+    let (mut email, mut min_seq) = (None, None);
+    for (name, value) in parameters(uri) {
+        match &*name {
+            "email" => email = Some(Email::parse(&value).map_err(|_| wanted())?),
+            "minSeq" => min_seq = Some(seq("minSeq", &value)?),
+            _ => {}
+        }
+    }
+    Ok((email.ok_or_else(wanted)?, min_seq))
+}
