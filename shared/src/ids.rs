@@ -123,6 +123,11 @@ caller_id! {
     MessageId
 }
 caller_id! {
+    /// Messages that belong together: a newsletter's issue, a step of an automation.
+    #[derive(Debug)]
+    CampaignId
+}
+caller_id! {
     /// An order of a shop; a purchase of it is recorded once.
     #[derive(Debug)]
     OrderId

@@ -8,6 +8,13 @@ pub const MAX_BATCH_BYTES: usize = 1024 * 1024;
 /// Events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 1000;
 
+/// Bytes of the JSON text of messages to register, after decompression.
+pub const MAX_MESSAGES_BYTES: usize = 32 * 1024 * 1024;
+/// Messages in one batch.
+pub const MAX_BATCH_MESSAGES: usize = 1000;
+/// Characters of a message's subject: RFC 5322, section 2.1.1, allows no longer line.
+pub const MAX_SUBJECT_CHARS: usize = 998;
+
 /// Characters (Unicode scalar values) of an event's name.
 pub const MAX_NAME_CHARS: usize = 128;
 /// Characters of a `messageId`, `orderId`, `refundId` or `anonymousId`.

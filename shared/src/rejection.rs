@@ -56,7 +56,8 @@ pub mod codes {
         INVALID_BODY = "invalid_body";
         /// A required field is absent or null; `field` names it.
         MISSING_FIELD = "missing_field";
-        /// An entry of a batch whose `type` is not `track`, `identify` or `purchase`.
+        /// `type` is none of those that the route takes: in a batch `track`, `identify` and `purchase`, of
+        /// a message `campaign` and `transactional`.
         INVALID_TYPE = "invalid_type";
         /// The event's own JSON text is longer than 32 KB.
         EVENT_TOO_LARGE = "event_too_large";
@@ -100,6 +101,18 @@ pub mod codes {
         INVALID_CURRENCY = "invalid_currency";
         /// `items` is no list of at most 1,000 items, or one of them is malformed.
         INVALID_ITEMS = "invalid_items";
+        /// `campaignId` is no text of 1 to 255 characters.
+        INVALID_CAMPAIGN_ID = "invalid_campaign_id";
+        /// `subject` is no text of at most 998 characters.
+        INVALID_SUBJECT = "invalid_subject";
+        /// `html` is no text.
+        INVALID_HTML = "invalid_html";
+        /// `text` is no text.
+        INVALID_TEXT = "invalid_text";
+        /// `trackOpens` or `trackClicks` is neither true nor false.
+        INVALID_FLAG = "invalid_flag";
+        /// `utm` is not an object of texts of 1 to 255 characters.
+        INVALID_UTM = "invalid_utm";
         /// A purchase with a public key that was not made for purchases.
         PURCHASES_NOT_ALLOWED = "purchases_not_allowed";
     }

@@ -19,6 +19,7 @@ pub mod bodies;
 mod batch;
 mod fields;
 mod json;
+mod message;
 mod parse;
 
 pub mod answers;
@@ -26,9 +27,10 @@ pub mod answers;
 pub use answers::{BatchAnswer, BatchResult, BatchStatus, ErrorBody, ErrorDetail, EventAnswer};
 pub use batch::{Batch, BatchError, Context, parse_batch, parse_batch_event};
 pub use bodies::{
-    BatchBody, BatchEvent, Body, BodyError, EventBody, IdentifyBody, ItemBody, PurchaseBody,
-    RefundBody, body,
+    BatchBody, BatchEvent, Body, BodyError, EventBody, IdentifyBody, ItemBody, MessageBatchBody,
+    MessageBody, PurchaseBody, RefundBody, UtmBody, body,
 };
+pub use message::{Outgoing, ParsedMessage, UtmParameters, parse_message, parse_messages};
 pub use parse::{parse_event, parse_identify, parse_purchase, parse_refund};
 
 /// Who speaks: decides whose clock is believed.

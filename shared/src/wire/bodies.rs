@@ -249,6 +249,55 @@ bodies! {
         /// Ignored here: the batch itself carries the key.
         key: "key" (value_type = Option<String>),
     }
+
+    /// A message that is sent to one contact: it is registered, and its parts come back instrumented.
+    /// The same messageId again gives the same answer; with other content it is refused.
+    MessageBody ({"email": "user@example.com", "messageId": "spring-42", "campaignId": "spring", "subject": "New mugs", "html": "<p><a href=\"https://shop.example/mugs\">See them</a></p>"}) {
+        /// To whom. Trimmed; case does not matter.
+        email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
+        /// The send's identity. Absent: one is made.
+        message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "spring-42"),
+        /// The campaign that it belongs to.
+        campaign_id: "campaignId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "spring"),
+        /// `campaign` (the default) or `transactional`: people wait for those, so that an open at once is
+        /// not held against them.
+        kind: "type" (value_type = Option<String>, pattern = "^(campaign|transactional)$", example = "campaign"),
+        /// Kept for reports.
+        subject: "subject" (value_type = Option<String>, max_length = 998, example = "New mugs"),
+        /// When it is sent: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// The HTML part; `href="{{unsubscribe_url}}"` becomes the unsubscribe link, and a link with the
+        /// attribute `data-misar-notrack` stays as it is.
+        html: "html" (value_type = Option<String>, example = "<p><a href=\"https://shop.example/mugs\">See them</a></p>"),
+        /// The text part.
+        text: "text" (value_type = Option<String>, example = "See them: https://shop.example/mugs"),
+        /// Whether a pixel is added to the HTML part; true unless said.
+        track_opens: "trackOpens" (value_type = Option<bool>, example = true),
+        /// Whether links lead through the tracker; true unless said.
+        track_clicks: "trackClicks" (value_type = Option<bool>, example = true),
+        /// Campaign parameters to add to the links' queries.
+        utm: "utm" (value_type = Option<UtmBody<'static>>),
+    }
+
+    /// Campaign parameters; each is added to a link as `utm_…` where the link does not have it.
+    UtmBody ({"source": "newsletter", "medium": "email", "campaign": "spring"}) {
+        /// `utm_source`
+        source: "source" (value_type = Option<String>, min_length = 1, max_length = 255, example = "newsletter"),
+        /// `utm_medium`
+        medium: "medium" (value_type = Option<String>, min_length = 1, max_length = 255, example = "email"),
+        /// `utm_campaign`
+        campaign: "campaign" (value_type = Option<String>, min_length = 1, max_length = 255, example = "spring"),
+        /// `utm_term`
+        term: "term" (value_type = Option<String>, min_length = 1, max_length = 255, example = "mugs"),
+        /// `utm_content`
+        content: "content" (value_type = Option<String>, min_length = 1, max_length = 255, example = "header"),
+    }
+
+    /// Up to 1,000 messages in up to 32 MB; each gets its own verdict.
+    MessageBatchBody ({"messages": [{"email": "user@example.com", "messageId": "spring-42", "html": "<p>Hello</p>"}]}) {
+        /// The messages.
+        messages: "messages" (value_type = Vec<MessageBody<'static>>, max_items = 1000),
+    }
 }
 
 /// Remembers an ignored field's JSON path, within bounds.

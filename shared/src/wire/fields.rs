@@ -180,18 +180,24 @@ pub(super) fn time(
     let Some(sent) = sent else {
         return Ok((arrival.received_at, false));
     };
-    let message = if sent.as_millis() < EARLIEST {
-        "Send a `timestamp` of the year 2000 or later"
-    } else if sent.millis_since(arrival.received_at) > MAX_AHEAD_MS {
-        "Send a `timestamp` at most 24 hours ahead of now"
+    within_bounds("timestamp", sent, arrival.received_at).map(|sent| (sent, true))
+}
+
+/// A caller's own time, where it is not before 2000 nor more than 24 hours ahead.
+pub(super) fn within_bounds(
+    field: &'static str,
+    sent: Timestamp,
+    received_at: Timestamp,
+) -> Result<Timestamp, Rejection> {
+    let wanted = if sent.as_millis() < EARLIEST {
+        "of the year 2000 or later"
+    } else if sent.millis_since(received_at) > MAX_AHEAD_MS {
+        "at most 24 hours ahead of now"
     } else {
-        return Ok((sent, true));
+        return Ok(sent);
     };
-    Err(Rejection::of(
-        codes::INVALID_TIMESTAMP,
-        "timestamp",
-        message,
-    ))
+    let message = format!("Send a `{field}` {wanted}");
+    Err(Rejection::of(codes::INVALID_TIMESTAMP, field, message))
 }
 
 /// Whole milliseconds, floored; below zero counts as zero, beyond `i64` as its greatest.
