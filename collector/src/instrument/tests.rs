@@ -1,0 +1,1 @@
+//! Cases, one rule each.
