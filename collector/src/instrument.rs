@@ -173,7 +173,12 @@ impl<'p, 'a> Links<'p, 'a> {
         let first = edits.len();
         let is_head = place.zone == Zone::Head;
         if !is_head {
-            edits.extend(place.notrack.iter().map(|range| (range.clone(), String::new())));
+            edits.extend(
+                place
+                    .notrack
+                    .iter()
+                    .map(|range| (range.clone(), String::new())),
+            );
         }
         let Some(href) = &place.href else { return };
         let text = decode(&html[href.clone()]);
@@ -231,7 +236,8 @@ impl<'p, 'a> Links<'p, 'a> {
 fn splice(html: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
     // The pixel is the last of the edits, wherever it stands.
     edits.sort_by_key(|(range, _)| range.start);
-    let mut body = String::with_capacity(html.len() + edits.iter().map(|(_, new)| new.len()).sum::<usize>());
+    let mut body =
+        String::with_capacity(html.len() + edits.iter().map(|(_, new)| new.len()).sum::<usize>());
     let mut from = 0;
     for (range, new) in edits {
         body.push_str(&html[from..range.start]);
@@ -243,29 +249,30 @@ fn splice(html: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
 }
 
 fn is_placeholder(target: &str) -> bool {
-    target
-        .strip_prefix("{{")
-        .and_then(|rest| rest.strip_suffix("}}"))
-        .is_some_and(|name| name.trim() == PLACEHOLDER_NAME)
+    placeholder_length(target) == Some(target.len())
+}
+
+/// The length of the placeholder that `text` begins with, if it does.
+fn placeholder_length(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix("{{")?.trim_start();
+    let rest = rest.strip_prefix(PLACEHOLDER_NAME)?.trim_start();
+    Some(text.len() - rest.strip_prefix("}}")?.len())
 }
 
 fn fill_placeholders(text: &str, unsubscribe_url: &str) -> String {
     let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(open) = rest.find("{{") {
-        filled.push_str(&rest[..open]);
-        rest = &rest[open..];
-        match rest.find("}}").map(|close| close + 2) {
-            Some(end) if is_placeholder(&rest[..end]) => {
-                filled.push_str(unsubscribe_url);
-                rest = &rest[end..];
-            }
-            _ => {
-                filled.push('{');
-                rest = &rest[1..];
-            }
+    let (mut from, mut at) = (0, 0);
+    while let Some(open) = text[at..].find("{{") {
+        at += open;
+        if let Some(length) = placeholder_length(&text[at..]) {
+            filled.push_str(&text[from..at]);
+            filled.push_str(unsubscribe_url);
+            at += length;
+            from = at;
+        } else {
+            at += 1;
         }
     }
-    filled.push_str(rest);
+    filled.push_str(&text[from..]);
     filled
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use lol_html::errors::RewritingError;
-use lol_html::html_content::{Attribute, Comment, Element};
+use lol_html::html_content::{Attribute, Comment, Element, TextType};
 use lol_html::{HtmlRewriter, Settings, doc_comments, doc_text, doctype, element};
 
 use super::entities::{Quoting, decode};
@@ -62,7 +62,7 @@ pub(super) fn scan(html: &str) -> Scan {
 /// lol_html's strict mode stops where it cannot tell text from markup. Then the document is read again
 /// without it, and what stands in such text is marked.
 fn scan_part(html: &str, zone: Zone, depth: u8) -> Scan {
-    let read = |is_strict| {
+    let read = |is_strict: bool| {
         let scanner = RefCell::new(Scanner::new(html, zone, depth, !is_strict));
         let result = run(html, &scanner, is_strict);
         (scanner.into_inner(), result)
@@ -89,10 +89,12 @@ fn run(html: &str, scanner: &RefCell<Scanner<'_>>, is_strict: bool) -> Result<()
         .append_document_content_handler(doc_text!(|text| {
             let mut scanner = scanner.borrow_mut();
             let range = text.source_location().bytes();
-            if scanner.raw.is_none() {
+            let is_markup = matches!(text.text_type(), TextType::Data | TextType::CDataSection);
+            if scanner.raw.is_some() && !is_markup {
+                scanner.last_end = scanner.last_end.max(range.end);
+            } else {
                 scanner.advance(&range);
             }
-            scanner.last_end = scanner.last_end.max(range.end);
             Ok(())
         }))
         .append_document_content_handler(doctype!(|doctype| {
@@ -153,7 +155,11 @@ impl<'h> Scanner<'h> {
     }
 
     fn zone(&self) -> Zone {
-        if self.is_in_head { Zone::Head } else { self.zone }
+        if self.is_in_head {
+            Zone::Head
+        } else {
+            self.zone
+        }
     }
 
     /// Takes in the end tags before a token, and the token's own range.
@@ -197,13 +203,15 @@ impl<'h> Scanner<'h> {
         }
         let start = range.start;
         let inner = scan_part(&self.html[range], zone, self.depth + 1);
-        self.found.places.extend(inner.places.into_iter().map(|mut place| {
-            place.href = place.href.map(|href| shifted(&href, start));
-            for notrack in &mut place.notrack {
-                *notrack = shifted(notrack, start);
-            }
-            place
-        }));
+        self.found
+            .places
+            .extend(inner.places.into_iter().map(|mut place| {
+                place.href = place.href.map(|href| shifted(&href, start));
+                for notrack in &mut place.notrack {
+                    *notrack = shifted(notrack, start);
+                }
+                place
+            }));
     }
 
     fn start_tag(&mut self, element: &Element<'_, '_>) {
@@ -238,7 +246,9 @@ impl<'h> Scanner<'h> {
         if is_html && is_raw(&name) {
             let content = if name == "noscript" && !(self.is_ambiguous && self.is_in_select) {
                 Some(self.zone())
-            } else if self.is_ambiguous && self.is_in_select && !matches!(&*name, "script" | "style")
+            } else if self.is_ambiguous
+                && self.is_in_select
+                && !matches!(&*name, "script" | "style")
             {
                 Some(Zone::Ambiguous)
             } else {
@@ -297,7 +307,8 @@ impl<'h> Scanner<'h> {
         };
         let has_space = is_space(char::from(bytes[name.start - 1]));
         // `href=x data-misar-notrack/>`: without the space the slash would become part of the value.
-        let joins = matches!(bytes.get(end), Some(next) if !is_space(char::from(*next)) && *next != b'>');
+        let joins =
+            matches!(bytes.get(end), Some(next) if !is_space(char::from(*next)) && *next != b'>');
         name.start - usize::from(has_space && !joins)..end
     }
 
@@ -305,7 +316,12 @@ impl<'h> Scanner<'h> {
         let range = comment.source_location().bytes();
         self.advance(&range);
         let raw = &self.html[range.clone()];
-        if !raw.ends_with('>') {
+        let is_closed = if raw.starts_with("<!--") {
+            raw.ends_with("-->") || raw.ends_with("--!>")
+        } else {
+            raw.ends_with('>')
+        };
+        if !is_closed {
             self.open_comment = Some(range.start);
         } else if let Some(inner) = conditional(raw) {
             self.nested(shifted(&inner, range.start), self.zone());
@@ -313,24 +329,23 @@ impl<'h> Scanner<'h> {
     }
 
     fn finish(mut self) -> Scan {
-        let end = self.html.len();
-        let open_raw = self.raw.as_ref().map(|raw| raw.tag.start);
-        let is_cut_off = self.last_end < end && open_raw.is_none();
-        if open_raw.is_some_and(|_| self.last_end < end) {
-            // The end tag of a raw element is the last thing in the document.
-            self.close_raw();
+        let rest = &self.html[self.last_end..];
+        let mut ended = 0;
+        while rest[ended..].starts_with("</")
+            && let Some(length) = rest[ended..].find('>')
+        {
+            ended += length + 1;
         }
-        let is_open = self.raw.is_some();
+        // What follows is a tag that the document cuts off: no tag, but a pixel after it would be lost in
+        // it.
+        let end = self.last_end + ended;
+        let open_raw = self.raw.as_ref().map(|raw| raw.tag.start);
         self.close_raw();
-        let gap = self.last_end..end;
-        // A tag that the document cuts off is no tag; what is put after it would be lost in it.
-        let whole = self.html[gap.clone()].rfind('>').map_or(0, |at| at + 1);
-        self.end_tags(gap.start..gap.start + whole);
+        self.end_tags(self.last_end..end);
         self.found.pixel_at = self
             .body_end
-            .or(open_raw.filter(|_| is_open))
+            .or(open_raw.filter(|_| ended == 0))
             .or(self.open_comment)
-            .or((is_cut_off || !is_open).then_some(gap.start + whole))
             .unwrap_or(end);
         self.found
     }
@@ -341,13 +356,16 @@ impl<'h> Scanner<'h> {
 fn conditional(comment: &str) -> Option<Range<usize>> {
     const END: &str = "<![endif]";
     let text = comment.strip_prefix("<!--")?;
-    let text = text.strip_suffix("-->").or_else(|| text.strip_suffix("--!>"))?;
+    let text = text
+        .strip_suffix("-->")
+        .or_else(|| text.strip_suffix("--!>"))?;
     if !starts_with_ignore_case(text.trim_start(), "[if") {
         return None;
     }
     let start = text.find("]>")? + 2;
     let end = text.trim_end().len().checked_sub(END.len())?;
-    let is_ended = end >= start && text.is_char_boundary(end) && starts_with_ignore_case(&text[end..], END);
+    let is_ended =
+        end >= start && text.is_char_boundary(end) && starts_with_ignore_case(&text[end..], END);
     is_ended.then_some("<!--".len() + start.."<!--".len() + end)
 }
 
@@ -373,7 +391,16 @@ fn ends_name(character: char) -> bool {
 fn is_raw(name: &str) -> bool {
     matches!(
         name,
-        "textarea" | "title" | "plaintext" | "script" | "style" | "iframe" | "xmp" | "noembed" | "noframes" | "noscript"
+        "textarea"
+            | "title"
+            | "plaintext"
+            | "script"
+            | "style"
+            | "iframe"
+            | "xmp"
+            | "noembed"
+            | "noframes"
+            | "noscript"
     )
 }
 
@@ -381,7 +408,19 @@ fn is_raw(name: &str) -> bool {
 fn stays_in_head(name: &str) -> bool {
     matches!(
         name,
-        "head" | "base" | "basefont" | "bgsound" | "link" | "meta" | "title" | "noscript" | "noframes" | "style" | "script"
-            | "template" | "a" | "area"
+        "head"
+            | "base"
+            | "basefont"
+            | "bgsound"
+            | "link"
+            | "meta"
+            | "title"
+            | "noscript"
+            | "noframes"
+            | "style"
+            | "script"
+            | "template"
+            | "a"
+            | "area"
     )
 }

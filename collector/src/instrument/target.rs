@@ -46,7 +46,11 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// Why a cleaned target is not to be tracked, if so.
-pub(super) fn objection(target: &str, own_prefix: &str, unsubscribe_url: &str) -> Option<SkipReason> {
+pub(super) fn objection(
+    target: &str,
+    own_prefix: &str,
+    unsubscribe_url: &str,
+) -> Option<SkipReason> {
     if target.starts_with('#') {
         return Some(SkipReason::Fragment);
     }
@@ -99,7 +103,11 @@ pub fn redirect_location(target: &str) -> Option<String> {
         && !target.contains('\\')
         && after_scheme.starts_with("//")
         && !after_scheme.starts_with("///");
-    Some(if is_plain { target.to_owned() } else { url.into() })
+    Some(if is_plain {
+        target.to_owned()
+    } else {
+        url.into()
+    })
 }
 
 /// The scheme before the first `:`, if what stands there can be one.

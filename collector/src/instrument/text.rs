@@ -13,7 +13,7 @@ fn ends_url(character: char) -> bool {
         || matches!(
             character,
             '<' | '>' | '"' | '`' | '“' | '”' | '„' | '«' | '»' | '‹' | '›' | '、' | '。' | '「' | '」' | '『' | '』'
-            | '（' | '）' | '【' | '】' | '《' | '》' | '〈' | '〉' | '，' | '．' | '！' | '？' | '：' | '；' | '、'
+            | '（' | '）' | '【' | '】' | '《' | '》' | '〈' | '〉' | '，' | '．' | '！' | '？' | '：' | '；'
             | '،' | '؛' | '؟' | '।' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
         )
 }
@@ -83,11 +83,12 @@ fn url_length(rest: &str) -> usize {
         }
     }
     let mut url = &rest[..end];
+    let mut quotes = url.matches('\'').count();
     while let Some(last) = url.chars().next_back() {
-        let is_balanced_quote = last == '\'' && url.matches('\'').count() % 2 == 0;
-        if !TRAILING.contains(&last) || is_balanced_quote {
+        if !TRAILING.contains(&last) || (last == '\'' && quotes % 2 == 0) {
             break;
         }
+        quotes -= usize::from(last == '\'');
         url = &url[..url.len() - last.len_utf8()];
     }
     url.len()
