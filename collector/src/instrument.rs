@@ -15,7 +15,8 @@
 //! taken for text, and its links are listed as [`SkipReason::Ambiguous`].
 //!
 //! **Twice is once**: links below [`Plan::own_prefix`] stay, and a document that shows an image from
-//! there gets no second pixel.
+//! there gets no second pixel. One that shows this very pixel has been through here, and all its links
+//! stay: of those that were opted out nothing tells so any more.
 
 mod entities;
 mod scan;
@@ -104,7 +105,11 @@ pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
         .pixel_url
         .filter(|_| !has_own_image && !scan.is_amp)
         .map(pixel_html);
+    let is_done = plan
+        .pixel_url
+        .is_some_and(|pixel| scan.images.iter().any(|source| source == pixel));
     let mut links = Links::new(plan);
+    links.is_done = is_done;
     let mut edits = Vec::with_capacity(scan.places.len() + 1);
     for place in &scan.places {
         links.place(html, place, &mut edits);
@@ -147,6 +152,8 @@ pub fn pixel_html(url: &str) -> String {
 /// The links of one part, as they are gone through.
 struct Links<'p, 'a> {
     plan: &'p mut Plan<'a>,
+    /// Whether this part has been instrumented for this message before.
+    is_done: bool,
     tracked: Vec<TrackedLink>,
     skipped: Vec<SkippedLink>,
 }
@@ -155,6 +162,7 @@ impl<'p, 'a> Links<'p, 'a> {
     fn new(plan: &'p mut Plan<'a>) -> Self {
         Self {
             plan,
+            is_done: false,
             tracked: Vec::new(),
             skipped: Vec::new(),
         }
@@ -205,6 +213,9 @@ impl<'p, 'a> Links<'p, 'a> {
         let plan = &mut *self.plan;
         if let Some(reason) = target::objection(target, plan.own_prefix, plan.unsubscribe_url) {
             return self.skip(target, reason);
+        }
+        if self.is_done {
+            return self.skip(target, SkipReason::Instrumented);
         }
         let tagged = plan
             .utm

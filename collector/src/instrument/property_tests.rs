@@ -40,8 +40,12 @@ pub(super) fn assert_only_links_changed(input: &str, done: &Instrumented) {
     let (mut output, mut rest) = (body.as_str(), input);
     for link in &done.links {
         let tracked = format!("{OWN}c/{};", link.index);
-        let (before, after) = output.split_once(&tracked).expect("each tracked URL is there, in order");
-        rest = rest.strip_prefix(before).expect("what is before it is unchanged");
+        let (before, after) = output
+            .split_once(&tracked)
+            .expect("each tracked URL is there, in order");
+        rest = rest
+            .strip_prefix(before)
+            .expect("what is before it is unchanged");
         let end = match before.chars().next_back() {
             Some(quote @ ('"' | '\'')) => rest.find(quote),
             _ => rest.find([' ', '\t', '\r', '\n', '\u{c}', '>']),
@@ -56,13 +60,63 @@ pub(super) fn assert_only_links_changed(input: &str, done: &Instrumented) {
 
 /// Fragments that end or begin something, or look as if they did.
 const FRAGMENTS: [&str; 57] = [
-    "<a href=\"https://e.x/?a=1&amp;b=2\">", "<a href='https://e.x/\"q\"'>", "<a href=https://e.x/u>", "<A HREF = https://e.x/v id=1>",
-    "<area href=\"\n https://e.x/w\n\">", "<a href=https://e.x/1 href=https://e.x/2>", "<a href>", "<a href=>", "<a href=\"\">", "<a>",
-    "<a title='>' href='https://bücher.example/ü'>", "<a href='https://t.example/mail/z'>", "<a href='mailto:a@b'>", "</a>", "text", "é", "\r\n",
-    "<!--[if mso]>", "<![endif]-->", "<!--[if !mso]><!-->", "<!--<![endif]-->", "<![if !vml]>", "<![endif]>", "<!--", "-->", "--!>", "<!>", "<!-->",
-    "<?xml v?>", "<style>", "</style>", "<script>", "</script>", "<noscript>", "</noscript>", "<textarea>", "</textarea>", "<title>", "</title>",
-    "<select>", "</select>", "<xmp>", "</xmp>", "<svg>", "</svg>", "<![CDATA[", "]]>", "<head>", "</head>", "<body>", "</body>", "</html>",
-    "<table><tr><td>", "<p title=\"", "'>", "<", "<template>",
+    "<a href=\"https://e.x/?a=1&amp;b=2\">",
+    "<a href='https://e.x/\"q\"'>",
+    "<a href=https://e.x/u>",
+    "<A HREF = https://e.x/v id=1>",
+    "<area href=\"\n https://e.x/w\n\">",
+    "<a href=https://e.x/1 href=https://e.x/2>",
+    "<a href>",
+    "<a href=>",
+    "<a href=\"\">",
+    "<a>",
+    "<a title='>' href='https://bücher.example/ü'>",
+    "<a href='https://t.example/mail/z'>",
+    "<a href='mailto:a@b'>",
+    "</a>",
+    "text",
+    "é",
+    "\r\n",
+    "<!--[if mso]>",
+    "<![endif]-->",
+    "<!--[if !mso]><!-->",
+    "<!--<![endif]-->",
+    "<![if !vml]>",
+    "<![endif]>",
+    "<!--",
+    "-->",
+    "--!>",
+    "<!>",
+    "<!-->",
+    "<?xml v?>",
+    "<style>",
+    "</style>",
+    "<script>",
+    "</script>",
+    "<noscript>",
+    "</noscript>",
+    "<textarea>",
+    "</textarea>",
+    "<title>",
+    "</title>",
+    "<select>",
+    "</select>",
+    "<xmp>",
+    "</xmp>",
+    "<svg>",
+    "</svg>",
+    "<![CDATA[",
+    "]]>",
+    "<head>",
+    "</head>",
+    "<body>",
+    "</body>",
+    "</html>",
+    "<table><tr><td>",
+    "<p title=\"",
+    "'>",
+    "<",
+    "<template>",
 ];
 
 proptest! {

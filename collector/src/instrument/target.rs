@@ -21,6 +21,8 @@ pub enum SkipReason {
     Unsubscribe,
     /// Below our own prefix: tracked already, or a page of ours.
     Own,
+    /// In a document that has been instrumented for this message before, and was not tracked then.
+    Instrumented,
     /// The author asked for it with `data-misar-notrack`.
     Notrack,
     /// In `<head>`, where nothing can be clicked.

@@ -451,8 +451,7 @@ fn campaign_parameters_are_added_where_they_are_missing() {
 
 #[test]
 fn twice_is_once() {
-    let input =
-        "<body><a href='https://e.x'>x</a><a href='https://e.x'>{{unsubscribe_url}}</a></body>";
+    let input = "<body><a href='https://e.x'><a href='https://e.x'><a data-misar-notrack href='https://f.x'></body>";
     let with = With {
         pixel_url: Some(PIXEL),
         ..LINKS
@@ -462,6 +461,7 @@ fn twice_is_once() {
     assert_eq!(run(input, with, instrument_html), once);
     let twice = run(&once.body, with, instrument_html);
     assert_eq!((twice.body, twice.links.len()), (once.body, 0));
+    assert_eq!(twice.skipped[2].reason, SkipReason::Instrumented);
 }
 
 #[test]

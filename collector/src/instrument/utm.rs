@@ -23,7 +23,11 @@ impl Utm {
         };
         let mut url = before.to_owned();
         let query = before.split_once('?').map(|(_, query)| query.to_owned());
-        let mut needs_mark = query.is_none();
+        let mut separator = match query.as_deref() {
+            None => "?",
+            Some(query) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
+        };
         for (name, value) in self.pairs() {
             let is_there = query.as_deref().is_some_and(|query| {
                 parse(query.as_bytes()).any(|(there, _)| there.eq_ignore_ascii_case(name))
@@ -31,12 +35,8 @@ impl Utm {
             if is_there {
                 continue;
             }
-            if needs_mark {
-                url.push('?');
-                needs_mark = false;
-            } else if !url.ends_with(['?', '&']) {
-                url.push('&');
-            }
+            url.push_str(separator);
+            separator = "&";
             url.push_str(name);
             url.push('=');
             url.extend(byte_serialize(value.as_bytes()));
