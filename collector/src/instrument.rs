@@ -19,6 +19,7 @@
 //! stay: of those that were opted out nothing tells so any more.
 
 mod entities;
+mod markup;
 mod scan;
 mod target;
 mod text;

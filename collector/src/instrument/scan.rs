@@ -1,6 +1,6 @@
 //! Where in a document its links are, and where the pixel goes: byte ranges, and nothing changed.
 //!
-//! lol_html reads the document as a browser does and says where each token stands; what it would write
+//! `lol_html` reads the document as a browser does and says where each token stands; what it would write
 //! is thrown away, since it writes a changed start tag anew. It names no end tags but those of elements
 //! that it saw open. They are what lies between the other tokens.
 
@@ -12,6 +12,7 @@ use lol_html::html_content::{Attribute, Comment, Element, TextType};
 use lol_html::{HtmlRewriter, Settings, doc_comments, doc_text, doctype, element};
 
 use super::entities::{Quoting, decode};
+use super::markup::{conditional, ends_name, is_raw, is_space, stays_in_head};
 
 /// The attribute that keeps a link from being tracked.
 const NOTRACK: &str = "data-misar-notrack";
@@ -59,7 +60,7 @@ pub(super) fn scan(html: &str) -> Scan {
     scan_part(html, Zone::Body, 0)
 }
 
-/// lol_html's strict mode stops where it cannot tell text from markup. Then the document is read again
+/// `lol_html`'s strict mode stops where it cannot tell text from markup. Then the document is read again
 /// without it, and what stands in such text is marked.
 fn scan_part(html: &str, zone: Zone, depth: u8) -> Scan {
     let read = |is_strict: bool| {
@@ -351,76 +352,6 @@ impl<'h> Scanner<'h> {
     }
 }
 
-/// The inner markup of `<!--[if …]> … <![endif]-->`, which Outlook reads, as a range of the comment.
-/// `<!--[if !mso]><!-->` and `<!--<![endif]-->` have none: what stands between them is no comment.
-fn conditional(comment: &str) -> Option<Range<usize>> {
-    const END: &str = "<![endif]";
-    let text = comment.strip_prefix("<!--")?;
-    let text = text
-        .strip_suffix("-->")
-        .or_else(|| text.strip_suffix("--!>"))?;
-    if !starts_with_ignore_case(text.trim_start(), "[if") {
-        return None;
-    }
-    let start = text.find("]>")? + 2;
-    let end = text.trim_end().len().checked_sub(END.len())?;
-    let is_ended =
-        end >= start && text.is_char_boundary(end) && starts_with_ignore_case(&text[end..], END);
-    is_ended.then_some("<!--".len() + start.."<!--".len() + end)
-}
-
-fn starts_with_ignore_case(text: &str, start: &str) -> bool {
-    text.as_bytes()
-        .get(..start.len())
-        .is_some_and(|bytes| bytes.eq_ignore_ascii_case(start.as_bytes()))
-}
-
 fn shifted(range: &Range<usize>, by: usize) -> Range<usize> {
     range.start + by..range.end + by
-}
-
-/// HTML's white space.
-fn is_space(character: char) -> bool {
-    matches!(character, ' ' | '\t' | '\n' | '\r' | '\u{c}')
-}
-
-fn ends_name(character: char) -> bool {
-    is_space(character) || matches!(character, '/' | '>')
-}
-
-fn is_raw(name: &str) -> bool {
-    matches!(
-        name,
-        "textarea"
-            | "title"
-            | "plaintext"
-            | "script"
-            | "style"
-            | "iframe"
-            | "xmp"
-            | "noembed"
-            | "noframes"
-            | "noscript"
-    )
-}
-
-/// Elements that do not end a `<head>` which has no end tag.
-fn stays_in_head(name: &str) -> bool {
-    matches!(
-        name,
-        "head"
-            | "base"
-            | "basefont"
-            | "bgsound"
-            | "link"
-            | "meta"
-            | "title"
-            | "noscript"
-            | "noframes"
-            | "style"
-            | "script"
-            | "template"
-            | "a"
-            | "area"
-    )
 }

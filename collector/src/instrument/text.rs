@@ -85,7 +85,7 @@ fn url_length(rest: &str) -> usize {
     let mut url = &rest[..end];
     let mut quotes = url.matches('\'').count();
     while let Some(last) = url.chars().next_back() {
-        if !TRAILING.contains(&last) || (last == '\'' && quotes % 2 == 0) {
+        if !TRAILING.contains(&last) || (last == '\'' && quotes.is_multiple_of(2)) {
             break;
         }
         quotes -= usize::from(last == '\'');
