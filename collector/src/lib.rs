@@ -28,6 +28,7 @@ pub mod body;
 pub mod client_address;
 pub mod error;
 pub mod ingest;
+pub mod instrument;
 pub mod meta;
 pub mod metrics;
 pub mod session;

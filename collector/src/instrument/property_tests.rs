@@ -1,0 +1,185 @@
+//! Properties over random concatenations of awkward fragments, and the check that nothing but links and
+//! the pixel has changed, which the corpus uses too.
+
+use proptest::prelude::*;
+
+use super::*;
+
+pub(super) const OWN: &str = "https://t.example/mail/";
+pub(super) const PIXEL: &str = "https://t.example/mail/o?a=1&b=2";
+pub(super) const UNSUBSCRIBE: &str = "https://t.example/mail/u?x=1&y=2";
+
+/// Instruments with a pixel; tracked URLs are `OWN` + `c/<index>;`.
+pub(super) fn instrument(
+    input: &str,
+    function: fn(&str, &mut Plan<'_>) -> Instrumented,
+) -> Instrumented {
+    let mut link = |index: u32, _: &str| Some(format!("{OWN}c/{index};"));
+    function(
+        input,
+        &mut Plan {
+            pixel_url: Some(PIXEL),
+            unsubscribe_url: UNSUBSCRIBE,
+            own_prefix: OWN,
+            utm: None,
+            track_clicks: true,
+            next_index: 0,
+            link: &mut link,
+        },
+    )
+}
+
+/// That the output is the input with each tracked URL in the place of one attribute value which means
+/// its target, and with at most one pixel. Knows nothing of how the values were found.
+pub(super) fn assert_only_links_changed(input: &str, done: &Instrumented) {
+    let body = if done.has_new_pixel {
+        done.body.replacen(&pixel_html(PIXEL), "", 1)
+    } else {
+        done.body.clone()
+    };
+    let (mut output, mut rest) = (body.as_str(), input);
+    for link in &done.links {
+        let tracked = format!("{OWN}c/{};", link.index);
+        let (before, after) = output
+            .split_once(&tracked)
+            .expect("each tracked URL is there, in order");
+        rest = rest
+            .strip_prefix(before)
+            .expect("what is before it is unchanged");
+        let end = match before.chars().next_back() {
+            Some(quote @ ('"' | '\'')) => rest.find(quote),
+            _ => rest.find([' ', '\t', '\r', '\n', '\u{c}', '>']),
+        };
+        let (value, left) = rest.split_at(end.expect("an attribute value ends"));
+        let meant: String = decode(value).replace(['\n', '\r', '\t'], "");
+        assert_eq!(meant.trim(), link.url);
+        (output, rest) = (after, left);
+    }
+    assert_eq!(output, rest);
+}
+
+/// Fragments that end or begin something, or look as if they did.
+const FRAGMENTS: [&str; 57] = [
+    "<a href=\"https://e.x/?a=1&amp;b=2\">",
+    "<a href='https://e.x/\"q\"'>",
+    "<a href=https://e.x/u>",
+    "<A HREF = https://e.x/v id=1>",
+    "<area href=\"\n https://e.x/w\n\">",
+    "<a href=https://e.x/1 href=https://e.x/2>",
+    "<a href>",
+    "<a href=>",
+    "<a href=\"\">",
+    "<a>",
+    "<a title='>' href='https://bücher.example/ü'>",
+    "<a href='https://t.example/mail/z'>",
+    "<a href='mailto:a@b'>",
+    "</a>",
+    "text",
+    "é",
+    "\r\n",
+    "<!--[if mso]>",
+    "<![endif]-->",
+    "<!--[if !mso]><!-->",
+    "<!--<![endif]-->",
+    "<![if !vml]>",
+    "<![endif]>",
+    "<!--",
+    "-->",
+    "--!>",
+    "<!>",
+    "<!-->",
+    "<?xml v?>",
+    "<style>",
+    "</style>",
+    "<script>",
+    "</script>",
+    "<noscript>",
+    "</noscript>",
+    "<textarea>",
+    "</textarea>",
+    "<title>",
+    "</title>",
+    "<select>",
+    "</select>",
+    "<xmp>",
+    "</xmp>",
+    "<svg>",
+    "</svg>",
+    "<![CDATA[",
+    "]]>",
+    "<head>",
+    "</head>",
+    "<body>",
+    "</body>",
+    "</html>",
+    "<table><tr><td>",
+    "<p title=\"",
+    "'>",
+    "<",
+    "<template>",
+];
+
+proptest! {
+    #[test]
+    fn nothing_but_links_and_the_pixel_changes(parts in prop::collection::vec(prop::sample::select(&FRAGMENTS[..]), 0..24)) {
+        let input = parts.concat();
+        let done = instrument(&input, instrument_html);
+        assert_only_links_changed(&input, &done);
+        prop_assert!(done.has_new_pixel);
+        // The places are the same the second time, and none is rewritten again.
+        let again = instrument(&done.body, instrument_html);
+        prop_assert_eq!(&again.links, &[]);
+    }
+
+    #[test]
+    fn any_text_at_all_is_taken(input in "\\PC*", fragment in prop::sample::select(&FRAGMENTS[..]), at in 0..64_usize) {
+        let at = input.char_indices().nth(at).map_or(input.len(), |(at, _)| at);
+        let input = format!("{}{fragment}{}", &input[..at], &input[at..]);
+        assert_only_links_changed(&input, &instrument(&input, instrument_html));
+    }
+
+    #[test]
+    fn a_text_part_changes_in_its_urls_alone(parts in prop::collection::vec(prop::sample::select(&["https://e.x/a", "http://", "://", "(", ")", ". ", "'", "|", "é", "。", "#f", "\n", "{{", "https://t.example/mail/z "][..]), 0..24)) {
+        let input = parts.concat();
+        let done = instrument(&input, instrument_text);
+        let mut restored = done.body.clone();
+        for link in &done.links {
+            restored = restored.replacen(&format!("{OWN}c/{};", link.index), &link.url, 1);
+        }
+        prop_assert_eq!(restored, input);
+    }
+
+    #[test]
+    fn encoding_is_undone_by_decoding(text in ".*|[&;#xa-z0-9=<>'\"` \t\n]*") {
+        for quoting in [Quoting::Double, Quoting::Single, Quoting::Unquoted] {
+            let raw = encode(&text, quoting);
+            prop_assert_eq!(decode(&raw), &text[..]);
+            let ends = match quoting {
+                Quoting::Double => &['"'][..],
+                Quoting::Single => &['\''],
+                Quoting::Unquoted => &['"', '\'', ' ', '\t', '\n', '\r', '\u{c}', '`'],
+            };
+            prop_assert!(!raw.contains(ends) && !raw.contains(['<', '>']));
+        }
+    }
+
+    #[test]
+    fn campaign_parameters_leave_the_rest_of_a_url(url in "https://[a-z]{1,4}(/[a-z%&=?;+]{0,6})?(\\?[a-z%&=?;+]{0,9})?(#[a-z?&=#]{0,6})?", value in ".{1,8}") {
+        let utm = Utm { source: Some(value.clone()), medium: Some("m".to_owned()), ..Utm::default() };
+        let tagged = utm.add_to(&url);
+        prop_assert_eq!(utm.add_to(&tagged), tagged.clone());
+        let (before, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
+        prop_assert!(tagged.starts_with(before) && tagged.ends_with(fragment));
+        let (_, query) = tagged[..tagged.len() - fragment.len()].split_once('?').unwrap();
+        let values: Vec<_> = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "utm_source").map(|(_, value)| value.into_owned()).collect();
+        prop_assert_eq!(values, [value]);
+    }
+
+    #[test]
+    fn a_location_is_visible_ascii_and_leads_to_the_same_place(target in "(https?://|http:|//)?.{0,20}|https?://[a-zäö.\\\\/@:?#%-]{0,20}") {
+        if let Some(location) = redirect_location(&target) {
+            prop_assert!(location.bytes().all(|byte| byte.is_ascii_graphic()));
+            prop_assert_eq!(url::Url::parse(&location).unwrap(), url::Url::parse(&target).unwrap());
+        }
+    }
+}

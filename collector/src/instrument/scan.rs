@@ -1,0 +1,357 @@
+//! Where in a document its links are, and where the pixel goes: byte ranges, and nothing changed.
+//!
+//! `lol_html` reads the document as a browser does and says where each token stands; what it would write
+//! is thrown away, since it writes a changed start tag anew. It names no end tags but those of elements
+//! that it saw open. They are what lies between the other tokens.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use lol_html::errors::RewritingError;
+use lol_html::html_content::{Attribute, Comment, Element, TextType};
+use lol_html::{HtmlRewriter, Settings, doc_comments, doc_text, doctype, element};
+
+use super::entities::{Quoting, decode};
+use super::markup::{conditional, ends_name, is_raw, is_space, stays_in_head};
+
+/// The attribute that keeps a link from being tracked.
+const NOTRACK: &str = "data-misar-notrack";
+/// How deep markup inside text is followed: a `<noscript>` inside a conditional comment, or the other
+/// way round.
+const MAX_DEPTH: u8 = 2;
+const HTML: &str = "http://www.w3.org/1999/xhtml";
+
+/// What was found. Ranges are bytes of the document.
+#[derive(Debug)]
+pub(super) struct Scan {
+    /// In document order.
+    pub places: Vec<Place>,
+    /// Where a pixel is drawn: before the last `</body>`, else at the end, but never inside something
+    /// that the document leaves open, such as a comment.
+    pub pixel_at: usize,
+    /// The decoded `src` of each image outside comments.
+    pub images: Vec<String>,
+    /// `<html amp4email>` and its like: AMP allows no `<img>`.
+    pub is_amp: bool,
+}
+
+/// An `<a>` or `<area>` with an `href`, or with the opt-out attribute.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The value of the first `href`, without quotes; absent with no `href`, empty where it has no value.
+    pub href: Option<Range<usize>>,
+    pub quoting: Quoting,
+    /// What to cut out: each opt-out attribute with the one white space before it.
+    pub notrack: Vec<Range<usize>>,
+    pub zone: Zone,
+}
+
+/// What kind of surroundings a link stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Zone {
+    Body,
+    Head,
+    /// Text of which programs disagree whether it is markup.
+    Ambiguous,
+}
+
+/// Finds everything in a document or a fragment.
+pub(super) fn scan(html: &str) -> Scan {
+    scan_part(html, Zone::Body, 0)
+}
+
+/// `lol_html`'s strict mode stops where it cannot tell text from markup. Then the document is read again
+/// without it, and what stands in such text is marked.
+fn scan_part(html: &str, zone: Zone, depth: u8) -> Scan {
+    let read = |is_strict: bool| {
+        let scanner = RefCell::new(Scanner::new(html, zone, depth, !is_strict));
+        let result = run(html, &scanner, is_strict);
+        (scanner.into_inner(), result)
+    };
+    let (scanner, result) = read(true);
+    if result.is_ok() {
+        return scanner.finish();
+    }
+    // Without strict mode and without a limit of memory nothing is left that fails.
+    read(false).0.finish()
+}
+
+fn run(html: &str, scanner: &RefCell<Scanner<'_>>, is_strict: bool) -> Result<(), RewritingError> {
+    let settings = Settings::new()
+        .with_strict(is_strict)
+        .append_element_content_handler(element!("*", |element| {
+            scanner.borrow_mut().start_tag(element);
+            Ok(())
+        }))
+        .append_document_content_handler(doc_comments!(|comment| {
+            scanner.borrow_mut().comment(comment);
+            Ok(())
+        }))
+        .append_document_content_handler(doc_text!(|text| {
+            let mut scanner = scanner.borrow_mut();
+            let range = text.source_location().bytes();
+            let is_markup = matches!(text.text_type(), TextType::Data | TextType::CDataSection);
+            if scanner.raw.is_some() && !is_markup {
+                scanner.last_end = scanner.last_end.max(range.end);
+            } else {
+                scanner.advance(&range);
+            }
+            Ok(())
+        }))
+        .append_document_content_handler(doctype!(|doctype| {
+            scanner
+                .borrow_mut()
+                .advance(&doctype.source_location().bytes());
+            Ok(())
+        }));
+    let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| {});
+    rewriter.write(html.as_bytes())?;
+    rewriter.end()
+}
+
+/// An element whose content is text to a browser that runs scripts.
+struct Raw {
+    tag: Range<usize>,
+    /// How its content is read all the same, if it is.
+    content: Option<Zone>,
+}
+
+struct Scanner<'h> {
+    html: &'h str,
+    zone: Zone,
+    depth: u8,
+    /// Whether strict mode has failed, so that text inside `<select>` is to be looked at.
+    is_ambiguous: bool,
+    is_in_select: bool,
+    is_in_head: bool,
+    raw: Option<Raw>,
+    /// Where the last token ended.
+    last_end: usize,
+    body_end: Option<usize>,
+    /// Where a comment begins that the document leaves open.
+    open_comment: Option<usize>,
+    found: Scan,
+}
+
+impl<'h> Scanner<'h> {
+    fn new(html: &'h str, zone: Zone, depth: u8, is_ambiguous: bool) -> Self {
+        Self {
+            html,
+            zone,
+            depth,
+            is_ambiguous,
+            is_in_select: false,
+            is_in_head: false,
+            raw: None,
+            last_end: 0,
+            body_end: None,
+            open_comment: None,
+            found: Scan {
+                places: Vec::new(),
+                pixel_at: 0,
+                images: Vec::new(),
+                is_amp: false,
+            },
+        }
+    }
+
+    fn zone(&self) -> Zone {
+        if self.is_in_head {
+            Zone::Head
+        } else {
+            self.zone
+        }
+    }
+
+    /// Takes in the end tags before a token, and the token's own range.
+    fn advance(&mut self, token: &Range<usize>) {
+        if self.raw.is_some() {
+            self.close_raw();
+        }
+        if self.last_end < token.start {
+            self.end_tags(self.last_end..token.start);
+        }
+        self.last_end = self.last_end.max(token.end);
+    }
+
+    fn end_tags(&mut self, gap: Range<usize>) {
+        for (offset, _) in self.html[gap.clone()].match_indices("</") {
+            let at = gap.start + offset;
+            let name = &self.html[at + 2..gap.end];
+            let name = &name[..name.find(ends_name).unwrap_or(name.len())];
+            if name.eq_ignore_ascii_case("body") {
+                self.body_end = Some(at);
+                self.is_in_head = false;
+            } else if name.eq_ignore_ascii_case("head") {
+                self.is_in_head = false;
+            } else if name.eq_ignore_ascii_case("select") {
+                self.is_in_select = false;
+            }
+        }
+    }
+
+    fn close_raw(&mut self) {
+        let Some(raw) = self.raw.take() else { return };
+        if let Some(zone) = raw.content {
+            self.nested(raw.tag.end..self.last_end, zone);
+        }
+    }
+
+    /// Reads markup that stands where a browser sees text or a comment.
+    fn nested(&mut self, range: Range<usize>, zone: Zone) {
+        if self.depth == MAX_DEPTH || range.is_empty() {
+            return;
+        }
+        let start = range.start;
+        let inner = scan_part(&self.html[range], zone, self.depth + 1);
+        self.found
+            .places
+            .extend(inner.places.into_iter().map(|mut place| {
+                place.href = place.href.map(|href| shifted(&href, start));
+                for notrack in &mut place.notrack {
+                    *notrack = shifted(notrack, start);
+                }
+                place
+            }));
+    }
+
+    fn start_tag(&mut self, element: &Element<'_, '_>) {
+        let tag = element.source_location().bytes();
+        self.advance(&tag);
+        let name = element.tag_name();
+        let is_html = element.namespace_uri() == HTML;
+        match name.as_str() {
+            "html" => {
+                self.found.is_amp |= element.attributes().iter().any(|attribute| {
+                    let name = attribute.name();
+                    name.starts_with("amp4") || name == "amp" || name.starts_with('⚡')
+                });
+            }
+            "head" => self.is_in_head = self.depth == 0,
+            "select" => self.is_in_select = is_html,
+            // No end tag of it brings markup back.
+            "frameset" => self.is_in_select = true,
+            "img" => {
+                if let Some(source) = element.get_attribute("src") {
+                    self.found.images.push(decode(&source).trim().to_owned());
+                }
+            }
+            "a" | "area" => self.link(element.attributes()),
+            _ => {}
+        }
+        // Not `a` and `area`: between `<head>` and `</head>` nothing is a link, whatever a browser
+        // makes of it.
+        if self.is_in_head && is_html && !stays_in_head(&name) {
+            self.is_in_head = false;
+        }
+        if is_html && is_raw(&name) {
+            let content = if name == "noscript" && !(self.is_ambiguous && self.is_in_select) {
+                Some(self.zone())
+            } else if self.is_ambiguous
+                && self.is_in_select
+                && !matches!(&*name, "script" | "style")
+            {
+                Some(Zone::Ambiguous)
+            } else {
+                None
+            };
+            self.raw = Some(Raw { tag, content });
+        }
+    }
+
+    fn link(&mut self, attributes: &[Attribute<'_>]) {
+        let mut place = Place {
+            href: None,
+            quoting: Quoting::Unquoted,
+            notrack: Vec::new(),
+            zone: self.zone(),
+        };
+        for attribute in attributes {
+            let Some(name) = attribute.name_source_location().map(|name| name.bytes()) else {
+                continue;
+            };
+            let value = attribute.value_source_location().map(|value| value.bytes());
+            match attribute.name().as_str() {
+                "href" if place.href.is_none() => {
+                    let value = value.unwrap_or(name.end..name.end);
+                    place.quoting = self.quoting(&value);
+                    place.href = Some(value);
+                }
+                NOTRACK => place.notrack.push(self.whole(name, value)),
+                _ => {}
+            }
+        }
+        if place.href.is_some() || !place.notrack.is_empty() {
+            self.found.places.push(place);
+        }
+    }
+
+    fn quoting(&self, value: &Range<usize>) -> Quoting {
+        match self.html.as_bytes()[value.start - 1] {
+            b'"' => Quoting::Double,
+            b'\'' => Quoting::Single,
+            _ => Quoting::Unquoted,
+        }
+    }
+
+    /// An attribute from the white space before its name to the quote after its value.
+    fn whole(&self, name: Range<usize>, value: Option<Range<usize>>) -> Range<usize> {
+        let bytes = self.html.as_bytes();
+        let end = match value {
+            Some(value) => value.end + usize::from(self.quoting(&value) != Quoting::Unquoted),
+            None => {
+                // `data-misar-notrack=` without a value: a `=` left behind would name an attribute.
+                let rest = self.html[name.end..].trim_start_matches(is_space);
+                let spaces = self.html.len() - name.end - rest.len();
+                name.end + if rest.starts_with('=') { spaces + 1 } else { 0 }
+            }
+        };
+        let has_space = is_space(char::from(bytes[name.start - 1]));
+        // `href=x data-misar-notrack/>`: without the space the slash would become part of the value.
+        let joins =
+            matches!(bytes.get(end), Some(next) if !is_space(char::from(*next)) && *next != b'>');
+        name.start - usize::from(has_space && !joins)..end
+    }
+
+    fn comment(&mut self, comment: &Comment<'_>) {
+        let range = comment.source_location().bytes();
+        self.advance(&range);
+        let raw = &self.html[range.clone()];
+        let is_closed = if raw.starts_with("<!--") {
+            raw.ends_with("-->") || raw.ends_with("--!>")
+        } else {
+            raw.ends_with('>')
+        };
+        if !is_closed {
+            self.open_comment = Some(range.start);
+        } else if let Some(inner) = conditional(raw) {
+            self.nested(shifted(&inner, range.start), self.zone());
+        }
+    }
+
+    fn finish(mut self) -> Scan {
+        let rest = &self.html[self.last_end..];
+        let mut ended = 0;
+        while rest[ended..].starts_with("</")
+            && let Some(length) = rest[ended..].find('>')
+        {
+            ended += length + 1;
+        }
+        // What follows is a tag that the document cuts off: no tag, but a pixel after it would be lost in
+        // it.
+        let end = self.last_end + ended;
+        let open_raw = self.raw.as_ref().map(|raw| raw.tag.start);
+        self.close_raw();
+        self.end_tags(self.last_end..end);
+        self.found.pixel_at = self
+            .body_end
+            .or(open_raw.filter(|_| ended == 0))
+            .or(self.open_comment)
+            .unwrap_or(end);
+        self.found
+    }
+}
+
+fn shifted(range: &Range<usize>, by: usize) -> Range<usize> {
+    range.start + by..range.end + by
+}
