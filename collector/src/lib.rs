@@ -28,9 +28,11 @@ pub mod body;
 pub mod client_address;
 pub mod error;
 pub mod ingest;
+pub mod mail;
 pub mod meta;
 pub mod metrics;
 pub mod session;
+pub mod token;
 
 pub mod log;
 pub mod rejected;

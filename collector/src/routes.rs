@@ -4,6 +4,7 @@ pub mod assets;
 pub mod embeds;
 pub mod events;
 pub mod live;
+pub mod mail;
 pub mod operations;
 pub mod receipts;
 pub mod session;
