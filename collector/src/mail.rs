@@ -244,7 +244,7 @@ fn entry(id: EventId, hit: Hit, token: Token, class: (Class, String)) -> Entry {
 fn class_of(hit: &Hit, token: &Token) -> (Class, String) {
     let _evidence = (hit.address, token.kind());
     if hit.method == Method::HEAD {
-        (Class::Bot, "head".to_owned())
+        (Class::Bot, "head_request".to_owned())
     } else {
         (Class::Human, "browser".to_owned())
     }
