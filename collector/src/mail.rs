@@ -294,29 +294,4 @@ fn limiter() -> DefaultKeyedRateLimiter<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_has_a_burst_and_others_have_theirs() {
-        let budgets = Budgets::default();
-        let taken = |text: &str| (0..1_000).filter(|_| budgets.take(text)).count();
-        assert_eq!(taken("one"), 100);
-        assert_eq!(taken("other"), 100);
-        assert_eq!(taken("one"), 0);
-    }
-
-    #[test]
-    fn a_sweep_keeps_what_is_spent_and_starts_over_where_there_are_too_many() {
-        let budgets = Budgets::default();
-        while budgets.take("spent") {}
-        budgets.sweep(10);
-        assert!(!budgets.take("spent"));
-        for number in 0..11 {
-            budgets.take(&number.to_string());
-        }
-        budgets.sweep(10);
-        assert!(budgets.take("spent"));
-        assert_eq!(read(&budgets.limiter).len(), 1);
-    }
-}
+mod tests;

@@ -422,7 +422,11 @@ async fn an_incomplete_link_is_a_page_that_says_so() {
     let (app, _clock) = spawn_app_at_rest().await;
     let unsubscribe = seal(&app, &Token::Unsubscribe(sent()));
     let click = seal(&app, &click_to(TARGET));
+    let open = seal(&app, &Token::Open(sent()));
     for (method, path) in [
+        (Method::GET, format!("/mail/unsubscribe/{open}")),
+        (Method::POST, format!("/mail/unsubscribe/{open}")),
+        (Method::GET, format!("/mail/track/click/{open}")),
         (Method::GET, format!("/mail/unsubscribe/{click}")),
         (Method::POST, format!("/mail/unsubscribe/{click}")),
         (
