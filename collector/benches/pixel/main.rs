@@ -6,6 +6,7 @@
 //! - `load`: who asks, one thread, a request at a time on each of its connections
 //! - `tokens`: good ones, and bad ones of two sorts
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 #[path = "../ingest/child.rs"]
 mod child;
