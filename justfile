@@ -57,6 +57,11 @@ bench:
     @echo "==> ingest against nginx"
     @cargo bench -p collector --locked --bench ingest
 
+# a flood of pixel hits with bad tokens: memory, the log, and the time of answers beside good ones
+bench-pixel:
+    @echo "==> pixels with good and with bad tokens"
+    @cargo bench -p collector --locked --bench pixel
+
 # format the code
 fmt:
     @cargo fmt --all

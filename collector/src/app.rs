@@ -17,6 +17,7 @@ use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::Report;
 use crate::log::{Health, Log, LogError};
+use crate::mail::Hits;
 use crate::meta::{Meta, MetaError};
 use crate::metrics::{Gauges, Metrics};
 use crate::projector::Projector;
@@ -43,6 +44,8 @@ pub struct App {
     /// Memory for bodies, in kilobytes.
     pub(crate) body_memory: Arc<Semaphore>,
     in_work: Arc<Semaphore>,
+    /// Of mail clients, behind their answers.
+    pub(crate) hits: Hits,
     /// Of the links to the live page.
     pub(crate) codes: Codes,
     live_readers: Arc<Semaphore>,
@@ -101,6 +104,7 @@ impl App {
             rates: Rates::default(),
             body_memory: Arc::new(Semaphore::new(MAX_BODIES_KB)),
             in_work: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            hits: Hits::default(),
             codes: Codes::default(),
             live_readers: Arc::new(Semaphore::new(MAX_READERS)),
             durable,
@@ -166,6 +170,7 @@ impl App {
 
     /// Commits what is queued and closes every file in order.
     pub async fn close(&self) -> Result<(), LogError> {
+        self.hits.close().await;
         // The projector reads the log, so it stops first.
         if let Err(error) = self.projector.close().await {
             tracing::warn!(%error, "the views could not be closed in order; the next start makes up for it");

@@ -13,6 +13,7 @@ pub(crate) mod output;
 mod progress;
 mod rebuild;
 pub mod serve;
+mod tokens;
 mod workspaces;
 
 use std::path::PathBuf;
@@ -69,6 +70,9 @@ enum Command {
     /// Makes and lists workspaces: tenants with their own events, contacts and keys
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
+    /// Makes and lists the keys of the tokens in mails: pixels, links, unsubscribe links
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
     /// Checks the log of events, and takes a damaged part out of it
     #[command(subcommand)]
     Log(log::Log),
@@ -135,6 +139,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(serve, folder.0).map_err(Failure::Failed),
         Command::Keys(command) => keys::run(command, &folder, &mut output),
         Command::Workspaces(command) => workspaces::run(command, &folder, &mut output),
+        Command::Tokens(command) => tokens::run(command, &folder, &mut output),
         Command::Log(command) => log::run(command, &folder, &mut output),
         Command::Link(command) => link::run(&command, &folder, &mut output),
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),

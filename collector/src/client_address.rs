@@ -1,10 +1,18 @@
 //! Whose address a request comes from: the peer's, or, behind proxies that are trusted, the one
-//! that the nearest of them saw.
+//! that the nearest of them saw. And what else is kept of who stands behind a request.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::HeaderMap;
+use http::request::Parts;
 use ipnet::IpNet;
+
+use crate::log::record::{Client, Personal};
+
+/// Headers that tell machines from people, kept with what browsers and mail clients send (design.md 6).
+const CLASSIFYING_HEADERS: [&str; 5] = ["sec-purpose", "purpose", "x-purpose", "x-moz", "referer"];
+/// Of a header so many bytes are kept.
+const MAX_HEADER_BYTES: usize = 1_024;
 
 /// The connection's other end.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +39,30 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
         }
     }
     speaker
+}
+
+/// Who stands behind a request of a browser or mail client, as it is kept; with the address.
+pub fn client_of(parts: &Parts, trusted: &[IpNet]) -> (IpAddr, Client) {
+    // The server puts the peer into every request.
+    let peer = parts
+        .extensions
+        .get::<Peer>()
+        .map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip());
+    let address = client_address(peer, &parts.headers, trusted);
+    let header = |name: &str| {
+        let value = parts.headers.get(name)?.to_str().ok()?;
+        let end = value.floor_char_boundary(MAX_HEADER_BYTES);
+        Some(Personal(value[..end].to_owned()))
+    };
+    let client = Client {
+        address: Personal(address.to_string()),
+        agent: header("user-agent"),
+        headers: CLASSIFYING_HEADERS
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), header(name)?)))
+            .collect(),
+    };
+    (address, client)
 }
 
 /// `203.0.113.7`, `203.0.113.7:1234`, `2001:db8::1`, `[2001:db8::1]:1234`.

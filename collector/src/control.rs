@@ -31,6 +31,7 @@ use crate::folder::{DataFolder, FolderError};
 use crate::log::LogError;
 use crate::log::verify::Report;
 use crate::meta::{Key, Meta, NewKey, OriginPattern, Workspace};
+use crate::token::{TokenKey, TokenKeys};
 
 pub use offline::Offline;
 pub use socket::ControlSocket;
@@ -67,6 +68,10 @@ pub enum Command {
     WorkspacesCreate { name: String },
     /// Answered with a list of [`ListedWorkspace`].
     WorkspacesList,
+    /// Answered with the new [`ListedTokenKey`].
+    TokensRotate,
+    /// Answered with a list of [`ListedTokenKey`].
+    TokensList,
     /// Answered with a [`Report`].
     LogVerify,
     /// Answered with a [`RebuildReport`].
@@ -85,8 +90,13 @@ impl Command {
             | Self::KeysList { .. }
             | Self::WorkspacesCreate { .. }
             | Self::WorkspacesList
+            | Self::TokensList
             | Self::Ping => true,
-            Self::KeysRevoke { .. } | Self::LogVerify | Self::Rebuild | Self::Link => false,
+            Self::KeysRevoke { .. }
+            | Self::TokensRotate
+            | Self::LogVerify
+            | Self::Rebuild
+            | Self::Link => false,
         }
     }
 
@@ -160,6 +170,17 @@ pub struct ListedWorkspace {
     pub id: u32,
     pub name: String,
     pub created_at: String,
+}
+
+/// A key of the tokens in mails, without what it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedTokenKey {
+    pub id: u32,
+    /// RFC 3339.
+    pub created_at: String,
+    /// New tokens are made with it.
+    pub current: bool,
 }
 
 /// A link to the live page. It lets one browser in, so it is shown to whoever asked and nobody else.
@@ -245,6 +266,18 @@ pub fn execute(
                 listed
                     .iter()
                     .map(|one| ListedWorkspace::of(one))
+                    .collect::<Vec<_>>(),
+            )
+        }
+        Command::TokensRotate => {
+            let keys = meta.rotate_token_keys().map_err(sentence)?;
+            answer(ListedTokenKey::of(keys.current(), &keys))
+        }
+        Command::TokensList => {
+            let keys = meta.token_keys();
+            answer(
+                keys.all()
+                    .map(|key| ListedTokenKey::of(key, &keys))
                     .collect::<Vec<_>>(),
             )
         }
@@ -500,6 +533,16 @@ impl ListedWorkspace {
             id: workspace.id.0,
             name: workspace.name.clone(),
             created_at: workspace.created_at.to_string(),
+        }
+    }
+}
+
+impl ListedTokenKey {
+    fn of(key: &TokenKey, among: &TokenKeys) -> Self {
+        Self {
+            id: key.id,
+            created_at: key.created_at.to_string(),
+            current: key.id == among.current().id,
         }
     }
 }

@@ -1,8 +1,6 @@
 //! From a request to an answer about its events: read, authenticate, parse, append, say what became
 //! of each. The routes name the pieces; the order of the steps stands here.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use axum::body::Body;
 use axum::response::{IntoResponse, Json, Response};
 use http::request::Parts;
@@ -23,18 +21,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::body::{self, Media};
-use crate::client_address::{Peer, client_address};
+use crate::client_address::client_of;
 use crate::error::ApiError;
 use crate::log::decide::RefundAsk;
-use crate::log::record::{Address, Client, Entry, Fact, Personal, Source, items_text};
+use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
 use crate::log::{Appended, Refusal, Submission};
 use crate::metrics::Verdict;
 use crate::rejected::Rejected;
-
-/// Headers that tell machines from people, kept with what browsers send (design.md 6).
-const CLASSIFYING_HEADERS: [&str; 5] = ["sec-purpose", "purpose", "x-purpose", "x-moz", "referer"];
-/// Of a header so many bytes are kept.
-const MAX_HEADER_BYTES: usize = 1_024;
 
 /// The codes of an unknown order, and of one that is on record with other content.
 const UNKNOWN_ORDER: &str = "unknown_order";
@@ -377,7 +370,7 @@ impl Incoming {
             context: context
                 .filter(|context| context.json != "{}")
                 .map(|context| Personal(context.json.clone())),
-            client: (!is_secret).then(|| self.client(app)),
+            client: (!is_secret).then(|| client_of(&self.parts, &app.trusted_proxies).1),
             class: None,
             ignored_fields: event.unknown_fields,
             redacted: false,
@@ -387,32 +380,6 @@ impl Incoming {
             asked,
             has_new_id: false,
         }
-    }
-
-    fn client(&self, app: &App) -> Client {
-        let header = |name: &str| {
-            let value = self.parts.headers.get(name)?.to_str().ok()?;
-            let end = value.floor_char_boundary(MAX_HEADER_BYTES);
-            Some(Personal(value[..end].to_owned()))
-        };
-        Client {
-            address: Personal(self.address(app).to_string()),
-            agent: header("user-agent"),
-            headers: CLASSIFYING_HEADERS
-                .into_iter()
-                .filter_map(|name| Some((name.to_owned(), header(name)?)))
-                .collect(),
-        }
-    }
-
-    fn address(&self, app: &App) -> IpAddr {
-        // The server puts the peer into every request.
-        let peer = self
-            .parts
-            .extensions
-            .get::<Peer>()
-            .map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip());
-        client_address(peer, &self.parts.headers, &app.trusted_proxies)
     }
 
     fn keep_rejected(
@@ -500,7 +467,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<EventId>, Rejection> {
 }
 
 /// SHA-256 of the parts, cut to a UUID of version 8 (RFC 9562, section 5.8: bits of one's own).
-fn hash_to_id(parts: &[&[u8]]) -> EventId {
+pub(crate) fn hash_to_id(parts: &[&[u8]]) -> EventId {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_le_bytes());
@@ -512,7 +479,7 @@ fn hash_to_id(parts: &[&[u8]]) -> EventId {
 }
 
 /// An id for an event that came without one.
-fn new_id() -> EventId {
+pub(crate) fn new_id() -> EventId {
     EventId::from_bytes(*uuid::Uuid::now_v7().as_bytes())
 }
 

@@ -29,9 +29,11 @@ pub mod client_address;
 pub mod error;
 pub mod ingest;
 pub mod instrument;
+pub mod mail;
 pub mod meta;
 pub mod metrics;
 pub mod session;
+pub mod token;
 
 pub mod log;
 pub mod rejected;

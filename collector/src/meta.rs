@@ -7,10 +7,12 @@
 //! - `origin`: origins and the patterns of allow-lists
 //! - `key`: an API key
 //! - `session`: sessions of our own pages
+//! - `token_key`: the keys of the tokens in mails
 
 mod key;
 mod origin;
 mod session;
+mod token_key;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -31,6 +33,7 @@ use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{Seq, WorkspaceId};
 use crate::log::redb::LOG_FOLDER;
 use crate::log::segment::{draft_of, rename_synced};
+use crate::token::TokenKeys;
 
 pub use key::{Key, NewKey};
 pub use origin::{Origin, OriginError, OriginPattern};
@@ -104,6 +107,8 @@ pub enum MetaError {
     Random(getrandom::Error),
     #[error("there have been as many workspaces as there can be")]
     WorkspacesUsedUp,
+    #[error("there have been as many token keys as there can be")]
+    TokenKeysUsedUp,
 }
 
 /// A tenant.
@@ -121,6 +126,8 @@ pub struct Meta {
     clock: Arc<dyn Clock>,
     /// Read by every request, written by commands: never held while the disk is waited for.
     known: RwLock<Known>,
+    /// Replaced as a whole by a rotation.
+    token_keys: RwLock<Arc<TokenKeys>>,
     log_end: AtomicU64,
     /// One change at a time, from reading what is known to making the outcome known. `None` after
     /// a failure, until it opens again.
@@ -156,10 +163,12 @@ impl Meta {
         }
         let database = open_file(&path)?;
         let (known, log_end) = load(&path, &database)?;
+        let token_keys = token_key::load_or_make(&path, &database, clock.now())?;
         Ok(Self {
             path,
             clock,
             known: RwLock::new(known),
+            token_keys: RwLock::new(Arc::new(token_keys)),
             log_end: AtomicU64::new(log_end),
             database: Mutex::new(Some(database)),
         })

@@ -29,6 +29,47 @@ struct CodeLabels {
     code: &'static str,
 }
 
+/// Labels of an open or click that was not recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// Why an open or click was not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DroppedHit {
+    /// The token has had its share.
+    Budget,
+    /// Too many are in work.
+    Busy,
+    /// The queue of the log is full.
+    Overloaded,
+    /// The store is failing.
+    Storage,
+    BadToken,
+}
+
+impl DroppedHit {
+    const ALL: [Self; 5] = [
+        Self::Budget,
+        Self::Busy,
+        Self::Overloaded,
+        Self::Storage,
+        Self::BadToken,
+    ];
+
+    fn labels(self) -> ReasonLabels {
+        let reason = match self {
+            Self::Budget => "budget",
+            Self::Busy => "busy",
+            Self::Overloaded => "overloaded",
+            Self::Storage => "storage",
+            Self::BadToken => "bad_token",
+        };
+        ReasonLabels { reason }
+    }
+}
+
 /// The verdict on an event, as counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -50,11 +91,18 @@ pub struct Metrics {
     pub shed_requests: Counter,
     pub refused_connections: Counter,
     pub dropped_receipts: Counter,
+    dropped_hits: Family<ReasonLabels, Counter>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
+        let dropped_hits: Family<ReasonLabels, Counter> = Family::default();
+        for reason in DroppedHit::ALL {
+            // So that there is a zero to grow from.
+            drop(dropped_hits.get_or_create(&reason.labels()));
+        }
         Self {
+            dropped_hits,
             requests: Family::default(),
             verdicts: Family::default(),
             rejections: Family::default(),
@@ -101,6 +149,10 @@ impl Metrics {
     pub fn count_rejection(&self, code: &'static str) {
         self.count_verdict(Verdict::Rejected);
         self.rejections.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    pub fn count_dropped_hit(&self, reason: DroppedHit) {
+        self.dropped_hits.get_or_create(&reason.labels()).inc();
     }
 
     pub fn observe_commit(&self, events: usize, took: Duration) {
@@ -153,6 +205,11 @@ impl Metrics {
             "dropped_receipts",
             "Receipts of rejected events that were not kept",
             self.dropped_receipts.clone(),
+        );
+        registry.register(
+            "mail_hits_dropped",
+            "Opens and clicks that were not recorded, by reason",
+            self.dropped_hits.clone(),
         );
         let mut page = String::new();
         text::encode_registry(&mut page, &registry)?;

@@ -26,7 +26,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::assets::Assets;
 use crate::routes::{
-    assets, contacts, embeds, events, live, operations, receipts, reports, session, track,
+    assets, contacts, embeds, events, live, mail, operations, receipts, reports, session, track,
 };
 use crate::session::COOKIE_NAME;
 
@@ -64,13 +64,23 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(assets::get_snippet))
         .routes(routes!(assets::get_about_snippet))
         .split_for_parts();
+    let (mails, mails_document) = OpenApiRouter::new()
+        .routes(routes!(mail::get_open))
+        .routes(routes!(mail::get_click))
+        .routes(routes!(mail::get_unsubscribe, mail::post_unsubscribe))
+        .split_for_parts();
     // For people and their browsers: not part of the document.
     let pages = Router::new()
         .route("/", get(assets::get_root))
         .route("/live", get(assets::get_live))
         .route("/assets/{name}", get(assets::get_asset))
-        .route("/mail/{file}", get(assets::get_versioned_snippet));
+        .route("/mail/{file}", get(assets::get_versioned_snippet))
+        // The pixel, whatever a mail program has made of its address.
+        .route("/mail/track/open", get(mail::get_pixel))
+        .route("/mail/track/open/", get(mail::get_pixel))
+        .route("/mail/track/open/{token}/{*rest}", get(mail::get_pixel));
     document.merge(read_document);
+    document.merge(mails_document);
     document.merge(snippet_document);
     document.merge(operations_document);
     // It holds nothing that could fail to serialise.
@@ -87,6 +97,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(ingest)
         .merge(reads)
         .merge(operations)
+        .merge(mails)
         .merge(snippet)
         .merge(pages)
         .method_not_allowed_fallback(operations::method_not_allowed)
@@ -113,6 +124,7 @@ pub fn router(app: Arc<App>) -> Router {
         (name = "ingest", description = "Events in"),
         (name = "read", description = "What is known"),
         (name = "session", description = "The sessions of misar's own pages"),
+        (name = "mail", description = "The addresses in instrumented messages; they need no key"),
         (name = "snippet", description = "What pages embed"),
         (name = "operations", description = "The process itself"),
     ),

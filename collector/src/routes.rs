@@ -5,6 +5,7 @@ pub mod contacts;
 pub mod embeds;
 pub mod events;
 pub mod live;
+pub mod mail;
 pub mod operations;
 mod read;
 pub mod receipts;

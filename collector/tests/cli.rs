@@ -222,6 +222,25 @@ fn workspaces_have_their_own_keys() {
 }
 
 #[test]
+fn token_keys_rotate_and_are_listed_without_what_they_are() {
+    let data = TempDir::new().unwrap();
+    let first = misar(data.path(), "tokens list --json").json();
+    assert_eq!(names(&first[0]), ["createdAt", "current", "id"]);
+    assert_eq!(
+        (&first[0]["id"], &first[0]["current"]),
+        (&1.into(), &true.into())
+    );
+    let made = misar(data.path(), "tokens rotate --json").json();
+    assert_eq!((&made["id"], &made["current"]), (&2.into(), &true.into()));
+    let listed = misar(data.path(), "tokens list --json").json();
+    assert_eq!((&listed[0]["current"], &listed[1]), (&false.into(), &made));
+    let shown = misar(data.path(), "tokens rotate").out;
+    assert!(shown.contains("key 3"), "{shown}");
+    let table = misar(data.path(), "tokens list").out;
+    assert_eq!(table.lines().count(), 4, "{table}");
+}
+
+#[test]
 fn an_empty_store_is_in_order() {
     let data = TempDir::new().unwrap();
     misar(data.path(), "workspaces list --json").json();

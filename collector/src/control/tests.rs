@@ -141,6 +141,20 @@ fn new_key() -> KeysCreate {
     }
 }
 
+#[tokio::test]
+async fn token_keys_rotate_in_the_running_server_as_in_a_folder_without_one() {
+    let data = TempDir::new().unwrap();
+    let running = Running::start(data.path());
+    let made = asked(data.path(), Command::TokensRotate).await.unwrap();
+    assert_eq!((&made["id"], &made["current"]), (&2.into(), &true.into()));
+    assert_eq!(running.server.meta.token_keys().current().id, 2);
+    running.stop().await;
+    let listed = asked(data.path(), Command::TokensList).await.unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(listed[1], made);
+    assert!(!listed.to_string().contains("secret"), "{listed}");
+}
+
 #[test]
 fn a_folder_without_a_server_is_worked_on_itself() {
     let data = TempDir::new().unwrap();

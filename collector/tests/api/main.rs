@@ -16,6 +16,8 @@ mod identify;
 mod keys;
 mod limits;
 mod live;
+mod mail;
+mod mail_hostile;
 mod money;
 mod operations;
 mod origins;

@@ -1,0 +1,297 @@
+//! What mail clients do with a message that was sent: they load its pixel, follow its links, or
+//! unsubscribe. From a request and what its token says to an event in the log. Not the answers
+//! (`routes::mail`), nor what a token is (`token`).
+//!
+//! Pixels and links are answered without a look at the log, so their events are written behind the
+//! answer, bounded in number ([`MAX_HITS`]) and for each token ([`BURST`]); what is dropped is
+//! counted. An unsubscribe is answered once it is on disk, and nothing limits it.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::Method;
+use http::request::Parts;
+use shared::ids::EventId;
+use shared::time::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::app::App;
+use crate::client_address::client_of;
+use crate::ingest::{hash_to_id, new_id};
+use crate::locks::{read, write};
+use crate::log::decide::WorkspaceKeys as _;
+use crate::log::record::{Class, Client, Entry, Fact, Personal, SendRef, Source};
+use crate::log::{Appended, LogError, Submission};
+use crate::metrics::{DroppedHit, Verdict};
+use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
+
+/// Hits that may be in work behind their answers; more are dropped. Each holds 10 KB at the most.
+pub const MAX_HITS: usize = 4_096;
+/// Hits of one token that are kept at once, and then one in each [`PERIOD`]: a person opens a mail a
+/// few times, and a token that is replayed fills no disk.
+pub const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
+pub const PERIOD: Duration = Duration::from_secs(60);
+
+/// Tokens whose budget is remembered; past that all budgets start over. About 40 MB.
+const MAX_BUDGETS: usize = 1_000_000;
+/// After so many hits, budgets that are whole again are forgotten.
+const SWEEP: u64 = 65_536;
+/// How long a stop waits for the hits in work.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One request of a mail client.
+pub struct Hit {
+    method: Method,
+    /// Resolved through the trusted proxies.
+    address: IpAddr,
+    client: Client,
+    received_at: Timestamp,
+}
+
+impl Hit {
+    pub fn of(app: &App, parts: &Parts) -> Self {
+        let (address, client) = client_of(parts, &app.trusted_proxies);
+        Self {
+            method: parts.method.clone(),
+            address,
+            client,
+            received_at: app.clock.now(),
+        }
+    }
+}
+
+/// The hits in work, and what is left of the budget of each token.
+pub struct Hits {
+    places: Arc<Semaphore>,
+    budgets: Budgets,
+}
+
+impl Default for Hits {
+    fn default() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(MAX_HITS)),
+            budgets: Budgets::default(),
+        }
+    }
+}
+
+impl Hits {
+    fn take_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Waits a moment for the hits in work; later ones are dropped.
+    pub(crate) async fn close(&self) {
+        let all = u32::try_from(MAX_HITS).unwrap_or(u32::MAX);
+        let drained = tokio::time::timeout(DRAIN_TIMEOUT, self.places.acquire_many(all)).await;
+        if drained.is_err() {
+            tracing::warn!("opens and clicks were not written before the stop");
+        }
+        self.places.close();
+    }
+}
+
+/// Records that a pixel was loaded, behind the answer: the token is read there too, so that the time
+/// of the answer says nothing about it.
+pub fn record_open(app: &Arc<App>, hit: Hit, mut text: String) {
+    if text.len() > MAX_TEXT_CHARS {
+        // No token, and nothing to keep while it waits.
+        text = String::new();
+    }
+    let Some(place) = app.hits.take_place() else {
+        app.metrics.count_dropped_hit(DroppedHit::Busy);
+        return;
+    };
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        match app.meta.token_keys().open(TokenKind::Open, &text) {
+            Some(token) => record(&app, hit, token, &text).await,
+            None => app.metrics.count_dropped_hit(DroppedHit::BadToken),
+        }
+        // In this order: who waits for all places goes on to close what the app holds.
+        drop(app);
+        drop(place);
+    });
+}
+
+/// Records that a link was followed, behind the answer.
+pub fn record_click(app: &Arc<App>, hit: Hit, token: Token, text: String) {
+    let Some(place) = app.hits.take_place() else {
+        app.metrics.count_dropped_hit(DroppedHit::Busy);
+        return;
+    };
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        record(&app, hit, token, &text).await;
+        drop(app);
+        drop(place);
+    });
+}
+
+async fn record(app: &App, hit: Hit, token: Token, text: &str) {
+    if app.meta.key_of(token.sent().workspace).is_none() {
+        // A meta store that was restored from before the workspace was made.
+        app.metrics.count_dropped_hit(DroppedHit::BadToken);
+        return;
+    }
+    if !app.hits.budgets.take(text) {
+        app.metrics.count_dropped_hit(DroppedHit::Budget);
+        return;
+    }
+    let class = class_of(&hit, &token);
+    let submission = Submission {
+        has_new_id: true,
+        ..Submission::from(entry(new_id(), hit, token, class))
+    };
+    match app.log.append(vec![submission]).await {
+        Ok(_) => app.metrics.count_verdict(Verdict::Tracked),
+        Err(LogError::Overloaded) => app.metrics.count_dropped_hit(DroppedHit::Overloaded),
+        Err(error) => {
+            tracing::debug!(%error, "an open or click was not written");
+            app.metrics.count_dropped_hit(DroppedHit::Storage);
+        }
+    }
+}
+
+/// Records that a contact wants no more of this, once for each message and contact however often it
+/// is said; returns once that is on disk.
+///
+/// # Errors
+/// When the log takes nothing now: asking again is right.
+pub async fn unsubscribe(
+    app: &App,
+    hit: Hit,
+    sent: Sent,
+    is_one_click: bool,
+) -> Result<(), LogError> {
+    let workspace = sent.workspace;
+    let id = hash_to_id(&[
+        b"unsubscribe",
+        &workspace.0.to_le_bytes(),
+        sent.message_id.as_bytes(),
+        &sent.contact.0,
+    ]);
+    let log = Arc::clone(&app.log);
+    // Appending tells of 7 days alone.
+    let found = tokio::task::spawn_blocking(move || log.find(workspace, id)).await;
+    let found =
+        found.map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
+    if found.is_some() {
+        app.metrics.count_verdict(Verdict::Duplicate);
+        return Ok(());
+    }
+    // Scanners follow links and do not post (RFC 8058, section 1); a mailbox provider that posts does
+    // so for the reader who pressed its button.
+    let class = if is_one_click {
+        (Class::ProxyHuman, "one_click".to_owned())
+    } else {
+        (Class::Human, "unsubscribe_form".to_owned())
+    };
+    let entry = entry(id, hit, Token::Unsubscribe(sent), class);
+    let outcomes = app.log.append(vec![entry.into()]).await?;
+    app.metrics.count_verdict(match outcomes.first() {
+        Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
+        _ => Verdict::Tracked,
+    });
+    Ok(())
+}
+
+fn entry(id: EventId, hit: Hit, token: Token, class: (Class, String)) -> Entry {
+    let reference = |sent: &Sent| SendRef {
+        contact: Some(sent.contact),
+        campaign_id: sent.campaign_id.clone(),
+        message_type: sent.message_type,
+        sent_at: sent.sent_at,
+    };
+    let send = reference(token.sent());
+    let (sent, fact) = match token {
+        Token::Open(sent) => (sent, Fact::Open { send }),
+        Token::Click { sent, link, target } => {
+            let target = Some(Personal(target));
+            (sent, Fact::Click { send, link, target })
+        }
+        Token::Unsubscribe(sent) => (sent, Fact::Unsubscribe { send }),
+    };
+    Entry {
+        workspace: sent.workspace,
+        id,
+        time: hit.received_at,
+        time_sent: false,
+        received_at: hit.received_at,
+        source: Source::Mail,
+        key_id: None,
+        verified: false,
+        address: None,
+        anonymous_id: None,
+        message_id: Some(sent.message_id),
+        fact,
+        money: None,
+        rounded: false,
+        context: None,
+        client: Some(hit.client),
+        class: Some(class),
+        ignored_fields: Vec::new(),
+        redacted: false,
+    }
+}
+
+/// Who opened or clicked. Until the classifier is here: everybody but who asks for the head alone.
+fn class_of(hit: &Hit, token: &Token) -> (Class, String) {
+    let _evidence = (hit.address, token.kind());
+    if hit.method == Method::HEAD {
+        (Class::Bot, "head_request".to_owned())
+    } else {
+        (Class::Human, "browser".to_owned())
+    }
+}
+
+/// What is left for each token, by a hash of its text.
+struct Budgets {
+    limiter: RwLock<Arc<DefaultKeyedRateLimiter<u64>>>,
+    hasher: RandomState,
+    taken: AtomicU64,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            limiter: RwLock::new(Arc::new(limiter())),
+            hasher: RandomState::new(),
+            taken: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Budgets {
+    /// Takes one hit of a token that is good; false where none is left. Bad ones never get here, so
+    /// that nobody without tokens makes this grow.
+    fn take(&self, text: &str) -> bool {
+        if self.taken.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+            self.sweep(MAX_BUDGETS);
+        }
+        let limiter = Arc::clone(&read(&self.limiter));
+        limiter.check_key(&self.hasher.hash_one(text)).is_ok()
+    }
+
+    /// Forgets budgets that are whole, and all of them where more than `most` are left.
+    fn sweep(&self, most: usize) {
+        let current = Arc::clone(&read(&self.limiter));
+        current.retain_recent();
+        if current.len() > most {
+            *write(&self.limiter) = Arc::new(limiter());
+        }
+    }
+}
+
+fn limiter() -> DefaultKeyedRateLimiter<u64> {
+    let quota = Quota::with_period(PERIOD).expect("a minute is longer than nothing");
+    RateLimiter::keyed(quota.allow_burst(BURST))
+}
+
+#[cfg(test)]
+mod tests;

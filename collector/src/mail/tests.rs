@@ -1,0 +1,132 @@
+//! Budgets, and an unsubscribe that the log's own memory of ids no longer reaches.
+
+use std::net::SocketAddr;
+
+use tokio::sync::watch;
+
+use super::*;
+use crate::cli::PublicUrl;
+use crate::clock::SystemClock;
+use crate::log::record::{ContactId, MessageType, Record, Seq, WorkspaceId};
+use crate::log::{Health, Later, Log};
+
+#[test]
+fn a_token_has_a_burst_and_others_have_theirs() {
+    let budgets = Budgets::default();
+    let taken = |text: &str| (0..1_000).filter(|_| budgets.take(text)).count();
+    assert_eq!(taken("one"), 100);
+    assert_eq!(taken("other"), 100);
+    assert_eq!(taken("one"), 0);
+}
+
+#[test]
+fn a_sweep_keeps_what_is_spent_and_starts_over_where_there_are_too_many() {
+    let budgets = Budgets::default();
+    while budgets.take("spent") {}
+    budgets.sweep(10);
+    assert!(!budgets.take("spent"));
+    for number in 0..11 {
+        budgets.take(&number.to_string());
+    }
+    budgets.sweep(10);
+    assert!(budgets.take("spent"));
+    assert_eq!(read(&budgets.limiter).len(), 1);
+}
+
+/// A log that knows no ids when it appends, as one whose window is over.
+struct Forgetful(Arc<dyn Log>);
+
+impl Log for Forgetful {
+    fn append(&self, mut batch: Vec<Submission>) -> Later<'_, Result<Vec<Appended>, LogError>> {
+        for submission in &mut batch {
+            submission.has_new_id = true;
+        }
+        self.0.append(batch)
+    }
+
+    fn read_from(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError> {
+        self.0.read_from(after, limit)
+    }
+
+    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
+        self.0.find(workspace, id)
+    }
+
+    fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {
+        self.0.redact(seqs)
+    }
+
+    fn committed(&self) -> watch::Receiver<Seq> {
+        self.0.committed()
+    }
+
+    fn health(&self) -> Health {
+        self.0.health()
+    }
+
+    fn queued(&self) -> usize {
+        self.0.queued()
+    }
+
+    fn close(&self) -> Later<'_, Result<(), LogError>> {
+        self.0.close()
+    }
+}
+
+fn app_in(folder: &std::path::Path) -> App {
+    let url = PublicUrl::listening_on(SocketAddr::from(([127, 0, 0, 1], 1)));
+    let mut app = App::open(folder, Vec::new(), url, Arc::new(SystemClock)).unwrap();
+    app.log = Arc::new(Forgetful(app.log));
+    app
+}
+
+fn hit(app: &App) -> Hit {
+    let (parts, ()) = http::Request::new(()).into_parts();
+    Hit::of(app, &parts)
+}
+
+fn sent(message_id: &str) -> Sent {
+    Sent {
+        workspace: WorkspaceId(1),
+        message_id: message_id.to_owned(),
+        contact: ContactId([1; 16]),
+        campaign_id: None,
+        message_type: MessageType::Campaign,
+        sent_at: Timestamp::from_millis(0),
+    }
+}
+
+#[tokio::test]
+async fn an_unsubscribe_is_one_event_also_when_the_window_for_duplicates_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = app_in(folder.path());
+    for _ in 0..3 {
+        unsubscribe(&app, hit(&app), sent("m"), true).await.unwrap();
+    }
+    assert_eq!(*app.log.committed().borrow(), Seq(1));
+    unsubscribe(&app, hit(&app), sent("n"), true).await.unwrap();
+    assert_eq!(*app.log.committed().borrow(), Seq(2));
+    app.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn more_hits_than_there_are_places_are_dropped_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = Arc::new(app_in(folder.path()));
+    let text = app.meta.token_keys().seal(None, &Token::Open(sent("m")));
+    // Nothing of what is spawned runs before this gives way.
+    for _ in 0..MAX_HITS + 10 {
+        record_open(&app, hit(&app), text.clone());
+    }
+    let page = app.metrics.render(app.gauges()).unwrap();
+    let line = "misar_mail_hits_dropped_total{reason=\"busy\"} 10";
+    assert!(page.contains(line), "{page}");
+    // Those in work are written before the log closes.
+    app.close().await.unwrap();
+    assert_eq!(*app.log.committed().borrow(), Seq(100));
+    // Later ones are dropped.
+    record_open(&app, hit(&app), text);
+    let page = app.metrics.render(app.gauges()).unwrap();
+    let line = "misar_mail_hits_dropped_total{reason=\"busy\"} 11";
+    assert!(page.contains(line), "{page}");
+}

@@ -1,0 +1,238 @@
+//! `/mail/track/…` and `/mail/unsubscribe/…`: what the addresses in a mail answer. Everything that
+//! they need is in their token; nothing that a caller adds changes where they lead.
+
+mod page;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
+use http::request::Parts;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use url::Url;
+
+use crate::app::App;
+use crate::mail::{self, Hit};
+use crate::token::{Token, TokenKind};
+
+/// One transparent pixel.
+const PIXEL: &[u8; 43] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\
+    \0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+
+/// Of the body of an unsubscribe so much is read, for so long: it is `List-Unsubscribe=One-Click`
+/// or a form's, and what it says changes nothing but the reason that is kept.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// RFC 8058, section 3.2.
+const ONE_CLICK: &[u8] = b"List-Unsubscribe=One-Click";
+
+type Text = Result<Path<String>, PathRejection>;
+
+/// Give the pixel of a message
+///
+/// Always 200 and the same image, whatever the token, without a look at any store. That it was loaded
+/// is recorded behind the answer: this 200 acknowledges nothing, and what is dropped is counted in
+/// `misar_mail_hits_dropped`. HEAD is answered alike and recorded as class `bot`.
+#[utoipa::path(
+    get, path = "/mail/track/open/{token}", tag = "mail",
+    params(("token" = String, Path, description = "From the instrumented message")),
+    responses((status = 200, description = "A transparent GIF of one pixel", body = [u8], content_type = "image/gif")),
+)]
+pub async fn get_open(State(app): State<Arc<App>>, token: Text, parts: Parts) -> Response {
+    mail::record_open(&app, Hit::of(&app, &parts), text_of(token));
+    pixel()
+}
+
+/// The pixel at an address that holds no token at all.
+pub async fn get_pixel() -> Response {
+    pixel()
+}
+
+/// Follow a link of a message
+///
+/// Leads to the target inside the token and nowhere else: the query of the request is not copied, and
+/// whatever was not made here is 404. Recorded as the pixel is.
+#[utoipa::path(
+    get, path = "/mail/track/click/{token}", tag = "mail",
+    params(("token" = String, Path, description = "From the instrumented message")),
+    responses(
+        (status = 302, description = "`Location` is the link's target"),
+        (status = 404, description = "A page that says that the link is incomplete", body = String, content_type = "text/html"),
+    ),
+)]
+pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -> Response {
+    let text = text_of(token);
+    let opened = app.meta.token_keys().open(TokenKind::Click, &text);
+    let Some(token @ Token::Click { .. }) = opened else {
+        app.metrics
+            .count_dropped_hit(crate::metrics::DroppedHit::BadToken);
+        return page::incomplete();
+    };
+    let location = match &token {
+        Token::Click { target, .. } => redirect_location(target),
+        _ => None,
+    };
+    let Some(location) = location else {
+        return page::incomplete();
+    };
+    mail::record_click(&app, Hit::of(&app, &parts), token, text);
+    let mut response = (StatusCode::FOUND, [(LOCATION, location)]).into_response();
+    page::keep_private(response.headers_mut());
+    response
+}
+
+/// Show the page that unsubscribes
+///
+/// A page with a button. Looking at it changes nothing, at any age: programs follow links.
+#[utoipa::path(
+    get, path = "/mail/unsubscribe/{token}", tag = "mail",
+    params(("token" = String, Path, description = "From the instrumented message")),
+    responses(
+        (status = 200, description = "A page with a button", body = String, content_type = "text/html"),
+        (status = 404, description = "A page that says that the link is incomplete", body = String, content_type = "text/html"),
+    ),
+)]
+pub async fn get_unsubscribe(State(app): State<Arc<App>>, token: Text) -> Response {
+    let keys = app.meta.token_keys();
+    match keys.open(TokenKind::Unsubscribe, &text_of(token)) {
+        Some(_) => page::ask(),
+        None => page::incomplete(),
+    }
+}
+
+/// Unsubscribe
+///
+/// What the button does, and the one click of mailbox providers (RFC 8058); any body is taken. 200
+/// means that it is on disk; saying it again, at any age, changes nothing. There is no rate limit.
+#[utoipa::path(
+    post, path = "/mail/unsubscribe/{token}", tag = "mail",
+    params(("token" = String, Path, description = "From the instrumented message")),
+    responses(
+        (status = 200, description = "A page that says so", body = String, content_type = "text/html"),
+        (status = 404, description = "A page that says that the link is incomplete", body = String, content_type = "text/html"),
+        (status = 503, description = "Not now: try again (Retry-After)", body = String, content_type = "text/html"),
+    ),
+)]
+pub async fn post_unsubscribe(
+    State(app): State<Arc<App>>,
+    token: Text,
+    request: Request<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let hit = Hit::of(&app, &parts);
+    let is_one_click = read_a_little(body).await == ONE_CLICK;
+    let keys = app.meta.token_keys();
+    let opened = keys.open(TokenKind::Unsubscribe, &text_of(token));
+    let Some(Token::Unsubscribe(sent)) = opened else {
+        return page::incomplete();
+    };
+    match mail::unsubscribe(&app, hit, sent, is_one_click).await {
+        Ok(()) => page::done(),
+        Err(error) => {
+            tracing::error!(%error, "an unsubscribe could not be kept");
+            page::later()
+        }
+    }
+}
+
+fn pixel() -> Response {
+    let mut response = PIXEL.into_response();
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, "image/gif"),
+        (CACHE_CONTROL, "no-store, private"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The token's text; a path that is no text holds none.
+fn text_of(token: Text) -> String {
+    token.map(|Path(text)| text).unwrap_or_default()
+}
+
+/// The body's beginning, without white space around it; what is beyond the bound, or comes too late,
+/// is left where it is.
+async fn read_a_little(mut body: Body) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            if let Some(data) = frame.data_ref() {
+                bytes.extend_from_slice(data);
+            }
+            if bytes.len() > MAX_BODY_BYTES {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(BODY_TIMEOUT, reading).await.ok();
+    bytes.trim_ascii().to_vec()
+}
+
+/// What leads to a link's target: its own text where that is an absolute web address in visible
+/// ASCII, else the same address as browsers write it; `None` where it is none.
+fn redirect_location(target: &str) -> Option<HeaderValue> {
+    let url = Url::parse(target).ok()?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return None;
+    }
+    let lower = target.get(..8).unwrap_or_default().to_ascii_lowercase();
+    // `https:host` and `https:\\host` are read as the same by a parser, but not in a header.
+    let is_plain = target
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && (lower.starts_with("http://") || lower.starts_with("https://"));
+    let location = if is_plain { target } else { url.as_str() };
+    HeaderValue::from_str(location).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_led_to_as_it_stands_or_as_browsers_write_it() {
+        for (target, location) in [
+            (
+                "https://shop.example/a?b=c#d",
+                Some("https://shop.example/a?b=c#d"),
+            ),
+            ("HTTP://Shop.example", Some("HTTP://Shop.example")),
+            (
+                "https://shop.example/a b",
+                Some("https://shop.example/a%20b"),
+            ),
+            (
+                "https://shop.example/ü",
+                Some("https://shop.example/%C3%BC"),
+            ),
+            (
+                "https://bücher.example/",
+                Some("https://xn--bcher-kva.example/"),
+            ),
+            ("https:shop.example", Some("https://shop.example/")),
+            ("https:\\\\shop.example", Some("https://shop.example/")),
+            (
+                "https://shop.example/\r\nSet-Cookie: a=b",
+                Some("https://shop.example/Set-Cookie:%20a=b"),
+            ),
+            ("javascript:alert(1)", None),
+            ("data:text/html,x", None),
+            ("//shop.example", None),
+            ("/path", None),
+            ("https://", None),
+            ("ftp://shop.example/", None),
+            ("", None),
+        ] {
+            let made = redirect_location(target);
+            let made = made.as_ref().map(|made| made.to_str().unwrap());
+            assert_eq!(made, location, "{target:?}");
+        }
+    }
+}
