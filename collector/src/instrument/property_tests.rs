@@ -1,8 +1,11 @@
 //! Properties over random concatenations of awkward fragments, and the check that nothing but links and
 //! the pixel has changed, which the corpus uses too.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
+use super::corpus_tests::links_of;
 use super::*;
 
 pub(super) const OWN: &str = "https://t.example/mail/";
@@ -119,6 +122,50 @@ const FRAGMENTS: [&str; 57] = [
     "<template>",
 ];
 
+/// The same within a body, each link with a target of its own.
+const BODY_FRAGMENTS: [&str; 40] = [
+    "<a href=\"https://e.x/NUMBER?a=1&amp;b=2&copy=3\">",
+    "<a href='https://e.x/NUMBER\"q\"'>",
+    "<a href=https://e.x/NUMBER>",
+    "<A\tHREF = https://e.x/NUMBER id=1>",
+    "<area href=\"\n https://e.x/NUMBER\n\">",
+    "<a href=https://e.x/NUMBER href=https://f.x/>",
+    "<a/href=https://e.x/NUMBER/>",
+    "<a x='>'href='https://e.x/NUMBER'>",
+    "<a =href=https://e.x/NUMBER>",
+    "<a href>",
+    "</a>",
+    "text",
+    "é",
+    "<!--[if mso]>",
+    "<![endif]-->",
+    "<!--[if !mso]><!-->",
+    "<!--<![endif]-->",
+    "<![if !vml]>",
+    "<!--",
+    "-->",
+    "--!>",
+    "<!>",
+    "<!-->",
+    "<?xml v?>",
+    "<style>",
+    "</style>",
+    "<script>",
+    "</script>",
+    "<noscript>",
+    "</noscript>",
+    "<textarea>",
+    "</textarea>",
+    "<title>",
+    "</title>",
+    "<xmp>",
+    "</xmp>",
+    "<table><tr><td>",
+    "<p title=\"",
+    "'>",
+    "<",
+];
+
 proptest! {
     #[test]
     fn nothing_but_links_and_the_pixel_changes(parts in prop::collection::vec(prop::sample::select(&FRAGMENTS[..]), 0..24)) {
@@ -129,6 +176,20 @@ proptest! {
         // The places are the same the second time, and none is rewritten again.
         let again = instrument(&done.body, instrument_html);
         prop_assert_eq!(&again.links, &[]);
+    }
+
+    // Without what a tree decides: `<select>`, foreign elements, comments and raw text inside `<head>`.
+    #[test]
+    fn another_parser_finds_the_same_links(parts in prop::collection::vec(prop::sample::select(&BODY_FRAGMENTS[..]), 0..24)) {
+        let input: String = parts
+            .iter()
+            .enumerate()
+            .map(|(number, part)| part.replace("NUMBER", &number.to_string()))
+            .collect();
+        let mut expected = Vec::new();
+        links_of(&scraper::Html::parse_document(&format!("<body>{input}")), &mut expected);
+        let found: BTreeSet<_> = instrument(&input, instrument_html).links.into_iter().map(|link| link.url).collect();
+        prop_assert_eq!(found, BTreeSet::from_iter(expected));
     }
 
     #[test]
