@@ -180,7 +180,7 @@ proptest! {
 
     // Without what a tree decides: `<select>`, foreign elements, comments and raw text inside `<head>`.
     #[test]
-    fn another_parser_finds_the_same_links(parts in prop::collection::vec(prop::sample::select(&BODY_FRAGMENTS[..]), 0..24)) {
+    fn another_parser_finds_the_same_links_and_the_pixel(parts in prop::collection::vec(prop::sample::select(&BODY_FRAGMENTS[..]), 0..24)) {
         let input: String = parts
             .iter()
             .enumerate()
@@ -188,7 +188,15 @@ proptest! {
             .collect();
         let mut expected = Vec::new();
         links_of(&scraper::Html::parse_document(&format!("<body>{input}")), &mut expected);
-        let found: BTreeSet<_> = instrument(&input, instrument_html).links.into_iter().map(|link| link.url).collect();
+        let done = instrument(&input, instrument_html);
+        let document = scraper::Html::parse_document(&done.body);
+        let pixels = document
+            .tree
+            .nodes()
+            .filter_map(|node| node.value().as_element())
+            .filter(|element| element.attr("src") == Some(PIXEL));
+        prop_assert_eq!(pixels.count(), 1);
+        let found: BTreeSet<_> = done.links.into_iter().map(|link| link.url).collect();
         prop_assert_eq!(found, BTreeSet::from_iter(expected));
     }
 
