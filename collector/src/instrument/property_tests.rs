@@ -166,6 +166,20 @@ const BODY_FRAGMENTS: [&str; 40] = [
     "<",
 ];
 
+/// What moves the elements around it.
+const TREE_FRAGMENTS: [&str; 10] = [
+    "<select>",
+    "</select>",
+    "<svg>",
+    "</svg>",
+    "<head>",
+    "</head>",
+    "<body>",
+    "</body>",
+    "<p>",
+    "</html>",
+];
+
 proptest! {
     #[test]
     fn nothing_but_links_and_the_pixel_changes(parts in prop::collection::vec(prop::sample::select(&FRAGMENTS[..]), 0..24)) {
@@ -198,6 +212,17 @@ proptest! {
         prop_assert_eq!(pixels.count(), 1);
         let found: BTreeSet<_> = done.links.into_iter().map(|link| link.url).collect();
         prop_assert_eq!(found, BTreeSet::from_iter(expected));
+    }
+
+    #[test]
+    fn no_link_that_another_parser_finds_goes_unnamed(parts in prop::collection::vec(prop_oneof![prop::sample::select(&BODY_FRAGMENTS[..]), prop::sample::select(&TREE_FRAGMENTS[..])], 0..24)) {
+        let input = parts.concat();
+        let mut expected = Vec::new();
+        links_of(&scraper::Html::parse_document(&input), &mut expected);
+        let done = instrument(&input, instrument_html);
+        let tracked = done.links.into_iter().map(|link| link.url);
+        let named: BTreeSet<_> = tracked.chain(done.skipped.into_iter().map(|link| link.url)).collect();
+        prop_assert!(BTreeSet::from_iter(expected).is_subset(&named));
     }
 
     #[test]
