@@ -167,11 +167,9 @@ const BODY_FRAGMENTS: [&str; 40] = [
 ];
 
 /// What moves the elements around it.
-const TREE_FRAGMENTS: [&str; 10] = [
+const TREE_FRAGMENTS: [&str; 8] = [
     "<select>",
     "</select>",
-    "<svg>",
-    "</svg>",
     "<head>",
     "</head>",
     "<body>",
