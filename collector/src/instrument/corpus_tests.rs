@@ -33,7 +33,7 @@ fn expanded(template: &str, variant: &str) -> String {
 }
 
 /// The targets that a browser, Outlook or a client without scripts offers, in document order.
-fn links_of(document: &Html, links: &mut Vec<String>) {
+pub(super) fn links_of(document: &Html, links: &mut Vec<String>) {
     for node in document.tree.root().descendants() {
         match node.value() {
             Node::Element(element) if matches!(element.name(), "a" | "area") => {

@@ -1,8 +1,11 @@
 //! Properties over random concatenations of awkward fragments, and the check that nothing but links and
 //! the pixel has changed, which the corpus uses too.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
+use super::corpus_tests::links_of;
 use super::*;
 
 pub(super) const OWN: &str = "https://t.example/mail/";
@@ -119,6 +122,62 @@ const FRAGMENTS: [&str; 57] = [
     "<template>",
 ];
 
+/// The same within a body, each link with a target of its own.
+const BODY_FRAGMENTS: [&str; 40] = [
+    "<a href=\"https://e.x/NUMBER?a=1&amp;b=2&copy=3\">",
+    "<a href='https://e.x/NUMBER\"q\"'>",
+    "<a href=https://e.x/NUMBER>",
+    "<A\tHREF = https://e.x/NUMBER id=1>",
+    "<area href=\"\n https://e.x/NUMBER\n\">",
+    "<a href=https://e.x/NUMBER href=https://f.x/>",
+    "<a/href=https://e.x/NUMBER/>",
+    "<a x='>'href='https://e.x/NUMBER'>",
+    "<a =href=https://e.x/NUMBER>",
+    "<a href>",
+    "</a>",
+    "text",
+    "é",
+    "<!--[if mso]>",
+    "<![endif]-->",
+    "<!--[if !mso]><!-->",
+    "<!--<![endif]-->",
+    "<![if !vml]>",
+    "<!--",
+    "-->",
+    "--!>",
+    "<!>",
+    "<!-->",
+    "<?xml v?>",
+    "<style>",
+    "</style>",
+    "<script>",
+    "</script>",
+    "<noscript>",
+    "</noscript>",
+    "<textarea>",
+    "</textarea>",
+    "<title>",
+    "</title>",
+    "<xmp>",
+    "</xmp>",
+    "<table><tr><td>",
+    "<p title=\"",
+    "'>",
+    "<",
+];
+
+/// What moves the elements around it.
+const TREE_FRAGMENTS: [&str; 8] = [
+    "<select>",
+    "</select>",
+    "<head>",
+    "</head>",
+    "<body>",
+    "</body>",
+    "<p>",
+    "</html>",
+];
+
 proptest! {
     #[test]
     fn nothing_but_links_and_the_pixel_changes(parts in prop::collection::vec(prop::sample::select(&FRAGMENTS[..]), 0..24)) {
@@ -129,6 +188,39 @@ proptest! {
         // The places are the same the second time, and none is rewritten again.
         let again = instrument(&done.body, instrument_html);
         prop_assert_eq!(&again.links, &[]);
+    }
+
+    // Without what a tree decides: `<select>`, foreign elements, comments and raw text inside `<head>`.
+    #[test]
+    fn another_parser_finds_the_same_links_and_the_pixel(parts in prop::collection::vec(prop::sample::select(&BODY_FRAGMENTS[..]), 0..24)) {
+        let input: String = parts
+            .iter()
+            .enumerate()
+            .map(|(number, part)| part.replace("NUMBER", &number.to_string()))
+            .collect();
+        let mut expected = Vec::new();
+        links_of(&scraper::Html::parse_document(&format!("<body>{input}")), &mut expected);
+        let done = instrument(&input, instrument_html);
+        let document = scraper::Html::parse_document(&done.body);
+        let pixels = document
+            .tree
+            .nodes()
+            .filter_map(|node| node.value().as_element())
+            .filter(|element| element.attr("src") == Some(PIXEL));
+        prop_assert_eq!(pixels.count(), 1);
+        let found: BTreeSet<_> = done.links.into_iter().map(|link| link.url).collect();
+        prop_assert_eq!(found, BTreeSet::from_iter(expected));
+    }
+
+    #[test]
+    fn no_link_that_another_parser_finds_goes_unnamed(parts in prop::collection::vec(prop_oneof![prop::sample::select(&BODY_FRAGMENTS[..]), prop::sample::select(&TREE_FRAGMENTS[..])], 0..24)) {
+        let input = parts.concat();
+        let mut expected = Vec::new();
+        links_of(&scraper::Html::parse_document(&input), &mut expected);
+        let done = instrument(&input, instrument_html);
+        let tracked = done.links.into_iter().map(|link| link.url);
+        let named: BTreeSet<_> = tracked.chain(done.skipped.into_iter().map(|link| link.url)).collect();
+        prop_assert!(BTreeSet::from_iter(expected).is_subset(&named));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::markup::{conditional, ends_name, is_raw, is_space, stays_in_head};
 const NOTRACK: &str = "data-misar-notrack";
 /// How deep markup inside text is followed: a `<noscript>` inside a conditional comment, or the other
 /// way round.
-const MAX_DEPTH: u8 = 2;
+const MAX_DEPTH: u8 = 8;
 const HTML: &str = "http://www.w3.org/1999/xhtml";
 
 /// What was found. Ranges are bytes of the document.
