@@ -370,7 +370,7 @@ async fn unsubscribing_is_on_disk_with_its_answer_and_once_at_any_age() {
     assert_eq!(answer.status, 200);
     is_page(&answer, "You are unsubscribed");
     assert_eq!(app.on_disk(), 1);
-    let long = "x=".repeat(100_000);
+    let long = "x=".repeat(1_000_000);
     for (days, body) in [
         (0, ""),
         (0, "a=b"),
@@ -423,7 +423,12 @@ async fn an_incomplete_link_is_a_page_that_says_so() {
     let unsubscribe = seal(&app, &Token::Unsubscribe(sent()));
     let click = seal(&app, &click_to(TARGET));
     let open = seal(&app, &Token::Open(sent()));
+    let mut elsewhere = sent();
+    elsewhere.workspace = WorkspaceId(9);
+    let nobodys = seal(&app, &Token::Unsubscribe(elsewhere));
     for (method, path) in [
+        (Method::GET, format!("/mail/unsubscribe/{nobodys}")),
+        (Method::POST, format!("/mail/unsubscribe/{nobodys}")),
         (Method::GET, format!("/mail/unsubscribe/{open}")),
         (Method::POST, format!("/mail/unsubscribe/{open}")),
         (Method::GET, format!("/mail/track/click/{open}")),
