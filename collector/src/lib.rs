@@ -32,6 +32,8 @@ pub mod meta;
 pub mod metrics;
 pub mod session;
 
+pub mod classify;
+
 pub mod log;
 pub mod rejected;
 
