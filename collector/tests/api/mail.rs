@@ -489,3 +489,24 @@ async fn the_routes_stand_in_the_document_and_the_versioned_snippet_still_answer
     let path = url.strip_prefix(&app.origin()).unwrap();
     assert_eq!(app.get(path).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_is_classified_by_agent_and_headers() {
+    let (app, _clock) = spawn_app_at_rest().await;
+    let token = seal(&app, &Token::Open(sent()));
+    let path = format!("/mail/track/open/{token}");
+    for (number, (header, class)) in [
+        (("user-agent", BROWSER), Class::Human),
+        (("user-agent", "Mozilla/5.0"), Class::Machine),
+        (("purpose", "prefetch"), Class::Machine),
+        (("user-agent", ""), Class::Bot),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        ask(&app, Method::GET, &path, &[header]).await;
+        settled(&app, number as u64 + 1).await;
+        let recorded = records(&app)[number].entry.class.clone();
+        assert_eq!(recorded.unwrap().0, class, "{header:?}");
+    }
+}
