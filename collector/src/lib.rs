@@ -35,6 +35,8 @@ pub mod metrics;
 pub mod session;
 pub mod token;
 
+pub mod classify;
+
 pub mod log;
 pub mod rejected;
 

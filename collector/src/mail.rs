@@ -21,11 +21,12 @@ use shared::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
+use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header};
 use crate::client_address::client_of;
 use crate::ingest::{hash_to_id, new_id};
 use crate::locks::{read, write};
 use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{Class, Client, Entry, Fact, Personal, SendRef, Source};
+use crate::log::record::{Class, Client, Entry, Fact, MessageType, Personal, SendRef, Source};
 use crate::log::{Appended, LogError, Submission};
 use crate::metrics::{DroppedHit, Verdict};
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
@@ -240,14 +241,32 @@ fn entry(id: EventId, hit: Hit, token: Token, class: (Class, String)) -> Entry {
     }
 }
 
-/// Who opened or clicked. Until the classifier is here: everybody but who asks for the head alone.
+/// Who opened or clicked, as far as this request alone tells.
 fn class_of(hit: &Hit, token: &Token) -> (Class, String) {
-    let _evidence = (hit.address, token.kind());
-    if hit.method == Method::HEAD {
-        (Class::Bot, "head_request".to_owned())
-    } else {
-        (Class::Human, "browser".to_owned())
-    }
+    let kind = match token.kind() {
+        TokenKind::Open => Kind::Open,
+        TokenKind::Click | TokenKind::Unsubscribe => Kind::Click,
+    };
+    let sent = token.sent();
+    let headers = &hit.client.headers;
+    let after_send = hit
+        .received_at
+        .as_millis()
+        .checked_sub(sent.sent_at.as_millis());
+    let verdict = classify(&Evidence {
+        address: Some(hit.address),
+        method: classify::Method::named(hit.method.as_str()),
+        is_prefetch: headers
+            .iter()
+            .any(|(name, value)| is_prefetch_header(name, &value.0)),
+        after_send_ms: after_send,
+        is_transactional: sent.message_type == MessageType::Transactional,
+        ..Evidence::of_agent(
+            kind,
+            hit.client.agent.as_ref().map(|agent| agent.0.as_str()),
+        )
+    });
+    (verdict.class, verdict.reason.to_owned())
 }
 
 /// What is left for each token, by a hash of its text.

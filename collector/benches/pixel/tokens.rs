@@ -40,8 +40,8 @@ impl Tokens {
             .map(|number| {
                 let mut text = self.one().into_bytes();
                 let from = if number % 2 == 0 { 0 } else { text.len() - 4 };
-                for at in from..text.len() {
-                    text[at] = ALPHABET[(self.random() % 64) as usize];
+                for character in text.iter_mut().skip(from) {
+                    *character = ALPHABET[(self.random() % 64) as usize];
                 }
                 path(&String::from_utf8_lossy(&text))
             })

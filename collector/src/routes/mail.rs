@@ -17,16 +17,21 @@ use http_body_util::BodyExt as _;
 use url::Url;
 
 use crate::app::App;
+use crate::log::decide::WorkspaceKeys as _;
 use crate::mail::{self, Hit};
-use crate::token::{Token, TokenKind};
+use crate::metrics::DroppedHit;
+use crate::token::{Sent, Token, TokenKind};
 
 /// One transparent pixel.
 const PIXEL: &[u8; 43] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\
     \0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
-/// Of the body of an unsubscribe so much is read, for so long: it is `List-Unsubscribe=One-Click`
-/// or a form's, and what it says changes nothing but the reason that is kept.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Of the body of an unsubscribe so much is kept: it is `List-Unsubscribe=One-Click` or a form's, and
+/// what it says changes nothing but the reason that is recorded.
+const KEPT_BYTES: usize = 1_024;
+/// So much is read and thrown away, for so long: a caller that is still sending would get a broken
+/// connection rather than the answer.
+const DRAINED_BYTES: usize = 8 * 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// RFC 8058, section 3.2.
 const ONE_CLICK: &[u8] = b"List-Unsubscribe=One-Click";
@@ -69,8 +74,7 @@ pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -
     let text = text_of(token);
     let opened = app.meta.token_keys().open(TokenKind::Click, &text);
     let Some(token @ Token::Click { .. }) = opened else {
-        app.metrics
-            .count_dropped_hit(crate::metrics::DroppedHit::BadToken);
+        app.metrics.count_dropped_hit(DroppedHit::BadToken);
         return page::incomplete();
     };
     let location = match &token {
@@ -98,8 +102,7 @@ pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -
     ),
 )]
 pub async fn get_unsubscribe(State(app): State<Arc<App>>, token: Text) -> Response {
-    let keys = app.meta.token_keys();
-    match keys.open(TokenKind::Unsubscribe, &text_of(token)) {
+    match message_of(&app, token) {
         Some(_) => page::ask(),
         None => page::incomplete(),
     }
@@ -126,9 +129,7 @@ pub async fn post_unsubscribe(
     let (parts, body) = request.into_parts();
     let hit = Hit::of(&app, &parts);
     let is_one_click = read_a_little(body).await == ONE_CLICK;
-    let keys = app.meta.token_keys();
-    let opened = keys.open(TokenKind::Unsubscribe, &text_of(token));
-    let Some(Token::Unsubscribe(sent)) = opened else {
+    let Some(sent) = message_of(&app, token) else {
         return page::incomplete();
     };
     match mail::unsubscribe(&app, hit, sent, is_one_click).await {
@@ -138,6 +139,16 @@ pub async fn post_unsubscribe(
             page::later()
         }
     }
+}
+
+/// What an unsubscribe link is about; `None` also where the workspace is not in this store.
+fn message_of(app: &App, token: Text) -> Option<Sent> {
+    let keys = app.meta.token_keys();
+    let sent = match keys.open(TokenKind::Unsubscribe, &text_of(token))? {
+        Token::Unsubscribe(sent) => sent,
+        Token::Open(_) | Token::Click { .. } => return None,
+    };
+    app.meta.key_of(sent.workspace).map(|_| sent)
 }
 
 fn pixel() -> Response {
@@ -157,22 +168,25 @@ fn text_of(token: Text) -> String {
     token.map(|Path(text)| text).unwrap_or_default()
 }
 
-/// The body's beginning, without white space around it; what is beyond the bound, or comes too late,
+/// The body's beginning, without white space around it; what is beyond the bounds, or comes too late,
 /// is left where it is.
 async fn read_a_little(mut body: Body) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let (mut kept, mut length) = (Vec::new(), 0);
     let reading = async {
         while let Some(Ok(frame)) = body.frame().await {
-            if let Some(data) = frame.data_ref() {
-                bytes.extend_from_slice(data);
-            }
-            if bytes.len() > MAX_BODY_BYTES {
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
+            length += data.len();
+            let room = data.len().min(KEPT_BYTES - kept.len());
+            kept.extend_from_slice(&data[..room]);
+            if length > DRAINED_BYTES {
                 break;
             }
         }
     };
     tokio::time::timeout(BODY_TIMEOUT, reading).await.ok();
-    bytes.trim_ascii().to_vec()
+    kept.trim_ascii().to_vec()
 }
 
 /// What leads to a link's target: its own text where that is an absolute web address in visible

@@ -370,7 +370,7 @@ async fn unsubscribing_is_on_disk_with_its_answer_and_once_at_any_age() {
     assert_eq!(answer.status, 200);
     is_page(&answer, "You are unsubscribed");
     assert_eq!(app.on_disk(), 1);
-    let long = "x=".repeat(100_000);
+    let long = "x=".repeat(1_000_000);
     for (days, body) in [
         (0, ""),
         (0, "a=b"),
@@ -423,7 +423,12 @@ async fn an_incomplete_link_is_a_page_that_says_so() {
     let unsubscribe = seal(&app, &Token::Unsubscribe(sent()));
     let click = seal(&app, &click_to(TARGET));
     let open = seal(&app, &Token::Open(sent()));
+    let mut elsewhere = sent();
+    elsewhere.workspace = WorkspaceId(9);
+    let nobodys = seal(&app, &Token::Unsubscribe(elsewhere));
     for (method, path) in [
+        (Method::GET, format!("/mail/unsubscribe/{nobodys}")),
+        (Method::POST, format!("/mail/unsubscribe/{nobodys}")),
         (Method::GET, format!("/mail/unsubscribe/{open}")),
         (Method::POST, format!("/mail/unsubscribe/{open}")),
         (Method::GET, format!("/mail/track/click/{open}")),
@@ -483,4 +488,25 @@ async fn the_routes_stand_in_the_document_and_the_versioned_snippet_still_answer
     let url = about.text_of("url");
     let path = url.strip_prefix(&app.origin()).unwrap();
     assert_eq!(app.get(path).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_is_classified_by_agent_and_headers() {
+    let (app, _clock) = spawn_app_at_rest().await;
+    let token = seal(&app, &Token::Open(sent()));
+    let path = format!("/mail/track/open/{token}");
+    for (number, (header, class)) in [
+        (("user-agent", BROWSER), Class::Human),
+        (("user-agent", "Mozilla/5.0"), Class::Machine),
+        (("purpose", "prefetch"), Class::Machine),
+        (("user-agent", ""), Class::Bot),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        ask(&app, Method::GET, &path, &[header]).await;
+        settled(&app, number as u64 + 1).await;
+        let recorded = records(&app)[number].entry.class.clone();
+        assert_eq!(recorded.unwrap().0, class, "{header:?}");
+    }
 }

@@ -1,0 +1,25 @@
+//! The classifier against labelled cases, agents of crawlers and of people, and its own promises.
+
+mod agents;
+mod cases;
+mod one_way;
+mod relay_list;
+mod rules;
+
+use super::*;
+use crate::log::record::Class;
+
+/// The class and reason of an agent without anything else.
+fn open_by(agent: &str) -> Verdict {
+    classify(&Evidence::of_agent(Kind::Open, Some(agent)))
+}
+
+fn is_genuine(class: Class) -> bool {
+    matches!(class, Class::Human | Class::ProxyHuman)
+}
+
+/// The lines of a data file, without comments.
+fn lines(file: &str) -> impl Iterator<Item = &str> {
+    file.lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
