@@ -1,6 +1,8 @@
 //! From a request to an answer about its events: read, authenticate, parse, append, say what became
 //! of each. The routes name the pieces; the order of the steps stands here.
 
+pub mod messages;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Json, Response};
 use http::request::Parts;

@@ -30,6 +30,7 @@ pub mod error;
 pub mod ingest;
 pub mod instrument;
 pub mod mail;
+pub mod messages;
 pub mod meta;
 pub mod metrics;
 pub mod session;

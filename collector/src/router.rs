@@ -26,7 +26,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::assets::Assets;
 use crate::routes::{
-    assets, contacts, embeds, events, live, mail, operations, receipts, reports, session, track,
+    assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, session,
+    track,
 };
 use crate::session::COOKIE_NAME;
 
@@ -38,6 +39,8 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(track::track_refund))
         .routes(routes!(track::track_batch))
         .routes(routes!(track::identify))
+        .routes(routes!(messages::register_message))
+        .routes(routes!(messages::register_messages))
         .split_for_parts();
     let (reads, read_document) = OpenApiRouter::new()
         .routes(routes!(events::list_events))

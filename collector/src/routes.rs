@@ -6,6 +6,7 @@ pub mod embeds;
 pub mod events;
 pub mod live;
 pub mod mail;
+pub mod messages;
 pub mod operations;
 mod read;
 pub mod receipts;

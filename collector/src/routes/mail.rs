@@ -14,9 +14,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
-use url::Url;
 
 use crate::app::App;
+use crate::instrument::redirect_location;
 use crate::log::decide::WorkspaceKeys as _;
 use crate::mail::{self, Hit};
 use crate::metrics::DroppedHit;
@@ -78,7 +78,7 @@ pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -
         return page::incomplete();
     };
     let location = match &token {
-        Token::Click { target, .. } => redirect_location(target),
+        Token::Click { target, .. } => location(target),
         _ => None,
     };
     let Some(location) = location else {
@@ -189,27 +189,13 @@ async fn read_a_little(mut body: Body) -> Vec<u8> {
     kept.trim_ascii().to_vec()
 }
 
-/// What leads to a link's target: its own text where that is an absolute web address in visible
-/// ASCII, else the same address as browsers write it; `None` where it is none.
-fn redirect_location(target: &str) -> Option<HeaderValue> {
-    let url = Url::parse(target).ok()?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return None;
-    }
-    let lower = target.get(..8).unwrap_or_default().to_ascii_lowercase();
-    // `https:host` and `https:\\host` are read as the same by a parser, but not in a header.
-    let is_plain = target
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-        && (lower.starts_with("http://") || lower.starts_with("https://"));
-    let location = if is_plain { target } else { url.as_str() };
-    HeaderValue::from_str(location).ok()
+/// What leads to a link's target; `None` where it is no web address.
+fn location(target: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(&redirect_location(target)?).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_target_is_led_to_as_it_stands_or_as_browsers_write_it() {
         for (target, location) in [
@@ -244,7 +230,7 @@ mod tests {
             ("ftp://shop.example/", None),
             ("", None),
         ] {
-            let made = redirect_location(target);
+            let made = super::location(target);
             let made = made.as_ref().map(|made| made.to_str().unwrap());
             assert_eq!(made, location, "{target:?}");
         }

@@ -1,0 +1,217 @@
+//! Messages in: from a request to answers, one for each message.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use shared::api_key::Scope;
+use shared::rejection::{Rejection, codes};
+use shared::wire::{self, MessageBatchBody, MessageBody};
+use utoipa::ToSchema;
+
+use super::{Draft as Sketch, Incoming, parse, write_rate};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::messages::{Draft, MessageAnswer, Outcome, Registrar, register};
+use crate::metrics::Verdict;
+
+/// One verdict for each message of a batch, in order.
+#[derive(Serialize, ToSchema)]
+pub struct MessageBatchAnswer {
+    /// Always true: the batch was read.
+    pub success: bool,
+    pub results: Vec<MessageResult>,
+}
+
+/// What became of one message of a batch.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum MessageResult {
+    /// On disk, and ready to be sent.
+    Registered(Box<MessageAnswer>),
+    /// Refused; nothing of it was recorded.
+    Rejected(RejectedMessage),
+}
+
+/// Why a message was refused.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectedMessage {
+    /// As sent, where it could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub message_id: Option<String>,
+    /// Under which its receipt is found.
+    pub id: String,
+    /// For programs; never renamed.
+    #[schema(value_type = String, example = "invalid_email")]
+    pub code: &'static str,
+    /// For people: what to do.
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub field: Option<String>,
+    /// The fields in which it differs from the message on record.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<&'static str>,
+}
+
+/// A message that was looked at: its place among the drafts, or why it is none.
+type Looked = Result<usize, Box<RejectedMessage>>;
+
+impl Incoming {
+    /// Who registers messages: a server, with the scope `write`.
+    fn registering_caller(&self, app: &App) -> Result<Caller, ApiError> {
+        let caller = self.server_caller(app, None)?;
+        caller.require(Scope::Write)?;
+        Ok(caller)
+    }
+
+    /// Registers one message and answers.
+    pub async fn register_message(self, app: &App) -> Result<Response, ApiError> {
+        let caller = self.registering_caller(app)?;
+        let mut drafts = Vec::new();
+        let looked = {
+            let body: MessageBody<'_> = parse(&self.text)?;
+            self.look(app, &caller, &body, &mut drafts)
+        };
+        let mut results = self.register(app, &caller, drafts, vec![looked]).await?;
+        let mut response = match results.pop() {
+            Some(MessageResult::Registered(answer)) => Json(answer).into_response(),
+            Some(MessageResult::Rejected(rejected)) => {
+                let rejection = Rejection {
+                    code: rejected.code,
+                    message: rejected.message,
+                    field: rejected.field,
+                };
+                let fields = rejected.fields;
+                let error = if fields.is_empty() {
+                    ApiError::Rejected(rejection)
+                } else {
+                    ApiError::OrderConflict { rejection, fields }
+                };
+                error.with_id(rejected.id)
+            }
+            None => return Err(ApiError::Internal),
+        };
+        write_rate(&caller, response.headers_mut());
+        Ok(response)
+    }
+
+    /// Registers a batch and answers with one verdict for each message, in order.
+    pub async fn register_messages(self, app: &App) -> Result<Response, ApiError> {
+        let caller = self.registering_caller(app)?;
+        let mut drafts = Vec::new();
+        let looked = {
+            let batch: MessageBatchBody<'_> = parse(&self.text)?;
+            let messages = wire::parse_messages(&batch).map_err(|rejection| {
+                rejection.map_or(ApiError::TooManyEvents, ApiError::Rejected)
+            })?;
+            let mut looked = Vec::with_capacity(messages.len());
+            for raw in messages {
+                looked.push(match wire::body::<MessageBody<'_>>(raw.get()) {
+                    Ok(body) => self.look(app, &caller, &body, &mut drafts),
+                    Err(_) => {
+                        let message = "Send each message as a JSON object";
+                        let rejection = Rejection::whole(codes::INVALID_BODY, message);
+                        Err(self.refuse(app, &caller, None, rejection, Vec::new()))
+                    }
+                });
+            }
+            looked
+        };
+        let results = self.register(app, &caller, drafts, looked).await?;
+        let success = true;
+        let mut response = Json(MessageBatchAnswer { success, results }).into_response();
+        write_rate(&caller, response.headers_mut());
+        Ok(response)
+    }
+
+    fn look(
+        &self,
+        app: &App,
+        caller: &Caller,
+        body: &MessageBody<'_>,
+        drafts: &mut Vec<Draft>,
+    ) -> Looked {
+        let parsed = wire::parse_message(body, self.received_at);
+        let message_id = parsed.message_id.as_ref().map(|id| id.as_str().to_owned());
+        match Draft::of(parsed) {
+            Ok(draft) => {
+                drafts.push(draft);
+                Ok(drafts.len() - 1)
+            }
+            Err(rejection) => Err(self.refuse(app, caller, message_id, rejection, Vec::new())),
+        }
+    }
+
+    async fn register(
+        &self,
+        app: &App,
+        caller: &Caller,
+        drafts: Vec<Draft>,
+        looked: Vec<Looked>,
+    ) -> Result<Vec<MessageResult>, ApiError> {
+        let registrar = Arc::new(Registrar {
+            log: Arc::clone(&app.log),
+            meta: Arc::clone(&app.meta),
+            public_url: app.public_url.to_string(),
+            workspace: caller.key.workspace,
+            key_id: Some(caller.key.id.clone()),
+            received_at: self.received_at,
+        });
+        let ids: Vec<String> = drafts
+            .iter()
+            .map(|draft| draft.message_id.clone())
+            .collect();
+        let outcomes = register(registrar, drafts).await?;
+        let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();
+        let result = |looked: Looked| match looked {
+            Err(rejected) => Ok(MessageResult::Rejected(*rejected)),
+            Ok(at) => match outcomes.get_mut(at).and_then(Option::take) {
+                Some(Outcome::Registered { answer, is_new }) => {
+                    app.metrics.count_verdict(if is_new {
+                        Verdict::Tracked
+                    } else {
+                        Verdict::Duplicate
+                    });
+                    Ok(MessageResult::Registered(answer))
+                }
+                Some(Outcome::Conflict { rejection, fields }) => {
+                    let message_id = ids.get(at).cloned();
+                    let refused = self.refuse(app, caller, message_id, rejection, fields);
+                    Ok(MessageResult::Rejected(*refused))
+                }
+                None => Err(ApiError::Internal),
+            },
+        };
+        looked.into_iter().map(result).collect()
+    }
+
+    /// Keeps a receipt of the refusal, without the message's parts.
+    fn refuse(
+        &self,
+        app: &App,
+        caller: &Caller,
+        message_id: Option<String>,
+        rejection: Rejection,
+        fields: Vec<&'static str>,
+    ) -> Box<RejectedMessage> {
+        let id = super::new_id().to_string();
+        let sketch = Sketch {
+            name: Some(shared::event_name::names::EMAIL_SENT.to_owned()),
+            ignored: Vec::new(),
+            body: "",
+        };
+        self.keep_rejected(app, caller, &id, sketch, &rejection);
+        Box::new(RejectedMessage {
+            message_id,
+            id,
+            code: rejection.code,
+            message: rejection.message,
+            field: rejection.field,
+            fields,
+        })
+    }
+}

@@ -1,0 +1,483 @@
+//! Registering what is sent: a message gets a place in the log and comes back instrumented, with a
+//! pixel, tracked links and an unsubscribe link. The same messageId again gives the same answer: what
+//! its tokens need (the time of sending, the key) stands in its record. Not the routes, nor how a
+//! part is rewritten (`instrument`).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use shared::ids::EventId;
+use shared::rejection::Rejection;
+use shared::time::Timestamp;
+use shared::wire::{Outgoing, ParsedMessage, UtmParameters};
+use utoipa::ToSchema;
+
+use crate::ingest::{hash_to_id, new_id};
+use crate::instrument::{Plan, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text};
+use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
+use crate::log::record::{
+    Address, Entry, Fact, MessageType, Personal, Record, Seq, Source, WorkspaceId,
+};
+use crate::log::{Appended, Log, LogError, Submission};
+use crate::meta::Meta;
+use crate::token::{MAX_TOKEN_CHARS, Sent, Token};
+
+/// The code of a message that is on record with other content.
+const MESSAGE_CONFLICT: &str = "message_conflict";
+
+/// A message that is on record, ready to be sent.
+#[derive(Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageAnswer {
+    /// Always true.
+    pub success: bool,
+    /// As sent, or as made.
+    #[schema(example = "spring-42")]
+    pub message_id: String,
+    /// The identity of the event `email_sent`.
+    pub id: String,
+    /// Its place in the log, opaque; reads take it as `minSeq`.
+    pub seq: String,
+    /// The HTML part, to be sent as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub html: Option<String>,
+    /// The text part, to be sent as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub text: Option<String>,
+    /// The links that are tracked, in the order of the text.
+    #[schema(value_type = Vec<Link>)]
+    pub links: Vec<TrackedLink>,
+    /// The links that stayed as they were, each with its reason.
+    #[schema(value_type = Vec<Skipped>)]
+    pub skipped: Vec<SkippedLink>,
+    /// Where a person unsubscribes: a page with a button.
+    #[schema(example = "https://track.example/mail/unsubscribe/AQM…")]
+    pub unsubscribe_url: String,
+    /// Headers to send the message with (RFC 2369, RFC 8058).
+    pub headers: MessageHeaders,
+}
+
+/// Headers to send a message with.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct MessageHeaders {
+    #[serde(rename = "List-Unsubscribe")]
+    #[schema(example = "<https://track.example/mail/unsubscribe/AQM…>")]
+    pub list_unsubscribe: String,
+    #[serde(rename = "List-Unsubscribe-Post")]
+    #[schema(example = "List-Unsubscribe=One-Click")]
+    pub list_unsubscribe_post: String,
+}
+
+/// A tracked link, as the document describes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields stand for the document alone")]
+struct Link {
+    /// Its number within the message, from 0; clicks name it.
+    index: u32,
+    /// Where it leads.
+    url: String,
+}
+
+/// A link that stayed as it was, as the document describes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields stand for the document alone")]
+struct Skipped {
+    url: String,
+    /// `other_scheme`, `fragment`, `relative`, `unsubscribe`, `own`, `instrumented`, `notrack`,
+    /// `in_head`, `ambiguous`, `invalid` or `too_long`.
+    reason: String,
+}
+
+/// Hides the parts and to whom they go.
+impl std::fmt::Debug for MessageAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessageAnswer")
+            .field("message_id", &self.message_id)
+            .field("seq", &self.seq)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message to be registered.
+pub struct Draft {
+    pub message_id: String,
+    pub outgoing: Outgoing,
+    /// Fields that were sent and not known.
+    pub ignored_fields: Vec<String>,
+}
+
+impl Draft {
+    /// The draft of what was parsed, with a messageId of its own where none came.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn of(parsed: ParsedMessage) -> Result<Self, Rejection> {
+        let message_id = parsed.message_id.map_or_else(
+            || format!("msg_{}", new_id().to_string().replace('-', "")),
+            |id| id.as_str().to_owned(),
+        );
+        Ok(Self {
+            message_id,
+            outgoing: parsed.outcome?,
+            ignored_fields: parsed.unknown_fields,
+        })
+    }
+
+    /// The identity of the send's event: one for each messageId of a workspace.
+    pub fn event_id(&self) -> EventId {
+        hash_to_id(&[b"send", self.message_id.as_bytes()])
+    }
+}
+
+/// What became of a draft.
+pub enum Outcome {
+    /// On disk by this call, or on disk before with the same content.
+    Registered {
+        answer: Box<MessageAnswer>,
+        is_new: bool,
+    },
+    /// On record with other content.
+    Conflict {
+        rejection: Rejection,
+        fields: Vec<&'static str>,
+    },
+}
+
+/// Registers messages of one caller.
+pub struct Registrar {
+    pub log: Arc<dyn Log>,
+    pub meta: Arc<Meta>,
+    /// Where mail clients reach the server, without a slash at the end.
+    pub public_url: String,
+    pub workspace: WorkspaceId,
+    pub key_id: Option<String>,
+    pub received_at: Timestamp,
+}
+
+/// What a send's tokens are made with.
+struct Making {
+    sent_at: Timestamp,
+    token_key: u32,
+}
+
+enum Step {
+    Done(Outcome),
+    New(Box<Submission>, Box<MessageAnswer>),
+}
+
+/// Registers drafts; one outcome for each, in order. All that are new are on disk when it returns, or
+/// none is.
+///
+/// # Errors
+/// [`LogError`]: then nothing was registered that was not before.
+pub async fn register(
+    registrar: Arc<Registrar>,
+    drafts: Vec<Draft>,
+) -> Result<Vec<Outcome>, LogError> {
+    let drafts = Arc::new(drafts);
+    let all = (0..drafts.len()).collect();
+    let mut submissions = Vec::new();
+    let mut waiting = Vec::new();
+    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+    for (at, step) in steps(&registrar, &drafts, all)
+        .await?
+        .into_iter()
+        .enumerate()
+    {
+        outcomes.push(match step {
+            Step::Done(outcome) => Some(outcome),
+            Step::New(submission, answer) => {
+                submissions.push(*submission);
+                waiting.push((at, answer));
+                None
+            }
+        });
+    }
+    let appended = registrar.log.append(submissions).await?;
+    let mut overtaken = Vec::new();
+    for ((at, mut answer), appended) in waiting.into_iter().zip(appended) {
+        if let Appended::Tracked { seq } = appended {
+            answer.seq = seq.to_string();
+            let is_new = true;
+            outcomes[at] = Some(Outcome::Registered { answer, is_new });
+        } else {
+            // Another call, or an earlier draft of this one, was faster.
+            overtaken.push(at);
+        }
+    }
+    let again = steps(&registrar, &drafts, overtaken.clone()).await?;
+    for (at, step) in overtaken.into_iter().zip(again) {
+        if let Step::Done(outcome) = step {
+            outcomes[at] = Some(outcome);
+        }
+    }
+    let outcomes: Option<Vec<_>> = outcomes.into_iter().collect();
+    // A duplicate is found unless its segment was set aside in this very moment.
+    outcomes.ok_or(LogError::Unavailable)
+}
+
+/// Looks the drafts at these places up and instruments them, where both may take their time.
+async fn steps(
+    registrar: &Arc<Registrar>,
+    drafts: &Arc<Vec<Draft>>,
+    places: Vec<usize>,
+) -> Result<Vec<Step>, LogError> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (registrar, drafts) = (Arc::clone(registrar), Arc::clone(drafts));
+    let work = move || {
+        let step = |at: usize| registrar.step(&drafts[at]);
+        places.into_iter().map(step).collect()
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(LogError::Storage(format!("registering messages: {error}"))))
+}
+
+impl Registrar {
+    fn step(&self, draft: &Draft) -> Result<Step, LogError> {
+        let key = self
+            .meta
+            .key_of(self.workspace)
+            .ok_or(LogError::Unavailable)?;
+        let Some(record) = self.log.find(self.workspace, draft.event_id())? else {
+            let making = Making {
+                sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
+                token_key: self.meta.token_keys().current().id,
+            };
+            let answer = self.instrument(draft, &key, &making, Seq::START);
+            let submission = Submission::from(self.entry(draft, &making));
+            return Ok(Step::New(Box::new(submission), Box::new(answer)));
+        };
+        let fields = differing_fields(&record, draft);
+        if !fields.is_empty() {
+            let message = format!(
+                "this messageId is on record with a different {}: a message is registered once, another one needs \
+                 another messageId",
+                fields.join(", ")
+            );
+            let rejection = Rejection {
+                code: MESSAGE_CONFLICT,
+                message,
+                field: fields.first().map(|field| (*field).to_owned()),
+            };
+            return Ok(Step::Done(Outcome::Conflict { rejection, fields }));
+        }
+        let token_key = match record.entry.fact {
+            Fact::Send { token_key, .. } => token_key,
+            _ => self.meta.token_keys().current().id,
+        };
+        let sent_at = record.entry.time;
+        let making = Making { sent_at, token_key };
+        let answer = self.instrument(draft, &key, &making, record.seq);
+        let (answer, is_new) = (Box::new(answer), false);
+        Ok(Step::Done(Outcome::Registered { answer, is_new }))
+    }
+
+    fn instrument(
+        &self,
+        draft: &Draft,
+        key: &WorkspaceKey,
+        making: &Making,
+        seq: Seq,
+    ) -> MessageAnswer {
+        let outgoing = &draft.outgoing;
+        let sent = Sent {
+            workspace: self.workspace,
+            message_id: draft.message_id.clone(),
+            contact: key.contact(outgoing.email.normalised()),
+            campaign_id: campaign_id(outgoing),
+            message_type: message_type(outgoing),
+            sent_at: making.sent_at,
+        };
+        let keys = self.meta.token_keys();
+        let seal = |token: Token| keys.seal(Some(making.token_key), &token);
+        let mail = format!("{}/mail", self.public_url);
+        let pixel_url = format!("{mail}/track/open/{}", seal(Token::Open(sent.clone())));
+        let unsubscribe_url = format!(
+            "{mail}/unsubscribe/{}",
+            seal(Token::Unsubscribe(sent.clone()))
+        );
+        let own_prefix = format!("{mail}/");
+        let utm = outgoing.utm.as_ref().map(utm);
+        let mut link = |link: u32, target: &str| {
+            let token = seal(Token::Click {
+                sent: sent.clone(),
+                link,
+                target: target.to_owned(),
+            });
+            (token.len() <= MAX_TOKEN_CHARS).then(|| format!("{mail}/track/click/{token}"))
+        };
+        let mut plan = Plan {
+            pixel_url: outgoing.track_opens.then_some(&pixel_url),
+            unsubscribe_url: &unsubscribe_url,
+            own_prefix: &own_prefix,
+            utm: utm.as_ref(),
+            track_clicks: outgoing.track_clicks,
+            next_index: 0,
+            link: &mut link,
+        };
+        let html = outgoing
+            .html
+            .as_ref()
+            .map(|html| instrument_html(html, &mut plan));
+        let text = outgoing
+            .text
+            .as_ref()
+            .map(|text| instrument_text(text, &mut plan));
+        let (mut links, mut skipped) = (Vec::new(), Vec::new());
+        let mut body = |part: Option<crate::instrument::Instrumented>| {
+            let part = part?;
+            links.extend(part.links);
+            skipped.extend(part.skipped);
+            Some(part.body)
+        };
+        let (html, text) = (body(html), body(text));
+        MessageAnswer {
+            success: true,
+            message_id: draft.message_id.clone(),
+            id: draft.event_id().to_string(),
+            seq: seq.to_string(),
+            html,
+            text,
+            links,
+            skipped,
+            headers: MessageHeaders {
+                list_unsubscribe: format!("<{unsubscribe_url}>"),
+                list_unsubscribe_post: "List-Unsubscribe=One-Click".to_owned(),
+            },
+            unsubscribe_url,
+        }
+    }
+
+    fn entry(&self, draft: &Draft, making: &Making) -> Entry {
+        let outgoing = &draft.outgoing;
+        let email = &outgoing.email;
+        Entry {
+            workspace: self.workspace,
+            id: draft.event_id(),
+            time: making.sent_at,
+            time_sent: outgoing.sent_at.is_some(),
+            received_at: self.received_at,
+            source: Source::Server,
+            key_id: self.key_id.clone(),
+            verified: true,
+            address: Some(Address {
+                original: (email.original() != email.normalised())
+                    .then(|| Personal(email.original().to_owned())),
+                normalised: Personal(email.normalised().to_owned()),
+            }),
+            anonymous_id: None,
+            message_id: Some(draft.message_id.clone()),
+            fact: Fact::Send {
+                campaign_id: campaign_id(outgoing),
+                message_type: message_type(outgoing),
+                subject: outgoing.subject.clone().map(Personal),
+                content: content(outgoing),
+                token_key: making.token_key,
+            },
+            money: None,
+            rounded: false,
+            context: None,
+            client: None,
+            class: None,
+            ignored_fields: draft.ignored_fields.clone(),
+            redacted: false,
+        }
+    }
+}
+
+/// The names of the fields in which a draft differs from what is on record.
+fn differing_fields(record: &Record, draft: &Draft) -> Vec<&'static str> {
+    let (entry, outgoing) = (&record.entry, &draft.outgoing);
+    let Fact::Send {
+        campaign_id: known_campaign,
+        message_type: known_type,
+        subject,
+        content: known_content,
+        ..
+    } = &entry.fact
+    else {
+        return vec!["messageId"];
+    };
+    let normalised = outgoing.email.normalised();
+    // Of an erased send nobody knows any more to whom it went.
+    let address = entry.address.as_ref();
+    let address_differs = address.is_some_and(|address| address.normalised.0 != normalised);
+    let subject = subject.as_ref().map(|subject| subject.0.as_str());
+    let times_differ = match outgoing.sent_at {
+        Some(sent_at) => entry.time_sent && entry.time != sent_at,
+        None => false,
+    };
+    [
+        ("email", address_differs),
+        ("campaignId", *known_campaign != campaign_id(outgoing)),
+        ("type", *known_type != message_type(outgoing)),
+        (
+            "subject",
+            !entry.redacted && subject != outgoing.subject.as_deref(),
+        ),
+        ("sentAt", times_differ),
+        ("content", *known_content != content(outgoing)),
+    ]
+    .into_iter()
+    .filter_map(|(field, differs)| differs.then_some(field))
+    .collect()
+}
+
+/// A digest of what is instrumented, and how.
+fn content(outgoing: &Outgoing) -> [u8; 32] {
+    let utm = outgoing.utm.clone().unwrap_or_default();
+    let texts = [
+        outgoing.html.as_ref(),
+        outgoing.text.as_ref(),
+        utm.source.as_ref(),
+        utm.medium.as_ref(),
+        utm.campaign.as_ref(),
+        utm.term.as_ref(),
+        utm.content.as_ref(),
+    ];
+    let mut digest = Sha256::new();
+    digest.update([outgoing.track_opens.into(), outgoing.track_clicks.into()]);
+    for text in texts {
+        // An absent text is none of any length.
+        let length = text.map_or(u64::MAX, |text| text.len() as u64);
+        digest.update(length.to_le_bytes());
+        digest.update(text.map_or("", String::as_str));
+    }
+    digest.finalize().into()
+}
+
+fn campaign_id(outgoing: &Outgoing) -> Option<String> {
+    let campaign_id = outgoing.campaign_id.as_ref();
+    campaign_id.map(|id| id.as_str().to_owned())
+}
+
+fn message_type(outgoing: &Outgoing) -> MessageType {
+    if outgoing.is_transactional {
+        MessageType::Transactional
+    } else {
+        MessageType::Campaign
+    }
+}
+
+fn utm(parameters: &UtmParameters) -> Utm {
+    let UtmParameters {
+        source,
+        medium,
+        campaign,
+        term,
+        content,
+    } = parameters.clone();
+    Utm {
+        source,
+        medium,
+        campaign,
+        term,
+        content,
+    }
+}

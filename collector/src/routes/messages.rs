@@ -1,0 +1,65 @@
+//! `POST /v1/messages`: registers what is sent, and gives it back instrumented.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::Request;
+use shared::limits::MAX_MESSAGES_BYTES;
+use shared::wire::{ErrorBody, MessageBatchBody, MessageBody};
+
+use crate::app::App;
+use crate::body::Media;
+use crate::error::ApiError;
+use crate::ingest::Incoming;
+use crate::ingest::messages::MessageBatchAnswer;
+use crate::messages::MessageAnswer;
+
+/// Register a message
+///
+/// Records that the message is sent to its contact, and gives its parts back to be sent as they are:
+/// a pixel at the end, links that lead through the tracker, an unsubscribe link. Everything else stays
+/// as it was, byte for byte. Links with `data-misar-notrack`, unsubscribe links and whatever is no
+/// absolute web address are left alone and listed in `skipped`. The same `messageId` with the same
+/// content gives the same answer; with other content 409. At most 32 MB.
+#[utoipa::path(
+    post, path = "/v1/messages", tag = "mail",
+    request_body(content = MessageBody<'static>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "On disk, and ready to be sent", body = MessageAnswer),
+        (status = 409, description = "This messageId is on record with other content", body = ErrorBody),
+        (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
+        (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = [])),
+)]
+pub async fn register_message(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let incoming = Incoming::read(&app, request, Media::Json, MAX_MESSAGES_BYTES).await?;
+    incoming.register_message(&app).await
+}
+
+/// Register up to 1,000 messages at once
+///
+/// 200 for any well-formed batch, with one verdict for each message, in order: `registered` or
+/// `rejected` with a code. At most 32 MB after decompression.
+#[utoipa::path(
+    post, path = "/v1/messages/batch", tag = "mail",
+    request_body(content = MessageBatchBody<'static>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "One verdict for each message", body = MessageBatchAnswer),
+        (status = "4XX", description = "The batch as a whole was refused", body = ErrorBody),
+        (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = [])),
+)]
+pub async fn register_messages(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let incoming = Incoming::read(&app, request, Media::Json, MAX_MESSAGES_BYTES).await?;
+    incoming.register_messages(&app).await
+}
