@@ -62,6 +62,11 @@ bench-pixel:
     @echo "==> pixels with good and with bad tokens"
     @cargo bench -p collector --locked --bench pixel
 
+# how well people are told from machines, on labelled cases and lists of agents; fails below the bars
+classify-report:
+    @echo "==> people and machines"
+    @cargo run --quiet -p collector --locked --example classify_report
+
 # format the code
 fmt:
     @cargo fmt --all

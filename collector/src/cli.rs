@@ -5,6 +5,7 @@
 //! progress and errors go to standard error. The exit code is 0 when all is well, 1 when something
 //! is not, 2 when the command or a setting makes no sense.
 
+mod classify;
 mod environment;
 mod keys;
 mod link;
@@ -78,6 +79,7 @@ enum Command {
     Log(log::Log),
     Rebuild(rebuild::Rebuild),
     Link(link::Link),
+    Classify(classify::Classify),
 }
 
 /// Why a command did not end well.
@@ -142,6 +144,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Tokens(command) => tokens::run(command, &folder, &mut output),
         Command::Log(command) => log::run(command, &folder, &mut output),
         Command::Link(command) => link::run(&command, &folder, &mut output),
+        Command::Classify(command) => classify::run(&command, &folder, &mut output),
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),
     }
 }

@@ -1,0 +1,193 @@
+//! `misar classify`: says of requests who made them, one JSON object a line in, one out.
+
+use std::io::{self, BufRead, Read};
+use std::net::IpAddr;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::output::{Output, tell};
+use super::{Failure, Folder};
+use crate::classify::relay::RelayRanges;
+use crate::classify::{Evidence, Kind, Method, Verdict, classify, is_prefetch_header};
+use crate::query::class_name;
+
+/// A longer line is refused, and read past.
+const MAX_LINE_BYTES: usize = 64 * 1024;
+
+/// Says of opens or clicks whether a person made them: human, `proxy_human`, machine or bot
+///
+/// Reads one JSON object a line from standard input: ua, ip, `seconds_after_send`, method, headers (an
+/// object), type (transactional or campaign); all but ua may be left out, and other fields do not
+/// count. Prints one object with class and reason a line, in order. A wrong line is answered with an
+/// object that holds error, and the exit code is 1 at the end.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  echo '{\"ua\":\"Mozilla/5.0\",\"seconds_after_send\":4}' | misar classify --kind open")]
+pub(super) struct Classify {
+    /// What the requests were for
+    #[arg(long, value_name = "KIND")]
+    kind: MailKind,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum MailKind {
+    /// The pixel of a mail
+    Open,
+    /// A link of a mail
+    Click,
+}
+
+/// One line.
+#[derive(Deserialize)]
+struct Row {
+    ua: Option<String>,
+    ip: Option<IpAddr>,
+    seconds_after_send: Option<f64>,
+    method: Option<String>,
+    headers: Option<Map<String, Value>>,
+    #[serde(rename = "type")]
+    message_type: Option<MessageType>,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum MessageType {
+    Transactional,
+    Campaign,
+}
+
+pub(super) fn run(command: &Classify, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+    // Read without the lock: it is only ever replaced whole.
+    let relay = RelayRanges::read(&folder.0).unwrap_or_else(|error| {
+        tell(&format!("warning: {error}"));
+        None
+    });
+    let kind = match command.kind {
+        MailKind::Open => Kind::Open,
+        MailKind::Click => Kind::Click,
+    };
+    let mut input = io::stdin().lock();
+    let mut went_well = true;
+    for number in 1_u64.. {
+        let line = match next_line(&mut input) {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(error) => {
+                return Err(Failure::Failed(format!(
+                    "line {number} cannot be read: {error}"
+                )));
+            }
+        };
+        let judged = line.and_then(|line| judge(&line, kind, relay.as_ref()));
+        let answer = match judged {
+            Ok(verdict) => json!({"class": class_name(verdict.class), "reason": verdict.reason}),
+            Err(wrong) => {
+                went_well = false;
+                tell(&format!("line {number}: {wrong}"));
+                json!({"error": format!("line {number}: {wrong}")})
+            }
+        };
+        output.json(&answer)?;
+    }
+    if went_well {
+        Ok(())
+    } else {
+        Err(Failure::Told)
+    }
+}
+
+/// The next line without its end; `None` at the end of the input. The inner error is a sentence about
+/// the line.
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, String>>> {
+    let mut line = Vec::new();
+    let limit = MAX_LINE_BYTES as u64 + 1;
+    if input.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() > MAX_LINE_BYTES {
+        input.skip_until(b'\n')?;
+        return Ok(Some(Err(format!(
+            "it is longer than {MAX_LINE_BYTES} bytes"
+        ))));
+    }
+    Ok(Some(Ok(line)))
+}
+
+fn judge(line: &[u8], kind: Kind, relay: Option<&RelayRanges>) -> Result<Verdict, String> {
+    let row: Row = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let is_prefetch = row.headers.iter().flatten().any(|(name, value)| {
+        value
+            .as_str()
+            .is_some_and(|value| is_prefetch_header(name, value))
+    });
+    Ok(classify(&Evidence {
+        address: row.ip,
+        method: row.method.as_deref().map_or(Method::Get, Method::named),
+        is_prefetch,
+        after_send_ms: row.seconds_after_send.map(milliseconds),
+        is_transactional: row.message_type == Some(MessageType::Transactional),
+        on_relay_list: row
+            .ip
+            .zip(relay)
+            .is_some_and(|(address, relay)| relay.contains(address)),
+        ..Evidence::of_agent(kind, row.ua.as_deref())
+    }))
+}
+
+/// Rounded down, so that a little less than a window stays less, and a little below 0 negative.
+fn milliseconds(seconds: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the cast saturates, and nobody asks about the year 292,000,000"
+    )]
+    let whole = (seconds * 1_000.0).floor() as i64;
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_and_the_next_one_is_read_all_the_same() {
+        let mut text = vec![b'x'; MAX_LINE_BYTES];
+        text.push(b'\n');
+        text.extend(vec![b'y'; MAX_LINE_BYTES + 1]);
+        text.extend(b"\nz");
+        let mut input = text.as_slice();
+        let mut next = || next_line(&mut input).unwrap();
+        assert_eq!(next().unwrap().unwrap().len(), MAX_LINE_BYTES);
+        assert!(next().unwrap().is_err());
+        assert_eq!(next().unwrap().unwrap(), b"z");
+        assert!(next().is_none());
+    }
+
+    #[test]
+    fn parts_of_seconds_round_down() {
+        assert_eq!(milliseconds(59.999_9), 59_999);
+        assert_eq!(milliseconds(60.0), 60_000);
+        assert_eq!(milliseconds(-0.000_1), -1);
+    }
+
+    #[test]
+    fn fields_may_be_absent_null_or_unknown() {
+        let line = br#"{"ua":null,"ip":null,"seconds_after_send":null,"headers":null,"type":null,"expected":"bot"}"#;
+        assert_eq!(judge(line, Kind::Open, None).unwrap().reason, "empty_agent");
+        assert_eq!(
+            judge(b"{}", Kind::Open, None).unwrap().reason,
+            "empty_agent"
+        );
+        let line = br#"{"ua":"Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/130.0","headers":{"SEC-purpose":"Prefetch"}}"#;
+        assert_eq!(
+            judge(line, Kind::Open, None).unwrap().reason,
+            "prefetch_header"
+        );
+        assert!(judge(br#"{"ip":"1.2.3"}"#, Kind::Open, None).is_err());
+        assert!(judge(b"", Kind::Open, None).is_err());
+    }
+}
