@@ -7,6 +7,7 @@
 //!
 //! - `agent`: what an agent says
 //! - `networks`: whose an address is
+//! - [`of_page`]: the class of an event that a page sent
 //! - `ranges`: sorted ranges of addresses
 //! - [`relay`]: Apple's relay addresses, a list that is fetched and not shipped
 //! - `tables`: the data files in `collector/data`, which name their sources
@@ -16,6 +17,7 @@
 
 mod agent;
 mod networks;
+mod page;
 mod ranges;
 pub mod relay;
 mod tables;
@@ -27,6 +29,7 @@ use std::net::IpAddr;
 use crate::log::record::Class;
 use agent::Agent;
 use networks::Network;
+pub use page::of_page;
 
 /// An open by an ordinary browser less than so many milliseconds after sending is a machine's.
 /// Source: warmbly, `open_class_test.go`, 60 s, half-open.

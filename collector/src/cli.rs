@@ -7,6 +7,7 @@
 
 mod classify;
 mod environment;
+mod instrument;
 mod keys;
 mod link;
 mod log;
@@ -77,6 +78,7 @@ enum Command {
     /// Checks the log of events, and takes a damaged part out of it
     #[command(subcommand)]
     Log(log::Log),
+    Instrument(instrument::Instrument),
     Rebuild(rebuild::Rebuild),
     Link(link::Link),
     Classify(classify::Classify),
@@ -143,6 +145,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Workspaces(command) => workspaces::run(command, &folder, &mut output),
         Command::Tokens(command) => tokens::run(command, &folder, &mut output),
         Command::Log(command) => log::run(command, &folder, &mut output),
+        Command::Instrument(command) => instrument::run(&command, &folder, &mut output),
         Command::Link(command) => link::run(&command, &folder, &mut output),
         Command::Classify(command) => classify::run(&command, &folder, &mut output),
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),

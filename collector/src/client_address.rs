@@ -50,7 +50,8 @@ pub fn client_of(parts: &Parts, trusted: &[IpNet]) -> (IpAddr, Client) {
         .map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip());
     let address = client_address(peer, &parts.headers, trusted);
     let header = |name: &str| {
-        let value = parts.headers.get(name)?.to_str().ok()?;
+        // Names of devices are not always ASCII.
+        let value = String::from_utf8_lossy(parts.headers.get(name)?.as_bytes());
         let end = value.floor_char_boundary(MAX_HEADER_BYTES);
         Some(Personal(value[..end].to_owned()))
     };

@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::api_key::{KeyKind, Scope};
+use shared::rejection::Rejection;
+use shared::time::Timestamp;
+use shared::wire::{self, MessageBody};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::cli::PublicUrl;
@@ -29,7 +32,9 @@ use crate::clock::Clock;
 use crate::embed::embed;
 use crate::folder::{DataFolder, FolderError};
 use crate::log::LogError;
+use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
+use crate::messages::{Draft, MessageAnswer, Outcome};
 use crate::meta::{Key, Meta, NewKey, OriginPattern, Workspace};
 use crate::token::{TokenKey, TokenKeys};
 
@@ -37,8 +42,8 @@ pub use offline::Offline;
 pub use socket::ControlSocket;
 use socket::Stream;
 
-/// A request that is longer is refused.
-const MAX_REQUEST_BYTES: u64 = 64 * 1024;
+/// A request that is longer is refused: a message of 32 MB, whose quotes are escaped twice, fits.
+pub(crate) const MAX_REQUEST_BYTES: u64 = 96 * 1024 * 1024;
 /// Commands at once; more are refused. Each has a thread.
 const MAX_CONNECTIONS: usize = 16;
 /// A request has so long to arrive whole, and each answer to be taken.
@@ -74,6 +79,8 @@ pub enum Command {
     TokensList,
     /// Answered with a [`Report`].
     LogVerify,
+    /// Answered with a [`MessageAnswer`](crate::messages::MessageAnswer).
+    Instrument(InstrumentMessage),
     /// Answered with a [`RebuildReport`].
     Rebuild,
     /// Answered with a [`Link`]; only a running server has one.
@@ -91,6 +98,7 @@ impl Command {
             | Self::WorkspacesCreate { .. }
             | Self::WorkspacesList
             | Self::TokensList
+            | Self::Instrument(_)
             | Self::Ping => true,
             Self::KeysRevoke { .. }
             | Self::TokensRotate
@@ -122,6 +130,26 @@ pub struct KeysCreate {
     pub allow_purchases: bool,
     pub rate: Option<NonZeroU32>,
     pub label: Option<String>,
+}
+
+/// A message to be registered and instrumented.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstrumentMessage {
+    pub workspace: String,
+    /// The body of `POST /v1/messages`.
+    pub message: String,
+    /// Where mail clients reach the server; a running one knows it.
+    pub public_url: Option<String>,
+}
+
+/// Hides to whom it goes and what it says.
+impl std::fmt::Debug for InstrumentMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InstrumentMessage")
+            .field("workspace", &self.workspace)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A key at its making: the only place where a secret one stands in plain.
@@ -221,6 +249,15 @@ pub trait Target: Send + Sync {
     /// Makes a one-time link to the live page; the error is a sentence.
     fn link(&self) -> Result<String, String>;
 
+    /// Registers a message; the error is a sentence.
+    fn register(
+        &self,
+        workspace: WorkspaceId,
+        public_url: String,
+        received_at: Timestamp,
+        draft: Draft,
+    ) -> Result<Outcome, String>;
+
     /// Builds the views anew; `progress` is told the events done and in all. The error is a
     /// sentence for whoever runs the command.
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String>;
@@ -285,6 +322,7 @@ pub fn execute(
             let report = target.verify(&mut |done| progress(Progress { done, total: 0 }));
             answer(report.map_err(sentence)?)
         }
+        Command::Instrument(asked) => answer(instrument(target, &asked)?),
         Command::Rebuild => {
             answer(target.rebuild(&mut |done, total| progress(Progress { done, total }))?)
         }
@@ -331,6 +369,31 @@ pub fn call(
             ));
         }
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// Does what `POST /v1/messages` does.
+fn instrument(target: &dyn Target, asked: &InstrumentMessage) -> Result<MessageAnswer, String> {
+    let workspace = workspace(target.meta(), &asked.workspace)?;
+    let public_url = match (&asked.public_url, target.public_url()) {
+        (Some(asked), _) => PublicUrl::parse(asked)?.to_string(),
+        (None, Some(known)) => known.to_string(),
+        (None, None) => {
+            return Err("no server is running on this folder: give --public-url, where mail clients will reach it \
+                        (such as https://track.example)"
+                .to_owned());
+        }
+    };
+    let now = target.meta().now();
+    let body: MessageBody<'_> = wire::body(&asked.message).map_err(sentence)?;
+    let refused = |rejection: Rejection| match rejection.field {
+        Some(field) => format!("{field}: {}", rejection.message),
+        None => rejection.message,
+    };
+    let draft = Draft::of(wire::parse_message(&body, now)).map_err(refused)?;
+    match target.register(workspace.id, public_url, now, draft)? {
+        Outcome::Registered { answer, .. } => Ok(*answer),
+        Outcome::Conflict { rejection, .. } => Err(refused(rejection)),
     }
 }
 
@@ -451,7 +514,7 @@ fn take(stream: &Stream, target: &dyn Target, heavy: &Mutex<()>) -> std::io::Res
 fn read_request(mut stream: &Stream) -> std::io::Result<Option<Vec<u8>>> {
     let deadline = Instant::now() + SOCKET_TIMEOUT;
     let mut line = Vec::new();
-    let mut part = [0; 4096];
+    let mut part = [0; 65_536];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -464,8 +527,9 @@ fn read_request(mut stream: &Stream) -> std::io::Result<Option<Vec<u8>>> {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        let end = part[..count].iter().position(|byte| *byte == b'\n');
+        let end = end.map(|end| line.len() + end);
         line.extend_from_slice(&part[..count]);
-        let end = line.iter().position(|byte| *byte == b'\n');
         if end.unwrap_or(line.len()) as u64 > MAX_REQUEST_BYTES {
             return Ok(None);
         }

@@ -23,6 +23,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::body::{self, Media};
+use crate::classify::of_page;
 use crate::client_address::client_of;
 use crate::error::ApiError;
 use crate::log::decide::RefundAsk;
@@ -348,7 +349,7 @@ impl Incoming {
                 .then(|| Personal(email.original().to_owned())),
             normalised: Personal(email.normalised().to_owned()),
         });
-        let entry = Entry {
+        let mut entry = Entry {
             workspace: caller.key.workspace,
             id,
             time: event.time,
@@ -377,6 +378,7 @@ impl Incoming {
             ignored_fields: event.unknown_fields,
             redacted: false,
         };
+        entry.class = of_page(&entry).map(|judged| (judged.class, judged.reason.to_owned()));
         Submission {
             entry,
             asked,

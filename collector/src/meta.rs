@@ -174,6 +174,11 @@ impl Meta {
         })
     }
 
+    /// Now, by the clock that everything here goes by.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// The workspace of this name.
     pub fn workspace(&self, name: &str) -> Option<Arc<Workspace>> {
         self.known()

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use shared::money::Money;
 use shared::time::Timestamp;
 
+use crate::classify::{LINK_BURST, of_page};
 use crate::log::record::{
     Class, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
 };
@@ -31,9 +32,6 @@ const PORTION: usize = 256;
 const NEIGHBOURS: u64 = 32;
 /// The longest stretch of the log that is read in one go, so that memory stays bounded.
 const STRETCH: u64 = 256;
-
-/// Why a click counts as a bot's although it looked like a person's: others followed it.
-const LINK_BURST: &str = "link_burst";
 
 /// Seqs are counted in portions of so many.
 const COUNTED: usize = 4_096;
@@ -278,11 +276,11 @@ impl EventView {
     /// Shows a record. Of a redacted one nothing personal is left to show.
     pub fn of(record: &Record, beside: Beside) -> Self {
         let Record { seq, entry } = record;
-        let judged = if beside.is_relabelled {
-            Some((Class::Bot, LINK_BURST))
-        } else {
-            let class = entry.class.as_ref();
-            class.map(|(class, reason)| (*class, reason.as_str()))
+        let judged = match &entry.class {
+            _ if beside.is_relabelled => Some((Class::Bot, LINK_BURST)),
+            Some((class, reason)) => Some((*class, reason.as_str())),
+            // From before there were classes.
+            None => of_page(entry).map(|judged| (judged.class, judged.reason)),
         };
         let text = |text: &Option<Personal>| text.as_ref().map(|text| text.0.clone());
         Self {

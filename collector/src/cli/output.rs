@@ -16,6 +16,12 @@ impl Output {
         writeln!(self.0, "{text}")
     }
 
+    /// A text as it is, to the byte.
+    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(text.as_bytes())?;
+        self.0.flush()
+    }
+
     /// One object, on one line.
     pub(super) fn json(&mut self, object: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string(object)?;

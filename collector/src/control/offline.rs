@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use shared::time::Timestamp;
+
 use super::{RebuildReport, Target};
 use crate::app::reached;
 use crate::clock::Clock;
 use crate::folder::DataFolder;
-use crate::log::LogError;
+use crate::log::record::WorkspaceId;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::{self, Report};
+use crate::log::{Log, LogError};
+use crate::messages::{Draft, Outcome, Registrar, register};
 use crate::meta::Meta;
 use crate::views;
 
@@ -38,6 +42,17 @@ impl Offline {
     }
 }
 
+impl Offline {
+    fn open_log(&self) -> Result<RedbLog, String> {
+        let data = self.folder.path();
+        RedbLog::open(Options {
+            reached: reached(data, &self.meta),
+            ..Options::new(data, Arc::clone(&self.meta) as _)
+        })
+        .map_err(|error| error.to_string())
+    }
+}
+
 impl Target for Offline {
     fn meta(&self) -> &Meta {
         &self.meta
@@ -52,14 +67,45 @@ impl Target for Offline {
         Err(NO_SERVER.to_owned())
     }
 
+    fn register(
+        &self,
+        workspace: WorkspaceId,
+        public_url: String,
+        received_at: Timestamp,
+        draft: Draft,
+    ) -> Result<Outcome, String> {
+        let log: Arc<dyn Log> = Arc::new(self.open_log()?);
+        let registrar = Registrar {
+            log: Arc::clone(&log),
+            meta: Arc::clone(&self.meta),
+            public_url,
+            workspace,
+            key_id: None,
+            received_at,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|error| error.to_string())?;
+        runtime.block_on(async {
+            let registered = register(Arc::new(registrar), vec![draft]).await;
+            // In order, so that the next start need not check what is there.
+            let closed = log.close().await;
+            let mut outcomes = registered.map_err(|error| error.to_string())?;
+            closed.map_err(|error| error.to_string())?;
+            let end = *log.committed().borrow();
+            self.meta
+                .set_log_end(end)
+                .map_err(|error| error.to_string())?;
+            outcomes
+                .pop()
+                .ok_or_else(|| "the message was not registered".to_owned())
+        })
+    }
+
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
         let started = Instant::now();
         let data = self.folder.path();
-        let log = RedbLog::open(Options {
-            reached: reached(data, &self.meta),
-            ..Options::new(data, Arc::clone(&self.meta) as _)
-        })
-        .map_err(|error| error.to_string())?;
+        let log = self.open_log()?;
         let events = views::rebuild(data, Arc::clone(&self.meta) as _, &log, progress)
             .map_err(|error| error.to_string())?;
         Ok(RebuildReport {

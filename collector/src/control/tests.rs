@@ -57,6 +57,16 @@ impl Target for FakeServer {
         Ok("http://127.0.0.1:8080/live#code=1".to_owned())
     }
 
+    fn register(
+        &self,
+        _: WorkspaceId,
+        _: String,
+        _: Timestamp,
+        _: Draft,
+    ) -> Result<Outcome, String> {
+        Err("the disk is full".to_owned())
+    }
+
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
         progress(1, 2);
         Err("the disk is full".to_owned())
@@ -299,7 +309,11 @@ async fn the_lines_are_as_documented() {
 async fn a_request_without_end_is_refused() {
     let data = TempDir::new().unwrap();
     let running = Running::start(data.path());
-    let refused = said(data.path(), vec![b'a'; 64 * 1024 + 1]).await;
+    let refused = said(
+        data.path(),
+        vec![b'a'; usize::try_from(MAX_REQUEST_BYTES).unwrap() + 1],
+    )
+    .await;
     assert!(refused.contains("too long"), "{refused}");
     running.stop().await;
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shared::time::Timestamp;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +19,9 @@ use crate::control::{self, ControlSocket, RebuildReport};
 use crate::demo_shop::DemoShop;
 use crate::folder::DataFolder;
 use crate::log::LogError;
+use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
+use crate::messages::{Draft, Outcome, Registrar, register};
 use crate::meta::Meta;
 
 /// How often the times at which keys were last used go to disk.
@@ -194,6 +197,29 @@ impl control::Target for Running {
 
     fn link(&self) -> Result<String, String> {
         self.app.make_link().map_err(|error| error.to_string())
+    }
+
+    fn register(
+        &self,
+        workspace: WorkspaceId,
+        public_url: String,
+        received_at: Timestamp,
+        draft: Draft,
+    ) -> Result<Outcome, String> {
+        let registrar = Registrar {
+            log: Arc::clone(&self.app.log),
+            meta: Arc::clone(&self.app.meta),
+            public_url,
+            workspace,
+            key_id: None,
+            received_at,
+        };
+        let registering = register(Arc::new(registrar), vec![draft]);
+        let registered = self.runtime.block_on(registering);
+        let mut outcomes = registered.map_err(|error| error.to_string())?;
+        outcomes
+            .pop()
+            .ok_or_else(|| "the message was not registered".to_owned())
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

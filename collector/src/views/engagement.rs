@@ -22,6 +22,7 @@ pub(crate) mod tally;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::Dump;
+use crate::classify::of_page;
 use crate::log::record::{Class, ContactId, Entry, Fact, Record, Source, WorkspaceId};
 use contact::Contact;
 use message::{Click, Message};
@@ -49,13 +50,13 @@ const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 7] = [
     order::OF_CONTACT,
 ];
 
-/// Who acted, as the fold sees it: the class that was decided at the edge, or `Human` where there is
-/// none, because a server says so.
-pub(super) fn class_of(entry: &Entry) -> Class {
-    entry
-        .class
-        .as_ref()
-        .map_or(Class::Human, |(class, _)| *class)
+/// Who acted: the class that was decided at the edge; of a page's event from before there were
+/// classes, what it would have been; `Human` where a server says so.
+fn class_of(entry: &Entry) -> Class {
+    match &entry.class {
+        Some((class, _)) => *class,
+        None => of_page(entry).map_or(Class::Human, |judged| judged.class),
+    }
 }
 
 /// Folds records that follow on those folded before; `contacts` are whom each is about.
