@@ -24,6 +24,7 @@ use serde_json::Value;
 use shared::api_key::{KeyKind, Scope};
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::embed::embed;
@@ -73,6 +74,10 @@ pub enum Command {
     Rebuild,
     /// Answered with a [`Link`]; only a running server has one.
     Link,
+    /// The relay list on disk is new. Answered with a [`Summary`](crate::classify::relay::Summary).
+    RelayListReload,
+    /// Answered with a [`Summary`](crate::classify::relay::Summary).
+    RelayListShow,
     /// Answered with `null`: somebody is there.
     Ping,
 }
@@ -85,8 +90,13 @@ impl Command {
             | Self::KeysList { .. }
             | Self::WorkspacesCreate { .. }
             | Self::WorkspacesList
+            | Self::RelayListReload
             | Self::Ping => true,
-            Self::KeysRevoke { .. } | Self::LogVerify | Self::Rebuild | Self::Link => false,
+            Self::KeysRevoke { .. }
+            | Self::LogVerify
+            | Self::Rebuild
+            | Self::RelayListShow
+            | Self::Link => false,
         }
     }
 
@@ -189,6 +199,8 @@ pub struct Progress {
 pub trait Target: Send + Sync {
     fn meta(&self) -> &Meta;
 
+    fn relay(&self) -> &RelayList;
+
     /// Where pages reach the server; `None` where none is running.
     fn public_url(&self) -> Option<&PublicUrl> {
         None
@@ -258,6 +270,8 @@ pub fn execute(
         Command::Link => answer(Link {
             url: target.link()?,
         }),
+        Command::RelayListReload => answer(target.relay().reload().map_err(sentence)?),
+        Command::RelayListShow => answer(target.relay().summary()),
         Command::Ping => Ok(Value::Null),
     }
 }

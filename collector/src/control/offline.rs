@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{RebuildReport, Target};
 use crate::app::reached;
+use crate::classify::relay::RelayList;
 use crate::clock::Clock;
 use crate::folder::DataFolder;
 use crate::log::LogError;
@@ -20,6 +21,7 @@ pub(super) const NO_SERVER: &str =
 /// A folder that this process has to itself; each command opens what it needs.
 pub struct Offline {
     meta: Arc<Meta>,
+    relay: RelayList,
     // Last, so that the lock goes after what it guards.
     folder: DataFolder,
 }
@@ -33,6 +35,7 @@ impl Offline {
         let meta = Meta::open(folder.path(), clock).map_err(|error| error.to_string())?;
         Ok(Self {
             meta: Arc::new(meta),
+            relay: RelayList::open(folder.path()),
             folder,
         })
     }
@@ -41,6 +44,10 @@ impl Offline {
 impl Target for Offline {
     fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    fn relay(&self) -> &RelayList {
+        &self.relay
     }
 
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
