@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::auth::Rates;
 use crate::body::MAX_BODIES_KB;
+use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
@@ -38,6 +39,8 @@ pub struct App {
     pub metrics: Metrics,
     pub clock: Arc<dyn Clock>,
     pub trusted_proxies: Vec<IpNet>,
+    /// The addresses of Apple's relays.
+    pub relay: RelayList,
     /// Where pages and mails reach this server.
     pub public_url: PublicUrl,
     pub(crate) rates: Rates,
@@ -100,6 +103,7 @@ impl App {
             metrics,
             clock,
             trusted_proxies,
+            relay: RelayList::open(data),
             public_url,
             rates: Rates::default(),
             body_memory: Arc::new(Semaphore::new(MAX_BODIES_KB)),

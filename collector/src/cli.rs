@@ -14,6 +14,7 @@ mod log;
 pub(crate) mod output;
 mod progress;
 mod rebuild;
+mod relay_list;
 pub mod serve;
 mod tokens;
 mod workspaces;
@@ -82,6 +83,9 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     Link(link::Link),
     Classify(classify::Classify),
+    /// Takes and shows the list of Apple's relay addresses
+    #[command(subcommand)]
+    RelayList(relay_list::RelayList),
 }
 
 /// Why a command did not end well.
@@ -148,6 +152,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Instrument(command) => instrument::run(&command, &folder, &mut output),
         Command::Link(command) => link::run(&command, &folder, &mut output),
         Command::Classify(command) => classify::run(&command, &folder, &mut output),
+        Command::RelayList(command) => relay_list::run(command, &folder, &mut output),
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),
     }
 }

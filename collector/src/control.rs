@@ -27,6 +27,7 @@ use shared::time::Timestamp;
 use shared::wire::{self, MessageBody};
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::embed::embed;
@@ -85,6 +86,10 @@ pub enum Command {
     Rebuild,
     /// Answered with a [`Link`]; only a running server has one.
     Link,
+    /// The relay list on disk is new. Answered with a [`Summary`](crate::classify::relay::Summary).
+    RelayListReload,
+    /// Answered with a [`Summary`](crate::classify::relay::Summary).
+    RelayListShow,
     /// Answered with `null`: somebody is there.
     Ping,
 }
@@ -99,11 +104,13 @@ impl Command {
             | Self::WorkspacesList
             | Self::TokensList
             | Self::Instrument(_)
+            | Self::RelayListReload
             | Self::Ping => true,
             Self::KeysRevoke { .. }
             | Self::TokensRotate
             | Self::LogVerify
             | Self::Rebuild
+            | Self::RelayListShow
             | Self::Link => false,
         }
     }
@@ -238,6 +245,8 @@ pub struct Progress {
 pub trait Target: Send + Sync {
     fn meta(&self) -> &Meta;
 
+    fn relay(&self) -> &RelayList;
+
     /// Where pages reach the server; `None` where none is running.
     fn public_url(&self) -> Option<&PublicUrl> {
         None
@@ -329,6 +338,8 @@ pub fn execute(
         Command::Link => answer(Link {
             url: target.link()?,
         }),
+        Command::RelayListReload => answer(target.relay().reload().map_err(sentence)?),
+        Command::RelayListShow => answer(target.relay().summary()),
         Command::Ping => Ok(Value::Null),
     }
 }

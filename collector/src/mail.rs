@@ -144,7 +144,7 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
         app.metrics.count_dropped_hit(DroppedHit::Budget);
         return;
     }
-    let class = class_of(&hit, &token);
+    let class = class_of(app, &hit, &token);
     let submission = Submission {
         has_new_id: true,
         ..Submission::from(entry(new_id(), hit, token, class))
@@ -242,7 +242,7 @@ fn entry(id: EventId, hit: Hit, token: Token, class: (Class, String)) -> Entry {
 }
 
 /// Who opened or clicked, as far as this request alone tells.
-fn class_of(hit: &Hit, token: &Token) -> (Class, String) {
+fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
     let kind = match token.kind() {
         TokenKind::Open => Kind::Open,
         TokenKind::Click | TokenKind::Unsubscribe => Kind::Click,
@@ -261,6 +261,7 @@ fn class_of(hit: &Hit, token: &Token) -> (Class, String) {
             .any(|(name, value)| is_prefetch_header(name, &value.0)),
         after_send_ms: after_send,
         is_transactional: sent.message_type == MessageType::Transactional,
+        on_relay_list: kind == Kind::Open && app.relay.contains(hit.address),
         ..Evidence::of_agent(
             kind,
             hit.client.agent.as_ref().map(|agent| agent.0.as_str()),

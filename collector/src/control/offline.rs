@@ -7,6 +7,7 @@ use shared::time::Timestamp;
 
 use super::{RebuildReport, Target};
 use crate::app::reached;
+use crate::classify::relay::RelayList;
 use crate::clock::Clock;
 use crate::folder::DataFolder;
 use crate::log::record::WorkspaceId;
@@ -24,6 +25,7 @@ pub(super) const NO_SERVER: &str =
 /// A folder that this process has to itself; each command opens what it needs.
 pub struct Offline {
     meta: Arc<Meta>,
+    relay: RelayList,
     // Last, so that the lock goes after what it guards.
     folder: DataFolder,
 }
@@ -37,6 +39,7 @@ impl Offline {
         let meta = Meta::open(folder.path(), clock).map_err(|error| error.to_string())?;
         Ok(Self {
             meta: Arc::new(meta),
+            relay: RelayList::open(folder.path()),
             folder,
         })
     }
@@ -56,6 +59,10 @@ impl Offline {
 impl Target for Offline {
     fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    fn relay(&self) -> &RelayList {
+        &self.relay
     }
 
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {

@@ -16,6 +16,7 @@ use crate::clock::SystemClock;
 /// A server of which only the commands are real.
 struct FakeServer {
     meta: Meta,
+    relay: RelayList,
     public_url: PublicUrl,
     /// Commands that read the log wait until this is true.
     may_go_on: StdMutex<bool>,
@@ -37,6 +38,10 @@ impl FakeServer {
 impl Target for FakeServer {
     fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    fn relay(&self) -> &RelayList {
+        &self.relay
     }
 
     fn public_url(&self) -> Option<&PublicUrl> {
@@ -85,6 +90,7 @@ impl Running {
         let folder = DataFolder::open(data).unwrap();
         let server = Arc::new(FakeServer {
             meta: Meta::open(data, Arc::new(SystemClock)).unwrap(),
+            relay: RelayList::open(data),
             public_url: PublicUrl::parse("https://track.example").unwrap(),
             may_go_on: StdMutex::new(false),
             changed: Condvar::new(),

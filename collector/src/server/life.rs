@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::{raise_open_files, serve, serve_router};
 use crate::app::App;
+use crate::classify::relay::RelayList;
 use crate::cli::{LogFormat, PublicUrl, Settings, output};
 use crate::clock::SystemClock;
 use crate::control::{self, ControlSocket, RebuildReport};
@@ -185,6 +186,10 @@ struct Running {
 impl control::Target for Running {
     fn meta(&self) -> &Meta {
         &self.app.meta
+    }
+
+    fn relay(&self) -> &RelayList {
+        &self.app.relay
     }
 
     fn public_url(&self) -> Option<&PublicUrl> {

@@ -21,7 +21,6 @@ fn of_the_crawlers_all_but_mailbox_proxies_are_caught() {
             missed.push((verdict.reason, agent));
         }
     }
-    println!("{} of {all} crawlers missed: {missed:#?}", missed.len());
     assert!(all > 2_000, "{all}");
     missed.retain(|(reason, _)| *reason != "mailbox_proxy");
     assert!(missed.len() * 1_000 <= all, "{missed:#?}");

@@ -128,6 +128,6 @@ fn how_long_one_verdict_takes() {
             }));
         }
         let each = started.elapsed() / u32::try_from(all.len()).unwrap();
-        println!("round {round}: {each:?} an agent, {} agents", all.len());
+        eprintln!("round {round}: {each:?} an agent, {} agents", all.len());
     }
 }
