@@ -115,7 +115,7 @@ fn prefetch_headers_are_known_in_any_case() {
 }
 
 #[test]
-#[ignore = "a measurement: cargo test -p collector --lib classify --release -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test -p collector --lib classify -- --ignored --nocapture"]
 fn how_long_one_verdict_takes() {
     let all: Vec<_> = lines(include_str!("../../../tests/data/agents/browsers.txt")).collect();
     let evidence = at(Kind::Open, "203.0.113.9", 70_000);
