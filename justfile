@@ -62,6 +62,11 @@ bench-pixel:
     @echo "==> pixels with good and with bad tokens"
     @cargo bench -p collector --locked --bench pixel
 
+# how long one verdict and one look-up of a relay take
+bench-classify:
+    @echo "==> the classifier"
+    @cargo bench -p collector --locked --bench classify
+
 # how well people are told from machines, on labelled cases and lists of agents; fails below the bars
 classify-report:
     @echo "==> people and machines"

@@ -56,26 +56,3 @@ fn a_list_survives_the_disk_and_a_damaged_one_is_told_apart() {
     assert!(used.reload().is_err());
     assert!(used.contains("172.224.226.1".parse().unwrap()));
 }
-
-#[test]
-#[ignore = "a measurement: cargo test -p collector --lib classify -- --ignored --nocapture"]
-fn how_long_one_look_up_takes() {
-    // As many networks as Apple's list has, spread over all addresses.
-    let csv: String = (0..240_000_u32)
-        .map(|n| std::net::Ipv4Addr::from_bits(n.wrapping_mul(17_891) & !31))
-        .map(|address| format!("{address}/27,,,\n"))
-        .collect();
-    let list = RelayRanges::parse(csv.as_bytes()).unwrap();
-    let count = 1_000_000_u32;
-    let started = std::time::Instant::now();
-    let found = (0..count)
-        .filter(|n| {
-            list.contains(std::net::Ipv4Addr::from_bits(n.wrapping_mul(2_654_435_761)).into())
-        })
-        .count();
-    let each = started.elapsed() / count;
-    eprintln!(
-        "{each:?} a look-up, {found} of {count} found, {:?}",
-        list.summary()
-    );
-}

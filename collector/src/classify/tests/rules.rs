@@ -113,21 +113,3 @@ fn prefetch_headers_are_known_in_any_case() {
     assert!(!is_prefetch_header("referer", "prefetch"));
     assert!(!is_prefetch_header("purpose", "image"));
 }
-
-#[test]
-#[ignore = "a measurement: cargo test -p collector --lib classify -- --ignored --nocapture"]
-fn how_long_one_verdict_takes() {
-    let all: Vec<_> = lines(include_str!("../../../tests/data/agents/browsers.txt")).collect();
-    let evidence = at(Kind::Open, "203.0.113.9", 70_000);
-    for round in 0..3 {
-        let started = std::time::Instant::now();
-        for agent in &all {
-            std::hint::black_box(classify(&Evidence {
-                agent: Some(agent),
-                ..evidence
-            }));
-        }
-        let each = started.elapsed() / u32::try_from(all.len()).unwrap();
-        eprintln!("round {round}: {each:?} an agent, {} agents", all.len());
-    }
-}
