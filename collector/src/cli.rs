@@ -16,6 +16,7 @@ mod progress;
 mod rebuild;
 mod relay_list;
 pub mod serve;
+mod settings;
 mod tokens;
 mod workspaces;
 
@@ -80,6 +81,9 @@ enum Command {
     #[command(subcommand)]
     Log(log::Log),
     Instrument(instrument::Instrument),
+    /// Shows and changes how orders are credited to messages
+    #[command(subcommand)]
+    Settings(settings::Settings),
     Rebuild(rebuild::Rebuild),
     Link(link::Link),
     Classify(classify::Classify),
@@ -149,6 +153,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Workspaces(command) => workspaces::run(command, &folder, &mut output),
         Command::Tokens(command) => tokens::run(command, &folder, &mut output),
         Command::Log(command) => log::run(command, &folder, &mut output),
+        Command::Settings(command) => settings::run(command, &folder, &mut output),
         Command::Instrument(command) => instrument::run(&command, &folder, &mut output),
         Command::Link(command) => link::run(&command, &folder, &mut output),
         Command::Classify(command) => classify::run(&command, &folder, &mut output),

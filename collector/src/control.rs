@@ -33,6 +33,7 @@ use crate::clock::Clock;
 use crate::embed::embed;
 use crate::folder::{DataFolder, FolderError};
 use crate::log::LogError;
+use crate::log::decide::Attribution;
 use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
 use crate::messages::{Draft, MessageAnswer, Outcome};
@@ -82,6 +83,15 @@ pub enum Command {
     LogVerify,
     /// Answered with a [`MessageAnswer`](crate::messages::MessageAnswer).
     Instrument(InstrumentMessage),
+    /// Answered with [`Settings`].
+    SettingsShow { workspace: String },
+    /// Changes what is said, and builds the views anew where that changes anything. Answered with
+    /// [`Settings`].
+    SettingsSet {
+        workspace: String,
+        click_window_ms: Option<i64>,
+        open_window_ms: Option<i64>,
+    },
     /// Answered with a [`RebuildReport`].
     Rebuild,
     /// Answered with a [`Link`]; only a running server has one.
@@ -109,6 +119,8 @@ impl Command {
             Self::KeysRevoke { .. }
             | Self::TokensRotate
             | Self::LogVerify
+            | Self::SettingsShow { .. }
+            | Self::SettingsSet { .. }
             | Self::Rebuild
             | Self::RelayListShow
             | Self::Link => false,
@@ -122,7 +134,10 @@ impl Command {
 
     /// Whether it reads all of the log.
     fn is_heavy(&self) -> bool {
-        matches!(self, Self::LogVerify | Self::Rebuild)
+        matches!(
+            self,
+            Self::LogVerify | Self::Rebuild | Self::SettingsSet { .. }
+        )
     }
 }
 
@@ -216,6 +231,14 @@ pub struct ListedTokenKey {
     pub created_at: String,
     /// New tokens are made with it.
     pub current: bool,
+}
+
+/// The settings of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    pub workspace: String,
+    pub attribution: Attribution,
 }
 
 /// A link to the live page. It lets one browser in, so it is shown to whoever asked and nobody else.
@@ -330,6 +353,34 @@ pub fn execute(
         Command::LogVerify => {
             let report = target.verify(&mut |done| progress(Progress { done, total: 0 }));
             answer(report.map_err(sentence)?)
+        }
+        Command::SettingsShow { workspace: name } => {
+            let workspace = workspace(meta, &name)?;
+            answer(Settings {
+                attribution: workspace.attribution,
+                workspace: name,
+            })
+        }
+        Command::SettingsSet {
+            workspace: name,
+            click_window_ms,
+            open_window_ms,
+        } => {
+            let workspace = workspace(meta, &name)?;
+            let before = workspace.attribution;
+            let attribution = Attribution {
+                click_window_ms: click_window_ms.unwrap_or(before.click_window_ms),
+                open_window_ms: open_window_ms.unwrap_or(before.open_window_ms),
+            };
+            if attribution != before {
+                meta.set_attribution(&workspace, attribution)
+                    .map_err(sentence)?;
+                target.rebuild(&mut |done, total| progress(Progress { done, total }))?;
+            }
+            answer(Settings {
+                workspace: name,
+                attribution,
+            })
         }
         Command::Instrument(asked) => answer(instrument(target, &asked)?),
         Command::Rebuild => {

@@ -16,6 +16,7 @@ mod token_key;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
+use std::hash::Hasher as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,10 +27,11 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTran
 use serde::{Deserialize, Serialize};
 use shared::api_key::ApiKey;
 use shared::time::Timestamp;
+use twox_hash::XxHash3_64;
 
 use crate::clock::Clock;
 use crate::locks::{lock, read, write};
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::log::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{Seq, WorkspaceId};
 use crate::log::redb::LOG_FOLDER;
 use crate::log::segment::{draft_of, rename_synced};
@@ -117,6 +119,7 @@ pub struct Workspace {
     pub id: WorkspaceId,
     pub name: String,
     pub created_at: Timestamp,
+    pub attribution: Attribution,
     key: WorkspaceKey,
 }
 
@@ -222,6 +225,32 @@ impl Meta {
             .workspaces
             .insert(workspace.id, Arc::clone(&workspace));
         Ok(workspace)
+    }
+
+    /// Changes how long a workspace credits opens and clicks with orders. Views that were folded
+    /// before do not know: they must be rebuilt, which the next start does by itself.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn set_attribution(
+        &self,
+        workspace: &Workspace,
+        attribution: Attribution,
+    ) -> Result<Arc<Workspace>, MetaError> {
+        let changed = Arc::new(Workspace {
+            id: workspace.id,
+            name: workspace.name.clone(),
+            created_at: workspace.created_at,
+            attribution,
+            key: workspace.key,
+        });
+        let mut database = self.lock_database();
+        self.write(&mut database, "changing a setting", |transaction| {
+            changed.put(transaction)
+        })?;
+        let mut known = self.known_mut();
+        known.workspaces.insert(changed.id, Arc::clone(&changed));
+        Ok(changed)
     }
 
     /// Makes a key. The plain one is handed out here and, of a secret key, never again.
@@ -404,6 +433,27 @@ impl WorkspaceKeys for Meta {
             .get(&workspace)
             .map(|workspace| workspace.key)
     }
+
+    fn attribution(&self, workspace: WorkspaceId) -> Attribution {
+        self.known()
+            .workspaces
+            .get(&workspace)
+            .map(|workspace| workspace.attribution)
+            .unwrap_or_default()
+    }
+
+    fn settings_digest(&self) -> u64 {
+        let mut digest = XxHash3_64::with_seed(0);
+        for workspace in self.known().workspaces.values() {
+            // A new workspace must not cost the others a rebuild.
+            if workspace.attribution != Attribution::default() {
+                digest.write_u32(workspace.id.0);
+                digest.write_i64(workspace.attribution.click_window_ms);
+                digest.write_i64(workspace.attribution.open_window_ms);
+            }
+        }
+        digest.finish()
+    }
 }
 
 impl std::fmt::Debug for Meta {
@@ -421,6 +471,8 @@ struct StoredWorkspace {
     /// Milliseconds since 1970.
     created_at: i64,
     key: [u8; 32],
+    #[serde(default)]
+    attribution: Attribution,
 }
 
 impl Workspace {
@@ -429,6 +481,7 @@ impl Workspace {
             id,
             name: name.to_owned(),
             created_at,
+            attribution: Attribution::default(),
             key: WorkspaceKey(random()?),
         })
     }
@@ -439,11 +492,14 @@ impl Workspace {
             name: self.name.clone(),
             created_at: self.created_at.as_millis(),
             key: self.key.0,
+            attribution: self.attribution,
         };
         let mut workspaces = transaction.open_table(WORKSPACES)?;
         workspaces.insert(self.id.0, json(&stored).as_slice())?;
         let mut numbers = transaction.open_table(NUMBERS)?;
-        numbers.insert(LAST_WORKSPACE, u64::from(self.id.0))?;
+        let id = u64::from(self.id.0);
+        let last = numbers.get(LAST_WORKSPACE)?.map_or(0, |row| row.value());
+        numbers.insert(LAST_WORKSPACE, id.max(last))?;
         Ok(())
     }
 }
@@ -525,6 +581,7 @@ fn load(path: &Path, database: &Database) -> Result<(Known, u64), MetaError> {
             name: stored.name,
             created_at: Timestamp::from_millis(stored.created_at),
             key: WorkspaceKey(stored.key),
+            attribution: stored.attribution,
         };
         known.workspaces.insert(workspace.id, Arc::new(workspace));
     }

@@ -39,10 +39,11 @@ use crate::query::EventFilter;
 
 use engagement::contact::Contact;
 use engagement::message::Message;
-use engagement::order::{self, Attribution, Order};
+use engagement::order::{self, Order};
 use engagement::tally::Totals;
 
-/// Key: `cursor`, the last seq that the rows reflect; `schema`, see [`SCHEMA`].
+/// Key: `cursor`, the last seq that the rows reflect; `schema`, see [`SCHEMA`]; `settings`, the digest
+/// of those that the rows were folded under.
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
@@ -147,7 +148,7 @@ impl Views {
     }
 
     fn open_at(path: PathBuf, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
-        let (database, cursor) = open_or_start_over(&path)?;
+        let (database, cursor) = open_or_start_over(&path, &*keys)?;
         Ok(Self {
             path,
             keys,
@@ -182,7 +183,12 @@ impl Views {
             transaction.set_durability(Durability::None)?;
             index::fold(&transaction, &rows)?;
             received::fold(&transaction, new)?;
-            engagement::fold(&transaction, &|_| Attribution::default(), new, &contacts)?;
+            engagement::fold(
+                &transaction,
+                &|workspace| self.keys.attribution(workspace),
+                new,
+                &contacts,
+            )?;
             transaction
                 .open_table(ABOUT)?
                 .insert("cursor", last.seq.0)?;
@@ -380,7 +386,7 @@ impl Views {
         if start_over {
             remove(&self.path)?;
         }
-        let (database, cursor) = open_or_start_over(&self.path)?;
+        let (database, cursor) = open_or_start_over(&self.path, &*self.keys)?;
         *file = Some(database);
         self.cursor.store(cursor.0, Ordering::Release);
         *unsynced = false;
@@ -581,21 +587,22 @@ fn start_draft(path: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Views, ViewE
     Views::open_at(path.to_owned(), keys)
 }
 
-fn open_or_start_over(path: &Path) -> Result<(Database, Seq), ViewError> {
+fn open_or_start_over(path: &Path, keys: &dyn WorkspaceKeys) -> Result<(Database, Seq), ViewError> {
+    let settings = keys.settings_digest();
     // A damaged file can make redb panic rather than fail.
-    let opened = catch_unwind(AssertUnwindSafe(|| open_file(path)))
+    let opened = catch_unwind(AssertUnwindSafe(|| open_file(path, settings)))
         .unwrap_or_else(|_| Err(ViewError::Damaged("opening: redb panicked".into())));
     match opened {
         Err(ViewError::Damaged(reason)) => {
             tracing::warn!(reason, "the views cannot be used: building them anew");
             remove(path)?;
-            open_file(path)
+            open_file(path, settings)
         }
         opened => opened,
     }
 }
 
-fn open_file(path: &Path) -> Result<(Database, Seq), ViewError> {
+fn open_file(path: &Path, settings: u64) -> Result<(Database, Seq), ViewError> {
     let doing = ViewError::while_doing("opening");
     let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
     let database = Builder::new()
@@ -603,31 +610,36 @@ fn open_file(path: &Path) -> Result<(Database, Seq), ViewError> {
         .create(path)
         .map_err(|error| doing(error.into()))?;
     if is_new {
-        found(&database).map_err(&doing)?;
+        found(&database, settings).map_err(&doing)?;
     }
     let state = || -> Result<_, redb::Error> {
         let snapshot = database.begin_read()?;
         let about = snapshot.open_table(ABOUT)?;
         let schema = about.get("schema")?.map(|row| row.value());
+        let under = about.get("settings")?.map(|row| row.value());
         drop(about);
         index::check(&snapshot)?;
         received::check(&snapshot)?;
         engagement::check(&snapshot)?;
-        Ok((schema, cursor_in(&snapshot)?))
+        Ok((schema, under, cursor_in(&snapshot)?))
     };
-    let (schema, cursor) = state().map_err(&doing)?;
+    let (schema, under, cursor) = state().map_err(&doing)?;
     if schema != Some(SCHEMA) {
         return Err(ViewError::Damaged("they are of another version".into()));
+    }
+    if under != Some(settings) {
+        return Err(ViewError::Damaged("the settings have changed".into()));
     }
     Ok((database, cursor))
 }
 
 /// Writes what every file of views holds from the start.
-fn found(database: &Database) -> Result<(), redb::Error> {
+fn found(database: &Database, settings: u64) -> Result<(), redb::Error> {
     let transaction = database.begin_write().map_err(redb::Error::from)?;
     {
         let mut about = transaction.open_table(ABOUT)?;
         about.insert("schema", SCHEMA)?;
+        about.insert("settings", settings)?;
         about.insert("cursor", Seq::START.0)?;
     }
     index::create(&transaction)?;

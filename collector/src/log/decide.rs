@@ -105,6 +105,36 @@ impl WorkspaceKey {
 pub trait WorkspaceKeys: Send + Sync + 'static {
     /// The key of a workspace; every workspace that ever took an event has one.
     fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey>;
+
+    /// How long a workspace credits opens and clicks with orders.
+    fn attribution(&self, workspace: WorkspaceId) -> Attribution {
+        let _ = workspace;
+        Attribution::default()
+    }
+
+    /// A digest of all settings that views depend on: what was folded under others is folded anew.
+    fn settings_digest(&self) -> u64 {
+        0
+    }
+}
+
+/// How long a touch is credited, in milliseconds from the touch on; 0 = never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attribution {
+    pub click_window_ms: i64,
+    pub open_window_ms: i64,
+}
+
+impl Default for Attribution {
+    /// 5 days each (design, section 7; Klaviyo's default for e-mail).
+    fn default() -> Self {
+        const FIVE_DAYS: i64 = 5 * 24 * 60 * 60 * 1000;
+        Self {
+            click_window_ms: FIVE_DAYS,
+            open_window_ms: FIVE_DAYS,
+        }
+    }
 }
 
 /// What is committed already.

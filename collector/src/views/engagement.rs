@@ -23,10 +23,11 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::Dump;
 use crate::classify::of_page;
+use crate::log::decide::Attribution;
 use crate::log::record::{Class, ContactId, Entry, Fact, Record, Source, WorkspaceId};
 use contact::Contact;
 use message::{Click, Message};
-use order::{Attribution, Order, Orders, TouchKind, Touched};
+use order::{Order, Orders, TouchKind, Touched};
 use rows::{Rows, key};
 use tally::Totals;
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{decode, encode, from_sortable, key, read, sortable};
 use super::tally::Earned;
+use crate::log::decide::Attribution;
 use crate::log::record::{ContactId, Seq, WorkspaceId};
 
 /// Key: workspace (u32), contact (16 bytes), kind (u8), time (i64, sortable), seq (u64), all
@@ -47,34 +48,6 @@ impl Model {
             Self::LastTouch => "last_touch",
             Self::LastClick => "last_click",
             Self::Explicit => "explicit",
-        }
-    }
-}
-
-/// How long a touch can be credited, in milliseconds from the touch; 0 = never.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Attribution {
-    pub(crate) click_window_ms: i64,
-    pub(crate) open_window_ms: i64,
-}
-
-impl Default for Attribution {
-    /// 5 days each (design, section 7; Klaviyo's default for e-mail).
-    fn default() -> Self {
-        const FIVE_DAYS: i64 = 5 * 24 * 60 * 60 * 1000;
-        Self {
-            click_window_ms: FIVE_DAYS,
-            open_window_ms: FIVE_DAYS,
-        }
-    }
-}
-
-impl Attribution {
-    fn window(&self, kind: TouchKind) -> i64 {
-        match kind {
-            TouchKind::Open => self.open_window_ms,
-            TouchKind::Click => self.click_window_ms,
         }
     }
 }
@@ -238,7 +211,7 @@ impl<'a> Orders<'a> {
         windows: &Attribution,
     ) -> Result<Vec<Move>, redb::Error> {
         let of_contact = key(workspace, &[&contact.0]);
-        let until = touched.time.saturating_add(windows.window(touched.kind));
+        let until = touched.time.saturating_add(window(windows, touched.kind));
         let first = [of_contact.as_slice(), &sortable(touched.time)].concat();
         let end = [of_contact.as_slice(), &sortable(until)].concat();
         let mut orders = Vec::new();
@@ -311,7 +284,7 @@ impl<'a> Orders<'a> {
         windows: &Attribution,
     ) -> Result<Option<Credit>, redb::Error> {
         let key_at = |time, seq| touch_key(workspace, contact, Touched { kind, time, seq });
-        let since = time.saturating_sub(windows.window(kind));
+        let since = time.saturating_sub(window(windows, kind));
         if since >= time {
             return Ok(None);
         }
@@ -375,6 +348,13 @@ pub(crate) fn for_each(
         each(when(found.value()).0, decode(order.value())?)?;
     }
     Ok(())
+}
+
+fn window(windows: &Attribution, kind: TouchKind) -> i64 {
+    match kind {
+        TouchKind::Open => windows.open_window_ms,
+        TouchKind::Click => windows.click_window_ms,
+    }
 }
 
 fn order_key(workspace: WorkspaceId, time: i64, seq: u64) -> Vec<u8> {

@@ -1,0 +1,144 @@
+//! `misar settings`: how long opens and clicks are credited with orders.
+
+use clap::{Args, Subcommand};
+use jiff::{Span, SpanRelativeTo};
+
+use super::output::Output;
+use super::progress::{Elsewhere, Shown};
+use super::{Failure, Folder};
+use crate::control::{self, Command};
+use crate::meta::DEFAULT_WORKSPACE;
+
+/// No window is longer, in milliseconds: 365 days.
+const LONGEST_MS: i64 = 365 * DAY_MS;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Settings {
+    Show(Show),
+    Set(Set),
+}
+
+/// Shows the settings of a workspace
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  misar settings show")]
+pub(super) struct Show {
+    /// The workspace
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
+    workspace: String,
+    /// Prints one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// Changes settings of a workspace, and credits its orders anew
+///
+/// An order is credited to the message that it names, else to the last click of a person within the
+/// click window, else to the last open of a person within the open window. Both windows start at the
+/// open or click.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  misar settings set --click-window 7d --open-window 24h
+  misar settings set --open-window 0    # opens earn nothing")]
+#[group(required = true, multiple = true, args = ["click_window", "open_window"])]
+pub(super) struct Set {
+    /// How long a click is credited, such as 5d or 36h; 0 = never
+    #[arg(long, value_name = "TIME", value_parser = parse_window)]
+    click_window: Option<i64>,
+    /// How long an open is credited, such as 5d or 36h; 0 = never
+    #[arg(long, value_name = "TIME", value_parser = parse_window)]
+    open_window: Option<i64>,
+    /// The workspace
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
+    workspace: String,
+    /// Prints one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+    let (json, settings): (bool, control::Settings) = match command {
+        Settings::Show(Show { workspace, json }) => {
+            let asked = Command::SettingsShow { workspace };
+            (json, folder.ask(asked, &mut |_| {})?)
+        }
+        Settings::Set(set) => {
+            let asked = Command::SettingsSet {
+                workspace: set.workspace,
+                click_window_ms: set.click_window,
+                open_window_ms: set.open_window,
+            };
+            let mut shown = Shown::new("crediting orders anew", Elsewhere::Lines);
+            let settings = folder.ask(asked, &mut |progress| shown.tell(progress))?;
+            drop(shown);
+            (set.json, settings)
+        }
+    };
+    if json {
+        return Ok(output.json(&settings)?);
+    }
+    let windows = settings.attribution;
+    let rows = [
+        ["click-window".to_owned(), window(windows.click_window_ms)],
+        ["open-window".to_owned(), window(windows.open_window_ms)],
+    ];
+    Ok(output.table(["SETTING", "VALUE"], &rows)?)
+}
+
+/// `5d`, `1d 12h`, `90min`, `0`: milliseconds.
+fn parse_window(text: &str) -> Result<i64, String> {
+    if text == "0" {
+        return Ok(0);
+    }
+    let window = text.parse::<Span>().ok().and_then(|span| {
+        let window = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        let millis = i64::try_from(window.as_millis()).ok()?;
+        (0..=LONGEST_MS).contains(&millis).then_some(millis)
+    });
+    window.ok_or_else(|| "it is a time of at most 365 days, such as 5d, 36h or 0".to_owned())
+}
+
+/// As [`parse_window`] reads it.
+fn window(millis: i64) -> String {
+    let units = [
+        (DAY_MS, "d"),
+        (3_600_000, "h"),
+        (60_000, "min"),
+        (1_000, "s"),
+        (1, "ms"),
+    ];
+    if millis == 0 {
+        return "0 (never)".to_owned();
+    }
+    let fits = |(unit, _): &&(i64, &str)| millis % unit == 0;
+    units
+        .iter()
+        .find(fits)
+        .map_or_else(String::new, |(unit, name)| {
+            format!("{}{name}", millis / unit)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_read_as_they_are_written() {
+        for (text, millis) in [
+            ("5d", 5 * DAY_MS),
+            ("36h", 36 * 3_600_000),
+            ("90min", 90 * 60_000),
+            ("1500ms", 1_500),
+        ] {
+            assert_eq!(parse_window(text), Ok(millis));
+            assert_eq!(window(millis), text);
+        }
+        assert_eq!(parse_window("0"), Ok(0));
+        assert_eq!(parse_window("1w"), Ok(7 * DAY_MS));
+        for text in ["", "5", "-1d", "366d", "soon", "1mo"] {
+            assert!(parse_window(text).is_err(), "{text}");
+        }
+    }
+}
