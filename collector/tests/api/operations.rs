@@ -176,6 +176,13 @@ async fn the_document_names_every_route_with_its_full_path() {
         "/v1/live",
         "/session",
         "/v1/embeds",
+        "/v1/contacts",
+        "/v1/reports/messages/{id}",
+        "/v1/reports/campaigns/{id}",
+        "/v1/reports/revenue",
+        "/mail/track/open/{token}",
+        "/mail/track/click/{token}",
+        "/mail/unsubscribe/{token}",
         "/mail/track.js",
         "/mail/track.json",
         "/healthz",
@@ -187,6 +194,13 @@ async fn the_document_names_every_route_with_its_full_path() {
     }
     for method in ["POST", "DELETE"] {
         expected.insert(format!("{method} /session"));
+    }
+    for path in [
+        "/v1/messages",
+        "/v1/messages/batch",
+        "/mail/unsubscribe/{token}",
+    ] {
+        expected.insert(format!("POST {path}"));
     }
     assert_eq!(operations, expected);
     let servers = document["servers"].as_array().map_or(0, Vec::len);
