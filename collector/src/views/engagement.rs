@@ -18,6 +18,8 @@ pub(super) mod message;
 pub(super) mod order;
 mod rows;
 pub(super) mod tally;
+#[cfg(test)]
+mod tests;
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 

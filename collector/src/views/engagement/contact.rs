@@ -91,6 +91,12 @@ impl Score {
         self.value += weight * decay(self.at, time);
     }
 
+    /// When its value is what is stored.
+    #[cfg(test)]
+    pub(crate) fn at(&self) -> i64 {
+        self.at
+    }
+
     /// At a moment no earlier than the latest event.
     pub(crate) fn value_at(&self, time: i64) -> f64 {
         self.value * decay(time, self.at)
