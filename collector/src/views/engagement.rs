@@ -188,15 +188,18 @@ impl Fold<'_> {
                     .touch(workspace, contact, touch, message_id, &windows)?,
             );
         }
-        for click in gone {
-            let weight = contact::CLICK;
-            self.contact(workspace, contact, |row| row.score.add(-weight, click.time))?;
+        for click in &gone {
             let touch = Touched {
                 kind,
                 time: click.time,
                 seq: click.seq,
             };
             touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
+        }
+        if !gone.is_empty() {
+            let left = self.orders.touched(workspace, contact)?;
+            let times = gone.iter().map(|click| click.time);
+            self.contact(workspace, contact, |row| row.unsee_clicks(times, left))?;
         }
         self.credit(workspace, &touched)
     }

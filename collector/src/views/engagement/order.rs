@@ -229,6 +229,25 @@ impl<'a> Orders<'a> {
         self.credit_again(workspace, contact, touched, windows)
     }
 
+    /// When the contact first and last touched anything.
+    pub(super) fn touched(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+    ) -> Result<Option<(i64, i64)>, redb::Error> {
+        let mut times = Vec::new();
+        for kind in [TouchKind::Open, TouchKind::Click] {
+            let at = |time, seq| touch_key(workspace, contact, Touched { kind, time, seq });
+            let (first, last) = (at(i64::MIN, 0), at(i64::MAX, u64::MAX));
+            let mut touches = self.touches.range(first.as_slice()..=last.as_slice())?;
+            for touch in [touches.next(), touches.next_back()].into_iter().flatten() {
+                let (touch, _) = touch?;
+                times.push(touched_at(touch.value()));
+            }
+        }
+        Ok(times.iter().copied().min().zip(times.into_iter().max()))
+    }
+
     /// Credits the orders that a touch could have led to.
     fn credit_again(
         &mut self,
@@ -405,4 +424,11 @@ fn touch_key(workspace: WorkspaceId, contact: ContactId, touched: Touched) -> Ve
     let time = sortable(touched.time);
     let seq = touched.seq.to_be_bytes();
     key(workspace, &[&contact.0, &[kind], &time, &seq])
+}
+
+/// The time in a key of [`TOUCHES`].
+fn touched_at(touch_key: &[u8]) -> i64 {
+    let mut time = [0; 8];
+    time.copy_from_slice(&touch_key[21..29]);
+    from_sortable(time)
 }
