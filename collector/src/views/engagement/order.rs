@@ -114,7 +114,8 @@ pub(crate) struct Credit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) order_id: String,
-    pub(crate) contact: ContactId,
+    /// `None` once erased: then no touch can be credited.
+    pub(crate) contact: Option<ContactId>,
     /// A server vouches for it; others earn nothing.
     pub(crate) verified: bool,
     /// The messageId that it came with.
@@ -172,9 +173,11 @@ impl<'a> Orders<'a> {
             }
             order.credits = self.credits(workspace, time, &order, windows)?;
             moves = order.moves(1);
-            let of_contact = of_contact_key(workspace, order.contact, &order_key);
-            self.of_contact
-                .insert(of_contact.as_slice(), [].as_slice())?;
+            if let Some(contact) = order.contact {
+                let of_contact = of_contact_key(workspace, contact, &order_key);
+                self.of_contact
+                    .insert(of_contact.as_slice(), [].as_slice())?;
+            }
         }
         let place = place_key(workspace, order.verified, &order.order_id);
         self.places.insert(place.as_slice(), order_key.as_slice())?;
@@ -311,7 +314,10 @@ impl<'a> Orders<'a> {
         if explicit.is_some() {
             return Ok([explicit.clone(), explicit.clone(), explicit]);
         }
-        let last = |kind| self.last_touch(workspace, order.contact, time, kind, windows);
+        let Some(contact) = order.contact else {
+            return Ok([None, None, None]);
+        };
+        let last = |kind| self.last_touch(workspace, contact, time, kind, windows);
         let click = last(TouchKind::Click)?;
         let touch = match &click {
             Some(click) => Some(click.clone()),

@@ -349,7 +349,7 @@ impl Report {
                 let credit = |credit: super::super::order::Credit| (credit.message_id, credit.cause);
                 let sale = Sale {
                     time,
-                    contact: order.contact.into(),
+                    contact: order.contact,
                     currency: order.currency,
                     gross: order.gross,
                     refunded: order.refunded,
