@@ -1,17 +1,17 @@
 //! Tests of what people did with messages: golden scenarios, and random histories against an
 //! oracle that knows the rules and none of the fold's shortcuts.
 
-// mod golden;
+mod golden;
 mod oracle;
 mod random;
 
 use tempfile::{TempDir, tempdir};
 
-use crate::log::record::{ContactId, Record, WorkspaceId};
 use crate::log::Log;
+use crate::log::decide::WorkspaceKeys as _;
+use crate::log::record::{ContactId, Record, WorkspaceId};
 use crate::views::history::{Keys, keys};
 use crate::views::{Dump, Views, rebuild};
-use crate::log::decide::WorkspaceKeys as _;
 
 /// Views with the folder that they lie in.
 struct Folded {

@@ -368,10 +368,16 @@ fn check(scenario: &Scenario, views: &Views, seqs: u64) {
         let now = NOW + 40 * 86_400_000;
         let term = |term: &str| {
             let (weight, time) = term.split_once('@').unwrap();
-            oracle::decayed(weight.parse().unwrap(), moment(&time.replace('+', " ")), now)
+            oracle::decayed(
+                weight.parse().unwrap(),
+                moment(&time.replace('+', " ")),
+                now,
+            )
         };
         let expected: f64 = terms.split_whitespace().map(term).sum();
-        let found = views.contact(workspace, contact_of(workspace, who)).unwrap();
+        let found = views
+            .contact(workspace, contact_of(workspace, who))
+            .unwrap();
         let found = found.unwrap_or_default().score.value_at(now);
         let off = (found - expected).abs();
         assert!(off < 1e-9, "{name}: score of {who}: {found} for {expected}");

@@ -93,7 +93,10 @@ fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
         clicks.push(Seen {
             seq: seq.0,
             message,
-            from: entry.client.as_ref().map(|client| client.address.0.as_str()),
+            from: entry
+                .client
+                .as_ref()
+                .map(|client| client.address.0.as_str()),
             link: *link,
             clock,
         });
@@ -317,7 +320,14 @@ impl Report {
             let found = views.message(*workspace, id).unwrap().unwrap();
             assert_eq!(found.totals(), *expected, "message {id}");
             let about = self.abouts.get(&(*workspace, id.clone()));
-            let of = |sent_at| (found.contact, found.campaign_id.clone(), found.message_type, sent_at);
+            let of = |sent_at| {
+                (
+                    found.contact,
+                    found.campaign_id.clone(),
+                    found.message_type,
+                    sent_at,
+                )
+            };
             assert_eq!(found.sent_at.map(of), about.cloned(), "message {id}");
         }
         let mut of_messages = BTreeMap::new();
@@ -346,7 +356,8 @@ impl Report {
         let mut found = BTreeMap::new();
         for workspace in [1, 2].map(WorkspaceId) {
             let each = |time, order: super::super::Order, _: &dyn Fn(&str) -> _| {
-                let credit = |credit: super::super::order::Credit| (credit.message_id, credit.cause);
+                let credit =
+                    |credit: super::super::order::Credit| (credit.message_id, credit.cause);
                 let sale = Sale {
                     time,
                     contact: order.contact,
@@ -362,7 +373,10 @@ impl Report {
         }
         assert_eq!(found, self.orders);
         assert_eq!(rows, self.orders.len());
-        assert_eq!(MODELS.map(|model| model.as_str()), ["last_touch", "last_click", "explicit"]);
+        assert_eq!(
+            MODELS.map(|model| model.as_str()),
+            ["last_touch", "last_click", "explicit"]
+        );
     }
 
     fn check_contacts(&self, views: &Views) {
@@ -370,11 +384,16 @@ impl Report {
             let found = views.contact(*workspace, *contact).unwrap().unwrap();
             let now = person.terms.iter().map(|term| term.1).max().unwrap_or(0) + DAY;
             let terms = person.terms.iter();
-            let expected: f64 = terms.map(|&(weight, then)| decayed(weight, then, now)).sum();
+            let expected: f64 = terms
+                .map(|&(weight, then)| decayed(weight, then, now))
+                .sum();
             let score = found.score.value_at(now.max(found.score.at()));
             let expected = decayed(expected, now, now.max(found.score.at()));
             assert!((score - expected).abs() < 1e-9, "{score} for {expected}");
-            assert_eq!(found.unsubscribed_at, person.unsubscribed.iter().min().copied());
+            assert_eq!(
+                found.unsubscribed_at,
+                person.unsubscribed.iter().min().copied()
+            );
             let seen = (person.seen.iter().min(), person.seen.iter().max());
             assert_eq!((found.first_seen.as_ref(), found.last_seen.as_ref()), seen);
         }
@@ -411,7 +430,10 @@ fn about(records: &[&Record]) -> Option<About> {
 /// Adds one message's totals, field by field.
 fn sum(to: &mut Totals, other: &Totals) {
     to.sent += other.sent;
-    for (to, other) in [(&mut to.opens, &other.opens), (&mut to.clicks, &other.clicks)] {
+    for (to, other) in [
+        (&mut to.opens, &other.opens),
+        (&mut to.clicks, &other.clicks),
+    ] {
         to.total.human += other.total.human;
         to.total.proxy_human += other.total.proxy_human;
         to.total.machine += other.total.machine;
