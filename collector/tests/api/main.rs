@@ -18,6 +18,7 @@ mod limits;
 mod live;
 mod mail;
 mod mail_hostile;
+mod messages;
 mod money;
 mod operations;
 mod origins;
