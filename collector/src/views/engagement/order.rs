@@ -54,9 +54,9 @@ impl Model {
 /// How long a touch can be credited, in milliseconds from the touch; 0 = never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Attribution {
-    pub click_window_ms: i64,
-    pub open_window_ms: i64,
+pub(crate) struct Attribution {
+    pub(crate) click_window_ms: i64,
+    pub(crate) open_window_ms: i64,
 }
 
 impl Default for Attribution {
