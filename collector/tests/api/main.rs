@@ -28,6 +28,7 @@ mod purchases;
 mod rates;
 mod receipts;
 mod refunds;
+mod reports;
 mod sessions;
 mod stalled;
 mod times;
