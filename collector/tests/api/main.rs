@@ -5,6 +5,9 @@
 
 mod support;
 
+#[path = "../data/corpus.rs"]
+mod corpus;
+
 mod assets;
 mod batch;
 mod demo_shop;
@@ -19,6 +22,7 @@ mod live;
 mod mail;
 mod mail_hostile;
 mod money;
+mod newsletters;
 mod operations;
 mod origins;
 mod overload;
