@@ -95,5 +95,5 @@ fi
 master=$!
 cat >/dev/null # until standard input ends
 kill $master
-wait $master || :
+wait $master 2>/dev/null || :
 rm -rf "$folder/etc" "$folder/queue" "$folder/data" "$folder/mail" "$folder/log" "$folder/said"

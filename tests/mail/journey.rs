@@ -45,7 +45,7 @@ const CLICKERS: [(&str, &str, &str, &str); 2] = [
         "BarracudaCentral/1.0 LinkCheck",
         "209.222.82.7",
         "bot",
-        "scanner_network",
+        "link_checker",
     ),
 ];
 

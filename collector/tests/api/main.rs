@@ -5,6 +5,9 @@
 
 mod support;
 
+#[path = "../data/corpus.rs"]
+mod corpus;
+
 mod assets;
 mod batch;
 mod demo_shop;
@@ -20,6 +23,7 @@ mod mail;
 mod mail_hostile;
 mod messages;
 mod money;
+mod newsletters;
 mod operations;
 mod origins;
 mod overload;
