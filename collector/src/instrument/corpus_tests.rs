@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use scraper::Html;
 
 use super::corpus::{VARIANTS, expanded, templates};
-use super::property_tests::{
-    OWN, PIXEL, UNSUBSCRIBE, assert_only_links_changed, instrument, links_of,
-};
+use super::property_tests::{PIXEL, UNSUBSCRIBE, assert_only_links_changed, instrument, links_of};
 use super::*;
 
 #[test]
