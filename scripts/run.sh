@@ -159,6 +159,16 @@ curl -sS '$url/v1/track/purchase' \\
   $json \\
   -d '{"email":"user@example.com","orderId":"order_1234","revenue":49.99,"currency":"USD","items":[{"id":"sku_1","name":"Pro plan","price":49.99,"quantity":1}],"messageId":"msg_welcome_1"}'
 
+# A mail, registered: it comes back with a pixel, a tracked link and an unsubscribe link, ready to be sent.
+curl -sS '$url/v1/messages' \\
+  $auth \\
+  $json \\
+  -d '{"email":"user@example.com","messageId":"msg_welcome_1","campaignId":"welcome","html":"<p>Welcome! <a href=\\"https://shop.example/\\">Look around</a></p>"}'
+
+# What came of it: opens and clicks of people and of machines, and the purchase above.
+curl -sS '$url/v1/reports/messages/msg_welcome_1' \\
+  $auth
+
 # What became of the event.
 curl -sS '$url/v1/receipts/$id' \\
   $auth

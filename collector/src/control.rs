@@ -81,7 +81,7 @@ pub enum Command {
     TokensList,
     /// Answered with a [`Report`].
     LogVerify,
-    /// Answered with a [`MessageAnswer`](crate::messages::MessageAnswer).
+    /// Answered with a [`MessageAnswer`].
     Instrument(InstrumentMessage),
     /// Answered with [`Settings`].
     SettingsShow { workspace: String },

@@ -48,8 +48,8 @@ pub enum ApiError {
     UnknownOrder(Rejection),
     MethodNotAllowed,
     BodyTimeout,
-    /// An order that is on record with other content in `fields`.
-    OrderConflict {
+    /// An order or a message that is on record with other content in `fields`.
+    Conflict {
         rejection: Rejection,
         fields: Vec<&'static str>,
     },
@@ -103,7 +103,7 @@ impl ApiError {
             Self::UnknownOrder(rejection) => (S::NOT_FOUND, rejection.code),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
-            Self::OrderConflict { rejection, .. } => (S::CONFLICT, rejection.code),
+            Self::Conflict { rejection, .. } => (S::CONFLICT, rejection.code),
             Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::TooManyEvents => (S::PAYLOAD_TOO_LARGE, "too_many_events"),
             Self::UnsupportedMediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
@@ -169,12 +169,12 @@ impl ApiError {
             Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),
             Self::TooManyEvents => {
-                format!("a batch takes at most {} events: split it", shared::limits::MAX_BATCH_EVENTS)
+                format!("a batch takes at most {} events or messages: split it", shared::limits::MAX_BATCH_EVENTS)
             }
             Self::UnsupportedEncoding => "send the body plain or with `Content-Encoding: gzip`".into(),
             Self::Rejected(rejection)
             | Self::UnknownOrder(rejection)
-            | Self::OrderConflict { rejection, .. } => rejection.message.clone(),
+            | Self::Conflict { rejection, .. } => rejection.message.clone(),
             Self::InvalidParameter { message, .. } => message.clone(),
             Self::RateLimited { retry_after, .. } => format!("too many requests with this key: wait {retry_after} s"),
             Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
@@ -189,7 +189,7 @@ impl ApiError {
         match self {
             Self::Rejected(rejection)
             | Self::UnknownOrder(rejection)
-            | Self::OrderConflict { rejection, .. } => rejection.field.clone(),
+            | Self::Conflict { rejection, .. } => rejection.field.clone(),
             Self::InvalidParameter { name, .. } => Some((*name).to_owned()),
             _ => None,
         }
@@ -214,7 +214,7 @@ impl ApiError {
         let (status, code) = self.kind();
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
-        if let Self::OrderConflict { fields, .. } = &self {
+        if let Self::Conflict { fields, .. } = &self {
             body.error.fields = Some(fields.iter().map(|field| (*field).to_owned()).collect());
         }
         body.id = id;

@@ -181,7 +181,7 @@ impl Incoming {
                 let reason = conflict(&fields);
                 self.keep_rejected(app, caller, &as_sent, rejection, &reason);
                 let rejection = reason;
-                ApiError::OrderConflict { rejection, fields }.with_id(as_sent)
+                ApiError::Conflict { rejection, fields }.with_id(as_sent)
             }
             Some(Appended::Refused(refusal)) => {
                 let (error, reason) = match refusal {

@@ -26,6 +26,9 @@ mod text;
 mod utm;
 
 #[cfg(test)]
+#[path = "../tests/data/corpus.rs"]
+mod corpus;
+#[cfg(test)]
 mod corpus_tests;
 #[cfg(test)]
 mod property_tests;

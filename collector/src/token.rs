@@ -9,7 +9,7 @@
 //! | 1 | version, 1 |
 //! | 1 | kind: 1 open, 2 click, 3 unsubscribe |
 //! | 4 | id of the key, big-endian |
-//! | 16 + n | AES-SIV (RFC 5297, AES-256) of [`Sealed`] as postcard, with the six bytes before as associated data |
+//! | 16 + n | AES-SIV (RFC 5297, AES-256) of `Sealed` as postcard, with the six bytes before as associated data |
 //!
 //! AES-SIV is deterministic: equal input gives the equal token, so that instrumenting a mail twice
 //! changes nothing; what repeats is all that this reveals.

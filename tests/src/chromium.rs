@@ -57,11 +57,21 @@ pub struct ConsoleLine {
 impl Browser {
     /// Starts one, when there is a place for it.
     pub async fn open() -> Self {
+        Self::open_with(&[]).await
+    }
+
+    /// Starts one that says it is `agent`: the agent of one without a screen is rightly a bot's.
+    pub async fn open_as(agent: &str) -> Self {
+        Self::open_with(&[format!("--user-agent={agent}")]).await
+    }
+
+    async fn open_with(more_flags: &[String]) -> Self {
         let place = PLACES.acquire().await.expect("the places are never closed");
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let driver = Driver::start(profile.path());
         let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
+        flags.extend_from_slice(more_flags);
         let capabilities = json!({
             "browserName": "chrome",
             "goog:chromeOptions": { "args": flags },

@@ -325,7 +325,11 @@ fn text(object: &Value, name: &str) -> String {
 }
 
 /// An address that nobody listens on, to be kept over restarts.
-fn free_address() -> SocketAddr {
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .expect("a free port")

@@ -89,7 +89,7 @@ impl Incoming {
                 let error = if fields.is_empty() {
                     ApiError::Rejected(rejection)
                 } else {
-                    ApiError::OrderConflict { rejection, fields }
+                    ApiError::Conflict { rejection, fields }
                 };
                 error.with_id(rejected.id)
             }

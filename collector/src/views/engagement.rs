@@ -18,6 +18,8 @@ pub(crate) mod message;
 pub(crate) mod order;
 mod rows;
 pub(crate) mod tally;
+#[cfg(test)]
+mod tests;
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -103,8 +105,7 @@ impl Fold<'_> {
         }
         match &entry.fact {
             Fact::Purchase { order_id, .. } => {
-                let (Some(money), Some(contact)) = (entry.money, contact) else {
-                    // Redacted: there is nobody left to credit.
+                let Some(money) = entry.money else {
                     return Ok(());
                 };
                 let order = Order {
@@ -188,15 +189,18 @@ impl Fold<'_> {
                     .touch(workspace, contact, touch, message_id, &windows)?,
             );
         }
-        for click in gone {
-            let weight = contact::CLICK;
-            self.contact(workspace, contact, |row| row.score.add(-weight, click.time))?;
+        for click in &gone {
             let touch = Touched {
                 kind,
                 time: click.time,
                 seq: click.seq,
             };
             touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
+        }
+        if !gone.is_empty() {
+            let left = self.orders.touched(workspace, contact)?;
+            let times = gone.iter().map(|click| click.time);
+            self.contact(workspace, contact, |row| row.unsee_clicks(times, left))?;
         }
         self.credit(workspace, &touched)
     }

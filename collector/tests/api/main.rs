@@ -5,6 +5,9 @@
 
 mod support;
 
+#[path = "../data/corpus.rs"]
+mod corpus;
+
 mod assets;
 mod batch;
 mod demo_shop;
@@ -18,7 +21,9 @@ mod limits;
 mod live;
 mod mail;
 mod mail_hostile;
+mod messages;
 mod money;
+mod newsletters;
 mod operations;
 mod origins;
 mod overload;
@@ -27,6 +32,7 @@ mod purchases;
 mod rates;
 mod receipts;
 mod refunds;
+mod reports;
 mod sessions;
 mod stalled;
 mod times;

@@ -177,6 +177,11 @@ impl TestApp {
         self.app.meta.authenticate(&key).unwrap()
     }
 
+    /// Where it keeps its data.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// How many events are on disk.
     pub(crate) fn on_disk(&self) -> u64 {
         self.app.log.committed().borrow().0

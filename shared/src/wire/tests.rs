@@ -13,6 +13,7 @@ use crate::limits::{MAX_AGE_MS, MAX_AHEAD_MS};
 
 mod answers;
 mod batch;
+mod messages;
 mod money;
 #[cfg(feature = "schema")]
 mod schema;

@@ -39,7 +39,7 @@ pub(super) fn ask() -> Response {
     page(
         StatusCode::OK,
         "Unsubscribe?",
-        "<p>You will get no more of these e-mails.</p>\
+        "<p>Press the button to get no more of these e-mails.</p>\
          <form method=\"post\"><button type=\"submit\">Unsubscribe</button></form>",
     )
 }

@@ -9,7 +9,7 @@ use crate::log::record::{Class, Entry, Fact};
 const HALF_LIFE_MS: f64 = 30.0 * 24.0 * 60.0 * 60.0 * 1000.0;
 /// What events are worth (design, section 7).
 const OPEN: f64 = 1.0;
-pub(super) const CLICK: f64 = 3.0;
+const CLICK: f64 = 3.0;
 const PAGE_VIEW: f64 = 0.5;
 const CUSTOM_EVENT: f64 = 2.0;
 const PURCHASE: f64 = 10.0;
@@ -27,6 +27,9 @@ pub(crate) struct Contact {
     /// When they asked for no more mail, the first time.
     pub(crate) unsubscribed_at: Option<i64>,
     pub(crate) score: Score,
+    /// The first and the last of their genuine events that can never be taken back: of all but opens
+    /// and clicks.
+    seen_elsewhere: Option<(i64, i64)>,
 }
 
 impl Contact {
@@ -44,12 +47,40 @@ impl Contact {
         if matches!(entry.fact, Fact::Send { .. } | Fact::Refund { .. }) || !counts(entry, class) {
             return;
         }
-        self.first_seen = Some(self.first_seen.map_or(time, |first| first.min(time)));
-        self.last_seen = Some(self.last_seen.map_or(time, |last| last.max(time)));
+        self.seen(widen(self.first_seen.zip(self.last_seen), (time, time)));
+        if !matches!(entry.fact, Fact::Open { .. } | Fact::Click { .. }) {
+            self.seen_elsewhere = widen(self.seen_elsewhere, (time, time));
+        }
         if let Some(weight) = weight(entry) {
             self.score.add(weight, time);
         }
     }
+
+    /// Takes back clicks that were none of theirs, at these times; `touches` are the first and the
+    /// last of the opens and clicks that are left.
+    pub(super) fn unsee_clicks(
+        &mut self,
+        times: impl Iterator<Item = i64>,
+        touches: Option<(i64, i64)>,
+    ) {
+        for time in times {
+            self.score.add(-CLICK, time);
+        }
+        self.seen(match touches {
+            Some(touches) => widen(self.seen_elsewhere, touches),
+            None => self.seen_elsewhere,
+        });
+    }
+
+    fn seen(&mut self, span: Option<(i64, i64)>) {
+        (self.first_seen, self.last_seen) = span.unzip();
+    }
+}
+
+/// The span from the first to the last of both.
+fn widen(span: Option<(i64, i64)>, (first, last): (i64, i64)) -> Option<(i64, i64)> {
+    let (from, to) = span.unwrap_or((first, last));
+    Some((from.min(first), to.max(last)))
 }
 
 /// Hides who it is.
@@ -89,6 +120,12 @@ impl Score {
             self.at = time;
         }
         self.value += weight * decay(self.at, time);
+    }
+
+    /// When its value is what is stored.
+    #[cfg(test)]
+    pub(crate) fn at(&self) -> i64 {
+        self.at
     }
 
     /// At a moment no earlier than the latest event.

@@ -14,6 +14,9 @@ use crate::log::record::{Class, ContactId, Entry, Fact, MessageType, Seq};
 pub(crate) const BURST_LINKS: usize = 3;
 /// In milliseconds; half-open.
 pub(crate) const BURST_MS: i64 = 60_000;
+/// The most clicks of a message that are kept to find out bursts: with more within [`BURST_MS`] the
+/// oldest is forgotten and stays what it was, so that nobody can make a row grow at will.
+const MAX_RECENT: usize = 256;
 
 /// What is known of a send.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +34,8 @@ pub(crate) struct Message {
     pub(crate) revenue: Revenue,
     /// When the latest click came: this clock never runs backwards, whatever the machine's does.
     clock: i64,
-    /// The clicks within [`BURST_MS`] of `clock`.
+    /// The clicks within [`BURST_MS`] of `clock`, at most [`MAX_RECENT`], that may still tell
+    /// something.
     recent: Vec<Click>,
 }
 
@@ -101,7 +105,14 @@ impl Message {
         click.came = self.clock;
         self.clicks.add(click.class, 1);
         let since = self.clock - BURST_MS;
-        self.recent.retain(|recent| recent.came > since);
+        // A machine's click tells nothing that a later one of the same link does not.
+        self.recent.retain(|recent| {
+            let is_told = recent.link == click.link && recent.address == click.address;
+            recent.came > since && (is_genuine(recent.class) || !is_told)
+        });
+        if self.recent.len() == MAX_RECENT {
+            self.recent.remove(0);
+        }
         self.recent.push(click);
         let here = |recent: &Click| recent.address == click.address;
         let links: BTreeSet<u32> = self

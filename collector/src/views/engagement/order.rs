@@ -87,7 +87,8 @@ pub(crate) struct Credit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) order_id: String,
-    pub(crate) contact: ContactId,
+    /// `None` once erased: then no touch can be credited.
+    pub(crate) contact: Option<ContactId>,
     /// A server vouches for it; others earn nothing.
     pub(crate) verified: bool,
     /// The messageId that it came with.
@@ -145,9 +146,11 @@ impl<'a> Orders<'a> {
             }
             order.credits = self.credits(workspace, time, &order, windows)?;
             moves = order.moves(1);
-            let of_contact = of_contact_key(workspace, order.contact, &order_key);
-            self.of_contact
-                .insert(of_contact.as_slice(), [].as_slice())?;
+            if let Some(contact) = order.contact {
+                let of_contact = of_contact_key(workspace, contact, &order_key);
+                self.of_contact
+                    .insert(of_contact.as_slice(), [].as_slice())?;
+            }
         }
         let place = place_key(workspace, order.verified, &order.order_id);
         self.places.insert(place.as_slice(), order_key.as_slice())?;
@@ -200,6 +203,25 @@ impl<'a> Orders<'a> {
             return Ok(Vec::new());
         }
         self.credit_again(workspace, contact, touched, windows)
+    }
+
+    /// When the contact first and last touched anything.
+    pub(super) fn touched(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+    ) -> Result<Option<(i64, i64)>, redb::Error> {
+        let mut times = Vec::new();
+        for kind in [TouchKind::Open, TouchKind::Click] {
+            let at = |time, seq| touch_key(workspace, contact, Touched { kind, time, seq });
+            let (first, last) = (at(i64::MIN, 0), at(i64::MAX, u64::MAX));
+            let mut touches = self.touches.range(first.as_slice()..=last.as_slice())?;
+            for touch in [touches.next(), touches.next_back()].into_iter().flatten() {
+                let (touch, _) = touch?;
+                times.push(touched_at(touch.value()));
+            }
+        }
+        Ok(times.iter().copied().min().zip(times.into_iter().max()))
     }
 
     /// Credits the orders that a touch could have led to.
@@ -265,7 +287,10 @@ impl<'a> Orders<'a> {
         if explicit.is_some() {
             return Ok([explicit.clone(), explicit.clone(), explicit]);
         }
-        let last = |kind| self.last_touch(workspace, order.contact, time, kind, windows);
+        let Some(contact) = order.contact else {
+            return Ok([None, None, None]);
+        };
+        let last = |kind| self.last_touch(workspace, contact, time, kind, windows);
         let click = last(TouchKind::Click)?;
         let touch = match &click {
             Some(click) => Some(click.clone()),
@@ -385,4 +410,11 @@ fn touch_key(workspace: WorkspaceId, contact: ContactId, touched: Touched) -> Ve
     let time = sortable(touched.time);
     let seq = touched.seq.to_be_bytes();
     key(workspace, &[&contact.0, &[kind], &time, &seq])
+}
+
+/// The time in a key of [`TOUCHES`].
+fn touched_at(touch_key: &[u8]) -> i64 {
+    let mut time = [0; 8];
+    time.copy_from_slice(&touch_key[21..29]);
+    from_sortable(time)
 }

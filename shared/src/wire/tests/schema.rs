@@ -70,6 +70,17 @@ fn bodies_say_which_fields_are_required_and_of_which_type() {
         "#/components/schemas/BatchEvent"
     );
     assert_eq!(batch["properties"]["events"]["maxItems"], 1000);
+    assert_eq!(
+        schema_of::<MessageBody<'_>>()["required"],
+        serde_json::json!(["email"])
+    );
+    let messages = schema_of::<MessageBatchBody<'_>>();
+    assert_eq!(messages["required"], serde_json::json!(["messages"]));
+    assert_eq!(
+        messages["properties"]["messages"]["items"]["$ref"],
+        "#/components/schemas/MessageBody"
+    );
+    assert_eq!(messages["properties"]["messages"]["maxItems"], 1000);
 }
 
 #[test]
@@ -116,6 +127,18 @@ fn every_bodys_example_is_accepted() {
     for event in parse_batch(&example::<BatchBody<'_>>()).unwrap().events {
         accepted(entry(event.get()));
     }
+    let message = |text: &str| {
+        let parsed = parse_message(&body(text).unwrap(), Timestamp::from_millis(NOW));
+        assert!(parsed.unknown_fields.is_empty());
+        parsed.outcome.unwrap()
+    };
+    message(&example::<MessageBody<'_>>());
+    let batch = example::<MessageBatchBody<'_>>();
+    for raw in parse_messages(&body(&batch).unwrap()).unwrap() {
+        message(raw.get());
+    }
+    let utm = example::<UtmBody<'_>>();
+    message(&format!(r#"{{"email":"a@b.c","utm":{utm}}}"#));
 }
 
 #[test]

@@ -1,0 +1,428 @@
+//! The golden scenarios of `scenarios.json`: each is appended to a real log, folded live one record
+//! at a time, in one batch and by a rebuild, and must come to the same rows and to what it expects.
+//!
+//! Times are sums of parts relative to [`NOW`] (`5d -1ms`). Counts read `total/unique`, revenue
+//! `model: orders for gross - refunded currency` in minor units, scores `weight@time` for each event
+//! that counts. What is not expected must not be there. Names of another workspace start with its
+//! number and a slash.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use shared::decimal::Decimal;
+use shared::ids::EventId;
+use shared::money::{Currency, Money};
+use shared::time::Timestamp;
+
+use super::super::order::{Cause, Credit, MODELS, TouchKind};
+use super::super::tally::{self, Totals};
+use super::{contact_of, dump_of, email, live, oracle, rebuilt};
+use crate::log::decide::RefundAsk;
+use crate::log::memory::MemoryLog;
+use crate::log::record::{
+    Class, Client, Entry, Fact, MessageType, Personal, SendRef, Seq, Source, WorkspaceId,
+};
+use crate::log::{Appended, Log, Submission};
+use crate::views::Views;
+use crate::views::history::{NOW, address, all, at_once, entry, keys};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scenario {
+    name: String,
+    #[serde(default)]
+    messages: BTreeMap<String, Send>,
+    events: Vec<Event>,
+    /// The seqs that are redacted once all is appended.
+    #[serde(default)]
+    redact: Vec<u64>,
+    expect: Expected,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Send {
+    to: String,
+    campaign: Option<String>,
+    #[serde(default)]
+    transactional: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Event {
+    at: String,
+    /// Where it differs from `at`.
+    received: Option<String>,
+    #[serde(default = "one")]
+    workspace: u32,
+    what: What,
+    /// For what is not about a message.
+    who: Option<String>,
+    message: Option<String>,
+    class: Option<Class>,
+    #[serde(default = "an_address")]
+    from: String,
+    #[serde(default)]
+    link: u32,
+    order: Option<String>,
+    refund: Option<String>,
+    /// An amount, then a currency where one is given.
+    money: Option<String>,
+    #[serde(default = "yes")]
+    verified: bool,
+    #[serde(default)]
+    becomes: Outcome,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    Send,
+    Open,
+    Click,
+    Unsubscribe,
+    PageView,
+    Track,
+    Order,
+    Refund,
+}
+
+#[derive(Deserialize, Debug, Default, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    #[default]
+    Tracked,
+    Duplicate,
+    Conflict,
+    Refused,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    /// Every order there is, with `messageId by cause` for each model that credits it.
+    #[serde(default)]
+    orders: BTreeMap<String, BTreeMap<String, String>>,
+    /// Those that are not named have nothing.
+    #[serde(default)]
+    messages: BTreeMap<String, Figures>,
+    #[serde(default)]
+    campaigns: BTreeMap<String, Figures>,
+    #[serde(default)]
+    relabelled: BTreeSet<u64>,
+    #[serde(default)]
+    scores: BTreeMap<String, String>,
+    #[serde(default)]
+    unsubscribed: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Debug, Default, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+struct Figures {
+    sent: i64,
+    opens: String,
+    clicks: String,
+    inferred_opens: i64,
+    unsubscribes: i64,
+    revenue: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn an_address() -> String {
+    "192.0.2.1".into()
+}
+
+/// Milliseconds since 1970 of a sum of parts.
+fn moment(text: &str) -> i64 {
+    let part = |part: &str| {
+        let unit = part.trim_start_matches(|c: char| c == '-' || c.is_ascii_digit());
+        let number: i64 = part[..part.len() - unit.len()].parse().unwrap();
+        number
+            * match unit {
+                "d" => 86_400_000,
+                "h" => 3_600_000,
+                "m" => 60_000,
+                "s" => 1_000,
+                "ms" | "" => 1,
+                unit => panic!("no unit of time: {unit}"),
+            }
+    };
+    NOW + text.split(' ').map(part).sum::<i64>()
+}
+
+impl Event {
+    fn submission(&self, number: usize, scenario: &Scenario) -> Submission {
+        let workspace = WorkspaceId(self.workspace);
+        let mut id = [0x41; 16];
+        id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        let time = moment(&self.at);
+        let message = || self.message.clone().expect("a message");
+        let about = |id: &str| scenario.messages.get(id).expect("a known message");
+        let kind = |send: &Send| match send.transactional {
+            true => MessageType::Transactional,
+            false => MessageType::Campaign,
+        };
+        let send = || {
+            let send = about(&message());
+            SendRef {
+                contact: Some(contact_of(workspace, &send.to)),
+                campaign_id: send.campaign.clone(),
+                message_type: kind(send),
+                sent_at: Timestamp::from_millis(NOW - 30 * 86_400_000),
+            }
+        };
+        let order = || self.order.clone().expect("an order");
+        let track = |name: &str| Fact::Track {
+            name: name.into(),
+            properties: None,
+        };
+        let (fact, source) = match self.what {
+            What::Send => (
+                Fact::Send {
+                    campaign_id: about(&message()).campaign.clone(),
+                    message_type: kind(about(&message())),
+                    subject: None,
+                    content: [0; 32],
+                    token_key: 1,
+                },
+                Source::Server,
+            ),
+            What::Open => (Fact::Open { send: send() }, Source::Mail),
+            What::Click => (
+                Fact::Click {
+                    send: send(),
+                    link: self.link,
+                    target: None,
+                },
+                Source::Mail,
+            ),
+            What::Unsubscribe => (Fact::Unsubscribe { send: send() }, Source::Mail),
+            What::PageView => (track("page_viewed"), Source::Browser),
+            What::Track => (track("trial_started"), Source::Server),
+            What::Order => (
+                Fact::Purchase {
+                    order_id: order(),
+                    items: None,
+                },
+                if self.verified {
+                    Source::Server
+                } else {
+                    Source::Browser
+                },
+            ),
+            What::Refund => (
+                Fact::Refund {
+                    order_id: order(),
+                    refund_id: self.refund.clone().expect("a refund"),
+                },
+                Source::Server,
+            ),
+        };
+        let class = self
+            .class
+            .or((source == Source::Mail).then_some(Class::Human));
+        let (amount, currency) = match self.money.as_deref().map(|money| money.split_once(' ')) {
+            Some(Some((amount, currency))) => (Some(amount), Some(currency)),
+            Some(None) => (self.money.as_deref(), None),
+            None => (None, None),
+        };
+        let amount = amount.map(|amount| Decimal::parse(amount).unwrap());
+        let currency = currency.map(|currency| Currency::parse(currency).unwrap());
+        let mut submission = Submission::from(Entry {
+            workspace,
+            id: EventId::from_bytes(id),
+            time: Timestamp::from_millis(time),
+            received_at: Timestamp::from_millis(self.received.as_deref().map_or(time, moment)),
+            source,
+            verified: self.verified && source == Source::Server,
+            address: match self.what {
+                What::Send => address(&email(&about(&message()).to)),
+                _ => self.who.as_deref().and_then(|who| address(&email(who))),
+            },
+            message_id: self.message.clone(),
+            fact,
+            class: class.map(|class| (class, "golden".into())),
+            client: (source == Source::Mail).then(|| Client {
+                address: Personal(self.from.clone()),
+                agent: None,
+                headers: Vec::new(),
+            }),
+            ..entry(0)
+        });
+        match self.what {
+            What::Order => {
+                let currency = currency.expect("a currency");
+                let (money, _) = Money::from_decimal(&amount.unwrap(), currency).unwrap();
+                submission.entry.money = Some(money);
+            }
+            What::Refund => submission.asked = Some(RefundAsk { amount, currency }),
+            _ => {}
+        }
+        submission
+    }
+}
+
+/// The workspace and the name within it.
+fn split(name: &str) -> (WorkspaceId, &str) {
+    match name.split_once('/') {
+        Some((workspace, name)) => (WorkspaceId(workspace.parse().unwrap()), name),
+        None => (WorkspaceId(1), name),
+    }
+}
+
+fn figures(totals: &Totals) -> Figures {
+    let counts = |figures: &tally::Figures| {
+        let tally::Figures {
+            total,
+            unique_all,
+            unique_machines,
+            unique_genuine,
+        } = figures;
+        if total.all() == 0 && *unique_all == 0 {
+            return String::new();
+        }
+        format!(
+            "{}/{unique_all} all, {}/{unique_machines} machine, {}/{unique_genuine} genuine",
+            total.all(),
+            total.machines(),
+            total.genuine(),
+        )
+    };
+    let revenue = totals.revenue.iter().map(|earned| {
+        let model = MODELS[usize::from(earned.model)].as_str();
+        format!(
+            "{model}: {} for {} - {} {}",
+            earned.orders, earned.gross, earned.refunded, earned.currency
+        )
+    });
+    Figures {
+        sent: totals.sent,
+        opens: counts(&totals.opens),
+        clicks: counts(&totals.clicks),
+        inferred_opens: totals.inferred_opens,
+        unsubscribes: totals.unsubscribes,
+        revenue: revenue.collect(),
+    }
+}
+
+fn credit(credit: &Credit) -> String {
+    let cause = match credit.cause {
+        Cause::Explicit => "explicit",
+        Cause::Touch(TouchKind::Open) => "open",
+        Cause::Touch(TouchKind::Click) => "click",
+    };
+    format!("{} by {cause}", credit.message_id)
+}
+
+fn check(scenario: &Scenario, views: &Views, seqs: u64) {
+    let Scenario { name, expect, .. } = scenario;
+    let mut orders = BTreeMap::new();
+    for workspace in [1, 2] {
+        let each = |_, order: super::super::Order, _: &dyn Fn(&str) -> _| {
+            let models = MODELS.iter().zip(&order.credits);
+            let credits = models.filter_map(|(model, found)| {
+                let found = found.as_ref()?;
+                Some((model.as_str().to_owned(), credit(found)))
+            });
+            let prefix = if workspace == 1 { "" } else { "2/" };
+            let page = if order.verified { "" } else { " (unverified)" };
+            let order_id = format!("{prefix}{}{page}", order.order_id);
+            orders.insert(order_id, credits.collect::<BTreeMap<_, _>>());
+            Ok(())
+        };
+        let ever = i64::MIN..i64::MAX;
+        views.orders(WorkspaceId(workspace), ever, each).unwrap();
+    }
+    assert_eq!(orders, expect.orders, "{name}: orders");
+
+    let mut messages: BTreeSet<&str> = expect.messages.keys().map(String::as_str).collect();
+    messages.extend(scenario.messages.keys().map(String::as_str));
+    let nothing = Figures::default();
+    for id in messages {
+        let (workspace, message_id) = split(id);
+        let found = views.message(workspace, message_id).unwrap();
+        let found = figures(&found.unwrap_or_default().totals());
+        let expected = expect.messages.get(id).unwrap_or(&nothing);
+        assert_eq!(found, *expected, "{name}: message {id}");
+    }
+    for (id, expected) in &expect.campaigns {
+        let (workspace, campaign_id) = split(id);
+        let found = views.campaign(workspace, campaign_id).unwrap();
+        let found = figures(&found.unwrap_or_default());
+        assert_eq!(found, *expected, "{name}: campaign {id}");
+    }
+    let snapshot = |seq: &u64| views.with_snapshot(|all| super::super::is_relabelled(all, *seq));
+    let relabelled: BTreeSet<u64> = (1..=seqs).filter(|seq| snapshot(seq).unwrap()).collect();
+    assert_eq!(relabelled, expect.relabelled, "{name}: re-labelled");
+
+    for (who, terms) in &expect.scores {
+        let (workspace, who) = split(who);
+        let now = NOW + 40 * 86_400_000;
+        let term = |term: &str| {
+            let (weight, time) = term.split_once('@').unwrap();
+            oracle::decayed(
+                weight.parse().unwrap(),
+                moment(&time.replace('+', " ")),
+                now,
+            )
+        };
+        let expected: f64 = terms.split_whitespace().map(term).sum();
+        let found = views
+            .contact(workspace, contact_of(workspace, who))
+            .unwrap();
+        let found = found.unwrap_or_default().score.value_at(now);
+        let off = (found - expected).abs();
+        assert!(off < 1e-9, "{name}: score of {who}: {found} for {expected}");
+    }
+    let named = scenario.messages.values().map(|send| send.to.as_str());
+    for who in named.chain(expect.unsubscribed.keys().map(String::as_str)) {
+        let (workspace, contact) = split(who);
+        let found = views.contact(workspace, contact_of(workspace, contact));
+        let found = found.unwrap().unwrap_or_default().unsubscribed_at;
+        let expected = expect.unsubscribed.get(who).map(|at| moment(at));
+        assert_eq!(found, expected, "{name}: {who} unsubscribed");
+    }
+}
+
+#[test]
+fn every_golden_scenario_comes_out_as_expected_live_and_by_a_rebuild() {
+    let scenarios: Vec<Scenario> = serde_json::from_str(include_str!("scenarios.json")).unwrap();
+    let names: BTreeSet<&str> = scenarios.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names.len(), scenarios.len(), "two of one name");
+    assert!(scenarios.len() >= 30);
+    for scenario in &scenarios {
+        let name = &scenario.name;
+        let log = MemoryLog::new(keys());
+        for (number, event) in scenario.events.iter().enumerate() {
+            let appended = at_once(log.append(vec![event.submission(number, scenario)])).unwrap();
+            let outcome = match &appended[0] {
+                Appended::Tracked { .. } => Outcome::Tracked,
+                Appended::Duplicate { .. } => Outcome::Duplicate,
+                Appended::Conflict { .. } => Outcome::Conflict,
+                Appended::Refused(_) => Outcome::Refused,
+            };
+            assert_eq!(outcome, event.becomes, "{name}: event {number}");
+        }
+        at_once(log.redact(scenario.redact.iter().copied().map(Seq).collect())).unwrap();
+
+        let records = all(&log);
+        let one_by_one = live(records.chunks(1));
+        let expected = dump_of(&one_by_one);
+        let at_one_go = live(std::iter::once(records.as_slice()));
+        assert_eq!(dump_of(&at_one_go), expected, "{name}");
+        let rebuilt = rebuilt(&log);
+        assert_eq!(dump_of(&rebuilt), expected, "{name}");
+        for folded in [&one_by_one, &at_one_go, &rebuilt] {
+            check(scenario, &folded.views, records.len() as u64);
+            oracle::Report::of(&records).check(&folded.views);
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! What must come out, by the rules alone: every figure from a scan of all records, quadratic where
+//! that is the plain way to say it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::order::{Cause, MODELS, TouchKind};
+use super::super::tally::{Earned, Figures, Tally, Totals};
+use crate::log::decide::WorkspaceKeys as _;
+use crate::log::record::{
+    Class, ContactId, Entry, Fact, MessageType, Record, SendRef, WorkspaceId,
+};
+use crate::views::Views;
+use crate::views::history::Keys;
+
+const DAY: i64 = 86_400_000;
+const WINDOW: i64 = 5 * DAY;
+
+/// A messageId and why, for each model.
+type Credits = [Option<(String, Cause)>; 3];
+
+/// All that the rules say of these records.
+#[derive(Default)]
+pub(super) struct Report {
+    relabelled: BTreeSet<u64>,
+    seqs: u64,
+    messages: BTreeMap<(WorkspaceId, String), Totals>,
+    abouts: BTreeMap<(WorkspaceId, String), About>,
+    campaigns: BTreeMap<(WorkspaceId, String), Totals>,
+    /// By workspace, verified and orderId.
+    orders: BTreeMap<(WorkspaceId, bool, String), Sale>,
+    contacts: BTreeMap<(WorkspaceId, ContactId), Person>,
+}
+
+type About = (Option<ContactId>, Option<String>, MessageType, i64);
+
+#[derive(Debug, PartialEq)]
+struct Sale {
+    time: i64,
+    contact: Option<ContactId>,
+    currency: String,
+    gross: i64,
+    refunded: i64,
+    credits: Credits,
+}
+
+#[derive(Default)]
+struct Person {
+    terms: Vec<(f64, i64)>,
+    seen: Vec<i64>,
+    unsubscribed: Vec<i64>,
+}
+
+/// What is left at `now` of a weight at `then`.
+pub(super) fn decayed(weight: f64, then: i64, now: i64) -> f64 {
+    let days = (now - then) as f64 / DAY as f64;
+    weight * 0.5_f64.powf(days / 30.0)
+}
+
+fn time(entry: &Entry) -> i64 {
+    let (time, received) = (entry.time.as_millis(), entry.received_at.as_millis());
+    if time > received { received } else { time }
+}
+
+fn contact(entry: &Entry) -> Option<ContactId> {
+    entry.contact(&Keys.key_of(entry.workspace).unwrap())
+}
+
+fn genuine(class: Class) -> bool {
+    class == Class::Human || class == Class::ProxyHuman
+}
+
+/// The clicks that a burst shows to be a machine's, of whatever class they were.
+fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
+    struct Seen<'a> {
+        seq: u64,
+        message: (WorkspaceId, &'a Option<String>),
+        from: Option<&'a str>,
+        link: u32,
+        clock: i64,
+    }
+    let mut clicks: Vec<Seen<'_>> = Vec::new();
+    for Record { seq, entry } in records {
+        let Fact::Click { link, .. } = &entry.fact else {
+            continue;
+        };
+        let message = (entry.workspace, &entry.message_id);
+        let before = clicks.iter().filter(|click| click.message == message);
+        let clock = before
+            .map(|click| click.clock)
+            .max()
+            .unwrap_or(0)
+            .max(time(entry));
+        clicks.push(Seen {
+            seq: seq.0,
+            message,
+            from: entry
+                .client
+                .as_ref()
+                .map(|client| client.address.0.as_str()),
+            link: *link,
+            clock,
+        });
+    }
+    let mut found = BTreeSet::new();
+    for (at, last) in clicks.iter().enumerate() {
+        let together = || {
+            clicks[..=at].iter().filter(|click| {
+                click.message == last.message
+                    && click.from == last.from
+                    && click.clock > last.clock - 60_000
+            })
+        };
+        let links: BTreeSet<u32> = together().map(|click| click.link).collect();
+        if links.len() >= 3 {
+            found.extend(together().map(|click| click.seq));
+        }
+    }
+    found
+}
+
+impl Report {
+    pub(super) fn of(records: &[Record]) -> Self {
+        let bursts = in_bursts(records);
+        let first = |entry: &Entry| entry.class.as_ref().map_or(Class::Human, |class| class.0);
+        let class = |Record { seq, entry }: &Record| match bursts.contains(&seq.0) {
+            true if genuine(first(entry)) => Class::Bot,
+            _ => first(entry),
+        };
+        let mut report = Self {
+            seqs: records.last().map_or(0, |record| record.seq.0),
+            ..Self::default()
+        };
+        for record in records {
+            if class(record) != first(&record.entry) {
+                report.relabelled.insert(record.seq.0);
+            }
+            report.see(record, class(record));
+        }
+        report.sell(records, &class);
+        report.count(records, &class);
+        report
+    }
+
+    fn see(&mut self, Record { entry, .. }: &Record, class: Class) {
+        let Some(contact) = contact(entry) else {
+            return;
+        };
+        let person = self.contacts.entry((entry.workspace, contact)).or_default();
+        if matches!(entry.fact, Fact::Unsubscribe { .. }) {
+            person.unsubscribed.push(time(entry));
+        }
+        if !genuine(class) {
+            return;
+        }
+        let weight = match &entry.fact {
+            Fact::Send { .. } | Fact::Refund { .. } => return,
+            Fact::Open { .. } => 1.0,
+            Fact::Click { .. } => 3.0,
+            Fact::Track { name, .. } if name == "page_viewed" => 0.5,
+            Fact::Track { .. } => 2.0,
+            Fact::Purchase { .. } if entry.verified => 10.0,
+            _ => 0.0,
+        };
+        person.seen.push(time(entry));
+        person.terms.push((weight, time(entry)));
+    }
+
+    fn sell(&mut self, records: &[Record], class: &dyn Fn(&Record) -> Class) {
+        for Record { entry, .. } in records {
+            let (Fact::Purchase { order_id, .. }, Some(money)) = (&entry.fact, entry.money) else {
+                continue;
+            };
+            let is_this = |other: &Entry| match &other.fact {
+                Fact::Purchase { order_id: id, .. } | Fact::Refund { order_id: id, .. } => {
+                    other.workspace == entry.workspace && id == order_id
+                }
+                _ => false,
+            };
+            let others = || records.iter().filter(|other| is_this(&other.entry));
+            let is_sale = |other: &Record| matches!(other.entry.fact, Fact::Purchase { .. });
+            let vouched = others().any(|other| is_sale(other) && other.entry.verified);
+            if vouched && !entry.verified {
+                continue;
+            }
+            let refunds = others().filter(|other| !is_sale(other) && entry.verified);
+            let refunded = refunds.map(|refund| refund.entry.money.map_or(0, |m| m.minor));
+            let last = |kind| {
+                let touches = records.iter().filter(|record| {
+                    let touch = &record.entry;
+                    let is_kind = match touch.fact {
+                        Fact::Open { .. } => kind == TouchKind::Open,
+                        Fact::Click { .. } => kind == TouchKind::Click,
+                        _ => false,
+                    };
+                    is_kind
+                        && genuine(class(record))
+                        && touch.workspace == entry.workspace
+                        && contact(touch).is_some()
+                        && contact(touch) == contact(entry)
+                        && time(touch) <= time(entry)
+                        && time(entry) < time(touch) + WINDOW
+                });
+                let touch = touches.max_by_key(|record| (time(&record.entry), record.seq))?;
+                Some((touch.entry.message_id.clone()?, Cause::Touch(kind)))
+            };
+            let explicit = entry.message_id.clone().map(|id| (id, Cause::Explicit));
+            let click = explicit.clone().or_else(|| last(TouchKind::Click));
+            let any = click.clone().or_else(|| last(TouchKind::Open));
+            let sale = Sale {
+                time: time(entry),
+                contact: contact(entry),
+                currency: money.currency.code().to_owned(),
+                gross: money.minor,
+                refunded: refunded.sum(),
+                credits: match entry.verified {
+                    true => [any, click, explicit],
+                    false => Default::default(),
+                },
+            };
+            let key = (entry.workspace, entry.verified, order_id.clone());
+            self.orders.insert(key, sale);
+        }
+    }
+
+    fn count(&mut self, records: &[Record], class: &dyn Fn(&Record) -> Class) {
+        let mut ids: BTreeSet<(WorkspaceId, String)> = BTreeSet::new();
+        for Record { entry, .. } in records {
+            let is_mail = entry.fact.send().is_some() || matches!(entry.fact, Fact::Send { .. });
+            if let (true, Some(id)) = (is_mail, &entry.message_id) {
+                ids.insert((entry.workspace, id.clone()));
+            }
+        }
+        for ((workspace, ..), sale) in &self.orders {
+            let credited = sale.credits.iter().flatten();
+            ids.extend(credited.map(|(id, _)| (*workspace, id.clone())));
+        }
+        for (workspace, id) in ids {
+            let of_message = |record: &&Record| {
+                record.entry.workspace == workspace && record.entry.message_id.as_ref() == Some(&id)
+            };
+            let mine: Vec<&Record> = records.iter().filter(of_message).collect();
+            let about = about(&mine);
+            let mut totals = Totals {
+                sent: i64::from(
+                    mine.iter()
+                        .any(|record| matches!(record.entry.fact, Fact::Send { .. })),
+                ),
+                ..Totals::default()
+            };
+            let count = |is_kind: fn(&Fact) -> bool| {
+                let mut tally = Tally::default();
+                for record in mine.iter().filter(|record| is_kind(&record.entry.fact)) {
+                    match class(record) {
+                        Class::Human => tally.human += 1,
+                        Class::ProxyHuman => tally.proxy_human += 1,
+                        Class::Machine => tally.machine += 1,
+                        Class::Bot => tally.bot += 1,
+                    }
+                }
+                tally
+            };
+            let (opens, clicks, gone) = (
+                count(|fact| matches!(fact, Fact::Open { .. })),
+                count(|fact| matches!(fact, Fact::Click { .. })),
+                count(|fact| matches!(fact, Fact::Unsubscribe { .. })),
+            );
+            let people = |tally: Tally| tally.human + tally.proxy_human;
+            let machines = |tally: Tally| tally.machine + tally.bot;
+            let inferred = people(clicks) > 0 && people(opens) == 0;
+            let any = |is: bool| if is { 1 } else { 0 };
+            totals.opens = Figures {
+                total: opens,
+                unique_all: any(people(opens) + machines(opens) > 0 || inferred),
+                unique_machines: any(machines(opens) > 0),
+                unique_genuine: any(people(opens) > 0 || inferred),
+            };
+            totals.clicks = Figures {
+                total: clicks,
+                unique_all: any(people(clicks) + machines(clicks) > 0),
+                unique_machines: any(machines(clicks) > 0),
+                unique_genuine: any(people(clicks) > 0),
+            };
+            totals.inferred_opens = any(inferred);
+            totals.unsubscribes = any(people(gone) + machines(gone) > 0);
+            for ((of, ..), sale) in self.orders.iter().filter(|((of, ..), _)| *of == workspace) {
+                debug_assert_eq!(*of, workspace);
+                for (model, credit) in (0..).zip(&sale.credits) {
+                    if credit.as_ref().is_some_and(|(credited, _)| *credited == id) {
+                        let earned = Earned {
+                            model,
+                            currency: sale.currency.clone(),
+                            orders: 1,
+                            gross: sale.gross.into(),
+                            refunded: sale.refunded.into(),
+                        };
+                        totals.revenue.add(&earned, 1);
+                    }
+                }
+            }
+            if let Some((_, Some(campaign), ..)) = &about {
+                let campaign = self.campaigns.entry((workspace, campaign.clone()));
+                sum(campaign.or_default(), &totals);
+            }
+            if let Some(about) = about {
+                self.abouts.insert((workspace, id.clone()), about);
+            }
+            self.messages.insert((workspace, id), totals);
+        }
+    }
+
+    /// That the views say the same, and nothing else.
+    pub(super) fn check(&self, views: &Views) {
+        for seq in 1..=self.seqs {
+            let found = views.with_snapshot(|all| super::super::is_relabelled(all, seq));
+            assert_eq!(found.unwrap(), self.relabelled.contains(&seq), "seq {seq}");
+        }
+        let dump = views.dump().unwrap();
+        assert_eq!(dump["messages_v1"].len(), self.messages.len());
+        for ((workspace, id), expected) in &self.messages {
+            let found = views.message(*workspace, id).unwrap().unwrap();
+            assert_eq!(found.totals(), *expected, "message {id}");
+            let about = self.abouts.get(&(*workspace, id.clone()));
+            let of = |sent_at| {
+                (
+                    found.contact,
+                    found.campaign_id.clone(),
+                    found.message_type,
+                    sent_at,
+                )
+            };
+            assert_eq!(found.sent_at.map(of), about.cloned(), "message {id}");
+        }
+        let mut of_messages = BTreeMap::new();
+        for (key, row) in &dump["messages_v1"] {
+            let message: super::super::Message = postcard::from_bytes(row).unwrap();
+            if let Some(campaign) = &message.campaign_id {
+                let key = [&key[..4], campaign.as_bytes()].concat();
+                sum(of_messages.entry(key).or_default(), &message.totals());
+            }
+        }
+        for (key, row) in &dump["campaigns_v1"] {
+            let found: Totals = postcard::from_bytes(row).unwrap();
+            let workspace = WorkspaceId(u32::from_be_bytes(key[..4].try_into().unwrap()));
+            let campaign = String::from_utf8(key[4..].to_vec()).unwrap();
+            let its_messages = of_messages.remove(key).unwrap_or_default();
+            assert_eq!(found, its_messages, "messages of campaign {campaign}");
+            let expected = self.campaigns.get(&(workspace, campaign.clone()));
+            assert_eq!(found, expected.cloned().unwrap_or_default(), "{campaign}");
+        }
+        assert!(of_messages.is_empty());
+        self.check_orders(views, dump["orders_v1"].len());
+        self.check_contacts(views);
+    }
+
+    fn check_orders(&self, views: &Views, rows: usize) {
+        let mut found = BTreeMap::new();
+        for workspace in [1, 2].map(WorkspaceId) {
+            let each = |time, order: super::super::Order, _: &dyn Fn(&str) -> _| {
+                let credit =
+                    |credit: super::super::order::Credit| (credit.message_id, credit.cause);
+                let sale = Sale {
+                    time,
+                    contact: order.contact,
+                    currency: order.currency,
+                    gross: order.gross,
+                    refunded: order.refunded,
+                    credits: order.credits.map(|found| found.map(credit)),
+                };
+                found.insert((workspace, order.verified, order.order_id), sale);
+                Ok(())
+            };
+            views.orders(workspace, i64::MIN..i64::MAX, each).unwrap();
+        }
+        assert_eq!(found, self.orders);
+        assert_eq!(rows, self.orders.len());
+        assert_eq!(
+            MODELS.map(|model| model.as_str()),
+            ["last_touch", "last_click", "explicit"]
+        );
+    }
+
+    fn check_contacts(&self, views: &Views) {
+        for ((workspace, contact), person) in &self.contacts {
+            let found = views.contact(*workspace, *contact).unwrap().unwrap();
+            let now = person.terms.iter().map(|term| term.1).max().unwrap_or(0) + DAY;
+            let terms = person.terms.iter();
+            let expected: f64 = terms
+                .map(|&(weight, then)| decayed(weight, then, now))
+                .sum();
+            let score = found.score.value_at(now.max(found.score.at()));
+            let expected = decayed(expected, now, now.max(found.score.at()));
+            assert!((score - expected).abs() < 1e-9, "{score} for {expected}");
+            assert_eq!(
+                found.unsubscribed_at,
+                person.unsubscribed.iter().min().copied()
+            );
+            let seen = (person.seen.iter().min(), person.seen.iter().max());
+            assert_eq!((found.first_seen.as_ref(), found.last_seen.as_ref()), seen);
+        }
+    }
+}
+
+/// What is known of a send: from its registration, else from the first event that tells.
+fn about(records: &[&Record]) -> Option<About> {
+    let registered = records.iter().find_map(|record| match &record.entry.fact {
+        Fact::Send {
+            campaign_id,
+            message_type,
+            ..
+        } => Some((
+            contact(&record.entry),
+            campaign_id.clone(),
+            *message_type,
+            record.entry.time.as_millis(),
+        )),
+        _ => None,
+    });
+    registered.or_else(|| {
+        let SendRef {
+            contact,
+            campaign_id,
+            message_type,
+            sent_at,
+        } = records.iter().find_map(|record| record.entry.fact.send())?;
+        let sent_at = sent_at.as_millis();
+        Some((*contact, campaign_id.clone(), *message_type, sent_at))
+    })
+}
+
+/// Adds one message's totals, field by field.
+fn sum(to: &mut Totals, other: &Totals) {
+    to.sent += other.sent;
+    for (to, other) in [
+        (&mut to.opens, &other.opens),
+        (&mut to.clicks, &other.clicks),
+    ] {
+        to.total.human += other.total.human;
+        to.total.proxy_human += other.total.proxy_human;
+        to.total.machine += other.total.machine;
+        to.total.bot += other.total.bot;
+        to.unique_all += other.unique_all;
+        to.unique_machines += other.unique_machines;
+        to.unique_genuine += other.unique_genuine;
+    }
+    to.inferred_opens += other.inferred_opens;
+    to.unsubscribes += other.unsubscribes;
+    for earned in other.revenue.iter() {
+        to.revenue.add(earned, 1);
+    }
+}

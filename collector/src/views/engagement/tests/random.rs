@@ -1,0 +1,255 @@
+//! Random histories: folded live in any batches, across restarts and by a rebuild they come to the
+//! same rows, and to what the oracle says.
+
+use proptest::prelude::*;
+use shared::decimal::Decimal;
+use shared::ids::EventId;
+use shared::money::{Currency, Money};
+use shared::time::Timestamp;
+use tempfile::tempdir;
+
+use super::{contact_of, dump_of, email, live, oracle, rebuilt};
+use crate::log::decide::RefundAsk;
+use crate::log::memory::MemoryLog;
+use crate::log::record::{
+    Class, Client, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
+};
+use crate::log::{Log, Submission};
+use crate::views::Views;
+use crate::views::history::{NOW, address, all, at_once, entry, keys};
+
+const PEOPLE: [&str; 3] = ["ada", "ben", "cy"];
+const CLASSES: [Class; 4] = [Class::Human, Class::ProxyHuman, Class::Machine, Class::Bot];
+/// Around the bounds of bursts.
+const STEPS: [i64; 7] = [0, 1, 20_000, 30_000, 59_999, 60_000, -45_000];
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Send,
+    Open,
+    /// So many in a row, each of the next link.
+    Clicks(u32),
+    Unsubscribe,
+    Track(bool),
+    Order,
+    Refund(Option<u8>),
+}
+
+/// What happened, with more choices than any one kind needs.
+#[derive(Debug, Clone)]
+struct Act {
+    what: What,
+    workspace: u32,
+    message: usize,
+    /// In half days, so that windows are met to the millisecond.
+    at: i64,
+    step: usize,
+    /// When it was known here, after it happened.
+    late: i64,
+    class: usize,
+    from: u8,
+    link: u32,
+    order: u8,
+    euros: bool,
+    verified: bool,
+    explicit: bool,
+    /// Another campaign, or an erased contact.
+    odd: u8,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let what = prop_oneof![
+        1 => Just(What::Send),
+        3 => Just(What::Open),
+        6 => (1..6_u32).prop_map(What::Clicks),
+        1 => Just(What::Unsubscribe),
+        1 => any::<bool>().prop_map(What::Track),
+        4 => Just(What::Order),
+        2 => prop::option::of(1..200_u8).prop_map(What::Refund),
+    ];
+    let place = (
+        prop_oneof![4 => Just(1_u32), 1 => Just(2)],
+        0..4_usize,
+        -14..14_i64,
+        0..STEPS.len(),
+        prop_oneof![5 => Just(0_i64), 1 => Just(-3_600_000), 1 => Just(86_400_000)],
+    );
+    let who = (
+        prop_oneof![6 => Just(0_usize), 1 => Just(1), 1 => Just(2), 1 => Just(3)],
+        0..2_u8,
+        0..4_u32,
+    );
+    let sale = (
+        0..6_u8,
+        any::<bool>(),
+        prop::bool::weighted(0.8),
+        prop::bool::weighted(0.2),
+    );
+    let act = (what, place, who, sale, 0..12_u8).prop_map(
+        |(what, place, who, (order, euros, verified, explicit), odd)| {
+            let (workspace, message, at, step, late) = place;
+            let (class, from, link) = who;
+            Act {
+                what,
+                workspace,
+                message,
+                at,
+                step,
+                late,
+                class,
+                from,
+                link,
+                order,
+                euros,
+                verified,
+                explicit,
+                odd,
+            }
+        },
+    );
+    prop::collection::vec(act, 1..70)
+}
+
+impl Act {
+    fn submissions(&self, number: usize) -> Vec<Submission> {
+        match self.what {
+            What::Clicks(count) => (0..count)
+                .map(|turn| self.submission(number * 8 + turn as usize, turn))
+                .collect(),
+            _ => vec![self.submission(number * 8, 0)],
+        }
+    }
+
+    fn submission(&self, number: usize, turn: u32) -> Submission {
+        let workspace = WorkspaceId(self.workspace);
+        let who = PEOPLE[self.message % PEOPLE.len()];
+        let mut id = [0x41; 16];
+        id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        let time = NOW + self.at * 43_200_000 + i64::from(turn + 1) * STEPS[self.step];
+        let message_id = format!("m{}", self.message);
+        let is_erased = self.odd == 0;
+        let campaign_id = match self.odd {
+            1 => None,
+            2 => Some("c9".into()),
+            _ => Some(format!("c{}", self.message % 2)),
+        };
+        let send = SendRef {
+            contact: (!is_erased).then(|| contact_of(workspace, who)),
+            campaign_id: campaign_id.clone(),
+            message_type: MessageType::Campaign,
+            sent_at: Timestamp::from_millis(NOW),
+        };
+        let order_id = format!("o{}", self.order);
+        let fact = match self.what {
+            What::Send => Fact::Send {
+                campaign_id,
+                message_type: MessageType::Transactional,
+                subject: None,
+                content: [0; 32],
+                token_key: 1,
+            },
+            What::Open => Fact::Open { send },
+            What::Clicks(_) => Fact::Click {
+                send,
+                link: (self.link + turn) % 4,
+                target: None,
+            },
+            What::Unsubscribe => Fact::Unsubscribe { send },
+            What::Track(is_view) => Fact::Track {
+                name: if is_view { "page_viewed" } else { "joined" }.into(),
+                properties: None,
+            },
+            What::Order => Fact::Purchase {
+                order_id,
+                items: None,
+            },
+            What::Refund(_) => Fact::Refund {
+                order_id,
+                refund_id: format!("r{number}"),
+            },
+        };
+        let is_mail = fact.send().is_some();
+        let is_order = matches!(self.what, What::Order);
+        let is_browser = matches!(self.what, What::Track(_)) || is_order && !self.verified;
+        let source = match (is_mail, is_browser) {
+            (true, _) => Source::Mail,
+            (_, true) => Source::Browser,
+            _ => Source::Server,
+        };
+        let has_message = is_mail || matches!(self.what, What::Send) || is_order && self.explicit;
+        let currency = Currency::parse(if self.euros { "EUR" } else { "JPY" }).unwrap();
+        let mut submission = Submission::from(Entry {
+            workspace,
+            id: EventId::from_bytes(id),
+            time: Timestamp::from_millis(time),
+            received_at: Timestamp::from_millis(time + self.late),
+            source,
+            verified: source == Source::Server,
+            address: (!is_mail).then(|| address(&email(who))).flatten(),
+            message_id: has_message.then_some(message_id),
+            fact,
+            money: is_order.then(|| Money {
+                minor: 100 * i64::from(self.order + 1),
+                currency,
+            }),
+            class: (is_mail || is_browser).then(|| (CLASSES[self.class], "random".into())),
+            client: (is_mail && !is_erased).then(|| Client {
+                address: Personal(format!("192.0.2.{}", self.from)),
+                agent: None,
+                headers: Vec::new(),
+            }),
+            ..entry(0)
+        });
+        if let What::Refund(amount) = self.what {
+            submission.asked = Some(RefundAsk {
+                amount: amount.map(|amount| Decimal::parse(&amount.to_string()).unwrap()),
+                currency: None,
+            });
+        } else if is_erased {
+            submission.entry.redact();
+        }
+        submission
+    }
+}
+
+fn log_of(acts: &[Act]) -> MemoryLog {
+    let log = MemoryLog::new(keys());
+    for (number, act) in acts.iter().enumerate() {
+        at_once(log.append(act.submissions(number))).unwrap();
+    }
+    log
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn random_histories_come_to_what_the_rules_say_whatever_the_batches_and_restarts(
+        acts in acts(),
+        batches in prop::collection::vec((1..40_usize, any::<bool>()), 1..8),
+    ) {
+        let log = log_of(&acts);
+        let records = all(&log);
+        let one_by_one = live(records.chunks(1));
+        let expected = dump_of(&one_by_one);
+        prop_assert_eq!(dump_of(&rebuilt(&log)), expected.clone());
+
+        let folder = tempdir().unwrap();
+        let mut views = Views::open(folder.path(), keys()).unwrap();
+        let mut rest = records.as_slice();
+        for (count, restarts) in batches.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (batch, after) = rest.split_at(rest.len().min(*count));
+            views.fold(batch).unwrap();
+            rest = after;
+            if *restarts {
+                views.close().unwrap();
+                views = Views::open(folder.path(), keys()).unwrap();
+            }
+        }
+        prop_assert_eq!(views.dump().unwrap(), expected);
+        oracle::Report::of(&records).check(&one_by_one.views);
+    }
+}
