@@ -472,3 +472,142 @@ fn a_public_key_comes_with_the_code_for_pages_and_a_secret_one_does_not() {
     let secret = misar(data.path(), "keys create");
     assert!(!secret.out.contains("<script"), "{}", secret.out);
 }
+
+/// Runs `misar` with something on its standard input.
+fn piped(data: &Path, line: &str, input: &str) -> Run {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_misar"))
+        .args(line.split_whitespace())
+        .env("MISAR_DATA", data)
+        .env_remove("MISAR_PUBLIC_URL")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that refuses its arguments reads nothing.
+    stdin.write_all(input.as_bytes()).ok();
+    drop(stdin);
+    Run::of(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn classify_answers_each_line_in_its_place() {
+    let data = TempDir::new().unwrap();
+    let lines = [
+        r#"{"ua":"Mozilla/5.0","seconds_after_send":4000,"expected":"machine"}"#,
+        r#"{"ua":null}"#,
+        "no JSON",
+        r#"{"ua":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Safari/537.36","seconds_after_send":59.999}"#,
+        r#"{"ua":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Safari/537.36","seconds_after_send":60}"#,
+    ];
+    let run = piped(data.path(), "classify --kind open", &lines.join("\n"));
+    assert_eq!(run.code, Some(1), "one line was no JSON");
+    assert!(run.err.contains("line 3"), "{}", run.err);
+    let answers: Vec<Value> = run
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let classes: Vec<_> = answers
+        .iter()
+        .map(|answer| answer["class"].as_str())
+        .collect();
+    assert_eq!(
+        classes,
+        [
+            Some("machine"),
+            Some("bot"),
+            None,
+            Some("machine"),
+            Some("human")
+        ]
+    );
+    assert!(answers[2]["error"].is_string());
+}
+
+#[test]
+fn a_message_is_instrumented_in_a_pipe_and_again_alike() {
+    let data = TempDir::new().unwrap();
+    let html = "<p>Hi <a  href='https://shop.example/?a=1&amp;b=2'>shop</a></p>\n";
+    let line =
+        "instrument --message-id m1 --email ada@example.com --public-url https://track.example";
+    let first = piped(data.path(), line, html);
+    assert_eq!(first.code, Some(0), "{}", first.err);
+    assert!(
+        first
+            .out
+            .starts_with("<p>Hi <a  href='https://track.example/mail/track/click/")
+    );
+    assert!(
+        first
+            .out
+            .contains("'>shop</a></p>\n<img src=\"https://track.example/mail/track/open/")
+    );
+    assert_eq!(misar(data.path(), "tokens rotate --json").json()["id"], 2);
+    let again = piped(data.path(), line, html);
+    assert_eq!(again.out, first.out);
+    let other = piped(data.path(), line, "<p>Other</p>");
+    assert!(other.refusal(1).contains("messageId"), "{}", other.err);
+    let nowhere = piped(
+        data.path(),
+        "instrument --message-id m2 --email ada@example.com",
+        html,
+    );
+    assert!(
+        nowhere.refusal(1).contains("--public-url"),
+        "{}",
+        nowhere.err
+    );
+    let nobody = piped(data.path(), &line.replace("ada@example.com", "ada"), html);
+    assert!(nobody.refusal(1).starts_with("email"), "{}", nobody.err);
+}
+
+#[test]
+fn settings_say_how_long_opens_and_clicks_are_credited() {
+    let data = TempDir::new().unwrap();
+    misar(data.path(), "keys create --json").json();
+    let shown = misar(data.path(), "settings show");
+    assert_eq!(
+        shown.out,
+        "SETTING       VALUE\nclick-window  5d\nopen-window   5d\n"
+    );
+    let set = misar(
+        data.path(),
+        "settings set --click-window 36h --open-window 0 --json",
+    )
+    .json();
+    assert_eq!(set["attribution"]["clickWindowMs"], 36 * 3_600_000);
+    let shown = misar(data.path(), "settings show");
+    assert_eq!(
+        shown.out,
+        "SETTING       VALUE\nclick-window  36h\nopen-window   0 (never)\n"
+    );
+    assert_eq!(misar(data.path(), "settings set").code, Some(2));
+    assert_eq!(
+        misar(data.path(), "settings set --open-window soon").code,
+        Some(2)
+    );
+}
+
+#[test]
+fn a_relay_list_is_taken_and_a_bad_row_is_named() {
+    let data = TempDir::new().unwrap();
+    misar(data.path(), "keys create --json").json();
+    let file = data.path().join("egress.csv");
+    std::fs::write(
+        &file,
+        "172.224.226.0/27,GB,GB-EN,London,\n2a02:26f7:b3c0:4000::/64,US,,,\n",
+    )
+    .unwrap();
+    let line = format!("relay-list update --file {}", file.display());
+    let taken = misar(data.path(), &line);
+    assert_eq!(taken.code, Some(0), "{}", taken.err);
+    let ask = r#"{"ua":"Mozilla/5.0","ip":"172.224.226.5"}"#;
+    let judged = piped(data.path(), "classify --kind open", ask).json();
+    assert_eq!(judged["reason"], "apple_prefetch_relay");
+    std::fs::write(&file, "172.224.226.0/27,GB,,,\n172.224.226.0/99,GB,,,\n").unwrap();
+    let bad = misar(data.path(), &line);
+    assert!(bad.refusal(1).contains("line 2"), "{}", bad.err);
+}

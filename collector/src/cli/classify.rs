@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::output::{Output, tell};
@@ -16,12 +17,14 @@ use crate::query::class_name;
 /// A longer line is refused, and read past.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// Says of opens or clicks whether a person made them: human, `proxy_human`, machine or bot
+/// Says of opens or clicks who made them: human, proxy_human, machine or bot
 ///
-/// Reads one JSON object a line from standard input: ua, ip, `seconds_after_send`, method, headers (an
-/// object), type (transactional or campaign); all but ua may be left out, and other fields do not
-/// count. Prints one object with class and reason a line, in order. A wrong line is answered with an
-/// object that holds error, and the exit code is 1 at the end.
+/// Reads one JSON object a line from standard input: ua, ip, seconds_after_send, method, headers (an
+/// object), type (transactional or campaign). Any of them may be left out, though without ua it is a
+/// bot; other fields do not count. Prints one object with class and reason a line, in order, as soon
+/// as it has read the line. A wrong line is answered with an object that holds error, and the exit
+/// code is 1 at the end.
+#[expect(clippy::doc_markdown, reason = "the help shows this text as it stands")]
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -38,18 +41,6 @@ enum MailKind {
     Open,
     /// A link of a mail
     Click,
-}
-
-/// One line.
-#[derive(Deserialize)]
-struct Row {
-    ua: Option<String>,
-    ip: Option<IpAddr>,
-    seconds_after_send: Option<f64>,
-    method: Option<String>,
-    headers: Option<Map<String, Value>>,
-    #[serde(rename = "type")]
-    message_type: Option<MessageType>,
 }
 
 #[derive(Deserialize, PartialEq)]
@@ -118,25 +109,54 @@ fn next_line(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, Stri
     Ok(Some(Ok(line)))
 }
 
+/// The error is a sentence about the line.
 fn judge(line: &[u8], kind: Kind, relay: Option<&RelayRanges>) -> Result<Verdict, String> {
-    let row: Row = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let is_prefetch = row.headers.iter().flatten().any(|(name, value)| {
+    let mut fields = object(line)?;
+    let ua: Option<String> = take(&mut fields, "ua", "a text")?;
+    let ip: Option<IpAddr> = take(&mut fields, "ip", "an address such as 192.0.2.1")?;
+    let seconds: Option<f64> = take(&mut fields, "seconds_after_send", "a number")?;
+    let method: Option<String> = take(&mut fields, "method", "a text such as GET")?;
+    let headers: Option<Map<String, Value>> = take(&mut fields, "headers", "an object")?;
+    let message_type: Option<MessageType> = take(&mut fields, "type", "transactional or campaign")?;
+    let is_prefetch = headers.iter().flatten().any(|(name, value)| {
         value
             .as_str()
             .is_some_and(|value| is_prefetch_header(name, value))
     });
     Ok(classify(&Evidence {
-        address: row.ip,
-        method: row.method.as_deref().map_or(Method::Get, Method::named),
+        address: ip,
+        method: method.as_deref().map_or(Method::Get, Method::named),
         is_prefetch,
-        after_send_ms: row.seconds_after_send.map(milliseconds),
-        is_transactional: row.message_type == Some(MessageType::Transactional),
-        on_relay_list: row
-            .ip
+        after_send_ms: seconds.map(milliseconds),
+        is_transactional: message_type == Some(MessageType::Transactional),
+        on_relay_list: ip
             .zip(relay)
             .is_some_and(|(address, relay)| relay.contains(address)),
-        ..Evidence::of_agent(kind, row.ua.as_deref())
+        ..Evidence::of_agent(kind, ua.as_deref())
     }))
+}
+
+fn object(line: &[u8]) -> Result<Map<String, Value>, String> {
+    if line.trim_ascii().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    serde_json::from_slice(line).map_err(|error| {
+        if error.is_data() {
+            "it is JSON, but not an object".to_owned()
+        } else {
+            format!("it is not JSON (column {})", error.column())
+        }
+    })
+}
+
+/// A field that may be absent or null.
+fn take<T: DeserializeOwned>(
+    fields: &mut Map<String, Value>,
+    name: &str,
+    expected: &str,
+) -> Result<Option<T>, String> {
+    let value = fields.remove(name).unwrap_or(Value::Null);
+    serde_json::from_value(value).map_err(|_| format!("{name} is not {expected}"))
 }
 
 /// Rounded down, so that a little less than a window stays less, and a little below 0 negative.

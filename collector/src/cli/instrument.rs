@@ -19,7 +19,8 @@ use crate::meta::DEFAULT_WORKSPACE;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  misar instrument --message-id spring-42 --email ada@example.com --campaign-id spring < mail.html > out.html")]
+  misar instrument --message-id spring-42 --email ada@example.com --campaign-id spring \\
+    < mail.html > out.html")]
 pub(super) struct Instrument {
     /// The send's identity: one message to one contact
     #[arg(long, value_name = "ID")]

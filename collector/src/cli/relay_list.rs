@@ -20,8 +20,8 @@ pub(super) enum RelayList {
 
 /// Takes a new list from Apple's file; a running server uses it at once
 ///
-/// The file is <https://mask-api.icloud.com/egress-ip-ranges.csv>, which changes often: misar fetches
-/// nothing itself. The list only makes the reason of an Apple prefetch more certain.
+/// Apple publishes the file at mask-api.icloud.com/egress-ip-ranges.csv and changes it often; misar
+/// fetches nothing itself. The list only makes the reason of an Apple prefetch more certain.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -65,12 +65,17 @@ pub(super) fn run(command: RelayList, folder: &Folder, output: &mut Output) -> R
         return Ok(output.line("no relay list: misar relay-list update takes one")?);
     }
     Ok(output.line(&format!(
-        "{} networks: {} IPv4 and {} IPv6 ranges, {} KiB of memory",
-        summary.rows,
-        summary.ipv4_ranges,
-        summary.ipv6_ranges,
+        "{}: {} and {}, {} KiB of memory",
+        counted(summary.rows, "network"),
+        counted(summary.ipv4_ranges, "IPv4 range"),
+        counted(summary.ipv6_ranges, "IPv6 range"),
         summary.memory.div_ceil(1_024)
     ))?)
+}
+
+fn counted(count: u64, name: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {name}{end}")
 }
 
 fn read(file: &PathBuf) -> Result<RelayRanges, String> {

@@ -1,6 +1,6 @@
 //! `misar settings`: how long opens and clicks are credited with orders.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use jiff::{Span, SpanRelativeTo};
 
 use super::output::Output;
@@ -41,13 +41,13 @@ pub(super) struct Show {
 Examples:
   misar settings set --click-window 7d --open-window 24h
   misar settings set --open-window 0    # opens earn nothing")]
-#[group(required = true, multiple = true, args = ["click_window", "open_window"])]
+#[command(group = ArgGroup::new("windows").required(true).multiple(true))]
 pub(super) struct Set {
     /// How long a click is credited, such as 5d or 36h; 0 = never
-    #[arg(long, value_name = "TIME", value_parser = parse_window)]
+    #[arg(long, value_name = "TIME", value_parser = parse_window, group = "windows")]
     click_window: Option<i64>,
     /// How long an open is credited, such as 5d or 36h; 0 = never
-    #[arg(long, value_name = "TIME", value_parser = parse_window)]
+    #[arg(long, value_name = "TIME", value_parser = parse_window, group = "windows")]
     open_window: Option<i64>,
     /// The workspace
     #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]

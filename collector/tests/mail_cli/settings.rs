@@ -1,0 +1,123 @@
+//! `misar settings`, and the orders that it credits anew.
+
+use serde_json::{Value, json};
+
+use crate::support::{BROWSER, Server, Store};
+
+const DEFAULT: &str = "SETTING       VALUE\nclick-window  5d\nopen-window   5d\n";
+const NEVER: &str = "SETTING       VALUE\nclick-window  0 (never)\nopen-window   0 (never)\n";
+const REPORT: &str = "/v1/reports/messages/spring-1";
+
+/// The orders that the message is credited with.
+fn orders(server: &Server, seq: &str) -> Value {
+    let path = format!("{REPORT}?minSeq={seq}");
+    server.until(&path, |status, _| status == 200)["orders"].clone()
+}
+
+/// A click by a person, and an order by the same contact that names no message; the order's `seq`.
+fn click_and_buy(store: &Store, server: &Server) -> String {
+    let line =
+        "instrument --message-id spring-1 --email ada@example.com --sent-at 2025-01-01T00:00:00Z";
+    let out = store
+        .fed(line, "<a href=\"https://shop.example/\">x</a>")
+        .good();
+    let (_, rest) = out.split_once("href=\"").unwrap();
+    let link = rest.split('"').next().unwrap();
+    assert_eq!(server.visit(link, BROWSER, "198.51.100.7"), 302);
+    server.until(REPORT, |_, report| {
+        report["clicks"]["genuine"]["total"] == 1
+    });
+    server.buy(&json!({
+        "email": "ada@example.com", "orderId": "order-1", "revenue": 5, "currency": "EUR",
+    }))
+}
+
+fn set(store: &Store, line: &str) -> String {
+    let run = store.misar(&format!("settings set {line}"));
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    run.out
+}
+
+#[test]
+fn a_running_server_credits_orders_anew_and_keeps_the_setting() {
+    let store = Store::new();
+    let server = store.serve();
+    assert_eq!(store.misar("settings show").good(), DEFAULT);
+    let seq = click_and_buy(&store, &server);
+    assert_eq!(orders(&server, &seq), 1);
+    assert_eq!(set(&store, "--click-window 0 --open-window 0"), NEVER);
+    assert_eq!(orders(&server, &seq), 0);
+    server.stop();
+
+    let server = store.serve();
+    assert_eq!(store.misar("settings show").good(), NEVER);
+    assert_eq!(orders(&server, &seq), 0);
+    set(&store, "--click-window 5d");
+    assert_eq!(orders(&server, &seq), 1);
+}
+
+#[test]
+fn a_folder_without_a_server_credits_orders_anew() {
+    let store = Store::new();
+    let server = store.serve();
+    let seq = click_and_buy(&store, &server);
+    assert_eq!(orders(&server, &seq), 1);
+    server.stop();
+    assert_eq!(set(&store, "--click-window 0 --open-window 0"), NEVER);
+    let server = store.serve();
+    assert_eq!(orders(&server, &seq), 0);
+    server.stop();
+    assert_eq!(set(&store, "--click-window 5d --open-window 5d"), DEFAULT);
+    let server = store.serve();
+    assert_eq!(orders(&server, &seq), 1);
+}
+
+#[test]
+fn each_workspace_has_windows_of_its_own_and_one_can_be_set_alone() {
+    let store = Store::new();
+    assert!(
+        store
+            .misar("settings show")
+            .refusal()
+            .contains("there is no misar store")
+    );
+    store.misar("workspaces create shop").good();
+    let shown = store
+        .misar("settings set --workspace shop --open-window 36h --json")
+        .json();
+    let day = 24 * 3_600_000;
+    let windows = json!({"clickWindowMs": 5 * day, "openWindowMs": day + day / 2});
+    assert_eq!(shown, json!({"workspace": "shop", "attribution": windows}));
+    assert_eq!(
+        store.misar("settings show --workspace shop --json").json(),
+        shown
+    );
+    assert_eq!(store.misar("settings show").good(), DEFAULT);
+    let refused = store.misar("settings show --workspace none").refusal();
+    assert!(refused.contains("there is no such workspace"), "{refused}");
+}
+
+#[test]
+fn windows_that_make_no_sense_change_nothing() {
+    let store = Store::new();
+    store.misar("workspaces list").good();
+    for bad in ["5", "soon", "-1d", "366d", "1mo", "0.5"] {
+        store
+            .misar(&format!("settings set --click-window={bad}"))
+            .misuse();
+        store
+            .misar(&format!("settings set --open-window={bad}"))
+            .misuse();
+        let line = format!("settings set --click-window 1d --open-window={bad}");
+        store.misar(&line).misuse();
+    }
+    // Neither of these says what to set.
+    for line in ["", "--json", "--workspace default"] {
+        let said = store.misar(&format!("settings set {line}")).misuse();
+        assert!(
+            said.contains("<--click-window <TIME>|--open-window <TIME>>"),
+            "{said}"
+        );
+    }
+    assert_eq!(store.misar("settings show").good(), DEFAULT);
+}
