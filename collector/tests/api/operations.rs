@@ -257,12 +257,15 @@ async fn the_documents_own_examples_are_taken() {
     let app = spawn_app().await;
     let document = document(&app).await;
     let schemas = &document["components"]["schemas"];
+    let key = app.secret(&[Scope::Write]);
     for (route, schema) in [
         ("/v1/track/event", "EventBody"),
         ("/v1/track/purchase", "PurchaseBody"),
         ("/v1/track/refund", "RefundBody"),
         ("/v1/track/batch", "BatchBody"),
         ("/v1/identify", "IdentifyBody"),
+        ("/v1/messages", "MessageBody"),
+        ("/v1/messages/batch", "MessageBatchBody"),
     ] {
         let body = &document["paths"][route]["post"]["requestBody"]["content"]["application/json"]
             ["schema"];
@@ -270,7 +273,7 @@ async fn the_documents_own_examples_are_taken() {
         let mut example = schemas[schema]["example"].clone();
         example.as_object_mut().unwrap().remove("key");
         assert!(example.is_object(), "{schema}");
-        let answer = app.post(route, &app.key, &example).await;
+        let answer = app.post(route, &key, &example).await;
         assert_eq!(answer.status, 200, "{schema}: {}", answer.text);
     }
 }

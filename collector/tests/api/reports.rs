@@ -117,7 +117,7 @@ impl Stage {
         answer.body["contacts"].clone()
     }
 
-    /// Rows of the list of this type and message, by class: `human`, `proxy_human`, `machine`, `bot`.
+    /// Rows of the list of this type and message, by class, in the order of `byClass`.
     async fn rows(&self, kind: &str, messages: &[&str]) -> [i64; 4] {
         let mut rows = [0; 4];
         for event in self.app.all_events().await {
