@@ -11,7 +11,7 @@ use shared::time::Timestamp;
 
 use crate::classify::{LINK_BURST, of_page};
 use crate::log::record::{
-    Class, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
+    Class, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
 };
 use crate::log::{Log, LogError};
 use crate::views::{Beside, ViewError, Views};
@@ -182,11 +182,9 @@ pub fn list_events(
         let page = views.events(workspace, &asked)?;
         for seqs in stretches(&page.seqs) {
             let records = read(log, seqs)?;
-            let abouts = views.contacts_of(&records)?;
             let beside = views.beside(&records)?;
-            for ((record, about), beside) in records.iter().zip(abouts).zip(beside).rev() {
-                let is_theirs = filter.email.is_none() || about == contact;
-                if !is_theirs || !matches(&record.entry, workspace, filter) {
+            for (record, beside) in records.iter().zip(beside).rev() {
+                if !matches(&record.entry, workspace, filter, contact) {
                     continue;
                 }
                 if events.len() == limit {
@@ -330,20 +328,31 @@ pub fn class_name(class: Class) -> &'static str {
 }
 
 /// Whether a record is asked for. The views only propose: they know digests instead of texts, times
-/// by zone, and nothing of what was erased since.
-fn matches(entry: &Entry, workspace: WorkspaceId, filter: &EventFilter) -> bool {
+/// by zone, and nothing of what was erased since. `contact` is whom the address of the filter names.
+fn matches(
+    entry: &Entry,
+    workspace: WorkspaceId,
+    filter: &EventFilter,
+    contact: Option<ContactId>,
+) -> bool {
     let EventFilter {
         name,
-        // Whom an event is about needs the workspace's key.
-        email: _,
+        email,
         message_id,
         from,
         to,
         cursor: _,
         limit: _,
     } = filter;
+    // Tokens name a contact; everything else an address, which needs no HMAC to be compared.
+    let is_theirs = || match (entry.fact.send(), &entry.address) {
+        (Some(send), _) => send.contact.is_some() && send.contact == contact,
+        (None, Some(address)) => Some(&address.normalised.0) == email.as_ref(),
+        (None, None) => false,
+    };
     entry.workspace == workspace
         && name.as_ref().is_none_or(|name| name == entry.fact.name())
+        && (email.is_none() || is_theirs())
         && (message_id.is_none() || entry.message_id == *message_id)
         && from.is_none_or(|from| entry.time >= from)
         && to.is_none_or(|to| entry.time < to)

@@ -251,14 +251,6 @@ impl Views {
         Some(key.contact(normalised))
     }
 
-    /// Whom each of a workspace's records is about.
-    pub(crate) fn contacts_of(
-        &self,
-        records: &[Record],
-    ) -> Result<Vec<Option<ContactId>>, ViewError> {
-        contacts_of(&*self.keys, records)
-    }
-
     /// What is known of a contact.
     ///
     /// # Errors
@@ -319,8 +311,7 @@ impl Views {
     }
 
     /// A workspace's orders with a time from `from` and before `to`, in milliseconds since 1970, the
-    /// oldest first, each with its time and the campaign of the message that it is credited to under
-    /// the model at this place in [`engagement::order::MODELS`].
+    /// oldest first, each with its time and a way to look messages up in the same snapshot.
     ///
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].

@@ -178,13 +178,19 @@ impl Money {
     /// JSON number too.
     #[must_use]
     pub fn to_decimal_string(self) -> String {
-        let sign = if self.minor < 0 { "-" } else { "" };
-        let digits = usize::from(self.currency.minor_digits);
-        let padded = format!("{:0width$}", self.minor.unsigned_abs(), width = digits + 1);
-        let (whole, fraction) = padded.split_at(padded.len() - digits);
-        let point = if fraction.is_empty() { "" } else { "." };
-        format!("{sign}{whole}{point}{fraction}")
+        decimal_string(self.minor.into(), self.currency.minor_digits)
     }
+}
+
+/// A number of units of 10^-`digits` as a JSON number with all its decimals.
+#[must_use]
+pub fn decimal_string(units: i128, digits: u8) -> String {
+    let sign = if units < 0 { "-" } else { "" };
+    let digits = usize::from(digits);
+    let padded = format!("{:0width$}", units.unsigned_abs(), width = digits + 1);
+    let (whole, fraction) = padded.split_at(padded.len() - digits);
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{fraction}")
 }
 
 /// Why a number is no amount.

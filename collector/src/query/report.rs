@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use shared::money::Currency;
+use shared::money::{Currency, decimal_string};
 use shared::time::Timestamp;
 use utoipa::ToSchema;
 
@@ -21,7 +21,7 @@ use crate::views::{ViewError, Views};
 /// Groups that a report lists; the rest is counted in `omitted`.
 const MAX_GROUPS: usize = 1_000;
 /// Averages and rates per recipient carry so many digits more than the currency.
-const EXTRA_DIGITS: u32 = 4;
+const EXTRA_DIGITS: u8 = 4;
 
 /// How many, and of how many messages.
 #[derive(Debug, Serialize, ToSchema)]
@@ -498,9 +498,8 @@ impl Money {
     fn of(earned: &Earned, recipients: Option<i64>) -> Self {
         // What came in was parsed; a currency that has since gone counts in hundredths as most do.
         let digits = Currency::parse(&earned.currency).map_or(2, Currency::minor_digits);
-        let amount = |minor| raw(decimal(minor, digits.into()));
-        let share =
-            |minor, parts: i64| (parts > 0).then(|| raw(quotient(minor, parts, u32::from(digits))));
+        let amount = |minor| raw(decimal_string(minor, digits));
+        let share = |minor, parts: i64| (parts > 0).then(|| raw(quotient(minor, parts, digits)));
         let net = earned.gross - earned.refunded;
         Self {
             currency: earned.currency.clone(),
@@ -516,21 +515,11 @@ impl Money {
 
 /// `minor` by `parts`, rounded half up to [`EXTRA_DIGITS`] more than the currency has; `parts` is
 /// above 0 and amounts are not below.
-fn quotient(minor: i128, parts: i64, digits: u32) -> String {
+fn quotient(minor: i128, parts: i64, digits: u8) -> String {
     let parts = i128::from(parts);
-    let scaled = minor.saturating_mul(10_i128.pow(EXTRA_DIGITS));
+    let scaled = minor.saturating_mul(10_i128.pow(EXTRA_DIGITS.into()));
     let rounded = (scaled + parts / 2).div_euclid(parts);
-    decimal(rounded, digits + EXTRA_DIGITS)
-}
-
-/// Minor units as a JSON number with all decimals.
-fn decimal(minor: i128, digits: u32) -> String {
-    let digits = digits as usize;
-    let sign = if minor < 0 { "-" } else { "" };
-    let padded = format!("{:0width$}", minor.unsigned_abs(), width = digits + 1);
-    let (whole, fraction) = padded.split_at(padded.len() - digits);
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{sign}{whole}{point}{fraction}")
+    decimal_string(rounded, digits + EXTRA_DIGITS)
 }
 
 /// A share of something, with four decimals; `None` of nothing.
@@ -557,7 +546,7 @@ mod tests {
             (500, 0, "500"),
             (1_234, 3, "1.234"),
         ] {
-            assert_eq!(decimal(minor, digits), text);
+            assert_eq!(decimal_string(minor, digits), text);
         }
     }
 
