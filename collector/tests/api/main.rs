@@ -36,3 +36,4 @@ mod reports;
 mod sessions;
 mod stalled;
 mod times;
+mod upgrade;
