@@ -123,6 +123,7 @@ impl From<std::io::Error> for Failure {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    crate::files::close_umask();
     // Ends the process itself where there is nothing to run: help, version, usage errors.
     let cli = Cli::parse();
     let failure = match run(cli) {

@@ -37,7 +37,7 @@ use crate::log::decide::Attribution;
 use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
 use crate::messages::{Draft, MessageAnswer, Outcome};
-use crate::meta::{Key, Meta, NewKey, OriginPattern, Workspace};
+use crate::meta::{Key, Meta, NO_TOKEN_KEY, NewKey, OriginPattern, Workspace};
 use crate::token::{TokenKey, TokenKeys};
 
 pub use offline::Offline;
@@ -130,6 +130,28 @@ impl Command {
     /// Whether a folder without a server cannot answer it.
     fn needs_server(&self) -> bool {
         matches!(self, Self::Link)
+    }
+
+    /// Whether a store that cannot be written can answer it.
+    fn only_reads(&self) -> bool {
+        match self {
+            Self::KeysList { .. }
+            | Self::WorkspacesList
+            | Self::TokensList
+            | Self::LogVerify
+            | Self::SettingsShow { .. }
+            | Self::RelayListShow => true,
+            Self::KeysCreate(_)
+            | Self::KeysRevoke { .. }
+            | Self::WorkspacesCreate { .. }
+            | Self::TokensRotate
+            | Self::Instrument(_)
+            | Self::SettingsSet { .. }
+            | Self::Rebuild
+            | Self::Link
+            | Self::RelayListReload
+            | Self::Ping => false,
+        }
     }
 
     /// Whether it reads all of the log.
@@ -355,6 +377,7 @@ pub fn execute(
             answer(report.map_err(sentence)?)
         }
         Command::SettingsShow { workspace: name } => {
+                    .filter(|key| key.id != NO_TOKEN_KEY)
             let workspace = workspace(meta, &name)?;
             answer(Settings {
                 attribution: workspace.attribution,
@@ -412,7 +435,13 @@ pub fn call(
     };
     let started = Instant::now();
     loop {
-        match open(data) {
+        let opened = match open(data) {
+            Err(FolderError::Unwritable { .. }) if command.only_reads() => {
+                DataFolder::open_to_read(data)
+            }
+            opened => opened,
+        };
+        match opened {
             Ok(_) | Err(FolderError::Absent(_)) if command.needs_server() => {
                 return Err(offline::NO_SERVER.to_owned());
             }

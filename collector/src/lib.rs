@@ -13,6 +13,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod control;
+mod files;
 pub mod folder;
 mod locks;
 pub mod server;

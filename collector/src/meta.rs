@@ -15,14 +15,11 @@ mod session;
 mod token_key;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::hash::Hasher as _;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use shared::api_key::ApiKey;
@@ -31,6 +28,7 @@ use twox_hash::XxHash3_64;
 
 use crate::clock::Clock;
 use crate::locks::{lock, read, write};
+use crate::files;
 use crate::log::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{Seq, WorkspaceId};
 use crate::log::redb::LOG_FOLDER;
@@ -42,6 +40,7 @@ pub use origin::{Origin, OriginError, OriginPattern};
 pub use session::{NewSession, Session, TokenDigest};
 
 use key::{KeyDigest, StoredKey};
+pub use token_key::NO_TOKEN_KEY;
 
 /// The file within the data folder.
 pub const META_FILE: &str = "meta.redb";
@@ -156,7 +155,7 @@ impl Meta {
     /// When the file is damaged, or is missing beside a log.
     pub fn open(data: &Path, clock: Arc<dyn Clock>) -> Result<Self, MetaError> {
         let path = data.join(META_FILE);
-        if !path.exists() {
+        if !files::is_taken(&path) {
             let mut log = std::fs::read_dir(data.join(LOG_FOLDER));
             // A new store would have other secrets: orders would differ from themselves.
             if log.as_mut().is_ok_and(|files| files.next().is_some()) {
@@ -193,6 +192,29 @@ impl Meta {
 
     /// All of them, the oldest first.
     pub fn workspaces(&self) -> Vec<Arc<Workspace>> {
+    /// Opens the meta store of a folder that is not to be written: every change fails.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and where the file was not closed in order.
+    pub fn open_to_read(data: &Path, clock: Arc<dyn Clock>) -> Result<Self, MetaError> {
+        let path = data.join(META_FILE);
+        if !files::is_taken(&path) {
+            return Err(MetaError::Missing(path));
+        }
+        let database = guarded(&path, || Ok(files::database::open_to_read(&path, CACHE)?))?;
+        let (known, log_end) = load(&path, &database)?;
+        let token_keys = token_key::load_or_pretend(&path, &database, clock.now())?;
+        Ok(Self {
+            path,
+            clock,
+            known: RwLock::new(known),
+            token_keys: RwLock::new(Arc::new(token_keys)),
+            log_end: AtomicU64::new(log_end),
+            // What writes opens it first, and cannot.
+            database: Mutex::new(None),
+        })
+    }
+
         self.known().workspaces.values().cloned().collect()
     }
 
@@ -509,22 +531,9 @@ fn create(path: &Path, now: Timestamp) -> Result<(), MetaError> {
     let doing = "making it";
     let failed = |error: &dyn std::fmt::Display| storage(path, doing, error);
     let draft = draft_of(path);
-    match std::fs::remove_file(&draft) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&error)),
-        Ok(()) | Err(_) => {}
-    }
     let workspace = Workspace::new(WorkspaceId(1), DEFAULT_WORKSPACE, now)?;
     let written = || -> Result<(), redb::Error> {
-        // The folder is closed to other users where misar made it; the secrets in here are anywhere.
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
-        let database = Database::builder()
-            .set_cache_size(CACHE)
-            .create_with_backend(FileBackend::new(file)?)?;
+        let database = files::database::create_anew(&draft, CACHE)?;
         let transaction = database.begin_write()?;
         workspace.put(&transaction)?;
         transaction.open_table(KEYS)?;
@@ -537,12 +546,10 @@ fn create(path: &Path, now: Timestamp) -> Result<(), MetaError> {
 }
 
 fn open_file(path: &Path) -> Result<Database, MetaError> {
-    guarded(path, || {
-        Ok(Database::builder().set_cache_size(CACHE).open(path)?)
-    })
+    guarded(path, || files::database::open(path, CACHE))
 }
 
-fn load(path: &Path, database: &Database) -> Result<(Known, u64), MetaError> {
+fn load(path: &Path, database: &impl ReadableDatabase) -> Result<(Known, u64), MetaError> {
     let (workspaces, keys, last_used, numbers, sessions) = guarded(path, || {
         let read = database.begin_read()?;
         let mut workspaces = Vec::new();
@@ -668,6 +675,10 @@ fn new_key_id() -> Result<String, MetaError> {
         .map(|byte| char::from(ALPHABET[usize::from(byte % 62)]))
         .take(16);
     Ok("key_".chars().chain(characters).collect())
+                redb::Error::RepairAborted => {
+                    let what = files::database::Unclean(path.to_owned());
+                    storage(path, "opening it", &what)
+                }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use shared::ids::EventId;
 
 use crate::clock::Clock;
+use crate::files;
 use crate::locks::lock;
 use crate::log::record::{Personal, WorkspaceId};
 use crate::metrics::Metrics;
@@ -105,6 +106,8 @@ impl RejectedStore {
         let database = match open_file(&path) {
             Ok(database) => database,
             Err(redb::Error::DatabaseAlreadyOpen) => return Err(redb::Error::DatabaseAlreadyOpen),
+            // There is a file, and it is not for us to move.
+            Err(redb::Error::Io(error)) if files::is_operators(&error) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "{FILE} cannot be read: starting a new one beside it");
                 std::fs::rename(&path, path.with_extension("unreadable"))?;
@@ -312,7 +315,7 @@ impl Shared {
 
 fn open_file(path: &Path) -> Result<Database, redb::Error> {
     let open = || -> Result<Database, redb::Error> {
-        let database = Database::builder().set_cache_size(CACHE).create(path)?;
+        let database = files::database::open_or_create(path, CACHE)?;
         let transaction = database.begin_write()?;
         transaction.open_table(REJECTED)?;
         transaction.open_table(BY_ID)?;

@@ -26,10 +26,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use redb::{
-    Builder, Database, DatabaseError, Durability, ReadOnlyDatabase, ReadTransaction,
-    ReadableDatabase, ReadableTable, TableDefinition,
+    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    TableDefinition,
 };
 
+use crate::files;
 use crate::locks::{lock, read, write};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{ContactId, Personal, Record, Seq, WorkspaceId};
@@ -475,14 +476,14 @@ impl Views {
 /// file after a crash, as opening it would; changes nothing else.
 pub fn durable_cursor(data: &Path) -> Seq {
     let path = data.join(FILE);
-    if !path.exists() {
+    if !files::is_taken(&path) {
         return Seq::START;
     }
     let cursor = || -> Result<Seq, redb::Error> {
-        match ReadOnlyDatabase::open(&path) {
+        match files::database::open_to_read(&path, CACHE) {
             Ok(database) => cursor_in(&database.begin_read()?),
             Err(DatabaseError::RepairAborted) => {
-                cursor_in(&Builder::new().open(&path)?.begin_read()?)
+                cursor_in(&files::database::open(&path, CACHE)?.begin_read()?)
             }
             Err(error) => Err(error.into()),
         }
@@ -596,10 +597,7 @@ fn open_or_start_over(path: &Path, keys: &dyn WorkspaceKeys) -> Result<(Database
 fn open_file(path: &Path, settings: u64) -> Result<(Database, Seq), ViewError> {
     let doing = ViewError::while_doing("opening");
     let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
-    let database = Builder::new()
-        .set_cache_size(CACHE)
-        .create(path)
-        .map_err(|error| doing(error.into()))?;
+    let database = files::database::open_or_create(path, CACHE).map_err(&doing)?;
     if is_new {
         found(&database, settings).map_err(&doing)?;
     }

@@ -36,7 +36,12 @@ impl Offline {
     /// # Errors
     /// A sentence for whoever runs the command.
     pub fn open(folder: DataFolder, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let meta = Meta::open(folder.path(), clock).map_err(|error| error.to_string())?;
+        let open = if folder.is_read_only() {
+            Meta::open_to_read
+        } else {
+            Meta::open
+        };
+        let meta = open(folder.path(), clock).map_err(|error| error.to_string())?;
         Ok(Self {
             meta: Arc::new(meta),
             relay: RelayList::open(folder.path()),
@@ -67,7 +72,12 @@ impl Target for Offline {
 
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
         let data = self.folder.path();
-        verify::verify(data, reached(data, &self.meta), progress)
+        let verify = if self.folder.is_read_only() {
+            verify::verify_read_only
+        } else {
+            verify::verify
+        };
+        verify(data, reached(data, &self.meta), progress)
     }
 
     fn link(&self) -> Result<String, String> {

@@ -3,7 +3,6 @@
 //! never touches it and backup includes it.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -16,6 +15,7 @@ use super::LogError;
 use super::decide::{OrderKey, OrderState};
 use super::record::Seq;
 use super::segment::{draft_of, rename_synced, settle};
+use crate::files;
 use crate::locks::lock;
 
 /// Key: see [`key_bytes`]. Value: postcard of [`OrderState`].
@@ -56,6 +56,25 @@ struct Waiting {
     /// The last record whose orders have been handed over.
     upto: Seq,
     closing: bool,
+}
+
+/// The cursor of an order book that nobody has open, without writing to it.
+pub(crate) fn cursor_at_rest(path: &Path) -> Result<Seq, LogError> {
+    let read = || -> Result<Seq, redb::Error> {
+        let about = files::database::open_to_read(path, CACHE)?
+            .begin_read()?
+            .open_table(ABOUT)?;
+        Ok(Seq(about.get("cursor")?.map_or(0, |value| value.value())))
+    };
+    let doing = "reading the order book";
+    match std::panic::catch_unwind(read) {
+        Ok(Err(redb::Error::RepairAborted)) => Err(LogError::storage(
+            doing,
+            &files::database::Unclean(path.to_owned()),
+        )),
+        Ok(read) => read.map_err(|error| LogError::storage(doing, &error)),
+        Err(_) => Err(LogError::storage(doing, &"redb could not make sense of it")),
+    }
 }
 
 impl OrderBook {
@@ -249,11 +268,10 @@ impl Shared {
 
 fn open_file(path: &Path) -> Result<(Database, Seq), LogError> {
     let open = || -> Result<(Database, Seq), redb::Error> {
-        if !path.exists() {
+        if !files::is_taken(path) {
             // Under another name first: a crash leaves the whole file or none.
             let draft = draft_of(path);
-            drop(std::fs::remove_file(&draft));
-            let database = Database::create(&draft)?;
+            let database = files::database::create_anew(&draft, CACHE)?;
             let transaction = database.begin_write()?;
             transaction.open_table(ORDERS)?;
             transaction.open_table(ABOUT)?.insert("cursor", 0)?;
@@ -261,8 +279,8 @@ fn open_file(path: &Path) -> Result<(Database, Seq), LogError> {
             database.close()?;
             rename_synced(&draft, path)?;
         }
-        settle(&File::open(path)?)?;
-        let database = Database::builder().set_cache_size(CACHE).open(path)?;
+        settle(&files::open_to_read(path)?)?;
+        let database = files::database::open(path, CACHE)?;
         let cursor = {
             let about = database.begin_read()?.open_table(ABOUT)?;
             about.get("cursor")?.map_or(0, |value| value.value())

@@ -22,11 +22,12 @@ use super::block::{IdKey, Packer};
 use super::decide::{Known, OrderKey, OrderState, WorkspaceKey, WorkspaceKeys, fold_order};
 use super::orders::OrderBook;
 use super::record::{Record, Seq, WorkspaceId};
-use super::segment::{self, Disk, RealDisk, Segment};
+use super::segment::{Disk, RealDisk, Segment};
 use super::verify::{self, Report};
 use super::{Appended, Health, Later, Log, LogError, Submission};
 use crate::clock::{Clock, SystemClock};
 
+use crate::files;
 use crate::locks::{lock, read, write};
 pub use start::accept_loss;
 pub(crate) use start::{list_segments, sorted};
@@ -139,8 +140,7 @@ impl RedbLog {
         } = options;
         let storage = |error: &dyn std::fmt::Display| LogError::storage("opening the log", error);
         let folder = data.join(LOG_FOLDER);
-        std::fs::create_dir_all(&folder).map_err(|error| storage(&error))?;
-        segment::sync_folder_of(&folder).map_err(|error| storage(&error))?;
+        files::create_folder(&folder).map_err(|error| storage(&error))?;
         let orders = OrderBook::open(&data.join(ORDERS_FILE))?;
         let (segments, next) = open_segments(
             &folder,

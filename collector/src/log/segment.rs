@@ -18,16 +18,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use fastbloom::BloomFilter;
-use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
+use redb::{Database, DatabaseError, ReadOnlyDatabase};
 
 use super::block::{IdKey, Packer};
 use super::record::{Record, Seq};
 use super::{Damage, LogError};
 
+use crate::files;
+pub(crate) use crate::files::{draft_of, rename_synced, sync_folder_of};
 use crate::locks::{read, write};
 pub use disk::{Disk, RealDisk};
-use disk::{SEALED_CACHE, create_file, open_active, open_file};
-pub(crate) use disk::{draft_of, file_name, first_of, rename_synced, settle, sync_folder_of};
+use disk::{SEALED_CACHE, open_active};
+pub(crate) use disk::{file_name, first_of, settle};
 pub use read::SegmentSummary;
 use tables::{
     drop_blocks_after, filter_over, insert_blocks, read_seal, set_about, sort_ids, write_seal,
@@ -72,7 +74,7 @@ impl Segment {
         let path = folder.join(file_name(first));
         let draft = draft_of(&path);
         let build = || -> Result<Database, redb::Error> {
-            let database = open_active(create_file(&draft)?, disk)?;
+            let database = open_active(files::create_anew(&draft)?, disk)?;
             set_about(&database, &[("first_seq", first.0)])?;
             rename_synced(&draft, &path)?;
             Ok(database)
@@ -111,7 +113,7 @@ impl Segment {
             return Ok(segment);
         }
         let file =
-            open_file(&path).map_err(|error| LogError::storage("opening a segment", &error))?;
+            files::open(&path).map_err(|error| LogError::storage("opening a segment", &error))?;
         settle(&file).map_err(|error| LogError::storage("syncing a segment", &error))?;
         let database = guarded(&path, "its pages", || {
             open_active(file, disk).map_err(|error| damaged(&path, "its pages", &error))
@@ -123,6 +125,35 @@ impl Segment {
             Ids::Memory(HashMap::new()),
         );
         segment.reload()?;
+        Ok(segment)
+    }
+
+    /// Opens a segment in a folder that is not to be written. One that was not closed in order takes a
+    /// repair, which writes: that is said.
+    pub(crate) fn open_to_read(path: PathBuf) -> Result<Self, LogError> {
+        let first = first_of(&path).ok_or_else(|| LogError::Foreign(path.display().to_string()))?;
+        let bad = |error: &dyn std::fmt::Display| damaged(&path, "its header", error);
+        let handle = match guarded(&path, "its header", || Ok(open_for_reading(&path)))? {
+            Ok(handle) => handle,
+            Err(DatabaseError::RepairAborted) => {
+                return Err(LogError::storage(
+                    "reading a segment",
+                    &files::database::Unclean(path),
+                ));
+            }
+            Err(error) => return Err(bad(&error)),
+        };
+        let segment = Self::new(path, first, handle, Ids::Memory(HashMap::new()));
+        let seal = segment.read("its seal", |transaction| read_seal(transaction, i64::MAX))?;
+        let Some((last, last_received, filter)) = seal else {
+            segment.reload()?;
+            return Ok(segment);
+        };
+        segment.last.store(last, Ordering::Release);
+        segment
+            .last_received
+            .store(last_received, Ordering::Release);
+        *write(&segment.ids) = Ids::Disk(filter);
         Ok(segment)
     }
 
@@ -297,8 +328,7 @@ impl Segment {
         *handle = Handle::Closed;
         let draft = draft_of(&self.path);
         let copy = || -> Result<Database, redb::Error> {
-            std::fs::copy(&self.path, &draft)?;
-            let file = open_file(&draft)?;
+            let file = files::copy(&self.path, &draft)?;
             file.sync_all()?;
             let database = open_active(file, disk)?;
             drop_blocks_after(&database, self.last())?;
@@ -336,7 +366,7 @@ impl Segment {
         let storage =
             |error: &dyn std::fmt::Display| LogError::storage("rewriting a segment", error);
         let draft = draft_of(&self.path);
-        let file = create_file(&draft).map_err(|error| storage(&error))?;
+        let file = files::create_anew(&draft).map_err(|error| storage(&error))?;
         let database = open_active(file, disk).map_err(|error| storage(&error))?;
         set_about(&database, &[("first_seq", self.first.0)]).map_err(|error| storage(&error))?;
         let mut ids = HashMap::new();
@@ -410,10 +440,7 @@ pub(crate) fn damage(path: &Path, position: &str, what: &dyn std::fmt::Display) 
 }
 
 fn open_for_reading(path: &Path) -> Result<Handle, DatabaseError> {
-    let database = Builder::new()
-        .set_cache_size(SEALED_CACHE)
-        .open_read_only(path)?;
-    Ok(Handle::Sealed(database))
+    files::database::open_to_read(path, SEALED_CACHE).map(Handle::Sealed)
 }
 
 /// Runs what reads a file; a panic in it means that the file is not what redb wrote.

@@ -3,17 +3,18 @@
 //! verify, on segments that are read beside the running writer.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::block::{Block, IdKey};
-use super::orders::OrderBook;
+use super::orders::{self, OrderBook};
 use super::record::{Fact, Record, Seq};
 use super::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, list_segments, sorted};
 use super::segment::{self, RealDisk, Segment, SegmentSummary};
 use super::{DEDUPE_WINDOW_MS, LogError};
+use crate::files;
 
 /// What a segment holds, in the words of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,18 +101,46 @@ pub fn verify(
     reached: Seq,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LogError> {
-    let folder = data.join(LOG_FOLDER);
     let disk: Arc<dyn segment::Disk> = Arc::new(RealDisk);
+    let open = |path: PathBuf| Segment::open(path, i64::MAX, &disk);
+    let cursor = |orders: &Path| Ok(OrderBook::open(orders)?.cursor());
+    verify_files(data, reached, open, cursor, progress)
+}
+
+/// The same in a folder that is not to be written: what was not closed in order is named, because it
+/// takes a repair.
+///
+/// # Errors
+/// Only when the folder cannot be listed, or the order book cannot be read.
+pub fn verify_read_only(
+    data: &Path,
+    reached: Seq,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, LogError> {
+    verify_files(
+        data,
+        reached,
+        Segment::open_to_read,
+        orders::cursor_at_rest,
+        progress,
+    )
+}
+
+fn verify_files(
+    data: &Path,
+    reached: Seq,
+    open: impl Fn(PathBuf) -> Result<Segment, LogError>,
+    cursor: impl Fn(&Path) -> Result<Seq, LogError>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, LogError> {
+    let folder = data.join(LOG_FOLDER);
     let files = sorted(list_segments(&folder)?);
-    let segments = files.iter().map(|(first, path)| {
-        (
-            *first,
-            Segment::open(path.clone(), i64::MAX, &disk).map(Arc::new),
-        )
-    });
+    let segments = files
+        .iter()
+        .map(|(first, path)| (*first, open(path.clone()).map(Arc::new)));
     let orders = data.join(ORDERS_FILE);
     let orders = if orders.is_file() {
-        OrderBook::open(&orders)?.cursor()
+        cursor(&orders)?
     } else {
         Seq::START
     };
@@ -242,7 +271,7 @@ pub fn set_aside(data: &Path, name: &str) -> Result<std::path::PathBuf, LogError
         )));
     }
     let aside = folder.join(ASIDE_FOLDER);
-    std::fs::create_dir_all(&aside).map_err(|error| storage(&error))?;
+    files::create_folder(&aside).map_err(|error| storage(&error))?;
     let to = aside.join(name);
     segment::rename_synced(&from, &to).map_err(|error| storage(&error))?;
     segment::sync_folder_of(&from).map_err(|error| storage(&error))?;

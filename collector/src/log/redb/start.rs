@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ASIDE_FOLDER;
 use crate::clock::Clock;
+use crate::files;
 use crate::log::orders::OrderBook;
 use crate::log::record::Seq;
 use crate::log::segment::{self, Disk, RealDisk, Segment};
@@ -81,7 +82,7 @@ pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
     let storage = |error: &dyn std::fmt::Display| LogError::storage("noting a loss", error);
     let folder = data.join(super::LOG_FOLDER);
     let aside = folder.join(ASIDE_FOLDER);
-    std::fs::create_dir_all(&aside).map_err(|error| storage(&error))?;
+    files::create_folder(&aside).map_err(|error| storage(&error))?;
     let orders = OrderBook::open(&data.join(super::ORDERS_FILE))?.cursor();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let mut gaps = Vec::new();
@@ -93,7 +94,7 @@ pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
                     return Err(LogError::Damaged(damage));
                 };
                 let mark = aside.join(segment::file_name(from));
-                std::fs::File::create_new(&mark)
+                files::create(&mark)
                     .and_then(|mark| mark.sync_all())
                     .and_then(|()| segment::sync_folder_of(&mark))
                     .and_then(|()| segment::sync_folder_of(&aside))
@@ -120,7 +121,19 @@ pub(crate) fn list_segments(folder: &Path) -> Result<HashMap<Seq, PathBuf>, LogE
             .extension()
             .is_some_and(|extension| extension == "draft")
         {
-            std::fs::remove_file(&path).map_err(|error| storage(&error))?;
+            match std::fs::remove_file(&path) {
+                // A copy that is not to be written: a draft is nothing there either.
+                Err(error)
+                    if !matches!(
+                        error.kind(),
+                        std::io::ErrorKind::PermissionDenied
+                            | std::io::ErrorKind::ReadOnlyFilesystem
+                    ) =>
+                {
+                    return Err(storage(&error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         } else if path
             .extension()
             .is_some_and(|extension| extension == "redb")
