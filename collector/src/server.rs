@@ -5,6 +5,8 @@
 
 mod life;
 mod patient;
+mod service_manager;
+mod signals;
 
 use std::convert::Infallible;
 use std::io;
@@ -30,14 +32,18 @@ use crate::client_address::Peer;
 use crate::metrics::Metrics;
 use crate::router::router;
 
-use patient::Patient;
+use patient::{AnswerBody, Patience, Patient, Turn};
 
 pub use life::run;
 
 /// Open connections; more are told 503 and closed.
 pub const MAX_CONNECTIONS: usize = 10_000;
-/// A connection without a whole request header for so long is closed: silent, dripping or idle.
+/// A connection whose request header takes longer to arrive whole is closed: a new one that stays
+/// silent, and one that drips.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A connection on which so long after an answer no other request begins is closed. nginx keeps its
+/// own for 75 s by default: behind it, no request meets a connection that is just being closed.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// A client that takes nothing of its answer for so long is cut off.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A header block that is larger is answered 431.
@@ -46,6 +52,12 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an accept that failed (too many open files, say), so long is waited.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const PATIENCE: Patience = Patience {
+    header: HEADER_TIMEOUT,
+    idle: IDLE_TIMEOUT,
+    write: WRITE_TIMEOUT,
+};
 
 const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
     Retry-After: 1\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 108\r\n\r\n\
@@ -68,7 +80,8 @@ pub async fn serve_router(
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        // See `patient`.
+        .header_read_timeout(None)
         .max_buf_size(MAX_HEADER_BYTES);
     tokio::pin!(shutdown);
     loop {
@@ -91,8 +104,9 @@ pub async fn serve_router(
         };
         // Without it, small answers wait for the caller's acknowledgement.
         stream.set_nodelay(true).ok();
-        let stream = Patient::new(stream, WRITE_TIMEOUT);
-        let service = handle(router.clone(), peer);
+        let turn = Arc::new(Turn::default());
+        let stream = Patient::new(stream, PATIENCE, Arc::clone(&turn));
+        let service = handle(router.clone(), peer, turn);
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // What ends a connection early is the caller's affair: it went away, or was too slow.
@@ -116,15 +130,18 @@ pub async fn serve_router(
 fn handle(
     router: Router,
     peer: SocketAddr,
+    turn: Arc<Turn>,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
-    Response = axum::response::Response,
+    Response = http::Response<AnswerBody>,
     Error = Infallible,
     Future: Send,
 > {
     service_fn(move |mut request: Request<Incoming>| {
+        let answering = turn.answering();
         request.extensions_mut().insert(Peer(peer));
-        router.clone().call(request.map(Body::new))
+        let answer = router.clone().call(request.map(Body::new));
+        async move { Ok(answer.await?.map(|body| AnswerBody::new(body, answering))) }
     })
 }
 

@@ -15,7 +15,7 @@ use crate::meta::{Origin, OriginError};
 pub(super) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-/// Takes events over HTTP until it is told to stop (SIGTERM, Ctrl-C)
+/// Takes events over HTTP until it is told to stop (SIGTERM, SIGHUP, Ctrl-C)
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example, behind a proxy on the same machine:

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use shared::time::Timestamp;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::service_manager::ServiceManager;
+use super::signals::{self, Stop};
 use super::{raise_open_files, serve, serve_router};
 use crate::app::App;
 use crate::classify::relay::RelayList;
@@ -28,7 +29,7 @@ use crate::meta::Meta;
 /// How often the times at which keys were last used go to disk.
 const LAST_USED_PAUSE: Duration = Duration::from_secs(60);
 
-/// Runs until SIGTERM or SIGINT; then what is in work finishes, and everything is on disk.
+/// Runs until SIGTERM, SIGINT or SIGHUP; then what is in work finishes, and everything is on disk.
 ///
 /// # Errors
 /// A sentence that says what to do.
@@ -44,6 +45,9 @@ async fn live(settings: &Settings) -> Result<(), String> {
     if let Err(error) = raise_open_files() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
+    signals::ignore_user_signals().map_err(|error| error.to_string())?;
+    let manager = ServiceManager::of_environment();
+    manager.is_opening(&settings.data.display().to_string());
     let folder = DataFolder::open(&settings.data).map_err(|error| error.to_string())?;
     // Bound before the log opens, so that a taken port is said at once.
     let listener = bind(settings.listen, "--listen").await?;
@@ -64,8 +68,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
     let socket = ControlSocket::bind(&folder)
         .map_err(|error| format!("the socket for commands could not be made: {error}"))?;
     let (stop, stopping) = watch::channel(());
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let mut stop_signals = Stop::listen().map_err(|error| error.to_string())?;
 
     let until_stop = |mut stopping: watch::Receiver<()>| async move {
         // An error means that the sender is gone, which is a stop too.
@@ -101,25 +104,30 @@ async fn live(settings: &Settings) -> Result<(), String> {
         Some(listener) => Some(open_shop(&app, listener, address, until_stop(stopping))?),
         None => None,
     };
+    manager.is_ready(&format!("taking events on http://{address}"));
     let draining = Arc::clone(&app);
-    serve(listener, Arc::clone(&app), async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let served = async {
+        serve(listener, Arc::clone(&app), async {
+            stop_signals.signalled().await;
+            tracing::info!("stopping: no new connections, requests in work finish");
+            manager.is_stopping();
+            draining.start_draining();
+        })
+        .await;
+        drop(stop);
+        if let Some(shop) = shop {
+            // Nobody need wait for a demo.
+            shop.abort();
         }
-        tracing::info!("stopping: no new connections, requests in work finish");
-        draining.start_draining();
-    })
-    .await;
-    drop(stop);
-    if let Some(shop) = shop {
-        // Nobody need wait for a demo.
-        shop.abort();
+        for task in [commands, keys] {
+            task.await.map_err(|error| error.to_string())?;
+        }
+        app.close().await.map_err(|error| error.to_string())
+    };
+    tokio::select! {
+        closed = served => closed?,
+        () = manager.live() => {}
     }
-    for task in [commands, keys] {
-        task.await.map_err(|error| error.to_string())?;
-    }
-    app.close().await.map_err(|error| error.to_string())?;
     tracing::info!("stopped: everything is on disk");
     Ok(())
 }
