@@ -1,5 +1,7 @@
 //! Who may do what: keys, scopes, origins, secret keys in pages, rates. See design.md 4.1.
 
+mod foreign_origin;
+
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, RwLock};
@@ -80,7 +82,7 @@ impl Reader {
     /// Whether what was shown at first still counts, for answers that take long.
     pub fn is_still_good(&self, app: &App) -> bool {
         match &self.who {
-            Who::Key(key) => key.revoked_at().is_none(),
+            Who::Key(key) => key.is_good(app.clock.now()),
             Who::Session(digest, _) => app.meta.session(digest).is_some(),
         }
     }
@@ -271,16 +273,19 @@ fn authenticate(
     if key.revoked_at().is_some() {
         return Err(ApiError::RevokedKey);
     }
+    if key.is_expired(app.clock.now()) {
+        return Err(ApiError::ExpiredKey);
+    }
     if !key.origins.is_empty() {
-        match headers
-            .get(ORIGIN)
-            .map(|origin| origin.to_str().unwrap_or(""))
-        {
-            None | Some("null") => return Err(ApiError::OriginMissing),
-            Some(origin) if !key.origins.iter().any(|pattern| pattern.matches(origin)) => {
-                return Err(ApiError::OriginNotAllowed);
+        match headers.get(ORIGIN) {
+            None => return Err(ApiError::OriginMissing),
+            Some(origin) if origin == "null" => return Err(ApiError::OriginMissing),
+            Some(origin) if origin.to_str().is_ok_and(|text| key.allows_origin(text)) => {}
+            Some(origin) => {
+                let seen = String::from_utf8_lossy(origin.as_bytes());
+                let sentence = foreign_origin::refusal(&key, &seen);
+                return Err(ApiError::OriginNotAllowed(sentence));
             }
-            Some(_) => {}
         }
     }
     let rate = app.rates.take(&key).inspect_err(|_| {
@@ -338,7 +343,7 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformati
 
 /// The rates of the keys that have one: as many as there are such keys.
 #[derive(Default)]
-pub struct Rates(RwLock<HashMap<String, Arc<Limiter>>>);
+pub struct Rates(RwLock<HashMap<String, (u32, Arc<Limiter>)>>);
 
 impl Rates {
     /// Counts one request of a key.
@@ -371,7 +376,10 @@ impl Rates {
     }
 
     fn limiter(&self, id: &str, rate: u32, burst: u32) -> Arc<Limiter> {
-        if let Some(limiter) = read(&self.0).get(id) {
+        // Another rate than it was made for: the key has been changed.
+        if let Some((made_for, limiter)) = read(&self.0).get(id)
+            && *made_for == rate
+        {
             return Arc::clone(limiter);
         }
         let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
@@ -379,6 +387,14 @@ impl Rates {
         let limiter =
             Arc::new(RateLimiter::direct(quota).with_middleware::<StateInformationMiddleware>());
         let mut limiters = write(&self.0);
-        Arc::clone(limiters.entry(id.to_owned()).or_insert(limiter))
+        let kept = limiters
+            .entry(id.to_owned())
+            .and_modify(|kept| {
+                if kept.0 != rate {
+                    *kept = (rate, Arc::clone(&limiter));
+                }
+            })
+            .or_insert((rate, limiter));
+        Arc::clone(&kept.1)
     }
 }

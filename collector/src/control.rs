@@ -8,6 +8,7 @@
 //! On the socket: one line of JSON with the [`Command`], then any number of lines
 //! `{"progress":{"done":…,"total":…}}`, then one line `{"ok":…}` or `{"error":{"message":…}}`.
 
+mod keys;
 mod offline;
 mod socket;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use crate::messages::{Draft, MessageAnswer, Outcome};
 use crate::meta::{Key, Meta, NO_TOKEN_KEY, NewKey, OriginPattern, Workspace};
 use crate::token::{TokenKey, TokenKeys};
 
+pub use keys::{KeyName, KeysUpdate};
 pub use offline::Offline;
 pub use socket::ControlSocket;
 use socket::Stream;
@@ -69,8 +71,10 @@ pub enum Command {
     /// Answered with a [`ListedKey`].
     KeysRevoke {
         workspace: Option<String>,
-        id: String,
+        key: KeyName,
     },
+    /// Answered with a [`ListedKey`].
+    KeysUpdate(KeysUpdate),
     /// Answered with a [`ListedWorkspace`].
     WorkspacesCreate { name: String },
     /// Answered with a list of [`ListedWorkspace`].
@@ -117,6 +121,7 @@ impl Command {
             | Self::RelayListReload
             | Self::Ping => true,
             Self::KeysRevoke { .. }
+            | Self::KeysUpdate(_)
             | Self::TokensRotate
             | Self::LogVerify
             | Self::SettingsShow { .. }
@@ -125,11 +130,6 @@ impl Command {
             | Self::RelayListShow
             | Self::Link => false,
         }
-    }
-
-    /// Whether a folder without a server cannot answer it.
-    fn needs_server(&self) -> bool {
-        matches!(self, Self::Link)
     }
 
     /// Whether a store that cannot be written can answer it.
@@ -143,6 +143,7 @@ impl Command {
             | Self::RelayListShow => true,
             Self::KeysCreate(_)
             | Self::KeysRevoke { .. }
+            | Self::KeysUpdate(_)
             | Self::WorkspacesCreate { .. }
             | Self::TokensRotate
             | Self::Instrument(_)
@@ -152,6 +153,11 @@ impl Command {
             | Self::RelayListReload
             | Self::Ping => false,
         }
+    }
+
+    /// Whether a folder without a server cannot answer it.
+    fn needs_server(&self) -> bool {
+        matches!(self, Self::Link)
     }
 
     /// Whether it reads all of the log.
@@ -174,6 +180,9 @@ pub struct KeysCreate {
     pub allow_purchases: bool,
     pub rate: Option<NonZeroU32>,
     pub label: Option<String>,
+    /// RFC 3339; `None` is never.
+    #[serde(default)]
+    pub expires_at: Option<String>,
 }
 
 /// A message to be registered and instrumented.
@@ -210,6 +219,7 @@ pub struct CreatedKey {
     pub workspace: String,
     pub allow_purchases: bool,
     pub rate: Option<NonZeroU32>,
+    pub expires_at: Option<String>,
     /// What to put into pages: of a public key that a running server has made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embed: Option<String>,
@@ -222,6 +232,9 @@ pub struct ListedKey {
     pub id: String,
     /// Of a public one.
     pub key: Option<String>,
+    /// The last characters of the key's text; of a secret one from before they were kept nobody knows
+    /// them.
+    pub last_four: Option<String>,
     pub public: bool,
     pub scopes: Vec<String>,
     pub origins: Vec<String>,
@@ -230,6 +243,7 @@ pub struct ListedKey {
     pub exposed_at: Option<String>,
     pub revoked_at: Option<String>,
     pub last_used_at: Option<String>,
+    pub expires_at: Option<String>,
     pub allow_purchases: bool,
     /// Requests per second.
     pub rate: Option<NonZeroU32>,
@@ -330,7 +344,7 @@ pub fn execute(
     match command {
         Command::KeysCreate(asked) => create_key(meta, asked, target.public_url()).and_then(answer),
         Command::KeysList { workspace } => {
-            let listed = keys(meta, workspace.as_deref())?;
+            let listed = keys_of(meta, workspace.as_deref())?;
             answer(
                 listed
                     .iter()
@@ -338,15 +352,10 @@ pub fn execute(
                     .collect::<Vec<_>>(),
             )
         }
-        Command::KeysRevoke { workspace, id } => {
-            let key = keys(meta, workspace.as_deref())?
-                .into_iter()
-                .find(|key| key.id == id);
-            // The store says it of an id that no workspace has, too.
-            let workspace = key.map_or(crate::log::record::WorkspaceId(0), |key| key.workspace);
-            let revoked = meta.revoke_key(workspace, &id).map_err(sentence)?;
-            answer(ListedKey::of(&revoked))
+        Command::KeysRevoke { workspace, key } => {
+            answer(keys::revoke(meta, workspace.as_deref(), &key)?)
         }
+        Command::KeysUpdate(asked) => answer(keys::update(meta, &asked)?),
         Command::WorkspacesCreate { name } => {
             let workspace = meta.create_workspace(&name).map_err(sentence)?;
             answer(ListedWorkspace::of(&workspace))
@@ -368,6 +377,7 @@ pub fn execute(
             let keys = meta.token_keys();
             answer(
                 keys.all()
+                    .filter(|key| key.id != NO_TOKEN_KEY)
                     .map(|key| ListedTokenKey::of(key, &keys))
                     .collect::<Vec<_>>(),
             )
@@ -377,7 +387,6 @@ pub fn execute(
             answer(report.map_err(sentence)?)
         }
         Command::SettingsShow { workspace: name } => {
-                    .filter(|key| key.id != NO_TOKEN_KEY)
             let workspace = workspace(meta, &name)?;
             answer(Settings {
                 attribution: workspace.attribution,
@@ -667,6 +676,7 @@ impl ListedKey {
         Self {
             id: key.id.clone(),
             key: key.plain.clone(),
+            last_four: key.last_four.clone(),
             public: key.kind == KeyKind::Public,
             scopes: scopes_of(key),
             origins: key.origins.iter().map(ToString::to_string).collect(),
@@ -675,6 +685,7 @@ impl ListedKey {
             exposed_at: time(key.exposed_at()),
             revoked_at: time(key.revoked_at()),
             last_used_at: time(key.last_used_at()),
+            expires_at: time(key.expires_at()),
             allow_purchases: key.allow_purchases,
             rate: key.rate,
             workspace: key.workspace_name.clone(),
@@ -728,6 +739,7 @@ fn create_key(
             allow_purchases: asked.allow_purchases,
             rate: asked.rate,
             label: asked.label,
+            expires_at: keys::instant(asked.expires_at.as_deref())?,
         })
         .map_err(sentence)?;
     Ok(CreatedKey {
@@ -741,6 +753,7 @@ fn create_key(
         workspace: key.workspace_name.clone(),
         allow_purchases: key.allow_purchases,
         rate: key.rate,
+        expires_at: key.expires_at().map(|time| time.to_string()),
         embed: public_url
             .filter(|_| asked.public)
             .map(|url| embed(&plain, url)),
@@ -748,7 +761,7 @@ fn create_key(
 }
 
 /// The keys of one workspace, or of all.
-fn keys(meta: &Meta, name: Option<&str>) -> Result<Vec<Arc<Key>>, String> {
+fn keys_of(meta: &Meta, name: Option<&str>) -> Result<Vec<Arc<Key>>, String> {
     let workspaces = match name {
         Some(name) => vec![workspace(meta, name)?],
         None => meta.workspaces(),

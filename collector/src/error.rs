@@ -26,9 +26,11 @@ pub enum ApiError {
     MistypedKey(&'static str),
     UnknownKey,
     RevokedKey,
+    ExpiredKey,
     SecretKeyInBrowser,
     OriginMissing,
-    OriginNotAllowed,
+    /// The sentence, which names the origin.
+    OriginNotAllowed(String),
     MissingScope(Scope),
     /// Public keys reach only the routes that pages need.
     NotForPublicKeys,
@@ -87,9 +89,10 @@ impl ApiError {
             Self::MistypedKey(_) => (S::UNAUTHORIZED, "invalid_key"),
             Self::UnknownKey => (S::UNAUTHORIZED, "unknown_key"),
             Self::RevokedKey => (S::UNAUTHORIZED, "revoked_key"),
+            Self::ExpiredKey => (S::UNAUTHORIZED, "expired_key"),
             Self::SecretKeyInBrowser => (S::FORBIDDEN, "secret_key_in_browser"),
             Self::OriginMissing => (S::FORBIDDEN, "origin_missing"),
-            Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed"),
+            Self::OriginNotAllowed(_) => (S::FORBIDDEN, "origin_not_allowed"),
             Self::MissingScope(_) | Self::NotForPublicKeys => (S::FORBIDDEN, "insufficient_scope"),
             Self::PurchasesNotAllowed => (S::FORBIDDEN, "purchases_not_allowed"),
             Self::CrossOrigin => (S::FORBIDDEN, "cross_origin"),
@@ -130,6 +133,9 @@ impl ApiError {
                                  (msk_pub_…) from a page"
                 .into(),
             Self::UnknownKey => "no such key here: list the keys with `misar keys list`".into(),
+            Self::ExpiredKey => "this key has expired: make a new one with `misar keys create`, or give it more time with \
+                                 `misar keys update --expires`"
+                .into(),
             Self::RevokedKey => "this key was revoked: make a new one with `misar keys create`".into(),
             Self::SecretKeyInBrowser => {
                 "a secret key must not be in a page, a body or a URL: revoke it and use a public key (msk_pub_…) \
@@ -140,9 +146,7 @@ impl ApiError {
             Self::OriginMissing => "this key is limited to some sites and the request names none (no Origin header, \
                                     or `null`): send it from a page of those sites"
                 .into(),
-            Self::OriginNotAllowed => {
-                "this key is not for this site: add the site's origin to a key with `misar keys create --origin`".into()
-            }
+            Self::OriginNotAllowed(message) => message.clone(),
             Self::MissingScope(scope) => format!("this key lacks the scope `{}`", scope.as_str()),
             Self::NotForPublicKeys => "public keys only send events: use a secret key, from a server".into(),
             Self::PurchasesNotAllowed => "this public key may not send purchases: send them from your server, or make \

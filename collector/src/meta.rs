@@ -5,11 +5,12 @@
 //! read once, at start. What is written there is durable before it counts.
 //!
 //! - `origin`: origins and the patterns of allow-lists
-//! - `key`: an API key
+//! - `key`: an API key, `key_change` what may change about one
 //! - `session`: sessions of our own pages
 //! - `token_key`: the keys of the tokens in mails
 
 mod key;
+mod key_change;
 mod origin;
 mod session;
 mod token_key;
@@ -27,20 +28,21 @@ use shared::time::Timestamp;
 use twox_hash::XxHash3_64;
 
 use crate::clock::Clock;
-use crate::locks::{lock, read, write};
 use crate::files;
+use crate::locks::{lock, read, write};
 use crate::log::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{Seq, WorkspaceId};
 use crate::log::redb::LOG_FOLDER;
 use crate::log::segment::{draft_of, rename_synced};
 use crate::token::TokenKeys;
 
-pub use key::{Key, NewKey};
+pub use key::{Key, KeyDigest, NewKey};
+pub use key_change::KeyChange;
 pub use origin::{Origin, OriginError, OriginPattern};
 pub use session::{NewSession, Session, TokenDigest};
-
-use key::{KeyDigest, StoredKey};
 pub use token_key::NO_TOKEN_KEY;
+
+use key::StoredKey;
 
 /// The file within the data folder.
 pub const META_FILE: &str = "meta.redb";
@@ -90,8 +92,22 @@ pub enum MetaError {
     #[error("a label has 1 to {0} characters, none of them a control character")]
     Label(usize),
     // Does not repeat what was asked for: it may be a key, pasted by mistake.
-    #[error("there is no key of that id: `misar keys list` shows them")]
+    #[error("there is no such key: `misar keys list` shows them")]
     UnknownKey,
+    #[error("the key is revoked, which is for good: make a new one with `misar keys create`")]
+    RevokedKey,
+    #[error("the key would have expired already: it is {0} now")]
+    ExpiryPast(Timestamp),
+    #[error("{origin} is none of the key's origins: they are {known}")]
+    UnknownOrigin {
+        origin: OriginPattern,
+        known: String,
+    },
+    #[error(
+        "without its last origin the key would be good on every site: add another one, revoke the key, or say \
+         --any-origin where that is wanted"
+    )]
+    LastOrigin,
 
     // Ours.
     #[error("{} is missing, although the folder holds a log: restore it from a backup", .0.display())]
@@ -176,22 +192,6 @@ impl Meta {
         })
     }
 
-    /// Now, by the clock that everything here goes by.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// The workspace of this name.
-    pub fn workspace(&self, name: &str) -> Option<Arc<Workspace>> {
-        self.known()
-            .workspaces
-            .values()
-            .find(|workspace| workspace.name == name)
-            .cloned()
-    }
-
-    /// All of them, the oldest first.
-    pub fn workspaces(&self) -> Vec<Arc<Workspace>> {
     /// Opens the meta store of a folder that is not to be written: every change fails.
     ///
     /// # Errors
@@ -215,6 +215,22 @@ impl Meta {
         })
     }
 
+    /// Now, by the clock that everything here goes by.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The workspace of this name.
+    pub fn workspace(&self, name: &str) -> Option<Arc<Workspace>> {
+        self.known()
+            .workspaces
+            .values()
+            .find(|workspace| workspace.name == name)
+            .cloned()
+    }
+
+    /// All of them, the oldest first.
+    pub fn workspaces(&self) -> Vec<Arc<Workspace>> {
         self.known().workspaces.values().cloned().collect()
     }
 
@@ -281,6 +297,7 @@ impl Meta {
     /// When no such key can be.
     pub fn create_key(&self, new: NewKey) -> Result<(Arc<Key>, ApiKey), MetaError> {
         let new = new.checked()?;
+        self.check_expiry(new.expires_at)?;
         let mut bytes = random::<RANDOM_BYTES>()?.into_iter();
         // See RANDOM_BYTES: they do not run out.
         let plain = ApiKey::generate(new.kind, &mut || bytes.next().unwrap_or(0));
@@ -303,33 +320,43 @@ impl Meta {
         of_workspace.cloned().collect()
     }
 
+    /// The key of this id, as it is now.
+    pub fn key(&self, id: &str) -> Option<Arc<Key>> {
+        let known = self.known();
+        known.keys.iter().find(|key| key.id == id).cloned()
+    }
+
     /// Makes a key useless from now on; of a key that is revoked already the first time stands.
     ///
     /// # Errors
     /// When the workspace has no key of this id.
     pub fn revoke_key(&self, workspace: WorkspaceId, id: &str) -> Result<Arc<Key>, MetaError> {
-        let key = self
-            .keys(workspace)
-            .into_iter()
-            .find(|key| key.id == id)
-            .ok_or(MetaError::UnknownKey)?;
         let mut database = self.lock_database();
-        if key.revoked_at.get().is_none() {
+        let key = self
+            .key(id)
+            .filter(|key| key.workspace == workspace)
+            .ok_or(MetaError::UnknownKey)?;
+        if key.revoked_at().is_none() {
             let now = self.clock.now();
             let mut stored = key.to_stored();
             stored.revoked_at = Some(now.as_millis());
             self.write(&mut database, "revoking a key", |transaction| {
                 put_key(transaction, &key.id, &stored)
             })?;
-            key.revoked_at.advance(now);
+            key.course.revoked_at.advance(now);
         }
         Ok(key)
     }
 
     /// The key with this text, also a revoked one. Never touches the disk.
     pub fn authenticate(&self, key: &ApiKey) -> Option<Arc<Key>> {
+        self.key_of_digest(&KeyDigest::of(key))
+    }
+
+    /// The key whose text has this digest, also a revoked one. Never touches the disk.
+    pub fn key_of_digest(&self, digest: &KeyDigest) -> Option<Arc<Key>> {
         // Looking the digest up takes a time that tells nothing about the key.
-        self.known().by_digest.get(&KeyDigest::of(key)).cloned()
+        self.known().by_digest.get(digest).cloned()
     }
 
     /// Flags a key as seen where it must not be; true for the caller who is first to. Only then
@@ -338,26 +365,28 @@ impl Meta {
     /// # Errors
     /// When that could not be made durable; the next call tries again.
     pub fn mark_exposed(&self, key: &Key) -> Result<bool, MetaError> {
-        if key.exposed_at.get().is_some() {
+        if key.exposed_at().is_some() {
             return Ok(false);
         }
         let mut database = self.lock_database();
-        if key.exposed_at.get().is_some() {
+        if key.exposed_at().is_some() {
             return Ok(false);
         }
         let now = self.clock.now();
+        // As it is now: the caller's may be from before a change.
+        let key = self.key(&key.id).ok_or(MetaError::UnknownKey)?;
         let mut stored = key.to_stored();
         stored.exposed_at = Some(now.as_millis());
         self.write(&mut database, "flagging a key", |transaction| {
             put_key(transaction, &key.id, &stored)
         })?;
-        key.exposed_at.advance(now);
+        key.course.exposed_at.advance(now);
         Ok(true)
     }
 
     /// Notes that a key was used: in memory, see [`Self::flush_last_used`].
     pub fn touch(&self, key: &Key, now: Timestamp) {
-        key.last_used_at.advance(now);
+        key.course.last_used_at.advance(now);
     }
 
     /// Writes the last uses that the file does not know yet: about each minute, and at the end.
@@ -370,8 +399,8 @@ impl Meta {
             .known()
             .keys
             .iter()
-            .filter_map(|key| Some((Arc::clone(key), key.last_used_at.get()?)))
-            .filter(|(key, used)| key.last_used_kept.get() != Some(*used))
+            .filter_map(|key| Some((Arc::clone(key), key.last_used_at()?)))
+            .filter(|(key, used)| key.course.last_used_kept.get() != Some(*used))
             .collect();
         if used.is_empty() {
             return Ok(());
@@ -384,7 +413,7 @@ impl Meta {
             Ok(())
         })?;
         for (key, used) in used {
-            key.last_used_kept.advance(used);
+            key.course.last_used_kept.advance(used);
         }
         Ok(())
     }
@@ -646,6 +675,10 @@ fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, redb::Error>) -> Res
                     storage(path, "opening it", &error)
                 }
                 redb::Error::DatabaseAlreadyOpen => storage(path, "opening it", &error),
+                redb::Error::RepairAborted => {
+                    let what = files::database::Unclean(path.to_owned());
+                    storage(path, "opening it", &what)
+                }
                 _ => damaged(error.to_string()),
             }
         })
@@ -675,10 +708,6 @@ fn new_key_id() -> Result<String, MetaError> {
         .map(|byte| char::from(ALPHABET[usize::from(byte % 62)]))
         .take(16);
     Ok("key_".chars().chain(characters).collect())
-                redb::Error::RepairAborted => {
-                    let what = files::database::Unclean(path.to_owned());
-                    storage(path, "opening it", &what)
-                }
 }
 
 #[cfg(test)]

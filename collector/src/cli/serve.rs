@@ -199,6 +199,8 @@ fn parse_demo_listen(text: &str) -> Result<DemoListen, String> {
 
 /// A network, or an address that stands for itself alone.
 fn parse_network(text: &str) -> Result<IpNet, String> {
+    // One of a list: blanks around it come with the commas.
+    let text = text.trim();
     let network = match text.parse::<IpAddr>() {
         Ok(address) => Some(IpNet::from(address.to_canonical())),
         // Bits behind the prefix say nothing: 10.0.0.1/8 is 10.0.0.0/8.

@@ -53,11 +53,8 @@ impl Session {
 
     /// Whether it still counts: it ends with its time and with its key.
     fn is_good(&self, now: Timestamp) -> bool {
-        let revoked = self
-            .key
-            .as_ref()
-            .is_some_and(|key| key.revoked_at().is_some());
-        !revoked && now < self.expires_at
+        let has_key = self.key.as_ref().is_none_or(|key| key.is_good(now));
+        has_key && now < self.expires_at
     }
 }
 
