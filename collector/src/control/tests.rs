@@ -154,6 +154,7 @@ fn new_key() -> KeysCreate {
         allow_purchases: false,
         rate: None,
         label: None,
+        expires_at: None,
     }
 }
 
@@ -189,12 +190,12 @@ fn a_folder_without_a_server_is_worked_on_itself() {
     let id = key["id"].as_str().unwrap().to_owned();
     let revoke = |workspace: Option<&str>| Command::KeysRevoke {
         workspace: workspace.map(str::to_owned),
-        id: id.clone(),
+        key: KeyName::Id(id.clone()),
     };
     assert!(
         ask(revoke(Some("shop")))
             .unwrap_err()
-            .contains("no key of that id")
+            .contains("no such key")
     );
     assert!(ask(revoke(None)).unwrap()["revokedAt"].is_string());
     let list = |workspace: Option<&str>| Command::KeysList {
@@ -380,7 +381,9 @@ async fn a_socket_that_a_crash_left_behind_makes_way() {
 #[tokio::test]
 async fn the_socket_of_a_folder_with_a_long_name_works() {
     let parent = TempDir::new().unwrap();
-    let data = parent.path().join("a".repeat(120)).join("b".repeat(120));
+    let above = parent.path().join("a".repeat(120));
+    std::fs::create_dir(&above).unwrap();
+    let data = above.join("b".repeat(120));
     let running = Running::start(&data);
     asked(&data, create("shop")).await.unwrap();
     assert!(running.server.meta.workspace("shop").is_some());
