@@ -199,7 +199,7 @@ fn page_key(
     let origins = origins(shop);
     let known = meta.keys(workspace.id).into_iter().find_map(|key| {
         let fits = key.label.as_deref() == Some(PAGE_LABEL)
-            && key.revoked_at().is_none()
+            && key.is_good(meta.now())
             && key.allow_purchases
             && key.origins == origins;
         // Only public keys are kept in plain.

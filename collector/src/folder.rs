@@ -3,6 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::files::entries::{self, Open};
@@ -50,6 +51,11 @@ pub enum FolderError {
         .path.display(), .path.join(FORMAT_FILE).display()
     )]
     FormatLost { path: PathBuf, what: &'static str },
+    #[error(
+        "{} belongs to user {owner} and is closed to others: run misar as that user, or as root",
+        .path.display()
+    )]
+    Closed { path: PathBuf, owner: u32 },
     /// It may be a read-only copy.
     #[error(
         "{} cannot be written ({error}): run misar as the user that it belongs to; what only reads, such as \
@@ -193,6 +199,16 @@ fn read_format(path: &Path) -> Result<Format, FolderError> {
             } else {
                 other(path, "is missing")
             };
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let owner = std::fs::metadata(path).map(|about| about.uid());
+            return Err(match owner {
+                Ok(owner) => FolderError::Closed {
+                    path: path.to_owned(),
+                    owner,
+                },
+                Err(error) => failed(path, "looking at it", error),
+            });
         }
         Err(error) => return Err(failed(path, "reading FORMAT", error)),
     };

@@ -81,6 +81,11 @@ impl Drop for ControlSocket {
 
 /// Connects to the server of a folder, if one listens.
 pub(super) fn connect(data: &Path) -> Option<Stream> {
+    let about = std::fs::symlink_metadata(data.join(SOCKET_FILE)).ok()?;
+    if !about.file_type().is_socket() {
+        // A link could lead to another folder's server.
+        return None;
+    }
     let short = ShortPath::of(data).ok()?;
     UnixStream::connect(&short.path).ok()
 }

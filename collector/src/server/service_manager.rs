@@ -1,4 +1,4 @@
-//! What the service manager is told, in systemd's way (sd_notify(3)): datagrams to the socket that
+//! What the service manager is told, in systemd's way (`sd_notify(3)`): datagrams to the socket that
 //! `NOTIFY_SOCKET` names. Where it names none, nothing is told.
 //!
 //! Own lines rather than the crate `sd-notify`: that one knows no sockets in the abstract namespace,

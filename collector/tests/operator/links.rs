@@ -132,6 +132,22 @@ fn what_is_no_file_is_refused_without_waiting_for_it() {
 }
 
 #[test]
+fn a_link_in_the_place_of_a_running_servers_socket_is_not_followed() {
+    let (store, other) = (Store::new(), Store::new());
+    let server = store.serve();
+    let another = other.serve();
+    let socket = store.data().join("control.sock");
+    std::fs::rename(&socket, store.beside("away")).unwrap();
+    symlink(other.data().join("control.sock"), &socket).unwrap();
+    let said = store.misar("workspaces create shop").refusal();
+    assert!(said.contains("takes no commands"), "{said}");
+    let listed = other.misar("workspaces list").good();
+    assert!(!listed.contains("shop"), "{listed}");
+    another.stop("TERM");
+    server.stop("TERM");
+}
+
+#[test]
 fn the_data_folder_itself_may_be_reached_through_a_link() {
     let store = Store::new();
     let real: PathBuf = store.beside("real");

@@ -78,6 +78,20 @@ fn a_socket_of_root_takes_the_commands_of_the_folders_owner() {
 }
 
 #[test]
+fn who_may_not_look_into_a_folder_is_told_whose_it_is() {
+    if !is_root() {
+        return;
+    }
+    let store = Store::new();
+    store.fill();
+    let misar = reachable(&store);
+    for line in ["keys list", "serve --listen 127.0.0.1:0"] {
+        let said = run(as_service(command(&misar, &store.data(), line))).refusal();
+        assert!(said.contains("belongs to user 0"), "{said}");
+    }
+}
+
+#[test]
 fn files_that_root_left_behind_before_go_to_the_service() {
     if !is_root() {
         return;

@@ -81,6 +81,7 @@ fn a_copy_without_a_lock_works_too() {
 fn a_copy_of_a_running_store_says_what_to_do() {
     let store = Store::new();
     store.fill();
+    let meta = std::fs::read(store.data().join("meta.redb")).unwrap();
     store.serve().kill();
     let copied = read_only_copy(&store);
     let misar = reachable(&store);
@@ -89,6 +90,26 @@ fn a_copy_of_a_running_store_says_what_to_do() {
     assert!(
         keys.contains("copy the folder to a place where it can be written"),
         "{keys}"
+    );
+
+    // Every file says so for itself.
+    let running = store.beside("running");
+    copy(&store.data(), &running, (0o600, 0o700), None);
+    std::fs::write(running.join("meta.redb"), meta).unwrap();
+    let mixed = store.beside("mixed");
+    copy(
+        &running,
+        &mixed,
+        (0o400, 0o500),
+        is_root().then_some(SERVICE),
+    );
+    run(as_service(command(&misar, &mixed, "keys list"))).good();
+    let log = run(as_service(command(&misar, &mixed, "log verify")));
+    assert_eq!(log.code, Some(1), "{} {}", log.out, log.err);
+    assert!(
+        log.err.contains(".redb was not closed in order"),
+        "{}",
+        log.err
     );
 
     // As it says.
