@@ -141,8 +141,46 @@ pub(crate) fn in_shell(script: &str, within: &Command) -> Command {
     shell
 }
 
+/// Runs a command to its end; a server that should have refused is not waited for.
+#[track_caller]
 pub(crate) fn run(mut command: Command) -> Run {
-    Run::of(command.output().unwrap())
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = read_to_end(child.stdout.take().unwrap());
+    let err = read_to_end(child.stderr.take().unwrap());
+    let status = end_of(&mut child);
+    if status.is_none() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (out, err) = (out.join().unwrap(), err.join().unwrap());
+    let code = status
+        .unwrap_or_else(|| panic!("it does not end: {out} {err}"))
+        .code();
+    Run { code, out, err }
+}
+
+fn read_to_end(mut pipe: impl std::io::Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+/// How it ended, where it did.
+fn end_of(child: &mut Child) -> Option<ExitStatus> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    None
 }
 
 /// With a standard input.
@@ -267,14 +305,7 @@ impl Server {
 
     #[track_caller]
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "it has not ended");
-            std::thread::sleep(LOOK_AGAIN);
-        }
+        end_of(&mut self.child).expect("it ends")
     }
 
     /// Ends it with a signal, in good order.
