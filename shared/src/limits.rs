@@ -21,6 +21,11 @@ pub const MAX_NAME_CHARS: usize = 128;
 pub const MAX_ID_CHARS: usize = 255;
 /// Bytes of an e-mail address: RFC 5321's path of 256 less its two angle brackets.
 pub const MAX_EMAIL_BYTES: usize = 254;
+/// Bytes of the part before the @: RFC 5321, section 4.5.3.1.1.
+pub const MAX_LOCAL_BYTES: usize = 64;
+/// Bytes of an address as it was spelled, of which normalising may leave less: four times as many.
+/// What is longer is refused unread.
+pub const MAX_EMAIL_SENT_BYTES: usize = 4 * MAX_EMAIL_BYTES;
 
 /// Names on the first level of `properties` or `traits`.
 pub const MAX_PROPERTIES: usize = 256;

@@ -13,7 +13,7 @@ use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, invalid, parameters, read, seq};
+use super::read::{Meta, address, invalid, parameters, read, seq};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
@@ -107,7 +107,7 @@ fn parse(uri: &Uri) -> Result<(Email, Option<Seq>), ApiError> {
     let (mut email, mut min_seq) = (None, None);
     for (name, value) in parameters(uri) {
         match &*name {
-            "email" => email = Some(Email::parse(&value).map_err(|_| wanted())?),
+            "email" => email = Some(address(&value)?),
             "minSeq" => min_seq = Some(seq("minSeq", &value)?),
             _ => {}
         }

@@ -9,7 +9,6 @@ use axum::response::Json;
 use http::{Request, Uri};
 use serde::Serialize;
 use shared::api_key::Scope;
-use shared::email::Email;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,7 +18,7 @@ use crate::error::ApiError;
 use crate::log::record::Seq;
 use crate::query::{self, EventFilter, EventView};
 
-use super::read::{Meta, invalid, parameters, read, seq, time};
+use super::read::{Meta, address, invalid, parameters, read, seq, time};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
@@ -103,11 +102,7 @@ fn parse(uri: &Uri) -> Result<(EventFilter, Option<Seq>), ApiError> {
     for (name, value) in parameters(uri) {
         match &*name {
             "name" => filter.name = Some(value.into_owned()),
-            "email" => {
-                let email =
-                    Email::parse(&value).map_err(|_| invalid("email", "send an e-mail address"))?;
-                filter.email = Some(email.normalised().to_owned());
-            }
+            "email" => filter.email = Some(address(&value)?.normalised().to_owned()),
             "messageId" => filter.message_id = Some(value.into_owned()),
             "from" => filter.from = Some(time("from", &value)?),
             "to" => filter.to = Some(time("to", &value)?),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Uri;
 use serde::Serialize;
+use shared::email::Email;
 use shared::time::Timestamp;
 use utoipa::ToSchema;
 
@@ -66,6 +67,11 @@ pub(super) fn seq(name: &'static str, value: &str) -> Result<Seq, ApiError> {
     value
         .parse()
         .map_err(|_| invalid(name, "send the value as it was answered"))
+}
+
+/// The contact whom `email` names.
+pub(super) fn address(value: &str) -> Result<Email, ApiError> {
+    Email::parse(value).map_err(|error| invalid("email", &error.to_string()))
 }
 
 pub(super) fn invalid(name: &'static str, message: &str) -> ApiError {

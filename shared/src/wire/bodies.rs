@@ -117,14 +117,16 @@ macro_rules! bodies {
 bodies! {
     /// A custom event.
     EventBody ({"email": "user@example.com", "event": "plan_upgraded", "properties": {"plan": "pro", "seats": 5}}) {
-        /// Who did it. Trimmed; case does not matter.
+        /// Who did it. Trimmed; case does not matter, nor how letters with marks are composed, nor in
+        /// which form (IDNA) the domain is written.
         email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
         /// What was done. Trimmed; names that begin with `email_` or `segment_`, and `identified`,
         /// `purchase`, `refund`, are the system's.
         event: "event" (value_type = String, min_length = 1, max_length = 128, example = "plan_upgraded"),
         /// Anything about it: at most 256 names, nested at most 8 levels.
         properties: "properties" (value_type = Option<Object>),
-        /// When it happened: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        /// When it happened: RFC 3339, not before 2000, from a page not more than 7 days ago, at most 24 hours ahead.
+        /// Absent: now.
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The send that led to it.
         message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),

@@ -54,9 +54,9 @@ pub(super) fn invalid_id() -> Rejection {
 }
 
 pub(super) fn email(field: &'static str, raw: &RawValue) -> Result<Email, Rejection> {
-    json::text(raw)
-        .and_then(|text| Email::parse(&text).ok())
-        .ok_or_else(|| Rejection::of(codes::INVALID_EMAIL, field, EmailError.to_string()))
+    let text = json::text(raw).ok_or(EmailError::Syntax);
+    text.and_then(|text| Email::parse(&text))
+        .map_err(|error| Rejection::of(codes::INVALID_EMAIL, field, error.to_string()))
 }
 
 pub(super) fn anonymous_id(field: &'static str, raw: &RawValue) -> Result<AnonymousId, Rejection> {
