@@ -23,6 +23,7 @@ use crate::meta::{Meta, MetaError};
 use crate::metrics::{Gauges, Metrics};
 use crate::projector::Projector;
 use crate::rejected::RejectedStore;
+use crate::renewal::{RenewalError, renew_contacts};
 use crate::session::Codes;
 use crate::views::{self, ViewError, Views};
 
@@ -67,6 +68,8 @@ pub enum OpenError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
+    Renewal(#[from] RenewalError),
+    #[error(transparent)]
     Views(#[from] ViewError),
     #[error("the store of rejected events cannot be opened: {0}")]
     Rejected(#[from] redb::Error),
@@ -91,6 +94,7 @@ impl App {
             ..Options::new(data, Arc::clone(&meta) as _)
         })?);
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
+        renew_contacts(&meta, &*log)?;
         let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
         let rejected = RejectedStore::open(data, Arc::clone(&clock), metrics.clone())?;

@@ -344,11 +344,7 @@ impl Incoming {
                 }
             }
         };
-        let address = event.email.map(|email| Address {
-            original: (email.original() != email.normalised())
-                .then(|| Personal(email.original().to_owned())),
-            normalised: Personal(email.normalised().to_owned()),
-        });
+        let address = event.email.as_ref().map(Address::from);
         let mut entry = Entry {
             workspace: caller.key.workspace,
             id,

@@ -40,6 +40,7 @@ pub mod classify;
 
 pub mod log;
 pub mod rejected;
+pub mod renewal;
 
 pub mod projector;
 pub mod views;

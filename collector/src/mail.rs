@@ -26,7 +26,9 @@ use crate::client_address::client_of;
 use crate::ingest::{hash_to_id, new_id};
 use crate::locks::{read, write};
 use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{Class, Client, Entry, Fact, MessageType, Personal, SendRef, Source};
+use crate::log::record::{
+    Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
+};
 use crate::log::{Appended, LogError, Submission};
 use crate::metrics::{DroppedHit, Verdict};
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
@@ -135,7 +137,10 @@ pub fn record_click(app: &Arc<App>, hit: Hit, token: Token, text: String) {
 }
 
 async fn record(app: &App, hit: Hit, token: Token, text: &str) {
-    if app.meta.key_of(token.sent().workspace).is_none() {
+    let Sent {
+        workspace, contact, ..
+    } = *token.sent();
+    if app.meta.key_of(workspace).is_none() {
         // A meta store that was restored from before the workspace was made.
         app.metrics.count_dropped_hit(DroppedHit::BadToken);
         return;
@@ -145,9 +150,10 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
         return;
     }
     let class = class_of(app, &hit, &token);
+    let contact = app.meta.contact_today(workspace, contact);
     let submission = Submission {
         has_new_id: true,
-        ..Submission::from(entry(new_id(), hit, token, class))
+        ..Submission::from(entry(new_id(), hit, token, contact, class))
     };
     match app.log.append(vec![submission]).await {
         Ok(_) => app.metrics.count_verdict(Verdict::Tracked),
@@ -193,7 +199,8 @@ pub async fn unsubscribe(
     } else {
         (Class::Human, "unsubscribe_form".to_owned())
     };
-    let entry = entry(id, hit, Token::Unsubscribe(sent), class);
+    let contact = app.meta.contact_today(workspace, sent.contact);
+    let entry = entry(id, hit, Token::Unsubscribe(sent), contact, class);
     let outcomes = app.log.append(vec![entry.into()]).await?;
     app.metrics.count_verdict(match outcomes.first() {
         Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
@@ -202,9 +209,10 @@ pub async fn unsubscribe(
     Ok(())
 }
 
-fn entry(id: EventId, hit: Hit, token: Token, class: (Class, String)) -> Entry {
+/// `contact` is whom the token names, by the id of today: a mail may be older than the rule.
+fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class, String)) -> Entry {
     let reference = |sent: &Sent| SendRef {
-        contact: Some(sent.contact),
+        contact: Some(contact),
         campaign_id: sent.campaign_id.clone(),
         message_type: sent.message_type,
         sent_at: sent.sent_at,

@@ -15,9 +15,9 @@ use utoipa::ToSchema;
 
 use crate::ingest::{hash_to_id, new_id};
 use crate::instrument::{Plan, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text};
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
+use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{
-    Address, Entry, Fact, MessageType, Personal, Record, Seq, Source, WorkspaceId,
+    Address, ContactId, Entry, Fact, MessageType, Personal, Record, Seq, Source, WorkspaceId,
 };
 use crate::log::{Appended, Log, LogError, Submission};
 use crate::meta::Meta;
@@ -159,6 +159,7 @@ pub struct Registrar {
 
 /// What a send's tokens are made with.
 struct Making {
+    contact: ContactId,
     sent_at: Timestamp,
     token_key: u32,
 }
@@ -246,10 +247,11 @@ impl Registrar {
             .ok_or(LogError::Unavailable)?;
         let Some(record) = self.log.find(self.workspace, draft.event_id())? else {
             let making = Making {
+                contact: key.contact(draft.outgoing.email.normalised()),
                 sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
                 token_key: self.meta.token_keys().current().id,
             };
-            let answer = self.instrument(draft, &key, &making, Seq::START);
+            let answer = self.instrument(draft, &making, Seq::START);
             let submission = Submission::from(self.entry(draft, &making));
             return Ok(Step::New(Box::new(submission), Box::new(answer)));
         };
@@ -271,25 +273,25 @@ impl Registrar {
             Fact::Send { token_key, .. } => token_key,
             _ => self.meta.token_keys().current().id,
         };
-        let sent_at = record.entry.time;
-        let making = Making { sent_at, token_key };
-        let answer = self.instrument(draft, &key, &making, record.seq);
+        // Tokens that were made under an older rule of addresses are made again as they were.
+        let address = record.entry.address.as_ref();
+        let address = address.map_or(draft.outgoing.email.normalised(), Address::as_recorded);
+        let making = Making {
+            contact: key.contact(address),
+            sent_at: record.entry.time,
+            token_key,
+        };
+        let answer = self.instrument(draft, &making, record.seq);
         let (answer, is_new) = (Box::new(answer), false);
         Ok(Step::Done(Outcome::Registered { answer, is_new }))
     }
 
-    fn instrument(
-        &self,
-        draft: &Draft,
-        key: &WorkspaceKey,
-        making: &Making,
-        seq: Seq,
-    ) -> MessageAnswer {
+    fn instrument(&self, draft: &Draft, making: &Making, seq: Seq) -> MessageAnswer {
         let outgoing = &draft.outgoing;
         let sent = Sent {
             workspace: self.workspace,
             message_id: draft.message_id.clone(),
-            contact: key.contact(outgoing.email.normalised()),
+            contact: making.contact,
             campaign_id: campaign_id(outgoing),
             message_type: message_type(outgoing),
             sent_at: making.sent_at,
@@ -356,7 +358,6 @@ impl Registrar {
 
     fn entry(&self, draft: &Draft, making: &Making) -> Entry {
         let outgoing = &draft.outgoing;
-        let email = &outgoing.email;
         Entry {
             workspace: self.workspace,
             id: draft.event_id(),
@@ -366,11 +367,7 @@ impl Registrar {
             source: Source::Server,
             key_id: self.key_id.clone(),
             verified: true,
-            address: Some(Address {
-                original: (email.original() != email.normalised())
-                    .then(|| Personal(email.original().to_owned())),
-                normalised: Personal(email.normalised().to_owned()),
-            }),
+            address: Some(Address::from(&outgoing.email)),
             anonymous_id: None,
             message_id: Some(draft.message_id.clone()),
             fact: Fact::Send {

@@ -5,10 +5,12 @@
 //! read once, at start. What is written there is durable before it counts.
 //!
 //! - `origin`: origins and the patterns of allow-lists
+//! - `former`: contacts that an older rule of addresses knew by another id
 //! - `key`: an API key
 //! - `session`: sessions of our own pages
 //! - `token_key`: the keys of the tokens in mails
 
+mod former;
 mod key;
 mod origin;
 mod session;
@@ -32,15 +34,17 @@ use twox_hash::XxHash3_64;
 use crate::clock::Clock;
 use crate::locks::{lock, read, write};
 use crate::log::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
-use crate::log::record::{Seq, WorkspaceId};
+use crate::log::record::{ContactId, Seq, WorkspaceId};
 use crate::log::redb::LOG_FOLDER;
 use crate::log::segment::{draft_of, rename_synced};
 use crate::token::TokenKeys;
 
+pub use former::FormerContact;
 pub use key::{Key, NewKey};
 pub use origin::{Origin, OriginError, OriginPattern};
 pub use session::{NewSession, Session, TokenDigest};
 
+use former::FormerContacts;
 use key::{KeyDigest, StoredKey};
 
 /// The file within the data folder.
@@ -131,6 +135,8 @@ pub struct Meta {
     known: RwLock<Known>,
     /// Replaced as a whole by a rotation.
     token_keys: RwLock<Arc<TokenKeys>>,
+    /// Complete once the log has been looked through, before anything is answered.
+    former: RwLock<FormerContacts>,
     log_end: AtomicU64,
     /// One change at a time, from reading what is known to making the outcome known. `None` after
     /// a failure, until it opens again.
@@ -167,11 +173,13 @@ impl Meta {
         let database = open_file(&path)?;
         let (known, log_end) = load(&path, &database)?;
         let token_keys = token_key::load_or_make(&path, &database, clock.now())?;
+        let former = former::load(&path, &database)?;
         Ok(Self {
             path,
             clock,
             known: RwLock::new(known),
             token_keys: RwLock::new(Arc::new(token_keys)),
+            former: RwLock::new(former),
             log_end: AtomicU64::new(log_end),
             database: Mutex::new(Some(database)),
         })
@@ -432,6 +440,14 @@ impl WorkspaceKeys for Meta {
             .workspaces
             .get(&workspace)
             .map(|workspace| workspace.key)
+    }
+
+    fn contact_today(&self, workspace: WorkspaceId, contact: ContactId) -> ContactId {
+        self.former_contact(workspace, contact)
+    }
+
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
+        self.former_digest(workspace, digest)
     }
 
     fn attribution(&self, workspace: WorkspaceId) -> Attribution {

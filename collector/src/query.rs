@@ -184,7 +184,7 @@ pub fn list_events(
             let records = read(log, seqs)?;
             let beside = views.beside(&records)?;
             for (record, beside) in records.iter().zip(beside).rev() {
-                if !matches(&record.entry, workspace, filter, contact) {
+                if !matches(views, &record.entry, workspace, filter, contact) {
                     continue;
                 }
                 if events.len() == limit {
@@ -289,10 +289,7 @@ impl EventView {
             timestamp: entry.time.to_string(),
             received_at: entry.received_at.to_string(),
             email: match &entry.address {
-                Some(address) => {
-                    let spelled = address.original.as_ref().unwrap_or(&address.normalised);
-                    Some(spelled.0.clone())
-                }
+                Some(address) => Some(address.spelled().to_owned()),
                 None => beside.address.map(|address| address.0),
             },
             anonymous_id: text(&entry.anonymous_id),
@@ -330,6 +327,7 @@ pub fn class_name(class: Class) -> &'static str {
 /// Whether a record is asked for. The views only propose: they know digests instead of texts, times
 /// by zone, and nothing of what was erased since. `contact` is whom the address of the filter names.
 fn matches(
+    views: &Views,
     entry: &Entry,
     workspace: WorkspaceId,
     filter: &EventFilter,
@@ -346,7 +344,9 @@ fn matches(
     } = filter;
     // Tokens name a contact; everything else an address, which needs no HMAC to be compared.
     let is_theirs = || match (entry.fact.send(), &entry.address) {
-        (Some(send), _) => send.contact.is_some() && send.contact == contact,
+        (Some(send), _) => send.contact.is_some_and(|named| {
+            contact.is_some_and(|contact| contact == views.contact_today(workspace, named))
+        }),
         (None, Some(address)) => Some(&address.normalised.0) == email.as_ref(),
         (None, None) => false,
     };

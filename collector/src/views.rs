@@ -47,7 +47,7 @@ use engagement::tally::Totals;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
-const SCHEMA: u64 = 3;
+const SCHEMA: u64 = 4;
 
 const FILE: &str = "views.redb";
 /// A rebuild's file until it takes the place of the other.
@@ -251,6 +251,11 @@ impl Views {
         Some(key.contact(normalised))
     }
 
+    /// The id that a contact has today which a token names.
+    pub fn contact_today(&self, workspace: WorkspaceId, named: ContactId) -> ContactId {
+        self.keys.contact_today(workspace, named)
+    }
+
     /// What is known of a contact.
     ///
     /// # Errors
@@ -298,7 +303,10 @@ impl Views {
                     return Ok(Beside::default());
                 };
                 let contact = match send.contact {
-                    Some(contact) => engagement::contact(snapshot, entry.workspace, contact)?,
+                    Some(named) => {
+                        let contact = self.keys.contact_today(entry.workspace, named);
+                        engagement::contact(snapshot, entry.workspace, contact)?
+                    }
                     None => None,
                 };
                 Ok(Beside {
@@ -550,7 +558,8 @@ fn contacts_of(
         .iter()
         .map(|Record { entry, .. }| {
             let Some(address) = &entry.address else {
-                return Ok(entry.fact.send().and_then(|send| send.contact));
+                let named = entry.fact.send().and_then(|send| send.contact);
+                return Ok(named.map(|named| keys.contact_today(entry.workspace, named)));
             };
             let address = address.normalised.0.as_str();
             if let Some(known) = of_address.get(&(entry.workspace, address)) {

@@ -16,6 +16,7 @@ use crate::log::verify::{self, Report};
 use crate::log::{Log, LogError};
 use crate::messages::{Draft, Outcome, Registrar, register};
 use crate::meta::Meta;
+use crate::renewal::renew_contacts;
 use crate::views;
 
 /// What is said where only a running server could answer.
@@ -48,11 +49,13 @@ impl Offline {
 impl Offline {
     fn open_log(&self) -> Result<RedbLog, String> {
         let data = self.folder.path();
-        RedbLog::open(Options {
+        let log = RedbLog::open(Options {
             reached: reached(data, &self.meta),
             ..Options::new(data, Arc::clone(&self.meta) as _)
         })
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+        renew_contacts(&self.meta, &log).map_err(|error| error.to_string())?;
+        Ok(log)
     }
 }
 

@@ -7,12 +7,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use shared::decimal::Decimal;
+use shared::email::older_normal_form;
 use shared::ids::EventId;
 use shared::money::{Currency, Money, Rounded};
 use shared::rejection::{Rejection, codes};
 
 use super::block::IdKey;
-use super::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
+use super::record::{Address, ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 use super::{Appended, LogError, Refusal, Submission};
 
 /// A refunded order lists its refunds; a caller that splits one order into more than this is
@@ -95,6 +96,11 @@ impl WorkspaceKey {
         ContactId(id)
     }
 
+    /// What is remembered of the address of an order.
+    pub(crate) fn email_digest(&self, normalised: &str) -> u64 {
+        self.digest("email", normalised.as_bytes())
+    }
+
     fn digest(&self, field: &str, value: &[u8]) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.mac(&[field.as_bytes(), value]);
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
@@ -105,6 +111,18 @@ impl WorkspaceKey {
 pub trait WorkspaceKeys: Send + Sync + 'static {
     /// The key of a workspace; every workspace that ever took an event has one.
     fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey>;
+
+    /// The id that this contact has by today's rule of addresses, where an older rule gave it.
+    fn contact_today(&self, workspace: WorkspaceId, contact: ContactId) -> ContactId {
+        let _ = workspace;
+        contact
+    }
+
+    /// Likewise of [`WorkspaceKey::email_digest`].
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
+        let _ = workspace;
+        digest
+    }
 
     /// How long a workspace credits opens and clicks with orders.
     fn attribution(&self, workspace: WorkspaceId) -> Attribution {
@@ -142,6 +160,8 @@ pub(crate) trait Known {
     fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError>;
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError>;
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError>;
+    /// See [`WorkspaceKeys::email_digest_today`].
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64;
 }
 
 /// The entries that one commit will hold, and what they would make known.
@@ -216,7 +236,8 @@ impl<'a, K: Known> Staged<'a, K> {
                 let key = order_key(&entry, &order_id, entry.verified);
                 let workspace_key = self.known.workspace_key(entry.workspace)?;
                 if let Some(first) = self.order(&key)? {
-                    let fields = first.differing_fields(&entry, &workspace_key);
+                    let today = |digest| self.known.email_digest_today(entry.workspace, digest);
+                    let fields = first.differing_fields(&entry, &workspace_key, &today);
                     return Ok(if fields.is_empty() {
                         first.duplicate()
                     } else {
@@ -362,8 +383,14 @@ impl OrderState {
         })
     }
 
-    /// The names of the fields in which a second report of the order differs from the first.
-    fn differing_fields(&self, entry: &Entry, key: &WorkspaceKey) -> Vec<&'static str> {
+    /// The names of the fields in which a second report of the order differs from the first; `today`
+    /// gives the present digest of an address for one that an older rule gave.
+    fn differing_fields(
+        &self,
+        entry: &Entry,
+        key: &WorkspaceKey,
+        today: &dyn Fn(u64) -> u64,
+    ) -> Vec<&'static str> {
         let Some(money) = entry.money else {
             return vec!["revenue"];
         };
@@ -371,8 +398,16 @@ impl OrderState {
         let other = Digests::of(entry, money, key);
         let time = entry.time_sent.then(|| entry.time.as_millis());
         let times_differ = matches!((self.time, time), (Some(mine), Some(other)) if mine != other);
+        // Also an order whose record is gone is known again by the spelling that it came with.
+        let is_same_spelling = || {
+            let spelled = entry.address.as_ref().map(Address::spelled);
+            let older = spelled.map(|spelled| key.email_digest(&older_normal_form(spelled)));
+            older == Some(mine.email)
+        };
+        let emails_differ =
+            mine.email != other.email && today(mine.email) != other.email && !is_same_spelling();
         [
-            ("email", mine.email != other.email),
+            ("email", emails_differ),
             ("revenue", mine.revenue != other.revenue),
             ("currency", mine.currency != other.currency),
             ("items", mine.items != other.items),
@@ -468,7 +503,7 @@ impl Digests {
             _ => "",
         };
         Self {
-            email: key.digest("email", email.as_bytes()),
+            email: key.email_digest(email),
             revenue: key.digest("revenue", &money.minor.to_le_bytes()),
             currency: key.digest("currency", money.currency.code().as_bytes()),
             items: key.digest("items", items.as_bytes()),
@@ -503,6 +538,10 @@ mod tests {
 
         fn workspace_key(&self, _: WorkspaceId) -> Result<WorkspaceKey, LogError> {
             Ok(WorkspaceKey([1; 32]))
+        }
+
+        fn email_digest_today(&self, _: WorkspaceId, digest: u64) -> u64 {
+            digest
         }
     }
 

@@ -88,6 +88,10 @@ impl Known for State {
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {
         self.keys.key_of(workspace).ok_or(LogError::Unavailable)
     }
+
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
+        self.keys.email_digest_today(workspace, digest)
+    }
 }
 
 impl Log for MemoryLog {

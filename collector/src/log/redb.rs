@@ -471,6 +471,10 @@ impl Known for Inner {
             LogError::storage("deciding", &format!("workspace {} has no key", workspace.0))
         })
     }
+
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
+        self.keys.email_digest_today(workspace, digest)
+    }
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {

@@ -257,6 +257,7 @@ fn an_event_is_shown_in_full() {
         address: Some(Address {
             normalised: Personal("ada@example.com".into()),
             original: personal("Ada@Example.com"),
+            older: None,
         }),
         anonymous_id: personal("visitor-7"),
         message_id: Some("message-1".into()),

@@ -66,6 +66,7 @@ pub(crate) fn address(normalised: &str) -> Option<Address> {
     Some(Address {
         normalised: Personal(normalised.into()),
         original: None,
+        older: None,
     })
 }
 

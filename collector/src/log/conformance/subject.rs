@@ -33,6 +33,7 @@ pub(in crate::log) fn entry(number: u32, fact: Fact) -> Entry {
         address: Some(Address {
             normalised: Personal("ada@example.com".into()),
             original: None,
+            older: None,
         }),
         anonymous_id: None,
         message_id: None,
