@@ -44,7 +44,8 @@ pub struct ContactList {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContactView {
-    /// As it was last spelled.
+    /// As a server last spelled it; where only pages have named the contact, the form by which it is
+    /// known (lower case, the domain as IDNA's A-labels).
     #[schema(example = "user@example.com")]
     pub email: String,
     /// Of their genuine events.
@@ -59,7 +60,8 @@ pub struct ContactView {
     #[schema(nullable = false)]
     pub unsubscribed_at: Option<String>,
     /// How engaged they are now: genuine events, each by its weight (open 1, click 3, page view 0.5,
-    /// other events 2, purchase 10), halved every 30 days.
+    /// other events 2, purchase 10), halved every 30 days; of what pages say, at most 20 for each day
+    /// (UTC), from the start of that day. Rounded to 9 decimals.
     #[schema(example = 12.5)]
     pub score: f64,
 }
@@ -94,12 +96,17 @@ pub async fn list_contacts(
             first_seen: contact.first_seen.map(time),
             last_seen: contact.last_seen.map(time),
             unsubscribed_at: contact.unsubscribed_at.map(time),
-            score: contact.score.value_at(app.clock.now().as_millis()),
+            score: rounded(contact.score.value_at(app.clock.now().as_millis())),
         }))
     })
     .await?;
     let contacts = contact.into_iter().collect();
     Ok(Json(ContactList { contacts, meta }))
+}
+
+/// To 9 decimals: what is behind them is the sums' own.
+fn rounded(score: f64) -> f64 {
+    (score * 1e9).round() / 1e9
 }
 
 fn parse(uri: &Uri) -> Result<(Email, Option<Seq>), ApiError> {

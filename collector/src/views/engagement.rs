@@ -10,13 +10,15 @@
 //! - `rows`: rows read once and written once in a fold
 //! - `tally`: counts by class, and what a message adds to its campaign
 //! - `message`: one send; opens, clicks, and the rule of bursts
-//! - `contact`: one person; score, unsubscribed
+//! - `contact`: one person; when seen, unsubscribed
+//! - `score`: how engaged a person is
 //! - `order`: one order, its touches, whom it is credited to
 
 pub(crate) mod contact;
 pub(crate) mod message;
 pub(crate) mod order;
 mod rows;
+mod score;
 pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
