@@ -28,6 +28,8 @@ mod operations;
 mod origins;
 mod overload;
 mod pages;
+mod people;
+mod people_of_older_stores;
 mod purchases;
 mod rates;
 mod receipts;

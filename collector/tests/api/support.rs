@@ -62,7 +62,7 @@ async fn spawn_app_with(clock: Arc<dyn Clock>) -> TestApp {
     spawn_app_in(tempfile::tempdir().unwrap(), clock).await
 }
 
-async fn spawn_app_in(folder: TempDir, clock: Arc<dyn Clock>) -> TestApp {
+pub(crate) async fn spawn_app_in(folder: TempDir, clock: Arc<dyn Clock>) -> TestApp {
     // A test of thousands of callers holds both ends of each connection.
     server::raise_open_files().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
