@@ -2,6 +2,7 @@
 //! in the modules, in reading order.
 //!
 //! - `record`: what is kept of an event
+//! - `identity`: what identifies it
 //! - `decide`: duplicate, conflict or new (pure)
 //! - `block`, `segment`: how records lie on disk
 //! - `orders`: every order for ever
@@ -11,6 +12,7 @@
 
 pub mod block;
 pub mod decide;
+pub mod identity;
 mod orders;
 pub mod record;
 pub mod segment;
@@ -22,6 +24,8 @@ pub mod verify;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod old_layout;
+#[cfg(test)]
 mod power_cut;
 
 use std::pin::Pin;
@@ -31,6 +35,7 @@ use shared::rejection::Rejection;
 use tokio::sync::watch;
 
 use decide::RefundAsk;
+use identity::Sender;
 use record::{Entry, Record, Seq, WorkspaceId};
 
 /// How long an id is remembered at the least, in milliseconds: 7 days.
@@ -166,8 +171,8 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// 2. **Atomic**: the submissions of one `append` are all recorded or none is.
 /// 3. **Ordered**: seqs grow by one from 1 in the order of submission; `read_from` yields them in
 ///    that order without gaps, and never yields a record that was not committed.
-/// 4. **Once**: an (workspace, id) pair is tracked once within [`DEDUPE_WINDOW_MS`], however many
-///    appends race; an id counts as seen only with the commit that holds it. An (order, verified)
+/// 4. **Once**: an (workspace, kind of sender, id) is tracked once within [`DEDUPE_WINDOW_MS`], however
+///    many appends race; an id counts as seen only with the commit that holds it. An (order, verified)
 ///    pair is tracked once for ever.
 /// 5. **Found**: `find` sees a record as soon as its `append` has returned.
 /// 6. **Bounded**: `append` waits for no space: it takes the submissions or says `Overloaded`.
@@ -180,8 +185,14 @@ pub trait Log: Send + Sync + 'static {
     /// Reads up to `limit` records behind `after`. Blocks on disk: not for an async worker.
     fn read_from(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError>;
 
-    /// Finds a record by its id. Blocks on disk.
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError>;
+    /// Finds a record by its id and by who chose that, at any age; the newest where the id came back
+    /// after the window. Blocks on disk.
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError>;
 
     /// Takes away the personal part of these records; returns once that is durable.
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>>;

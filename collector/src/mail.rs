@@ -26,6 +26,7 @@ use crate::client_address::client_of;
 use crate::ingest::{hash_to_id, new_id};
 use crate::locks::{read, write};
 use crate::log::decide::WorkspaceKeys as _;
+use crate::log::identity::Sender;
 use crate::log::record::{Class, Client, Entry, Fact, MessageType, Personal, SendRef, Source};
 use crate::log::{Appended, LogError, Submission};
 use crate::metrics::{DroppedHit, Verdict};
@@ -179,7 +180,7 @@ pub async fn unsubscribe(
     ]);
     let log = Arc::clone(&app.log);
     // Appending tells of 7 days alone.
-    let found = tokio::task::spawn_blocking(move || log.find(workspace, id)).await;
+    let found = tokio::task::spawn_blocking(move || log.find(workspace, Sender::Mail, id)).await;
     let found =
         found.map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
     if found.is_some() {

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::ingest::{hash_to_id, new_id};
 use crate::instrument::{Plan, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
+use crate::log::identity::Sender;
 use crate::log::record::{
     Address, Entry, Fact, MessageType, Personal, Record, Seq, Source, WorkspaceId,
 };
@@ -244,7 +245,10 @@ impl Registrar {
             .meta
             .key_of(self.workspace)
             .ok_or(LogError::Unavailable)?;
-        let Some(record) = self.log.find(self.workspace, draft.event_id())? else {
+        let Some(record) = self
+            .log
+            .find(self.workspace, Sender::System, draft.event_id())?
+        else {
             let making = Making {
                 sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
                 token_key: self.meta.token_keys().current().id,

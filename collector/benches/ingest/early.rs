@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use collector::log::identity::Sender;
 use collector::log::record::{Record, Seq, WorkspaceId};
 use collector::log::redb::MAX_QUEUED;
 use collector::log::{Appended, Health, Later, Log, LogError, Submission};
@@ -53,8 +54,13 @@ impl Log for EarlyLog {
         self.log.read_from(after, limit)
     }
 
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
-        self.log.find(workspace, id)
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError> {
+        self.log.find(workspace, sender, id)
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {

@@ -18,6 +18,7 @@ use shared::time::Timestamp;
 use tempfile::TempDir;
 
 use super::decide::{RefundAsk, WorkspaceKey, WorkspaceKeys};
+use super::identity::Sender;
 use super::memory::MemoryLog;
 use super::record::{Address, Entry, Fact, Personal, Record, Seq, Source, WorkspaceId};
 use super::redb::{Options, RedbLog};

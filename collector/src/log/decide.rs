@@ -11,7 +11,7 @@ use shared::ids::EventId;
 use shared::money::{Currency, Money, Rounded};
 use shared::rejection::{Rejection, codes};
 
-use super::block::IdKey;
+use super::identity::{IdKey, Seen};
 use super::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 use super::{Appended, LogError, Refusal, Submission};
 
@@ -139,7 +139,7 @@ impl Default for Attribution {
 
 /// What is committed already.
 pub(crate) trait Known {
-    fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError>;
+    fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError>;
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError>;
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError>;
 }
@@ -149,7 +149,7 @@ pub(crate) struct Staged<'a, K> {
     known: &'a K,
     next: Seq,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) ids: HashMap<IdKey, Seq>,
+    pub(crate) ids: HashMap<IdKey, Seen>,
     pub(crate) orders: HashMap<OrderKey, OrderState>,
     /// What the append that is being decided has replaced among the orders.
     replaced: Vec<(OrderKey, Option<OrderState>)>,
@@ -186,7 +186,7 @@ impl<'a, K: Known> Staged<'a, K> {
     /// Forgets the entries from `staged` on and what they changed.
     fn take_back(&mut self, staged: usize) {
         for entry in self.entries.drain(staged..) {
-            self.ids.remove(&(entry.workspace, entry.id));
+            self.ids.remove(&entry.id_key());
             self.next = Seq(self.next.0 - 1);
         }
         while let Some((key, before)) = self.replaced.pop() {
@@ -260,18 +260,19 @@ impl<'a, K: Known> Staged<'a, K> {
             | Fact::Click { .. }
             | Fact::Unsubscribe { .. } => {}
         }
-        let id = (entry.workspace, entry.id);
-        let seen = match self.ids.get(&id) {
-            Some(seq) => Some(*seq),
+        let key = entry.id_key();
+        let seen = match self.ids.get(&key) {
+            Some(seen) => Some(*seen),
             None if has_new_id => None,
-            None => self.known.id(&id)?,
+            None => self.known.id(&key)?,
         };
-        if let Some(seq) = seen {
+        if let Some(Seen { seq, .. }) = seen {
             return Ok(Appended::Duplicate { id: entry.id, seq });
         }
         let seq = self.next;
         self.next = seq.next();
-        self.ids.insert(id, seq);
+        let kind = entry.fact.kind();
+        self.ids.insert(key, Seen { seq, kind });
         if let Some((key, state)) = order {
             let before = self.orders.insert(key.clone(), state);
             self.replaced.push((key, before));
@@ -489,7 +490,7 @@ mod tests {
     struct Unreadable(&'static str);
 
     impl Known for Unreadable {
-        fn id(&self, _: &IdKey) -> Result<Option<Seq>, LogError> {
+        fn id(&self, _: &IdKey) -> Result<Option<Seen>, LogError> {
             Ok(None)
         }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use shared::ids::EventId;
 use tokio::sync::watch;
 
-use super::block::IdKey;
 use super::decide::{Known, OrderKey, OrderState, Staged, WorkspaceKey, WorkspaceKeys};
+use super::identity::{IdKey, Seen, Sender};
 use super::record::{Record, Seq, WorkspaceId};
 use super::{Appended, Health, Later, Log, LogError, Submission};
 use crate::locks::lock;
@@ -21,7 +21,7 @@ pub struct MemoryLog {
 
 struct State {
     records: Vec<Record>,
-    ids: HashMap<IdKey, Seq>,
+    ids: HashMap<IdKey, Seen>,
     orders: HashMap<OrderKey, OrderState>,
     keys: Arc<dyn WorkspaceKeys>,
     closed: bool,
@@ -77,7 +77,7 @@ impl MemoryLog {
 }
 
 impl Known for State {
-    fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
+    fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
         Ok(self.ids.get(key).copied())
     }
 
@@ -107,13 +107,22 @@ impl Log for MemoryLog {
             .collect())
     }
 
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError> {
+        let key = IdKey {
+            workspace,
+            sender,
+            id,
+        };
         let state = self.state();
-        let found = state
-            .records
-            .iter()
-            .find(|record| (record.entry.workspace, record.entry.id) == (workspace, id));
-        Ok(found.cloned())
+        let mut newest_first = state.records.iter().rev();
+        Ok(newest_first
+            .find(|record| record.entry.id_key() == key)
+            .cloned())
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use redb::StorageBackend;
 
 use super::conformance::subject::{OneKey, WORKSPACE, crash_image, id, track};
+use super::identity::Sender;
 use super::record::Seq;
 use super::redb::{LOG_FOLDER, Options, RedbLog};
 use super::segment::{Disk, file_name};
@@ -280,7 +281,10 @@ async fn a_full_disk_is_said_and_overcome() {
     let survivor = RedbLog::open(Options::new(image.path(), Arc::new(OneKey))).unwrap();
     for (number, tracked) in outcomes {
         assert_eq!(
-            survivor.find(WORKSPACE, id(number)).unwrap().is_some(),
+            survivor
+                .find(WORKSPACE, Sender::Server, id(number))
+                .unwrap()
+                .is_some(),
             tracked,
             "{number}"
         );

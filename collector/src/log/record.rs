@@ -201,16 +201,7 @@ pub enum Fact {
 impl Fact {
     /// The spelling of the type in answers.
     pub fn type_name(&self) -> &'static str {
-        match self {
-            Self::Track { .. } => "track",
-            Self::Identify { .. } => "identify",
-            Self::Purchase { .. } => "purchase",
-            Self::Refund { .. } => "refund",
-            Self::Send { .. } => "send",
-            Self::Open { .. } => "open",
-            Self::Click { .. } => "click",
-            Self::Unsubscribe { .. } => "unsubscribe",
-        }
+        self.kind().as_str()
     }
 
     /// The event's name: the caller's, or the system's own.

@@ -18,8 +18,9 @@ use std::time::Duration;
 use shared::ids::EventId;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::block::{IdKey, Packer};
+use super::block::Packer;
 use super::decide::{Known, OrderKey, OrderState, WorkspaceKey, WorkspaceKeys, fold_order};
+use super::identity::{IdKey, Seen, Sender};
 use super::orders::OrderBook;
 use super::record::{Record, Seq, WorkspaceId};
 use super::segment::{self, Disk, RealDisk, Segment};
@@ -61,7 +62,7 @@ pub struct Options {
     /// A segment rotates when its file has this size, bytes. A restart checks all of the last one,
     /// at about 2.3 s per GB (measured, in the survey of stores that the design rests on).
     pub rotate_bytes: u64,
-    /// A segment rotates when it holds this many records; their ids are in memory, 56 bytes each.
+    /// A segment rotates when it holds this many records; their ids are in memory, 70 bytes each.
     pub rotate_records: u64,
     pub clock: Arc<dyn Clock>,
     pub disk: Arc<dyn Disk>,
@@ -251,11 +252,21 @@ impl Log for RedbLog {
         Ok(records)
     }
 
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError> {
+        let key = IdKey {
+            workspace,
+            sender,
+            id,
+        };
         for segment in self.inner.segments_newest_first() {
-            if let Some(seq) = segment.find(&(workspace, id))? {
+            if let Some(seen) = segment.find(&key)? {
                 let mut records = Vec::with_capacity(1);
-                segment.read_from(Seq(seq.0 - 1), 1, &mut records)?;
+                segment.read_from(Seq(seen.seq.0 - 1), 1, &mut records)?;
                 return Ok(records.pop());
             }
         }
@@ -447,7 +458,7 @@ impl Inner {
 }
 
 impl Known for Inner {
-    fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
+    fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
         let since = remembered_since(&*self.clock);
         let segments = read(&self.segments);
         for segment in segments
@@ -455,8 +466,8 @@ impl Known for Inner {
             .rev()
             .filter(|segment| !segment.is_sealed() || segment.last_received() >= since)
         {
-            if let Some(seq) = segment.find(key)? {
-                return Ok(Some(seq));
+            if let Some(seen) = segment.find(key)? {
+                return Ok(Some(seen));
             }
         }
         Ok(None)

@@ -9,18 +9,21 @@
 mod disk;
 mod read;
 mod tables;
+#[cfg(test)]
+pub(super) use tables::old;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use fastbloom::BloomFilter;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
 
-use super::block::{IdKey, Packer};
+use super::block::Packer;
+use super::identity::{IdKey, Seen, Sender};
 use super::record::{Record, Seq};
 use super::{Damage, LogError};
 
@@ -30,7 +33,8 @@ use disk::{SEALED_CACHE, create_file, open_active, open_file};
 pub(crate) use disk::{draft_of, file_name, first_of, rename_synced, settle, sync_folder_of};
 pub use read::SegmentSummary;
 use tables::{
-    drop_blocks_after, filter_over, insert_blocks, read_seal, set_about, sort_ids, write_seal,
+    Listing, drop_blocks_after, filter_over, insert_blocks, read_seal, set_about, sort_ids,
+    write_seal,
 };
 
 /// The open file.
@@ -43,11 +47,11 @@ enum Handle {
 
 /// Where the segment's ids are.
 enum Ids {
-    /// Id to seq, of everything that is committed here.
-    Memory(HashMap<IdKey, Seq>),
+    /// Of everything that is committed here.
+    Memory(HashMap<IdKey, Seen>),
     /// On disk; the filter says which ids are certainly not there. `None` where the segment is too
     /// old for dedupe to ask it: then only receipts look, and the memory is better used.
-    Disk(Option<BloomFilter>),
+    Disk(Option<BloomFilter>, Listing),
 }
 
 /// A segment of the log. Shared between the writer, the sealer and readers.
@@ -59,6 +63,8 @@ pub(crate) struct Segment {
     last_received: AtomicU64,
     handle: RwLock<Handle>,
     ids: RwLock<Ids>,
+    /// What the records of ids said that were asked for, where the list does not: by workspace and id.
+    old_found: Mutex<HashMap<[u8; 20], (Sender, Seen)>>,
 }
 
 impl Segment {
@@ -98,6 +104,7 @@ impl Segment {
             last_received: AtomicU64::new(0),
             handle: RwLock::new(handle),
             ids: RwLock::new(ids),
+            old_found: Mutex::default(),
         }
     }
 
@@ -139,19 +146,18 @@ impl Segment {
             Err(error) => return Err(bad(&error)),
         };
         let segment = Self::new(path.to_owned(), first, handle, Ids::Memory(HashMap::new()));
-        let Some((last, last_received, filter)) =
-            segment.read("its seal", |transaction| read_seal(transaction, since))?
+        let Some(seal) = segment.read("its seal", |transaction| read_seal(transaction, since))?
         else {
             // Closed in order and never sealed: the segment that was active. It will be opened for
             // writing, which checks all of it too, but cannot say where it is damaged, and writes.
             segment.scan(&mut |_| Ok(()))?;
             return Ok(None);
         };
-        segment.last.store(last, Ordering::Release);
+        segment.last.store(seal.last, Ordering::Release);
         segment
             .last_received
-            .store(last_received, Ordering::Release);
-        *write(&segment.ids) = Ids::Disk(filter);
+            .store(seal.last_received, Ordering::Release);
+        *write(&segment.ids) = Ids::Disk(seal.filter, seal.listing);
         Ok(Some(segment))
     }
 
@@ -161,11 +167,15 @@ impl Segment {
         let summary = self.scan(&mut |block| {
             self.last_received
                 .fetch_max(block.last_received().cast_unsigned(), Ordering::AcqRel);
+            let found = block
+                .ids()
+                .map_err(|bad| self.bad_block(block.first(), &bad))?;
+            let seqs = (block.first().0..).map(Seq);
             ids.extend(
-                block
-                    .ids()
-                    .zip(block.first().0..)
-                    .map(|(id, seq)| (id, Seq(seq))),
+                found
+                    .into_iter()
+                    .zip(seqs)
+                    .map(|((id, kind), seq)| (id, Seen { seq, kind })),
             );
             Ok(())
         })?;
@@ -193,7 +203,7 @@ impl Segment {
     }
 
     pub(crate) fn is_sealed(&self) -> bool {
-        matches!(*read(&self.ids), Ids::Disk(_))
+        matches!(*read(&self.ids), Ids::Disk(..))
     }
 
     /// Bytes on disk.
@@ -205,7 +215,7 @@ impl Segment {
     pub(crate) fn append(
         &self,
         blocks: &[(Seq, Vec<u8>)],
-        ids: &[(IdKey, Seq)],
+        ids: &[(IdKey, Seen)],
         last_received: i64,
     ) -> Result<(), LogError> {
         let handle = read(&self.handle);
@@ -223,7 +233,7 @@ impl Segment {
         self.last_received
             .fetch_max(last_received.cast_unsigned(), Ordering::AcqRel);
         if let Some((_, last)) = ids.last() {
-            self.last.store(last.0, Ordering::Release);
+            self.last.store(last.seq.0, Ordering::Release);
         }
         Ok(())
     }
@@ -234,7 +244,7 @@ impl Segment {
         let storage = |error: &dyn std::fmt::Display| LogError::storage("sealing a segment", error);
         let (sorted, filter) = match &*read(&self.ids) {
             Ids::Memory(ids) => (sort_ids(ids, self.first), filter_over(ids.keys())),
-            Ids::Disk(_) => return Ok(()),
+            Ids::Disk(..) => return Ok(()),
         };
         {
             let handle = read(&self.handle);
@@ -260,7 +270,7 @@ impl Segment {
             database.close().map_err(|error| storage(&error))?;
         }
         *handle = open_for_reading(&self.path).map_err(|error| storage(&error))?;
-        *write(&self.ids) = Ids::Disk(Some(filter));
+        *write(&self.ids) = Ids::Disk(Some(filter), Listing::Current);
         Ok(())
     }
 
@@ -282,7 +292,7 @@ impl Segment {
     /// Lets the filter of a segment go whose latest arrival lies before `since` (milliseconds).
     pub(crate) fn drop_filter_before(&self, since: i64) {
         if self.last_received() < since
-            && let Ids::Disk(filter) = &mut *write(&self.ids)
+            && let Ids::Disk(filter, _) = &mut *write(&self.ids)
         {
             *filter = None;
         }
@@ -346,13 +356,10 @@ impl Segment {
                 .records(Seq::START, usize::MAX, &mut records)
                 .map_err(|bad| self.bad_block(block.first(), &bad))?;
             records.iter_mut().for_each(&mut *change);
-            ids.extend(
-                records
-                    .iter()
-                    .map(|record| ((record.entry.workspace, record.entry.id), record.seq)),
-            );
+            ids.extend(records.iter().map(Record::seen));
+            let entries = records.iter().map(|record| &record.entry);
             let packed = packer
-                .pack(block.first(), records.iter().map(|record| &record.entry))
+                .pack(block.first(), block.stamp(), entries)
                 .map_err(|error| storage(&error))?;
             insert_blocks(&database, &[(block.first(), packed)])
                 .map_err(|error| storage(&error))?;
@@ -372,6 +379,12 @@ impl Segment {
         *handle = Handle::Closed;
         rename_synced(&draft, &self.path).map_err(|error| storage(&error))?;
         *handle = open_for_reading(&self.path).map_err(|error| storage(&error))?;
+        drop(handle);
+        let mut known = write(&self.ids);
+        if let Ids::Disk(old, _) = &*known {
+            let kept = old.as_ref().map(|_| filter);
+            *known = Ids::Disk(kept, Listing::Current);
+        }
         Ok(())
     }
 

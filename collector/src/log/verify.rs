@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::block::{Block, IdKey};
+use super::block::Block;
+use super::identity::IdKey;
 use super::orders::OrderBook;
 use super::record::{Fact, Record, Seq};
 use super::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, list_segments, sorted};
@@ -58,8 +59,7 @@ impl Invariants {
     fn see(&mut self, record: &Record, segment: &str) {
         let Record { seq, entry } = record;
         let received = entry.received_at.as_millis();
-        let id = (entry.workspace, entry.id);
-        if let Some(before) = self.ids.insert(id, received)
+        if let Some(before) = self.ids.insert(entry.id_key(), received)
             && received - before < DEDUPE_WINDOW_MS
         {
             self.problem(format!(
@@ -186,16 +186,19 @@ fn check(
         let mut records = Vec::with_capacity(block.count());
         block
             .records(Seq::START, usize::MAX, &mut records)
-            .map_err(|bad| {
-                segment::damaged(
-                    segment.path(),
-                    &format!("the block of seq {}", block.first()),
-                    &bad,
-                )
-            })?;
-        for record in &records {
+            .map_err(|bad| segment.bad_block(block.first(), &bad))?;
+        let listed = block
+            .ids()
+            .map_err(|bad| segment.bad_block(block.first(), &bad))?;
+        for (record, listed) in records.iter().zip(listed) {
             invariants.see(record, &name);
-            ids.insert((record.entry.workspace, record.entry.id), record.seq);
+            let (key, seen) = record.seen();
+            if listed != (key, seen.kind) {
+                let what = "the id beside it is not its own";
+                let position = format!("seq {}", record.seq);
+                return Err(segment::damaged(segment.path(), &position, &what));
+            }
+            ids.insert(key, seen);
         }
         report.events += records.len() as u64;
         report.blocks += 1;

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
+use crate::log::identity::Sender;
 use crate::log::record::{Record, WorkspaceId};
 use crate::query::class_name;
 use crate::rejected::Rejected;
@@ -107,11 +108,13 @@ fn find(
     workspace: WorkspaceId,
     id: &str,
 ) -> Result<Option<(Receipt, Option<String>)>, ApiError> {
-    if let Ok(event_id) = EventId::parse(id)
-        && let Some(record) = app.log.find(workspace, event_id)?
-    {
-        let key_id = record.entry.key_id.clone();
-        return Ok(Some((of_record(id, record), key_id)));
+    if let Ok(event_id) = EventId::parse(id) {
+        for sender in Sender::ALL {
+            if let Some(record) = app.log.find(workspace, sender, event_id)? {
+                let key_id = record.entry.key_id.clone();
+                return Ok(Some((of_record(id, record), key_id)));
+            }
+        }
     }
     let rejected = app.rejected.find(workspace, id).map_err(|error| {
         tracing::error!(%error, "the rejected events could not be read");

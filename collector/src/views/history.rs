@@ -12,6 +12,7 @@ use shared::time::Timestamp;
 use tokio::sync::watch;
 
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::log::identity::Sender;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{Address, Entry, Fact, Personal, Record, Seq, Source, WorkspaceId};
 use crate::log::{Appended, Health, Later, Log, LogError, Submission};
@@ -181,8 +182,13 @@ impl Log for Trial {
         Ok(records)
     }
 
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
-        self.inner.find(workspace, id)
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError> {
+        self.inner.find(workspace, sender, id)
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {

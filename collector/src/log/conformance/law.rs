@@ -79,10 +79,16 @@ pub(super) async fn the_same_id_in_another_workspace_is_another_event(subject: S
     append(log, track(1)).await;
     assert_eq!(append(log, other).await, Appended::Tracked { seq: Seq(2) });
     assert_eq!(
-        log.find(WorkspaceId(2), id(1)).unwrap().unwrap().seq,
+        log.find(WorkspaceId(2), Sender::Server, id(1))
+            .unwrap()
+            .unwrap()
+            .seq,
         Seq(2)
     );
-    assert_eq!(log.find(WorkspaceId(3), id(1)).unwrap(), None);
+    assert_eq!(
+        log.find(WorkspaceId(3), Sender::Server, id(1)).unwrap(),
+        None
+    );
 }
 
 pub(super) async fn of_racing_copies_exactly_one_is_tracked(subject: Subject) {
@@ -112,9 +118,15 @@ pub(super) async fn of_racing_copies_exactly_one_is_tracked(subject: Subject) {
 pub(super) async fn find_sees_an_event_as_soon_as_it_is_acknowledged(subject: Subject) {
     let log = &*subject.log;
     for number in 0..40 {
-        assert_eq!(log.find(WORKSPACE, id(number)).unwrap(), None);
+        assert_eq!(
+            log.find(WORKSPACE, Sender::Server, id(number)).unwrap(),
+            None
+        );
         append(log, track(number)).await;
-        let found = log.find(WORKSPACE, id(number)).unwrap().unwrap();
+        let found = log
+            .find(WORKSPACE, Sender::Server, id(number))
+            .unwrap()
+            .unwrap();
         assert_eq!(
             found,
             Record {
@@ -123,7 +135,13 @@ pub(super) async fn find_sees_an_event_as_soon_as_it_is_acknowledged(subject: Su
             }
         );
     }
-    assert_eq!(log.find(WORKSPACE, id(0)).unwrap().unwrap().seq, Seq(1));
+    assert_eq!(
+        log.find(WORKSPACE, Sender::Server, id(0))
+            .unwrap()
+            .unwrap()
+            .seq,
+        Seq(1)
+    );
 }
 
 pub(super) async fn readers_never_see_a_gap_while_writers_run(subject: Subject) {
@@ -302,7 +320,13 @@ pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: 
             assert_eq!(new, expected);
         }
     }
-    assert!(log.find(WORKSPACE, id(1)).unwrap().unwrap().entry.redacted);
+    assert!(
+        log.find(WORKSPACE, Sender::Server, id(1))
+            .unwrap()
+            .unwrap()
+            .entry
+            .redacted
+    );
     assert_eq!(
         append(log, track(1)).await,
         Appended::Duplicate {

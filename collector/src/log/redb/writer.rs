@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::{Answer, Command, Inner};
-use crate::log::block::{IdKey, Packer};
+use crate::log::block::{Packer, Stamp};
 use crate::log::decide::Staged;
+use crate::log::identity::{IdKey, Seen};
 use crate::log::record::{Entry, Seq};
 use crate::log::{Appended, LogError, Submission};
 
@@ -137,10 +138,14 @@ impl Writer {
         }
         let first = active.last().next();
         let blocks = self.pack(first, &entries)?;
-        let ids: Vec<(IdKey, Seq)> = entries
+        let seqs = (first.0..).map(Seq);
+        let ids: Vec<(IdKey, Seen)> = entries
             .iter()
-            .zip(first.0..)
-            .map(|(entry, seq)| ((entry.workspace, entry.id), Seq(seq)))
+            .zip(seqs)
+            .map(|(entry, seq)| {
+                let kind = entry.fact.kind();
+                (entry.id_key(), Seen { seq, kind })
+            })
             .collect();
         let last_received = entries
             .iter()
@@ -177,7 +182,7 @@ impl Writer {
             let (chunk, tail) = rest.split_at(count);
             let block = self
                 .packer
-                .pack(seq, chunk.iter())
+                .pack(seq, Stamp::NONE, chunk.iter())
                 .map_err(|error| LogError::storage("packing", &error))?;
             blocks.push((seq, block));
             seq = Seq(seq.0 + count as u64);
