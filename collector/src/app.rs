@@ -86,6 +86,7 @@ impl App {
         let counting = metrics.clone();
         let durable = Arc::new(RedbLog::open(Options {
             reached: reached(data, &meta),
+            generation: meta.generation(),
             clock: Arc::clone(&clock),
             on_commit: Box::new(move |events, took| counting.observe_commit(events, took)),
             ..Options::new(data, Arc::clone(&meta) as _)

@@ -60,6 +60,10 @@ pub enum ApiError {
     UnsupportedMediaType(&'static str),
     UnsupportedEncoding,
     Rejected(Rejection),
+    /// The query parameter `name` is no seq that this store gave to an event of the workspace.
+    UnknownSeq {
+        name: &'static str,
+    },
     /// A query parameter is wrong.
     InvalidParameter {
         name: &'static str,
@@ -109,6 +113,7 @@ impl ApiError {
             Self::UnsupportedMediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::UnsupportedEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
             Self::Rejected(rejection) => (S::UNPROCESSABLE_ENTITY, rejection.code),
+            Self::UnknownSeq { .. } => (S::UNPROCESSABLE_ENTITY, "unknown_seq"),
             Self::InvalidParameter { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_parameter"),
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
@@ -175,6 +180,10 @@ impl ApiError {
             Self::Rejected(rejection)
             | Self::UnknownOrder(rejection)
             | Self::Conflict { rejection, .. } => rejection.message.clone(),
+            Self::UnknownSeq { name } => format!(
+                "no event of this workspace has this seq: send the `seq` of an answer as it was answered, or leave \
+                 `{name}` out. After a restore, events from behind the backup are gone with their seqs: send them again"
+            ),
             Self::InvalidParameter { message, .. } => message.clone(),
             Self::RateLimited { retry_after, .. } => format!("too many requests with this key: wait {retry_after} s"),
             Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
@@ -190,7 +199,9 @@ impl ApiError {
             Self::Rejected(rejection)
             | Self::UnknownOrder(rejection)
             | Self::Conflict { rejection, .. } => rejection.field.clone(),
-            Self::InvalidParameter { name, .. } => Some((*name).to_owned()),
+            Self::InvalidParameter { name, .. } | Self::UnknownSeq { name } => {
+                Some((*name).to_owned())
+            }
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 //! of each. The routes name the pieces; the order of the steps stands here.
 
 pub mod messages;
+mod seqs;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Json, Response};
@@ -141,7 +142,10 @@ impl Incoming {
                     ..self.submission(app, event, id, &caller, None)
                 };
                 match app.log.append(vec![submission]).await {
-                    Ok(outcomes) => self.answer(app, &caller, outcomes, id, as_sent, rejection),
+                    Ok(outcomes) => {
+                        let seq = seqs::shown(app, &caller, &outcomes).await.pop().flatten();
+                        self.answer(app, &caller, outcomes, seq, id, as_sent, rejection)
+                    }
                     Err(error) => ApiError::from(error).with_id(as_sent),
                 }
             }
@@ -159,23 +163,24 @@ impl Incoming {
         app: &App,
         caller: &Caller,
         outcomes: Vec<Appended>,
+        seq: Option<String>,
         id: EventId,
         as_sent: String,
         rejection: Draft<'_>,
     ) -> Response {
         match outcomes.into_iter().next() {
-            Some(Appended::Tracked { seq }) => {
+            Some(Appended::Tracked { .. }) => {
                 app.metrics.count_verdict(Verdict::Tracked);
-                Json(EventAnswer::tracked(as_sent, seq.to_string())).into_response()
+                Json(EventAnswer::tracked(as_sent, seq)).into_response()
             }
-            Some(Appended::Duplicate { id: first, seq }) => {
+            Some(Appended::Duplicate { id: first, .. }) => {
                 app.metrics.count_verdict(Verdict::Duplicate);
                 let id = if first == id {
                     as_sent
                 } else {
                     first.to_string()
                 };
-                Json(EventAnswer::duplicate(id, seq.to_string())).into_response()
+                Json(EventAnswer::duplicate(id, seq)).into_response()
             }
             Some(Appended::Conflict { fields }) => {
                 let reason = conflict(&fields);
@@ -250,11 +255,13 @@ impl Incoming {
             verdicts.push((as_sent, id, draft, outcome));
         }
         let outcomes = app.log.append(submissions).await?;
+        let seqs = seqs::shown(app, &caller, &outcomes).await;
         let results = verdicts
             .into_iter()
             .map(|(as_sent, id, draft, outcome)| {
+                let seq = outcome.as_ref().ok().and_then(|at| seqs.get(*at)?.clone());
                 let outcome = outcome.map(|at| outcomes.get(at).cloned());
-                self.verdict(app, &caller, as_sent, id, draft, outcome)
+                self.verdict(app, &caller, as_sent, id, draft, outcome, seq)
             })
             .collect();
         let mut response = Json(BatchAnswer {
@@ -274,20 +281,21 @@ impl Incoming {
         id: EventId,
         draft: Draft<'_>,
         outcome: Result<Option<Appended>, Rejection>,
+        seq: Option<String>,
     ) -> BatchResult {
         let (rejection, fields) = match outcome {
-            Ok(Some(Appended::Tracked { seq })) => {
+            Ok(Some(Appended::Tracked { .. })) => {
                 app.metrics.count_verdict(Verdict::Tracked);
-                return BatchResult::accepted(as_sent, BatchStatus::Tracked, seq.to_string());
+                return BatchResult::accepted(as_sent, BatchStatus::Tracked, seq);
             }
-            Ok(Some(Appended::Duplicate { id: first, seq })) => {
+            Ok(Some(Appended::Duplicate { id: first, .. })) => {
                 app.metrics.count_verdict(Verdict::Duplicate);
                 let id = if first == id {
                     as_sent
                 } else {
                     first.to_string()
                 };
-                return BatchResult::accepted(id, BatchStatus::Duplicate, seq.to_string());
+                return BatchResult::accepted(id, BatchStatus::Duplicate, seq);
             }
             Ok(Some(Appended::Conflict { fields })) => (conflict(&fields), fields),
             Ok(Some(Appended::Refused(Refusal::Invalid(rejection)))) | Err(rejection) => {

@@ -2,6 +2,7 @@
 //! in the modules, in reading order.
 //!
 //! - `record`: what is kept of an event
+//! - `public_seq`: its seq as callers see it; `stamps`: the times in these
 //! - `identity`: what identifies it
 //! - `decide`: duplicate, conflict or new (pure)
 //! - `block`, `segment`: how records lie on disk
@@ -14,8 +15,10 @@ pub mod block;
 pub mod decide;
 pub mod identity;
 mod orders;
+pub mod public_seq;
 pub mod record;
 pub mod segment;
+mod stamps;
 
 pub mod memory;
 pub mod redb;
@@ -36,6 +39,7 @@ use tokio::sync::watch;
 
 use decide::RefundAsk;
 use identity::Sender;
+use public_seq::PublicSeq;
 use record::{Entry, Record, Seq, WorkspaceId};
 
 /// How long an id is remembered at the least, in milliseconds: 7 days.
@@ -64,14 +68,34 @@ impl From<Entry> for Submission {
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
-    /// New, and on disk.
-    Tracked { seq: Seq },
+    /// New, and on disk; callers see `public_seq`.
+    Tracked { seq: Seq, public_seq: PublicSeq },
     /// Known already; `id` and `seq` are those of the first.
     Duplicate { id: EventId, seq: Seq },
     /// An order that is known with other content in `fields`.
     Conflict { fields: Vec<&'static str> },
     /// A refund that cannot be.
     Refused(Refusal),
+}
+
+/// Where a seq that callers see leads to in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Located {
+    /// The record itself.
+    At(Seq),
+    /// No record of the workspace has this seq: of its records, those with lower ones lie up to this
+    /// place, all others behind it.
+    Behind(Seq),
+}
+
+impl Located {
+    /// The place up to which the workspace's records have this seq or a lower one.
+    #[must_use]
+    pub fn seq(self) -> Seq {
+        match self {
+            Self::At(seq) | Self::Behind(seq) => seq,
+        }
+    }
 }
 
 /// Why a refund was not recorded.
@@ -178,6 +202,9 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// 6. **Bounded**: `append` waits for no space: it takes the submissions or says `Overloaded`.
 /// 7. **Redacted**: after `redact`, the personal part of those records is nowhere in the log;
 ///    their seq, id, time, name, class and money are as before. Repeating it changes nothing.
+/// 8. **Shown**: a record has one public seq for ever. Those of a workspace rise with the log, and
+///    differ by the time between commits and by its own records within one, by nothing of others.
+///    `public_seqs` tells them, and `locate` leads back.
 pub trait Log: Send + Sync + 'static {
     /// Appends; one outcome for each submission, in order.
     fn append(&self, batch: Vec<Submission>) -> Later<'_, Result<Vec<Appended>, LogError>>;
@@ -193,6 +220,13 @@ pub trait Log: Send + Sync + 'static {
         sender: Sender,
         id: EventId,
     ) -> Result<Option<Record>, LogError>;
+
+    /// What callers see as the seqs of the records at these places, in their order; `None` where there
+    /// is no record (any more). Blocks on disk.
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError>;
+
+    /// Where the workspace's record with this seq is, or would be. Blocks on disk.
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError>;
 
     /// Takes away the personal part of these records; returns once that is durable.
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>>;

@@ -17,8 +17,9 @@ use crate::ingest::{hash_to_id, new_id};
 use crate::instrument::{Plan, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
+use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
-    Address, Entry, Fact, MessageType, Personal, Record, Seq, Source, WorkspaceId,
+    Address, Entry, Fact, MessageType, Personal, Record, Source, WorkspaceId,
 };
 use crate::log::{Appended, Log, LogError, Submission};
 use crate::meta::Meta;
@@ -38,7 +39,9 @@ pub struct MessageAnswer {
     pub message_id: String,
     /// The identity of the event `email_sent`.
     pub id: String,
-    /// Its place in the log, opaque; reads take it as `minSeq`.
+    /// Its place among the workspace's events: opaque, 24 digits that sort as texts; reads take it as
+    /// `minSeq`.
+    #[schema(pattern = "^[0-9]{24}$", example = "011764201600123456000000")]
     pub seq: String,
     /// The HTML part, to be sent as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,8 +203,8 @@ pub async fn register(
     let appended = registrar.log.append(submissions).await?;
     let mut overtaken = Vec::new();
     for ((at, mut answer), appended) in waiting.into_iter().zip(appended) {
-        if let Appended::Tracked { seq } = appended {
-            answer.seq = seq.to_string();
+        if let Appended::Tracked { public_seq, .. } = appended {
+            answer.seq = public_seq.to_string();
             let is_new = true;
             outcomes[at] = Some(Outcome::Registered { answer, is_new });
         } else {
@@ -253,7 +256,7 @@ impl Registrar {
                 sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
                 token_key: self.meta.token_keys().current().id,
             };
-            let answer = self.instrument(draft, &key, &making, Seq::START);
+            let answer = self.instrument(draft, &key, &making, PublicSeq::START);
             let submission = Submission::from(self.entry(draft, &making));
             return Ok(Step::New(Box::new(submission), Box::new(answer)));
         };
@@ -277,7 +280,7 @@ impl Registrar {
         };
         let sent_at = record.entry.time;
         let making = Making { sent_at, token_key };
-        let answer = self.instrument(draft, &key, &making, record.seq);
+        let answer = self.instrument(draft, &key, &making, record.public_seq);
         let (answer, is_new) = (Box::new(answer), false);
         Ok(Step::Done(Outcome::Registered { answer, is_new }))
     }
@@ -287,7 +290,7 @@ impl Registrar {
         draft: &Draft,
         key: &WorkspaceKey,
         making: &Making,
-        seq: Seq,
+        seq: PublicSeq,
     ) -> MessageAnswer {
         let outgoing = &draft.outgoing;
         let sent = Sent {

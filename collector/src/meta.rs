@@ -39,7 +39,6 @@ use crate::log::redb::LOG_FOLDER;
 use crate::log::segment::{draft_of, rename_synced};
 use crate::token::TokenKeys;
 
-pub use generation::MAX_GENERATION;
 pub use key::{Key, NewKey};
 pub use origin::{Origin, OriginError, OriginPattern};
 pub use session::{NewSession, Session, TokenDigest};
@@ -116,7 +115,7 @@ pub enum MetaError {
     TokenKeysUsedUp,
     #[error(
         "this store has been restored as often as its seqs have room for ({} times): start an empty store and send it what matters",
-        MAX_GENERATION - 1
+        crate::log::public_seq::MAX_GENERATION - 1
     )]
     GenerationsUsedUp,
 }

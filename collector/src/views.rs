@@ -293,7 +293,7 @@ impl Views {
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
     pub(crate) fn beside(&self, records: &[Record]) -> Result<Vec<Beside>, ViewError> {
         self.with_snapshot(|snapshot| {
-            let of = |Record { seq, entry }: &Record| {
+            let of = |Record { seq, entry, .. }: &Record| {
                 let Some(send) = entry.fact.send() else {
                     return Ok(Beside::default());
                 };

@@ -50,6 +50,7 @@ impl Offline {
         let data = self.folder.path();
         RedbLog::open(Options {
             reached: reached(data, &self.meta),
+            generation: self.meta.generation(),
             ..Options::new(data, Arc::clone(&self.meta) as _)
         })
         .map_err(|error| error.to_string())

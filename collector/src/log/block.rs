@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! codec 2: codec u8 | count u32 | last received u64 | checksum u64 | generation u8 | stamp u64
+//!          | earlier u16 | earlier × (workspace u32, records u32)
 //!          | ids: count × (workspace u32, tag u8, id 16 B) | zstd(records)
 //! codec 1: codec u8 | count u32 | last received u64 | checksum u64
 //!          | ids: count × (workspace u32, id 16 B) | zstd(records)
 //! records: count × (length u32, postcard of Entry)
 //! ```
-//! Numbers are little-endian. The ids lie uncompressed in front, because random ids do not
+//! Numbers are little-endian. Generation and stamp are those of the commit, and stand in the seqs
+//! that callers see; `earlier` tells how many records of a workspace the blocks before in the same
+//! commit hold, of those that have records here too, so that an index is known from one block. The ids lie uncompressed in front, because random ids do not
 //! compress and because a restart reads them alone; the tag tells sender and type (`identity`).
 //! The checksum (XXH3-64, seeded with the first seq so that a block in the wrong place is found)
 //! covers everything else. Codec 1 is read and never written.
@@ -20,6 +23,7 @@ use twox_hash::XxHash3_64;
 use zstd::bulk::Decompressor;
 
 use super::identity::{FactKind, IdKey, of_tag, tag};
+use super::public_seq::{Indexes, PublicSeq, Stamp};
 use super::record::{Entry, Record, Seq, WorkspaceId};
 
 /// The layout that is written. Another one takes another number; old blocks stay readable.
@@ -28,7 +32,8 @@ const CODEC: u8 = 2;
 const OLD_CODEC: u8 = 1;
 /// Up to the checksum and with it, in both layouts.
 const CHECKSUM_END: usize = 1 + 4 + 8 + 8;
-const HEADER: usize = CHECKSUM_END + 1 + 8;
+const HEADER: usize = CHECKSUM_END + 1 + 8 + 2;
+const EARLIER_BYTES: usize = 4 + 4;
 const ID_BYTES: usize = 4 + 1 + 16;
 const OLD_ID_BYTES: usize = 4 + 16;
 /// Level 1: levels 3 and 9 gain 0–8 % on JSON events and cost up to 8 times as much (measured,
@@ -37,21 +42,13 @@ const ZSTD_LEVEL: i32 = 1;
 /// No block unpacks to more than this; more is damage. 1,000 events of at most 32 KB and slack.
 const MAX_UNPACKED: usize = 256 * 1024 * 1024;
 
-/// When a block was committed, and in which life of the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stamp {
-    /// Raised by each restore.
-    pub generation: u8,
-    /// Microseconds since 1970, later than those of the commit before.
-    pub micros: u64,
-}
-
-impl Stamp {
-    /// Of blocks that were written before there were stamps, also once they are rewritten.
-    pub const NONE: Self = Self {
-        generation: 0,
-        micros: 0,
-    };
+/// What a block says of the commit that it is a part of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CommitPart {
+    pub stamp: Stamp,
+    /// How many records of a workspace the blocks before in the same commit hold; of those that have
+    /// records in this one too, and where there are any.
+    pub earlier: Vec<(WorkspaceId, u32)>,
 }
 
 /// Why a block of a later version is not read.
@@ -81,12 +78,16 @@ impl Packer {
     pub fn pack<'a>(
         &mut self,
         first: Seq,
-        stamp: Stamp,
+        part: &CommitPart,
         entries: impl ExactSizeIterator<Item = &'a Entry>,
     ) -> std::io::Result<Vec<u8>> {
         let count = entries.len();
         let mut block = vec![0; HEADER];
-        block.reserve(count * (ID_BYTES + 128));
+        block.reserve(part.earlier.len() * EARLIER_BYTES + count * (ID_BYTES + 128));
+        for (workspace, records) in &part.earlier {
+            block.extend_from_slice(&workspace.0.to_le_bytes());
+            block.extend_from_slice(&records.to_le_bytes());
+        }
         self.raw.clear();
         let mut last_received = 0;
         for entry in entries {
@@ -106,8 +107,10 @@ impl Packer {
         block[0] = CODEC;
         block[1..5].copy_from_slice(&length32(count)?.to_le_bytes());
         block[5..13].copy_from_slice(&last_received.to_le_bytes());
-        block[21] = stamp.generation;
-        block[22..30].copy_from_slice(&stamp.micros.to_le_bytes());
+        block[21] = part.stamp.generation;
+        block[22..30].copy_from_slice(&part.stamp.micros.to_le_bytes());
+        let earlier = u16::try_from(part.earlier.len()).map_err(std::io::Error::other)?;
+        block[30..32].copy_from_slice(&earlier.to_le_bytes());
         let checksum = checksum(first, &block);
         block[13..21].copy_from_slice(&checksum.to_le_bytes());
         Ok(block)
@@ -120,6 +123,7 @@ pub struct Block<'a> {
     count: usize,
     last_received: i64,
     stamp: Stamp,
+    earlier: &'a [u8],
     /// Of [`CODEC`]: each id has its tag.
     tagged: bool,
     ids: &'a [u8],
@@ -145,13 +149,20 @@ impl<'a> Block<'a> {
         };
         let count = read_u32(&head[1..5]) as usize;
         let last_received = read_u64(&head[5..13]).cast_signed();
-        let stamp = if tagged {
-            Stamp {
+        let (stamp, earlier) = if tagged {
+            let stamp = Stamp {
                 generation: head[21],
                 micros: read_u64(&head[22..30]),
-            }
+            };
+            (stamp, usize::from(u16::from_le_bytes([head[30], head[31]])))
         } else {
-            Stamp::NONE
+            (Stamp::NONE, 0)
+        };
+        if !stamp.is_valid() {
+            return Err(BadBlock("the block's stamp is none that a commit can have"));
+        }
+        let Some((earlier, rest)) = rest.split_at_checked(earlier * EARLIER_BYTES) else {
+            return Err(BadBlock("the block is cut short"));
         };
         if count == 0 || rest.len() / id_bytes < count {
             return Err(BadBlock("the block's count does not match its length"));
@@ -165,6 +176,7 @@ impl<'a> Block<'a> {
             count,
             last_received,
             stamp,
+            earlier,
             tagged,
             ids,
             packed,
@@ -217,6 +229,36 @@ impl<'a> Block<'a> {
             .collect()
     }
 
+    /// The lowest seq that a record here can have. Blocks of one commit share it.
+    pub fn start(&self) -> PublicSeq {
+        PublicSeq::of(self.stamp, 0, self.first)
+    }
+
+    /// What the block says of its commit.
+    pub fn part(&self) -> CommitPart {
+        CommitPart {
+            stamp: self.stamp,
+            earlier: self.earlier().collect(),
+        }
+    }
+
+    /// The seqs that callers see, in the order of the records, each with its workspace.
+    pub fn public_seqs(&self) -> impl Iterator<Item = (WorkspaceId, PublicSeq)> + '_ {
+        let mut indexes = Indexes::behind(self.earlier());
+        let seqs = (self.first.0..).map(Seq);
+        self.places().zip(seqs).map(move |((workspace, _), seq)| {
+            let index = indexes.take(workspace);
+            (workspace, PublicSeq::of(self.stamp, index, seq))
+        })
+    }
+
+    fn earlier(&self) -> impl Iterator<Item = (WorkspaceId, u32)> + '_ {
+        self.earlier.chunks_exact(EARLIER_BYTES).map(|bytes| {
+            let workspace = WorkspaceId(read_u32(&bytes[..4]));
+            (workspace, read_u32(&bytes[4..]))
+        })
+    }
+
     /// What lies beside the records: the workspace and the id of each.
     fn places(&self) -> impl Iterator<Item = (WorkspaceId, EventId)> + '_ {
         let width = if self.tagged { ID_BYTES } else { OLD_ID_BYTES };
@@ -238,7 +280,7 @@ impl<'a> Block<'a> {
         let mut rest = raw.as_slice();
         let mut seq = self.first;
         let mut taken = 0;
-        for (workspace, id) in self.places() {
+        for ((workspace, id), (_, public_seq)) in self.places().zip(self.public_seqs()) {
             let (length, tail) = rest
                 .split_at_checked(4)
                 .ok_or(BadBlock("a record is cut short"))?;
@@ -251,7 +293,11 @@ impl<'a> Block<'a> {
                     .map_err(|_| BadBlock("a record does not decode"))?;
                 entry.workspace = workspace;
                 entry.id = id;
-                into.push(Record { seq, entry });
+                into.push(Record {
+                    seq,
+                    public_seq,
+                    entry,
+                });
                 taken += 1;
             }
             seq = seq.next();
@@ -313,7 +359,7 @@ pub(super) mod tests {
     pub(in crate::log) fn pack_old(first: Seq, entries: &[Entry]) -> Vec<u8> {
         let packed = Packer::new()
             .unwrap()
-            .pack(first, Stamp::NONE, entries.iter())
+            .pack(first, &CommitPart::default(), entries.iter())
             .unwrap();
         let (header, rest) = packed.split_at(HEADER);
         let (ids, records) = rest.split_at(entries.len() * ID_BYTES);
@@ -346,9 +392,13 @@ pub(super) mod tests {
             generation: 7,
             micros: 1 << 50,
         };
+        let part = CommitPart {
+            stamp,
+            earlier: Vec::new(),
+        };
         let new = Packer::new()
             .unwrap()
-            .pack(Seq(5), stamp, entries.iter())
+            .pack(Seq(5), &part, entries.iter())
             .unwrap();
         for (bytes, stamp) in [(&new, stamp), (&pack_old(Seq(5), &entries), Stamp::NONE)] {
             let block = Block::parse(Seq(5), bytes).unwrap();
@@ -367,9 +417,10 @@ pub(super) mod tests {
 
     #[test]
     fn every_byte_is_covered_and_what_a_later_version_wrote_is_called_newer() {
+        let part = CommitPart::default();
         let good = Packer::new()
             .unwrap()
-            .pack(Seq(5), Stamp::NONE, entries().iter())
+            .pack(Seq(5), &part, entries().iter())
             .unwrap();
         for at in 0..good.len() {
             let mut bad = good.clone();
@@ -383,6 +434,57 @@ pub(super) mod tests {
             let checksum = checksum(Seq(5), &newer);
             newer[13..21].copy_from_slice(&checksum.to_le_bytes());
             assert_eq!(Block::parse(Seq(5), &newer).err(), Some(BadBlock(NEWER)));
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_commit_counts_on_from_the_parts_before() {
+        let mut other = track(4).entry;
+        other.workspace = WorkspaceId(9);
+        let part = CommitPart {
+            stamp: Stamp {
+                generation: 99,
+                micros: 1_764_201_600_123_456,
+            },
+            earlier: vec![(WorkspaceId(1), 41)],
+        };
+        let mut entries = entries();
+        entries.insert(1, other);
+        let bytes = Packer::new()
+            .unwrap()
+            .pack(Seq(5), &part, entries.iter())
+            .unwrap();
+        let block = Block::parse(Seq(5), &bytes).unwrap();
+        assert_eq!(block.part(), part);
+        let shown = |seq: PublicSeq| seq.to_string().split_off(18);
+        let seqs: Vec<_> = block
+            .public_seqs()
+            .map(|(workspace, seq)| (workspace.0, shown(seq)))
+            .collect();
+        let wanted = [(1, "000041"), (9, "000000"), (1, "000042"), (1, "000043")];
+        assert_eq!(
+            seqs,
+            wanted.map(|(workspace, index)| (workspace, index.to_owned()))
+        );
+        let mut records = Vec::new();
+        block.records(Seq(5), 2, &mut records).unwrap();
+        let of_records: Vec<_> = records.iter().map(|one| shown(one.public_seq)).collect();
+        assert_eq!(of_records, ["000000", "000042"]);
+    }
+
+    #[test]
+    fn a_stamp_that_no_seq_can_show_is_damage() {
+        for stamp in [(100, 0), (1, u64::MAX)] {
+            let (generation, micros) = stamp;
+            let part = CommitPart {
+                stamp: Stamp { generation, micros },
+                earlier: Vec::new(),
+            };
+            let bytes = Packer::new()
+                .unwrap()
+                .pack(Seq(5), &part, entries().iter())
+                .unwrap();
+            assert!(Block::parse(Seq(5), &bytes).is_err(), "{stamp:?}");
         }
     }
 }

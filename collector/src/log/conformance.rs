@@ -3,6 +3,7 @@
 
 mod durable;
 mod law;
+mod shown;
 pub(super) mod subject;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use tempfile::TempDir;
 use super::decide::{RefundAsk, WorkspaceKey, WorkspaceKeys};
 use super::identity::Sender;
 use super::memory::MemoryLog;
+use super::public_seq::{PublicSeq, Stamp};
 use super::record::{Address, Entry, Fact, Personal, Record, Seq, Source, WorkspaceId};
 use super::redb::{Options, RedbLog};
 use super::{Appended, DEDUPE_WINDOW_MS, Health, Log, Refusal, Submission};
@@ -52,6 +54,11 @@ laws! {
     redaction_takes_the_personal_part_and_nothing_else
     a_closed_log_takes_nothing
     an_empty_append_is_fine
+    callers_see_indexes_of_their_own_records_alone
+    what_an_answer_says_is_what_is_shown_and_each_commit_is_later
+    an_append_of_many_blocks_is_counted_through
+    what_was_never_given_is_nowhere
+    redaction_changes_no_seq
 }
 
 /// How a durable log is opened, with a given number of records to a segment.
@@ -104,10 +111,7 @@ async fn an_id_may_come_back_after_the_window_and_not_before() {
         }
     );
     clock.advance_millis(1);
-    assert_eq!(
-        append(&log, track(1)).await,
-        Appended::Tracked { seq: Seq(3) }
-    );
+    assert_eq!(append(&log, track(1)).await, tracked(3));
 }
 
 /// One step of a random history over a few ids, orders and refunds, so that they collide.
@@ -149,7 +153,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
-            let oracle = MemoryLog::new(Arc::new(OneKey));
+            let oracle = memory();
             let mut log = RedbLog::open(options(folder.path(), rotate)).unwrap();
             for (batch, restart) in history.into_iter().zip(restarts) {
                 let expected = oracle.append(batch.clone()).await.unwrap();

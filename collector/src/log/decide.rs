@@ -12,6 +12,7 @@ use shared::money::{Currency, Money, Rounded};
 use shared::rejection::{Rejection, codes};
 
 use super::identity::{IdKey, Seen};
+use super::public_seq::{Indexes, PublicSeq, Stamp};
 use super::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 use super::{Appended, LogError, Refusal, Submission};
 
@@ -148,6 +149,8 @@ pub(crate) trait Known {
 pub(crate) struct Staged<'a, K> {
     known: &'a K,
     next: Seq,
+    stamp: Stamp,
+    indexes: Indexes,
     pub(crate) entries: Vec<Entry>,
     pub(crate) ids: HashMap<IdKey, Seen>,
     pub(crate) orders: HashMap<OrderKey, OrderState>,
@@ -156,11 +159,13 @@ pub(crate) struct Staged<'a, K> {
 }
 
 impl<'a, K: Known> Staged<'a, K> {
-    /// `next` is the seq of the first entry that will be staged.
-    pub(crate) fn new(known: &'a K, next: Seq) -> Self {
+    /// `next` is the seq of the first entry that will be staged, `stamp` that of the commit.
+    pub(crate) fn new(known: &'a K, next: Seq, stamp: Stamp) -> Self {
         Self {
             known,
             next,
+            stamp,
+            indexes: Indexes::default(),
             entries: Vec::new(),
             ids: HashMap::new(),
             orders: HashMap::new(),
@@ -187,6 +192,7 @@ impl<'a, K: Known> Staged<'a, K> {
     fn take_back(&mut self, staged: usize) {
         for entry in self.entries.drain(staged..) {
             self.ids.remove(&entry.id_key());
+            self.indexes.give_back(entry.workspace);
             self.next = Seq(self.next.0 - 1);
         }
         while let Some((key, before)) = self.replaced.pop() {
@@ -277,8 +283,10 @@ impl<'a, K: Known> Staged<'a, K> {
             let before = self.orders.insert(key.clone(), state);
             self.replaced.push((key, before));
         }
+        let index = self.indexes.take(entry.workspace);
         self.entries.push(entry);
-        Ok(Appended::Tracked { seq })
+        let public_seq = PublicSeq::of(self.stamp, index, seq);
+        Ok(Appended::Tracked { seq, public_seq })
     }
 
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
@@ -295,7 +303,7 @@ pub(crate) fn fold_order<K: Known>(
     known: &K,
     record: &Record,
 ) -> Result<Option<(OrderKey, OrderState)>, LogError> {
-    let Record { seq, entry } = record;
+    let Record { seq, entry, .. } = record;
     match &entry.fact {
         Fact::Purchase { order_id, .. } => {
             let workspace_key = known.workspace_key(entry.workspace)?;
@@ -510,7 +518,11 @@ mod tests {
     #[test]
     fn an_append_that_cannot_be_decided_leaves_no_trace_among_the_others() {
         let known = Unreadable("lost");
-        let mut staged = Staged::new(&known, Seq(1));
+        let stamp = Stamp {
+            generation: 1,
+            micros: 7,
+        };
+        let mut staged = Staged::new(&known, Seq(1), stamp);
         staged
             .decide_all(vec![track(1), purchase(2, "a", 100)])
             .unwrap();
@@ -522,7 +534,11 @@ mod tests {
         ];
         assert!(staged.decide_all(bad.clone()).is_err());
         let next = staged.decide_all(bad[..3].to_vec()).unwrap();
-        let tracked = |seq| Appended::Tracked { seq: Seq(seq) };
+        let tracked = |seq: u32| Appended::Tracked {
+            seq: Seq(seq.into()),
+            // Of one workspace, and without a gap.
+            public_seq: PublicSeq::of(stamp, seq - 1, Seq(seq.into())),
+        };
         assert_eq!(next, [tracked(3), tracked(4), tracked(5)]);
         assert_eq!((staged.entries.len(), staged.ids.len()), (5, 5));
     }

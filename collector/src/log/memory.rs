@@ -9,8 +9,11 @@ use tokio::sync::watch;
 
 use super::decide::{Known, OrderKey, OrderState, Staged, WorkspaceKey, WorkspaceKeys};
 use super::identity::{IdKey, Seen, Sender};
+use super::public_seq::{FIRST_GENERATION, Indexes, PublicSeq, Stamp};
 use super::record::{Record, Seq, WorkspaceId};
-use super::{Appended, Health, Later, Log, LogError, Submission};
+use super::stamps::Stamps;
+use super::{Appended, Health, Later, Located, Log, LogError, Submission};
+use crate::clock::{Clock, SystemClock};
 use crate::locks::lock;
 
 /// The log in memory. Remembers ids for as long as it lives.
@@ -24,16 +27,23 @@ struct State {
     ids: HashMap<IdKey, Seen>,
     orders: HashMap<OrderKey, OrderState>,
     keys: Arc<dyn WorkspaceKeys>,
+    stamps: Stamps,
     closed: bool,
 }
 
 impl MemoryLog {
     pub fn new(keys: Arc<dyn WorkspaceKeys>) -> Self {
+        Self::with_clock(keys, Arc::new(SystemClock))
+    }
+
+    /// One whose commits are made when this clock says.
+    pub fn with_clock(keys: Arc<dyn WorkspaceKeys>, clock: Arc<dyn Clock>) -> Self {
         let state = State {
             records: Vec::new(),
             ids: HashMap::new(),
             orders: HashMap::new(),
             keys,
+            stamps: Stamps::new(FIRST_GENERATION, Stamp::NONE, clock),
             closed: false,
         };
         Self {
@@ -52,7 +62,8 @@ impl MemoryLog {
             return Err(LogError::Unavailable);
         }
         let first = Seq(state.records.len() as u64 + 1);
-        let mut staged = Staged::new(&*state, first);
+        let stamp = state.stamps.next()?;
+        let mut staged = Staged::new(&*state, first, stamp);
         let outcomes = staged.decide_all(batch)?;
         let Staged {
             entries,
@@ -60,15 +71,18 @@ impl MemoryLog {
             orders,
             ..
         } = staged;
-        state.records.extend(
-            entries
-                .into_iter()
-                .zip(first.0..)
-                .map(|(entry, seq)| Record {
-                    seq: Seq(seq),
-                    entry,
-                }),
-        );
+        if !entries.is_empty() {
+            state.stamps.advance(stamp);
+        }
+        let mut indexes = Indexes::default();
+        for (entry, seq) in entries.into_iter().zip((first.0..).map(Seq)) {
+            let index = indexes.take(entry.workspace);
+            state.records.push(Record {
+                seq,
+                public_seq: PublicSeq::of(stamp, index, seq),
+                entry,
+            });
+        }
         state.ids.extend(ids);
         state.orders.extend(orders);
         self.committed.send_replace(Seq(state.records.len() as u64));
@@ -123,6 +137,30 @@ impl Log for MemoryLog {
         Ok(newest_first
             .find(|record| record.entry.id_key() == key)
             .cloned())
+    }
+
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        let state = self.state();
+        let of = |place: &Seq| {
+            let at = usize::try_from(place.0).ok()?.checked_sub(1)?;
+            state.records.get(at).map(|record| record.public_seq)
+        };
+        Ok(places.iter().map(of).collect())
+    }
+
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        let state = self.state();
+        let theirs = |record: &&Record| record.entry.workspace == workspace;
+        let up_to_it = state
+            .records
+            .iter()
+            .filter(theirs)
+            .take_while(|record| record.public_seq <= seq);
+        Ok(match up_to_it.last() {
+            Some(record) if record.public_seq == seq => Located::At(record.seq),
+            Some(record) => Located::Behind(record.seq),
+            None => Located::Behind(Seq::START),
+        })
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use super::block::tests::pack_old;
 use super::conformance::subject::{
-    NOW, WORKSPACE, all, append, id, options, purchase, track, unverified,
+    NOW, WORKSPACE, all, append, id, options, purchase, track, tracked, unverified,
 };
 use super::identity::Sender;
-use super::record::{Entry, Record, Seq};
+use super::public_seq::PublicSeq;
+use super::record::{Entry, Record, Seq, WorkspaceId};
 use super::redb::{LOG_FOLDER, RedbLog};
 use super::segment::{file_name, old};
 use super::verify::verify;
-use super::{Appended, Log, Submission};
+use super::{Appended, Located, Log, Submission};
 
 /// Writes one segment in the old layout, two records to a block.
 fn write_segment(folder: &Path, first: u64, submissions: &[Submission], sealed: bool) {
@@ -30,6 +31,7 @@ fn write_segment(folder: &Path, first: u64, submissions: &[Submission], sealed: 
         .zip(first..)
         .map(|(entry, seq)| {
             Record {
+                public_seq: PublicSeq::START,
                 seq: Seq(seq),
                 entry,
             }
@@ -52,8 +54,23 @@ async fn an_old_store_knows_its_ids_by_sender_in_sealed_and_open_segments() {
     assert!(report.ok, "{report:?}");
 
     let mut log = RedbLog::open(options(folder.path(), 1 << 20)).unwrap();
+    let numbers: Vec<String> = (1..=6).map(|seq| format!("{seq:024}")).collect();
     assert_eq!(all(&log).len(), 6);
     for round in 0..3 {
+        // Callers know their numbers as they were given, bare and filled up.
+        for (record, number) in all(&log).iter().zip(&numbers) {
+            assert_eq!(record.public_seq.to_string(), *number, "round {round}");
+            for text in [number, &record.seq.to_string()] {
+                let seq = text.parse().unwrap();
+                let located = |workspace| log.locate(workspace, seq).unwrap();
+                assert_eq!(located(WORKSPACE), Located::At(record.seq));
+                assert!(matches!(located(WorkspaceId(2)), Located::Behind(_)));
+            }
+        }
+        assert_eq!(
+            log.locate(WORKSPACE, "7".parse().unwrap()).unwrap(),
+            Located::Behind(Seq(6))
+        );
         for (number, seq) in [(1, 1), (3, 3), (4, 4), (6, 6)] {
             let first = Appended::Duplicate {
                 id: id(number),
@@ -93,8 +110,17 @@ async fn an_old_store_knows_its_ids_by_sender_in_sealed_and_open_segments() {
         }
     }
     // A server's event under the id of a page's is another event.
-    assert_eq!(
-        append(&log, track(2)).await,
-        Appended::Tracked { seq: Seq(7) }
+    assert_eq!(append(&log, track(2)).await, tracked(7));
+    // New seqs are of the first generation, above all numbers.
+    let new = all(&log)[6].public_seq.to_string();
+    assert!(
+        new.starts_with("01") && numbers.iter().all(|number| *number < new),
+        "{new}"
     );
+    assert_eq!(
+        log.locate(WORKSPACE, "7".parse().unwrap()).unwrap(),
+        Located::Behind(Seq(6))
+    );
+    let report = log.verify(&mut |_| {}).unwrap();
+    assert!(report.ok, "{report:?}");
 }

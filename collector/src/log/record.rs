@@ -11,9 +11,10 @@ use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 
 use super::decide::WorkspaceKey;
+use super::public_seq::PublicSeq;
 
 /// A record's place in the log: from 1, without gaps save where a damaged segment was set aside.
-/// Callers see it as an opaque string.
+/// Callers see a [`PublicSeq`] in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(pub u64);
 
@@ -322,6 +323,8 @@ impl Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     pub seq: Seq,
+    /// What callers see as its seq.
+    pub public_seq: PublicSeq,
     pub entry: Entry,
 }
 

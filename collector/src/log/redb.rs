@@ -5,6 +5,7 @@
 //! seals segments that are full. What the crash of any instant leaves behind is put right by
 //! [`RedbLog::open`].
 
+mod seqs;
 mod start;
 mod writer;
 
@@ -22,10 +23,12 @@ use super::block::Packer;
 use super::decide::{Known, OrderKey, OrderState, WorkspaceKey, WorkspaceKeys, fold_order};
 use super::identity::{IdKey, Seen, Sender};
 use super::orders::OrderBook;
+use super::public_seq::{FIRST_GENERATION, PublicSeq};
 use super::record::{Record, Seq, WorkspaceId};
 use super::segment::{self, Disk, RealDisk, Segment};
+use super::stamps::Stamps;
 use super::verify::{self, Report};
-use super::{Appended, Health, Later, Log, LogError, Submission};
+use super::{Appended, Health, Later, Located, Log, LogError, Submission};
 use crate::clock::{Clock, SystemClock};
 
 use crate::locks::{lock, read, write};
@@ -59,6 +62,8 @@ pub struct Options {
     /// The log must reach at least this seq, because something durable already reflects it;
     /// a log that ends before has lost acknowledged events.
     pub reached: Seq,
+    /// The generation of the store, 1 to 99: it stands in the seqs that callers see.
+    pub generation: u8,
     /// A segment rotates when its file has this size, bytes. A restart checks all of the last one,
     /// at about 2.3 s per GB (measured, in the survey of stores that the design rests on).
     pub rotate_bytes: u64,
@@ -75,6 +80,7 @@ impl Options {
             data: data.to_owned(),
             keys,
             reached: Seq::START,
+            generation: FIRST_GENERATION,
             rotate_bytes: 128 * 1024 * 1024,
             rotate_records: 1 << 20,
             clock: Arc::new(SystemClock),
@@ -132,6 +138,7 @@ impl RedbLog {
             data,
             keys,
             reached,
+            generation,
             rotate_bytes,
             rotate_records,
             clock,
@@ -150,6 +157,8 @@ impl RedbLog {
             &disk,
         )?;
         let last = Seq(next.0 - 1);
+        let newest = seqs::newest_stamp(&segments)?;
+        let stamps = Stamps::new(generation, newest, Arc::clone(&clock));
         let inner = Arc::new(Inner {
             folder,
             segments: RwLock::new(segments),
@@ -184,6 +193,7 @@ impl RedbLog {
                 Writer {
                     inner,
                     packer,
+                    stamps,
                     to_seal,
                     recovered_at: None,
                 }
@@ -271,6 +281,14 @@ impl Log for RedbLog {
             }
         }
         Ok(None)
+    }
+
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        self.inner.public_seqs(places)
+    }
+
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        self.inner.locate(workspace, seq)
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {

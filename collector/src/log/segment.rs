@@ -8,6 +8,7 @@
 
 mod disk;
 mod read;
+mod seqs;
 mod tables;
 #[cfg(test)]
 pub(super) use tables::old;
@@ -17,13 +18,14 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use fastbloom::BloomFilter;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
 
 use super::block::Packer;
 use super::identity::{IdKey, Seen, Sender};
+use super::public_seq::PublicSeq;
 use super::record::{Record, Seq};
 use super::{Damage, LogError};
 
@@ -61,6 +63,8 @@ pub(crate) struct Segment {
     /// The last committed seq; `first - 1` while there is none.
     last: AtomicU64,
     last_received: AtomicU64,
+    /// The lowest seq that a record of it can have, once somebody has asked for one.
+    start: OnceLock<PublicSeq>,
     handle: RwLock<Handle>,
     ids: RwLock<Ids>,
     /// What the records of ids said that were asked for, where the list does not: by workspace and id.
@@ -102,6 +106,7 @@ impl Segment {
             first,
             last: AtomicU64::new(first.0 - 1),
             last_received: AtomicU64::new(0),
+            start: OnceLock::new(),
             handle: RwLock::new(handle),
             ids: RwLock::new(ids),
             old_found: Mutex::default(),
@@ -359,7 +364,7 @@ impl Segment {
             ids.extend(records.iter().map(Record::seen));
             let entries = records.iter().map(|record| &record.entry);
             let packed = packer
-                .pack(block.first(), block.stamp(), entries)
+                .pack(block.first(), &block.part(), entries)
                 .map_err(|error| storage(&error))?;
             insert_blocks(&database, &[(block.first(), packed)])
                 .map_err(|error| storage(&error))?;

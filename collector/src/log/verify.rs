@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::block::Block;
 use super::identity::IdKey;
 use super::orders::OrderBook;
-use super::record::{Fact, Record, Seq};
+use super::public_seq::PublicSeq;
+use super::record::{Fact, Record, Seq, WorkspaceId};
 use super::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, list_segments, sorted};
 use super::segment::{self, RealDisk, Segment, SegmentSummary};
 use super::{DEDUPE_WINDOW_MS, LogError};
@@ -49,6 +50,8 @@ struct Invariants {
     /// Ids within the dedupe window, with the arrival of each: an id may come back later.
     ids: HashMap<IdKey, i64>,
     orders: HashSet<(u32, bool, String)>,
+    /// The last seq of each workspace as callers see it.
+    shown: HashMap<WorkspaceId, PublicSeq>,
     problems: Vec<String>,
 }
 
@@ -57,7 +60,18 @@ const MAX_PROBLEMS: usize = 100;
 
 impl Invariants {
     fn see(&mut self, record: &Record, segment: &str) {
-        let Record { seq, entry } = record;
+        let Record {
+            seq,
+            public_seq,
+            entry,
+        } = record;
+        if let Some(before) = self.shown.insert(entry.workspace, *public_seq)
+            && before >= *public_seq
+        {
+            self.problem(format!(
+                "segment {segment}, seq {seq}: callers see {public_seq} as its seq, and {before} before it"
+            ));
+        }
         let received = entry.received_at.as_millis();
         if let Some(before) = self.ids.insert(entry.id_key(), received)
             && received - before < DEDUPE_WINDOW_MS

@@ -7,8 +7,9 @@ use tokio::sync::watch;
 use super::*;
 use crate::cli::PublicUrl;
 use crate::clock::SystemClock;
+use crate::log::public_seq::PublicSeq;
 use crate::log::record::{ContactId, MessageType, Record, Seq, WorkspaceId};
-use crate::log::{Health, Later, Log};
+use crate::log::{Health, Later, Located, Log};
 
 #[test]
 fn a_token_has_a_burst_and_others_have_theirs() {
@@ -75,6 +76,14 @@ impl Log for Forgetful {
 
     fn close(&self) -> Later<'_, Result<(), LogError>> {
         self.0.close()
+    }
+
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        self.0.public_seqs(places)
+    }
+
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        self.0.locate(workspace, seq)
     }
 }
 

@@ -8,13 +8,10 @@ use std::sync::atomic::Ordering;
 use redb::{Database, ReadableDatabase};
 
 use super::{Meta, MetaError, NUMBERS, guarded};
+use crate::log::public_seq::{FIRST_GENERATION, MAX_GENERATION};
 
 /// The number's name. Absent until the first restore.
 const GENERATION: &str = "generation";
-/// Of a store that was never restored.
-const FIRST: u8 = 1;
-/// A seq has two digits for it.
-pub const MAX_GENERATION: u8 = 99;
 
 impl Meta {
     /// The generation of the store, 1 to [`MAX_GENERATION`].
@@ -50,11 +47,11 @@ pub(super) fn load(path: &Path, database: &Database) -> Result<u8, MetaError> {
         Ok(numbers.get(GENERATION)?.map(|row| row.value()))
     })?;
     let Some(stored) = stored else {
-        return Ok(FIRST);
+        return Ok(FIRST_GENERATION);
     };
     u8::try_from(stored)
         .ok()
-        .filter(|generation| (FIRST..=MAX_GENERATION).contains(generation))
+        .filter(|generation| (FIRST_GENERATION..=MAX_GENERATION).contains(generation))
         .ok_or_else(|| MetaError::Damaged {
             path: path.to_owned(),
             what: format!("its generation is {stored}"),

@@ -13,11 +13,11 @@ use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, invalid, parameters, read, seq};
+use super::read::{Meta, invalid, min_seq, parameters, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::log::record::Seq;
+use crate::log::public_seq::PublicSeq;
 use crate::views::ViewError;
 
 /// The query of the list, as documented; `parse` reads it.
@@ -28,7 +28,8 @@ pub struct ContactParameters {
     /// The contact with this address.
     #[param(format = Email, max_length = 254)]
     email: String,
-    /// Wait up to 2 s until this seq, from an acknowledgement, is reflected.
+    /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
+    /// event of the workspace has it.
     min_seq: Option<String>,
 }
 
@@ -81,36 +82,41 @@ pub async fn list_contacts(
 ) -> Result<Json<ContactList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
     let (email, min_seq) = parse(request.uri())?;
-    let (contact, meta) = read(&app, min_seq, move |app| -> Result<_, ViewError> {
-        let Some(id) = app.views.contact_id(reader.workspace, email.normalised()) else {
-            return Ok(None);
-        };
-        let contact = app.views.contact(reader.workspace, id)?;
-        let time = |millis: i64| Timestamp::from_millis(millis).to_string();
-        Ok(contact.map(|contact| ContactView {
-            email: contact
-                .address
-                .unwrap_or_else(|| email.normalised().to_owned()),
-            first_seen: contact.first_seen.map(time),
-            last_seen: contact.last_seen.map(time),
-            unsubscribed_at: contact.unsubscribed_at.map(time),
-            score: contact.score.value_at(app.clock.now().as_millis()),
-        }))
-    })
+    let (contact, meta) = read(
+        &app,
+        reader.workspace,
+        min_seq,
+        move |app| -> Result<_, ViewError> {
+            let Some(id) = app.views.contact_id(reader.workspace, email.normalised()) else {
+                return Ok(None);
+            };
+            let contact = app.views.contact(reader.workspace, id)?;
+            let time = |millis: i64| Timestamp::from_millis(millis).to_string();
+            Ok(contact.map(|contact| ContactView {
+                email: contact
+                    .address
+                    .unwrap_or_else(|| email.normalised().to_owned()),
+                first_seen: contact.first_seen.map(time),
+                last_seen: contact.last_seen.map(time),
+                unsubscribed_at: contact.unsubscribed_at.map(time),
+                score: contact.score.value_at(app.clock.now().as_millis()),
+            }))
+        },
+    )
     .await?;
     let contacts = contact.into_iter().collect();
     Ok(Json(ContactList { contacts, meta }))
 }
 
-fn parse(uri: &Uri) -> Result<(Email, Option<Seq>), ApiError> {
+fn parse(uri: &Uri) -> Result<(Email, Option<PublicSeq>), ApiError> {
     let wanted = || invalid("email", "send an e-mail address");
-    let (mut email, mut min_seq) = (None, None);
+    let (mut email, mut least) = (None, None);
     for (name, value) in parameters(uri) {
         match &*name {
             "email" => email = Some(Email::parse(&value).map_err(|_| wanted())?),
-            "minSeq" => min_seq = Some(seq("minSeq", &value)?),
+            "minSeq" => least = Some(min_seq(&value)?),
             _ => {}
         }
     }
-    Ok((email.ok_or_else(wanted)?, min_seq))
+    Ok((email.ok_or_else(wanted)?, least))
 }

@@ -29,7 +29,13 @@ pub struct Receipt {
     /// As sent, or as given.
     pub id: String,
     pub status: ReceiptStatus,
-    /// Its place in the log, opaque; reads take it as `minSeq`. Absent where it was rejected.
+    /// Its place among the workspace's events: opaque, 24 digits that sort as texts; reads take it as
+    /// `minSeq`. Absent where it was rejected.
+    #[schema(
+        nullable = false,
+        pattern = "^[0-9]{24}$",
+        example = "011764201600123456000000"
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<String>,
     /// RFC 3339.
@@ -126,7 +132,10 @@ fn find(
     }))
 }
 
-fn of_record(id: &str, Record { seq, entry }: Record) -> Receipt {
+fn of_record(id: &str, record: Record) -> Receipt {
+    let Record {
+        public_seq, entry, ..
+    } = record;
     Receipt {
         id: id.to_owned(),
         status: if entry.redacted {
@@ -134,7 +143,7 @@ fn of_record(id: &str, Record { seq, entry }: Record) -> Receipt {
         } else {
             ReceiptStatus::Tracked
         },
-        seq: Some(seq.to_string()),
+        seq: Some(public_seq.to_string()),
         received_at: entry.received_at.to_string(),
         name: Some(entry.fact.name().to_owned()),
         class: entry.class.map(|(class, _)| class_name(class)),

@@ -96,7 +96,7 @@ struct Fold<'a> {
 
 impl Fold<'_> {
     fn record(&mut self, record: &Record, contact: Option<ContactId>) -> Result<(), redb::Error> {
-        let Record { seq, entry } = record;
+        let Record { seq, entry, .. } = record;
         let class = class_of(entry);
         let time = happened_at(entry);
         let workspace = entry.workspace;
@@ -142,7 +142,7 @@ impl Fold<'_> {
         class: Class,
         time: i64,
     ) -> Result<(), redb::Error> {
-        let Record { seq, entry } = record;
+        let Record { seq, entry, .. } = record;
         let workspace = entry.workspace;
         let Some(message_id) = entry.message_id.as_deref() else {
             return Ok(());

@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::identity::Sender;
 use crate::log::memory::MemoryLog;
+use crate::log::public_seq::PublicSeq;
 use crate::log::record::{Address, Entry, Fact, Personal, Record, Seq, Source, WorkspaceId};
-use crate::log::{Appended, Health, Later, Log, LogError, Submission};
+use crate::log::{Appended, Health, Later, Located, Log, LogError, Submission};
 
 pub(crate) const NOW: i64 = 1_790_000_000_000;
 
@@ -209,5 +210,13 @@ impl Log for Trial {
 
     fn close(&self) -> Later<'_, Result<(), LogError>> {
         self.inner.close()
+    }
+
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        self.inner.public_seqs(places)
+    }
+
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        self.inner.locate(workspace, seq)
     }
 }

@@ -33,6 +33,7 @@ mod rates;
 mod receipts;
 mod refunds;
 mod reports;
+mod seqs;
 mod sessions;
 mod stalled;
 mod times;

@@ -91,6 +91,13 @@ impl Ledger {
         self.state().history[place..].to_vec()
     }
 
+    /// The highest seq that was ever told.
+    pub(crate) fn newest_seq(&self) -> String {
+        let state = self.state();
+        let told = state.acknowledged.values().flatten();
+        told.max().expect("an acknowledgement").clone()
+    }
+
     /// Takes the requests that were never answered.
     pub(crate) fn take_unanswered(&self) -> Vec<Sent> {
         std::mem::take(&mut self.state().unanswered)
@@ -212,6 +219,8 @@ impl State {
 
     /// An event keeps its seq for ever.
     fn check_seq(&mut self, id: EventId, seq: &str) {
+        let is_seq = seq.len() == 24 && seq.bytes().all(|byte| byte.is_ascii_digit());
+        assert!(is_seq, "{id} has the seq {seq}");
         let known = self.acknowledged.entry(id).or_insert(None);
         match known {
             Some(known) => assert_eq!(known, seq, "{id} has another seq now"),

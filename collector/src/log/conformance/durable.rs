@@ -28,9 +28,7 @@ pub(super) async fn what_was_acknowledged_is_there_after_a_crash_at_any_rotation
         assert_eq!(all(&*survivor), all(&*log));
         assert_eq!(
             append(&*survivor, track(100)).await,
-            Appended::Tracked {
-                seq: Seq(u64::from(number) + 2)
-            }
+            tracked(u64::from(number) + 2)
         );
     }
 }

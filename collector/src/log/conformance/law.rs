@@ -1,5 +1,10 @@
 //! What every log keeps.
 
+pub(super) use super::shown::{
+    an_append_of_many_blocks_is_counted_through, callers_see_indexes_of_their_own_records_alone,
+    redaction_changes_no_seq, what_an_answer_says_is_what_is_shown_and_each_commit_is_later,
+    what_was_never_given_is_nowhere,
+};
 use super::subject::*;
 use super::*;
 
@@ -7,11 +12,9 @@ pub(super) async fn seqs_grow_by_one_in_the_order_of_submission(subject: Subject
     let log = &*subject.log;
     for round in 0..10 {
         let batch = (0..3).map(|i| track(round * 3 + i)).collect();
-        let outcomes = log.append(batch).await.unwrap();
+        let outcomes = places(log.append(batch).await.unwrap());
         let expected: Vec<_> = (0..3)
-            .map(|i| Appended::Tracked {
-                seq: Seq(u64::from(round * 3 + i) + 1),
-            })
+            .map(|i| tracked(u64::from(round * 3 + i) + 1))
             .collect();
         assert_eq!(outcomes, expected);
     }
@@ -49,22 +52,13 @@ pub(super) async fn reading_takes_up_where_it_is_told_and_stops_at_the_limit(sub
 
 pub(super) async fn an_id_is_tracked_once_and_the_duplicate_names_the_first(subject: Subject) {
     let log = &*subject.log;
-    let batch = log
-        .append(vec![track(1), track(1), track(2)])
-        .await
-        .unwrap();
+    let batch = log.append(vec![track(1), track(1), track(2)]).await;
+    let batch = places(batch.unwrap());
     let first = Appended::Duplicate {
         id: id(1),
         seq: Seq(1),
     };
-    assert_eq!(
-        batch,
-        [
-            Appended::Tracked { seq: Seq(1) },
-            first.clone(),
-            Appended::Tracked { seq: Seq(2) }
-        ]
-    );
+    assert_eq!(batch, [tracked(1), first.clone(), tracked(2)]);
     for number in 3..40 {
         append(log, track(number)).await;
     }
@@ -77,7 +71,7 @@ pub(super) async fn the_same_id_in_another_workspace_is_another_event(subject: S
     let mut other = track(1);
     other.entry.workspace = WorkspaceId(2);
     append(log, track(1)).await;
-    assert_eq!(append(log, other).await, Appended::Tracked { seq: Seq(2) });
+    assert_eq!(append(log, other).await, tracked(2));
     assert_eq!(
         log.find(WorkspaceId(2), Sender::Server, id(1))
             .unwrap()
@@ -127,13 +121,8 @@ pub(super) async fn find_sees_an_event_as_soon_as_it_is_acknowledged(subject: Su
             .find(WORKSPACE, Sender::Server, id(number))
             .unwrap()
             .unwrap();
-        assert_eq!(
-            found,
-            Record {
-                seq: Seq(u64::from(number) + 1),
-                entry: track(number).entry
-            }
-        );
+        assert_eq!(found.seq, Seq(u64::from(number) + 1));
+        assert_eq!(found.entry, track(number).entry);
     }
     assert_eq!(
         log.find(WORKSPACE, Sender::Server, id(0))
@@ -176,10 +165,7 @@ pub(super) async fn readers_never_see_a_gap_while_writers_run(subject: Subject) 
 
 pub(super) async fn an_order_is_tracked_once_and_a_different_one_conflicts(subject: Subject) {
     let log = &*subject.log;
-    assert_eq!(
-        append(log, purchase(1, "o", 4999)).await,
-        Appended::Tracked { seq: Seq(1) }
-    );
+    assert_eq!(append(log, purchase(1, "o", 4999)).await, tracked(1));
     assert_eq!(
         append(log, purchase(2, "o", 4999)).await,
         Appended::Duplicate {
@@ -248,12 +234,9 @@ pub(super) async fn a_browsers_purchase_stands_apart_from_a_servers(subject: Sub
     let log = &*subject.log;
     assert_eq!(
         append(log, unverified(purchase(1, "o", 1))).await,
-        Appended::Tracked { seq: Seq(1) }
+        tracked(1)
     );
-    assert_eq!(
-        append(log, purchase(2, "o", 2)).await,
-        Appended::Tracked { seq: Seq(2) }
-    );
+    assert_eq!(append(log, purchase(2, "o", 2)).await, tracked(2));
     let of_servers = Appended::Duplicate {
         id: id(2),
         seq: Seq(2),
@@ -273,7 +256,7 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
     append(log, purchase(1, "o", 1000)).await;
     assert_eq!(
         append(log, refund(2, "o", "r1", Some("4"))).await,
-        Appended::Tracked { seq: Seq(2) }
+        tracked(2)
     );
     assert_eq!(
         append(log, refund(3, "o", "r1", Some("9"))).await,
@@ -292,10 +275,7 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
         panic!("{odd:?}")
     };
     assert_eq!(rejection.code, "invalid_amount");
-    assert_eq!(
-        append(log, refund(6, "o", "r4", None)).await,
-        Appended::Tracked { seq: Seq(3) }
-    );
+    assert_eq!(append(log, refund(6, "o", "r4", None)).await, tracked(3));
     let rest = all(log)[2].entry.money.unwrap();
     assert_eq!((rest.minor, rest.currency.code()), (600, "USD"));
     let nothing = append(log, refund(7, "o", "r5", None)).await;
@@ -341,10 +321,7 @@ pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: 
             seq: Seq(21)
         }
     );
-    assert_eq!(
-        append(log, track(99)).await,
-        Appended::Tracked { seq: Seq(22) }
-    );
+    assert_eq!(append(log, track(99)).await, tracked(22));
 }
 
 pub(super) async fn a_closed_log_takes_nothing(subject: Subject) {

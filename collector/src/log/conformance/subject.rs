@@ -101,8 +101,27 @@ pub(in crate::log) fn refund(
     }
 }
 
+/// Appends one; without the seq that callers see, see [`places`].
 pub(in crate::log) async fn append(log: &dyn Log, submission: Submission) -> Appended {
-    log.append(vec![submission]).await.unwrap().remove(0)
+    places(log.append(vec![submission]).await.unwrap()).remove(0)
+}
+
+/// Outcomes without the seqs that callers see, which stand in laws of their own (`shown`).
+pub(in crate::log) fn places(mut outcomes: Vec<Appended>) -> Vec<Appended> {
+    for outcome in &mut outcomes {
+        if let Appended::Tracked { public_seq, .. } = outcome {
+            *public_seq = PublicSeq::START;
+        }
+    }
+    outcomes
+}
+
+/// What [`places`] leaves of a new record at this place.
+pub(in crate::log) fn tracked(place: u64) -> Appended {
+    Appended::Tracked {
+        seq: Seq(place),
+        public_seq: PublicSeq::START,
+    }
 }
 
 pub(in crate::log) fn all(log: &dyn Log) -> Vec<Record> {
@@ -134,9 +153,15 @@ pub(in crate::log) fn redb_log() -> Subject {
     }
 }
 
+/// A log in memory, with a clock like that of [`options`].
+pub(in crate::log) fn memory() -> MemoryLog {
+    let clock = FixedClock::new(Timestamp::from_millis(NOW));
+    MemoryLog::with_clock(Arc::new(OneKey), Arc::new(clock))
+}
+
 pub(in crate::log) fn memory_log() -> Subject {
     Subject {
-        log: Arc::new(MemoryLog::new(Arc::new(OneKey))),
+        log: Arc::new(memory()),
         _folder: tempfile::tempdir().unwrap(),
     }
 }

@@ -79,7 +79,7 @@ fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
         clock: i64,
     }
     let mut clicks: Vec<Seen<'_>> = Vec::new();
-    for Record { seq, entry } in records {
+    for Record { seq, entry, .. } in records {
         let Fact::Click { link, .. } = &entry.fact else {
             continue;
         };
@@ -122,7 +122,7 @@ impl Report {
     pub(super) fn of(records: &[Record]) -> Self {
         let bursts = in_bursts(records);
         let first = |entry: &Entry| entry.class.as_ref().map_or(Class::Human, |class| class.0);
-        let class = |Record { seq, entry }: &Record| match bursts.contains(&seq.0) {
+        let class = |Record { seq, entry, .. }: &Record| match bursts.contains(&seq.0) {
             true if genuine(first(entry)) => Class::Bot,
             _ => first(entry),
         };
