@@ -465,7 +465,7 @@ async fn a_page_sends_with_the_key_in_the_body_as_text() {
         .send()
         .await;
     answer.is_tracked();
-    let listed = app.listed(&answer.text_of("seq")).await;
+    let listed = app.listed_as(&answer.text_of("id")).await;
     assert_eq!(listed["source"], "browser");
     assert!(!listed.to_string().contains("msk_pub"), "{listed}");
 }

@@ -1,7 +1,5 @@
 //! `GET /v1/events`: filters, pages, and how far the view is.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;

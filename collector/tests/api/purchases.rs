@@ -178,7 +178,7 @@ async fn a_page_may_send_purchases_only_with_a_key_made_for_them() {
     answer.is_refused(403, "purchases_not_allowed");
     assert_eq!(app.on_disk(), 0);
     let answer = buy_in_page(&app, &app.shop(), &order()).await;
-    let listed = app.listed(&answer.is_tracked().text_of("seq")).await;
+    let listed = app.listed_as(&answer.is_tracked().text_of("id")).await;
     assert_eq!(listed["properties"]["verified"], false);
     assert_eq!(listed["source"], "browser");
 }

@@ -235,6 +235,13 @@ impl TestApp {
         event.unwrap().clone()
     }
 
+    /// The event of that id, as it is listed: for those whose answers carry no seq.
+    pub(crate) async fn listed_as(&self, id: &str) -> Value {
+        let events = self.all_events().await;
+        let event = events.into_iter().find(|event| event["id"] == id);
+        event.unwrap()
+    }
+
     /// Every event of the list, newest first.
     pub(crate) async fn all_events(&self) -> Vec<Value> {
         self.caught_up().await;

@@ -30,7 +30,7 @@ async fn one(app: &TestApp, from_page: bool, envelope: Value, fields: Value) -> 
 async fn happened(app: &TestApp, answer: &Answer) -> String {
     let result = &answer.results()[0];
     assert_eq!(result["status"], "tracked", "{}", answer.text);
-    let listed = app.listed(result["seq"].as_str().unwrap()).await;
+    let listed = app.listed_as(result["id"].as_str().unwrap()).await;
     assert_eq!(listed["receivedAt"], NOW);
     listed["timestamp"].as_str().unwrap().to_owned()
 }
