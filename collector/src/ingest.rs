@@ -27,6 +27,7 @@ use crate::classify::of_page;
 use crate::client_address::client_of;
 use crate::error::ApiError;
 use crate::log::decide::RefundAsk;
+use crate::log::identity::Sender;
 use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
 use crate::log::{Appended, Refusal, Submission};
 use crate::metrics::Verdict;
@@ -397,6 +398,7 @@ impl Incoming {
         app.metrics.count_rejection(rejection.code);
         app.rejected.keep(Rejected {
             workspace: caller.key.workspace,
+            sender: sender_of(caller),
             id: id.to_owned(),
             received_at: self.received_at.as_millis(),
             key_id: caller.key.id.clone(),
@@ -416,6 +418,13 @@ struct Draft<'a> {
     name: Option<String>,
     ignored: Vec<String>,
     body: &'a str,
+}
+
+fn sender_of(caller: &Caller) -> Sender {
+    match caller.key.kind {
+        KeyKind::Public => Sender::Page,
+        KeyKind::Secret => Sender::Server,
+    }
 }
 
 fn conflict(fields: &[&'static str]) -> Rejection {
