@@ -16,6 +16,7 @@ mod encodings;
 mod events_in;
 mod events_list;
 mod identify;
+mod ids;
 mod keys;
 mod limits;
 mod live;
