@@ -37,3 +37,4 @@ mod reports;
 mod sessions;
 mod stalled;
 mod times;
+mod upgrade_retries;
