@@ -1,10 +1,12 @@
 //! What a running collector is made of, and in which order it opens and closes.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use shared::api_key::KeyKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::auth::Rates;
@@ -14,6 +16,7 @@ use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::live::MAX_READERS;
+use crate::log::identity::Sender;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::Report;
@@ -94,7 +97,15 @@ impl App {
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
         let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
-        let rejected = RejectedStore::open(data, Arc::clone(&clock), metrics.clone())?;
+        let public = public_keys(&meta);
+        let sender_of = |key_id: &str| {
+            if public.contains(key_id) {
+                Sender::Page
+            } else {
+                Sender::Server
+            }
+        };
+        let rejected = RejectedStore::open(data, &sender_of, Arc::clone(&clock), metrics.clone())?;
         Ok(Self {
             log,
             meta,
@@ -201,6 +212,17 @@ impl App {
     pub fn data(&self) -> &Path {
         &self.data
     }
+}
+
+/// The ids of the public keys of all workspaces.
+fn public_keys(meta: &Meta) -> HashSet<String> {
+    let keys = meta
+        .workspaces()
+        .into_iter()
+        .flat_map(|workspace| meta.keys(workspace.id));
+    keys.filter(|key| key.kind == KeyKind::Public)
+        .map(|key| key.id.clone())
+        .collect()
 }
 
 /// How far the log must reach, because something durable reflects it already.

@@ -48,7 +48,8 @@ pub enum ApiError {
     UnknownOrder(Rejection),
     MethodNotAllowed,
     BodyTimeout,
-    /// An order or a message that is on record with other content in `fields`.
+    /// An order, a refund, a message or an id that is on record with something else, in `fields` where
+    /// those may be told.
     Conflict {
         rejection: Rejection,
         fields: Vec<&'static str>,
@@ -225,7 +226,9 @@ impl ApiError {
         let (status, code) = self.kind();
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
-        if let Self::Conflict { fields, .. } = &self {
+        if let Self::Conflict { fields, .. } = &self
+            && !fields.is_empty()
+        {
             body.error.fields = Some(fields.iter().map(|field| (*field).to_owned()).collect());
         }
         body.id = id;

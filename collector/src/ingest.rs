@@ -1,15 +1,17 @@
 //! From a request to an answer about its events: read, authenticate, parse, append, say what became
 //! of each. The routes name the pieces; the order of the steps stands here.
 
+pub mod compare;
+pub mod ids;
 pub mod messages;
 mod seqs;
+pub mod settle;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Json, Response};
 use http::request::Parts;
 use http::{HeaderMap, Request};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use shared::api_key::{KeyKind, Scope};
 use shared::event::{Event, EventKind};
 use shared::ids::EventId;
@@ -27,15 +29,14 @@ use crate::body::{self, Media};
 use crate::classify::of_page;
 use crate::client_address::client_of;
 use crate::error::ApiError;
-use crate::log::decide::RefundAsk;
+use crate::log::Submission;
+use crate::log::decide::{RefundAsk, WorkspaceKey, WorkspaceKeys as _};
+use crate::log::identity::{FactKind, Sender};
 use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
-use crate::log::{Appended, Refusal, Submission};
 use crate::metrics::Verdict;
 use crate::rejected::Rejected;
-
-/// The codes of an unknown order, and of one that is on record with other content.
-const UNKNOWN_ORDER: &str = "unknown_order";
-const ORDER_CONFLICT: &str = "order_conflict";
+use ids::{DerivedId, IdempotencyKey, new_id};
+use settle::{Claim, Settled, settle};
 
 /// A request whose body has been read.
 pub struct Incoming {
@@ -106,30 +107,34 @@ impl Incoming {
         }
     }
 
-    /// Records one event and answers.
-    pub async fn record(self, app: &App, caller: Caller, mut parsed: Parsed) -> Response {
-        let idempotency = match idempotency_key(&self.parts.headers) {
-            Ok(key) => key,
+    /// Records one event of the route's type and answers.
+    pub async fn record(
+        self,
+        app: &App,
+        caller: Caller,
+        kind: FactKind,
+        mut parsed: Parsed,
+    ) -> Response {
+        let (sender, key) = match identities(app, &caller) {
+            Ok(identities) => identities,
+            Err(error) => return error.into_response(),
+        };
+        let retried = match IdempotencyKey::of(&self.parts.headers) {
+            Ok(retried) => retried,
             Err(rejection) => {
                 parsed.outcome = Err(rejection);
                 None
             }
         };
-        let (id, as_sent) = match (&parsed.sent_id, idempotency) {
-            (Some(SentId::Valid(id, _)), Some(key)) if *id != key => {
-                let message =
-                    "`id` and the header Idempotency-Key differ: send one of them, or both alike";
-                parsed.outcome = Err(Rejection::of("idempotency_key_mismatch", "id", message));
-                (*id, id.to_string())
-            }
-            (Some(SentId::Valid(id, as_sent)), _) => (*id, as_sent.clone()),
-            (Some(SentId::Invalid(as_sent)), _) => (new_id(), as_sent.clone()),
-            (None, Some(key)) => (key, key.to_string()),
-            (None, None) => {
-                let id = new_id();
-                (id, id.to_string())
-            }
-        };
+        if let (Some(SentId::Valid(id, _)), Some(retried)) = (&parsed.sent_id, &retried)
+            && !retried.names(*id)
+        {
+            let message =
+                "`id` and the header Idempotency-Key differ: send one of them, or both alike";
+            parsed.outcome = Err(Rejection::of("idempotency_key_mismatch", "id", message));
+        }
+        let derived = retried.map(|retried| retried.id(&key, sender, kind));
+        let identity = Identity::of(parsed.sent_id.as_ref(), derived);
         let rejection = Draft {
             name: parsed.name.clone(),
             ignored: parsed.unknown_fields.clone(),
@@ -137,21 +142,27 @@ impl Incoming {
         };
         let mut response = match parsed.outcome {
             Ok(event) => {
-                let submission = Submission {
-                    has_new_id: parsed.sent_id.is_none() && idempotency.is_none(),
-                    ..self.submission(app, event, id, &caller, None)
-                };
-                match app.log.append(vec![submission]).await {
+                let submission = self.submission(app, event, &identity, &caller, None);
+                let claim = [Claim::of(&submission)];
+                let settled = match app.log.append(vec![submission]).await {
                     Ok(outcomes) => {
-                        let seq = seqs::shown(app, &caller, &outcomes).await.pop().flatten();
-                        self.answer(app, &caller, outcomes, seq, id, as_sent, rejection)
+                        let seqs = seqs::shown(app, &caller, &outcomes).await;
+                        let settled = settle(&app.log, &claim, outcomes).await;
+                        settled.map(|settled| (settled, seqs))
                     }
-                    Err(error) => ApiError::from(error).with_id(as_sent),
+                    Err(error) => Err(error),
+                };
+                match settled {
+                    Ok((settled, mut seqs)) => {
+                        let seq = seqs.pop().flatten();
+                        self.answer(app, &caller, settled, seq, identity, rejection)
+                    }
+                    Err(error) => ApiError::from(error).with_id(identity.as_sent),
                 }
             }
             Err(refused) => {
-                self.keep_rejected(app, &caller, &as_sent, rejection, &refused);
-                ApiError::Rejected(refused).with_id(as_sent)
+                self.keep_rejected(app, &caller, &identity.as_sent, rejection, &refused);
+                ApiError::Rejected(refused).with_id(identity.as_sent)
             }
         };
         write_rate(&caller, response.headers_mut());
@@ -162,44 +173,36 @@ impl Incoming {
         &self,
         app: &App,
         caller: &Caller,
-        outcomes: Vec<Appended>,
+        settled: Vec<Settled>,
         seq: Option<String>,
-        id: EventId,
-        as_sent: String,
-        rejection: Draft<'_>,
+        identity: Identity,
+        draft: Draft<'_>,
     ) -> Response {
-        match outcomes.into_iter().next() {
-            Some(Appended::Tracked { .. }) => {
+        let (error, rejection) = match settled.into_iter().next() {
+            Some(Settled::Tracked) => {
                 app.metrics.count_verdict(Verdict::Tracked);
-                Json(EventAnswer::tracked(as_sent, seq)).into_response()
+                return Json(EventAnswer::tracked(identity.as_sent, seq)).into_response();
             }
-            Some(Appended::Duplicate { id: first, .. }) => {
+            Some(Settled::Duplicate { id }) => {
                 app.metrics.count_verdict(Verdict::Duplicate);
-                let id = if first == id {
-                    as_sent
-                } else {
-                    first.to_string()
+                let id = identity.in_answer(id);
+                return Json(EventAnswer::duplicate(id, seq)).into_response();
+            }
+            Some(Settled::Conflict { rejection, fields }) => {
+                let error = ApiError::Conflict {
+                    rejection: rejection.clone(),
+                    fields,
                 };
-                Json(EventAnswer::duplicate(id, seq)).into_response()
+                (error, rejection)
             }
-            Some(Appended::Conflict { fields }) => {
-                let reason = conflict(&fields);
-                self.keep_rejected(app, caller, &as_sent, rejection, &reason);
-                let rejection = reason;
-                ApiError::Conflict { rejection, fields }.with_id(as_sent)
+            Some(Settled::UnknownOrder(rejection)) => {
+                (ApiError::UnknownOrder(rejection.clone()), rejection)
             }
-            Some(Appended::Refused(refusal)) => {
-                let (error, reason) = match refusal {
-                    Refusal::UnknownOrder => {
-                        (ApiError::UnknownOrder(unknown_order()), unknown_order())
-                    }
-                    Refusal::Invalid(reason) => (ApiError::Rejected(reason.clone()), reason),
-                };
-                self.keep_rejected(app, caller, &as_sent, rejection, &reason);
-                error.with_id(as_sent)
-            }
-            None => ApiError::Internal.with_id(as_sent),
-        }
+            Some(Settled::Refused(rejection)) => (ApiError::Rejected(rejection.clone()), rejection),
+            None => return ApiError::Internal.with_id(identity.as_sent),
+        };
+        self.keep_rejected(app, caller, &identity.as_sent, draft, &rejection);
+        error.with_id(identity.as_sent)
     }
 
     /// Records a batch and answers with one verdict for each event, in order.
@@ -221,24 +224,20 @@ impl Incoming {
             ..self.arrival(&caller)
         };
         // A retry of the whole batch is told by the same header as that of one event.
-        let retried = idempotency_key(&self.parts.headers).map_err(ApiError::Rejected)?;
+        let retried = IdempotencyKey::of(&self.parts.headers).map_err(ApiError::Rejected)?;
+        let (sender, key) = identities(app, &caller)?;
 
         let mut submissions = Vec::new();
-        // For each event: its id as sent, and its place among the submissions or why it has none.
-        let mut verdicts: Vec<(String, EventId, Draft<'_>, Result<usize, Rejection>)> = Vec::new();
+        // For each event: its identity, and its place among the submissions or why it has none.
+        let mut verdicts: Vec<(Identity, Draft<'_>, Result<usize, Rejection>)> = Vec::new();
         for (index, raw) in batch.events.iter().enumerate() {
             let mut parsed = wire::parse_batch_event(raw, &arrival);
             parsed.unknown_fields.extend(batch.unknown.iter().cloned());
-            let (id, as_sent) = match &parsed.sent_id {
-                Some(SentId::Valid(id, as_sent)) => (*id, as_sent.clone()),
-                Some(SentId::Invalid(as_sent)) => (new_id(), as_sent.clone()),
-                None => {
-                    let id = retried.map_or_else(new_id, |key| {
-                        hash_to_id(&[key.as_bytes(), &index.to_le_bytes()])
-                    });
-                    (id, id.to_string())
-                }
-            };
+            let kind = parsed.outcome.as_ref().ok().map(kind_of);
+            let derived = retried
+                .as_ref()
+                .map(|retried| retried.id_in_batch(&key, sender, kind, index));
+            let identity = Identity::of(parsed.sent_id.as_ref(), derived);
             let draft = Draft {
                 name: parsed.name,
                 ignored: parsed.unknown_fields,
@@ -246,22 +245,21 @@ impl Incoming {
             };
             let outcome = parsed.outcome.map(|mut event| {
                 event.unknown_fields.clone_from(&draft.ignored);
-                submissions.push(Submission {
-                    has_new_id: parsed.sent_id.is_none() && retried.is_none(),
-                    ..self.submission(app, event, id, &caller, context)
-                });
+                submissions.push(self.submission(app, event, &identity, &caller, context));
                 submissions.len() - 1
             });
-            verdicts.push((as_sent, id, draft, outcome));
+            verdicts.push((identity, draft, outcome));
         }
+        let claims: Vec<Claim> = submissions.iter().map(Claim::of).collect();
         let outcomes = app.log.append(submissions).await?;
         let seqs = seqs::shown(app, &caller, &outcomes).await;
+        let settled = settle(&app.log, &claims, outcomes).await?;
         let results = verdicts
             .into_iter()
-            .map(|(as_sent, id, draft, outcome)| {
+            .map(|(identity, draft, outcome)| {
                 let seq = outcome.as_ref().ok().and_then(|at| seqs.get(*at)?.clone());
-                let outcome = outcome.map(|at| outcomes.get(at).cloned());
-                self.verdict(app, &caller, as_sent, id, draft, outcome, seq)
+                let outcome = outcome.map(|at| settled.get(at).cloned());
+                self.verdict(app, &caller, identity, draft, outcome, seq)
             })
             .collect();
         let mut response = Json(BatchAnswer {
@@ -277,36 +275,33 @@ impl Incoming {
         &self,
         app: &App,
         caller: &Caller,
-        as_sent: String,
-        id: EventId,
+        identity: Identity,
         draft: Draft<'_>,
-        outcome: Result<Option<Appended>, Rejection>,
+        outcome: Result<Option<Settled>, Rejection>,
         seq: Option<String>,
     ) -> BatchResult {
         let (rejection, fields) = match outcome {
-            Ok(Some(Appended::Tracked { .. })) => {
+            Ok(Some(Settled::Tracked)) => {
                 app.metrics.count_verdict(Verdict::Tracked);
-                return BatchResult::accepted(as_sent, BatchStatus::Tracked, seq);
+                let status = BatchStatus::Tracked;
+                return BatchResult::accepted(identity.as_sent, status, seq);
             }
-            Ok(Some(Appended::Duplicate { id: first, .. })) => {
+            Ok(Some(Settled::Duplicate { id })) => {
                 app.metrics.count_verdict(Verdict::Duplicate);
-                let id = if first == id {
-                    as_sent
-                } else {
-                    first.to_string()
-                };
+                let id = identity.in_answer(id);
                 return BatchResult::accepted(id, BatchStatus::Duplicate, seq);
             }
-            Ok(Some(Appended::Conflict { fields })) => (conflict(&fields), fields),
-            Ok(Some(Appended::Refused(Refusal::Invalid(rejection)))) | Err(rejection) => {
-                (rejection, Vec::new())
-            }
-            Ok(Some(Appended::Refused(Refusal::UnknownOrder)) | None) => {
-                (unknown_order(), Vec::new())
-            }
+            Ok(Some(Settled::Conflict { rejection, fields })) => (rejection, fields),
+            Ok(Some(Settled::UnknownOrder(rejection) | Settled::Refused(rejection)))
+            | Err(rejection) => (rejection, Vec::new()),
+            // One outcome for each submission: the log promises it.
+            Ok(None) => (
+                Rejection::whole("internal", "this is our fault: send the event again"),
+                Vec::new(),
+            ),
         };
-        self.keep_rejected(app, caller, &as_sent, draft, &rejection);
-        let mut result = BatchResult::rejected(as_sent, rejection);
+        self.keep_rejected(app, caller, &identity.as_sent, draft, &rejection);
+        let mut result = BatchResult::rejected(identity.as_sent, rejection);
         if !fields.is_empty() {
             result.fields = Some(fields.into_iter().map(str::to_owned).collect());
         }
@@ -317,7 +312,7 @@ impl Incoming {
         &self,
         app: &App,
         event: Event,
-        id: EventId,
+        identity: &Identity,
         caller: &Caller,
         context: Option<&Context>,
     ) -> Submission {
@@ -359,7 +354,7 @@ impl Incoming {
         });
         let mut entry = Entry {
             workspace: caller.key.workspace,
-            id,
+            id: identity.id,
             time: event.time,
             time_sent: event.time_sent,
             received_at: self.received_at,
@@ -390,7 +385,8 @@ impl Incoming {
         Submission {
             entry,
             asked,
-            has_new_id: false,
+            has_new_id: identity.is_new,
+            older: identity.older,
         }
     }
 
@@ -405,6 +401,7 @@ impl Incoming {
         app.metrics.count_rejection(rejection.code);
         app.rejected.keep(Rejected {
             workspace: caller.key.workspace,
+            sender: sender_of(caller),
             id: id.to_owned(),
             received_at: self.received_at.as_millis(),
             key_id: caller.key.id.clone(),
@@ -426,21 +423,63 @@ struct Draft<'a> {
     body: &'a str,
 }
 
-fn conflict(fields: &[&'static str]) -> Rejection {
-    let message = format!(
-        "this order is on record with a different {}: an order is sent once, corrections are refunds",
-        fields.join(", ")
-    );
-    Rejection {
-        code: ORDER_CONFLICT,
-        message,
-        field: fields.first().map(|field| (*field).to_owned()),
+/// Under which id an event is recorded, and under which it is answered.
+struct Identity {
+    id: EventId,
+    as_sent: String,
+    /// It was made of a text, of which older versions made this.
+    older: Option<EventId>,
+    /// It was made just now.
+    is_new: bool,
+}
+
+impl Identity {
+    /// The id that was sent, else the one that was made of a text, else a new one.
+    fn of(sent: Option<&SentId>, derived: Option<DerivedId>) -> Self {
+        let (id, older, is_new) = match (sent, derived) {
+            (Some(SentId::Valid(id, _)), _) => (*id, None, false),
+            (Some(SentId::Invalid(_)), _) | (None, None) => (new_id(), None, true),
+            (None, Some(DerivedId { id, older })) => (id, Some(older), false),
+        };
+        let as_sent = sent.map_or_else(|| id.to_string(), |sent| sent.as_sent().to_owned());
+        Self {
+            id,
+            as_sent,
+            older,
+            is_new,
+        }
+    }
+
+    /// The spelling of the id on record in an answer.
+    fn in_answer(self, recorded: EventId) -> String {
+        if recorded == self.id {
+            self.as_sent
+        } else {
+            recorded.to_string()
+        }
     }
 }
 
-fn unknown_order() -> Rejection {
-    let message = "no server has sent a purchase with this orderId: send the purchase first";
-    Rejection::of(UNKNOWN_ORDER, "orderId", message)
+/// Which ids a caller's events have, and the secret under which those are made that nobody sent.
+fn identities(app: &App, caller: &Caller) -> Result<(Sender, WorkspaceKey), ApiError> {
+    let key = app.meta.key_of(caller.key.workspace);
+    Ok((sender_of(caller), key.ok_or(ApiError::Internal)?))
+}
+
+fn sender_of(caller: &Caller) -> Sender {
+    match caller.key.kind {
+        KeyKind::Public => Sender::Page,
+        KeyKind::Secret => Sender::Server,
+    }
+}
+
+fn kind_of(event: &Event) -> FactKind {
+    match event.kind {
+        EventKind::Track { .. } => FactKind::Track,
+        EventKind::Identify { .. } => FactKind::Identify,
+        EventKind::Purchase(_) => FactKind::Purchase,
+        EventKind::Refund(_) => FactKind::Refund,
+    }
 }
 
 fn batch_error(error: BatchError) -> ApiError {
@@ -462,59 +501,8 @@ pub fn parse<'a, B: wire::Body<'a>>(text: &'a str) -> Result<B, ApiError> {
     })
 }
 
-/// The header `Idempotency-Key`: a UUID as it is, any other text hashed to one.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<EventId>, Rejection> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let key = value.as_bytes();
-    if key.is_empty() || key.len() > 255 || !key.iter().all(u8::is_ascii_graphic) {
-        let message = "the header Idempotency-Key takes 1 to 255 visible ASCII characters";
-        return Err(Rejection::whole("invalid_idempotency_key", message));
-    }
-    let text = std::str::from_utf8(key).unwrap_or_default();
-    Ok(Some(
-        EventId::parse(text).unwrap_or_else(|_| hash_to_id(&[key])),
-    ))
-}
-
-/// SHA-256 of the parts, cut to a UUID of version 8 (RFC 9562, section 5.8: bits of one's own).
-pub(crate) fn hash_to_id(parts: &[&[u8]]) -> EventId {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hasher.finalize()[..16]);
-    EventId::from_bytes(*uuid::Builder::from_custom_bytes(bytes).as_uuid().as_bytes())
-}
-
-/// An id for an event that came without one: the time, and random bits.
-pub(crate) fn new_id() -> EventId {
-    // `now_v7` counts within a millisecond: two ids would tell how many others got one between them.
-    let id = uuid::Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext));
-    EventId::from_bytes(*id.as_bytes())
-}
-
 fn write_rate(caller: &Caller, headers: &mut HeaderMap) {
     if let Some(rate) = caller.rate {
         rate.write(headers);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Ids that count up would tell how many others were made between two of one's own.
-    #[test]
-    fn ids_that_are_made_do_not_count() {
-        let ids: Vec<EventId> = (0..1_000).map(|_| new_id()).collect();
-        let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        assert!(!texts.is_sorted(), "{texts:?}");
-        let unique: std::collections::BTreeSet<_> = texts.iter().collect();
-        assert_eq!(unique.len(), 1_000);
-        assert!(texts.iter().all(|id| id.as_bytes()[14] == b'7'));
     }
 }

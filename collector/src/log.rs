@@ -53,6 +53,9 @@ pub struct Submission {
     pub asked: Option<RefundAsk>,
     /// The id was made for this submission, so that nothing can have it yet.
     pub has_new_id: bool,
+    /// The id under which a version from before ids were keyed would have recorded it: that counts
+    /// as its own where an event of its type has it.
+    pub older: Option<EventId>,
 }
 
 impl From<Entry> for Submission {
@@ -61,6 +64,7 @@ impl From<Entry> for Submission {
             entry,
             asked: None,
             has_new_id: false,
+            older: None,
         }
     }
 }
@@ -70,10 +74,13 @@ impl From<Entry> for Submission {
 pub enum Appended {
     /// New, and on disk; callers see `public_seq`.
     Tracked { seq: Seq, public_seq: PublicSeq },
-    /// Known already; `id` and `seq` are those of the first.
+    /// Known already; `id` and `seq` are those of the first. Its content is not compared, save an
+    /// order's: who must know whether a refund or a derived id says the same reads the record.
     Duplicate { id: EventId, seq: Seq },
-    /// An order that is known with other content in `fields`.
+    /// An order or a refund that is known with other content in `fields`.
     Conflict { fields: Vec<&'static str> },
+    /// The id is that of an event of another type.
+    IdConflict,
     /// A refund that cannot be.
     Refused(Refusal),
 }
@@ -196,8 +203,8 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// 3. **Ordered**: seqs grow by one from 1 in the order of submission; `read_from` yields them in
 ///    that order without gaps, and never yields a record that was not committed.
 /// 4. **Once**: an (workspace, kind of sender, id) is tracked once within [`DEDUPE_WINDOW_MS`], however
-///    many appends race; an id counts as seen only with the commit that holds it. An (order, verified)
-///    pair is tracked once for ever.
+///    many appends race; an id counts as seen only with the commit that holds it. An order of a
+///    server's is tracked once for ever, and so is a refund by its refundId.
 /// 5. **Found**: `find` sees a record as soon as its `append` has returned.
 /// 6. **Bounded**: `append` waits for no space: it takes the submissions or says `Overloaded`.
 /// 7. **Redacted**: after `redact`, the personal part of those records is nowhere in the log;

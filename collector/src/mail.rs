@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header};
 use crate::client_address::client_of;
-use crate::ingest::{hash_to_id, new_id};
+use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::locks::{read, write};
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::identity::Sender;
@@ -172,17 +172,19 @@ pub async fn unsubscribe(
     is_one_click: bool,
 ) -> Result<(), LogError> {
     let workspace = sent.workspace;
-    let id = hash_to_id(&[
-        b"unsubscribe",
-        &workspace.0.to_le_bytes(),
-        sent.message_id.as_bytes(),
-        &sent.contact.0,
-    ]);
+    let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
+    let derived = ids::of_unsubscribe(&key, workspace, &sent.message_id, sent.contact);
+    let DerivedId { id, older } = derived;
     let log = Arc::clone(&app.log);
     // Appending tells of 7 days alone.
-    let found = tokio::task::spawn_blocking(move || log.find(workspace, Sender::Mail, id)).await;
     let found =
-        found.map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
+        tokio::task::spawn_blocking(move || match log.find(workspace, Sender::Mail, id)? {
+            Some(record) => Ok(Some(record)),
+            None => log.find(workspace, Sender::Mail, older),
+        });
+    let found = found
+        .await
+        .map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
     if found.is_some() {
         app.metrics.count_verdict(Verdict::Duplicate);
         return Ok(());
@@ -194,8 +196,11 @@ pub async fn unsubscribe(
     } else {
         (Class::Human, "unsubscribe_form".to_owned())
     };
-    let entry = entry(id, hit, Token::Unsubscribe(sent), class);
-    let outcomes = app.log.append(vec![entry.into()]).await?;
+    let submission = Submission {
+        older: Some(older),
+        ..Submission::from(entry(id, hit, Token::Unsubscribe(sent), class))
+    };
+    let outcomes = app.log.append(vec![submission]).await?;
     app.metrics.count_verdict(match outcomes.first() {
         Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
         _ => Verdict::Tracked,

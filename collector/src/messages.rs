@@ -13,7 +13,7 @@ use shared::time::Timestamp;
 use shared::wire::{Outgoing, ParsedMessage, UtmParameters};
 use utoipa::ToSchema;
 
-use crate::ingest::{hash_to_id, new_id};
+use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::instrument::{Plan, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
@@ -129,11 +129,6 @@ impl Draft {
             ignored_fields: parsed.unknown_fields,
         })
     }
-
-    /// The identity of the send's event: one for each messageId of a workspace.
-    pub fn event_id(&self) -> EventId {
-        hash_to_id(&[b"send", self.message_id.as_bytes()])
-    }
 }
 
 /// What became of a draft.
@@ -161,8 +156,9 @@ pub struct Registrar {
     pub received_at: Timestamp,
 }
 
-/// What a send's tokens are made with.
+/// What a send is recorded under, and its tokens are made with.
 struct Making {
+    id: EventId,
     sent_at: Timestamp,
     token_key: u32,
 }
@@ -248,16 +244,19 @@ impl Registrar {
             .meta
             .key_of(self.workspace)
             .ok_or(LogError::Unavailable)?;
-        let Some(record) = self
-            .log
-            .find(self.workspace, Sender::System, draft.event_id())?
-        else {
+        // One for each messageId of a workspace.
+        let derived = ids::of_send(&key, &draft.message_id);
+        let Some(record) = self.find(derived)? else {
             let making = Making {
+                id: derived.id,
                 sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
                 token_key: self.meta.token_keys().current().id,
             };
             let answer = self.instrument(draft, &key, &making, PublicSeq::START);
-            let submission = Submission::from(self.entry(draft, &making));
+            let submission = Submission {
+                older: Some(derived.older),
+                ..Submission::from(self.entry(draft, &making))
+            };
             return Ok(Step::New(Box::new(submission), Box::new(answer)));
         };
         let fields = differing_fields(&record, draft);
@@ -278,11 +277,23 @@ impl Registrar {
             Fact::Send { token_key, .. } => token_key,
             _ => self.meta.token_keys().current().id,
         };
-        let sent_at = record.entry.time;
-        let making = Making { sent_at, token_key };
+        let making = Making {
+            id: record.entry.id,
+            sent_at: record.entry.time,
+            token_key,
+        };
         let answer = self.instrument(draft, &key, &making, record.public_seq);
         let (answer, is_new) = (Box::new(answer), false);
         Ok(Step::Done(Outcome::Registered { answer, is_new }))
+    }
+
+    /// The send's record, at any age, also under the id that older versions gave it.
+    fn find(&self, DerivedId { id, older }: DerivedId) -> Result<Option<Record>, LogError> {
+        let find = |id| self.log.find(self.workspace, Sender::System, id);
+        match find(id)? {
+            Some(record) => Ok(Some(record)),
+            None => find(older),
+        }
     }
 
     fn instrument(
@@ -347,7 +358,7 @@ impl Registrar {
         MessageAnswer {
             success: true,
             message_id: draft.message_id.clone(),
-            id: draft.event_id().to_string(),
+            id: making.id.to_string(),
             seq: seq.to_string(),
             html,
             text,
@@ -366,7 +377,7 @@ impl Registrar {
         let email = &outgoing.email;
         Entry {
             workspace: self.workspace,
-            id: draft.event_id(),
+            id: making.id,
             time: making.sent_at,
             time_sent: outgoing.sent_at.is_some(),
             received_at: self.received_at,

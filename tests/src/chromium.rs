@@ -1,9 +1,12 @@
 //! A Chromium of one's own: a fresh profile, a chromedriver, and what the tests ask of a page.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -34,6 +37,13 @@ const FLAGS: [&str; 11] = [
     "--lang=en-GB",
     "--window-size=1280,900",
 ];
+
+/// How often a browser is started before a test gives up: `--port=0` can lose its port to another process
+/// between the choice and the use, and a busy machine can be too slow once.
+const ATTEMPTS: usize = 5;
+/// A chromedriver that has not said its port after this time is given up. Generous, for a machine that
+/// does other work on its only core.
+const DRIVER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser. It ends, with all its processes, where it is dropped.
 pub struct Browser {
@@ -67,8 +77,30 @@ impl Browser {
 
     async fn open_with(more_flags: &[String]) -> Self {
         let place = PLACES.acquire().await.expect("the places are never closed");
+        let mut said = Vec::new();
+        for _ in 0..ATTEMPTS {
+            match Self::try_open(more_flags).await {
+                Ok((client, driver, profile)) => {
+                    return Self {
+                        client,
+                        _driver: driver,
+                        _profile: profile,
+                        _place: place,
+                    };
+                }
+                Err(words) => said.push(words),
+            }
+        }
+        panic!(
+            "Chromium did not start in {ATTEMPTS} attempts (./dev test installs it and chromedriver):\n{}",
+            said.join("\n---\n")
+        );
+    }
+
+    /// Starts a driver and a browser; what they said where one of them does not start.
+    async fn try_open(more_flags: &[String]) -> Result<(Client, Driver, TempDir), String> {
         let profile = tempfile::tempdir().expect("a folder for the profile");
-        let driver = Driver::start(profile.path());
+        let driver = Driver::start(profile.path())?;
         let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
         flags.extend_from_slice(more_flags);
@@ -79,16 +111,13 @@ impl Browser {
             "unhandledPromptBehavior": "ignore",
         });
         let capabilities: Capabilities = capabilities.as_object().cloned().unwrap_or_default();
-        let client = ClientBuilder::new(HttpConnector::new())
+        let connected = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{}", driver.port))
-            .await
-            .expect("Chromium starts: ./dev test installs it");
-        Self {
-            client,
-            _driver: driver,
-            _profile: profile,
-            _place: place,
+            .await;
+        match connected {
+            Ok(client) => Ok((client, driver, profile)),
+            Err(error) => Err(format!("{error}\n{}", driver.words())),
         }
     }
 
@@ -267,34 +296,64 @@ impl WebDriverCompatibleCommand for Extension {
 struct Driver {
     child: Child,
     port: u16,
+    /// Where its standard error goes.
+    errors: PathBuf,
 }
 
 impl Driver {
-    fn start(folder: &Path) -> Self {
+    /// Starts one whose files lie in `folder`; its words where it does not say a port.
+    fn start(folder: &Path) -> Result<Self, String> {
+        let errors = folder.join("chromedriver-errors");
+        let error_file = File::create(&errors).expect("a file for the errors of chromedriver");
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .env("TMPDIR", folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(error_file)
             .process_group(0)
             .spawn()
             .expect("chromedriver is there: ./dev test installs it");
         let stdout = child.stdout.take().expect("stdout is a pipe");
-        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        });
-        // Read to its end, or chromedriver would stop when the pipe is full.
-        std::thread::spawn(move || lines.for_each(drop));
-        let driver = Self {
+        let mut driver = Self {
             child,
-            port: port.unwrap_or_default(),
+            port: 0,
+            errors,
         };
-        assert!(driver.port != 0, "chromedriver does not say its port");
-        driver
+        let (sender, lines) = mpsc::channel();
+        // Reads to the end, or chromedriver would stop when the pipe is full.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // Nobody listens once the port is known.
+                sender.send(line).ok();
+            }
+        });
+        let deadline = Instant::now() + DRIVER_PATIENCE;
+        let mut said = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = lines.recv_timeout(left) else {
+                // It has ended, or takes too long.
+                return Err(format!("{}\n{}", said.join("\n"), driver.words()));
+            };
+            if let Some(port) = port_in(&line) {
+                driver.port = port;
+                return Ok(driver);
+            }
+            said.push(line);
+        }
     }
+
+    /// What it has said on its standard error.
+    fn words(&self) -> String {
+        std::fs::read_to_string(&self.errors).unwrap_or_default()
+    }
+}
+
+/// The port in "ChromeDriver was started successfully on port 40123."
+fn port_in(line: &str) -> Option<u16> {
+    let (_, port) = line.split_once("started successfully on port ")?;
+    port.trim_end_matches('.').parse().ok()
 }
 
 impl Drop for Driver {

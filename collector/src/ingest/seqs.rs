@@ -32,7 +32,7 @@ pub(super) async fn shown(
         .map(|outcome| match outcome {
             Appended::Tracked { public_seq, .. } => Some(*public_seq),
             Appended::Duplicate { .. } => firsts.next().flatten(),
-            Appended::Conflict { .. } | Appended::Refused(_) => None,
+            Appended::Conflict { .. } | Appended::IdConflict | Appended::Refused(_) => None,
         })
         .map(|seq| seq.map(|seq| seq.to_string()))
         .collect()

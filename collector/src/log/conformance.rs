@@ -44,13 +44,17 @@ laws! {
     reading_takes_up_where_it_is_told_and_stops_at_the_limit
     an_id_is_tracked_once_and_the_duplicate_names_the_first
     the_same_id_in_another_workspace_is_another_event
+    the_same_id_of_another_sender_is_another_event
+    the_same_id_of_another_type_is_a_conflict
+    an_older_id_counts_where_sender_and_type_are_the_same
     of_racing_copies_exactly_one_is_tracked
     find_sees_an_event_as_soon_as_it_is_acknowledged
     readers_never_see_a_gap_while_writers_run
     an_order_is_tracked_once_and_a_different_one_conflicts
     the_order_is_looked_at_before_the_id
-    a_browsers_purchase_stands_apart_from_a_servers
+    what_browsers_say_of_an_order_is_tracked_whatever_is_known_of_it
     refunds_take_what_is_left_and_no_more
+    a_refund_id_is_one_refund_of_its_workspace
     redaction_takes_the_personal_part_and_nothing_else
     a_closed_log_takes_nothing
     an_empty_append_is_fine
@@ -120,6 +124,15 @@ fn any_submission() -> impl Strategy<Value = Submission> {
     let order = || (0u8..3).prop_map(|order| format!("o{order}"));
     prop_oneof![
         small().prop_map(track),
+        small().prop_map(identify),
+        (small(), small()).prop_map(|(number, older)| Submission {
+            older: Some(id(older)),
+            ..unverified(track(number))
+        }),
+        (small(), small(), order()).prop_map(|(number, older, order)| Submission {
+            older: Some(id(older)),
+            ..purchase(number, &order, 100)
+        }),
         (small(), order(), 1i64..3).prop_map(|(number, order, cents)| purchase(
             number,
             &order,

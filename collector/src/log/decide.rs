@@ -23,7 +23,9 @@ const MAX_REFUNDS: usize = 1_000;
 /// The code of a refund of more than is left.
 pub const EXCEEDS_ORDER: &str = "exceeds_order";
 
-/// An order is known apart by who reported it: a browser's purchase never blocks a server's.
+/// An order that a server reported. What pages say of orders is known by its id alone: it is
+/// tracked whatever is known of the order, so that a page learns nothing of it, and never blocks a
+/// server's. (Order books of older versions hold such orders too, with `verified` false.)
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OrderKey {
     pub workspace: WorkspaceId,
@@ -138,10 +140,19 @@ impl Default for Attribution {
     }
 }
 
+/// A refund by the id that a server gave it: one for each workspace, whatever the order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RefundKey {
+    pub workspace: WorkspaceId,
+    pub refund_id: String,
+}
+
 /// What is committed already.
 pub(crate) trait Known {
     fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError>;
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError>;
+    /// The orderId of the order that this refund is of.
+    fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError>;
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError>;
 }
 
@@ -154,8 +165,12 @@ pub(crate) struct Staged<'a, K> {
     pub(crate) entries: Vec<Entry>,
     pub(crate) ids: HashMap<IdKey, Seen>,
     pub(crate) orders: HashMap<OrderKey, OrderState>,
+    /// The orderIds of refunds.
+    pub(crate) refunds: HashMap<RefundKey, String>,
     /// What the append that is being decided has replaced among the orders.
     replaced: Vec<(OrderKey, Option<OrderState>)>,
+    /// And what it has put among the refunds.
+    added: Vec<RefundKey>,
 }
 
 impl<'a, K: Known> Staged<'a, K> {
@@ -169,7 +184,9 @@ impl<'a, K: Known> Staged<'a, K> {
             entries: Vec::new(),
             ids: HashMap::new(),
             orders: HashMap::new(),
+            refunds: HashMap::new(),
             replaced: Vec::new(),
+            added: Vec::new(),
         }
     }
 
@@ -178,6 +195,7 @@ impl<'a, K: Known> Staged<'a, K> {
     pub(crate) fn decide_all(&mut self, batch: Vec<Submission>) -> Result<Vec<Appended>, LogError> {
         let staged = self.entries.len();
         self.replaced.clear();
+        self.added.clear();
         let outcomes: Result<Vec<_>, _> = batch
             .into_iter()
             .map(|submission| self.decide(submission))
@@ -201,6 +219,9 @@ impl<'a, K: Known> Staged<'a, K> {
                 None => drop(self.orders.remove(&key)),
             }
         }
+        for key in self.added.drain(..) {
+            self.refunds.remove(&key);
+        }
     }
 
     /// Decides one submission and stages it where it is new.
@@ -209,25 +230,31 @@ impl<'a, K: Known> Staged<'a, K> {
             mut entry,
             asked,
             has_new_id,
+            older,
         } = submission;
+        let known_id = |staged: &Self, entry: &Entry| match has_new_id {
+            true => Ok(None),
+            false => staged.by_id(entry, older),
+        };
         let mut order = None;
+        let mut refund = None;
         match &entry.fact {
-            Fact::Purchase { order_id, .. } => {
-                let order_id = order_id.clone();
-                if !entry.verified
-                    && let Some(first) = self.order(&order_key(&entry, &order_id, true))?
-                {
-                    return Ok(first.duplicate());
-                }
-                let key = order_key(&entry, &order_id, entry.verified);
+            Fact::Purchase { order_id, .. } if entry.verified => {
+                let key = order_key(&entry, order_id);
                 let workspace_key = self.known.workspace_key(entry.workspace)?;
                 if let Some(first) = self.order(&key)? {
+                    if [Some(entry.id), older].contains(&Some(EventId::from_bytes(first.id))) {
+                        return Ok(first.duplicate());
+                    }
                     let fields = first.differing_fields(&entry, &workspace_key);
                     return Ok(if fields.is_empty() {
                         first.duplicate()
                     } else {
                         first.conflict(fields)
                     });
+                }
+                if let Some(outcome) = known_id(self, &entry)? {
+                    return Ok(outcome);
                 }
                 order = OrderState::of_purchase(self.next, &entry, &workspace_key)
                     .map(|state| (key, state));
@@ -236,57 +263,125 @@ impl<'a, K: Known> Staged<'a, K> {
                 order_id,
                 refund_id,
             } => {
-                let key = order_key(&entry, order_id, true);
-                let Some(mut state) = self.order(&key)? else {
+                let asked = asked.unwrap_or_default();
+                let key = order_key(&entry, order_id);
+                let refund_key = RefundKey {
+                    workspace: entry.workspace,
+                    refund_id: refund_id.clone(),
+                };
+                let state = self.order(&key)?;
+                if let Some(Err(rejection)) = state.as_ref().map(|state| state.currency(&asked)) {
+                    return Ok(Appended::Refused(Refusal::Invalid(rejection)));
+                }
+                if let Some(outcome) = self.by_refund_id(&refund_key, &key, &state, &asked)? {
+                    return Ok(outcome);
+                }
+                if let Some(outcome) = known_id(self, &entry)? {
+                    return Ok(outcome);
+                }
+                let Some(mut state) = state else {
                     return Ok(Appended::Refused(Refusal::UnknownOrder));
                 };
-                if let Some(seen) = state
-                    .refunds
-                    .iter()
-                    .find(|seen| seen.refund_id == *refund_id)
-                {
-                    return Ok(Appended::Duplicate {
-                        id: EventId::from_bytes(seen.id),
-                        seq: Seq(seen.seq),
-                    });
-                }
-                let judged = match state.judge(&asked.unwrap_or_default()) {
+                let judged = match state.judge(&asked) {
                     Ok(judged) => judged,
                     Err(rejection) => return Ok(Appended::Refused(Refusal::Invalid(rejection))),
                 };
                 state.refund(self.next, entry.id, refund_id.clone(), judged.money.minor);
+                refund = Some((refund_key, order_id.clone()));
+                order = Some((key, state));
                 entry.money = Some(judged.money);
                 entry.rounded = judged.rounded;
-                order = Some((key, state));
             }
-            Fact::Track { .. }
+            Fact::Purchase { .. }
+            | Fact::Track { .. }
             | Fact::Identify { .. }
             | Fact::Send { .. }
             | Fact::Open { .. }
             | Fact::Click { .. }
-            | Fact::Unsubscribe { .. } => {}
-        }
-        let key = entry.id_key();
-        let seen = match self.ids.get(&key) {
-            Some(seen) => Some(*seen),
-            None if has_new_id => None,
-            None => self.known.id(&key)?,
-        };
-        if let Some(Seen { seq, .. }) = seen {
-            return Ok(Appended::Duplicate { id: entry.id, seq });
+            | Fact::Unsubscribe { .. } => {
+                if let Some(outcome) = known_id(self, &entry)? {
+                    return Ok(outcome);
+                }
+            }
         }
         let seq = self.next;
         self.next = seq.next();
         let kind = entry.fact.kind();
-        self.ids.insert(key, Seen { seq, kind });
+        self.ids.insert(entry.id_key(), Seen { seq, kind });
         if let Some((key, state)) = order {
             let before = self.orders.insert(key.clone(), state);
             self.replaced.push((key, before));
+        }
+        if let Some((key, order_id)) = refund {
+            self.refunds.insert(key.clone(), order_id);
+            self.added.push(key);
         }
         let index = self.indexes.take(entry.workspace);
         self.entries.push(entry);
         let public_seq = PublicSeq::of(self.stamp, index, seq);
         Ok(Appended::Tracked { seq, public_seq })
+    }
+
+    /// What its id, or the one that an older version would have given it, says of an entry. The id
+    /// of another type is a conflict; an older id of another type is another event's.
+    fn by_id(&self, entry: &Entry, older: Option<EventId>) -> Result<Option<Appended>, LogError> {
+        let (key, kind) = (entry.id_key(), entry.fact.kind());
+        let duplicate = |id, seq| Ok(Some(Appended::Duplicate { id, seq }));
+        match self.id(&key)? {
+            Some(seen) if seen.kind == kind => return duplicate(key.id, seen.seq),
+            Some(_) => return Ok(Some(Appended::IdConflict)),
+            None => {}
+        }
+        let Some(id) = older else {
+            return Ok(None);
+        };
+        match self.id(&IdKey { id, ..key })? {
+            Some(seen) if seen.kind == kind => duplicate(id, seen.seq),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// What a refundId says of a refund of the order `key`, which is in `state`. Whether the first one
+    /// was of the same amount stands in its record, which the caller compares; only a refund of all
+    /// that is left is told apart here.
+    fn by_refund_id(
+        &self,
+        refund_key: &RefundKey,
+        key: &OrderKey,
+        state: &Option<OrderState>,
+        asked: &RefundAsk,
+    ) -> Result<Option<Appended>, LogError> {
+        let of_this_order = state
+            .as_ref()
+            .and_then(|state| Some((state, state.refund_of(&refund_key.refund_id)?)));
+        if let Some((state, first)) = of_this_order {
+            if asked.amount.is_none() && !state.was_finished_by(first) {
+                let fields = vec!["amount"];
+                return Ok(Some(Appended::Conflict { fields }));
+            }
+            return Ok(Some(first.duplicate()));
+        }
+        let Some(order_id) = (match self.refunds.get(refund_key) {
+            Some(order_id) => Some(order_id.clone()),
+            None => self.known.refund(refund_key)?,
+        }) else {
+            return Ok(None);
+        };
+        let other = self.order(&OrderKey {
+            order_id,
+            ..key.clone()
+        })?;
+        let first = other
+            .as_ref()
+            .and_then(|state| state.refund_of(&refund_key.refund_id));
+        Ok(first.map(SeenRefund::duplicate))
+    }
+
+    fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
+        match self.ids.get(key) {
+            Some(seen) => Ok(Some(*seen)),
+            None => self.known.id(key),
+        }
     }
 
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
@@ -298,23 +393,23 @@ impl<'a, K: Known> Staged<'a, K> {
 }
 
 /// The order state that a committed record leads to, for those who fold the log; `None` where the
-/// record is about no order.
+/// record is about no order of a server's.
 pub(crate) fn fold_order<K: Known>(
     known: &K,
     record: &Record,
 ) -> Result<Option<(OrderKey, OrderState)>, LogError> {
     let Record { seq, entry, .. } = record;
     match &entry.fact {
-        Fact::Purchase { order_id, .. } => {
+        Fact::Purchase { order_id, .. } if entry.verified => {
             let workspace_key = known.workspace_key(entry.workspace)?;
             let state = OrderState::of_purchase(*seq, entry, &workspace_key);
-            Ok(state.map(|state| (order_key(entry, order_id, entry.verified), state)))
+            Ok(state.map(|state| (order_key(entry, order_id), state)))
         }
         Fact::Refund {
             order_id,
             refund_id,
         } => {
-            let key = order_key(entry, order_id, true);
+            let key = order_key(entry, order_id);
             let Some(mut state) = known.order(&key)? else {
                 return Ok(None);
             };
@@ -324,7 +419,8 @@ pub(crate) fn fold_order<K: Known>(
             }
             Ok(Some((key, state)))
         }
-        Fact::Track { .. }
+        Fact::Purchase { .. }
+        | Fact::Track { .. }
         | Fact::Identify { .. }
         | Fact::Send { .. }
         | Fact::Open { .. }
@@ -333,10 +429,10 @@ pub(crate) fn fold_order<K: Known>(
     }
 }
 
-fn order_key(entry: &Entry, order_id: &str, verified: bool) -> OrderKey {
+fn order_key(entry: &Entry, order_id: &str) -> OrderKey {
     OrderKey {
         workspace: entry.workspace,
-        verified,
+        verified: true,
         order_id: order_id.to_owned(),
     }
 }
@@ -404,7 +500,8 @@ impl OrderState {
         Appended::Conflict { fields }
     }
 
-    fn judge(&self, asked: &RefundAsk) -> Result<Judged, Rejection> {
+    /// The order's currency, unless another one is asked for.
+    fn currency(&self, asked: &RefundAsk) -> Result<Currency, Rejection> {
         let currency = Currency::parse(&self.currency).map_err(|_| {
             Rejection::whole(
                 codes::INVALID_CURRENCY,
@@ -418,6 +515,11 @@ impl OrderState {
             );
             return Err(Rejection::of(codes::INVALID_CURRENCY, "currency", message));
         }
+        Ok(currency)
+    }
+
+    fn judge(&self, asked: &RefundAsk) -> Result<Judged, Rejection> {
+        let currency = self.currency(asked)?;
         let exceeds = |message: String| Err(Rejection::of(EXCEEDS_ORDER, "amount", message));
         let (money, rounded) = match &asked.amount {
             Some(amount) => Money::from_decimal(amount, currency)
@@ -453,6 +555,23 @@ impl OrderState {
         Ok(Judged { money, rounded })
     }
 
+    fn refund_of(&self, refund_id: &str) -> Option<&SeenRefund> {
+        let mut refunds = self.refunds.iter();
+        refunds.find(|seen| seen.refund_id == refund_id)
+    }
+
+    /// Whether this refund took all that was left.
+    fn was_finished_by(&self, refund: &SeenRefund) -> bool {
+        self.left == 0 && self.refunds.last().is_some_and(|last| last == refund)
+    }
+
+    /// The refunds that records behind `after` told of.
+    pub(crate) fn refunds_after(&self, after: Seq) -> impl Iterator<Item = &str> {
+        let refunds = self.refunds.iter();
+        let later = refunds.filter(move |seen| seen.seq > after.0);
+        later.map(|seen| seen.refund_id.as_str())
+    }
+
     fn refund(&mut self, seq: Seq, id: EventId, refund_id: String, minor: i64) {
         self.left -= minor;
         self.refunds.push(SeenRefund {
@@ -461,6 +580,15 @@ impl OrderState {
             id: *id.as_bytes(),
         });
         self.changed = seq.0;
+    }
+}
+
+impl SeenRefund {
+    fn duplicate(&self) -> Appended {
+        Appended::Duplicate {
+            id: EventId::from_bytes(self.id),
+            seq: Seq(self.seq),
+        }
     }
 }
 
@@ -510,6 +638,10 @@ mod tests {
             }
         }
 
+        fn refund(&self, _: &RefundKey) -> Result<Option<String>, LogError> {
+            Ok(None)
+        }
+
         fn workspace_key(&self, _: WorkspaceId) -> Result<WorkspaceKey, LogError> {
             Ok(WorkspaceKey([1; 32]))
         }
@@ -541,5 +673,6 @@ mod tests {
         };
         assert_eq!(next, [tracked(3), tracked(4), tracked(5)]);
         assert_eq!((staged.entries.len(), staged.ids.len()), (5, 5));
+        assert_eq!(staged.refunds.len(), 1);
     }
 }

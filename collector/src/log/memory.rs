@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use shared::ids::EventId;
 use tokio::sync::watch;
 
-use super::decide::{Known, OrderKey, OrderState, Staged, WorkspaceKey, WorkspaceKeys};
+use super::decide::{Known, OrderKey, OrderState, RefundKey, Staged, WorkspaceKey, WorkspaceKeys};
 use super::identity::{IdKey, Seen, Sender};
 use super::public_seq::{FIRST_GENERATION, Indexes, PublicSeq, Stamp};
 use super::record::{Record, Seq, WorkspaceId};
@@ -26,6 +26,7 @@ struct State {
     records: Vec<Record>,
     ids: HashMap<IdKey, Seen>,
     orders: HashMap<OrderKey, OrderState>,
+    refunds: HashMap<RefundKey, String>,
     keys: Arc<dyn WorkspaceKeys>,
     stamps: Stamps,
     closed: bool,
@@ -42,6 +43,7 @@ impl MemoryLog {
             records: Vec::new(),
             ids: HashMap::new(),
             orders: HashMap::new(),
+            refunds: HashMap::new(),
             keys,
             stamps: Stamps::new(FIRST_GENERATION, Stamp::NONE, clock),
             closed: false,
@@ -69,6 +71,7 @@ impl MemoryLog {
             entries,
             ids,
             orders,
+            refunds,
             ..
         } = staged;
         if !entries.is_empty() {
@@ -85,6 +88,7 @@ impl MemoryLog {
         }
         state.ids.extend(ids);
         state.orders.extend(orders);
+        state.refunds.extend(refunds);
         self.committed.send_replace(Seq(state.records.len() as u64));
         Ok(outcomes)
     }
@@ -97,6 +101,10 @@ impl Known for State {
 
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
         Ok(self.orders.get(key).cloned())
+    }
+
+    fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError> {
+        Ok(self.refunds.get(key).cloned())
     }
 
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {

@@ -97,7 +97,7 @@ impl Indexes {
 }
 
 /// A seq as callers see it. Its order is that of the log, and that of its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct PublicSeq(u128);
 
 /// The text is no seq.
@@ -142,6 +142,12 @@ impl PublicSeq {
 impl fmt::Display for PublicSeq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:0DIGITS$}", self.0)
+    }
+}
+
+impl fmt::Debug for PublicSeq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicSeq({self})")
     }
 }
 

@@ -20,7 +20,9 @@ use shared::ids::EventId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::block::Packer;
-use super::decide::{Known, OrderKey, OrderState, WorkspaceKey, WorkspaceKeys, fold_order};
+use super::decide::{
+    Known, OrderKey, OrderState, RefundKey, WorkspaceKey, WorkspaceKeys, fold_order,
+};
 use super::identity::{IdKey, Seen, Sender};
 use super::orders::OrderBook;
 use super::public_seq::{FIRST_GENERATION, PublicSeq};
@@ -176,7 +178,7 @@ impl RedbLog {
         });
         inner.catch_up_orders(last)?;
         inner.ensure_active(next)?;
-        inner.orders.start().map_err(|error| storage(&error))?;
+        inner.orders.start()?;
 
         let (to_seal, sealing) = std::sync::mpsc::channel();
         let sealer = {
@@ -493,6 +495,10 @@ impl Known for Inner {
 
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
         self.orders.get(key)
+    }
+
+    fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError> {
+        self.orders.refund(key)
     }
 
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {

@@ -81,10 +81,12 @@ impl Invariants {
                 entry.id
             ));
         }
+        // What pages say of an order is tracked however often it is said.
         if let Fact::Purchase { order_id, .. } = &entry.fact
             && !self
                 .orders
                 .insert((entry.workspace.0, entry.verified, order_id.clone()))
+            && entry.verified
         {
             self.problem(format!(
                 "segment {segment}, seq {seq}: an order is there twice"

@@ -62,7 +62,8 @@ async fn spawn_app_with(clock: Arc<dyn Clock>) -> TestApp {
     spawn_app_in(tempfile::tempdir().unwrap(), clock).await
 }
 
-async fn spawn_app_in(folder: TempDir, clock: Arc<dyn Clock>) -> TestApp {
+/// A server on a folder that may hold a store already.
+pub(crate) async fn spawn_app_in(folder: TempDir, clock: Arc<dyn Clock>) -> TestApp {
     // A test of thousands of callers holds both ends of each connection.
     server::raise_open_files().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -151,7 +152,9 @@ impl TestApp {
 
     /// A key that sends and reads in another workspace.
     pub(crate) fn key_elsewhere(&self) -> String {
-        let workspace = self.app.meta.create_workspace("elsewhere").unwrap();
+        let workspace = self.app.meta.workspace("elsewhere");
+        let workspace =
+            workspace.unwrap_or_else(|| self.app.meta.create_workspace("elsewhere").unwrap());
         let scopes = vec![Scope::Send, Scope::Read];
         self.key_of(
             |new| {

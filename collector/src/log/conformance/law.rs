@@ -85,6 +85,98 @@ pub(super) async fn the_same_id_in_another_workspace_is_another_event(subject: S
     );
 }
 
+pub(super) async fn the_same_id_of_another_sender_is_another_event(subject: Subject) {
+    let log = &*subject.log;
+    let sources = [Source::Browser, Source::Server, Source::Mail];
+    let of = |number, source| {
+        let mut submission = track(number);
+        submission.entry.source = source;
+        submission
+    };
+    for number in 0..20 {
+        for (source, seq) in sources.into_iter().zip(number * 3 + 1..) {
+            let seq = Seq(u64::from(seq));
+            let first = append(log, of(number, source)).await;
+            assert_eq!(first, tracked(seq.0));
+            let sender = of(number, source).entry.sender();
+            let found = log.find(WORKSPACE, sender, id(number)).unwrap().unwrap();
+            assert_eq!(found.seq, seq);
+        }
+    }
+    for number in 0..20 {
+        for (source, seq) in sources.into_iter().zip(number * 3 + 1..) {
+            let again = append(log, of(number, source)).await;
+            let seq = Seq(u64::from(seq));
+            assert_eq!(
+                again,
+                Appended::Duplicate {
+                    id: id(number),
+                    seq
+                }
+            );
+        }
+        assert_eq!(
+            log.find(WORKSPACE, Sender::System, id(number)).unwrap(),
+            None
+        );
+    }
+}
+
+pub(super) async fn the_same_id_of_another_type_is_a_conflict(subject: Subject) {
+    let log = &*subject.log;
+    append(log, purchase(100, "o", 1_000)).await;
+    for number in 0..20 {
+        append(log, track(number)).await;
+    }
+    for number in 0..20 {
+        for other in [
+            identify(number),
+            purchase(number, "other", 1),
+            refund(number, "o", "r", None),
+        ] {
+            assert_eq!(append(log, other).await, Appended::IdConflict);
+        }
+        let page = unverified(purchase(number, "o", 1));
+        assert!(matches!(append(log, page).await, Appended::Tracked { .. }));
+    }
+    // Also of what one append holds.
+    let batch = vec![track(200), identify(200), track(200)];
+    let outcomes = log.append(batch).await.unwrap();
+    assert_eq!(outcomes[1], Appended::IdConflict);
+    assert!(matches!(outcomes[2], Appended::Duplicate { .. }));
+    assert_eq!(all(log).len(), 42);
+}
+
+pub(super) async fn an_older_id_counts_where_sender_and_type_are_the_same(subject: Subject) {
+    let log = &*subject.log;
+    let older = |submission, number| Submission {
+        older: Some(id(number)),
+        ..submission
+    };
+    append(log, track(1)).await;
+    append(log, identify(2)).await;
+    append(log, unverified(track(3))).await;
+    append(log, purchase(4, "o", 1)).await;
+    for number in 10..30 {
+        append(log, track(number)).await;
+    }
+    let duplicate = |number, seq| Appended::Duplicate {
+        id: id(number),
+        seq: Seq(seq),
+    };
+    assert_eq!(append(log, older(track(101), 1)).await, duplicate(1, 1));
+    assert_eq!(append(log, older(identify(102), 2)).await, duplicate(2, 2));
+    // An order's, too, whatever else is said.
+    let order = older(purchase(104, "o", 2), 4);
+    assert_eq!(append(log, order).await, duplicate(4, 4));
+    for (number, other) in [(1, 201), (3, 203)] {
+        let other = older(identify(other), number);
+        assert!(matches!(append(log, other).await, Appended::Tracked { .. }));
+    }
+    // Its own id goes first.
+    assert_eq!(append(log, older(track(10), 1)).await, duplicate(10, 5));
+}
+
 pub(super) async fn of_racing_copies_exactly_one_is_tracked(subject: Subject) {
     let log = &subject.log;
     let racers: Vec<_> = (0..100)
@@ -221,29 +313,36 @@ pub(super) async fn the_order_is_looked_at_before_the_id(subject: Subject) {
             seq: Seq(1)
         }
     );
+    assert_eq!(append(log, purchase(2, "b", 1)).await, Appended::IdConflict);
+    // The order's own id is the order again, whatever else is said.
     assert_eq!(
-        append(log, purchase(2, "b", 1)).await,
+        append(log, purchase(1, "a", 2)).await,
         Appended::Duplicate {
-            id: id(2),
-            seq: Seq(2)
+            id: id(1),
+            seq: Seq(1)
         }
     );
 }
 
-pub(super) async fn a_browsers_purchase_stands_apart_from_a_servers(subject: Subject) {
+pub(super) async fn what_browsers_say_of_an_order_is_tracked_whatever_is_known_of_it(
+    subject: Subject,
+) {
     let log = &*subject.log;
-    assert_eq!(
-        append(log, unverified(purchase(1, "o", 1))).await,
-        tracked(1)
-    );
-    assert_eq!(append(log, purchase(2, "o", 2)).await, tracked(2));
-    let of_servers = Appended::Duplicate {
-        id: id(2),
-        seq: Seq(2),
+    let from_page = |number, cents| unverified(purchase(number, "o", cents));
+    assert_eq!(append(log, from_page(1, 1)).await, tracked(1));
+    assert_eq!(append(log, from_page(2, 2)).await, tracked(2));
+    assert_eq!(append(log, purchase(1, "o", 2)).await, tracked(3));
+    assert_eq!(append(log, from_page(3, 3)).await, tracked(4));
+    // Its id is its own, and once.
+    let again = Appended::Duplicate {
+        id: id(1),
+        seq: Seq(1),
     };
+    assert_eq!(append(log, from_page(1, 9)).await, again);
+    let found = |sender| log.find(WORKSPACE, sender, id(1)).unwrap().unwrap().seq;
     assert_eq!(
-        append(log, unverified(purchase(3, "o", 3))).await,
-        of_servers
+        (found(Sender::Page), found(Sender::Server)),
+        (Seq(1), Seq(3))
     );
     assert_eq!(
         append(log, refund(4, "unknown", "r", None)).await,
@@ -280,6 +379,48 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
     assert_eq!((rest.minor, rest.currency.code()), (600, "USD"));
     let nothing = append(log, refund(7, "o", "r5", None)).await;
     assert!(matches!(nothing, Appended::Refused(Refusal::Invalid(_))));
+}
+
+pub(super) async fn a_refund_id_is_one_refund_of_its_workspace(subject: Subject) {
+    let log = &*subject.log;
+    for (number, order) in ["a", "b"].into_iter().enumerate() {
+        let number = u32::try_from(number).unwrap();
+        append(log, purchase(number, order, 1_000)).await;
+    }
+    append(log, refund(2, "a", "part", Some("4"))).await;
+    append(log, refund(3, "a", "rest", None)).await;
+    let first = |number, seq| Appended::Duplicate {
+        id: id(number),
+        seq: Seq(seq),
+    };
+    let amount = Appended::Conflict {
+        fields: vec!["amount"],
+    };
+    for (again, outcome) in [
+        (refund(10, "a", "part", Some("4")), first(2, 3)),
+        // All that is left is another refund than a part of it.
+        (refund(11, "a", "part", None), amount),
+        (refund(12, "a", "rest", None), first(3, 4)),
+        (refund(13, "a", "rest", Some("6")), first(3, 4)),
+        // Of another order, and of one that nobody knows.
+        (refund(14, "b", "part", Some("4")), first(2, 3)),
+        (refund(15, "c", "rest", None), first(3, 4)),
+    ] {
+        assert_eq!(append(log, again).await, outcome);
+    }
+    let mut elsewhere = purchase(20, "a", 1_000);
+    elsewhere.entry.workspace = WorkspaceId(2);
+    append(log, elsewhere).await;
+    let mut elsewhere = refund(21, "a", "part", Some("1"));
+    elsewhere.entry.workspace = WorkspaceId(2);
+    assert_eq!(append(log, elsewhere).await, tracked(6));
+    // Within one append.
+    let batch = vec![
+        refund(30, "b", "new", Some("1")),
+        refund(31, "a", "new", Some("1")),
+    ];
+    let outcomes = places(log.append(batch).await.unwrap());
+    assert_eq!(outcomes, [tracked(7), first(30, 7)]);
 }
 
 pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: Subject) {

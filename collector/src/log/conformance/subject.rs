@@ -59,6 +59,10 @@ pub(in crate::log) fn track(number: u32) -> Submission {
     .into()
 }
 
+pub(in crate::log) fn identify(number: u32) -> Submission {
+    entry(number, Fact::Identify { traits: None }).into()
+}
+
 pub(in crate::log) fn purchase(number: u32, order: &str, cents: i64) -> Submission {
     let mut entry = entry(
         number,
@@ -98,6 +102,7 @@ pub(in crate::log) fn refund(
             currency: None,
         }),
         has_new_id: false,
+        older: None,
     }
 }
 

@@ -406,7 +406,7 @@ fn every_golden_scenario_comes_out_as_expected_live_and_by_a_rebuild() {
             let outcome = match &appended[0] {
                 Appended::Tracked { .. } => Outcome::Tracked,
                 Appended::Duplicate { .. } => Outcome::Duplicate,
-                Appended::Conflict { .. } => Outcome::Conflict,
+                Appended::Conflict { .. } | Appended::IdConflict => Outcome::Conflict,
                 Appended::Refused(_) => Outcome::Refused,
             };
             assert_eq!(outcome, event.becomes, "{name}: event {number}");

@@ -218,7 +218,8 @@ impl Report {
                 },
             };
             let key = (entry.workspace, entry.verified, order_id.clone());
-            self.orders.insert(key, sale);
+            // Of what pages say of one order, the first counts.
+            self.orders.entry(key).or_insert(sale);
         }
     }
 
