@@ -3,7 +3,7 @@
 
 mod durable;
 mod law;
-pub(super) mod subject;
+pub(crate) mod subject;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
