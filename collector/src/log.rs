@@ -25,7 +25,7 @@ pub mod redb;
 pub mod verify;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 #[cfg(test)]
 mod old_layout;
 #[cfg(test)]

@@ -108,3 +108,76 @@ fn is_same_json(before: &Option<Personal>, again: &Option<Personal>) -> bool {
     let value = |text| serde_json::from_str::<Value>(text).ok();
     before == again || value(before).is_some_and(|before| Some(before) == value(again))
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::decimal::Decimal;
+
+    use super::*;
+    use crate::log::conformance::subject::{purchase, refund, track};
+
+    fn of_amount(amount: Option<&str>) -> RefundAsk {
+        RefundAsk {
+            amount: amount.map(|amount| Decimal::parse(amount).unwrap()),
+            currency: None,
+        }
+    }
+
+    #[test]
+    fn times_and_context_are_no_content_and_an_erased_event_is_compared_as_far_as_it_is_known() {
+        let recorded = track(1).entry;
+        let mut again = track(1).entry;
+        again.time = again.received_at;
+        again.time_sent = true;
+        again.context = Some(Personal("{}".into()));
+        assert_eq!(differing_fields(&recorded, &again, None), [""; 0]);
+
+        let other = track(2).entry;
+        assert_eq!(differing_fields(&recorded, &other, None), ["properties"]);
+        let mut erased = recorded.clone();
+        erased.redact();
+        assert_eq!(differing_fields(&erased, &other, None), [""; 0]);
+        let mut erased = purchase(1, "a", 100).entry;
+        erased.redact();
+        let other = purchase(1, "b", 200).entry;
+        let fields = differing_fields(&erased, &other, None);
+        assert_eq!(fields, ["orderId", "revenue"]);
+    }
+
+    #[test]
+    fn a_refund_differs_by_its_order_and_by_what_is_asked_for() {
+        let mut recorded = refund(1, "a", "r", Some("4")).entry;
+        recorded.money = purchase(1, "a", 400).entry.money;
+        for (order, amount, fields) in [
+            ("a", Some("4"), &[][..]),
+            ("a", Some("4.00"), &[]),
+            ("a", None, &[]),
+            ("a", Some("4.01"), &["amount"]),
+            ("a", Some("4.001"), &["amount"]),
+            ("b", Some("4"), &["orderId"]),
+            ("b", None, &["orderId"]),
+            ("b", Some("5"), &["orderId", "amount"]),
+        ] {
+            let mut again = refund(2, order, "r", amount).entry;
+            again.message_id = Some("m".into());
+            let asked = of_amount(amount);
+            assert_eq!(differing_refund(&recorded, &again, Some(&asked)), fields);
+        }
+    }
+
+    #[test]
+    fn objects_are_compared_by_what_they_say() {
+        let same = |before: Option<&str>, again: Option<&str>| {
+            let personal = |text: Option<&str>| text.map(|text| Personal(text.to_owned()));
+            is_same_json(&personal(before), &personal(again))
+        };
+        assert!(same(
+            Some(r#"{"a":1,"b":[2]}"#),
+            Some(r#"{ "b": [2], "a": 1 }"#)
+        ));
+        assert!(same(None, None));
+        assert!(!same(Some("{}"), None));
+        assert!(!same(Some(r#"{"a":1}"#), Some(r#"{"a":"1"}"#)));
+        assert!(!same(Some(r#"{"a":[1,2]}"#), Some(r#"{"a":[2,1]}"#)));
+    }
+}

@@ -4,7 +4,7 @@
 mod durable;
 mod law;
 mod shown;
-pub(super) mod subject;
+pub(crate) mod subject;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
