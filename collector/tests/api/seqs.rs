@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shared::api_key::Scope;
 
 use crate::support::{Answer, PERSON, TestApp, new_id, spawn_app, spawn_app_at_rest};
+use crate::upgrade_retries::{Upgraded, json_of};
 
 /// The parts of a seq: generation, microseconds since 1970, index.
 #[track_caller]
@@ -327,4 +328,62 @@ async fn seqs_go_on_rising_where_the_clock_steps_back() {
     let next = seq_of(&app, &app.key).await;
     assert!(next > last, "{next} after {last}");
     app.listed(&next).await;
+}
+
+/// What a store from before these seqs gave out were places in the log; callers still hold them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_numbers_of_an_older_store_stay_valid_and_sort_below() {
+    let reads: Value = json_of("reads.json");
+    let store = Upgraded::start().await;
+    let app = &store.app;
+    app.caught_up().await;
+    let readers = [
+        ("server", &app.key, &store.elsewhere),
+        ("elsewhere", &store.elsewhere, &app.key),
+    ];
+    let mut newest = String::new();
+    for (sender, key, foreign) in readers {
+        let before = &reads[sender]["/v1/events?limit=1000"]["body"]["events"];
+        let page = app.get_with("/v1/events?limit=1000", key).await;
+        let events = page.body["events"].as_array().unwrap();
+        assert_eq!(events.len(), before.as_array().unwrap().len());
+        for (event, before) in events.iter().zip(before.as_array().unwrap()) {
+            assert_eq!(event["id"], before["id"]);
+            let number = before["seq"].as_str().unwrap();
+            let seq = format!("{number:0>24}");
+            assert_eq!(event["seq"], seq);
+            let read = async |key: &str, seq: &str| {
+                let path = format!("/v1/events?limit=1&minSeq={seq}");
+                app.get_with(&path, key).await
+            };
+            for spelled in [number, &seq] {
+                assert_eq!(read(key, spelled).await.status, 200, "{spelled}");
+                read(foreign, spelled)
+                    .await
+                    .is_refused_for("minSeq", "unknown_seq");
+            }
+            newest = newest.max(seq);
+        }
+        let at = events.len() / 2;
+        let number = before[at]["seq"].as_str().unwrap();
+        let path = format!("/v1/events?limit=1000&cursor={number}");
+        let rest = app.get_with(&path, key).await;
+        assert_eq!(rest.body["events"].as_array().unwrap(), &events[at + 1..]);
+    }
+    let first = seq_of(app, &app.key).await;
+    let second = seq_of(app, &store.elsewhere).await;
+    assert!(
+        newest < first && newest < second,
+        "{newest} {first} {second}"
+    );
+    assert_eq!((parts(&first).0, parts(&second).0), (1, 1));
+    // A number that counts on was never given.
+    for number in 80..90 {
+        let seq = format!("{number:0>24}");
+        if seq > newest {
+            let path = format!("/v1/events?minSeq={number}");
+            let answer = app.get(&path).await;
+            answer.is_refused_for("minSeq", "unknown_seq");
+        }
+    }
 }

@@ -33,7 +33,7 @@ fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store-76d8426")
 }
 
-fn json_of<T: serde::de::DeserializeOwned>(name: &str) -> T {
+pub(crate) fn json_of<T: serde::de::DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&std::fs::read_to_string(fixture().join(name)).unwrap()).unwrap()
 }
 
@@ -57,15 +57,15 @@ fn unpack(from: &Path, to: &Path) {
 }
 
 /// A server on the old store, at the moment of its last event, and a key of each sender.
-struct Upgraded {
-    app: TestApp,
-    server: String,
-    elsewhere: String,
+pub(crate) struct Upgraded {
+    pub(crate) app: TestApp,
+    pub(crate) server: String,
+    pub(crate) elsewhere: String,
     page: String,
 }
 
 impl Upgraded {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let reads: Value = json_of("reads.json");
         let events = &reads["server"]["/v1/events?limit=1000"]["body"]["events"];
         let last = events[0]["receivedAt"].as_str().unwrap();
