@@ -110,8 +110,7 @@ impl Follower {
             let unfolded = app.log.read_from(reached, MAX_BACKLOG)?;
             let newest = unfolded
                 .iter()
-                .filter(|record| record.seq <= end && record.entry.workspace == workspace)
-                .next_back();
+                .rfind(|record| record.seq <= end && record.entry.workspace == workspace);
             cursor.seq = newest.map_or(cursor.seq, |newest| cursor.seq.max(newest.public_seq));
             return Ok((Self::behind(app, workspace, cursor, end), String::new()));
         }

@@ -1,12 +1,12 @@
 //! From places in the log to the seqs that callers know, and back: which segment to ask.
 
+use std::sync::Arc;
+
 use super::Inner;
 use crate::log::public_seq::{PublicSeq, Stamp};
 use crate::log::record::{Seq, WorkspaceId};
 use crate::log::segment::Segment;
 use crate::log::{Located, LogError};
-
-use std::sync::Arc;
 
 /// The stamp of the newest commit; that of none where there is no commit.
 pub(super) fn newest_stamp(segments: &[Arc<Segment>]) -> Result<Stamp, LogError> {
