@@ -39,6 +39,9 @@ pub struct Report {
     pub blocks: u64,
     pub orders: u64,
     pub last_seq: String,
+    /// The highest seq that callers were given, of all workspaces: whatever they hold that sorts above
+    /// it, this log does not have. Zeros where there is no record.
+    pub last_public_seq: String,
     pub segments: Vec<SegmentReport>,
     /// One sentence for each thing that is wrong.
     pub problems: Vec<String>,
@@ -182,6 +185,8 @@ pub(super) fn verify_segments(
         .segments
         .last()
         .map_or_else(|| "0".to_owned(), |last| last.last_seq.clone());
+    let shown = invariants.shown.values().max().copied();
+    report.last_public_seq = shown.unwrap_or_default().to_string();
     report.orders = invariants.orders.len() as u64;
     report.problems = invariants.problems;
     report.ok = report.problems.is_empty();

@@ -229,7 +229,12 @@ async fn seqs_rise_over_restarts_whatever_the_clock_says() {
             last = Some(seq);
         }
         check(&log);
-        assert!(log.verify(&mut |_| {}).unwrap().ok);
+        let report = log.verify(&mut |_| {}).unwrap();
+        assert!(report.ok);
+        assert_eq!(
+            Some(report.last_public_seq),
+            last.map(|last| last.to_string())
+        );
         log.close().await.unwrap();
     }
     // The generation of what is there is kept, even by a store that does not know it any more.
