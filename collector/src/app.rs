@@ -7,12 +7,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::auth::Rates;
-use crate::body::MAX_BODIES_KB;
+use crate::body::memory::BodyMemory;
 use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
+use crate::heavy::Heavy;
 use crate::live::MAX_READERS;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
@@ -22,6 +22,7 @@ use crate::mail::Hits;
 use crate::meta::{Meta, MetaError};
 use crate::metrics::{Gauges, Metrics};
 use crate::projector::Projector;
+use crate::rates::Rates;
 use crate::rejected::RejectedStore;
 use crate::session::Codes;
 use crate::views::{self, ViewError, Views};
@@ -43,9 +44,10 @@ pub struct App {
     pub relay: RelayList,
     /// Where pages and mails reach this server.
     pub public_url: PublicUrl,
-    pub(crate) rates: Rates,
-    /// Memory for bodies, in kilobytes.
-    pub(crate) body_memory: Arc<Semaphore>,
+    pub(crate) rates: Arc<Rates>,
+    pub(crate) body_memory: BodyMemory,
+    /// For work that takes long.
+    pub(crate) heavy: Arc<Heavy>,
     in_work: Arc<Semaphore>,
     /// Of mail clients, behind their answers.
     pub(crate) hits: Hits,
@@ -70,6 +72,8 @@ pub enum OpenError {
     Views(#[from] ViewError),
     #[error("the store of rejected events cannot be opened: {0}")]
     Rejected(#[from] redb::Error),
+    #[error("threads could not be started: {0}")]
+    Threads(std::io::Error),
 }
 
 impl App {
@@ -100,13 +104,14 @@ impl App {
             views,
             projector,
             rejected,
+            rates: Arc::new(Rates::new(metrics.clone())),
+            body_memory: BodyMemory::new(metrics.clone()),
+            heavy: Arc::new(Heavy::new(metrics.clone()).map_err(OpenError::Threads)?),
             metrics,
             clock,
             trusted_proxies,
             relay: RelayList::open(data),
             public_url,
-            rates: Rates::default(),
-            body_memory: Arc::new(Semaphore::new(MAX_BODIES_KB)),
             in_work: Arc::new(Semaphore::new(MAX_REQUESTS)),
             hits: Hits::default(),
             codes: Codes::default(),

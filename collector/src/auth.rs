@@ -1,34 +1,23 @@
-//! Who may do what: keys, scopes, origins, secret keys in pages, rates. See design.md 4.1.
+//! Who may do what: keys, scopes, origins, secret keys in pages. See design.md 4.1. How often they may
+//! is `rates`'.
 
-use std::collections::HashMap;
-use std::num::NonZeroU32;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN};
+use http::header::{AUTHORIZATION, ORIGIN};
 use http::{HeaderMap, Uri};
 use serde_json::value::RawValue;
 use shared::api_key::{ApiKey, KeyError, KeyKind, Scope, kind_of};
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::locks::{read, write};
 use crate::log::record::WorkspaceId;
 use crate::meta::{Key, Session, TokenDigest};
 use crate::session::{Token, is_same_origin};
 
-/// Requests per second of a public key, and how many may come at once, unless it was made with
-/// `--rate`.
-const PUBLIC_RATE: (u32, u32) = (1_000, 5_000);
-
-/// A request whose key is good, and within its rate.
+/// A request whose key is good.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub key: Arc<Key>,
-    pub rate: Option<RateState>,
 }
 
 impl Caller {
@@ -96,10 +85,11 @@ pub fn reader(app: &App, headers: &HeaderMap, uri: &Uri, scope: Scope) -> Result
 
 /// The same, where what is asked for decides which scope it takes. No public key is one of them.
 pub fn any_reader(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Reader, ApiError> {
-    if let Some(Caller { key, .. }) = caller_by_headers(app, headers, uri)? {
+    if let Some(Caller { key }) = caller_by_headers(app, headers, uri)? {
         if key.kind == KeyKind::Public {
             return Err(ApiError::NotForPublicKeys);
         }
+        app.rates.count(&key)?;
         return Ok(Reader {
             workspace: key.workspace,
             who: Who::Key(key),
@@ -107,9 +97,11 @@ pub fn any_reader(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Reader, A
     }
     let token = Token::in_cookie(headers).ok_or(ApiError::MissingKey)?;
     let session = session(app, headers, &token)?;
+    let digest = token.digest();
+    app.rates.count_session(&digest, &session)?;
     Ok(Reader {
         workspace: session.workspace,
-        who: Who::Session(token.digest(), session),
+        who: Who::Session(digest, session),
     })
 }
 
@@ -126,6 +118,7 @@ pub fn session(app: &App, headers: &HeaderMap, token: &Token) -> Result<Arc<Sess
 pub fn key_for_session(app: &App, headers: &HeaderMap, text: &str) -> Result<Arc<Key>, ApiError> {
     let caller = authenticate(app, headers, text, Place::Session)?;
     caller.require(Scope::Read)?;
+    app.rates.count(&caller.key)?;
     Ok(caller.key)
 }
 
@@ -135,28 +128,6 @@ pub fn expose_text(app: &App, text: &str) {
         && key.kind() == KeyKind::Secret
     {
         expose(app, &key);
-    }
-}
-
-/// Where a limited key stands, for the `RateLimit-*` headers.
-#[derive(Debug, Clone, Copy)]
-pub struct RateState {
-    /// Requests that may come at once.
-    pub limit: u32,
-    pub remaining: u32,
-    /// Seconds until all of `limit` is there again.
-    pub reset: u32,
-}
-
-impl RateState {
-    /// Writes the headers.
-    pub fn write(self, headers: &mut HeaderMap) {
-        let mut set = |name: &'static str, value: u32| {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
-        };
-        set("ratelimit-limit", self.limit);
-        set("ratelimit-remaining", self.remaining);
-        set("ratelimit-reset", self.reset);
     }
 }
 
@@ -204,7 +175,9 @@ pub fn caller_by_body(
 
 /// Finds the caller of a route that takes keys in headers alone.
 pub fn caller(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiError> {
-    caller_by_headers(app, headers, uri)?.ok_or(ApiError::MissingKey)
+    let caller = caller_by_headers(app, headers, uri)?.ok_or(ApiError::MissingKey)?;
+    app.rates.count(&caller.key)?;
+    Ok(caller)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -283,11 +256,8 @@ fn authenticate(
             Some(_) => {}
         }
     }
-    let rate = app.rates.take(&key).inspect_err(|_| {
-        app.metrics.rate_limited.inc();
-    })?;
     app.meta.touch(&key, app.clock.now());
-    Ok(Caller { key, rate })
+    Ok(Caller { key })
 }
 
 /// A URL ends up in logs and histories: a secret key in one is exposed, whoever sent it.
@@ -331,54 +301,5 @@ fn expose(app: &App, key: &ApiKey) {
         Err(error) => {
             tracing::error!(key.id = %key.id, %error, "an exposed key could not be flagged")
         }
-    }
-}
-
-type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
-
-/// The rates of the keys that have one: as many as there are such keys.
-#[derive(Default)]
-pub struct Rates(RwLock<HashMap<String, Arc<Limiter>>>);
-
-impl Rates {
-    /// Counts one request of a key.
-    fn take(&self, key: &Key) -> Result<Option<RateState>, ApiError> {
-        let (rate, burst) = match (key.rate, key.kind) {
-            (Some(rate), _) => (rate.get(), rate.get()),
-            (None, KeyKind::Public) => PUBLIC_RATE,
-            (None, KeyKind::Secret) => return Ok(None),
-        };
-        let limiter = self.limiter(&key.id, rate, burst);
-        match limiter.check() {
-            Ok(state) => {
-                let remaining = state.remaining_burst_capacity();
-                let reset = (burst - remaining.min(burst)).div_ceil(rate);
-                Ok(Some(RateState {
-                    limit: burst,
-                    remaining,
-                    reset,
-                }))
-            }
-            Err(not_until) => {
-                let wait = not_until.wait_time_from(DefaultClock::default().now());
-                let retry_after = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX - 1) + 1;
-                Err(ApiError::RateLimited {
-                    retry_after,
-                    limit: burst,
-                })
-            }
-        }
-    }
-
-    fn limiter(&self, id: &str, rate: u32, burst: u32) -> Arc<Limiter> {
-        if let Some(limiter) = read(&self.0).get(id) {
-            return Arc::clone(limiter);
-        }
-        let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(at_least_one(rate)).allow_burst(at_least_one(burst));
-        let limiter =
-            Arc::new(RateLimiter::direct(quota).with_middleware::<StateInformationMiddleware>());
-        let mut limiters = write(&self.0);
-        Arc::clone(limiters.entry(id.to_owned()).or_insert(limiter))
     }
 }

@@ -11,8 +11,8 @@ use shared::api_key::Scope;
 use shared::rejection::Rejection;
 use shared::wire::ErrorBody;
 
-use crate::auth::RateState;
 use crate::log::LogError;
+use crate::rates::{Limit, RateState};
 
 /// Every way in which a request is refused.
 #[derive(Debug)]
@@ -56,7 +56,15 @@ pub enum ApiError {
     BodyTooLarge {
         limit: usize,
     },
+    /// It inflates to more than so many times its size.
+    BodyInflates {
+        ratio: usize,
+    },
     TooManyEvents,
+    /// In one message, or in all of a request.
+    TooManyLinks(&'static str),
+    /// A message would come back out of all proportion.
+    AnswerTooLarge,
     UnsupportedMediaType(&'static str),
     UnsupportedEncoding,
     Rejected(Rejection),
@@ -68,6 +76,7 @@ pub enum ApiError {
     RateLimited {
         retry_after: u32,
         limit: u32,
+        what: Limit,
     },
     Overloaded,
     TooManyLiveReaders,
@@ -105,7 +114,10 @@ impl ApiError {
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
             Self::Conflict { rejection, .. } => (S::CONFLICT, rejection.code),
             Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyInflates { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::TooManyEvents => (S::PAYLOAD_TOO_LARGE, "too_many_events"),
+            Self::TooManyLinks(_) => (S::PAYLOAD_TOO_LARGE, "too_many_links"),
+            Self::AnswerTooLarge => (S::PAYLOAD_TOO_LARGE, "answer_too_large"),
             Self::UnsupportedMediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::UnsupportedEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
             Self::Rejected(rejection) => (S::UNPROCESSABLE_ENTITY, rejection.code),
@@ -168,6 +180,13 @@ impl ApiError {
             Self::MethodNotAllowed => "this path takes another method: see /openapi.json".into(),
             Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),
+            Self::BodyInflates { ratio } => {
+                format!("the body inflates to more than {ratio} times its size: send it plain")
+            }
+            Self::TooManyLinks(message) => (*message).to_owned(),
+            Self::AnswerTooLarge => "with its tracked links a message would be far larger than what was sent: leave \
+                                     links out, or use a shorter messageId and campaignId"
+                .into(),
             Self::TooManyEvents => {
                 format!("a batch takes at most {} events or messages: split it", shared::limits::MAX_BATCH_EVENTS)
             }
@@ -176,7 +195,7 @@ impl ApiError {
             | Self::UnknownOrder(rejection)
             | Self::Conflict { rejection, .. } => rejection.message.clone(),
             Self::InvalidParameter { message, .. } => message.clone(),
-            Self::RateLimited { retry_after, .. } => format!("too many requests with this key: wait {retry_after} s"),
+            Self::RateLimited { retry_after, what, .. } => format!("{}: wait {retry_after} s", what.sentence()),
             Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
             Self::TooManyLiveReaders => "too many live streams are open: close one, or come again later".into(),
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
@@ -205,6 +224,16 @@ impl ApiError {
         }
     }
 
+    /// For programs.
+    pub fn code(&self) -> &'static str {
+        self.kind().1
+    }
+
+    /// Whether the request was refused for what its sender did: its form or its key.
+    pub fn is_senders_fault(&self) -> bool {
+        self.kind().0.is_client_error() && !matches!(self, Self::RateLimited { .. })
+    }
+
     /// The answer, with the id of the event that it is about.
     pub fn with_id(self, id: String) -> Response {
         self.respond(Some(id))
@@ -223,7 +252,10 @@ impl ApiError {
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Self::RateLimited { retry_after, limit } = self {
+        if let Self::RateLimited {
+            retry_after, limit, ..
+        } = self
+        {
             RateState {
                 limit,
                 remaining: 0,

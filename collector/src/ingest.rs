@@ -3,6 +3,8 @@
 
 pub mod messages;
 
+use std::sync::{Arc, Mutex};
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Json, Response};
 use http::request::Parts;
@@ -22,14 +24,19 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::auth::{self, Caller};
-use crate::body::{self, Media};
+use crate::body::memory::{BodyPlace, Owner};
+use crate::body::{self, Means, Media};
 use crate::classify::of_page;
 use crate::client_address::client_of;
 use crate::error::ApiError;
+use crate::heavy::{Lane, Turn};
+use crate::locks::lock;
 use crate::log::decide::RefundAsk;
 use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
 use crate::log::{Appended, Refusal, Submission};
 use crate::metrics::Verdict;
+use crate::network::Sender;
+use crate::rates::{Charge, Ticket};
 use crate::rejected::Rejected;
 
 /// The codes of an unknown order, and of one that is on record with other content.
@@ -42,8 +49,19 @@ pub struct Incoming {
     by_headers: Option<Caller>,
     pub text: String,
     received_at: Timestamp,
+    charge: Mutex<Charge>,
+    /// In whose line it waits where it takes long, and its turn while it has one.
+    lane: Lane,
+    turn: Mutex<Option<Turn>>,
     /// Its place among the requests in work, and the memory of its body.
-    _held: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+    _held: (OwnedSemaphorePermit, BodyPlace),
+}
+
+/// Whom a request may come from, as its headers tell.
+struct Admitted {
+    by_headers: Option<Caller>,
+    ticket: Option<Ticket>,
+    owner: Owner,
 }
 
 impl Incoming {
@@ -55,20 +73,109 @@ impl Incoming {
         media: Media,
         limit: usize,
     ) -> Result<Self, ApiError> {
+        Self::read_as(app, request, media, limit, None).await
+    }
+
+    /// The same where only servers may send, with their key in a header: of nobody else's body
+    /// anything is read.
+    pub async fn read_of_server(
+        app: &App,
+        request: Request<Body>,
+        limit: usize,
+        scope: Scope,
+    ) -> Result<Self, ApiError> {
+        Self::read_as(app, request, Media::Json, limit, Some(scope)).await
+    }
+
+    async fn read_as(
+        app: &App,
+        request: Request<Body>,
+        media: Media,
+        limit: usize,
+        only_servers: Option<Scope>,
+    ) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri)?;
-        if let Some(caller) = &by_headers {
-            caller.require(Scope::Send)?;
+        let sender = Sender::of(&parts, &app.trusted_proxies);
+        let admitted = match Self::admit(app, &parts, &sender, only_servers) {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                body::discard(&parts.headers, body).await;
+                return Err(app.rates.blame(&sender, error));
+            }
+        };
+        let Admitted {
+            by_headers,
+            ticket,
+            owner,
+        } = admitted;
+        let means = Means {
+            memory: &app.body_memory,
+            owner: &owner,
+            heavy: &app.heavy,
+        };
+        // A server pays with its key, not with its address.
+        let blamed = match owner {
+            Owner::Server(..) => Sender::NOBODY,
+            Owner::Anybody(_) => sender,
+        };
+        let (text, memory) = body::read_text(&parts.headers, body, media, limit, means)
+            .await
+            .map_err(|error| app.rates.blame(&blamed, error))?;
+        if text.trim_ascii().is_empty() {
+            app.metrics.count_refused_body(body::EMPTY);
         }
-        let (text, memory) =
-            body::read_text(&parts.headers, body, media, limit, &app.body_memory).await?;
-        let place = app.take_place()?;
+        let mut charge = Charge::new(&app.rates, sender, text.len());
+        if let Some(caller) = &by_headers {
+            charge = charge.begun(&caller.key, ticket)?;
+        }
+        let place = app.take_place().inspect_err(|_| charge.excuse())?;
         Ok(Self {
             parts,
             by_headers,
             text,
             received_at: app.clock.now(),
+            charge: Mutex::new(charge),
+            lane: Lane::of(&owner),
+            turn: Mutex::default(),
             _held: (place, memory),
+        })
+    }
+
+    /// What the headers settle, before anything of the body is read.
+    fn admit(
+        app: &App,
+        parts: &Parts,
+        sender: &Sender,
+        only_servers: Option<Scope>,
+    ) -> Result<Admitted, ApiError> {
+        let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri)?;
+        let caller = by_headers.as_ref();
+        if let Some(caller) = caller {
+            caller.require(Scope::Send)?;
+        }
+        if let Some(scope) = only_servers {
+            let Some(caller) = caller else {
+                app.metrics.count_refused_body(body::NO_KEY);
+                return Err(ApiError::MissingKey);
+            };
+            caller.require(scope)?;
+        }
+        let ticket = match caller {
+            Some(caller) => app.rates.begin(&caller.key, *sender)?,
+            None => None,
+        };
+        let owner = match caller {
+            Some(caller) if caller.key.kind == KeyKind::Secret => Owner::server(&caller.key),
+            // A public key proves nothing: it stands in every page.
+            _ => Owner::Anybody(sender.for_memory()),
+        };
+        if matches!(owner, Owner::Anybody(_)) && body::may_be_large(&parts.headers) {
+            app.rates.may_send_large(sender)?;
+        }
+        Ok(Admitted {
+            by_headers,
+            ticket,
+            owner,
         })
     }
 
@@ -76,7 +183,42 @@ impl Incoming {
     pub fn caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
         let caller = auth::caller_by_body(app, &self.parts.headers, self.by_headers.clone(), key)?;
         caller.require(Scope::Send)?;
+        lock(&self.charge).pay_with(&caller.key)?;
         Ok(caller)
+    }
+
+    /// Does work where nobody waits for the threads that it takes: in turn with other workspaces, at a
+    /// low priority.
+    pub async fn apart<F, W>(self, app: &Arc<App>, work: F) -> Result<Response, ApiError>
+    where
+        F: FnOnce(Self, Arc<App>) -> W,
+        W: Future<Output = Result<Response, ApiError>> + Send + 'static,
+    {
+        let turn = app.heavy.turn(self.lane).await;
+        let turn = turn.inspect_err(|_| lock(&self.charge).excuse())?;
+        *lock(&self.turn) = Some(turn);
+        app.heavy.run(work(self, Arc::clone(app))).await?
+    }
+
+    /// Whether it takes longer than one may have to wait for.
+    pub fn is_large(&self) -> bool {
+        self.text.len() > body::LARGE
+    }
+
+    /// Takes so many well-formed events from the key's rate.
+    fn take_events(&self, count: usize) -> Result<(), ApiError> {
+        lock(&self.charge).take_events(count)
+    }
+
+    /// The rest is waiting: others may have the turn.
+    fn give_up_turn(&self) {
+        drop(lock(&self.turn).take());
+    }
+
+    fn write_rate(&self, headers: &mut HeaderMap) {
+        if let Some(rate) = lock(&self.charge).state() {
+            rate.write(headers);
+        }
     }
 
     /// Who sends, where only servers may.
@@ -129,6 +271,9 @@ impl Incoming {
                 (id, id.to_string())
             }
         };
+        if let Err(error) = self.take_events(1) {
+            return error.into_response();
+        }
         let rejection = Draft {
             name: parsed.name.clone(),
             ignored: parsed.unknown_fields.clone(),
@@ -136,6 +281,7 @@ impl Incoming {
         };
         let mut response = match parsed.outcome {
             Ok(event) => {
+                lock(&self.charge).settle();
                 let submission = Submission {
                     has_new_id: parsed.sent_id.is_none() && idempotency.is_none(),
                     ..self.submission(app, event, id, &caller, None)
@@ -150,7 +296,7 @@ impl Incoming {
                 ApiError::Rejected(refused).with_id(as_sent)
             }
         };
-        write_rate(&caller, response.headers_mut());
+        self.write_rate(response.headers_mut());
         response
     }
 
@@ -209,6 +355,7 @@ impl Incoming {
             }
         };
         let caller = self.caller(app, batch.key)?;
+        self.take_events(batch.events.len())?;
         let context = batch.context.as_ref();
         let arrival = Arrival {
             sent_at: batch.sent_at,
@@ -249,6 +396,13 @@ impl Incoming {
             });
             verdicts.push((as_sent, id, draft, outcome));
         }
+        let refused = verdicts.len() - submissions.len();
+        if refused == 0 || refused < verdicts.len() {
+            let mut charge = lock(&self.charge);
+            charge.refuse_events(refused);
+            charge.settle();
+        }
+        self.give_up_turn();
         let outcomes = app.log.append(submissions).await?;
         let results = verdicts
             .into_iter()
@@ -262,7 +416,7 @@ impl Incoming {
             results,
         })
         .into_response();
-        write_rate(&caller, response.headers_mut());
+        self.write_rate(response.headers_mut());
         Ok(response)
     }
 
@@ -485,10 +639,4 @@ pub(crate) fn hash_to_id(parts: &[&[u8]]) -> EventId {
 /// An id for an event that came without one.
 pub(crate) fn new_id() -> EventId {
     EventId::from_bytes(*uuid::Uuid::now_v7().as_bytes())
-}
-
-fn write_rate(caller: &Caller, headers: &mut HeaderMap) {
-    if let Some(rate) = caller.rate {
-        rate.write(headers);
-    }
 }

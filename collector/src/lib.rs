@@ -27,12 +27,15 @@ pub mod auth;
 pub mod body;
 pub mod client_address;
 pub mod error;
+pub mod heavy;
 pub mod ingest;
 pub mod instrument;
 pub mod mail;
 pub mod messages;
 pub mod meta;
 pub mod metrics;
+pub mod network;
+pub mod rates;
 pub mod session;
 pub mod token;
 

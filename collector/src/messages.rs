@@ -3,18 +3,22 @@
 //! its tokens need (the time of sending, the key) stands in its record. Not the routes, nor how a
 //! part is rewritten (`instrument`).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::ids::EventId;
+use shared::limits::{MAX_MESSAGE_LINKS, MAX_REQUEST_LINKS};
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
 use shared::wire::{Outgoing, ParsedMessage, UtmParameters};
 use utoipa::ToSchema;
 
+use crate::error::ApiError;
+use crate::heavy::Turn;
 use crate::ingest::{hash_to_id, new_id};
 use crate::instrument::{Plan, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text};
+use crate::locks::lock;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::record::{
     Address, Entry, Fact, MessageType, Personal, Record, Seq, Source, WorkspaceId,
@@ -25,6 +29,10 @@ use crate::token::{MAX_TOKEN_CHARS, Sent, Token};
 
 /// The code of a message that is on record with other content.
 const MESSAGE_CONFLICT: &str = "message_conflict";
+/// What a message may come back as, beyond twice what was sent of it: so many bytes, and so many for
+/// each link (design.md 4.2).
+const ANSWER_BYTES: usize = 4 * 1024;
+const ANSWER_LINK_BYTES: usize = 400;
 
 /// A message that is on record, ready to be sent.
 #[derive(Clone, Serialize, ToSchema)]
@@ -101,6 +109,32 @@ impl std::fmt::Debug for MessageAnswer {
     }
 }
 
+impl MessageAnswer {
+    /// About how many bytes of JSON its parts and links are; the rest is small.
+    fn written(&self) -> usize {
+        // `{"index":12345,"url":"…"},` and `{"url":"…","reason":"…"},`
+        const LINK: usize = 40;
+        let links = self.links.iter().map(|link| &link.url);
+        let urls = links.chain(self.skipped.iter().map(|link| &link.url));
+        let urls: usize = urls.map(|url| written_text(url) + LINK).sum();
+        written(&self.html) + written(&self.text) + urls
+    }
+}
+
+fn written(text: &Option<String>) -> usize {
+    text.as_deref().map_or(0, written_text)
+}
+
+/// How many bytes of JSON a text is.
+fn written_text(text: &str) -> usize {
+    let more = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    text.len() + text.bytes().map(more).sum::<usize>()
+}
+
 /// A message to be registered.
 pub struct Draft {
     pub message_id: String,
@@ -155,6 +189,54 @@ pub struct Registrar {
     pub workspace: WorkspaceId,
     pub key_id: Option<String>,
     pub received_at: Timestamp,
+    /// Where it has one, its turn among those whose work takes long: held until there is only waiting
+    /// left.
+    pub turn: Mutex<Option<Turn>>,
+}
+
+/// Why messages were not registered: none of them was that had not been before.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("{}", MESSAGE_LINKS)]
+    TooManyLinks,
+    #[error("{}", REQUEST_LINKS)]
+    TooManyLinksInAll,
+    /// A message would come back far larger than it was sent.
+    #[error("with its tracked links a message would be far larger than what was sent")]
+    AnswerTooLarge,
+}
+
+impl RegisterError {
+    /// What the metric calls those that are the sender's affair.
+    pub const REASONS: [&'static str; 3] = ["links", "links_in_all", "answer"];
+
+    /// One of [`Self::REASONS`].
+    pub fn reason(&self) -> Option<&'static str> {
+        let [links, in_all, answer] = Self::REASONS;
+        match self {
+            Self::Log(_) => None,
+            Self::TooManyLinks => Some(links),
+            Self::TooManyLinksInAll => Some(in_all),
+            Self::AnswerTooLarge => Some(answer),
+        }
+    }
+}
+
+const MESSAGE_LINKS: &str = "a message takes at most 10000 links: leave some out";
+const REQUEST_LINKS: &str =
+    "a request takes at most 100000 links in all: send fewer messages at once";
+
+impl From<RegisterError> for ApiError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Log(error) => error.into(),
+            RegisterError::TooManyLinks => Self::TooManyLinks(MESSAGE_LINKS),
+            RegisterError::TooManyLinksInAll => Self::TooManyLinks(REQUEST_LINKS),
+            RegisterError::AnswerTooLarge => Self::AnswerTooLarge,
+        }
+    }
 }
 
 /// What a send's tokens are made with.
@@ -172,11 +254,11 @@ enum Step {
 /// none is.
 ///
 /// # Errors
-/// [`LogError`]: then nothing was registered that was not before.
+/// See [`RegisterError`].
 pub async fn register(
     registrar: Arc<Registrar>,
     drafts: Vec<Draft>,
-) -> Result<Vec<Outcome>, LogError> {
+) -> Result<Vec<Outcome>, RegisterError> {
     let drafts = Arc::new(drafts);
     let all = (0..drafts.len()).collect();
     let mut submissions = Vec::new();
@@ -196,6 +278,7 @@ pub async fn register(
             }
         });
     }
+    drop(lock(&registrar.turn).take());
     let appended = registrar.log.append(submissions).await?;
     let mut overtaken = Vec::new();
     for ((at, mut answer), appended) in waiting.into_iter().zip(appended) {
@@ -216,7 +299,7 @@ pub async fn register(
     }
     let outcomes: Option<Vec<_>> = outcomes.into_iter().collect();
     // A duplicate is found unless its segment was set aside in this very moment.
-    outcomes.ok_or(LogError::Unavailable)
+    outcomes.ok_or(RegisterError::Log(LogError::Unavailable))
 }
 
 /// Looks the drafts at these places up and instruments them, where both may take their time.
@@ -224,22 +307,24 @@ async fn steps(
     registrar: &Arc<Registrar>,
     drafts: &Arc<Vec<Draft>>,
     places: Vec<usize>,
-) -> Result<Vec<Step>, LogError> {
+) -> Result<Vec<Step>, RegisterError> {
     if places.is_empty() {
         return Ok(Vec::new());
     }
     let (registrar, drafts) = (Arc::clone(registrar), Arc::clone(drafts));
     let work = move || {
-        let step = |at: usize| registrar.step(&drafts[at]);
+        let mut links_left = MAX_REQUEST_LINKS;
+        let step = |at: usize| registrar.step(&drafts[at], &mut links_left);
         places.into_iter().map(step).collect()
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(LogError::Storage(format!("registering messages: {error}"))))
+    let failed = |error| LogError::Storage(format!("registering messages: {error}")).into();
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.unwrap_or_else(|error| Err(failed(error)))
 }
 
 impl Registrar {
-    fn step(&self, draft: &Draft) -> Result<Step, LogError> {
+    /// `links_left` is how many links the request may still have.
+    fn step(&self, draft: &Draft, links_left: &mut u32) -> Result<Step, RegisterError> {
         let key = self
             .meta
             .key_of(self.workspace)
@@ -249,7 +334,7 @@ impl Registrar {
                 sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
                 token_key: self.meta.token_keys().current().id,
             };
-            let answer = self.instrument(draft, &key, &making, Seq::START);
+            let answer = self.instrument(draft, &key, &making, Seq::START, links_left)?;
             let submission = Submission::from(self.entry(draft, &making));
             return Ok(Step::New(Box::new(submission), Box::new(answer)));
         };
@@ -273,7 +358,7 @@ impl Registrar {
         };
         let sent_at = record.entry.time;
         let making = Making { sent_at, token_key };
-        let answer = self.instrument(draft, &key, &making, record.seq);
+        let answer = self.instrument(draft, &key, &making, record.seq, links_left)?;
         let (answer, is_new) = (Box::new(answer), false);
         Ok(Step::Done(Outcome::Registered { answer, is_new }))
     }
@@ -284,8 +369,10 @@ impl Registrar {
         key: &WorkspaceKey,
         making: &Making,
         seq: Seq,
-    ) -> MessageAnswer {
+        links_left: &mut u32,
+    ) -> Result<MessageAnswer, RegisterError> {
         let outgoing = &draft.outgoing;
+        let most = MAX_MESSAGE_LINKS.min(*links_left);
         let sent = Sent {
             workspace: self.workspace,
             message_id: draft.message_id.clone(),
@@ -319,6 +406,7 @@ impl Registrar {
             utm: utm.as_ref(),
             track_clicks: outgoing.track_clicks,
             next_index: 0,
+            links_left: Some(most),
             link: &mut link,
         };
         let html = outgoing
@@ -329,6 +417,15 @@ impl Registrar {
             .text
             .as_ref()
             .map(|text| instrument_text(text, &mut plan));
+        let Some(left) = plan.links_left else {
+            return Err(if most < MAX_MESSAGE_LINKS {
+                RegisterError::TooManyLinksInAll
+            } else {
+                RegisterError::TooManyLinks
+            });
+        };
+        let found = most - left;
+        *links_left -= found;
         let (mut links, mut skipped) = (Vec::new(), Vec::new());
         let mut body = |part: Option<crate::instrument::Instrumented>| {
             let part = part?;
@@ -337,7 +434,7 @@ impl Registrar {
             Some(part.body)
         };
         let (html, text) = (body(html), body(text));
-        MessageAnswer {
+        let answer = MessageAnswer {
             success: true,
             message_id: draft.message_id.clone(),
             id: draft.event_id().to_string(),
@@ -351,7 +448,14 @@ impl Registrar {
                 list_unsubscribe_post: "List-Unsubscribe=One-Click".to_owned(),
             },
             unsubscribe_url,
+        };
+        let sent = [&outgoing.html, &outgoing.text].map(written);
+        let most =
+            2 * sent.iter().sum::<usize>() + ANSWER_BYTES + ANSWER_LINK_BYTES * found as usize;
+        if answer.written() > most {
+            return Err(RegisterError::AnswerTooLarge);
         }
+        Ok(answer)
     }
 
     fn entry(&self, draft: &Draft, making: &Making) -> Entry {

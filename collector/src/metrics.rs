@@ -9,6 +9,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::body;
+use crate::messages::RegisterError;
+use crate::rates::Limit;
+
 /// Labels of a request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -29,7 +33,13 @@ struct CodeLabels {
     code: &'static str,
 }
 
-/// Labels of an open or click that was not recorded.
+/// Labels of a request that a rate refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+/// Labels of an open or click that was not recorded, or of a body that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
@@ -92,6 +102,12 @@ pub struct Metrics {
     pub refused_connections: Counter,
     pub dropped_receipts: Counter,
     dropped_hits: Family<ReasonLabels, Counter>,
+    rate_limits: Family<LimitLabels, Counter>,
+    refused_bodies: Family<ReasonLabels, Counter>,
+    refused_requests: Family<CodeLabels, Counter>,
+    refused_messages: Family<ReasonLabels, Counter>,
+    /// Work that takes long, refused because too much of it waits.
+    pub heavy_refused: Counter,
 }
 
 impl Default for Metrics {
@@ -101,7 +117,24 @@ impl Default for Metrics {
             // So that there is a zero to grow from.
             drop(dropped_hits.get_or_create(&reason.labels()));
         }
+        let rate_limits: Family<LimitLabels, Counter> = Family::default();
+        for limit in Limit::ALL.map(Limit::as_str) {
+            drop(rate_limits.get_or_create(&LimitLabels { limit }));
+        }
+        let refused_bodies: Family<ReasonLabels, Counter> = Family::default();
+        for reason in body::REASONS {
+            drop(refused_bodies.get_or_create(&ReasonLabels { reason }));
+        }
+        let refused_messages: Family<ReasonLabels, Counter> = Family::default();
+        for reason in RegisterError::REASONS {
+            drop(refused_messages.get_or_create(&ReasonLabels { reason }));
+        }
         Self {
+            rate_limits,
+            refused_bodies,
+            refused_requests: Family::default(),
+            refused_messages,
+            heavy_refused: Counter::default(),
             dropped_hits,
             requests: Family::default(),
             verdicts: Family::default(),
@@ -155,6 +188,34 @@ impl Metrics {
         self.dropped_hits.get_or_create(&reason.labels()).inc();
     }
 
+    /// A request that a rate refused.
+    pub fn count_rate_limited(&self, limit: Limit) {
+        self.rate_limited.inc();
+        let limit = limit.as_str();
+        self.rate_limits.get_or_create(&LimitLabels { limit }).inc();
+    }
+
+    /// A body that was refused: one of [`body::REASONS`].
+    pub fn count_refused_body(&self, reason: &'static str) {
+        self.refused_bodies
+            .get_or_create(&ReasonLabels { reason })
+            .inc();
+    }
+
+    /// A request to register messages that was refused: one of [`RegisterError::REASONS`].
+    pub fn count_refused_messages(&self, reason: &'static str) {
+        self.refused_messages
+            .get_or_create(&ReasonLabels { reason })
+            .inc();
+    }
+
+    /// A request whose sender was refused for its form or its key, by the code of the answer.
+    pub fn count_refused_request(&self, code: &'static str) {
+        self.refused_requests
+            .get_or_create(&CodeLabels { code })
+            .inc();
+    }
+
     pub fn observe_commit(&self, events: usize, took: Duration) {
         self.commits.observe(took.as_secs_f64());
         #[expect(
@@ -190,6 +251,31 @@ impl Metrics {
             "rate_limited",
             "Requests refused with 429",
             self.rate_limited.clone(),
+        );
+        registry.register(
+            "rate_limits",
+            "Requests refused with 429, by what ran out",
+            self.rate_limits.clone(),
+        );
+        registry.register(
+            "bodies_refused",
+            "Bodies that were not read to their end or could not be read, by reason",
+            self.refused_bodies.clone(),
+        );
+        registry.register(
+            "requests_refused",
+            "Requests to the ingest routes refused for their form or their key, by code",
+            self.refused_requests.clone(),
+        );
+        registry.register(
+            "messages_refused",
+            "Requests to register messages that were refused for their links or their answer",
+            self.refused_messages.clone(),
+        );
+        registry.register(
+            "heavy_work_refused",
+            "Large bodies refused because too many of one workspace wait to be worked on",
+            self.heavy_refused.clone(),
         );
         registry.register(
             "shed_requests",

@@ -12,6 +12,10 @@ pub const MAX_BATCH_EVENTS: usize = 1000;
 pub const MAX_MESSAGES_BYTES: usize = 32 * 1024 * 1024;
 /// Messages in one batch.
 pub const MAX_BATCH_MESSAGES: usize = 1000;
+/// Links in one message, tracked or not, placeholders too.
+pub const MAX_MESSAGE_LINKS: u32 = 10_000;
+/// Links in all messages of one request.
+pub const MAX_REQUEST_LINKS: u32 = 100_000;
 /// Characters of a message's subject: RFC 5322, section 2.1.1, allows no longer line.
 pub const MAX_SUBJECT_CHARS: usize = 998;
 

@@ -51,8 +51,8 @@ pub(super) struct Create {
     /// Takes purchases with the public key, as unverified ones: they are kept out of revenue
     #[arg(long)]
     allow_purchases: bool,
-    /// Requests per second, such as 50/s. Without it: secret keys as many as they like, public keys
-    /// 1000/s
+    /// Events per second, such as 50/s; a request without any counts as one. Without it: secret keys as
+    /// many as they like, public keys 1000 requests and 10000 events a second
     #[arg(long, value_name = "N/s", value_parser = parse_rate)]
     rate: Option<NonZeroU32>,
     /// Where pages reach the server, for the embed code of a public key. A running server knows it
@@ -275,7 +275,7 @@ fn parse_rate(text: &str) -> Result<NonZeroU32, String> {
     text.strip_suffix("/s")
         .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|number| number.parse().ok())
-        .ok_or_else(|| "a rate is a number of requests per second, such as 50/s".to_owned())
+        .ok_or_else(|| "a rate is a number of events per second, such as 50/s".to_owned())
 }
 
 #[cfg(test)]
@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_a_whole_number_of_requests_per_second() {
+    fn a_rate_is_a_whole_number_of_events_per_second() {
         assert_eq!(parse_rate("50/s"), Ok(NonZeroU32::new(50).unwrap()));
         for text in [
             "",

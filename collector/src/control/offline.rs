@@ -1,6 +1,6 @@
 //! Commands on a folder that no server has open.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use shared::time::Timestamp;
@@ -89,6 +89,7 @@ impl Target for Offline {
             workspace,
             key_id: None,
             received_at,
+            turn: Mutex::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()

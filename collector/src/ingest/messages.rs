@@ -1,6 +1,6 @@
 //! Messages in: from a request to answers, one for each message.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
@@ -9,10 +9,11 @@ use shared::rejection::{Rejection, codes};
 use shared::wire::{self, MessageBatchBody, MessageBody};
 use utoipa::ToSchema;
 
-use super::{Draft as Sketch, Incoming, parse, write_rate};
+use super::{Draft as Sketch, Incoming, parse};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::locks::lock;
 use crate::messages::{Draft, MessageAnswer, Outcome, Registrar, register};
 use crate::metrics::Verdict;
 
@@ -74,6 +75,7 @@ impl Incoming {
         let mut drafts = Vec::new();
         let looked = {
             let body: MessageBody<'_> = parse(&self.text)?;
+            self.take_events(1)?;
             self.look(app, &caller, &body, &mut drafts)
         };
         let mut results = self.register(app, &caller, drafts, vec![looked]).await?;
@@ -95,7 +97,7 @@ impl Incoming {
             }
             None => return Err(ApiError::Internal),
         };
-        write_rate(&caller, response.headers_mut());
+        self.write_rate(response.headers_mut());
         Ok(response)
     }
 
@@ -108,6 +110,7 @@ impl Incoming {
             let messages = wire::parse_messages(&batch).map_err(|rejection| {
                 rejection.map_or(ApiError::TooManyEvents, ApiError::Rejected)
             })?;
+            self.take_events(messages.len())?;
             let mut looked = Vec::with_capacity(messages.len());
             for raw in messages {
                 looked.push(match wire::body::<MessageBody<'_>>(raw.get()) {
@@ -124,7 +127,7 @@ impl Incoming {
         let results = self.register(app, &caller, drafts, looked).await?;
         let success = true;
         let mut response = Json(MessageBatchAnswer { success, results }).into_response();
-        write_rate(&caller, response.headers_mut());
+        self.write_rate(response.headers_mut());
         Ok(response)
     }
 
@@ -160,12 +163,17 @@ impl Incoming {
             workspace: caller.key.workspace,
             key_id: Some(caller.key.id.clone()),
             received_at: self.received_at,
+            turn: Mutex::new(lock(&self.turn).take()),
         });
         let ids: Vec<String> = drafts
             .iter()
             .map(|draft| draft.message_id.clone())
             .collect();
-        let outcomes = register(registrar, drafts).await?;
+        let outcomes = register(registrar, drafts).await.inspect_err(|error| {
+            if let Some(reason) = error.reason() {
+                app.metrics.count_refused_messages(reason);
+            }
+        })?;
         let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();
         let result = |looked: Looked| match looked {
             Err(rejected) => Ok(MessageResult::Rejected(*rejected)),

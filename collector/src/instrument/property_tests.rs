@@ -27,6 +27,7 @@ pub(super) fn instrument(
             utm: None,
             track_clicks: true,
             next_index: 0,
+            links_left: Some(u32::MAX),
             link: &mut link,
         },
     )

@@ -4,7 +4,7 @@
 //! is thrown away, since it writes a changed start tag anew. It names no end tags but those of elements
 //! that it saw open. They are what lies between the other tokens.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use lol_html::errors::RewritingError;
@@ -19,6 +19,9 @@ const NOTRACK: &str = "data-misar-notrack";
 /// How deep markup inside text is followed: a `<noscript>` inside a conditional comment, or the other
 /// way round.
 const MAX_DEPTH: u8 = 8;
+/// How often a document is read in all, counting each byte of markup inside text again. Where strict
+/// mode fails on every level, reading twice on each would double with each.
+const MAX_READINGS: usize = 16;
 const HTML: &str = "http://www.w3.org/1999/xhtml";
 
 /// What was found. Ranges are bytes of the document.
@@ -33,6 +36,8 @@ pub(super) struct Scan {
     pub images: Vec<String>,
     /// `<html amp4email>` and its like: AMP allows no `<img>`.
     pub is_amp: bool,
+    /// Whether there are more places than were asked for; then nothing else of this counts.
+    pub is_cut: bool,
 }
 
 /// An `<a>` or `<area>` with an `href`, or with the opt-out attribute.
@@ -55,21 +60,36 @@ pub(super) enum Zone {
     Ambiguous,
 }
 
-/// Finds everything in a document or a fragment.
-pub(super) fn scan(html: &str) -> Scan {
-    scan_part(html, Zone::Body, 0)
+/// What reading may cost.
+struct Bounds {
+    places: usize,
+    /// Bytes that may still be read.
+    bytes: Cell<usize>,
+}
+
+/// Finds everything in a document or a fragment of at most so many places; gives up at the first one
+/// too many.
+pub(super) fn scan(html: &str, places: usize) -> Scan {
+    let bounds = Bounds {
+        places,
+        bytes: Cell::new(html.len().saturating_mul(MAX_READINGS)),
+    };
+    scan_part(html, Zone::Body, 0, &bounds)
 }
 
 /// `lol_html`'s strict mode stops where it cannot tell text from markup. Then the document is read again
 /// without it, and what stands in such text is marked.
-fn scan_part(html: &str, zone: Zone, depth: u8) -> Scan {
+fn scan_part(html: &str, zone: Zone, depth: u8, bounds: &Bounds) -> Scan {
     let read = |is_strict: bool| {
-        let scanner = RefCell::new(Scanner::new(html, zone, depth, !is_strict));
+        bounds
+            .bytes
+            .set(bounds.bytes.get().saturating_sub(html.len()));
+        let scanner = RefCell::new(Scanner::new(html, zone, depth, !is_strict, bounds));
         let result = run(html, &scanner, is_strict);
         (scanner.into_inner(), result)
     };
     let (scanner, result) = read(true);
-    if result.is_ok() {
+    if result.is_ok() || scanner.found.is_cut {
         return scanner.finish();
     }
     // Without strict mode and without a limit of memory nothing is left that fails.
@@ -80,12 +100,14 @@ fn run(html: &str, scanner: &RefCell<Scanner<'_>>, is_strict: bool) -> Result<()
     let settings = Settings::new()
         .with_strict(is_strict)
         .append_element_content_handler(element!("*", |element| {
-            scanner.borrow_mut().start_tag(element);
-            Ok(())
+            let mut scanner = scanner.borrow_mut();
+            scanner.start_tag(element);
+            scanner.go_on()
         }))
         .append_document_content_handler(doc_comments!(|comment| {
-            scanner.borrow_mut().comment(comment);
-            Ok(())
+            let mut scanner = scanner.borrow_mut();
+            scanner.comment(comment);
+            scanner.go_on()
         }))
         .append_document_content_handler(doc_text!(|text| {
             let mut scanner = scanner.borrow_mut();
@@ -96,7 +118,7 @@ fn run(html: &str, scanner: &RefCell<Scanner<'_>>, is_strict: bool) -> Result<()
             } else {
                 scanner.advance(&range);
             }
-            Ok(())
+            scanner.go_on()
         }))
         .append_document_content_handler(doctype!(|doctype| {
             scanner
@@ -131,10 +153,11 @@ struct Scanner<'h> {
     /// Where a comment begins that the document leaves open.
     open_comment: Option<usize>,
     found: Scan,
+    bounds: &'h Bounds,
 }
 
 impl<'h> Scanner<'h> {
-    fn new(html: &'h str, zone: Zone, depth: u8, is_ambiguous: bool) -> Self {
+    fn new(html: &'h str, zone: Zone, depth: u8, is_ambiguous: bool, bounds: &'h Bounds) -> Self {
         Self {
             html,
             zone,
@@ -151,8 +174,19 @@ impl<'h> Scanner<'h> {
                 pixel_at: 0,
                 images: Vec::new(),
                 is_amp: false,
+                is_cut: false,
             },
+            bounds,
         }
+    }
+
+    /// An error ends the reading: there are too many places.
+    fn go_on(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.found.is_cut |= self.found.places.len() > self.bounds.places;
+        if self.found.is_cut {
+            return Err("too many links".into());
+        }
+        Ok(())
     }
 
     fn zone(&self) -> Zone {
@@ -199,11 +233,13 @@ impl<'h> Scanner<'h> {
 
     /// Reads markup that stands where a browser sees text or a comment.
     fn nested(&mut self, range: Range<usize>, zone: Zone) {
-        if self.depth == MAX_DEPTH || range.is_empty() {
+        let is_too_much = range.len() > self.bounds.bytes.get();
+        if self.depth == MAX_DEPTH || range.is_empty() || is_too_much || self.found.is_cut {
             return;
         }
         let start = range.start;
-        let inner = scan_part(&self.html[range], zone, self.depth + 1);
+        let inner = scan_part(&self.html[range], zone, self.depth + 1, self.bounds);
+        self.found.is_cut |= inner.is_cut;
         self.found
             .places
             .extend(inner.places.into_iter().map(|mut place| {
@@ -343,6 +379,7 @@ impl<'h> Scanner<'h> {
         let open_raw = self.raw.as_ref().map(|raw| raw.tag.start);
         self.close_raw();
         self.end_tags(self.last_end..end);
+        self.found.is_cut |= self.found.places.len() > self.bounds.places;
         self.found.pixel_at = self
             .body_end
             .or(open_raw.filter(|_| ended == 0))

@@ -46,6 +46,7 @@ fn run(
             utm: with.utm,
             track_clicks: with.track_clicks,
             next_index: 0,
+            links_left: Some(u32::MAX),
             link: &mut link,
         },
     )

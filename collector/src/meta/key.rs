@@ -30,7 +30,7 @@ pub struct NewKey {
     pub origins: Vec<OriginPattern>,
     /// For public keys: purchases from pages are taken, as unverified ones.
     pub allow_purchases: bool,
-    /// Requests per second; `None` is the default of the kind.
+    /// Events per second, a request being one at the least; `None` is the default of the kind.
     pub rate: Option<NonZeroU32>,
     /// For people, to tell keys apart.
     pub label: Option<String>,
@@ -104,7 +104,7 @@ pub struct Key {
     pub scopes: Vec<Scope>,
     pub origins: Vec<OriginPattern>,
     pub allow_purchases: bool,
-    /// Requests per second; `None` is the default of the kind.
+    /// Events per second, a request being one at the least; `None` is the default of the kind.
     pub rate: Option<NonZeroU32>,
     pub label: Option<String>,
     pub created_at: Timestamp,

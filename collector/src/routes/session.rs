@@ -15,9 +15,11 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth;
-use crate::body::{Media, read_text};
+use crate::body::memory::Owner;
+use crate::body::{Means, Media, read_text};
 use crate::error::ApiError;
 use crate::meta::{DEFAULT_WORKSPACE, MetaError, NewSession, Session};
+use crate::network::Sender;
 use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
 
 /// A key or a code is shorter by far.
@@ -92,8 +94,13 @@ pub async fn open_session(
     let headers = &parts.headers;
     // A secret key in a header or the URL stays what it is elsewhere.
     auth::caller_by_headers(&app, headers, &parts.uri)?;
-    let memory = &app.body_memory;
-    let (text, _memory) = read_text(headers, body, Media::Json, MAX_BODY_BYTES, memory).await?;
+    let sender = Sender::of(&parts, &app.trusted_proxies);
+    let means = Means {
+        memory: &app.body_memory,
+        owner: &Owner::Anybody(sender.for_memory()),
+        heavy: &app.heavy,
+    };
+    let (text, _memory) = read_text(headers, body, Media::Json, MAX_BODY_BYTES, means).await?;
     let asked = serde_json::from_str::<SessionBody>(&text);
     if !is_from_own_page(headers, &app.public_url) {
         if let Ok(SessionBody { key: Some(key), .. }) = &asked {

@@ -149,5 +149,10 @@ pub async fn track_batch(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let incoming = Incoming::read(&app, request, Media::JsonOrText, MAX_BATCH_BYTES).await?;
+    if incoming.is_large() {
+        let work =
+            |incoming: Incoming, app: Arc<App>| async move { incoming.record_batch(&app).await };
+        return incoming.apart(&app, work).await;
+    }
     incoming.record_batch(&app).await
 }

@@ -1,7 +1,7 @@
 //! The life of a `misar serve`: what is opened, in which order it stops, and how commands reach it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use shared::time::Timestamp;
@@ -218,6 +218,7 @@ impl control::Target for Running {
             workspace,
             key_id: None,
             received_at,
+            turn: Mutex::default(),
         };
         let registering = register(Arc::new(registrar), vec![draft]);
         let registered = self.runtime.block_on(registering);

@@ -11,6 +11,7 @@ use collector::cli::PublicUrl;
 use collector::clock::{Clock, FixedClock, SystemClock};
 use collector::meta::{Key, NewKey};
 use collector::server;
+use ipnet::IpNet;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -62,13 +63,28 @@ async fn spawn_app_with(clock: Arc<dyn Clock>) -> TestApp {
     spawn_app_in(tempfile::tempdir().unwrap(), clock).await
 }
 
+/// A server behind a trusted proxy on this machine: whose address counts, `X-Forwarded-For` says.
+pub(crate) async fn spawn_app_behind_proxy() -> TestApp {
+    let trusted = vec!["127.0.0.1/32".parse().unwrap()];
+    let folder = tempfile::tempdir().unwrap();
+    spawn_app_trusting(folder, Arc::new(SystemClock), trusted).await
+}
+
 async fn spawn_app_in(folder: TempDir, clock: Arc<dyn Clock>) -> TestApp {
+    spawn_app_trusting(folder, clock, Vec::new()).await
+}
+
+async fn spawn_app_trusting(
+    folder: TempDir,
+    clock: Arc<dyn Clock>,
+    trusted_proxies: Vec<IpNet>,
+) -> TestApp {
     // A test of thousands of callers holds both ends of each connection.
     server::raise_open_files().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let public_url = PublicUrl::listening_on(address);
-    let app = Arc::new(App::open(folder.path(), Vec::new(), public_url, clock).unwrap());
+    let app = Arc::new(App::open(folder.path(), trusted_proxies, public_url, clock).unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
     let draining = Arc::clone(&app);
     let serving = tokio::spawn(server::serve(listener, Arc::clone(&app), async move {
@@ -149,6 +165,24 @@ impl TestApp {
         self.key_of(|new| new.rate = NonZeroU32::new(rate), kind).1
     }
 
+    /// A key that registers so many messages a second.
+    pub(crate) fn slow_writer(&self, rate: u32) -> String {
+        self.slow_with(Scope::Write, rate)
+    }
+
+    /// A key that reads so often a second.
+    pub(crate) fn slow_reader(&self, rate: u32) -> String {
+        self.slow_with(Scope::Read, rate)
+    }
+
+    fn slow_with(&self, scope: Scope, rate: u32) -> String {
+        let change = |new: &mut NewKey| {
+            new.rate = NonZeroU32::new(rate);
+            new.scopes = vec![scope];
+        };
+        self.key_of(change, KeyKind::Secret).1
+    }
+
     /// A key that sends and reads in another workspace.
     pub(crate) fn key_elsewhere(&self) -> String {
         let workspace = self.app.meta.create_workspace("elsewhere").unwrap();
@@ -161,6 +195,30 @@ impl TestApp {
             KeyKind::Secret,
         )
         .1
+    }
+
+    /// A key of this kind and these scopes in a workspace that nobody else uses.
+    pub(crate) fn key_of_other(&self, name: &str, kind: KeyKind, scopes: &[Scope]) -> String {
+        let known = self.app.meta.workspace(name);
+        let workspace = known.unwrap_or_else(|| self.app.meta.create_workspace(name).unwrap());
+        let scopes = scopes.to_vec();
+        self.key_of(
+            |new| {
+                new.workspace = workspace;
+                new.scopes = scopes;
+            },
+            kind,
+        )
+        .1
+    }
+
+    /// The value of a series of the metrics; 0 where it is not there.
+    pub(crate) async fn series(&self, name: &str) -> u64 {
+        let page = self.get("/metrics").await.text;
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
     }
 
     fn key_of(&self, change: impl FnOnce(&mut NewKey), kind: KeyKind) -> (Arc<Key>, String) {
