@@ -62,6 +62,11 @@ bench-pixel:
     @echo "==> pixels with good and with bad tokens"
     @cargo bench -p collector --locked --bench pixel
 
+# floods beside honest load: its p99, what it is refused, and the metric that shows each flood
+bench-floods:
+    @echo "==> honest callers beside floods"
+    @cargo bench -p collector --locked --bench floods
+
 # how long one verdict and one look-up of a relay take
 bench-classify:
     @echo "==> the classifier"
