@@ -208,7 +208,12 @@ async fn collect(
     expected: usize,
     place: &mut BodyPlace,
 ) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::with_capacity(expected.min(limit).min(FIRST_ROOM));
+    // Of a body that says that it is too large nothing is kept.
+    let keeps = expected <= limit;
+    let mut bytes = Vec::new();
+    if keeps {
+        bytes.reserve(expected.min(FIRST_ROOM));
+    }
     let mut length = 0;
     loop {
         let frame = tokio::select! {
@@ -225,14 +230,14 @@ async fn collect(
             continue;
         };
         length += data.len();
-        if length <= limit {
+        if keeps && length <= limit {
             place.hold(length, data.len())?;
             bytes.extend_from_slice(data);
         } else if length > limit + DRAINED {
             break;
         }
     }
-    if length > limit {
+    if !keeps || length > limit {
         Err(ApiError::BodyTooLarge { limit })
     } else {
         Ok(bytes)

@@ -14,27 +14,29 @@ use crate::error::ApiError;
 use crate::locks::lock;
 use crate::log::record::WorkspaceId;
 use crate::metrics::Metrics;
+use crate::network::Network;
 
 /// Who waits in one lane for its turn; more are told 503. Their bodies are bounded besides.
 const MAX_WAITING: usize = 256;
-/// How much the threads yield to others: `nice 10`, a ninth of the weight of a usual thread, and all
+/// How much the threads yield to others: `nice 5`, a third of the weight of a usual thread, and all
 /// that is left over.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
     Workspace(WorkspaceId),
-    /// All whose key is not proven yet, or is everybody's.
-    Anybody,
+    /// Of those whose key is not proven yet or is everybody's: those of one network, and of all whose
+    /// address says nothing.
+    Anybody(Option<Network>),
 }
 
 impl Lane {
     pub fn of(owner: &Owner) -> Self {
         match owner {
             Owner::Server(workspace, _) => Self::Workspace(*workspace),
-            Owner::Anybody(_) => Self::Anybody,
+            Owner::Anybody(network) => Self::Anybody(*network),
         }
     }
 }

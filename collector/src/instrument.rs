@@ -40,6 +40,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use entities::{Quoting, decode, encode};
+pub use scan::Refusal;
 use scan::{Place, Zone};
 pub use target::{SkipReason, redirect_location};
 pub use utm::Utm;
@@ -63,9 +64,13 @@ pub struct Plan<'a> {
     /// The index of the next link: 0 for a new message. Counted up with each tracked link, in document
     /// order, equal targets or not.
     pub next_index: u32,
-    /// How many more links may be found, tracked or not, placeholders too; `None` once there were more.
-    /// Then what comes back is not to be used.
-    pub links_left: Option<u32>,
+    /// How many more links may be found, tracked or not; placeholders count too, and so does each of
+    /// `parts`. Counted down.
+    pub links_left: u32,
+    /// Comments and the like that links were looked for in, which takes as long as a link. Counted up.
+    pub parts: u32,
+    /// What there was too much of; then what comes back is not to be used.
+    pub refused: Option<Refusal>,
     /// The tracked URL for an index and a target; `None` if it would be too long, and then the link stays
     /// as it was and the index goes to the next one.
     pub link: &'a mut dyn FnMut(u32, &str) -> Option<String>,
@@ -103,12 +108,13 @@ pub struct SkippedLink {
 
 /// Instruments a document or a fragment.
 pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
-    let most = plan.links_left.unwrap_or(0) as usize;
-    let scan = scan::scan(html, most);
-    if scan.is_cut {
-        plan.links_left = None;
+    let scan = scan::scan(html, plan.links_left as usize);
+    if scan.refused.is_some() {
+        plan.refused = scan.refused;
         return Links::new(plan).finish(String::new(), false);
     }
+    plan.links_left = plan.links_left.saturating_sub(scan.parts);
+    plan.parts += scan.parts;
     let has_own_image = scan
         .images
         .iter()
@@ -228,9 +234,11 @@ impl<'p, 'a> Links<'p, 'a> {
 
     /// Counts a link; false where it is one too many.
     fn count(&mut self) -> bool {
-        let left = &mut self.plan.links_left;
-        *left = left.and_then(|left| left.checked_sub(1));
-        left.is_some()
+        match self.plan.links_left.checked_sub(1) {
+            Some(left) => self.plan.links_left = left,
+            None => self.plan.refused = Some(Refusal::Links),
+        }
+        self.plan.refused.is_none()
     }
 
     /// Puts the text behind `body`, with its placeholders filled: each is a link.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::ids::EventId;
 use shared::limits::{MAX_MESSAGE_LINKS, MAX_REQUEST_LINKS};
-use shared::rejection::Rejection;
+use shared::rejection::{Rejection, codes};
 use shared::time::Timestamp;
 use shared::wire::{Outgoing, ParsedMessage, UtmParameters};
 use utoipa::ToSchema;
@@ -17,7 +17,9 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::heavy::Turn;
 use crate::ingest::{hash_to_id, new_id};
-use crate::instrument::{Plan, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text};
+use crate::instrument::{
+    Plan, Refusal, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text,
+};
 use crate::locks::lock;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::record::{
@@ -203,6 +205,8 @@ pub enum RegisterError {
     TooManyLinks,
     #[error("{}", REQUEST_LINKS)]
     TooManyLinksInAll,
+    #[error("{}", TANGLE)]
+    Tangle,
     /// A message would come back far larger than it was sent.
     #[error("with its tracked links a message would be far larger than what was sent")]
     AnswerTooLarge,
@@ -210,21 +214,24 @@ pub enum RegisterError {
 
 impl RegisterError {
     /// What the metric calls those that are the sender's affair.
-    pub const REASONS: [&'static str; 3] = ["links", "links_in_all", "answer"];
+    pub const REASONS: [&'static str; 4] = ["links", "links_in_all", "tangle", "answer"];
 
     /// One of [`Self::REASONS`].
     pub fn reason(&self) -> Option<&'static str> {
-        let [links, in_all, answer] = Self::REASONS;
+        let [links, in_all, tangle, answer] = Self::REASONS;
         match self {
             Self::Log(_) => None,
             Self::TooManyLinks => Some(links),
             Self::TooManyLinksInAll => Some(in_all),
+            Self::Tangle => Some(tangle),
             Self::AnswerTooLarge => Some(answer),
         }
     }
 }
 
 const MESSAGE_LINKS: &str = "a message takes at most 10000 links: leave some out";
+const TANGLE: &str =
+    "the markup is a tangle of elements without an end and end tags without an element: mend it";
 const REQUEST_LINKS: &str =
     "a request takes at most 100000 links in all: send fewer messages at once";
 
@@ -234,6 +241,9 @@ impl From<RegisterError> for ApiError {
             RegisterError::Log(error) => error.into(),
             RegisterError::TooManyLinks => Self::TooManyLinks(MESSAGE_LINKS),
             RegisterError::TooManyLinksInAll => Self::TooManyLinks(REQUEST_LINKS),
+            RegisterError::Tangle => {
+                Self::Rejected(Rejection::of(codes::INVALID_HTML, "html", TANGLE))
+            }
             RegisterError::AnswerTooLarge => Self::AnswerTooLarge,
         }
     }
@@ -406,7 +416,9 @@ impl Registrar {
             utm: utm.as_ref(),
             track_clicks: outgoing.track_clicks,
             next_index: 0,
-            links_left: Some(most),
+            links_left: most,
+            parts: 0,
+            refused: None,
             link: &mut link,
         };
         let html = outgoing
@@ -417,15 +429,16 @@ impl Registrar {
             .text
             .as_ref()
             .map(|text| instrument_text(text, &mut plan));
-        let Some(left) = plan.links_left else {
-            return Err(if most < MAX_MESSAGE_LINKS {
-                RegisterError::TooManyLinksInAll
-            } else {
-                RegisterError::TooManyLinks
-            });
-        };
-        let found = most - left;
-        *links_left -= found;
+        match plan.refused {
+            None => {}
+            Some(Refusal::Links) if most < MAX_MESSAGE_LINKS => {
+                return Err(RegisterError::TooManyLinksInAll);
+            }
+            Some(Refusal::Links) => return Err(RegisterError::TooManyLinks),
+            Some(Refusal::Tangle) => return Err(RegisterError::Tangle),
+        }
+        *links_left -= most - plan.links_left;
+        let found = most - plan.links_left - plan.parts;
         let (mut links, mut skipped) = (Vec::new(), Vec::new());
         let mut body = |part: Option<crate::instrument::Instrumented>| {
             let part = part?;

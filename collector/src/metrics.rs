@@ -100,6 +100,8 @@ pub struct Metrics {
     pub rate_limited: Counter,
     pub shed_requests: Counter,
     pub refused_connections: Counter,
+    /// Of those, the ones of a network that held too many.
+    pub refused_network_connections: Counter,
     pub dropped_receipts: Counter,
     dropped_hits: Family<ReasonLabels, Counter>,
     rate_limits: Family<LimitLabels, Counter>,
@@ -146,6 +148,7 @@ impl Default for Metrics {
             rate_limited: Counter::default(),
             shed_requests: Counter::default(),
             refused_connections: Counter::default(),
+            refused_network_connections: Counter::default(),
             dropped_receipts: Counter::default(),
         }
     }
@@ -286,6 +289,11 @@ impl Metrics {
             "refused_connections",
             "Connections refused because too many were open",
             self.refused_connections.clone(),
+        );
+        registry.register(
+            "refused_network_connections",
+            "Those of them whose network held too many",
+            self.refused_network_connections.clone(),
         );
         registry.register(
             "dropped_receipts",

@@ -91,7 +91,7 @@ impl Sender {
 
 /// Addresses that many may stand behind and that no stranger on the internet has: loopback, private
 /// and link-local ones, and those between a provider and its customers (RFC 6598).
-fn is_private(address: IpAddr) -> bool {
+pub(crate) fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();

@@ -13,6 +13,7 @@ mod bucket;
 mod charge;
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
@@ -354,7 +355,8 @@ impl KeyRates {
 /// All limits that are counted: one entry for each key that has one, and bounded maps of sessions and
 /// addresses.
 pub struct Rates {
-    keys: RwLock<HashMap<String, Arc<Mutex<KeyRates>>>>,
+    /// By the key's id, with the `--rate` that they were made for: it can be changed.
+    keys: RwLock<HashMap<String, (Option<NonZeroU32>, Arc<Mutex<KeyRates>>)>>,
     sessions: Mutex<HashMap<TokenDigest, Bucket>>,
     refusals: Mutex<Addresses<Bucket>>,
     metrics: Arc<Metrics>,
@@ -498,12 +500,19 @@ impl Rates {
     }
 
     fn of(&self, key: &Key) -> Option<Arc<Mutex<KeyRates>>> {
-        if let Some(rates) = read(&self.keys).get(&key.id) {
+        if let Some((rate, rates)) = read(&self.keys).get(&key.id)
+            && *rate == key.rate
+        {
             return Some(Arc::clone(rates));
         }
         let rates = Arc::new(Mutex::new(KeyRates::of(key, Instant::now())?));
         let mut keys = write(&self.keys);
-        Some(Arc::clone(keys.entry(key.id.clone()).or_insert(rates)))
+        let made = (key.rate, rates);
+        let known = keys.entry(key.id.clone()).or_insert_with(|| made.clone());
+        if known.0 != key.rate {
+            *known = made;
+        }
+        Some(Arc::clone(&known.1))
     }
 }
 
@@ -559,6 +568,11 @@ impl Ticket {
     /// The request is well-formed: what it took stays taken.
     pub fn keep(mut self) {
         self.returns = false;
+    }
+
+    /// The request was refused for its rate: who comes again must not find less than before.
+    pub fn give_back(mut self) {
+        self.returns = true;
     }
 }
 

@@ -3,6 +3,7 @@
 //! Own loop rather than `axum::serve`, because that one never closes a connection that is silent or
 //! drips its header (measured, in the survey of crates that the design rests on).
 
+mod connections;
 mod life;
 mod patient;
 
@@ -22,7 +23,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tower_service::Service as _;
 
 use crate::app::App;
@@ -30,11 +30,13 @@ use crate::client_address::Peer;
 use crate::metrics::Metrics;
 use crate::router::router;
 
+use connections::{Connections, Refused};
 use patient::Patient;
 
 pub use life::run;
 
-/// Open connections; more are told 503 and closed.
+/// Open connections; more are told 503 and closed. Above half of them, so are those of a network that
+/// has a tenth.
 pub const MAX_CONNECTIONS: usize = 10_000;
 /// A connection without a whole request header for so long is closed: silent, dripping or idle.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -54,7 +56,8 @@ const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConten
 /// Serves until `shutdown`, then lets requests in work finish.
 pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) {
     let metrics = app.metrics.clone();
-    serve_router(listener, router(app), &metrics, shutdown).await;
+    let connections = Connections::new(MAX_CONNECTIONS, app.trusted_proxies.clone());
+    serve_within(listener, router(app), &metrics, &connections, shutdown).await;
 }
 
 /// Serves any router within the same limits.
@@ -64,7 +67,17 @@ pub async fn serve_router(
     metrics: &Metrics,
     shutdown: impl Future<Output = ()>,
 ) {
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Connections::new(MAX_CONNECTIONS, Vec::new());
+    serve_within(listener, router, metrics, &connections, shutdown).await;
+}
+
+async fn serve_within(
+    listener: TcpListener,
+    router: Router,
+    metrics: &Metrics,
+    connections: &Connections,
+    shutdown: impl Future<Output = ()>,
+) {
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -84,10 +97,16 @@ pub async fn serve_router(
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-            metrics.refused_connections.inc();
-            refuse(stream).await;
-            continue;
+        let place = match connections.take(peer.ip()) {
+            Ok(place) => place,
+            Err(reason) => {
+                metrics.refused_connections.inc();
+                if reason == Refused::Network {
+                    metrics.refused_network_connections.inc();
+                }
+                refuse(stream).await;
+                continue;
+            }
         };
         // Without it, small answers wait for the caller's acknowledgement.
         stream.set_nodelay(true).ok();
@@ -97,7 +116,7 @@ pub async fn serve_router(
         tokio::spawn(async move {
             // What ends a connection early is the caller's affair: it went away, or was too slow.
             connection.await.ok();
-            drop(permit);
+            drop(place);
         });
     }
     drop(listener);

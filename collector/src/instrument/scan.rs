@@ -12,7 +12,7 @@ use lol_html::html_content::{Attribute, Comment, Element, TextType};
 use lol_html::{HtmlRewriter, Settings, doc_comments, doc_text, doctype, element};
 
 use super::entities::{Quoting, decode};
-use super::markup::{conditional, ends_name, is_raw, is_space, stays_in_head};
+use super::markup::{conditional, ends_name, is_raw, is_space, is_void, stays_in_head};
 
 /// The attribute that keeps a link from being tracked.
 const NOTRACK: &str = "data-misar-notrack";
@@ -22,6 +22,10 @@ const MAX_DEPTH: u8 = 8;
 /// How often a document is read in all, counting each byte of markup inside text again. Where strict
 /// mode fails on every level, reading twice on each would double with each.
 const MAX_READINGS: usize = 16;
+/// Open elements that are gone through for end tags: so many for each byte, and so many more. Tags that
+/// fit each other take one or two each.
+const STEPS_PER_BYTE: usize = 16;
+const FREE_STEPS: usize = 1_000_000;
 const HTML: &str = "http://www.w3.org/1999/xhtml";
 
 /// What was found. Ranges are bytes of the document.
@@ -36,8 +40,20 @@ pub(super) struct Scan {
     pub images: Vec<String>,
     /// `<html amp4email>` and its like: AMP allows no `<img>`.
     pub is_amp: bool,
-    /// Whether there are more places than were asked for; then nothing else of this counts.
-    pub is_cut: bool,
+    /// Parts of text that were read as markup.
+    pub parts: u32,
+    /// Why the reading ended early; then nothing else of this counts.
+    pub refused: Option<Refusal>,
+}
+
+/// What a document has too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Links, or comments and the like that links are looked for in.
+    Links,
+    /// End tags that end nothing, inside elements that are never ended: for each of them all elements
+    /// that are open are gone through.
+    Tangle,
 }
 
 /// An `<a>` or `<area>` with an `href`, or with the opt-out attribute.
@@ -60,19 +76,31 @@ pub(super) enum Zone {
     Ambiguous,
 }
 
-/// What reading may cost.
+/// What reading may still cost.
 struct Bounds {
-    places: usize,
-    /// Bytes that may still be read.
+    /// Places, and parts of text that are read as markup: starting to read one takes as long as a
+    /// link does.
+    places: Cell<usize>,
+    /// Bytes that are read.
     bytes: Cell<usize>,
+    /// Open elements that are gone through for an end tag.
+    steps: Cell<usize>,
+}
+
+/// Takes some of what there is; false where that is not enough.
+fn take(from: &Cell<usize>, amount: usize) -> bool {
+    let left = from.get().checked_sub(amount);
+    from.set(left.unwrap_or(0));
+    left.is_some()
 }
 
 /// Finds everything in a document or a fragment of at most so many places; gives up at the first one
 /// too many.
 pub(super) fn scan(html: &str, places: usize) -> Scan {
     let bounds = Bounds {
-        places,
+        places: Cell::new(places),
         bytes: Cell::new(html.len().saturating_mul(MAX_READINGS)),
+        steps: Cell::new(html.len().saturating_mul(STEPS_PER_BYTE) + FREE_STEPS),
     };
     scan_part(html, Zone::Body, 0, &bounds)
 }
@@ -81,17 +109,18 @@ pub(super) fn scan(html: &str, places: usize) -> Scan {
 /// without it, and what stands in such text is marked.
 fn scan_part(html: &str, zone: Zone, depth: u8, bounds: &Bounds) -> Scan {
     let read = |is_strict: bool| {
-        bounds
-            .bytes
-            .set(bounds.bytes.get().saturating_sub(html.len()));
+        take(&bounds.bytes, html.len());
+        let places = bounds.places.get();
         let scanner = RefCell::new(Scanner::new(html, zone, depth, !is_strict, bounds));
         let result = run(html, &scanner, is_strict);
-        (scanner.into_inner(), result)
+        (scanner.into_inner(), result, places)
     };
-    let (scanner, result) = read(true);
-    if result.is_ok() || scanner.found.is_cut {
+    let (scanner, result, places) = read(true);
+    if result.is_ok() || scanner.found.refused.is_some() {
         return scanner.finish();
     }
+    // What it found is found again.
+    bounds.places.set(places);
     // Without strict mode and without a limit of memory nothing is left that fails.
     read(false).0.finish()
 }
@@ -153,6 +182,9 @@ struct Scanner<'h> {
     /// Where a comment begins that the document leaves open.
     open_comment: Option<usize>,
     found: Scan,
+    /// The elements that are open, as `lol_html` keeps them: only to know how long its way is to the
+    /// one that an end tag ends.
+    open: Vec<u64>,
     bounds: &'h Bounds,
 }
 
@@ -174,19 +206,45 @@ impl<'h> Scanner<'h> {
                 pixel_at: 0,
                 images: Vec::new(),
                 is_amp: false,
-                is_cut: false,
+                parts: 0,
+                refused: None,
             },
+            open: Vec::new(),
             bounds,
         }
     }
 
-    /// An error ends the reading: there are too many places.
-    fn go_on(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.found.is_cut |= self.found.places.len() > self.bounds.places;
-        if self.found.is_cut {
-            return Err("too many links".into());
+    /// An error ends the reading: there is too much of something.
+    fn go_on(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        match self.found.refused {
+            Some(_) => Err("the document has too much of something".into()),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn opened(&mut self, name: &str, is_html: bool, is_self_closing: bool) {
+        if !(is_void(name) && is_html || is_self_closing && !is_html) {
+            self.open.push(hash(name));
+        }
+    }
+
+    fn closed(&mut self, name: &str) {
+        let name = hash(name);
+        let at = self.open.iter().rposition(|open| *open == name);
+        let steps = self.open.len() - at.unwrap_or(0);
+        if !take(&self.bounds.steps, steps) {
+            self.found.refused.get_or_insert(Refusal::Tangle);
+        }
+        if let Some(at) = at {
+            self.open.truncate(at);
+        }
+    }
+
+    /// Counts a link, or something that takes as long.
+    fn count_place(&mut self) {
+        if !take(&self.bounds.places, 1) {
+            self.found.refused.get_or_insert(Refusal::Links);
+        }
     }
 
     fn zone(&self) -> Zone {
@@ -213,6 +271,7 @@ impl<'h> Scanner<'h> {
             let at = gap.start + offset;
             let name = &self.html[at + 2..gap.end];
             let name = &name[..name.find(ends_name).unwrap_or(name.len())];
+            self.closed(name);
             if name.eq_ignore_ascii_case("body") {
                 self.body_end = Some(at);
                 self.is_in_head = false;
@@ -234,12 +293,17 @@ impl<'h> Scanner<'h> {
     /// Reads markup that stands where a browser sees text or a comment.
     fn nested(&mut self, range: Range<usize>, zone: Zone) {
         let is_too_much = range.len() > self.bounds.bytes.get();
-        if self.depth == MAX_DEPTH || range.is_empty() || is_too_much || self.found.is_cut {
+        if self.depth == MAX_DEPTH || is_too_much || self.found.refused.is_some() {
             return;
         }
+        if !may_hold_places(&self.html[range.clone()]) {
+            return;
+        }
+        self.count_place();
         let start = range.start;
         let inner = scan_part(&self.html[range], zone, self.depth + 1, self.bounds);
-        self.found.is_cut |= inner.is_cut;
+        self.found.refused = self.found.refused.or(inner.refused);
+        self.found.parts += 1 + inner.parts;
         self.found
             .places
             .extend(inner.places.into_iter().map(|mut place| {
@@ -256,6 +320,7 @@ impl<'h> Scanner<'h> {
         self.advance(&tag);
         let name = element.tag_name();
         let is_html = element.namespace_uri() == HTML;
+        self.opened(&name, is_html, element.is_self_closing());
         match name.as_str() {
             "html" => {
                 self.found.is_amp |= element.attributes().iter().any(|attribute| {
@@ -318,6 +383,7 @@ impl<'h> Scanner<'h> {
             }
         }
         if place.href.is_some() || !place.notrack.is_empty() {
+            self.count_place();
             self.found.places.push(place);
         }
     }
@@ -379,7 +445,6 @@ impl<'h> Scanner<'h> {
         let open_raw = self.raw.as_ref().map(|raw| raw.tag.start);
         self.close_raw();
         self.end_tags(self.last_end..end);
-        self.found.is_cut |= self.found.places.len() > self.bounds.places;
         self.found.pixel_at = self
             .body_end
             .or(open_raw.filter(|_| ended == 0))
@@ -387,6 +452,28 @@ impl<'h> Scanner<'h> {
             .unwrap_or(end);
         self.found
     }
+}
+
+/// Whether markup may hold a place: each has an attribute of one of these names.
+fn may_hold_places(markup: &str) -> bool {
+    let holds = |name: &str| {
+        let (first, name) = (name.as_bytes()[0], name.as_bytes());
+        markup.bytes().enumerate().any(|(at, byte)| {
+            byte.eq_ignore_ascii_case(&first)
+                && markup.as_bytes()[at..]
+                    .get(..name.len())
+                    .is_some_and(|found| found.eq_ignore_ascii_case(name))
+        })
+    };
+    holds("href") || holds(NOTRACK)
+}
+
+/// Tells the names of elements apart, whatever their case.
+fn hash(name: &str) -> u64 {
+    // FNV-1a; who makes two names collide makes the count wrong for their own document.
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 fn shifted(range: &Range<usize>, by: usize) -> Range<usize> {

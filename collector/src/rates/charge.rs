@@ -53,12 +53,7 @@ impl Charge {
         }
         self.ticket = ticket;
         self.has_key = true;
-        if let Some(ticket) = &mut self.ticket
-            && let Err(error) = ticket.take(Cost::bytes(self.bytes))
-        {
-            self.excuse();
-            return Err(error);
-        }
+        self.take(Cost::bytes(self.bytes))?;
         Ok(self)
     }
 
@@ -71,14 +66,9 @@ impl Charge {
             return Ok(());
         }
         self.has_key = true;
-        let paid = self.rates.begin(key, self.sender).and_then(|mut ticket| {
-            if let Some(ticket) = &mut ticket {
-                ticket.take(Cost::bytes(self.bytes))?;
-            }
-            self.ticket = ticket;
-            Ok(())
-        });
-        paid.inspect_err(|_| self.excuse())
+        let begun = self.rates.begin(key, self.sender);
+        self.ticket = begun.inspect_err(|_| self.excuse())?;
+        self.take(Cost::bytes(self.bytes))
     }
 
     /// Takes so many events from the key's rate.
@@ -86,11 +76,24 @@ impl Charge {
     /// # Errors
     /// 429: then the request costs nothing.
     pub fn take_events(&mut self, count: usize) -> Result<(), ApiError> {
-        let taken = match &mut self.ticket {
-            Some(ticket) => ticket.take(Cost::events(count)),
-            None => Ok(()),
+        self.take(Cost::events(count))
+    }
+
+    fn take(&mut self, cost: Cost) -> Result<(), ApiError> {
+        let Some(mut ticket) = self.ticket.take() else {
+            return Ok(());
         };
-        taken.inspect_err(|_| self.excuse())
+        match ticket.take(cost) {
+            Ok(()) => {
+                self.ticket = Some(ticket);
+                Ok(())
+            }
+            Err(error) => {
+                ticket.give_back();
+                self.excuse();
+                Err(error)
+            }
+        }
     }
 
     /// So many of its events were refused, which costs a public key nothing.

@@ -190,7 +190,8 @@ async fn first_answer(held: &mut [TcpStream]) -> String {
         for stream in held.iter_mut() {
             let mut answer = vec![0; 4_096];
             let read = stream.read(&mut answer);
-            if let Ok(Ok(length)) = tokio::time::timeout(Duration::from_millis(1), read).await {
+            if let Ok(Ok(length @ 1..)) = tokio::time::timeout(Duration::from_millis(1), read).await
+            {
                 answer.truncate(length);
                 return String::from_utf8(answer).unwrap();
             }
@@ -230,28 +231,29 @@ async fn bodies_of_one_address_fill_its_share_and_nobody_elses() {
 async fn who_is_slow_makes_room_for_who_comes() {
     let app = spawn_app_behind_proxy().await;
     let from = format!("X-Forwarded-For: {STRANGER}\r\n");
-    let mut held = hold(&app, 6, MB, &from).await;
+    let mut held = hold(&app, 12, MB, &from).await;
     // In a moment they are slow, and this one fits.
+    let batch = batch(500).to_string();
     let body = format!(
-        r#"{{"key":"{}",{}"#,
+        r#"{}{{"key":"{}",{}"#,
+        " ".repeat(900_000),
         app.public(&[]),
-        &batch(5_00).to_string()[1..]
+        &batch[1..]
     );
-    let (refused, answer) = until_not(503, async || {
+    let slow = r#"misar_bodies_refused_total{reason="slow"}"#;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while app.series(slow).await == 0 {
         let ask = app.ask(Method::POST, "/v1/track/batch");
-        let ask = ask.header("x-forwarded-for", STRANGER);
-        let padded = format!("{}{body}", " ".repeat(900_000));
-        ask.body(padded).send().await
-    })
-    .await;
-    assert_eq!(answer.results().len(), 500, "after {refused} refusals");
-    let told = first_answer(&mut held).await;
-    assert!(told.starts_with("HTTP/1.1 408"), "{told}");
-    assert!(
-        app.series(r#"misar_bodies_refused_total{reason="slow"}"#)
-            .await
-            > 0
-    );
+        let ask = ask.header("x-forwarded-for", STRANGER).body(body.clone());
+        let answer = ask.send().await;
+        assert!(matches!(answer.status, 200 | 503), "{}", answer.text);
+        assert!(Instant::now() < deadline, "nobody makes room");
+    }
+    let mut told = first_answer(&mut held).await;
+    while !told.starts_with("HTTP/1.1 408") {
+        assert!(told.starts_with("HTTP/1.1 503"), "{told}");
+        told = first_answer(&mut held).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,11 +271,12 @@ async fn a_workspace_that_fills_its_share_leaves_another_its_largest_request() {
         let series = format!(r#"misar_bodies_refused_total{{reason="{reason}"}}"#);
         assert!(app.series(&series).await > 0, "{reason}");
     }
-    let text = "x".repeat(31 * MB);
-    let body = json!({"email": PERSON, "text": text});
-    let writer = app.secret(&[Scope::Write]);
-    let answer = app.post("/v1/messages", &writer, &body).await;
-    assert_eq!(answer.status, 200, "{}", &answer.text[..200]);
+    // It is read to its end, and is no JSON only then.
+    let ask = app
+        .ask(Method::POST, "/v1/messages")
+        .key(&app.secret(&[Scope::Write]));
+    let answer = ask.body(vec![b' '; 32 * MB]).send().await;
+    answer.is_refused(400, "invalid_json");
 }
 
 // --- Rates ---
@@ -431,51 +434,23 @@ async fn a_batch_larger_than_the_rate_passes_once_and_is_paid_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_public_key_sends_50_000_events_at_once_and_not_a_thousand_more() {
-    let app = spawn_app().await;
-    let key = app.public(&[]);
-    let body = batch(1_000).to_string();
-    let (passed, refused) = until_not(200, async || {
-        let ask = app
-            .ask(Method::POST, "/v1/track/batch")
-            .header("x-api-key", &key);
-        ask.body(body.clone()).send().await
-    })
-    .await;
-    refused.is_refused(429, "rate_limited");
-    assert!((50..200).contains(&passed), "{passed}");
-    assert!(
-        app.series(r#"misar_rate_limits_total{limit="events"}"#)
-            .await
-            > 0
-    );
-    // Small ones still find room, and the workspace's servers and other keys notice nothing.
-    let small = async |key: &str| app.post("/v1/track/event", key, &event()).await;
-    small(&app.key).await.is_tracked();
-    small(&app.public(&[])).await.is_tracked();
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_one_workspace_costs_another_nothing() {
     let app = spawn_app().await;
-    let flooder = app.key_of_other("flooder", KeyKind::Public, &[]);
-    let mine = app.public(&[]);
-    let body = batch(1_000).to_string();
-    let flood = async || {
-        let ask = app
-            .ask(Method::POST, "/v1/track/batch")
-            .header("x-api-key", &flooder);
-        ask.body(body.clone()).send().await
-    };
-    until_not(200, flood).await;
+    let flooder = app.slow_key_of_other("flooder", 50);
+    let mine = app.slow_key(KeyKind::Public, 1_000_000);
+    let flood = async || app.post("/v1/track/batch", &flooder, &batch(50)).await;
     for _ in 0..50 {
         flood().await;
-        let answer = app.post("/v1/track/event", &mine, &event()).await;
-        answer.is_tracked();
+        app.post("/v1/track/event", &mine, &event())
+            .await
+            .is_tracked();
     }
+    let refused = app
+        .series(r#"misar_rate_limits_total{limit="events"}"#)
+        .await;
+    assert!(refused > 0);
     let answer = app.post("/v1/track/event", &mine, &event()).await;
-    let remaining: u32 = answer.header("ratelimit-remaining").parse().unwrap();
-    assert!(remaining > 4_940, "{remaining}");
+    assert_eq!(answer.is_tracked().header("ratelimit-remaining"), "999999");
 }
 
 #[tokio::test(flavor = "multi_thread")]

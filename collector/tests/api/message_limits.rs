@@ -175,6 +175,54 @@ async fn a_message_full_of_links_leaves_another_workspace_its_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tangle_of_tags_is_refused_and_honest_ones_are_not() {
+    let app = spawn_app().await;
+    let key = writer(&app);
+    for tangle in [
+        "<b>".repeat(20_000) + &"</i>".repeat(20_000),
+        "<b></i>".repeat(20_000),
+    ] {
+        let refused = register(&app, &key, "html", tangle).await;
+        refused.is_refused_for("html", "invalid_html");
+    }
+    assert_eq!(
+        app.series(r#"misar_messages_refused_total{reason="tangle"}"#)
+            .await,
+        2
+    );
+    // Elements that nothing ends, and end tags that end nothing, are everywhere.
+    let honest = "<table><tr><td><p>text<br><li>item</td></b></tr></table>".repeat(2_000);
+    let passed = register(&app, &key, "html", honest).await;
+    assert_eq!(
+        passed.status,
+        200,
+        "{}",
+        passed.text.get(..200).unwrap_or_default()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_that_links_are_looked_for_in_count_as_links() {
+    let app = spawn_app().await;
+    let key = writer(&app);
+    for part in [
+        "<!--[if mso]><b href=x><![endif]-->",
+        "<noscript>href</noscript>",
+    ] {
+        let refused = register(&app, &key, "html", part.repeat(10_001)).await;
+        refused.is_refused(413, "too_many_links");
+    }
+    let plain = "<!--[if mso]><td><![endif]--><noscript>text</noscript>".repeat(20_000);
+    let passed = register(&app, &key, "html", plain).await;
+    assert_eq!(
+        passed.status,
+        200,
+        "{}",
+        passed.text.get(..200).unwrap_or_default()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn markup_inside_markup_is_read_a_bounded_number_of_times() {
     let app = spawn_app().await;
     let mut html = "<p>text</p>".repeat(2_000);

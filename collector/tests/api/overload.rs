@@ -95,7 +95,7 @@ async fn bodies_that_never_come_take_nobody_a_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_on_their_way_share_a_bound_of_memory() {
-    // Arrange: batches of 1 MB, of which the last byte never comes; 256 MB is what there is.
+    // Arrange: batches of 1 MB, of which the last byte never comes; one key has 40 MB of what there is.
     let _turn = TURN.lock().await;
     let app = spawn_app().await;
     let length = 1_000_000;
@@ -117,7 +117,8 @@ async fn bodies_on_their_way_share_a_bound_of_memory() {
         tokio::task::yield_now().await;
     }
     // Assert
-    assert_eq!(&answer, b"HTTP/1.1 503");
+    // Refused where nobody was slow, or slow itself, so that it made room for another.
+    assert!([b"HTTP/1.1 503", b"HTTP/1.1 408"].contains(&&answer));
     let event = json!({"email": PERSON, "event": "x"});
     // A small one fits as soon as those have let go of what had arrived of them.
     while app.post("/v1/track/event", &app.key, &event).await.status != 200 {

@@ -212,6 +212,19 @@ impl TestApp {
         .1
     }
 
+    /// A public key of so many events a second in a workspace that nobody else uses.
+    pub(crate) fn slow_key_of_other(&self, name: &str, rate: u32) -> String {
+        let workspace = self.app.meta.create_workspace(name).unwrap();
+        self.key_of(
+            |new| {
+                new.workspace = workspace;
+                new.rate = NonZeroU32::new(rate);
+            },
+            KeyKind::Public,
+        )
+        .1
+    }
+
     /// The value of a series of the metrics; 0 where it is not there.
     pub(crate) async fn series(&self, name: &str) -> u64 {
         let page = self.get("/metrics").await.text;
