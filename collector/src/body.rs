@@ -22,8 +22,9 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a body that is too large, so much is read and thrown away, so that the caller, who is still
 /// sending, gets the answer rather than a broken connection.
 const DRAINED: usize = 8 * 1024 * 1024;
-/// Of a body that nobody wants, because its sender showed no good key, so much for so long.
-const DISCARDED: usize = 1024 * 1024;
+/// Of a body that nobody wants, because its sender showed no good key, so much for so long. Reading a
+/// megabyte of each let a flood of them slow everybody tenfold (`just bench-floods`).
+const DISCARDED: usize = 128 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// A body that is larger is large: it is inflated and read away from the workers that answer others.
 pub const LARGE: usize = 64 * 1024;
@@ -82,6 +83,10 @@ pub async fn read_text(
     let is_gzip = is_gzip(headers)?;
     let mut place = means.memory.enter(means.owner);
     let expected = length(headers).unwrap_or(0);
+    if expected <= limit {
+        // What cannot fit is not begun.
+        place.expect(expected).map_err(ApiError::unread)?;
+    }
     let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body, limit, expected, &mut place));
     let metrics = means.memory.metrics();
     let counted = |error: ApiError| {
@@ -94,7 +99,8 @@ pub async fn read_text(
         metrics.count_refused_body("timeout");
         Err(ApiError::BodyTimeout)
     });
-    let bytes = bytes.map_err(counted)?;
+    // The rest may still come: it must not be read as a request.
+    let bytes = bytes.map_err(|error| counted(error).unread())?;
     place.is_whole();
     let text = move |mut place: BodyPlace| {
         let bytes = if is_gzip {
@@ -139,22 +145,26 @@ fn length(headers: &HeaderMap) -> Option<usize> {
 }
 
 /// Throws away what comes of a body that is refused unread, for a moment: a caller that is still
-/// sending would else see a broken connection rather than the answer. Keeps nothing of it.
-pub async fn discard(headers: &HeaderMap, mut body: Body) {
+/// sending would else see a broken connection rather than the answer. Keeps nothing of it. Whether all
+/// of it came.
+pub async fn discard(headers: &HeaderMap, mut body: Body) -> bool {
     // Who asks first whether to send is answered before it does.
     if headers.contains_key(EXPECT) {
-        return;
+        return false;
     }
     let discarding = async {
         let mut length = 0;
-        while let Some(Ok(frame)) = body.frame().await {
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
             length += frame.data_ref().map_or(0, |data| data.len());
             if length > DISCARDED {
-                break;
+                return false;
             }
         }
+        true
     };
-    tokio::time::timeout(DISCARD_TIMEOUT, discarding).await.ok();
+    let discarded = tokio::time::timeout(DISCARD_TIMEOUT, discarding).await;
+    discarded.unwrap_or(false)
 }
 
 fn check_media(headers: &HeaderMap, media: Media) -> Result<(), ApiError> {

@@ -79,6 +79,9 @@ pub enum ApiError {
         what: Limit,
     },
     Overloaded,
+    /// Refused before all of its body had come: the connection ends with the answer, and says so, or the
+    /// caller would send its next request into a closed one.
+    Unread(Box<ApiError>),
     TooManyLiveReaders,
     StorageFailing,
     ViewBehind,
@@ -123,6 +126,7 @@ impl ApiError {
             Self::Rejected(rejection) => (S::UNPROCESSABLE_ENTITY, rejection.code),
             Self::InvalidParameter { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_parameter"),
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::Unread(error) => error.kind(),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::TooManyLiveReaders => (S::SERVICE_UNAVAILABLE, "too_many_live_readers"),
             Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
@@ -196,6 +200,7 @@ impl ApiError {
             | Self::Conflict { rejection, .. } => rejection.message.clone(),
             Self::InvalidParameter { message, .. } => message.clone(),
             Self::RateLimited { retry_after, what, .. } => format!("{}: wait {retry_after} s", what.sentence()),
+            Self::Unread(error) => error.message(),
             Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
             Self::TooManyLiveReaders => "too many live streams are open: close one, or come again later".into(),
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
@@ -215,13 +220,19 @@ impl ApiError {
     }
 
     /// Seconds after which trying again makes sense.
-    fn retry_after(&self) -> Option<u32> {
+    pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
             Self::TooManyLiveReaders => Some(10),
             _ => None,
         }
+    }
+
+    /// The same, of a request whose body has not all come.
+    #[must_use]
+    pub fn unread(self) -> Self {
+        Self::Unread(Box::new(self))
     }
 
     /// For programs.
@@ -231,7 +242,8 @@ impl ApiError {
 
     /// Whether the request was refused for what its sender did: its form or its key.
     pub fn is_senders_fault(&self) -> bool {
-        self.kind().0.is_client_error() && !matches!(self, Self::RateLimited { .. })
+        let status = self.kind().0;
+        status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
     }
 
     /// The answer, with the id of the event that it is about.
@@ -240,6 +252,12 @@ impl ApiError {
     }
 
     fn respond(self, id: Option<String>) -> Response {
+        if let Self::Unread(error) = self {
+            let mut response = error.respond(id);
+            let headers = response.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
         let (status, code) = self.kind();
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
@@ -262,10 +280,6 @@ impl ApiError {
                 reset: retry_after,
             }
             .write(headers);
-        }
-        if matches!(self, Self::BodyTimeout) {
-            // The rest of that body may still come: it must not be read as a request.
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(

@@ -99,8 +99,11 @@ impl Incoming {
         let admitted = match Self::admit(app, &parts, &sender, only_servers) {
             Ok(admitted) => admitted,
             Err(error) => {
-                body::discard(&parts.headers, body).await;
-                return Err(app.rates.blame(&sender, error));
+                let error = app.rates.blame(&sender, error);
+                // Who is told to wait is not waited for.
+                let is_whole =
+                    error.retry_after().is_none() && body::discard(&parts.headers, body).await;
+                return Err(if is_whole { error } else { error.unread() });
             }
         };
         let Admitted {
@@ -120,7 +123,7 @@ impl Incoming {
         };
         let (text, memory) = body::read_text(&parts.headers, body, media, limit, means)
             .await
-            .map_err(|error| app.rates.blame(&blamed, error))?;
+            .map_err(|error| app.rates.blame_unread(&blamed, error))?;
         if text.trim_ascii().is_empty() {
             app.metrics.count_refused_body(body::EMPTY);
         }

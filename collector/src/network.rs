@@ -65,13 +65,13 @@ impl Sender {
 
     fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let address = client_address(peer, headers, trusted);
-        let peer_is_trusted = trusted
-            .iter()
-            .any(|network| network.contains(&peer.to_canonical()));
+        let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
         Self {
             network: Network::of(address),
-            is_private: is_private(address),
-            forwards: !peer_is_trusted && FORWARDING.iter().any(|name| headers.contains_key(*name)),
+            // A proxy that does not say for whom it speaks stands for many, too.
+            is_private: is_private(address) || is_trusted(address),
+            forwards: !is_trusted(peer.to_canonical())
+                && FORWARDING.iter().any(|name| headers.contains_key(*name)),
         }
     }
 
@@ -124,7 +124,10 @@ mod tests {
         if let Some(value) = forwarded {
             headers.insert("x-forwarded-for", value.parse().unwrap());
         }
-        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let trusted = [
+            "10.0.0.0/8".parse().unwrap(),
+            "192.0.2.0/24".parse().unwrap(),
+        ];
         Sender::behind(peer.parse().unwrap(), &headers, &trusted)
     }
 
@@ -174,6 +177,7 @@ mod tests {
     fn behind_a_trusted_proxy_the_client_counts_and_behind_another_nobody_does() {
         let trusted = sender("10.0.0.1", Some("203.0.113.7"));
         assert_eq!(trusted.for_rates(), Some(network("203.0.113.7")));
+        assert_eq!(sender("192.0.2.1", None).for_memory(), None);
         let stranger = sender("198.51.100.1", Some("203.0.113.7"));
         assert_eq!(stranger.for_rates(), None);
         // The memory of bodies knows no such way out.

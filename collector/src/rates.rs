@@ -463,6 +463,14 @@ impl Rates {
         }
     }
 
+    /// The same of a request whose body may not all have come.
+    pub fn blame_unread(&self, sender: &Sender, reason: ApiError) -> ApiError {
+        match reason {
+            ApiError::Unread(reason) => self.blame(sender, *reason).unread(),
+            reason => self.blame(sender, reason),
+        }
+    }
+
     /// The same for a request that has been answered.
     fn note_refusal(&self, sender: &Sender) {
         self.metrics.count_refused_request(MALFORMED);

@@ -20,11 +20,11 @@ use crate::network::Network;
 pub const MAX_PROVEN_KB: usize = 256 * 1024;
 /// Kilobytes of all other bodies: with a public key, which everybody has, or with a key in the body.
 pub const MAX_UNPROVEN_KB: usize = 64 * 1024;
-/// A workspace holds at most a quarter of the first pool.
-const WORKSPACE_PART: usize = 4;
-/// A key holds at most so many kilobytes of it: an eighth, and what the largest request needs beside
-/// it, which is its body of 32 MB and the text that it inflates to.
-const MAX_KEY_KB: usize = MAX_PROVEN_KB / 8 + 8 * 1024;
+/// A workspace holds at most a third of the first pool.
+const WORKSPACE_PART: usize = 3;
+/// A key holds at most so many kilobytes of it: what the largest request needs, which is 32 MB packed
+/// and the 32 MB that they may inflate to, and a little more.
+const MAX_KEY_KB: usize = 66 * 1024;
 /// A network holds at most a tenth of the second pool.
 const NETWORK_PART: usize = 10;
 
@@ -188,6 +188,23 @@ pub struct BodyPlace {
 }
 
 impl BodyPlace {
+    /// Whether there is room for so many bytes, if nobody else takes it. Holds nothing yet.
+    ///
+    /// # Errors
+    /// 503 where there is none.
+    pub fn expect(&self, bytes: usize) -> Result<(), ApiError> {
+        let room = self.pool.make_room(self.id, bytes.div_ceil(1024));
+        room.map_err(|reason| self.refused(reason))
+    }
+
+    fn refused(&self, reason: NoMemory) -> ApiError {
+        self.pool.metrics.count_refused_body(reason.as_str());
+        match reason {
+            NoMemory::Slow => ApiError::BodyTimeout,
+            _ => ApiError::Overloaded,
+        }
+    }
+
     /// Holds memory for so many bytes in all, of which `new` have just come.
     ///
     /// # Errors
@@ -195,13 +212,8 @@ impl BodyPlace {
     pub fn hold(&mut self, bytes: usize, new: usize) -> Result<(), ApiError> {
         let kb = bytes.div_ceil(1024);
         let more = kb.saturating_sub(self.kb);
-        self.pool.take(self.id, more, new).map_err(|reason| {
-            self.pool.metrics.count_refused_body(reason.as_str());
-            match reason {
-                NoMemory::Slow => ApiError::BodyTimeout,
-                _ => ApiError::Overloaded,
-            }
-        })?;
+        let taken = self.pool.take(self.id, more, new);
+        taken.map_err(|reason| self.refused(reason))?;
         self.kb += more;
         Ok(())
     }
@@ -248,18 +260,38 @@ impl Pool {
             *slow_from = (*slow_from + earned).min(now + GRACE);
         }
         let shares = Arc::clone(&held.shares);
-        while let Some((reason, full)) = self.lack(&state, &shares, more) {
-            let slowest = state.slowest(id, full, now).ok_or(reason)?;
-            if let Some(held) = state.release(slowest) {
-                held.evicted.notify_one();
-            }
-        }
+        self.evict(&mut state, id, &shares, more, now)?;
         state.held_kb += more;
         for share in shares.iter() {
             *state.shares.entry(share.clone()).or_default() += more;
         }
         if let Some(held) = state.bodies.get_mut(&id) {
             held.kb += more;
+        }
+        Ok(())
+    }
+
+    fn make_room(&self, id: u64, kb: usize) -> Result<(), NoMemory> {
+        let mut state = lock(&self.state);
+        let held = state.bodies.get(&id).ok_or(NoMemory::Slow)?;
+        let shares = Arc::clone(&held.shares);
+        self.evict(&mut state, id, &shares, kb, Instant::now())
+    }
+
+    /// Takes memory from the slowest until there is enough for one more.
+    fn evict(
+        &self,
+        state: &mut State,
+        id: u64,
+        shares: &[Share],
+        more: usize,
+        now: Instant,
+    ) -> Result<(), NoMemory> {
+        while let Some((reason, full)) = self.lack(state, shares, more) {
+            let slowest = state.slowest(id, full, now).ok_or(reason)?;
+            if let Some(held) = state.release(slowest) {
+                held.evicted.notify_one();
+            }
         }
         Ok(())
     }
@@ -351,7 +383,7 @@ mod tests {
         let first = fill(&memory, &from(1));
         assert_eq!(first.len(), 6);
         assert_eq!(fill(&memory, &from(2)).len(), 6);
-        assert_eq!(fill(&memory, &server(1, "a")).len(), 40);
+        assert_eq!(fill(&memory, &server(1, "a")).len(), 66);
         drop(first);
         assert_eq!(fill(&memory, &from(1)).len(), 6);
     }
@@ -362,10 +394,10 @@ mod tests {
         let one = fill(&memory, &server(1, "a"));
         let two = fill(&memory, &server(1, "b"));
         let three = fill(&memory, &server(1, "c"));
-        assert_eq!((one.len(), two.len(), three.len()), (40, 24, 0));
+        assert_eq!((one.len(), two.len(), three.len()), (66, 19, 0));
         let mut largest = memory.enter(&server(2, "d"));
-        assert!(largest.hold(33 * MB, MB).is_ok());
-        assert!(largest.hold(40 * MB, MB).is_ok());
+        assert!(largest.hold(32 * MB, MB).is_ok());
+        assert!(largest.hold(64 * MB, MB).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

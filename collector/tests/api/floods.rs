@@ -263,7 +263,7 @@ async fn a_workspace_that_fills_its_share_leaves_another_its_largest_request() {
         app.key_of_other("flooder", KeyKind::Secret, &[Scope::Send]),
         app.key_of_other("flooder", KeyKind::Secret, &[Scope::Send]),
     );
-    let mut held = hold(&app, 45, MB, &format!("X-API-Key: {flooder}\r\n")).await;
+    let mut held = hold(&app, 72, MB, &format!("X-API-Key: {flooder}\r\n")).await;
     assert!(first_answer(&mut held).await.starts_with("HTTP/1.1 503"));
     let mut more = hold(&app, 30, MB, &format!("X-API-Key: {second}\r\n")).await;
     assert!(first_answer(&mut more).await.starts_with("HTTP/1.1 503"));

@@ -95,7 +95,7 @@ async fn bodies_that_never_come_take_nobody_a_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_on_their_way_share_a_bound_of_memory() {
-    // Arrange: batches of 1 MB, of which the last byte never comes; one key has 40 MB of what there is.
+    // Arrange: batches of 1 MB, of which the last byte never comes; one key has 66 MB of what there is.
     let _turn = TURN.lock().await;
     let app = spawn_app().await;
     let length = 1_000_000;
