@@ -13,7 +13,7 @@ use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
-use crate::live::MAX_READERS;
+use crate::live::Places;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::Report;
@@ -51,7 +51,7 @@ pub struct App {
     pub(crate) hits: Hits,
     /// Of the links to the live page.
     pub(crate) codes: Codes,
-    live_readers: Arc<Semaphore>,
+    pub(crate) live_places: Places,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<RedbLog>,
     data: PathBuf,
@@ -110,7 +110,7 @@ impl App {
             in_work: Arc::new(Semaphore::new(MAX_REQUESTS)),
             hits: Hits::default(),
             codes: Codes::default(),
-            live_readers: Arc::new(Semaphore::new(MAX_READERS)),
+            live_places: Places::default(),
             durable,
             data: data.to_owned(),
             draining: watch::Sender::new(false),
@@ -146,13 +146,6 @@ impl App {
     /// True once this node goes away, and a wake-up for whoever must end then.
     pub(crate) fn draining(&self) -> watch::Receiver<bool> {
         self.draining.subscribe()
-    }
-
-    /// A place among the readers of the live stream; 503 where there is none.
-    pub(crate) fn take_live_place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        Arc::clone(&self.live_readers)
-            .try_acquire_owned()
-            .map_err(|_| ApiError::TooManyLiveReaders)
     }
 
     /// A link to the live page that lets one browser in, once, as admin of the workspace `default`.

@@ -77,6 +77,16 @@ impl Reader {
         matches!(&self.who, Who::Key(key) if Some(key.id.as_str()) == id)
     }
 
+    /// Whose share of what is bounded it takes: its key's, also by a session that the key opened, or
+    /// that of all sessions of one-time codes.
+    pub fn key_id(&self) -> Option<&str> {
+        let key = match &self.who {
+            Who::Key(key) => Some(key),
+            Who::Session(_, session) => session.key.as_ref(),
+        };
+        key.map(|key| key.id.as_str())
+    }
+
     /// Whether what was shown at first still counts, for answers that take long.
     pub fn is_still_good(&self, app: &App) -> bool {
         match &self.who {

@@ -12,6 +12,7 @@ use shared::rejection::Rejection;
 use shared::wire::ErrorBody;
 
 use crate::auth::RateState;
+use crate::live::Full;
 use crate::log::LogError;
 
 /// Every way in which a request is refused.
@@ -70,7 +71,7 @@ pub enum ApiError {
         limit: u32,
     },
     Overloaded,
-    TooManyLiveReaders,
+    TooManyLiveReaders(Full),
     StorageFailing,
     ViewBehind,
     Internal,
@@ -112,7 +113,7 @@ impl ApiError {
             Self::InvalidParameter { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_parameter"),
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
-            Self::TooManyLiveReaders => (S::SERVICE_UNAVAILABLE, "too_many_live_readers"),
+            Self::TooManyLiveReaders(_) => (S::SERVICE_UNAVAILABLE, "too_many_live_readers"),
             Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
             Self::ViewBehind => (S::SERVICE_UNAVAILABLE, "view_behind"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
@@ -178,7 +179,15 @@ impl ApiError {
             Self::InvalidParameter { message, .. } => message.clone(),
             Self::RateLimited { retry_after, .. } => format!("too many requests with this key: wait {retry_after} s"),
             Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
-            Self::TooManyLiveReaders => "too many live streams are open: close one, or come again later".into(),
+            Self::TooManyLiveReaders(full) => match full {
+                Full::Key(open) => format!(
+                    "this key has {open} live streams open, which is all that one may: close one, or use another key"
+                ),
+                Full::Workspace(open) => format!(
+                    "this workspace has {open} live streams open, which is its share: close one, or come again later"
+                ),
+                Full::All(open) => format!("all {open} live streams of this server are taken: come again later"),
+            },
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
             Self::ViewBehind => "the event is on disk, but this view has not reached it yet: ask again".into(),
             Self::Internal => "this is our fault and has been logged".into(),
@@ -200,7 +209,7 @@ impl ApiError {
         match self {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
-            Self::TooManyLiveReaders => Some(10),
+            Self::TooManyLiveReaders(_) => Some(10),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@
 //! is told how many events it does not get, and goes on with the newest. Not the route.
 
 mod follower;
+mod places;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -18,7 +19,7 @@ use axum::body::Bytes;
 use hyper::body::{Body, Frame};
 use serde::Serialize;
 use shared::time::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -29,9 +30,8 @@ use crate::query::EventView;
 use crate::rejected::Rejected;
 
 use follower::Follower;
+pub use places::{Full, MAX_READERS, Place, Places, share_of_key, share_of_workspace};
 
-/// Streams that may be open.
-pub const MAX_READERS: usize = 64;
 /// The most events that a stream may begin with.
 pub const MAX_RECENT: usize = 200;
 /// A silent stream says so often that it is there; then, too, it is looked whether its reader still
@@ -167,11 +167,14 @@ impl Body for LiveBody {
 }
 
 /// Starts a stream; it holds its place until it ends.
-pub fn start(app: Arc<App>, reader: Reader, start: Start, place: OwnedSemaphorePermit) -> LiveBody {
+pub fn start(app: Arc<App>, reader: Reader, start: Start, place: Place) -> LiveBody {
     // One portion on its way is enough: what is not sent yet is still in the log.
     let (out, body) = mpsc::channel(1);
     tokio::spawn(async move {
-        stream(&app, &reader, start, &out).await;
+        tokio::select! {
+            () = stream(&app, &reader, start, &out) => {}
+            () = place.taken_away() => {}
+        }
         drop(place);
     });
     LiveBody(body)
