@@ -48,6 +48,10 @@ pub enum ApiError {
     /// A refund of an order that is not known.
     UnknownOrder(Rejection),
     MethodNotAllowed,
+    /// HTTP/1.1 without exactly one good `Host`, or several in any version.
+    InvalidHost,
+    /// A body that is encoded on its way in another manner than `chunked`.
+    UnsupportedTransferEncoding,
     BodyTimeout,
     /// An order or a message that is on record with other content in `fields`.
     Conflict {
@@ -103,6 +107,10 @@ impl ApiError {
             Self::UnknownSubject(_) => (S::NOT_FOUND, "unknown_campaign"),
             Self::UnknownOrder(rejection) => (S::NOT_FOUND, rejection.code),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::InvalidHost => (S::BAD_REQUEST, "invalid_host"),
+            Self::UnsupportedTransferEncoding => {
+                (S::NOT_IMPLEMENTED, "unsupported_transfer_encoding")
+            }
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
             Self::Conflict { rejection, .. } => (S::CONFLICT, rejection.code),
             Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
@@ -167,6 +175,10 @@ impl ApiError {
                 "nothing is known of this {subject} in this workspace: register messages with POST /v1/messages"
             ),
             Self::MethodNotAllowed => "this path takes another method: see /openapi.json".into(),
+            Self::InvalidHost => "send one `Host` header with the server's name, such as `Host: track.example`".into(),
+            Self::UnsupportedTransferEncoding => "send the body with `Transfer-Encoding: chunked` alone or with \
+                                                  Content-Length; compression is named in `Content-Encoding: gzip`"
+                .into(),
             Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),
             Self::TooManyEvents => {
@@ -240,7 +252,10 @@ impl ApiError {
             }
             .write(headers);
         }
-        if matches!(self, Self::BodyTimeout) {
+        if matches!(
+            self,
+            Self::BodyTimeout | Self::InvalidHost | Self::UnsupportedTransferEncoding
+        ) {
             // The rest of that body may still come: it must not be read as a request.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -14,9 +14,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderValue,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
@@ -29,7 +30,12 @@ use crate::routes::{
     assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, session,
     track,
 };
+use crate::secrets;
 use crate::session::COOKIE_NAME;
+
+/// Of the headers that a preflight asks for, so much is echoed; more is answered with those that are
+/// known.
+const MAX_ASKED_BYTES: usize = 1_024;
 
 /// The router, with the document of it at `/openapi.json`.
 pub fn router(app: Arc<App>) -> Router {
@@ -107,6 +113,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(operations::not_found)
         .layer(Extension(Assets::new(&app.public_url)))
         .layer(Extension(operations::Document(document.into())))
+        .layer(from_fn(private))
         .layer(from_fn_with_state(Arc::clone(&app), count))
         .with_state(app)
 }
@@ -165,6 +172,21 @@ async fn count(State(app): State<Arc<App>>, request: Request<Body>, next: Next) 
     response
 }
 
+/// Keeps answers out of caches and browsers from guessing at what they are; see [`keep_private`].
+async fn private(request: Request<Body>, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    keep_private(response.headers_mut());
+    response
+}
+
+/// What is public says itself how long it may be kept; everything else, errors too, no cache keeps.
+pub(crate) fn keep_private(headers: &mut HeaderMap) {
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
 /// Refuses a read at once where too many requests are in work.
 async fn shed(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
     match app.take_place() {
@@ -176,28 +198,48 @@ async fn shed(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -
 /// Lets pages of any site send events and read the verdicts; what they may send, their key says.
 async fn cross_origin(request: Request<Body>, next: Next) -> Response {
     let mut response = if request.method() == Method::OPTIONS {
-        let mut response = StatusCode::NO_CONTENT.into_response();
-        let headers = response.headers_mut();
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static("POST, OPTIONS"),
-        );
-        let allowed = "Content-Type, Content-Encoding, Authorization, X-API-Key, Idempotency-Key";
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static(allowed),
-        );
-        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-        response
+        preflight(request.headers())
     } else {
         next.run(request).await
     };
+    open_to_every_site(response.headers_mut());
+    response
+}
+
+/// The answer to a preflight. Whatever headers a page asks for are allowed beside those that are
+/// known: tracing tools add theirs to every request, and none of them says who asks.
+fn preflight(asked: &HeaderMap) -> Response {
+    let known = "Content-Type, Content-Encoding, Authorization, X-API-Key, Idempotency-Key";
+    let asked = asked
+        .get(ACCESS_CONTROL_REQUEST_HEADERS)
+        .filter(|asked| is_list_of_names(asked.as_bytes()))
+        .and_then(|asked| asked.to_str().ok())
+        .and_then(|asked| HeaderValue::from_str(&format!("{known}, {asked}")).ok());
+    let allowed = asked.unwrap_or(HeaderValue::from_static(known));
+    let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("POST, OPTIONS"),
+    );
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}
+
+/// Names of headers and no key: what is echoed.
+fn is_list_of_names(asked: &[u8]) -> bool {
+    let is_part = |byte: &u8| HeaderName::from_bytes(&[*byte]).is_ok() || b", ".contains(byte);
+    (1..=MAX_ASKED_BYTES).contains(&asked.len())
+        && asked.iter().all(is_part)
+        && secrets::find(asked).is_empty()
+}
+
+pub(crate) fn open_to_every_site(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     let exposed = "Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset";
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(exposed),
     );
-    response
 }

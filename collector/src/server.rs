@@ -3,6 +3,7 @@
 //! Own loop rather than `axum::serve`, because that one never closes a connection that is silent or
 //! drips its header (measured, in the survey of crates that the design rests on).
 
+mod framing;
 mod life;
 mod patient;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -28,7 +30,7 @@ use tower_service::Service as _;
 use crate::app::App;
 use crate::client_address::Peer;
 use crate::metrics::Metrics;
-use crate::router::router;
+use crate::router::{keep_private, open_to_every_site, router};
 
 use patient::Patient;
 
@@ -48,7 +50,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
-    Retry-After: 1\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 108\r\n\r\n\
+    Retry-After: 1\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
+    Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 108\r\n\r\n\
     {\"success\":false,\"error\":{\"code\":\"overloaded\",\"message\":\"too many connections are open: come again later\"}}\n";
 
 /// Serves until `shutdown`, then lets requests in work finish.
@@ -92,7 +95,7 @@ pub async fn serve_router(
         // Without it, small answers wait for the caller's acknowledgement.
         stream.set_nodelay(true).ok();
         let stream = Patient::new(stream, WRITE_TIMEOUT);
-        let service = handle(router.clone(), peer);
+        let service = handle(router.clone(), peer, metrics.clone());
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // What ends a connection early is the caller's affair: it went away, or was too slow.
@@ -112,19 +115,34 @@ pub async fn serve_router(
     }
 }
 
-/// The router as a service of one connection, which knows its peer.
+/// The router as a service of one connection, which knows its peer. What is no sound request reaches
+/// no route.
 fn handle(
     router: Router,
     peer: SocketAddr,
-) -> impl hyper::service::Service<
-    Request<Incoming>,
-    Response = axum::response::Response,
-    Error = Infallible,
-    Future: Send,
-> {
+    metrics: Metrics,
+) -> impl hyper::service::Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+{
     service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        router.clone().call(request.map(Body::new))
+        let answer = match framing::check(&request) {
+            Ok(()) => {
+                request.extensions_mut().insert(Peer(peer));
+                Ok(router.clone().call(request.map(Body::new)))
+            }
+            Err(error) => {
+                let mut response = error.into_response();
+                open_to_every_site(response.headers_mut());
+                keep_private(response.headers_mut());
+                metrics.count_request("none", response.status().as_u16());
+                Err(response)
+            }
+        };
+        async {
+            match answer {
+                Ok(routed) => routed.await,
+                Err(refused) => Ok(refused),
+            }
+        }
     })
 }
 

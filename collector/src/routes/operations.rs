@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Request, StatusCode};
 use serde::Serialize;
 use shared::api_key::Scope;
@@ -96,7 +96,11 @@ pub struct Document(pub Bytes);
     responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")),
 )]
 pub async fn get_document(Extension(document): Extension<Document>) -> Response {
-    ([(CONTENT_TYPE, "application/json")], document.0).into_response()
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, document.0).into_response()
 }
 
 /// The answer at a path that does not exist.

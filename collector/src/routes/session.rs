@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
-use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
+use http::header::{HeaderValue, SET_COOKIE};
 use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::api_key::Scope;
@@ -61,10 +61,8 @@ impl SessionView {
 
     fn into_response(self, cookie: Option<HeaderValue>) -> Response {
         let mut response = Json(self).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(cookie) = cookie {
-            headers.insert(SET_COOKIE, cookie);
+            response.headers_mut().insert(SET_COOKIE, cookie);
         }
         response
     }
