@@ -18,6 +18,7 @@ use crate::error::ApiError;
 use crate::locks::{read, write};
 use crate::log::record::WorkspaceId;
 use crate::meta::{Key, Session, TokenDigest};
+use crate::screen;
 use crate::session::{Token, is_same_origin};
 
 /// Requests per second of a public key, and how many may come at once, unless it was made with
@@ -139,15 +140,6 @@ pub fn key_for_session(app: &App, headers: &HeaderMap, text: &str) -> Result<Arc
     Ok(caller.key)
 }
 
-/// Flags a secret key that a page of another site has sent.
-pub fn expose_text(app: &App, text: &str) {
-    if let Ok(key) = ApiKey::parse(text)
-        && key.kind() == KeyKind::Secret
-    {
-        expose(app, &key);
-    }
-}
-
 /// Where a limited key stands, for the `RateLimit-*` headers.
 #[derive(Debug, Clone, Copy)]
 pub struct RateState {
@@ -176,7 +168,8 @@ pub fn caller_by_headers(
     headers: &HeaderMap,
     uri: &Uri,
 ) -> Result<Option<Caller>, ApiError> {
-    refuse_secret_in_query(app, uri)?;
+    // The router's guard has looked; whoever authenticates elsewhere need not think of it.
+    screen::refuse_in_uri(app, uri)?;
     let (first, second) = header_keys(headers);
     // A page that also holds a public key has shown the secret one all the same.
     if let Some(text) = second
@@ -250,7 +243,7 @@ fn header_keys(headers: &HeaderMap) -> (Option<&str>, Option<&str>) {
 }
 
 /// A page's request has one of these. `Sec-Fetch-Mode` alone does not count: Node's fetch sends it.
-fn is_from_page(headers: &HeaderMap) -> bool {
+pub(crate) fn is_from_page(headers: &HeaderMap) -> bool {
     [ORIGIN.as_str(), "sec-fetch-site", "sec-fetch-dest"]
         .iter()
         .any(|name| headers.contains_key(*name))
@@ -300,32 +293,9 @@ fn authenticate(
     Ok(Caller { key, rate })
 }
 
-/// A URL ends up in logs and histories: a secret key in one is exposed, whoever sent it.
-fn refuse_secret_in_query(app: &App, uri: &Uri) -> Result<(), ApiError> {
-    let Some(query) = uri.query() else {
-        return Ok(());
-    };
-    let mut found = false;
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        for text in [name, value] {
-            if kind_of(&text) == Some(KeyKind::Secret) {
-                found = true;
-                if let Ok(key) = ApiKey::parse(&text) {
-                    expose(app, &key);
-                }
-            }
-        }
-    }
-    if found {
-        Err(ApiError::SecretKeyInBrowser)
-    } else {
-        Ok(())
-    }
-}
-
 /// Flags a secret key that the world has seen. It goes on working: revoking is the owner's to do,
 /// or anybody who finds a key could stop a shop.
-fn expose(app: &App, key: &ApiKey) {
+pub(crate) fn expose(app: &App, key: &ApiKey) {
     let Some(key) = app.meta.authenticate(key) else {
         return;
     };

@@ -8,6 +8,7 @@ use http::request::Parts;
 use ipnet::IpNet;
 
 use crate::log::record::{Client, Personal};
+use crate::secrets;
 
 /// Headers that tell machines from people, kept with what browsers and mail clients send (design.md 6).
 const CLASSIFYING_HEADERS: [&str; 5] = ["sec-purpose", "purpose", "x-purpose", "x-moz", "referer"];
@@ -52,6 +53,8 @@ pub fn client_of(parts: &Parts, trusted: &[IpNet]) -> (IpAddr, Client) {
     let header = |name: &str| {
         // Names of devices are not always ASCII.
         let value = String::from_utf8_lossy(parts.headers.get(name)?.as_bytes());
+        // A referrer is an address, and people put keys into those.
+        let value = secrets::mask(&value);
         let end = value.floor_char_boundary(MAX_HEADER_BYTES);
         Some(Personal(value[..end].to_owned()))
     };

@@ -38,6 +38,7 @@ use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
 use crate::messages::{Draft, MessageAnswer, Outcome};
 use crate::meta::{Key, Meta, NewKey, OriginPattern, Workspace};
+use crate::screen;
 use crate::token::{TokenKey, TokenKeys};
 
 pub use offline::Offline;
@@ -447,7 +448,9 @@ fn instrument(target: &dyn Target, asked: &InstrumentMessage) -> Result<MessageA
         }
     };
     let now = target.meta().now();
-    let body: MessageBody<'_> = wire::body(&asked.message).map_err(sentence)?;
+    let masked = screen::message(target.meta(), &asked.message)?;
+    let message = masked.as_ref().unwrap_or(&asked.message);
+    let body: MessageBody<'_> = wire::body(message).map_err(sentence)?;
     let refused = |rejection: Rejection| match rejection.field {
         Some(field) => format!("{field}: {}", rejection.message),
         None => rejection.message,

@@ -8,12 +8,13 @@ use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use shared::api_key::Scope;
-use shared::rejection::Rejection;
+use shared::rejection::{Rejection, codes};
 use shared::wire::ErrorBody;
 
 use crate::auth::RateState;
 use crate::live::Full;
 use crate::log::LogError;
+use crate::screen;
 
 /// Every way in which a request is refused.
 #[derive(Debug)]
@@ -117,6 +118,9 @@ impl ApiError {
             Self::TooManyEvents => (S::PAYLOAD_TOO_LARGE, "too_many_events"),
             Self::UnsupportedMediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::UnsupportedEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
+            Self::Rejected(rejection) if rejection.code == codes::SECRET_KEY_IN_BROWSER => {
+                (S::FORBIDDEN, rejection.code)
+            }
             Self::Rejected(rejection) => (S::UNPROCESSABLE_ENTITY, rejection.code),
             Self::InvalidParameter { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_parameter"),
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate_limited"),
@@ -140,12 +144,7 @@ impl ApiError {
                 .into(),
             Self::UnknownKey => "no such key here: list the keys with `misar keys list`".into(),
             Self::RevokedKey => "this key was revoked: make a new one with `misar keys create`".into(),
-            Self::SecretKeyInBrowser => {
-                "a secret key must not be in a page, a body or a URL: revoke it and use a public key (msk_pub_…) \
-                 there. A server that forwards a browser's request must strip the headers Origin, Sec-Fetch-Site \
-                 and Sec-Fetch-Dest and send its key in Authorization. Nothing was recorded"
-                    .into()
-            }
+            Self::SecretKeyInBrowser => screen::MESSAGE.into(),
             Self::OriginMissing => "this key is limited to some sites and the request names none (no Origin header, \
                                     or `null`): send it from a page of those sites"
                 .into(),

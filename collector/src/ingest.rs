@@ -31,6 +31,8 @@ use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
 use crate::log::{Appended, Refusal, Submission};
 use crate::metrics::Verdict;
 use crate::rejected::Rejected;
+use crate::screen::{self, Screened};
+use crate::secrets;
 
 /// The codes of an unknown order, and of one that is on record with other content.
 const UNKNOWN_ORDER: &str = "unknown_order";
@@ -42,6 +44,8 @@ pub struct Incoming {
     by_headers: Option<Caller>,
     pub text: String,
     received_at: Timestamp,
+    /// The events and messages that hold a secret key; in `text` it is masked.
+    screened: Screened,
     /// Its place among the requests in work, and the memory of its body.
     _held: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 }
@@ -60,14 +64,16 @@ impl Incoming {
         if let Some(caller) = &by_headers {
             caller.require(Scope::Send)?;
         }
-        let (text, memory) =
+        let (mut text, memory) =
             body::read_text(&parts.headers, body, media, limit, &app.body_memory).await?;
+        let screened = screen::body(app, &parts, &mut text)?;
         let place = app.take_place()?;
         Ok(Self {
             parts,
             by_headers,
             text,
             received_at: app.clock.now(),
+            screened,
             _held: (place, memory),
         })
     }
@@ -129,6 +135,9 @@ impl Incoming {
                 (id, id.to_string())
             }
         };
+        if let Some(rejection) = self.screened.rejection(0) {
+            parsed.outcome = Err(rejection);
+        }
         let rejection = Draft {
             name: parsed.name.clone(),
             ignored: parsed.unknown_fields.clone(),
@@ -224,6 +233,9 @@ impl Incoming {
         for (index, raw) in batch.events.iter().enumerate() {
             let mut parsed = wire::parse_batch_event(raw, &arrival);
             parsed.unknown_fields.extend(batch.unknown.iter().cloned());
+            if let Some(rejection) = self.screened.rejection(index) {
+                parsed.outcome = Err(rejection);
+            }
             let (id, as_sent) = match &parsed.sent_id {
                 Some(SentId::Valid(id, as_sent)) => (*id, as_sent.clone()),
                 Some(SentId::Invalid(as_sent)) => (new_id(), as_sent.clone()),
@@ -406,7 +418,8 @@ impl Incoming {
             field: rejection.field.clone(),
             ignored_fields: draft.ignored,
             body: (draft.body.len() <= shared::limits::MAX_EVENT_BYTES)
-                .then(|| Personal(draft.body.to_owned())),
+                // Whoever hands it over: a refused body is shown to readers.
+                .then(|| Personal(secrets::mask(draft.body).into_owned())),
         });
     }
 }

@@ -29,6 +29,7 @@ use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{Class, Client, Entry, Fact, MessageType, Personal, SendRef, Source};
 use crate::log::{Appended, LogError, Submission};
 use crate::metrics::{DroppedHit, Verdict};
+use crate::secrets;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
 
 /// Hits that may be in work behind their answers; more are dropped. Each holds 10 KB at the most.
@@ -213,7 +214,8 @@ fn entry(id: EventId, hit: Hit, token: Token, class: (Class, String)) -> Entry {
     let (sent, fact) = match token {
         Token::Open(sent) => (sent, Fact::Open { send }),
         Token::Click { sent, link, target } => {
-            let target = Some(Personal(target));
+            // The link leads where it always did; its record is shown to readers.
+            let target = Some(Personal(secrets::mask(&target).into_owned()));
             (sent, Fact::Click { send, link, target })
         }
         Token::Unsubscribe(sent) => (sent, Fact::Unsubscribe { send }),

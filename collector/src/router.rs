@@ -30,6 +30,7 @@ use crate::routes::{
     assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, session,
     track,
 };
+use crate::screen;
 use crate::secrets;
 use crate::session::COOKIE_NAME;
 
@@ -113,6 +114,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(operations::not_found)
         .layer(Extension(Assets::new(&app.public_url)))
         .layer(Extension(operations::Document(document.into())))
+        .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
         .layer(from_fn(private))
         .layer(from_fn_with_state(Arc::clone(&app), count))
         .with_state(app)
@@ -128,7 +130,11 @@ pub fn router(app: Arc<App>) -> Router {
             401 no or unknown key · 403 scope, origin, or a secret key in a page · 404 · 408 body too slow · \
             409 an order that differs · 413 too large · 415 media type or encoding · 422 a field · \
             429 rate (Retry-After, RateLimit-*) · 503 overloaded, storage failing, or a view behind (Retry-After). \
-            Bodies are JSON, plain or gzip; unknown fields are ignored and named in the receipt.",
+            Bodies are JSON, plain or gzip; unknown fields are ignored and named in the receipt.\n\n\
+            A secret key is refused with 403 `secret_key_in_browser`, and flagged, where a page shows one in its \
+            headers or body, and where anybody shows one in an address or as `key` in a body. An event that holds one \
+            of this store's is rejected with the same code; any other secret key in an event is kept as \
+            `msk_sec_[masked]`.",
     ),
     tags(
         (name = "ingest", description = "Events in"),

@@ -74,7 +74,7 @@ impl Incoming {
         let mut drafts = Vec::new();
         let looked = {
             let body: MessageBody<'_> = parse(&self.text)?;
-            self.look(app, &caller, &body, &mut drafts)
+            self.look(app, &caller, &body, 0, &mut drafts)
         };
         let mut results = self.register(app, &caller, drafts, vec![looked]).await?;
         let mut response = match results.pop() {
@@ -109,9 +109,9 @@ impl Incoming {
                 rejection.map_or(ApiError::TooManyEvents, ApiError::Rejected)
             })?;
             let mut looked = Vec::with_capacity(messages.len());
-            for raw in messages {
+            for (place, raw) in messages.into_iter().enumerate() {
                 looked.push(match wire::body::<MessageBody<'_>>(raw.get()) {
-                    Ok(body) => self.look(app, &caller, &body, &mut drafts),
+                    Ok(body) => self.look(app, &caller, &body, place, &mut drafts),
                     Err(_) => {
                         let message = "Send each message as a JSON object";
                         let rejection = Rejection::whole(codes::INVALID_BODY, message);
@@ -133,10 +133,14 @@ impl Incoming {
         app: &App,
         caller: &Caller,
         body: &MessageBody<'_>,
+        place: usize,
         drafts: &mut Vec<Draft>,
     ) -> Looked {
         let parsed = wire::parse_message(body, self.received_at);
         let message_id = parsed.message_id.as_ref().map(|id| id.as_str().to_owned());
+        if let Some(rejection) = self.screened.rejection(place) {
+            return Err(self.refuse(app, caller, message_id, rejection, Vec::new()));
+        }
         match Draft::of(parsed) {
             Ok(draft) => {
                 drafts.push(draft);

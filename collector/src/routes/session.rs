@@ -18,6 +18,7 @@ use crate::auth;
 use crate::body::{Media, read_text};
 use crate::error::ApiError;
 use crate::meta::{DEFAULT_WORKSPACE, MetaError, NewSession, Session};
+use crate::screen;
 use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
 
 /// A key or a code is shorter by far.
@@ -94,9 +95,7 @@ pub async fn open_session(
     let (text, _memory) = read_text(headers, body, Media::Json, MAX_BODY_BYTES, memory).await?;
     let asked = serde_json::from_str::<SessionBody>(&text);
     if !is_from_own_page(headers, &app.public_url) {
-        if let Ok(SessionBody { key: Some(key), .. }) = &asked {
-            auth::expose_text(&app, key);
-        }
+        screen::flag(&app, text.as_bytes());
         return Err(ApiError::CrossOrigin);
     }
     let asked = asked.map_err(|error| {

@@ -35,6 +35,8 @@ mod rates;
 mod receipts;
 mod refunds;
 mod reports;
+mod secret_contents;
+mod secrets;
 mod sessions;
 mod stalled;
 mod times;

@@ -95,7 +95,7 @@ async fn spawn_app_in(folder: TempDir, clock: Arc<dyn Clock>) -> TestApp {
 
 impl TestApp {
     /// Stops it in order; the time that the server itself took to end.
-    async fn stop(self) -> (TempDir, Duration) {
+    pub(crate) async fn stop(self) -> (TempDir, Duration) {
         let started = Instant::now();
         drop(self.stop);
         self.serving.await.unwrap();
