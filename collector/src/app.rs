@@ -22,6 +22,7 @@ use crate::mail::Hits;
 use crate::meta::{Meta, MetaError};
 use crate::metrics::{Gauges, Metrics};
 use crate::projector::Projector;
+use crate::proxies::ProxiesSeen;
 use crate::rejected::RejectedStore;
 use crate::session::Codes;
 use crate::views::{self, ViewError, Views};
@@ -43,6 +44,8 @@ pub struct App {
     pub relay: RelayList,
     /// Where pages and mails reach this server.
     pub public_url: PublicUrl,
+    /// Peers that forward requests and are not trusted.
+    pub proxies_seen: ProxiesSeen,
     pub(crate) rates: Rates,
     /// Memory for bodies, in kilobytes.
     pub(crate) body_memory: Arc<Semaphore>,
@@ -105,6 +108,7 @@ impl App {
             trusted_proxies,
             relay: RelayList::open(data),
             public_url,
+            proxies_seen: ProxiesSeen::default(),
             rates: Rates::default(),
             body_memory: Arc::new(Semaphore::new(MAX_BODIES_KB)),
             in_work: Arc::new(Semaphore::new(MAX_REQUESTS)),
@@ -162,6 +166,7 @@ impl App {
             queued_events: self.log.queued(),
             view_lag: Duration::from_millis(self.projector.lag_ms()),
             ready: self.readiness().is_ok(),
+            untrusted_proxies: self.proxies_seen.count(),
         }
     }
 

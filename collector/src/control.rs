@@ -153,6 +153,8 @@ pub struct KeysCreate {
     pub allow_purchases: bool,
     pub rate: Option<NonZeroU32>,
     pub label: Option<String>,
+    #[serde(default)]
+    pub operator: bool,
 }
 
 /// A message to be registered and instrumented.
@@ -189,6 +191,9 @@ pub struct CreatedKey {
     pub workspace: String,
     pub allow_purchases: bool,
     pub rate: Option<NonZeroU32>,
+    /// Reads the metrics of the whole process; absent where it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub operator: bool,
     /// What to put into pages: of a public key that a running server has made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embed: Option<String>,
@@ -213,6 +218,9 @@ pub struct ListedKey {
     /// Requests per second.
     pub rate: Option<NonZeroU32>,
     pub workspace: String,
+    /// Reads the metrics of the whole process; absent where it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub operator: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -652,6 +660,7 @@ impl ListedKey {
             allow_purchases: key.allow_purchases,
             rate: key.rate,
             workspace: key.workspace_name.clone(),
+            operator: key.operator,
         }
     }
 }
@@ -702,6 +711,7 @@ fn create_key(
             allow_purchases: asked.allow_purchases,
             rate: asked.rate,
             label: asked.label,
+            operator: asked.operator,
         })
         .map_err(sentence)?;
     Ok(CreatedKey {
@@ -715,6 +725,7 @@ fn create_key(
         workspace: key.workspace_name.clone(),
         allow_purchases: key.allow_purchases,
         rate: key.rate,
+        operator: key.operator,
         embed: public_url
             .filter(|_| asked.public)
             .map(|url| embed(&plain, url)),

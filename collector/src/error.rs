@@ -53,6 +53,8 @@ pub enum ApiError {
     InvalidHost,
     /// A body that is encoded on its way in another manner than `chunked`.
     UnsupportedTransferEncoding,
+    /// Metrics are asked for without a key, and not on this machine.
+    MetricsNeedKey,
     BodyTimeout,
     /// An order or a message that is on record with other content in `fields`.
     Conflict {
@@ -112,6 +114,7 @@ impl ApiError {
             Self::UnsupportedTransferEncoding => {
                 (S::NOT_IMPLEMENTED, "unsupported_transfer_encoding")
             }
+            Self::MetricsNeedKey => (S::UNAUTHORIZED, "missing_key"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
             Self::Conflict { rejection, .. } => (S::CONFLICT, rejection.code),
             Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
@@ -177,6 +180,11 @@ impl ApiError {
             Self::InvalidHost => "send one `Host` header with the server's name, such as `Host: track.example`".into(),
             Self::UnsupportedTransferEncoding => "send the body with `Transfer-Encoding: chunked` alone or with \
                                                   Content-Length; compression is named in `Content-Encoding: gzip`"
+                .into(),
+            Self::MetricsNeedKey => "send a key with the scope `read` for the metrics of its workspace. Those of the \
+                                     whole process are told to a key that `misar keys create --operator` has made, \
+                                     where `misar serve --metrics-listen` listens, and on this machine itself at its \
+                                     loopback address"
                 .into(),
             Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),

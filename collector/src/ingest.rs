@@ -174,11 +174,13 @@ impl Incoming {
     ) -> Response {
         match outcomes.into_iter().next() {
             Some(Appended::Tracked { seq }) => {
-                app.metrics.count_verdict(Verdict::Tracked);
+                app.metrics
+                    .count_verdict(caller.key.workspace, Verdict::Tracked);
                 Json(EventAnswer::tracked(as_sent, seq.to_string())).into_response()
             }
             Some(Appended::Duplicate { id: first, seq }) => {
-                app.metrics.count_verdict(Verdict::Duplicate);
+                app.metrics
+                    .count_verdict(caller.key.workspace, Verdict::Duplicate);
                 let id = if first == id {
                     as_sent
                 } else {
@@ -289,11 +291,13 @@ impl Incoming {
     ) -> BatchResult {
         let (rejection, fields) = match outcome {
             Ok(Some(Appended::Tracked { seq })) => {
-                app.metrics.count_verdict(Verdict::Tracked);
+                app.metrics
+                    .count_verdict(caller.key.workspace, Verdict::Tracked);
                 return BatchResult::accepted(as_sent, BatchStatus::Tracked, seq.to_string());
             }
             Ok(Some(Appended::Duplicate { id: first, seq })) => {
-                app.metrics.count_verdict(Verdict::Duplicate);
+                app.metrics
+                    .count_verdict(caller.key.workspace, Verdict::Duplicate);
                 let id = if first == id {
                     as_sent
                 } else {
@@ -406,7 +410,8 @@ impl Incoming {
         draft: Draft<'_>,
         rejection: &Rejection,
     ) {
-        app.metrics.count_rejection(rejection.code);
+        app.metrics
+            .count_rejection(caller.key.workspace, rejection.code);
         app.rejected.keep(Rejected {
             workspace: caller.key.workspace,
             id: id.to_owned(),

@@ -33,6 +33,7 @@ pub mod mail;
 pub mod messages;
 pub mod meta;
 pub mod metrics;
+pub mod proxies;
 pub mod screen;
 pub mod secrets;
 pub mod session;

@@ -146,12 +146,13 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
         return;
     }
     let class = class_of(app, &hit, &token);
+    let workspace = token.sent().workspace;
     let submission = Submission {
         has_new_id: true,
         ..Submission::from(entry(new_id(), hit, token, class))
     };
     match app.log.append(vec![submission]).await {
-        Ok(_) => app.metrics.count_verdict(Verdict::Tracked),
+        Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
         Err(LogError::Overloaded) => app.metrics.count_dropped_hit(DroppedHit::Overloaded),
         Err(error) => {
             tracing::debug!(%error, "an open or click was not written");
@@ -184,7 +185,7 @@ pub async fn unsubscribe(
     let found =
         found.map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
     if found.is_some() {
-        app.metrics.count_verdict(Verdict::Duplicate);
+        app.metrics.count_verdict(workspace, Verdict::Duplicate);
         return Ok(());
     }
     // Scanners follow links and do not post (RFC 8058, section 1); a mailbox provider that posts does
@@ -196,10 +197,13 @@ pub async fn unsubscribe(
     };
     let entry = entry(id, hit, Token::Unsubscribe(sent), class);
     let outcomes = app.log.append(vec![entry.into()]).await?;
-    app.metrics.count_verdict(match outcomes.first() {
-        Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
-        _ => Verdict::Tracked,
-    });
+    app.metrics.count_verdict(
+        workspace,
+        match outcomes.first() {
+            Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
+            _ => Verdict::Tracked,
+        },
+    );
     Ok(())
 }
 

@@ -86,6 +86,10 @@ pub enum MetaError {
     SecretKeyOrigins,
     #[error("a secret key may always send purchases: add --public, or leave --allow-purchases out")]
     SecretKeyPurchases,
+    #[error(
+        "a key of the operator tells about the whole process, and a public key stands in every page: leave --public or --operator out"
+    )]
+    PublicKeyOperator,
     #[error("a key takes at most {0} origins: use a pattern such as *.example.com")]
     TooManyOrigins(usize),
     #[error("a label has 1 to {0} characters, none of them a control character")]

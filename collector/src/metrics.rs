@@ -1,6 +1,9 @@
 //! What the collector counts, for `GET /metrics`. Names end in their unit.
 
-use std::fmt::Write as _;
+mod by_workspace;
+
+use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -9,24 +12,17 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::log::record::WorkspaceId;
+use crate::meta::Workspace;
+
+use by_workspace::ByWorkspace;
+
 /// Labels of a request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     /// The route as it stands in the table, so that ids do not multiply the series.
     route: String,
     status: u16,
-}
-
-/// Labels of an event that was given a verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct VerdictLabels {
-    verdict: &'static str,
-}
-
-/// Labels of a rejected event.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CodeLabels {
-    code: &'static str,
 }
 
 /// Labels of an open or click that was not recorded.
@@ -78,12 +74,23 @@ pub enum Verdict {
     Rejected,
 }
 
+impl Verdict {
+    const ALL: [Self; 3] = [Self::Tracked, Self::Duplicate, Self::Rejected];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tracked => "tracked",
+            Self::Duplicate => "duplicate",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
 /// All counters. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
-    verdicts: Family<VerdictLabels, Counter>,
-    rejections: Family<CodeLabels, Counter>,
+    by_workspace: ByWorkspace,
     commits: Histogram,
     group: Histogram,
     pub exposed_keys: Counter,
@@ -104,8 +111,7 @@ impl Default for Metrics {
         Self {
             dropped_hits,
             requests: Family::default(),
-            verdicts: Family::default(),
-            rejections: Family::default(),
+            by_workspace: ByWorkspace::default(),
             // 0.1 ms to 3.3 s: from a fast disk's sync to a stalled one's.
             commits: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
             group: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
@@ -124,6 +130,17 @@ pub struct Gauges {
     pub queued_events: usize,
     pub view_lag: Duration,
     pub ready: bool,
+    /// Networks of peers that forward requests without being trusted.
+    pub untrusted_proxies: usize,
+}
+
+/// Who asks, and therefore how much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever runs the process: everything.
+    Operator,
+    /// A tenant: its own series, and what every read tells anyway.
+    Workspace(WorkspaceId),
 }
 
 impl Metrics {
@@ -135,20 +152,12 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
     }
 
-    pub fn count_verdict(&self, verdict: Verdict) {
-        let verdict = match verdict {
-            Verdict::Tracked => "tracked",
-            Verdict::Duplicate => "duplicate",
-            Verdict::Rejected => "rejected",
-        };
-        self.verdicts
-            .get_or_create(&VerdictLabels { verdict })
-            .inc();
+    pub fn count_verdict(&self, workspace: WorkspaceId, verdict: Verdict) {
+        self.by_workspace.of(workspace).count(verdict);
     }
 
-    pub fn count_rejection(&self, code: &'static str) {
-        self.count_verdict(Verdict::Rejected);
-        self.rejections.get_or_create(&CodeLabels { code }).inc();
+    pub fn count_rejection(&self, workspace: WorkspaceId, code: &'static str) {
+        self.by_workspace.of(workspace).count_rejection(code);
     }
 
     pub fn count_dropped_hit(&self, reason: DroppedHit) {
@@ -164,16 +173,32 @@ impl Metrics {
         self.group.observe(events as f64);
     }
 
-    /// The `OpenMetrics` text.
-    pub fn render(&self, now: Gauges) -> Result<String, std::fmt::Error> {
+    /// The `OpenMetrics` text for this audience. `workspaces` are all of them, with their names.
+    pub fn render(
+        &self,
+        now: Gauges,
+        workspaces: &[Arc<Workspace>],
+        audience: Audience,
+    ) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix("misar");
+        let told = workspaces.iter().filter(|one| match audience {
+            Audience::Operator => true,
+            Audience::Workspace(workspace) => one.id == workspace,
+        });
+        self.by_workspace.register(&mut registry, told);
+        if audience == Audience::Operator {
+            self.register_process(&mut registry);
+        }
+        let mut page = String::new();
+        text::encode_registry(&mut page, &registry)?;
+        write_gauges(&mut page, now, audience)?;
+        text::encode_eof(&mut page)?;
+        Ok(page)
+    }
+
+    /// What belongs to no workspace.
+    fn register_process(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests answered", self.requests.clone());
-        registry.register("events", "Events by verdict", self.verdicts.clone());
-        registry.register(
-            "rejections",
-            "Rejected events by code",
-            self.rejections.clone(),
-        );
         registry.register_with_unit(
             "commit",
             "Time to decide, write and sync one group of events",
@@ -211,26 +236,42 @@ impl Metrics {
             "Opens and clicks that were not recorded, by reason",
             self.dropped_hits.clone(),
         );
-        let mut page = String::new();
-        text::encode_registry(&mut page, &registry)?;
-        let mut gauge = |name: &str, help: &str, value: &dyn std::fmt::Display| {
-            write!(
-                page,
-                "# HELP misar_{name} {help}.\n# TYPE misar_{name} gauge\nmisar_{name} {value}\n"
-            )
-        };
-        gauge(
-            "queued_events",
-            "Events taken and not yet answered",
-            &now.queued_events,
-        )?;
-        gauge(
-            "view_lag_seconds",
-            "How far the views lie behind the log",
-            &now.view_lag.as_secs_f64(),
-        )?;
-        gauge("ready", "Whether events are taken", &u8::from(now.ready))?;
-        text::encode_eof(&mut page)?;
-        Ok(page)
     }
+}
+
+fn write_gauges(page: &mut String, now: Gauges, audience: Audience) -> std::fmt::Result {
+    let mut gauge = |name: &str, labels: &str, help: &str, value: &dyn Display| {
+        write!(
+            page,
+            "# HELP misar_{name} {help}.\n# TYPE misar_{name} gauge\nmisar_{name}{labels} {value}\n"
+        )
+    };
+    // All views are folded together, from one cursor.
+    gauge(
+        "view_lag_seconds",
+        "{view=\"all\"}",
+        "How far the views lie behind the log",
+        &now.view_lag.as_secs_f64(),
+    )?;
+    gauge(
+        "ready",
+        "",
+        "Whether events are taken",
+        &u8::from(now.ready),
+    )?;
+    if audience != Audience::Operator {
+        return Ok(());
+    }
+    gauge(
+        "queued_events",
+        "",
+        "Events taken and not yet answered",
+        &now.queued_events,
+    )?;
+    gauge(
+        "untrusted_proxies",
+        "",
+        "Networks of peers that forward requests and are not trusted: see --trusted-proxy",
+        &now.untrusted_proxies,
+    )
 }

@@ -1,7 +1,8 @@
 //! Every route in one table, and the layers around them.
 //!
-//! Outermost first: counting → CORS (ingest routes) or shedding (reads) → route. Ingest sheds by
-//! itself, once the body is there: see `Incoming::read`.
+//! Outermost first: counting → privacy of answers → untrusted proxies → secret keys → CORS (ingest
+//! routes) or shedding (reads) → route. Ingest sheds by itself, once the body is there: see
+//! `Incoming::read`. What is no sound HTTP never gets here: see `server::framing`.
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::assets::Assets;
+use crate::client_address::Peer;
 use crate::routes::{
     assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, session,
     track,
@@ -115,8 +117,20 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(Extension(Assets::new(&app.public_url)))
         .layer(Extension(operations::Document(document.into())))
         .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
+        .layer(from_fn_with_state(Arc::clone(&app), notice_proxies))
         .layer(from_fn(private))
         .layer(from_fn_with_state(Arc::clone(&app), count))
+        .with_state(app)
+}
+
+/// The router of `--metrics-listen`: metrics, and nothing else.
+pub fn metrics_router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/metrics", get(operations::get_all_metrics))
+        .method_not_allowed_fallback(operations::method_not_allowed)
+        .fallback(operations::not_found)
+        .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
+        .layer(from_fn(private))
         .with_state(app)
 }
 
@@ -176,6 +190,19 @@ async fn count(State(app): State<Arc<App>>, request: Request<Body>, next: Next) 
         response.status().as_u16(),
     );
     response
+}
+
+/// Notices who forwards requests without being trusted.
+async fn notice_proxies(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    if let Some(Peer(peer)) = request.extensions().get::<Peer>() {
+        app.proxies_seen
+            .notice(peer.ip(), request.headers(), &app.trusted_proxies);
+    }
+    next.run(request).await
 }
 
 /// Keeps answers out of caches and browsers from guessing at what they are; see [`keep_private`].

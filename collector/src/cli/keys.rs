@@ -24,7 +24,8 @@ pub(super) enum Keys {
 #[command(after_help = "\
 Examples:
   For a server:  misar keys create --scope send,read --label shop
-  For a page:    misar keys create --public --origin https://shop.example --label web")]
+  For a page:    misar keys create --public --origin https://shop.example --label web
+  For monitoring: misar keys create --scope read --operator --label prometheus")]
 pub(super) struct Create {
     /// What the key may do: send (events, purchases), write (send, messages, segments, webhooks),
     /// contacts, read, admin (everything)
@@ -55,6 +56,10 @@ pub(super) struct Create {
     /// 1000/s
     #[arg(long, value_name = "N/s", value_parser = parse_rate)]
     rate: Option<NonZeroU32>,
+    /// Reads at /metrics what the whole process counts, every workspace's events among it; without it a
+    /// secret key with the scope read sees its own workspace's
+    #[arg(long)]
+    operator: bool,
     /// Where pages reach the server, for the embed code of a public key. A running server knows it
     #[arg(
         long,
@@ -122,6 +127,7 @@ fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<()
         allow_purchases: create.allow_purchases,
         rate: create.rate,
         label: create.label,
+        operator: create.operator,
     });
     let created: CreatedKey = folder.ask(command, &mut |_| {})?;
     if created.public && created.origins.is_empty() {
@@ -154,6 +160,9 @@ fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<()
     }
     if let Some(rate) = created.rate {
         output.line(&format!("  rate     {rate}/s"))?;
+    }
+    if created.operator {
+        output.line("  metrics  of the whole process")?;
     }
     if let Some(label) = &created.label {
         output.line(&format!("  label    {label}"))?;

@@ -60,6 +60,16 @@ pub(super) struct Serve {
         value_parser = parse_demo_listen
     )]
     demo_listen: DemoListen,
+    /// Tells the metrics of the whole process to everybody who reaches this address, and nothing else:
+    /// for a monitoring network. At --listen they take a key (`misar keys create --operator`) or a
+    /// request of this machine to its loopback address
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MISAR_METRICS_LISTEN",
+        value_parser = parse_listen
+    )]
+    metrics_listen: Option<SocketAddr>,
     /// How to log, on standard error
     #[arg(
         long,
@@ -84,6 +94,8 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// `--trusted-proxy`, `MISAR_TRUSTED_PROXY`, none: whose word for the client's address counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// `--metrics-listen`, `MISAR_METRICS_LISTEN`, none: where metrics alone are told, to everybody.
+    pub metrics_listen: Option<SocketAddr>,
     /// `--log-format`, `MISAR_LOG_FORMAT`, text: the form of log lines.
     pub log_format: LogFormat,
 }
@@ -158,6 +170,7 @@ impl Serve {
             demo_listen: self.demo_listen.0,
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
+            metrics_listen: self.metrics_listen,
             log_format: self.log_format,
         }
     }
@@ -234,6 +247,7 @@ mod tests {
         assert_eq!(settings.demo_listen, None);
         assert_eq!(settings.public_url, None);
         assert!(settings.trusted_proxies.is_empty());
+        assert_eq!(settings.metrics_listen, None);
         assert_eq!(settings.log_format, LogFormat::Text);
     }
 

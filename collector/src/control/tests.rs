@@ -154,6 +154,7 @@ fn new_key() -> KeysCreate {
         allow_purchases: false,
         rate: None,
         label: None,
+        operator: false,
     }
 }
 

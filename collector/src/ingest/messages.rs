@@ -175,11 +175,14 @@ impl Incoming {
             Err(rejected) => Ok(MessageResult::Rejected(*rejected)),
             Ok(at) => match outcomes.get_mut(at).and_then(Option::take) {
                 Some(Outcome::Registered { answer, is_new }) => {
-                    app.metrics.count_verdict(if is_new {
-                        Verdict::Tracked
-                    } else {
-                        Verdict::Duplicate
-                    });
+                    app.metrics.count_verdict(
+                        caller.key.workspace,
+                        if is_new {
+                            Verdict::Tracked
+                        } else {
+                            Verdict::Duplicate
+                        },
+                    );
                     Ok(MessageResult::Registered(answer))
                 }
                 Some(Outcome::Conflict { rejection, fields }) => {

@@ -34,6 +34,8 @@ pub struct NewKey {
     pub rate: Option<NonZeroU32>,
     /// For people, to tell keys apart.
     pub label: Option<String>,
+    /// For secret keys: reads the metrics of the whole process, every workspace's among them.
+    pub operator: bool,
 }
 
 impl NewKey {
@@ -47,6 +49,7 @@ impl NewKey {
             allow_purchases: false,
             rate: None,
             label: None,
+            operator: false,
         }
     }
 
@@ -67,6 +70,7 @@ impl NewKey {
             KeyKind::Secret if self.allow_purchases => {
                 return Err(MetaError::SecretKeyPurchases);
             }
+            KeyKind::Public if self.operator => return Err(MetaError::PublicKeyOperator),
             KeyKind::Public | KeyKind::Secret => {}
         }
         // In the order in which they were written, each once.
@@ -107,6 +111,8 @@ pub struct Key {
     /// Requests per second; `None` is the default of the kind.
     pub rate: Option<NonZeroU32>,
     pub label: Option<String>,
+    /// Whether it reads the metrics of the whole process.
+    pub operator: bool,
     pub created_at: Timestamp,
     pub(super) digest: KeyDigest,
     pub(super) exposed_at: Moment,
@@ -154,6 +160,7 @@ impl Key {
             allow_purchases: new.allow_purchases,
             rate: new.rate,
             label: new.label,
+            operator: new.operator,
             created_at,
             digest: KeyDigest::of(plain),
             exposed_at: Moment::never(),
@@ -178,6 +185,7 @@ impl Key {
             allow_purchases: self.allow_purchases,
             rate: self.rate,
             label: self.label.clone(),
+            operator: self.operator,
             created_at: self.created_at.as_millis(),
             exposed_at: self.exposed_at.get().map(Timestamp::as_millis),
             revoked_at: self.revoked_at.get().map(Timestamp::as_millis),
@@ -216,6 +224,7 @@ impl Key {
             allow_purchases: stored.allow_purchases,
             rate: stored.rate,
             label: stored.label,
+            operator: stored.operator,
             created_at: Timestamp::from_millis(stored.created_at),
             digest: KeyDigest(stored.digest),
             exposed_at: Moment::of(stored.exposed_at),
@@ -261,6 +270,8 @@ pub(super) struct StoredKey {
     allow_purchases: bool,
     rate: Option<NonZeroU32>,
     label: Option<String>,
+    #[serde(default)]
+    operator: bool,
     /// Milliseconds since 1970, as the two below.
     created_at: i64,
     pub(super) exposed_at: Option<i64>,

@@ -104,6 +104,7 @@ fn a_key_comes_back_as_it_was_made_and_a_secret_one_only_as_its_hash() {
             allow_purchases: true,
             rate: NonZeroU32::new(50),
             label: Some("web ünïcode".to_owned()),
+            operator: false,
         })
         .unwrap();
     house.clock.advance_millis(5);

@@ -24,6 +24,7 @@ use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
 use crate::messages::{Draft, Outcome, Registrar, register};
 use crate::meta::Meta;
+use crate::router::metrics_router;
 
 /// How often the times at which keys were last used go to disk.
 const LAST_USED_PAUSE: Duration = Duration::from_secs(60);
@@ -50,6 +51,10 @@ async fn live(settings: &Settings) -> Result<(), String> {
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let shop_listener = match settings.demo_listen {
         Some(address) => Some(bind(address, "--demo-listen").await?),
+        None => None,
+    };
+    let metrics_listener = match settings.metrics_listen {
+        Some(address) => Some(bind(address, "--metrics-listen").await?),
         None => None,
     };
     let public_url = settings.public_url.clone();
@@ -97,6 +102,9 @@ async fn live(settings: &Settings) -> Result<(), String> {
         );
     }
     show_link(&app, settings.log_format);
+    if let Some(listener) = metrics_listener {
+        serve_metrics(&app, listener, until_stop(stopping.clone()))?;
+    }
     let shop = match shop_listener {
         Some(listener) => Some(open_shop(&app, listener, address, until_stop(stopping))?),
         None => None,
@@ -136,6 +144,19 @@ fn show_link(app: &App, format: LogFormat) {
         },
         LogFormat::Json => tracing::info!("`misar link` prints a link to watch events arrive"),
     }
+}
+
+/// Serves the metrics alone. It ends with the process: nobody need wait for a scrape.
+fn serve_metrics(
+    app: &Arc<App>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), String> {
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!("metrics are at http://{address}/metrics, for everybody who reaches it");
+    let (router, metrics) = (metrics_router(Arc::clone(app)), app.metrics.clone());
+    tokio::spawn(async move { serve_router(listener, router, &metrics, stop).await });
+    Ok(())
 }
 
 /// Listens on an address that came with `flag`.

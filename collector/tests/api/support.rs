@@ -11,6 +11,7 @@ use collector::cli::PublicUrl;
 use collector::clock::{Clock, FixedClock, SystemClock};
 use collector::meta::{Key, NewKey};
 use collector::server;
+use ipnet::IpNet;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -62,13 +63,35 @@ async fn spawn_app_with(clock: Arc<dyn Clock>) -> TestApp {
     spawn_app_in(tempfile::tempdir().unwrap(), clock).await
 }
 
+/// A server that others know by this URL.
+pub(crate) async fn spawn_app_known_as(url: PublicUrl) -> TestApp {
+    let folder = tempfile::tempdir().unwrap();
+    spawn(folder, Arc::new(SystemClock), Some(url), Vec::new()).await
+}
+
+/// A server behind proxies that it trusts.
+pub(crate) async fn spawn_app_behind(trusted: &[&str]) -> TestApp {
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = trusted.iter().map(|net| net.parse().unwrap()).collect();
+    spawn(folder, Arc::new(SystemClock), None, trusted).await
+}
+
 async fn spawn_app_in(folder: TempDir, clock: Arc<dyn Clock>) -> TestApp {
+    spawn(folder, clock, None, Vec::new()).await
+}
+
+async fn spawn(
+    folder: TempDir,
+    clock: Arc<dyn Clock>,
+    public_url: Option<PublicUrl>,
+    trusted: Vec<IpNet>,
+) -> TestApp {
     // A test of thousands of callers holds both ends of each connection.
     server::raise_open_files().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let public_url = PublicUrl::listening_on(address);
-    let app = Arc::new(App::open(folder.path(), Vec::new(), public_url, clock).unwrap());
+    let public_url = public_url.unwrap_or_else(|| PublicUrl::listening_on(address));
+    let app = Arc::new(App::open(folder.path(), trusted, public_url, clock).unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
     let draining = Arc::clone(&app);
     let serving = tokio::spawn(server::serve(listener, Arc::clone(&app), async move {
@@ -163,7 +186,12 @@ impl TestApp {
         .1
     }
 
-    fn key_of(&self, change: impl FnOnce(&mut NewKey), kind: KeyKind) -> (Arc<Key>, String) {
+    /// A key of any workspace and kind, changed as the caller likes.
+    pub(crate) fn key_of(
+        &self,
+        change: impl FnOnce(&mut NewKey),
+        kind: KeyKind,
+    ) -> (Arc<Key>, String) {
         let workspace = self.app.meta.workspace("default").unwrap();
         let mut new = NewKey::of(workspace, kind);
         change(&mut new);
