@@ -30,7 +30,7 @@ use serde::de::DeserializeOwned;
 use crate::clock::SystemClock;
 use crate::control::{self, Progress};
 
-pub use serve::{LogFormat, PublicUrl, Settings};
+pub use serve::{LogFormat, PUBLIC_URL_MISSING, PublicUrl, Reach, Settings};
 
 use output::Output;
 

@@ -28,7 +28,7 @@ use shared::wire::{self, MessageBody};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::classify::relay::RelayList;
-use crate::cli::PublicUrl;
+use crate::cli::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::clock::Clock;
 use crate::embed::embed;
 use crate::folder::{DataFolder, FolderError};
@@ -447,8 +447,11 @@ pub fn call(
 fn instrument(target: &dyn Target, asked: &InstrumentMessage) -> Result<MessageAnswer, String> {
     let workspace = workspace(target.meta(), &asked.workspace)?;
     let public_url = match (&asked.public_url, target.public_url()) {
-        (Some(asked), _) => PublicUrl::parse(asked)?.to_string(),
-        (None, Some(known)) => known.to_string(),
+        (Some(asked), _) => PublicUrl::parse(asked)?,
+        (None, Some(known)) if known.reach() == Reach::Guessed => {
+            return Err(PUBLIC_URL_MISSING.to_owned());
+        }
+        (None, Some(known)) => known.clone(),
         (None, None) => {
             return Err("no server is running on this folder: give --public-url, where mail clients will reach it \
                         (such as https://track.example)"
@@ -464,8 +467,11 @@ fn instrument(target: &dyn Target, asked: &InstrumentMessage) -> Result<MessageA
         None => rejection.message,
     };
     let draft = Draft::of(wire::parse_message(&body, now)).map_err(refused)?;
-    match target.register(workspace.id, public_url, now, draft)? {
-        Outcome::Registered { answer, .. } => Ok(*answer),
+    match target.register(workspace.id, public_url.to_string(), now, draft)? {
+        Outcome::Registered { mut answer, .. } => {
+            answer.warnings.extend(public_url.warning());
+            Ok(*answer)
+        }
         Outcome::Conflict { rejection, .. } => Err(refused(rejection)),
     }
 }

@@ -12,6 +12,7 @@ use shared::rejection::{Rejection, codes};
 use shared::wire::ErrorBody;
 
 use crate::auth::RateState;
+use crate::cli::PUBLIC_URL_MISSING;
 use crate::live::Full;
 use crate::log::LogError;
 use crate::screen;
@@ -55,6 +56,8 @@ pub enum ApiError {
     UnsupportedTransferEncoding,
     /// Metrics are asked for without a key, and not on this machine.
     MetricsNeedKey,
+    /// Mails would lead to an address that nobody has said is right.
+    PublicUrlMissing,
     BodyTimeout,
     /// An order or a message that is on record with other content in `fields`.
     Conflict {
@@ -115,6 +118,7 @@ impl ApiError {
                 (S::NOT_IMPLEMENTED, "unsupported_transfer_encoding")
             }
             Self::MetricsNeedKey => (S::UNAUTHORIZED, "missing_key"),
+            Self::PublicUrlMissing => (S::UNPROCESSABLE_ENTITY, "public_url_missing"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
             Self::Conflict { rejection, .. } => (S::CONFLICT, rejection.code),
             Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
@@ -186,6 +190,7 @@ impl ApiError {
                                      where `misar serve --metrics-listen` listens, and on this machine itself at its \
                                      loopback address"
                 .into(),
+            Self::PublicUrlMissing => PUBLIC_URL_MISSING.into(),
             Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),
             Self::TooManyEvents => {

@@ -58,6 +58,9 @@ pub struct MessageAnswer {
     pub unsubscribe_url: String,
     /// Headers to send the message with (RFC 2369, RFC 8058).
     pub headers: MessageHeaders,
+    /// What to look at before it is sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Headers to send a message with.
@@ -351,6 +354,7 @@ impl Registrar {
                 list_unsubscribe_post: "List-Unsubscribe=One-Click".to_owned(),
             },
             unsubscribe_url,
+            warnings: Vec::new(),
         }
     }
 

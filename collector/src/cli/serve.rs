@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use crate::client_address::is_loopback_host;
 use crate::meta::{Origin, OriginError};
 
 /// Where a server listens unless it is told.
@@ -111,7 +112,25 @@ pub enum LogFormat {
 
 /// Where pages and mails reach the server: scheme, host and port, no slash at the end.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PublicUrl(Origin);
+pub struct PublicUrl {
+    origin: Origin,
+    reach: Reach,
+}
+
+/// Who reaches the server at its public URL, as far as one can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Those whom the operator meant.
+    AsSaid,
+    /// This machine alone: enough to try things, and in mails that are sent a dead link.
+    ThisMachine,
+    /// Nobody has said where: the server listens to others, and its URL is a guess.
+    Guessed,
+}
+
+/// What whoever makes mails is told where the URL is a guess.
+pub const PUBLIC_URL_MISSING: &str = "nobody has said where mail clients reach this server, and a mail that is out \
+    cannot be mended: start it with --public-url (or MISAR_PUBLIC_URL), such as https://track.example";
 
 impl PublicUrl {
     /// Reads `https://track.example`; one slash at the end is forgiven.
@@ -131,7 +150,13 @@ impl PublicUrl {
             other => other.to_string(),
         };
         let text = text.strip_suffix('/').unwrap_or(text);
-        Origin::parse(text).map(Self).map_err(refusal)
+        let origin = Origin::parse(text).map_err(refusal)?;
+        let reach = if is_loopback_host(origin.host()) {
+            Reach::ThisMachine
+        } else {
+            Reach::AsSaid
+        };
+        Ok(Self { origin, reach })
     }
 
     /// The address itself; where that is every address of the machine, the one for itself.
@@ -141,12 +166,38 @@ impl PublicUrl {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
             other => other,
         };
-        Self(Origin::of_address(SocketAddr::new(host, listen.port())))
+        let reach = if listen.ip().to_canonical().is_loopback() {
+            Reach::ThisMachine
+        } else {
+            Reach::Guessed
+        };
+        Self {
+            origin: Origin::of_address(SocketAddr::new(host, listen.port())),
+            reach,
+        }
     }
 
     /// Scheme, host and port; paths can be put behind it.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.origin.as_str()
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.as_str().starts_with("https://")
+    }
+
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// What whoever makes mails should know about this URL.
+    pub fn warning(&self) -> Option<String> {
+        (self.reach == Reach::ThisMachine).then(|| {
+            format!(
+                "the links of these mails lead to {self}, which only this machine reaches: start misar with \
+                 --public-url before any is sent"
+            )
+        })
     }
 }
 
@@ -261,6 +312,32 @@ mod tests {
         ] {
             let bound = listen.parse().unwrap();
             assert_eq!(PublicUrl::listening_on(bound).as_str(), url);
+        }
+    }
+
+    #[test]
+    fn a_public_url_knows_whom_it_reaches() {
+        for (listen, reach) in [
+            ("127.0.0.1:80", Reach::ThisMachine),
+            ("[::1]:80", Reach::ThisMachine),
+            ("[::ffff:127.0.0.1]:80", Reach::ThisMachine),
+            ("0.0.0.0:80", Reach::Guessed),
+            ("[::]:80", Reach::Guessed),
+            ("10.0.0.1:80", Reach::Guessed),
+        ] {
+            let url = PublicUrl::listening_on(listen.parse().unwrap());
+            assert_eq!(url.reach(), reach, "{listen}");
+        }
+        for (text, reach) in [
+            ("https://track.example", Reach::AsSaid),
+            ("http://10.0.0.1:8080", Reach::AsSaid),
+            ("http://localhost:8080", Reach::ThisMachine),
+            ("http://127.0.0.1", Reach::ThisMachine),
+            ("https://[::1]:8443", Reach::ThisMachine),
+        ] {
+            let url = PublicUrl::parse(text).unwrap();
+            assert_eq!(url.reach(), reach, "{text}");
+            assert_eq!(url.warning().is_some(), reach == Reach::ThisMachine);
         }
     }
 

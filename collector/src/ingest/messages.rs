@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::{Draft as Sketch, Incoming, parse, write_rate};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::cli::Reach;
 use crate::error::ApiError;
 use crate::messages::{Draft, MessageAnswer, Outcome, Registrar, register};
 use crate::metrics::Verdict;
@@ -22,6 +23,9 @@ pub struct MessageBatchAnswer {
     /// Always true: the batch was read.
     pub success: bool,
     pub results: Vec<MessageResult>,
+    /// What to look at before they are sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What became of one message of a batch.
@@ -65,6 +69,9 @@ impl Incoming {
     fn registering_caller(&self, app: &App) -> Result<Caller, ApiError> {
         let caller = self.server_caller(app, None)?;
         caller.require(Scope::Write)?;
+        if app.public_url.reach() == Reach::Guessed {
+            return Err(ApiError::PublicUrlMissing);
+        }
         Ok(caller)
     }
 
@@ -122,8 +129,12 @@ impl Incoming {
             looked
         };
         let results = self.register(app, &caller, drafts, looked).await?;
-        let success = true;
-        let mut response = Json(MessageBatchAnswer { success, results }).into_response();
+        let mut response = Json(MessageBatchAnswer {
+            success: true,
+            results,
+            warnings: app.public_url.warning().into_iter().collect(),
+        })
+        .into_response();
         write_rate(&caller, response.headers_mut());
         Ok(response)
     }
@@ -174,7 +185,8 @@ impl Incoming {
         let result = |looked: Looked| match looked {
             Err(rejected) => Ok(MessageResult::Rejected(*rejected)),
             Ok(at) => match outcomes.get_mut(at).and_then(Option::take) {
-                Some(Outcome::Registered { answer, is_new }) => {
+                Some(Outcome::Registered { mut answer, is_new }) => {
+                    answer.warnings.extend(app.public_url.warning());
                     app.metrics.count_verdict(
                         caller.key.workspace,
                         if is_new {

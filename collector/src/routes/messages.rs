@@ -22,7 +22,9 @@ use crate::messages::MessageAnswer;
 /// a pixel at the end, links that lead through the tracker, an unsubscribe link. Everything else stays
 /// as it was, byte for byte. Links with `data-misar-notrack`, unsubscribe links and whatever is no
 /// absolute web address are left alone and listed in `skipped`. The same `messageId` with the same
-/// content gives the same answer; with other content 409. At most 32 MB.
+/// content gives the same answer; with other content 409. At most 32 MB. Where the server listens to
+/// others and nobody has said its public URL, 422 `public_url_missing`; where only its own machine
+/// reaches it, `warnings` says so.
 #[utoipa::path(
     post, path = "/v1/messages", tag = "mail",
     request_body(content = MessageBody<'static>, content_type = "application/json"),

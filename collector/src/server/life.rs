@@ -1,5 +1,6 @@
 //! The life of a `misar serve`: what is opened, in which order it stops, and how commands reach it.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::{raise_open_files, serve, serve_router};
 use crate::app::App;
 use crate::classify::relay::RelayList;
-use crate::cli::{LogFormat, PublicUrl, Settings, output};
+use crate::cli::{LogFormat, PUBLIC_URL_MISSING, PublicUrl, Reach, Settings, output};
 use crate::clock::SystemClock;
 use crate::control::{self, ControlSocket, RebuildReport};
 use crate::demo_shop::DemoShop;
@@ -101,6 +102,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
             folder.path().display()
         );
     }
+    warn_of_public_url(&app.public_url);
     show_link(&app, settings.log_format);
     if let Some(listener) = metrics_listener {
         serve_metrics(&app, listener, until_stop(stopping.clone()))?;
@@ -132,17 +134,31 @@ async fn live(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-/// Says how to open the live page. Where lines are JSON, programs collect them, and a link that lets
-/// its reader in is nothing for those.
+/// Says how to open the live page. The link lets its reader in, so it is shown to a person at a
+/// terminal, and never to what collects lines.
 fn show_link(app: &App, format: LogFormat) {
-    match format {
-        LogFormat::Text => match app.make_link() {
-            Ok(link) => output::tell(&format!(
-                "open {link} to watch events arrive; the link works once"
-            )),
-            Err(error) => tracing::warn!(%error, "no link to the live page could be made"),
-        },
-        LogFormat::Json => tracing::info!("`misar link` prints a link to watch events arrive"),
+    let is_person = std::io::stderr().is_terminal() && format == LogFormat::Text;
+    if !is_person {
+        tracing::info!("`misar link` prints a link to watch events arrive");
+        return;
+    }
+    match app.make_link() {
+        Ok(link) => output::tell(&format!(
+            "open {link} to watch events arrive; the link works once"
+        )),
+        Err(error) => tracing::warn!(%error, "no link to the live page could be made"),
+    }
+}
+
+/// Says before the first mail where its links would lead.
+fn warn_of_public_url(url: &PublicUrl) {
+    match url.reach() {
+        Reach::AsSaid => {}
+        Reach::ThisMachine => tracing::warn!(
+            "the public URL is {url}, which only this machine reaches: links in mails would be dead. Give --public-url \
+             before mails are sent"
+        ),
+        Reach::Guessed => tracing::warn!("/v1/messages is refused: {PUBLIC_URL_MISSING}"),
     }
 }
 

@@ -32,6 +32,7 @@ mod overload;
 mod pages;
 mod private;
 mod proxies;
+mod public_url;
 mod purchases;
 mod rates;
 mod receipts;
