@@ -19,7 +19,7 @@ use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::Report;
 use crate::log::{Health, Log, LogError};
 use crate::mail::Hits;
-use crate::meta::{Meta, MetaError};
+use crate::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
 use crate::metrics::{Gauges, Metrics};
 use crate::projector::Projector;
 use crate::proxies::ProxiesSeen;
@@ -157,7 +157,9 @@ impl App {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn make_link(&self) -> Result<String, MetaError> {
-        let code = self.codes.make(self.clock.now())?;
+        let workspace = self.meta.workspace(DEFAULT_WORKSPACE);
+        let workspace = workspace.ok_or(MetaError::NoDefaultWorkspace)?;
+        let code = self.codes.make(workspace.id, self.clock.now())?;
         Ok(format!("{}/live#code={code}", self.public_url))
     }
 

@@ -116,20 +116,31 @@ pub fn any_reader(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Reader, A
             who: Who::Key(key),
         });
     }
-    let token = Token::in_cookie(headers).ok_or(ApiError::MissingKey)?;
-    let session = session(app, headers, &token)?;
+    if Token::in_cookies(headers, &app.public_url).next().is_none() {
+        return Err(ApiError::MissingKey);
+    }
+    let (token, session) = session_by_cookie(app, headers)?;
     Ok(Reader {
         workspace: session.workspace,
         who: Who::Session(token.digest(), session),
     })
 }
 
-/// The session that a cookie names, where one of our own pages asks.
-pub fn session(app: &App, headers: &HeaderMap, token: &Token) -> Result<Arc<Session>, ApiError> {
-    if !is_same_origin(headers, &app.public_url) {
+/// The session that one of the cookies names, where one of our own pages asks.
+pub fn session_by_cookie(
+    app: &App,
+    headers: &HeaderMap,
+) -> Result<(Token, Arc<Session>), ApiError> {
+    let mut tokens = Token::in_cookies(headers, &app.public_url).peekable();
+    if tokens.peek().is_some() && !is_same_origin(headers, &app.public_url) {
         return Err(ApiError::CrossOrigin);
     }
-    app.meta.session(&token.digest()).ok_or(ApiError::NoSession)
+    tokens
+        .find_map(|token| {
+            let session = app.meta.session(&token.digest())?;
+            Some((token, session))
+        })
+        .ok_or(ApiError::NoSession)
 }
 
 /// The key with which one of our own pages opens a session: the one place where a page may show a

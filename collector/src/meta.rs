@@ -111,6 +111,8 @@ pub enum MetaError {
     },
     #[error("the system gave no random bytes: {0}")]
     Random(getrandom::Error),
+    #[error("the workspace {DEFAULT_WORKSPACE} is missing")]
+    NoDefaultWorkspace,
     #[error("there have been as many workspaces as there can be")]
     WorkspacesUsedUp,
     #[error("there have been as many token keys as there can be")]

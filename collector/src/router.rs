@@ -175,7 +175,7 @@ impl Modify for Keys {
         let description = "A public key, `msk_pub_…`; pages send it as `key` in the body instead.";
         let public = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", description));
         components.add_security_scheme("public_key", SecurityScheme::ApiKey(public));
-        let description = "The session of misar's own pages, from POST /session.";
+        let description = "The session of misar's own pages, from POST /session; __Host-misar_session where the public URL is https.";
         let session = ApiKey::Cookie(ApiKeyValue::with_description(COOKIE_NAME, description));
         components.add_security_scheme("session", SecurityScheme::ApiKey(session));
     }

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::auth;
 use crate::body::{Media, read_text};
 use crate::error::ApiError;
-use crate::meta::{DEFAULT_WORKSPACE, MetaError, NewSession, Session};
+use crate::meta::{MetaError, NewSession, Session};
 use crate::screen;
 use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
 
@@ -109,10 +109,9 @@ pub async fn open_session(
     let expires_at = Timestamp::from_millis(now.as_millis() + LIFETIME_MS);
     let new = match (asked.code, asked.key) {
         (Some(code), None) => {
-            if !app.codes.take(&code, now) {
-                return Err(ApiError::InvalidCode);
-            }
-            let workspace = app.meta.workspace(DEFAULT_WORKSPACE);
+            let id = app.codes.take(&code, now).ok_or(ApiError::InvalidCode)?;
+            let mut workspaces = app.meta.workspaces().into_iter();
+            let workspace = workspaces.find(|workspace| workspace.id == id);
             NewSession {
                 workspace: workspace.ok_or(ApiError::Internal)?,
                 scopes: vec![Scope::Admin],
@@ -185,9 +184,7 @@ fn by_cookie(app: &App, request: &Request<Body>) -> Result<(Token, Arc<Session>)
     let headers = request.headers();
     // A secret key that a page shows is refused here as elsewhere.
     auth::caller_by_headers(app, headers, request.uri())?;
-    let token = Token::in_cookie(headers).ok_or(ApiError::NoSession)?;
-    let session = auth::session(app, headers, &token)?;
-    Ok((token, session))
+    auth::session_by_cookie(app, headers)
 }
 
 /// Changes the meta store, which blocks on disk.

@@ -42,4 +42,5 @@ mod secret_contents;
 mod secrets;
 mod sessions;
 mod stalled;
+mod tenants;
 mod times;
