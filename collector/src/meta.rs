@@ -8,7 +8,9 @@
 //! - `key`: an API key, `key_change` what may change about one
 //! - `session`: sessions of our own pages
 //! - `token_key`: the keys of the tokens in mails
+//! - `generation`: how often the store was restored
 
+mod generation;
 mod key;
 mod key_change;
 mod origin;
@@ -18,7 +20,7 @@ mod token_key;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hasher as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
@@ -36,6 +38,7 @@ use crate::log::redb::LOG_FOLDER;
 use crate::log::segment::{draft_of, rename_synced};
 use crate::token::TokenKeys;
 
+pub use generation::MAX_GENERATION;
 pub use key::{Key, KeyDigest, NewKey};
 pub use key_change::KeyChange;
 pub use origin::{Origin, OriginError, OriginPattern};
@@ -56,7 +59,7 @@ const KEYS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("keys_v1");
 /// Key: a key's id. Value: when it was last used, milliseconds since 1970. Apart from the keys,
 /// because it is written each minute.
 const LAST_USED: TableDefinition<'_, &str, i64> = TableDefinition::new("last_used_v1");
-/// Key: [`LOG_END`] or [`LAST_WORKSPACE`]. Value: the number.
+/// Key: [`LOG_END`], [`LAST_WORKSPACE`] or `generation`. Value: the number.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers_v1");
 /// The last seq of the log at its last clean stop.
 const LOG_END: &str = "log_end";
@@ -126,6 +129,11 @@ pub enum MetaError {
     WorkspacesUsedUp,
     #[error("there have been as many token keys as there can be")]
     TokenKeysUsedUp,
+    #[error(
+        "this store has been restored as often as its seqs have room for ({} times): start an empty store and send it what matters",
+        MAX_GENERATION - 1
+    )]
+    GenerationsUsedUp,
 }
 
 /// A tenant.
@@ -147,6 +155,7 @@ pub struct Meta {
     /// Replaced as a whole by a rotation.
     token_keys: RwLock<Arc<TokenKeys>>,
     log_end: AtomicU64,
+    generation: AtomicU8,
     /// One change at a time, from reading what is known to making the outcome known. `None` after
     /// a failure, until it opens again.
     database: Mutex<Option<Database>>,
@@ -182,12 +191,14 @@ impl Meta {
         let database = open_file(&path)?;
         let (known, log_end) = load(&path, &database)?;
         let token_keys = token_key::load_or_make(&path, &database, clock.now())?;
+        let generation = generation::load(&path, &database)?;
         Ok(Self {
             path,
             clock,
             known: RwLock::new(known),
             token_keys: RwLock::new(Arc::new(token_keys)),
             log_end: AtomicU64::new(log_end),
+            generation: AtomicU8::new(generation),
             database: Mutex::new(Some(database)),
         })
     }

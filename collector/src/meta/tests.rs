@@ -325,3 +325,22 @@ fn debug_shows_no_key() {
     assert!(!shown.contains(plain.as_str()), "{shown}");
     assert!(shown.contains("WorkspaceKey(…)"), "{shown}");
 }
+
+#[test]
+fn each_restore_begins_a_generation_that_stays_until_the_digits_are_used_up() {
+    let house = House::new();
+    let meta = house.open();
+    assert_eq!(meta.generation(), 1);
+    assert_eq!(meta.raise_generation().unwrap(), 2);
+    assert_eq!(meta.generation(), 2);
+    drop(meta);
+    let meta = house.open();
+    for generation in 3..=MAX_GENERATION {
+        assert_eq!(meta.raise_generation().unwrap(), generation);
+    }
+    let error = meta.raise_generation().unwrap_err();
+    assert!(matches!(error, MetaError::GenerationsUsedUp), "{error}");
+    assert!(error.to_string().contains("98 times"), "{error}");
+    drop(meta);
+    assert_eq!(house.open().generation(), MAX_GENERATION);
+}
