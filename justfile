@@ -46,6 +46,11 @@ torture N="50":
     @echo "==> the crash loop: {{ N }} cycles"
     @TORTURE_CYCLES={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture crash_loop::
 
+# back up a collector under load, kill it and restore elsewhere, N times; count what it had acknowledged before
+torture-backup N="20":
+    @echo "==> backups under load: {{ N }} rounds"
+    @BACKUP_ROUNDS={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture backup_loop::
+
 # docs/live.png, which the README shows: visitors in the demo shop, as the live page shows them
 screenshots:
     @echo "==> visitors in the demo shop"

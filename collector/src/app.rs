@@ -1,5 +1,7 @@
 //! What a running collector is made of, and in which order it opens and closes.
 
+mod upkeep;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
+use crate::lineage::{Running, State, Strange};
 use crate::live::MAX_READERS;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
@@ -54,6 +57,7 @@ pub struct App {
     live_readers: Arc<Semaphore>,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<RedbLog>,
+    running: Running,
     data: PathBuf,
     /// True once this node goes away.
     draining: watch::Sender<bool>,
@@ -70,6 +74,8 @@ pub enum OpenError {
     Views(#[from] ViewError),
     #[error("the store of rejected events cannot be opened: {0}")]
     Rejected(#[from] redb::Error),
+    #[error(transparent)]
+    Strange(#[from] Strange),
 }
 
 impl App {
@@ -82,18 +88,29 @@ impl App {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let metrics = Metrics::default();
+        let mut running = Running::begin(data)?;
         let meta = Arc::new(Meta::open(data, Arc::clone(&clock))?);
+        let standing = meta.standing();
+        standing.check(data, running.found())?;
         let counting = metrics.clone();
         let durable = Arc::new(RedbLog::open(Options {
             reached: reached(data, &meta),
+            standing: Some(standing),
             clock: Arc::clone(&clock),
             on_commit: Box::new(move |events, took| counting.observe_commit(events, took)),
             ..Options::new(data, Arc::clone(&meta) as _)
         })?);
+        let rejected = RejectedStore::open(data, Arc::clone(&clock), metrics.clone())?;
+        rejected.check_lineage(data, &standing)?;
+        // All of it fits together: from here on the files are of this opening.
+        running.keep();
+        let lineage = meta.begin_opening()?;
+        durable.set_lineage(lineage)?;
+        rejected.set_lineage(lineage)?;
+        meta.set_state(State::Open)?;
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
         let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
-        let rejected = RejectedStore::open(data, Arc::clone(&clock), metrics.clone())?;
         Ok(Self {
             log,
             meta,
@@ -112,6 +129,7 @@ impl App {
             codes: Codes::default(),
             live_readers: Arc::new(Semaphore::new(MAX_READERS)),
             durable,
+            running,
             data: data.to_owned(),
             draining: watch::Sender::new(false),
         })
@@ -189,7 +207,18 @@ impl App {
         if let Err(error) = remembered {
             tracing::error!(%error, "the end of the log could not be noted");
         }
+        // Only what is closed in order may later be opened without the marks of a crash.
+        if closed.is_ok()
+            && let Err(error) = self.close_in_order()
+        {
+            tracing::error!(%error, "the folder looks like one that was not stopped in good order");
+        }
         closed
+    }
+
+    fn close_in_order(&self) -> Result<(), OpenError> {
+        self.meta.set_state(State::Closed)?;
+        Ok(self.running.end()?)
     }
 
     /// Checks the whole log beside the writer. Blocks on disk.

@@ -5,6 +5,7 @@
 //! progress and errors go to standard error. The exit code is 0 when all is well, 1 when something
 //! is not, 2 when the command or a setting makes no sense.
 
+mod backup;
 mod classify;
 mod environment;
 mod instrument;
@@ -85,6 +86,8 @@ enum Command {
     #[command(subcommand)]
     Settings(settings::Settings),
     Rebuild(rebuild::Rebuild),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Link(link::Link),
     Classify(classify::Classify),
     /// Takes and shows the list of Apple's relay addresses
@@ -160,6 +163,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Classify(command) => classify::run(&command, &folder, &mut output),
         Command::RelayList(command) => relay_list::run(command, &folder, &mut output),
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),
+        Command::Backup(command) => backup::run(&command, &folder, &mut output),
+        Command::Restore(command) => backup::run_restore(&command, &mut output),
     }
 }
 

@@ -28,6 +28,7 @@ use shared::time::Timestamp;
 use shared::wire::{self, MessageBody};
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
@@ -98,6 +99,8 @@ pub enum Command {
     },
     /// Answered with a [`RebuildReport`].
     Rebuild,
+    /// Answered with a [`BackupReport`](crate::backup::BackupReport).
+    Backup(BackupAsk),
     /// Answered with a [`Link`]; only a running server has one.
     Link,
     /// The relay list on disk is new. Answered with a [`Summary`](crate::classify::relay::Summary).
@@ -127,6 +130,7 @@ impl Command {
             | Self::SettingsShow { .. }
             | Self::SettingsSet { .. }
             | Self::Rebuild
+            | Self::Backup(_)
             | Self::RelayListShow
             | Self::Link => false,
         }
@@ -149,6 +153,7 @@ impl Command {
             | Self::Instrument(_)
             | Self::SettingsSet { .. }
             | Self::Rebuild
+            | Self::Backup(_)
             | Self::Link
             | Self::RelayListReload
             | Self::Ping => false,
@@ -164,7 +169,7 @@ impl Command {
     fn is_heavy(&self) -> bool {
         matches!(
             self,
-            Self::LogVerify | Self::Rebuild | Self::SettingsSet { .. }
+            Self::LogVerify | Self::Rebuild | Self::SettingsSet { .. } | Self::Backup(_)
         )
     }
 }
@@ -291,7 +296,7 @@ pub struct RebuildReport {
     pub seconds: f64,
 }
 
-/// How far a long command has got, in events.
+/// How far a long command has got, in events; a backup in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     pub done: u64,
@@ -329,6 +334,13 @@ pub trait Target: Send + Sync {
     /// Builds the views anew; `progress` is told the events done and in all. The error is a
     /// sentence for whoever runs the command.
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String>;
+
+    /// Makes a backup; `progress` is told the bytes done and in all. The error is a sentence.
+    fn backup(
+        &self,
+        ask: &BackupAsk,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, String>;
 }
 
 /// Does a command. The answer is the type that stands beside it in [`Command`].
@@ -417,6 +429,9 @@ pub fn execute(
         Command::Instrument(asked) => answer(instrument(target, &asked)?),
         Command::Rebuild => {
             answer(target.rebuild(&mut |done, total| progress(Progress { done, total }))?)
+        }
+        Command::Backup(ask) => {
+            answer(target.backup(&ask, &mut |done, total| progress(Progress { done, total }))?)
         }
         Command::Link => answer(Link {
             url: target.link()?,
@@ -586,7 +601,7 @@ fn take(stream: &Stream, target: &dyn Target, heavy: &Mutex<()>) -> std::io::Res
     };
     let _once = if command.is_heavy() {
         let Ok(once) = heavy.try_lock() else {
-            let message = "a verify or a rebuild is under way already: wait for its end";
+            let message = "a verify, a rebuild or a backup is under way already: wait for its end";
             return reply(stream, &Reply::refusal(message));
         };
         Some(once)

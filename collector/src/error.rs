@@ -262,7 +262,8 @@ impl From<LogError> for ApiError {
             LogError::Storage(_)
             | LogError::Unavailable
             | LogError::Damaged(_)
-            | LogError::Foreign(_) => {
+            | LogError::Foreign(_)
+            | LogError::Strange(_) => {
                 tracing::error!(%error, "the log refused");
                 Self::StorageFailing
             }

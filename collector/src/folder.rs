@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::files::entries::{self, Open};
 use crate::files::{self, draft_of, rename_synced};
+use crate::lineage::{self, Strange};
 use crate::log::redb::LOG_FOLDER;
 use crate::log::segment::first_of;
 use crate::meta::META_FILE;
 
 /// Says whose folder it is and in which format.
-const FORMAT_FILE: &str = "FORMAT";
+pub(crate) const FORMAT_FILE: &str = "FORMAT";
 /// Locked by the process that has the folder open; the system unlocks it when that process dies.
 const LOCK_FILE: &str = "LOCK";
 /// What stands in [`FORMAT_FILE`] before the number.
@@ -33,6 +34,9 @@ pub enum FolderError {
     Foreign(PathBuf),
     #[error("there is no misar store in {}", .0.display())]
     Absent(PathBuf),
+    /// What a restore has left there is no store.
+    #[error(transparent)]
+    HalfRestored(Strange),
     #[error(
         "{} cannot be made, because there is no folder {}: make that first, or name another place with --data",
         .path.display(), .parent.display()
@@ -132,6 +136,14 @@ impl DataFolder {
         })
     }
 
+    /// Locks a folder into which a backup is being restored.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub(crate) fn open_to_restore(path: &Path) -> Result<Self, FolderError> {
+        Self::lock(path)
+    }
+
     /// As it was given, so that it can stand in messages.
     pub fn path(&self) -> &Path {
         &self.path
@@ -179,6 +191,7 @@ enum Format {
 }
 
 fn read_format(path: &Path) -> Result<Format, FolderError> {
+    lineage::check_restored(path).map_err(FolderError::HalfRestored)?;
     let format = path.join(FORMAT_FILE);
     // Not of its own name alone: a folder of that name is somebody else's.
     if format.is_dir() && !format.is_symlink() {

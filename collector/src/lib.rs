@@ -10,13 +10,16 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod app;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod control;
 mod files;
 pub mod folder;
+pub mod lineage;
 mod locks;
 pub mod server;
+mod snapshot;
 
 pub mod assets;
 pub mod demo_shop;

@@ -30,6 +30,7 @@ use shared::ids::EventId;
 use shared::rejection::Rejection;
 use tokio::sync::watch;
 
+use crate::lineage::Strange;
 use decide::RefundAsk;
 use record::{Entry, Record, Seq, WorkspaceId};
 
@@ -138,6 +139,15 @@ pub enum LogError {
     /// A file that is no segment lies among the segments.
     #[error("{0} is not a segment of the log: move it elsewhere")]
     Foreign(String),
+    /// The file is of another store, or of another time, than `meta.redb`.
+    #[error(transparent)]
+    Strange(Box<Strange>),
+}
+
+impl From<Strange> for LogError {
+    fn from(strange: Strange) -> Self {
+        Self::Strange(Box::new(strange))
+    }
 }
 
 impl LogError {

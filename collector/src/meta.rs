@@ -6,15 +6,19 @@
 //!
 //! - `origin`: origins and the patterns of allow-lists
 //! - `key`: an API key, `key_change` what may change about one
+//! - `lineage`: which store it is, how it was last opened and closed, and its last backup
 //! - `session`: sessions of our own pages
+//! - `snapshot`: a copy of it, for a backup
 //! - `token_key`: the keys of the tokens in mails
 //! - `generation`: how often the store was restored
 
 mod generation;
 mod key;
 mod key_change;
+mod lineage;
 mod origin;
 mod session;
+mod snapshot;
 mod token_key;
 
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +35,7 @@ use twox_hash::XxHash3_64;
 
 use crate::clock::Clock;
 use crate::files;
+use crate::lineage::Standing;
 use crate::locks::{lock, read, write};
 use crate::log::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{Seq, WorkspaceId};
@@ -41,6 +46,7 @@ use crate::token::TokenKeys;
 pub use generation::MAX_GENERATION;
 pub use key::{Key, KeyDigest, NewKey};
 pub use key_change::KeyChange;
+pub use lineage::LastBackup;
 pub use origin::{Origin, OriginError, OriginPattern};
 pub use session::{NewSession, Session, TokenDigest};
 pub use token_key::NO_TOKEN_KEY;
@@ -156,6 +162,7 @@ pub struct Meta {
     token_keys: RwLock<Arc<TokenKeys>>,
     log_end: AtomicU64,
     generation: AtomicU8,
+    standing: Mutex<Standing>,
     /// One change at a time, from reading what is known to making the outcome known. `None` after
     /// a failure, until it opens again.
     database: Mutex<Option<Database>>,
@@ -190,6 +197,7 @@ impl Meta {
         }
         let database = open_file(&path)?;
         let (known, log_end) = load(&path, &database)?;
+        let standing = lineage::load(&path, &database)?;
         let token_keys = token_key::load_or_make(&path, &database, clock.now())?;
         let generation = generation::load(&path, &database)?;
         Ok(Self {
@@ -199,6 +207,7 @@ impl Meta {
             token_keys: RwLock::new(Arc::new(token_keys)),
             log_end: AtomicU64::new(log_end),
             generation: AtomicU8::new(generation),
+            standing: Mutex::new(standing),
             database: Mutex::new(Some(database)),
         })
     }
@@ -214,13 +223,17 @@ impl Meta {
         }
         let database = guarded(&path, || Ok(files::database::open_to_read(&path, CACHE)?))?;
         let (known, log_end) = load(&path, &database)?;
+        let standing = lineage::load(&path, &database)?;
         let token_keys = token_key::load_or_pretend(&path, &database, clock.now())?;
+        let generation = generation::load(&path, &database)?;
         Ok(Self {
             path,
             clock,
             known: RwLock::new(known),
             token_keys: RwLock::new(Arc::new(token_keys)),
             log_end: AtomicU64::new(log_end),
+            generation: AtomicU8::new(generation),
+            standing: Mutex::new(standing),
             // What writes opens it first, and cannot.
             database: Mutex::new(None),
         })
@@ -506,6 +519,8 @@ impl WorkspaceKeys for Meta {
 
     fn settings_digest(&self) -> u64 {
         let mut digest = XxHash3_64::with_seed(0);
+        // Views of another store are not these.
+        digest.write_u64(self.standing().lineage.map_or(0, |lineage| lineage.store));
         for workspace in self.known().workspaces.values() {
             // A new workspace must not cost the others a rebuild.
             if workspace.attribution != Attribution::default() {

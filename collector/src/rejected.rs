@@ -7,6 +7,7 @@
 //! The newest are in memory as well, for the live stream: see `recent`.
 
 mod recent;
+mod snapshot;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

@@ -492,6 +492,14 @@ pub fn durable_cursor(data: &Path) -> Seq {
     catch_unwind(cursor).map_or(Seq::START, |cursor| cursor.unwrap_or(Seq::START))
 }
 
+/// Deletes the views of a data folder, which must not be open: the next start builds them.
+///
+/// # Errors
+/// [`ViewError::Storage`].
+pub(crate) fn delete(data: &Path) -> Result<(), ViewError> {
+    remove(&data.join(FILE))
+}
+
 /// Builds the views anew from the log's start to its end and puts them in the place of those in the
 /// data folder, which must not be open. `progress` is told the seqs done and in all. Returns how many
 /// records were folded. Where it fails, the views are as before.

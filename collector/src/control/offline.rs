@@ -1,5 +1,7 @@
 //! Commands on a folder that no server has open.
 
+mod upkeep;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,9 +9,11 @@ use shared::time::Timestamp;
 
 use super::{RebuildReport, Target};
 use crate::app::reached;
+use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
 use crate::clock::Clock;
 use crate::folder::DataFolder;
+use crate::lineage::Running;
 use crate::log::record::WorkspaceId;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::{self, Report};
@@ -41,7 +45,18 @@ impl Offline {
         } else {
             Meta::open
         };
+        // Looking at a copy does no harm, and may be what it was made for.
+        let found = if folder.is_read_only() {
+            None
+        } else {
+            Some(Running::look(folder.path()).map_err(|strange| strange.to_string())?)
+        };
         let meta = open(folder.path(), clock).map_err(|error| error.to_string())?;
+        if let Some(found) = found {
+            meta.standing()
+                .check(folder.path(), found)
+                .map_err(|strange| strange.to_string())?;
+        }
         Ok(Self {
             meta: Arc::new(meta),
             relay: RelayList::open(folder.path()),
@@ -55,6 +70,7 @@ impl Offline {
         let data = self.folder.path();
         RedbLog::open(Options {
             reached: reached(data, &self.meta),
+            standing: Some(self.meta.standing()),
             ..Options::new(data, Arc::clone(&self.meta) as _)
         })
         .map_err(|error| error.to_string())
@@ -117,6 +133,14 @@ impl Target for Offline {
                 .pop()
                 .ok_or_else(|| "the message was not registered".to_owned())
         })
+    }
+
+    fn backup(
+        &self,
+        ask: &BackupAsk,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, String> {
+        self.take_backup(ask, progress)
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

@@ -48,6 +48,10 @@ impl Target for FakeServer {
         Some(&self.public_url)
     }
 
+    fn backup(&self, _: &BackupAsk, _: &mut dyn FnMut(u64, u64)) -> Result<BackupReport, String> {
+        Err("there is no store".into())
+    }
+
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
         progress(5);
         self.wait();
@@ -154,6 +158,7 @@ fn new_key() -> KeysCreate {
         allow_purchases: false,
         rate: None,
         label: None,
+        expires_at: None,
     }
 }
 
@@ -189,12 +194,12 @@ fn a_folder_without_a_server_is_worked_on_itself() {
     let id = key["id"].as_str().unwrap().to_owned();
     let revoke = |workspace: Option<&str>| Command::KeysRevoke {
         workspace: workspace.map(str::to_owned),
-        id: id.clone(),
+        key: KeyName::Id(id.clone()),
     };
     assert!(
         ask(revoke(Some("shop")))
             .unwrap_err()
-            .contains("no key of that id")
+            .contains("no such key")
     );
     assert!(ask(revoke(None)).unwrap()["revokedAt"].is_string());
     let list = |workspace: Option<&str>| Command::KeysList {

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Our files by name, and by the ending behind the last dot.
-const NAMES: [&str; 3] = ["FORMAT", "LOCK", "control.sock"];
+const NAMES: [&str; 5] = ["FORMAT", "LOCK", "RESTORING", "RUNNING", "control.sock"];
 const ENDINGS: [&str; 4] = ["redb", "draft", "unreadable", "bin"];
 /// Our folders; within each other these alone are looked into.
 const FOLDERS: [&str; 2] = ["log", "aside"];

@@ -2,6 +2,8 @@
 //! The writer asks it; orders that the file has not reached yet are in memory. Not a view: rebuild
 //! never touches it and backup includes it.
 
+mod snapshot;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +22,8 @@ use crate::locks::lock;
 
 /// Key: see [`key_bytes`]. Value: postcard of [`OrderState`].
 const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("orders_v1");
-/// Key: `cursor`. Value: the last seq that the orders reflect.
+/// Key: `cursor`. Value: the last seq that the orders reflect. Beside it `store` and `opening`, the
+/// lineage.
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 
 /// Orders waiting for the file; with more, appending is refused until it has caught up.

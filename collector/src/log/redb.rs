@@ -5,6 +5,7 @@
 //! seals segments that are full. What the crash of any instant leaves behind is put right by
 //! [`RedbLog::open`].
 
+mod lineage;
 mod start;
 mod writer;
 
@@ -26,11 +27,13 @@ use super::segment::{Disk, RealDisk, Segment};
 use super::verify::{self, Report};
 use super::{Appended, Health, Later, Log, LogError, Submission};
 use crate::clock::{Clock, SystemClock};
+use crate::lineage::{Lineage, Part, Standing};
 
 use crate::files;
 use crate::locks::{lock, read, write};
+pub(crate) use lineage::lineages_of;
 pub use start::accept_loss;
-pub(crate) use start::{list_segments, sorted};
+pub(crate) use start::{aside_of, list_segments, sorted};
 use start::{open_segments, remembered_since};
 use writer::Writer;
 
@@ -59,6 +62,8 @@ pub struct Options {
     /// The log must reach at least this seq, because something durable already reflects it;
     /// a log that ends before has lost acknowledged events.
     pub reached: Seq,
+    /// What the files are compared with; `None` does not compare them.
+    pub standing: Option<Standing>,
     /// A segment rotates when its file has this size, bytes. A restart checks all of the last one,
     /// at about 2.3 s per GB (measured, in the survey of stores that the design rests on).
     pub rotate_bytes: u64,
@@ -75,6 +80,7 @@ impl Options {
             data: data.to_owned(),
             keys,
             reached: Seq::START,
+            standing: None,
             rotate_bytes: 128 * 1024 * 1024,
             rotate_records: 1 << 20,
             clock: Arc::new(SystemClock),
@@ -98,6 +104,8 @@ struct Inner {
     /// In seq order; the last one is active.
     segments: RwLock<Vec<Arc<Segment>>>,
     orders: OrderBook,
+    /// Written into every new segment.
+    lineage: Mutex<Option<Lineage>>,
     keys: Arc<dyn WorkspaceKeys>,
     committed: watch::Sender<Seq>,
     /// Events taken and not yet answered. The channel itself is unbounded; this is its bound,
@@ -132,6 +140,7 @@ impl RedbLog {
             data,
             keys,
             reached,
+            standing,
             rotate_bytes,
             rotate_records,
             clock,
@@ -141,9 +150,14 @@ impl RedbLog {
         let storage = |error: &dyn std::fmt::Display| LogError::storage("opening the log", error);
         let folder = data.join(LOG_FOLDER);
         files::create_folder(&folder).map_err(|error| storage(&error))?;
-        let orders = OrderBook::open(&data.join(ORDERS_FILE))?;
+        let orders_file = data.join(ORDERS_FILE);
+        let orders = OrderBook::open(&orders_file)?;
+        if let Some(standing) = &standing {
+            standing.check_file(&orders_file, Part::Orders, orders.lineage()?)?;
+        }
         let (segments, next) = open_segments(
             &folder,
+            standing.as_ref(),
             reached.max(orders.cursor()),
             remembered_since(&*clock),
             &disk,
@@ -153,6 +167,7 @@ impl RedbLog {
             folder,
             segments: RwLock::new(segments),
             orders,
+            lineage: Mutex::new(standing.and_then(|standing| standing.lineage)),
             keys,
             committed: watch::Sender::new(last),
             queued: AtomicUsize::new(0),
@@ -205,7 +220,8 @@ impl RedbLog {
         let segments = segments
             .into_iter()
             .map(|segment| (segment.first(), Ok(segment)));
-        verify::verify_segments(&self.inner.folder, segments, reached, progress)
+        let aside = aside_of(&self.inner.folder)?;
+        verify::verify_segments(&aside, segments, reached, progress)
     }
 
     fn send(&self, command: Command) -> Result<(), LogError> {
@@ -356,6 +372,9 @@ impl Inner {
 
     fn push_active(&self, next: Seq) -> Result<(), LogError> {
         let active = Segment::create(&self.folder, next, &self.disk)?;
+        if let Some(lineage) = *lock(&self.lineage) {
+            active.set_lineage(lineage)?;
+        }
         write(&self.segments).push(Arc::new(active));
         Ok(())
     }

@@ -8,6 +8,7 @@
 
 mod disk;
 mod read;
+mod snapshot;
 mod tables;
 
 use std::collections::HashMap;
@@ -369,6 +370,10 @@ impl Segment {
         let file = files::create_anew(&draft).map_err(|error| storage(&error))?;
         let database = open_active(file, disk).map_err(|error| storage(&error))?;
         set_about(&database, &[("first_seq", self.first.0)]).map_err(|error| storage(&error))?;
+        if let Some(lineage) = self.lineage()? {
+            set_about(&database, &snapshot::numbers_of(lineage))
+                .map_err(|error| storage(&error))?;
+        }
         let mut ids = HashMap::new();
         self.visit_blocks(self.first, &mut |block| {
             let mut records = Vec::with_capacity(block.count());

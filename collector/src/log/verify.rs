@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::block::{Block, IdKey};
 use super::orders::{self, OrderBook};
 use super::record::{Fact, Record, Seq};
-use super::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, list_segments, sorted};
+use super::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, aside_of, list_segments, sorted};
 use super::segment::{self, RealDisk, Segment, SegmentSummary};
 use super::{DEDUPE_WINDOW_MS, LogError};
 use crate::files;
@@ -144,19 +144,33 @@ fn verify_files(
     } else {
         Seq::START
     };
-    verify_segments(&folder, segments, reached.max(orders), progress)
+    verify_segments(&aside_of(&folder)?, segments, reached.max(orders), progress)
+}
+
+/// Verifies the segments of a backup, which lie under other names, in order. `aside` are the first
+/// seqs of those that were set aside.
+///
+/// # Errors
+/// None but what [`verify`] has.
+pub(crate) fn verify_copies(
+    aside: &[Seq],
+    files: Vec<(Seq, PathBuf)>,
+    reached: Seq,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, LogError> {
+    let segments = files
+        .into_iter()
+        .map(|(first, path)| (first, Segment::open_copy(path, first).map(Arc::new)));
+    verify_segments(aside, segments, reached, progress)
 }
 
 /// Verifies segments that are open already, in order.
 pub(super) fn verify_segments(
-    folder: &Path,
+    aside: &[Seq],
     segments: impl Iterator<Item = (Seq, Result<Arc<Segment>, LogError>)>,
     reached: Seq,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LogError> {
-    let aside: Vec<Seq> = list_segments(&folder.join(ASIDE_FOLDER))?
-        .into_keys()
-        .collect();
     let mut report = Report::default();
     let mut invariants = Invariants::default();
     // `None` behind a damaged segment: nobody knows where it ended.

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use redb::{Database, ReadableDatabase};
+use redb::ReadableDatabase;
 
 use super::{Meta, MetaError, NUMBERS, guarded};
 
@@ -44,7 +44,7 @@ impl Meta {
 }
 
 /// Reads the generation from the file.
-pub(super) fn load(path: &Path, database: &Database) -> Result<u8, MetaError> {
+pub(super) fn load(path: &Path, database: &impl ReadableDatabase) -> Result<u8, MetaError> {
     let stored = guarded(path, || {
         let numbers = database.begin_read()?.open_table(NUMBERS)?;
         Ok(numbers.get(GENERATION)?.map(|row| row.value()))

@@ -13,7 +13,7 @@ use super::{Key, Known, Meta, MetaError, Workspace, json};
 use crate::log::record::WorkspaceId;
 
 /// Key: a [`TokenDigest`]. Value: JSON of [`StoredSession`].
-const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions_v1");
+pub(super) const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions_v1");
 
 /// Sessions that are kept; the oldest make room.
 const MAX_SESSIONS: usize = 1_000;

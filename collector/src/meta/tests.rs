@@ -104,6 +104,7 @@ fn a_key_comes_back_as_it_was_made_and_a_secret_one_only_as_its_hash() {
             allow_purchases: true,
             rate: NonZeroU32::new(50),
             label: Some("web ünïcode".to_owned()),
+            expires_at: Some(Timestamp::from_millis(90_000)),
         })
         .unwrap();
     house.clock.advance_millis(5);
@@ -141,8 +142,13 @@ fn a_key_comes_back_as_it_was_made_and_a_secret_one_only_as_its_hash() {
     assert_eq!(again.rate, NonZeroU32::new(50));
     assert_eq!(again.label.as_deref(), Some("web ünïcode"));
     assert_eq!(again.created_at.as_millis(), 1_000);
+    assert_eq!(again.expires_at(), Some(Timestamp::from_millis(90_000)));
+    assert_eq!(again.last_four, public.last_four);
 
     let again = meta.authenticate(&secret_plain).unwrap();
+    let last = &secret_plain.as_str()[34..];
+    assert_eq!(again.last_four.as_deref(), Some(last));
+    assert_eq!(again.expires_at(), None);
     assert_eq!(again.id, secret.id);
     assert_eq!(again.plain, None);
     assert_eq!(again.scopes, [Scope::Send, Scope::Read]);

@@ -14,7 +14,8 @@ use crate::locks::{read, write};
 use crate::token::{TokenKey, TokenKeys};
 
 /// Key: a token key's id. Value: JSON of [`StoredTokenKey`].
-const TOKEN_KEYS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("token_keys_v1");
+pub(super) const TOKEN_KEYS: TableDefinition<'_, u32, &[u8]> =
+    TableDefinition::new("token_keys_v1");
 
 /// The id of the first one.
 const FIRST: u32 = 1;

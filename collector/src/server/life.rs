@@ -14,6 +14,7 @@ use super::service_manager::ServiceManager;
 use super::signals::{self, Stop};
 use super::{raise_open_files, serve, serve_router};
 use crate::app::App;
+use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
 use crate::cli::{LogFormat, PublicUrl, Settings, output};
 use crate::clock::SystemClock;
@@ -233,6 +234,14 @@ impl control::Target for Running {
         outcomes
             .pop()
             .ok_or_else(|| "the message was not registered".to_owned())
+    }
+
+    fn backup(
+        &self,
+        ask: &BackupAsk,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, String> {
+        self.app.backup(ask, progress)
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

@@ -12,8 +12,9 @@ use crate::log::record::{Seq, WorkspaceId};
 /// Key: the block's first seq. Value: the block, see `block`.
 pub(super) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks_v1");
 /// Key: a property's name. Value: its number. `first_seq` from the start; `last_seq`, `records`,
-/// `last_received` (milliseconds) and `filter_hashes` once sealed.
-const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
+/// `last_received` (milliseconds) and `filter_hashes` once sealed; `store` and `opening` of its
+/// lineage, where it has one.
+pub(super) const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// Key: the first id of a chunk. Value: its ids, sorted, each 24 bytes: the id key (see
 /// [`id_bytes`]), then how far its seq lies behind the segment's first (u32, big-endian).
 pub(super) const IDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ids_v1");
