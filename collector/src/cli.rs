@@ -7,6 +7,7 @@
 
 mod backup;
 mod classify;
+mod doctor;
 mod environment;
 mod instrument;
 mod keys;
@@ -88,6 +89,7 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Doctor(doctor::Doctor),
     Link(link::Link),
     Classify(classify::Classify),
     /// Takes and shows the list of Apple's relay addresses
@@ -104,6 +106,8 @@ enum Failure {
     Failed(String),
     /// The command has said what is wrong itself.
     Told,
+    /// So it has, and it is worse: see `misar doctor`.
+    ToldBadly,
     /// Nobody reads the answer any more.
     Unread,
 }
@@ -142,6 +146,7 @@ pub fn main() -> ExitCode {
             output::tell(&format!("error: {sentence}"));
             ExitCode::FAILURE
         }
+        Failure::ToldBadly => ExitCode::from(2),
         Failure::Told | Failure::Unread => ExitCode::FAILURE,
     }
 }
@@ -165,6 +170,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),
         Command::Backup(command) => backup::run(&command, &folder, &mut output),
         Command::Restore(command) => backup::run_restore(&command, &mut output),
+        Command::Doctor(command) => doctor::run(&command, &folder, &mut output),
     }
 }
 

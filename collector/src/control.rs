@@ -32,6 +32,7 @@ use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
+use crate::doctor;
 use crate::embed::embed;
 use crate::folder::{DataFolder, FolderError};
 use crate::log::LogError;
@@ -101,6 +102,8 @@ pub enum Command {
     Rebuild,
     /// Answered with a [`BackupReport`](crate::backup::BackupReport).
     Backup(BackupAsk),
+    /// Answered with a [`Report`](crate::doctor::Report) of `misar doctor`.
+    Doctor,
     /// Answered with a [`Link`]; only a running server has one.
     Link,
     /// The relay list on disk is new. Answered with a [`Summary`](crate::classify::relay::Summary).
@@ -131,6 +134,7 @@ impl Command {
             | Self::SettingsSet { .. }
             | Self::Rebuild
             | Self::Backup(_)
+            | Self::Doctor
             | Self::RelayListShow
             | Self::Link => false,
         }
@@ -154,6 +158,7 @@ impl Command {
             | Self::SettingsSet { .. }
             | Self::Rebuild
             | Self::Backup(_)
+            | Self::Doctor
             | Self::Link
             | Self::RelayListReload
             | Self::Ping => false,
@@ -341,6 +346,9 @@ pub trait Target: Send + Sync {
         ask: &BackupAsk,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<BackupReport, String>;
+
+    /// Looks at everything.
+    fn doctor(&self) -> doctor::Report;
 }
 
 /// Does a command. The answer is the type that stands beside it in [`Command`].
@@ -433,6 +441,7 @@ pub fn execute(
         Command::Backup(ask) => {
             answer(target.backup(&ask, &mut |done, total| progress(Progress { done, total }))?)
         }
+        Command::Doctor => answer(target.doctor()),
         Command::Link => answer(Link {
             url: target.link()?,
         }),

@@ -1,7 +1,8 @@
-//! What a running collector does for `misar backup`.
+//! What a running collector does for `misar backup` and `misar doctor`.
 
 use super::App;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
+use crate::doctor::{self, Server};
 
 impl App {
     /// Makes a backup beside the traffic. Blocks on disk.
@@ -20,5 +21,15 @@ impl App {
             rejected: Some(&self.rejected),
         };
         backup::take(&sources, ask, progress)
+    }
+
+    /// How the store and this server are. Blocks on disk.
+    pub(crate) fn diagnose(&self) -> doctor::Report {
+        let server = Server {
+            not_ready: self.readiness().err().map(str::to_owned),
+            view_lag_ms: self.projector.lag_ms(),
+            public_url: self.public_url.as_str().to_owned(),
+        };
+        doctor::diagnose(&self.data, &self.meta, Ok(&self.durable), Some(server))
     }
 }

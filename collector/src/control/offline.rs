@@ -12,6 +12,7 @@ use crate::app::reached;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
 use crate::clock::Clock;
+use crate::doctor;
 use crate::folder::DataFolder;
 use crate::lineage::Running;
 use crate::log::record::WorkspaceId;
@@ -141,6 +142,10 @@ impl Target for Offline {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<BackupReport, String> {
         self.take_backup(ask, progress)
+    }
+
+    fn doctor(&self) -> doctor::Report {
+        self.look_over()
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

@@ -52,6 +52,10 @@ impl Target for FakeServer {
         Err("there is no store".into())
     }
 
+    fn doctor(&self) -> doctor::Report {
+        doctor::Report::of_failure("log", "there is none".into(), "none")
+    }
+
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
         progress(5);
         self.wait();

@@ -20,6 +20,7 @@ use crate::cli::{LogFormat, PublicUrl, Settings, output};
 use crate::clock::SystemClock;
 use crate::control::{self, ControlSocket, RebuildReport};
 use crate::demo_shop::DemoShop;
+use crate::doctor;
 use crate::folder::DataFolder;
 use crate::log::LogError;
 use crate::log::record::WorkspaceId;
@@ -242,6 +243,10 @@ impl control::Target for Running {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<BackupReport, String> {
         self.app.backup(ask, progress)
+    }
+
+    fn doctor(&self) -> doctor::Report {
+        self.app.diagnose()
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

@@ -1,10 +1,11 @@
-//! `misar backup` on a folder that no server has open.
+//! `misar backup` and `misar doctor` on a folder that no server has open.
 
 use std::sync::Arc;
 
 use super::Offline;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
 use crate::clock::SystemClock;
+use crate::doctor;
 use crate::files;
 use crate::metrics::Metrics;
 use crate::rejected::{self, RejectedStore};
@@ -34,5 +35,10 @@ impl Offline {
             rejected: rejected.as_ref(),
         };
         backup::take(&sources, ask, progress)
+    }
+
+    pub(super) fn look_over(&self) -> doctor::Report {
+        let log = self.open_log();
+        doctor::diagnose(self.folder.path(), &self.meta, log.as_ref(), None)
     }
 }
