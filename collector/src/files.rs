@@ -193,10 +193,10 @@ fn options(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let opened = options.custom_flags(flags).open(path);
     let file = opened.map_err(|error| match std::fs::symlink_metadata(path) {
+        // That the name is taken is said as it is, by whatever.
+        _ if error.kind() == ErrorKind::AlreadyExists => error,
         Ok(about) if about.is_symlink() => misplaced(Misplaced::Link(path.to_owned())),
-        Ok(about) if error.kind() != ErrorKind::AlreadyExists && !about.is_file() => {
-            misplaced(Misplaced::NoFile(path.to_owned()))
-        }
+        Ok(about) if !about.is_file() => misplaced(Misplaced::NoFile(path.to_owned())),
         Ok(_) | Err(_) => error,
     })?;
     if file.metadata()?.is_file() {

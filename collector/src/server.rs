@@ -80,8 +80,8 @@ pub async fn serve_router(
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        // See `patient`.
-        .header_read_timeout(None)
+        // `patient` is stricter. hyper asks an idle connection for bytes only where it has a limit too.
+        .header_read_timeout(IDLE_TIMEOUT + HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES);
     tokio::pin!(shutdown);
     loop {

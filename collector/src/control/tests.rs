@@ -389,7 +389,9 @@ async fn a_socket_that_a_crash_left_behind_makes_way() {
 #[tokio::test]
 async fn the_socket_of_a_folder_with_a_long_name_works() {
     let parent = TempDir::new().unwrap();
-    let data = parent.path().join("a".repeat(120)).join("b".repeat(120));
+    let above = parent.path().join("a".repeat(120));
+    std::fs::create_dir(&above).unwrap();
+    let data = above.join("b".repeat(120));
     let running = Running::start(&data);
     asked(&data, create("shop")).await.unwrap();
     assert!(running.server.meta.workspace("shop").is_some());

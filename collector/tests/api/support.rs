@@ -149,6 +149,17 @@ impl TestApp {
         self.key_of(|new| new.rate = NonZeroU32::new(rate), kind).1
     }
 
+    /// A key that may send and, where it is a secret one, read, until then.
+    pub(crate) fn expiring(&self, kind: KeyKind, end: Timestamp) -> String {
+        let change = |new: &mut NewKey| {
+            new.expires_at = Some(end);
+            if kind == KeyKind::Secret {
+                new.scopes = vec![Scope::Send, Scope::Read];
+            }
+        };
+        self.key_of(change, kind).1
+    }
+
     /// A key that sends and reads in another workspace.
     pub(crate) fn key_elsewhere(&self) -> String {
         let workspace = self.app.meta.create_workspace("elsewhere").unwrap();
@@ -278,10 +289,14 @@ impl Ask<'_> {
         self.header("authorization", &format!("Bearer {key}"))
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn header(self, name: &'static str, value: &str) -> Self {
+        self.header_bytes(name, value.as_bytes())
+    }
+
+    pub(crate) fn header_bytes(mut self, name: &'static str, value: &[u8]) -> Self {
         self.headers.append(
             HeaderName::from_static(name),
-            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            HeaderValue::from_bytes(value).unwrap(),
         );
         self
     }

@@ -43,13 +43,14 @@ impl Expiry {
 /// How far off an end is, for people: `in 90d`, `since 3h 5m`.
 pub(super) fn distance(end: Timestamp, now: Timestamp) -> String {
     let millis = end.millis_since(now);
-    let minutes = Span::new().try_minutes(millis.abs() / 60_000);
+    let minutes = (millis.abs() + 30_000) / 60_000;
     let round = SpanRound::new()
         .largest(Unit::Day)
         .smallest(Unit::Minute)
         .days_are_24_hours();
-    let text = match minutes.and_then(|span| span.round(round)) {
-        Ok(span) if !span.is_zero() => format!("{span:#}"),
+    let span = Span::new().try_minutes(minutes);
+    let text = match span.and_then(|span| span.round(round)) {
+        Ok(span) if minutes > 0 => format!("{span:#}"),
         Ok(_) | Err(_) => "less than a minute".to_owned(),
     };
     if millis > 0 {
@@ -79,7 +80,7 @@ mod tests {
             ("1y", "2027-11-23T10:00:00Z", "in 365d"),
             ("3mo", "2027-02-23T10:00:00Z", "in 92d"),
             ("1d 12h", "2026-11-24T22:00:00Z", "in 1d 12h"),
-            (" 30s ", "2026-11-23T10:00:30Z", "in less than a minute"),
+            (" 20s ", "2026-11-23T10:00:20Z", "in less than a minute"),
             ("2027-01-31T00:00:00Z", "2027-01-31T00:00:00Z", "in 68d 14h"),
             (
                 "2027-01-31T02:00:00+02:00",
