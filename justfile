@@ -46,6 +46,11 @@ torture N="50":
     @echo "==> the crash loop: {{ N }} cycles"
     @TORTURE_CYCLES={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture crash_loop::
 
+# back up a collector under load, kill it and restore elsewhere, N times; count what it had acknowledged before
+torture-backup N="20":
+    @echo "==> backups under load: {{ N }} rounds"
+    @BACKUP_ROUNDS={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture backup_loop::
+
 # docs/live.png, which the README shows: visitors in the demo shop, as the live page shows them
 screenshots:
     @echo "==> visitors in the demo shop"
@@ -61,6 +66,11 @@ bench:
 bench-pixel:
     @echo "==> pixels with good and with bad tokens"
     @cargo bench -p collector --locked --bench pixel
+
+# floods beside honest load: its p99, what it is refused, and the metric that shows each flood
+bench-floods:
+    @echo "==> honest callers beside floods"
+    @cargo bench -p collector --locked --bench floods
 
 # how long one verdict and one look-up of a relay take
 bench-classify:

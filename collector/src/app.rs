@@ -1,5 +1,7 @@
 //! What a running collector is made of, and in which order it opens and closes.
 
+mod upkeep;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,22 +9,26 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::auth::Rates;
-use crate::body::MAX_BODIES_KB;
+use crate::body::memory::BodyMemory;
 use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
-use crate::live::MAX_READERS;
+use crate::heavy::Heavy;
+use crate::lineage::{Running, State, Strange};
+use crate::live::Places;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::Report;
 use crate::log::{Health, Log, LogError};
 use crate::mail::Hits;
-use crate::meta::{Meta, MetaError};
+use crate::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
 use crate::metrics::{Gauges, Metrics};
 use crate::projector::Projector;
-use crate::rejected::RejectedStore;
+use crate::proxies::ProxiesSeen;
+use crate::rates::Rates;
+use crate::rejected::{self, RejectedStore};
+use crate::renewal::{RenewalError, renew_contacts};
 use crate::session::Codes;
 use crate::views::{self, ViewError, Views};
 
@@ -43,17 +49,21 @@ pub struct App {
     pub relay: RelayList,
     /// Where pages and mails reach this server.
     pub public_url: PublicUrl,
-    pub(crate) rates: Rates,
-    /// Memory for bodies, in kilobytes.
-    pub(crate) body_memory: Arc<Semaphore>,
+    /// Peers that forward requests and are not trusted.
+    pub proxies_seen: ProxiesSeen,
+    pub(crate) rates: Arc<Rates>,
+    pub(crate) body_memory: BodyMemory,
+    /// For work that takes long.
+    pub(crate) heavy: Arc<Heavy>,
     in_work: Arc<Semaphore>,
     /// Of mail clients, behind their answers.
     pub(crate) hits: Hits,
     /// Of the links to the live page.
     pub(crate) codes: Codes,
-    live_readers: Arc<Semaphore>,
+    pub(crate) live_places: Places,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<RedbLog>,
+    running: Running,
     data: PathBuf,
     /// True once this node goes away.
     draining: watch::Sender<bool>,
@@ -67,9 +77,15 @@ pub enum OpenError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
+    Renewal(#[from] RenewalError),
+    #[error(transparent)]
     Views(#[from] ViewError),
     #[error("the store of rejected events cannot be opened: {0}")]
     Rejected(#[from] redb::Error),
+    #[error("threads could not be started: {0}")]
+    Threads(std::io::Error),
+    #[error(transparent)]
+    Strange(#[from] Strange),
 }
 
 impl App {
@@ -82,36 +98,53 @@ impl App {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let metrics = Metrics::default();
+        let mut running = Running::begin(data)?;
         let meta = Arc::new(Meta::open(data, Arc::clone(&clock))?);
+        let standing = meta.standing();
+        standing.check(data, running.found())?;
         let counting = metrics.clone();
         let durable = Arc::new(RedbLog::open(Options {
             reached: reached(data, &meta),
+            generation: meta.generation(),
+            standing: Some(standing),
             clock: Arc::clone(&clock),
             on_commit: Box::new(move |events, took| counting.observe_commit(events, took)),
             ..Options::new(data, Arc::clone(&meta) as _)
         })?);
+        let senders = rejected::senders(&meta);
+        let rejected = RejectedStore::open(data, &senders, Arc::clone(&clock), metrics.clone())?;
+        rejected.check_lineage(data, &standing)?;
+        // All of it fits together: from here on the files are of this opening.
+        running.keep();
+        let lineage = meta.begin_opening()?;
+        durable.set_lineage(lineage)?;
+        rejected.set_lineage(lineage)?;
+        meta.set_state(State::Open)?;
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
+        renew_contacts(&meta, &*log)?;
         let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
-        let rejected = RejectedStore::open(data, Arc::clone(&clock), metrics.clone())?;
         Ok(Self {
             log,
             meta,
             views,
             projector,
             rejected,
+            rates: Arc::new(Rates::new(metrics.clone())),
+            body_memory: BodyMemory::new(metrics.clone()),
+            heavy: Arc::new(Heavy::new(metrics.clone()).map_err(OpenError::Threads)?),
             metrics,
             clock,
             trusted_proxies,
             relay: RelayList::open(data),
             public_url,
-            rates: Rates::default(),
-            body_memory: Arc::new(Semaphore::new(MAX_BODIES_KB)),
+            proxies_seen: ProxiesSeen::default(),
             in_work: Arc::new(Semaphore::new(MAX_REQUESTS)),
             hits: Hits::default(),
             codes: Codes::default(),
-            live_readers: Arc::new(Semaphore::new(MAX_READERS)),
+            live_places: Places::default(),
             durable,
+            running,
             data: data.to_owned(),
             draining: watch::Sender::new(false),
         })
@@ -148,19 +181,14 @@ impl App {
         self.draining.subscribe()
     }
 
-    /// A place among the readers of the live stream; 503 where there is none.
-    pub(crate) fn take_live_place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        Arc::clone(&self.live_readers)
-            .try_acquire_owned()
-            .map_err(|_| ApiError::TooManyLiveReaders)
-    }
-
     /// A link to the live page that lets one browser in, once, as admin of the workspace `default`.
     ///
     /// # Errors
     /// When the system gives no random bytes.
     pub fn make_link(&self) -> Result<String, MetaError> {
-        let code = self.codes.make(self.clock.now())?;
+        let workspace = self.meta.workspace(DEFAULT_WORKSPACE);
+        let workspace = workspace.ok_or(MetaError::NoDefaultWorkspace)?;
+        let code = self.codes.make(workspace.id, self.clock.now())?;
         Ok(format!("{}/live#code={code}", self.public_url))
     }
 
@@ -169,6 +197,7 @@ impl App {
             queued_events: self.log.queued(),
             view_lag: Duration::from_millis(self.projector.lag_ms()),
             ready: self.readiness().is_ok(),
+            untrusted_proxies: self.proxies_seen.count(),
         }
     }
 
@@ -189,7 +218,18 @@ impl App {
         if let Err(error) = remembered {
             tracing::error!(%error, "the end of the log could not be noted");
         }
+        // Only what is closed in order may later be opened without the marks of a crash.
+        if closed.is_ok()
+            && let Err(error) = self.close_in_order()
+        {
+            tracing::error!(%error, "the folder looks like one that was not stopped in good order");
+        }
         closed
+    }
+
+    fn close_in_order(&self) -> Result<(), OpenError> {
+        self.meta.set_state(State::Closed)?;
+        Ok(self.running.end()?)
     }
 
     /// Checks the whole log beside the writer. Blocks on disk.

@@ -1,34 +1,26 @@
-//! Who may do what: keys, scopes, origins, secret keys in pages, rates. See design.md 4.1.
+//! Who may do what: keys, scopes, origins, secret keys in pages. See design.md 4.1. How often they may
+//! is `rates`'.
 
-use std::collections::HashMap;
-use std::num::NonZeroU32;
-use std::sync::{Arc, RwLock};
+mod foreign_origin;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN};
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, ORIGIN};
 use http::{HeaderMap, Uri};
 use serde_json::value::RawValue;
 use shared::api_key::{ApiKey, KeyError, KeyKind, Scope, kind_of};
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::locks::{read, write};
 use crate::log::record::WorkspaceId;
 use crate::meta::{Key, Session, TokenDigest};
+use crate::screen;
 use crate::session::{Token, is_same_origin};
 
-/// Requests per second of a public key, and how many may come at once, unless it was made with
-/// `--rate`.
-const PUBLIC_RATE: (u32, u32) = (1_000, 5_000);
-
-/// A request whose key is good, and within its rate.
+/// A request whose key is good.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub key: Arc<Key>,
-    pub rate: Option<RateState>,
 }
 
 impl Caller {
@@ -77,10 +69,20 @@ impl Reader {
         matches!(&self.who, Who::Key(key) if Some(key.id.as_str()) == id)
     }
 
+    /// Whose share of what is bounded it takes: its key's, also by a session that the key opened, or
+    /// that of all sessions of one-time codes.
+    pub fn key_id(&self) -> Option<&str> {
+        let key = match &self.who {
+            Who::Key(key) => Some(key),
+            Who::Session(_, session) => session.key.as_ref(),
+        };
+        key.map(|key| key.id.as_str())
+    }
+
     /// Whether what was shown at first still counts, for answers that take long.
     pub fn is_still_good(&self, app: &App) -> bool {
         match &self.who {
-            Who::Key(key) => key.revoked_at().is_none(),
+            Who::Key(key) => key.is_good(app.clock.now()),
             Who::Session(digest, _) => app.meta.session(digest).is_some(),
         }
     }
@@ -96,29 +98,43 @@ pub fn reader(app: &App, headers: &HeaderMap, uri: &Uri, scope: Scope) -> Result
 
 /// The same, where what is asked for decides which scope it takes. No public key is one of them.
 pub fn any_reader(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Reader, ApiError> {
-    if let Some(Caller { key, .. }) = caller_by_headers(app, headers, uri)? {
+    if let Some(Caller { key }) = caller_by_headers(app, headers, uri)? {
         if key.kind == KeyKind::Public {
             return Err(ApiError::NotForPublicKeys);
         }
+        app.rates.count(&key)?;
         return Ok(Reader {
             workspace: key.workspace,
             who: Who::Key(key),
         });
     }
-    let token = Token::in_cookie(headers).ok_or(ApiError::MissingKey)?;
-    let session = session(app, headers, &token)?;
+    if Token::in_cookies(headers, &app.public_url).next().is_none() {
+        return Err(ApiError::MissingKey);
+    }
+    let (token, session) = session_by_cookie(app, headers)?;
+    let digest = token.digest();
+    app.rates.count_session(&digest, &session)?;
     Ok(Reader {
         workspace: session.workspace,
-        who: Who::Session(token.digest(), session),
+        who: Who::Session(digest, session),
     })
 }
 
-/// The session that a cookie names, where one of our own pages asks.
-pub fn session(app: &App, headers: &HeaderMap, token: &Token) -> Result<Arc<Session>, ApiError> {
-    if !is_same_origin(headers, &app.public_url) {
+/// The session that one of the cookies names, where one of our own pages asks.
+pub fn session_by_cookie(
+    app: &App,
+    headers: &HeaderMap,
+) -> Result<(Token, Arc<Session>), ApiError> {
+    let mut tokens = Token::in_cookies(headers, &app.public_url).peekable();
+    if tokens.peek().is_some() && !is_same_origin(headers, &app.public_url) {
         return Err(ApiError::CrossOrigin);
     }
-    app.meta.session(&token.digest()).ok_or(ApiError::NoSession)
+    tokens
+        .find_map(|token| {
+            let session = app.meta.session(&token.digest())?;
+            Some((token, session))
+        })
+        .ok_or(ApiError::NoSession)
 }
 
 /// The key with which one of our own pages opens a session: the one place where a page may show a
@@ -126,38 +142,8 @@ pub fn session(app: &App, headers: &HeaderMap, token: &Token) -> Result<Arc<Sess
 pub fn key_for_session(app: &App, headers: &HeaderMap, text: &str) -> Result<Arc<Key>, ApiError> {
     let caller = authenticate(app, headers, text, Place::Session)?;
     caller.require(Scope::Read)?;
+    app.rates.count(&caller.key)?;
     Ok(caller.key)
-}
-
-/// Flags a secret key that a page of another site has sent.
-pub fn expose_text(app: &App, text: &str) {
-    if let Ok(key) = ApiKey::parse(text)
-        && key.kind() == KeyKind::Secret
-    {
-        expose(app, &key);
-    }
-}
-
-/// Where a limited key stands, for the `RateLimit-*` headers.
-#[derive(Debug, Clone, Copy)]
-pub struct RateState {
-    /// Requests that may come at once.
-    pub limit: u32,
-    pub remaining: u32,
-    /// Seconds until all of `limit` is there again.
-    pub reset: u32,
-}
-
-impl RateState {
-    /// Writes the headers.
-    pub fn write(self, headers: &mut HeaderMap) {
-        let mut set = |name: &'static str, value: u32| {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
-        };
-        set("ratelimit-limit", self.limit);
-        set("ratelimit-remaining", self.remaining);
-        set("ratelimit-reset", self.reset);
-    }
 }
 
 /// Finds the caller by the headers; `None` where they hold no key.
@@ -166,7 +152,8 @@ pub fn caller_by_headers(
     headers: &HeaderMap,
     uri: &Uri,
 ) -> Result<Option<Caller>, ApiError> {
-    refuse_secret_in_query(app, uri)?;
+    // The router's guard has looked; whoever authenticates elsewhere need not think of it.
+    screen::refuse_in_uri(app, uri)?;
     let (first, second) = header_keys(headers);
     // A page that also holds a public key has shown the secret one all the same.
     if let Some(text) = second
@@ -204,7 +191,9 @@ pub fn caller_by_body(
 
 /// Finds the caller of a route that takes keys in headers alone.
 pub fn caller(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiError> {
-    caller_by_headers(app, headers, uri)?.ok_or(ApiError::MissingKey)
+    let caller = caller_by_headers(app, headers, uri)?.ok_or(ApiError::MissingKey)?;
+    app.rates.count(&caller.key)?;
+    Ok(caller)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -240,7 +229,7 @@ fn header_keys(headers: &HeaderMap) -> (Option<&str>, Option<&str>) {
 }
 
 /// A page's request has one of these. `Sec-Fetch-Mode` alone does not count: Node's fetch sends it.
-fn is_from_page(headers: &HeaderMap) -> bool {
+pub(crate) fn is_from_page(headers: &HeaderMap) -> bool {
     [ORIGIN.as_str(), "sec-fetch-site", "sec-fetch-dest"]
         .iter()
         .any(|name| headers.contains_key(*name))
@@ -271,51 +260,28 @@ fn authenticate(
     if key.revoked_at().is_some() {
         return Err(ApiError::RevokedKey);
     }
+    if key.is_expired(app.clock.now()) {
+        return Err(ApiError::ExpiredKey);
+    }
     if !key.origins.is_empty() {
-        match headers
-            .get(ORIGIN)
-            .map(|origin| origin.to_str().unwrap_or(""))
-        {
-            None | Some("null") => return Err(ApiError::OriginMissing),
-            Some(origin) if !key.origins.iter().any(|pattern| pattern.matches(origin)) => {
-                return Err(ApiError::OriginNotAllowed);
+        match headers.get(ORIGIN) {
+            None => return Err(ApiError::OriginMissing),
+            Some(origin) if origin == "null" => return Err(ApiError::OriginMissing),
+            Some(origin) if origin.to_str().is_ok_and(|text| key.allows_origin(text)) => {}
+            Some(origin) => {
+                let seen = String::from_utf8_lossy(origin.as_bytes());
+                let sentence = foreign_origin::refusal(&key, &seen);
+                return Err(ApiError::OriginNotAllowed(sentence));
             }
-            Some(_) => {}
         }
     }
-    let rate = app.rates.take(&key).inspect_err(|_| {
-        app.metrics.rate_limited.inc();
-    })?;
     app.meta.touch(&key, app.clock.now());
-    Ok(Caller { key, rate })
-}
-
-/// A URL ends up in logs and histories: a secret key in one is exposed, whoever sent it.
-fn refuse_secret_in_query(app: &App, uri: &Uri) -> Result<(), ApiError> {
-    let Some(query) = uri.query() else {
-        return Ok(());
-    };
-    let mut found = false;
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        for text in [name, value] {
-            if kind_of(&text) == Some(KeyKind::Secret) {
-                found = true;
-                if let Ok(key) = ApiKey::parse(&text) {
-                    expose(app, &key);
-                }
-            }
-        }
-    }
-    if found {
-        Err(ApiError::SecretKeyInBrowser)
-    } else {
-        Ok(())
-    }
+    Ok(Caller { key })
 }
 
 /// Flags a secret key that the world has seen. It goes on working: revoking is the owner's to do,
 /// or anybody who finds a key could stop a shop.
-fn expose(app: &App, key: &ApiKey) {
+pub(crate) fn expose(app: &App, key: &ApiKey) {
     let Some(key) = app.meta.authenticate(key) else {
         return;
     };
@@ -331,54 +297,5 @@ fn expose(app: &App, key: &ApiKey) {
         Err(error) => {
             tracing::error!(key.id = %key.id, %error, "an exposed key could not be flagged")
         }
-    }
-}
-
-type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
-
-/// The rates of the keys that have one: as many as there are such keys.
-#[derive(Default)]
-pub struct Rates(RwLock<HashMap<String, Arc<Limiter>>>);
-
-impl Rates {
-    /// Counts one request of a key.
-    fn take(&self, key: &Key) -> Result<Option<RateState>, ApiError> {
-        let (rate, burst) = match (key.rate, key.kind) {
-            (Some(rate), _) => (rate.get(), rate.get()),
-            (None, KeyKind::Public) => PUBLIC_RATE,
-            (None, KeyKind::Secret) => return Ok(None),
-        };
-        let limiter = self.limiter(&key.id, rate, burst);
-        match limiter.check() {
-            Ok(state) => {
-                let remaining = state.remaining_burst_capacity();
-                let reset = (burst - remaining.min(burst)).div_ceil(rate);
-                Ok(Some(RateState {
-                    limit: burst,
-                    remaining,
-                    reset,
-                }))
-            }
-            Err(not_until) => {
-                let wait = not_until.wait_time_from(DefaultClock::default().now());
-                let retry_after = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX - 1) + 1;
-                Err(ApiError::RateLimited {
-                    retry_after,
-                    limit: burst,
-                })
-            }
-        }
-    }
-
-    fn limiter(&self, id: &str, rate: u32, burst: u32) -> Arc<Limiter> {
-        if let Some(limiter) = read(&self.0).get(id) {
-            return Arc::clone(limiter);
-        }
-        let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(at_least_one(rate)).allow_burst(at_least_one(burst));
-        let limiter =
-            Arc::new(RateLimiter::direct(quota).with_middleware::<StateInformationMiddleware>());
-        let mut limiters = write(&self.0);
-        Arc::clone(limiters.entry(id.to_owned()).or_insert(limiter))
     }
 }

@@ -1,27 +1,35 @@
-//! Reading a request's body: media type, encoding, limits and time. Not what is in it.
+//! Reading a request's body: media type, encoding, limits and time. Not what is in it, nor who may hold
+//! how much memory (`memory`), nor how gzip is undone (`gzip`).
 
-use std::io::Read;
-use std::sync::Arc;
+mod gzip;
+pub mod memory;
+
 use std::time::Duration;
 
 use axum::body::Body;
-use flate2::read::MultiGzDecoder;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use shared::limits::MAX_EVENT_BYTES;
 
 use crate::error::ApiError;
+use crate::heavy::{Heavy, Lane};
+use gzip::inflate;
+use memory::{BodyMemory, BodyPlace, Owner};
 
 /// A body that has not arrived after this time is given up.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a body that is too large, so much is read and thrown away, so that the caller, who is still
 /// sending, gets the answer rather than a broken connection.
 const DRAINED: usize = 8 * 1024 * 1024;
-
-/// Kilobytes of bodies that may be in memory at once, over all requests; past that, 503. A stalled
-/// body costs what has arrived of it and nobody else a place.
-pub const MAX_BODIES_KB: usize = 256 * 1024;
+/// Of a body that nobody wants, because its sender showed no good key, so much for so long. Reading a
+/// megabyte of each let a flood of them slow everybody tenfold (`just bench-floods`).
+const DISCARDED: usize = 128 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// A body that is larger is large: it is inflated and read away from the workers that answer others.
+pub const LARGE: usize = 64 * 1024;
+/// Room that is made for a body before any of it is there, at the most.
+const FIRST_ROOM: usize = 1024 * 1024;
 
 /// Which media types a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,26 +39,132 @@ pub enum Media {
     JsonOrText,
 }
 
+/// A body of nothing but white space.
+pub const EMPTY: &str = "empty";
+/// A body that was not read at all, because its sender showed no key.
+pub const NO_KEY: &str = "no_key";
+/// Why a body was refused, as the metric names it.
+pub const REASONS: [&str; 13] = [
+    "memory_full",
+    "workspace_share",
+    "key_share",
+    "address_share",
+    "slow",
+    "timeout",
+    "too_large",
+    "gzip_broken",
+    "gzip_members",
+    "gzip_ratio",
+    "broken_off",
+    EMPTY,
+    NO_KEY,
+];
+
+/// Where a body's memory comes from, and who undoes its compression.
+pub struct Means<'a> {
+    pub memory: &'a BodyMemory,
+    pub owner: &'a Owner,
+    pub heavy: &'a Heavy,
+}
+
 /// Reads the body as text of at most `limit` bytes, before and after decompression.
 ///
 /// # Errors
 /// 400 not UTF-8 or not gzip, 408 too slow, 413 too large, 415 wrong type or encoding, 503 too many
-/// bodies at once. The permit stands for the memory, and is kept for as long as the text is.
+/// bodies at once. The place stands for the memory, and is kept for as long as the text is.
 pub async fn read_text(
     headers: &HeaderMap,
     body: Body,
     media: Media,
     limit: usize,
-    memory: &Arc<Semaphore>,
-) -> Result<(String, Option<OwnedSemaphorePermit>), ApiError> {
+    means: Means<'_>,
+) -> Result<(String, BodyPlace), ApiError> {
     check_media(headers, media)?;
-    let gzip = is_gzip(headers)?;
-    let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body, limit, memory));
-    let (bytes, taken) = collected.await.map_err(|_| ApiError::BodyTimeout)??;
-    let bytes = if gzip { unzip(&bytes, limit)? } else { bytes };
-    let text =
-        String::from_utf8(bytes).map_err(|_| ApiError::NotJson("the body is not UTF-8".into()))?;
-    Ok((text, taken))
+    let is_gzip = is_gzip(headers)?;
+    let mut place = means.memory.enter(means.owner);
+    let expected = length(headers).unwrap_or(0);
+    if expected <= limit {
+        // What cannot fit is not begun.
+        place.expect(expected).map_err(ApiError::unread)?;
+    }
+    let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body, limit, expected, &mut place));
+    let metrics = means.memory.metrics();
+    let counted = |error: ApiError| {
+        if let Some(reason) = reason(&error) {
+            metrics.count_refused_body(reason);
+        }
+        error
+    };
+    let bytes = collected.await.unwrap_or_else(|_| {
+        metrics.count_refused_body("timeout");
+        Err(ApiError::BodyTimeout)
+    });
+    // The rest may still come: it must not be read as a request.
+    let bytes = bytes.map_err(|error| counted(error).unread())?;
+    place.is_whole();
+    let text = move |mut place: BodyPlace| {
+        let bytes = if is_gzip {
+            let packed = bytes.len();
+            inflate(&bytes, limit, |size| place.hold(packed + size, 0))?
+        } else {
+            bytes
+        };
+        let text = String::from_utf8(bytes)
+            .map_err(|_| ApiError::NotJson("the body is not UTF-8".into()))?;
+        Ok((text, place))
+    };
+    // An event's few kilobytes are inflated sooner than handed over.
+    if is_gzip && limit > MAX_EVENT_BYTES {
+        let lane = Lane::of(means.owner);
+        means.heavy.compute(lane, move || text(place)).await?
+    } else {
+        text(place)
+    }
+    .map_err(counted)
+}
+
+/// Why a body was refused, where it was for what it is rather than for what there was room for.
+fn reason(error: &ApiError) -> Option<&'static str> {
+    match error {
+        ApiError::BodyTooLarge { .. } => Some("too_large"),
+        ApiError::BodyInflates { .. } => Some("gzip_ratio"),
+        ApiError::BadEncoding(gzip::TOO_MANY_MEMBERS) => Some("gzip_members"),
+        ApiError::BadEncoding(_) => Some("gzip_broken"),
+        _ => None,
+    }
+}
+
+/// Whether a body may turn out large, as far as its header tells.
+pub fn may_be_large(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_ENCODING) || length(headers).is_none_or(|length| length > LARGE)
+}
+
+/// The length that the header announces; `None` where it announces none.
+fn length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Throws away what comes of a body that is refused unread, for a moment: a caller that is still
+/// sending would else see a broken connection rather than the answer. Keeps nothing of it. Whether all
+/// of it came.
+pub async fn discard(headers: &HeaderMap, mut body: Body) -> bool {
+    // Who asks first whether to send is answered before it does.
+    if headers.contains_key(EXPECT) {
+        return false;
+    }
+    let discarding = async {
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            length += frame.data_ref().map_or(0, |data| data.len());
+            if length > DISCARDED {
+                return false;
+            }
+        }
+        true
+    };
+    let discarded = tokio::time::timeout(DISCARD_TIMEOUT, discarding).await;
+    discarded.unwrap_or(false)
 }
 
 fn check_media(headers: &HeaderMap, media: Media) -> Result<(), ApiError> {
@@ -101,50 +215,41 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, ApiError> {
 async fn collect(
     mut body: Body,
     limit: usize,
-    memory: &Arc<Semaphore>,
-) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), ApiError> {
+    expected: usize,
+    place: &mut BodyPlace,
+) -> Result<Vec<u8>, ApiError> {
+    // Of a body that says that it is too large nothing is kept.
+    let keeps = expected <= limit;
     let mut bytes = Vec::new();
-    let mut taken: Option<OwnedSemaphorePermit> = None;
+    if keeps {
+        bytes.reserve(expected.min(FIRST_ROOM));
+    }
     let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ApiError::NotJson("the body broke off".into()))?;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            error = place.evicted() => return Err(error),
+            frame = body.frame() => frame,
+        };
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|_| {
+            place.count_broken_off();
+            ApiError::NotJson("the body broke off".into())
+        })?;
         let Some(data) = frame.data_ref() else {
             continue;
         };
         length += data.len();
-        if length <= limit {
-            let held = taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-            // At most 1 MB, so that it fits.
-            let more = u32::try_from(length.div_ceil(1024) - held).unwrap_or(u32::MAX);
-            let more = Arc::clone(memory)
-                .try_acquire_many_owned(more)
-                .map_err(|_| ApiError::Overloaded)?;
-            match &mut taken {
-                Some(taken) => taken.merge(more),
-                None => taken = Some(more),
-            }
+        if keeps && length <= limit {
+            place.hold(length, data.len())?;
             bytes.extend_from_slice(data);
         } else if length > limit + DRAINED {
             break;
         }
     }
-    if length > limit {
+    if !keeps || length > limit {
         Err(ApiError::BodyTooLarge { limit })
     } else {
-        Ok((bytes, taken))
-    }
-}
-
-/// All members of a gzip stream, of which some senders write several.
-fn unzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
-    let mut out = Vec::new();
-    MultiGzDecoder::new(bytes)
-        .take(limit as u64 + 1)
-        .read_to_end(&mut out)
-        .map_err(|_| ApiError::BadEncoding("the body says it is gzip, and is not"))?;
-    if out.len() > limit {
-        Err(ApiError::BodyTooLarge { limit })
-    } else {
-        Ok(out)
+        Ok(bytes)
     }
 }

@@ -5,7 +5,9 @@
 //! progress and errors go to standard error. The exit code is 0 when all is well, 1 when something
 //! is not, 2 when the command or a setting makes no sense.
 
+mod backup;
 mod classify;
+mod doctor;
 mod environment;
 mod instrument;
 mod keys;
@@ -30,7 +32,7 @@ use serde::de::DeserializeOwned;
 use crate::clock::SystemClock;
 use crate::control::{self, Progress};
 
-pub use serve::{LogFormat, PublicUrl, Settings};
+pub use serve::{LogFormat, PUBLIC_URL_MISSING, PublicUrl, Reach, Settings};
 
 use output::Output;
 
@@ -85,6 +87,9 @@ enum Command {
     #[command(subcommand)]
     Settings(settings::Settings),
     Rebuild(rebuild::Rebuild),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Doctor(doctor::Doctor),
     Link(link::Link),
     Classify(classify::Classify),
     /// Takes and shows the list of Apple's relay addresses
@@ -101,6 +106,8 @@ enum Failure {
     Failed(String),
     /// The command has said what is wrong itself.
     Told,
+    /// So it has, and it is worse: see `misar doctor`.
+    ToldBadly,
     /// Nobody reads the answer any more.
     Unread,
 }
@@ -123,6 +130,7 @@ impl From<std::io::Error> for Failure {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    crate::files::close_umask();
     // Ends the process itself where there is nothing to run: help, version, usage errors.
     let cli = Cli::parse();
     let failure = match run(cli) {
@@ -138,6 +146,7 @@ pub fn main() -> ExitCode {
             output::tell(&format!("error: {sentence}"));
             ExitCode::FAILURE
         }
+        Failure::ToldBadly => ExitCode::from(2),
         Failure::Told | Failure::Unread => ExitCode::FAILURE,
     }
 }
@@ -159,6 +168,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Classify(command) => classify::run(&command, &folder, &mut output),
         Command::RelayList(command) => relay_list::run(command, &folder, &mut output),
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),
+        Command::Backup(command) => backup::run(&command, &folder, &mut output),
+        Command::Restore(command) => backup::run_restore(&command, &mut output),
+        Command::Doctor(command) => doctor::run(&command, &folder, &mut output),
     }
 }
 

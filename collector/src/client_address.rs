@@ -3,11 +3,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::HeaderMap;
+use http::header::{HOST, VIA};
 use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, Version};
 use ipnet::IpNet;
 
 use crate::log::record::{Client, Personal};
+use crate::secrets;
 
 /// Headers that tell machines from people, kept with what browsers and mail clients send (design.md 6).
 const CLASSIFYING_HEADERS: [&str; 5] = ["sec-purpose", "purpose", "x-purpose", "x-moz", "referer"];
@@ -52,6 +55,8 @@ pub fn client_of(parts: &Parts, trusted: &[IpNet]) -> (IpAddr, Client) {
     let header = |name: &str| {
         // Names of devices are not always ASCII.
         let value = String::from_utf8_lossy(parts.headers.get(name)?.as_bytes());
+        // A referrer is an address, and people put keys into those.
+        let value = secrets::mask(&value);
         let end = value.floor_char_boundary(MAX_HEADER_BYTES);
         Some(Personal(value[..end].to_owned()))
     };
@@ -74,10 +79,59 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
         .or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
 }
 
-/// True where the request comes from this machine and no proxy stands in between.
-pub fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
-    let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
-    peer.to_canonical().is_loopback() && !forwarded.iter().any(|name| headers.contains_key(*name))
+/// Headers in which a proxy says for whom it asks.
+const CLIENT_HEADERS: [&str; 8] = [
+    "x-forwarded-for",
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+];
+
+/// Whether a proxy says for whom it asks.
+pub fn names_a_client(headers: &HeaderMap) -> bool {
+    CLIENT_HEADERS
+        .iter()
+        .any(|name| headers.contains_key(*name))
+}
+
+/// True where the request comes from this machine and nothing hints at a proxy in between, which
+/// would make a stranger look as if it came from here. Beside the headers of proxies, a `Host` that is
+/// no loopback one hints at it, and so does HTTP/1.0: nginx's bare `proxy_pass` speaks it, and names
+/// our own address as the host.
+pub fn is_local(peer: IpAddr, version: Version, headers: &HeaderMap) -> bool {
+    let is_forwarded = names_a_client(headers)
+        || headers
+            .keys()
+            .any(|name| name == VIA || name.as_str().starts_with("x-forwarded-"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    peer.to_canonical().is_loopback()
+        && !is_forwarded
+        && version >= Version::HTTP_11
+        && host.is_some_and(is_loopback_host)
+}
+
+/// `localhost` or an address of the machine itself, with or without a port; an IPv6 address stands in
+/// brackets.
+pub fn is_loopback_host(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let host = authority.host();
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    match address.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => {
+            let host = host.to_ascii_lowercase();
+            host == "localhost" || host.ends_with(".localhost")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -122,10 +176,67 @@ mod tests {
     }
 
     #[test]
-    fn a_forwarded_request_is_not_local() {
-        let mut headers = HeaderMap::new();
-        assert!(is_local("127.0.0.1".parse().unwrap(), &headers));
-        headers.insert("x-forwarded-for", "203.0.113.9".parse().unwrap());
-        assert!(!is_local("127.0.0.1".parse().unwrap(), &headers));
+    fn only_a_request_without_a_hint_of_a_proxy_is_local() {
+        let is_local = |peer: &str, version, pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            is_local(peer.parse().unwrap(), version, &headers)
+        };
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "localhost",
+            "LocalHost:80",
+            "misar.localhost",
+            "[::1]:8080",
+            "[::1]",
+        ] {
+            assert!(
+                is_local("127.0.0.1", Version::HTTP_11, &[("host", host)]),
+                "{host}"
+            );
+            assert!(
+                is_local("::1", Version::HTTP_11, &[("host", host)]),
+                "{host}"
+            );
+            assert!(
+                !is_local("10.0.0.1", Version::HTTP_11, &[("host", host)]),
+                "{host}"
+            );
+            // nginx's `proxy_pass` with nothing beside it.
+            assert!(
+                !is_local("127.0.0.1", Version::HTTP_10, &[("host", host)]),
+                "{host}"
+            );
+            for header in [
+                "x-forwarded-for",
+                "forwarded",
+                "x-real-ip",
+                "via",
+                "x-forwarded-proto",
+                "cf-connecting-ip",
+            ] {
+                let pairs = [("host", host), (header, "x")];
+                assert!(!is_local("127.0.0.1", Version::HTTP_11, &pairs), "{header}");
+            }
+        }
+        for host in [
+            "track.example",
+            "localhost.example",
+            "10.0.0.1",
+            "[2001:db8::1]",
+            "127.0.0.1.nip.io",
+            "",
+            "a b",
+        ] {
+            assert!(
+                !is_local("127.0.0.1", Version::HTTP_11, &[("host", host)]),
+                "{host}"
+            );
+        }
+        assert!(!is_local("127.0.0.1", Version::HTTP_11, &[]));
     }
 }

@@ -8,6 +8,7 @@
 //! On the socket: one line of JSON with the [`Command`], then any number of lines
 //! `{"progress":{"done":…,"total":…}}`, then one line `{"ok":…}` or `{"error":{"message":…}}`.
 
+mod keys;
 mod offline;
 mod socket;
 #[cfg(test)]
@@ -27,9 +28,11 @@ use shared::time::Timestamp;
 use shared::wire::{self, MessageBody};
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
-use crate::cli::PublicUrl;
+use crate::cli::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::clock::Clock;
+use crate::doctor;
 use crate::embed::embed;
 use crate::folder::{DataFolder, FolderError};
 use crate::log::LogError;
@@ -37,9 +40,11 @@ use crate::log::decide::Attribution;
 use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
 use crate::messages::{Draft, MessageAnswer, Outcome};
-use crate::meta::{Key, Meta, NewKey, OriginPattern, Workspace};
+use crate::meta::{Key, Meta, NO_TOKEN_KEY, NewKey, OriginPattern, Workspace};
+use crate::screen;
 use crate::token::{TokenKey, TokenKeys};
 
+pub use keys::{KeyName, KeysUpdate};
 pub use offline::Offline;
 pub use socket::ControlSocket;
 use socket::Stream;
@@ -69,8 +74,10 @@ pub enum Command {
     /// Answered with a [`ListedKey`].
     KeysRevoke {
         workspace: Option<String>,
-        id: String,
+        key: KeyName,
     },
+    /// Answered with a [`ListedKey`].
+    KeysUpdate(KeysUpdate),
     /// Answered with a [`ListedWorkspace`].
     WorkspacesCreate { name: String },
     /// Answered with a list of [`ListedWorkspace`].
@@ -94,6 +101,10 @@ pub enum Command {
     },
     /// Answered with a [`RebuildReport`].
     Rebuild,
+    /// Answered with a [`BackupReport`](crate::backup::BackupReport).
+    Backup(BackupAsk),
+    /// Answered with a [`Report`](crate::doctor::Report) of `misar doctor`.
+    Doctor,
     /// Answered with a [`Link`]; only a running server has one.
     Link,
     /// The relay list on disk is new. Answered with a [`Summary`](crate::classify::relay::Summary).
@@ -117,13 +128,41 @@ impl Command {
             | Self::RelayListReload
             | Self::Ping => true,
             Self::KeysRevoke { .. }
+            | Self::KeysUpdate(_)
             | Self::TokensRotate
             | Self::LogVerify
             | Self::SettingsShow { .. }
             | Self::SettingsSet { .. }
             | Self::Rebuild
+            | Self::Backup(_)
+            | Self::Doctor
             | Self::RelayListShow
             | Self::Link => false,
+        }
+    }
+
+    /// Whether a store that cannot be written can answer it.
+    fn only_reads(&self) -> bool {
+        match self {
+            Self::KeysList { .. }
+            | Self::WorkspacesList
+            | Self::TokensList
+            | Self::LogVerify
+            | Self::SettingsShow { .. }
+            | Self::RelayListShow => true,
+            Self::KeysCreate(_)
+            | Self::KeysRevoke { .. }
+            | Self::KeysUpdate(_)
+            | Self::WorkspacesCreate { .. }
+            | Self::TokensRotate
+            | Self::Instrument(_)
+            | Self::SettingsSet { .. }
+            | Self::Rebuild
+            | Self::Backup(_)
+            | Self::Doctor
+            | Self::Link
+            | Self::RelayListReload
+            | Self::Ping => false,
         }
     }
 
@@ -136,7 +175,7 @@ impl Command {
     fn is_heavy(&self) -> bool {
         matches!(
             self,
-            Self::LogVerify | Self::Rebuild | Self::SettingsSet { .. }
+            Self::LogVerify | Self::Rebuild | Self::SettingsSet { .. } | Self::Backup(_)
         )
     }
 }
@@ -152,6 +191,11 @@ pub struct KeysCreate {
     pub allow_purchases: bool,
     pub rate: Option<NonZeroU32>,
     pub label: Option<String>,
+    /// RFC 3339; `None` is never.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    #[serde(default)]
+    pub operator: bool,
 }
 
 /// A message to be registered and instrumented.
@@ -188,6 +232,10 @@ pub struct CreatedKey {
     pub workspace: String,
     pub allow_purchases: bool,
     pub rate: Option<NonZeroU32>,
+    pub expires_at: Option<String>,
+    /// Reads the metrics of the whole process; absent where it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub operator: bool,
     /// What to put into pages: of a public key that a running server has made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embed: Option<String>,
@@ -200,6 +248,9 @@ pub struct ListedKey {
     pub id: String,
     /// Of a public one.
     pub key: Option<String>,
+    /// The last characters of the key's text; of a secret one from before they were kept nobody knows
+    /// them.
+    pub last_four: Option<String>,
     pub public: bool,
     pub scopes: Vec<String>,
     pub origins: Vec<String>,
@@ -208,10 +259,14 @@ pub struct ListedKey {
     pub exposed_at: Option<String>,
     pub revoked_at: Option<String>,
     pub last_used_at: Option<String>,
+    pub expires_at: Option<String>,
     pub allow_purchases: bool,
     /// Requests per second.
     pub rate: Option<NonZeroU32>,
     pub workspace: String,
+    /// Reads the metrics of the whole process; absent where it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub operator: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -255,7 +310,7 @@ pub struct RebuildReport {
     pub seconds: f64,
 }
 
-/// How far a long command has got, in events.
+/// How far a long command has got, in events; a backup in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     pub done: u64,
@@ -293,6 +348,16 @@ pub trait Target: Send + Sync {
     /// Builds the views anew; `progress` is told the events done and in all. The error is a
     /// sentence for whoever runs the command.
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String>;
+
+    /// Makes a backup; `progress` is told the bytes done and in all. The error is a sentence.
+    fn backup(
+        &self,
+        ask: &BackupAsk,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, String>;
+
+    /// Looks at everything.
+    fn doctor(&self) -> doctor::Report;
 }
 
 /// Does a command. The answer is the type that stands beside it in [`Command`].
@@ -308,7 +373,7 @@ pub fn execute(
     match command {
         Command::KeysCreate(asked) => create_key(meta, asked, target.public_url()).and_then(answer),
         Command::KeysList { workspace } => {
-            let listed = keys(meta, workspace.as_deref())?;
+            let listed = keys_of(meta, workspace.as_deref())?;
             answer(
                 listed
                     .iter()
@@ -316,15 +381,10 @@ pub fn execute(
                     .collect::<Vec<_>>(),
             )
         }
-        Command::KeysRevoke { workspace, id } => {
-            let key = keys(meta, workspace.as_deref())?
-                .into_iter()
-                .find(|key| key.id == id);
-            // The store says it of an id that no workspace has, too.
-            let workspace = key.map_or(crate::log::record::WorkspaceId(0), |key| key.workspace);
-            let revoked = meta.revoke_key(workspace, &id).map_err(sentence)?;
-            answer(ListedKey::of(&revoked))
+        Command::KeysRevoke { workspace, key } => {
+            answer(keys::revoke(meta, workspace.as_deref(), &key)?)
         }
+        Command::KeysUpdate(asked) => answer(keys::update(meta, &asked)?),
         Command::WorkspacesCreate { name } => {
             let workspace = meta.create_workspace(&name).map_err(sentence)?;
             answer(ListedWorkspace::of(&workspace))
@@ -346,6 +406,7 @@ pub fn execute(
             let keys = meta.token_keys();
             answer(
                 keys.all()
+                    .filter(|key| key.id != NO_TOKEN_KEY)
                     .map(|key| ListedTokenKey::of(key, &keys))
                     .collect::<Vec<_>>(),
             )
@@ -386,6 +447,10 @@ pub fn execute(
         Command::Rebuild => {
             answer(target.rebuild(&mut |done, total| progress(Progress { done, total }))?)
         }
+        Command::Backup(ask) => {
+            answer(target.backup(&ask, &mut |done, total| progress(Progress { done, total }))?)
+        }
+        Command::Doctor => answer(target.doctor()),
         Command::Link => answer(Link {
             url: target.link()?,
         }),
@@ -412,7 +477,13 @@ pub fn call(
     };
     let started = Instant::now();
     loop {
-        match open(data) {
+        let opened = match open(data) {
+            Err(FolderError::Unwritable { .. }) if command.only_reads() => {
+                DataFolder::open_to_read(data)
+            }
+            opened => opened,
+        };
+        match opened {
             Ok(_) | Err(FolderError::Absent(_)) if command.needs_server() => {
                 return Err(offline::NO_SERVER.to_owned());
             }
@@ -438,8 +509,11 @@ pub fn call(
 fn instrument(target: &dyn Target, asked: &InstrumentMessage) -> Result<MessageAnswer, String> {
     let workspace = workspace(target.meta(), &asked.workspace)?;
     let public_url = match (&asked.public_url, target.public_url()) {
-        (Some(asked), _) => PublicUrl::parse(asked)?.to_string(),
-        (None, Some(known)) => known.to_string(),
+        (Some(asked), _) => PublicUrl::parse(asked)?,
+        (None, Some(known)) if known.reach() == Reach::Guessed => {
+            return Err(PUBLIC_URL_MISSING.to_owned());
+        }
+        (None, Some(known)) => known.clone(),
         (None, None) => {
             return Err("no server is running on this folder: give --public-url, where mail clients will reach it \
                         (such as https://track.example)"
@@ -447,14 +521,19 @@ fn instrument(target: &dyn Target, asked: &InstrumentMessage) -> Result<MessageA
         }
     };
     let now = target.meta().now();
-    let body: MessageBody<'_> = wire::body(&asked.message).map_err(sentence)?;
+    let masked = screen::message(target.meta(), &asked.message)?;
+    let message = masked.as_ref().unwrap_or(&asked.message);
+    let body: MessageBody<'_> = wire::body(message).map_err(sentence)?;
     let refused = |rejection: Rejection| match rejection.field {
         Some(field) => format!("{field}: {}", rejection.message),
         None => rejection.message,
     };
     let draft = Draft::of(wire::parse_message(&body, now)).map_err(refused)?;
-    match target.register(workspace.id, public_url, now, draft)? {
-        Outcome::Registered { answer, .. } => Ok(*answer),
+    match target.register(workspace.id, public_url.to_string(), now, draft)? {
+        Outcome::Registered { mut answer, .. } => {
+            answer.warnings.extend(public_url.warning());
+            Ok(*answer)
+        }
         Outcome::Conflict { rejection, .. } => Err(refused(rejection)),
     }
 }
@@ -548,7 +627,7 @@ fn take(stream: &Stream, target: &dyn Target, heavy: &Mutex<()>) -> std::io::Res
     };
     let _once = if command.is_heavy() {
         let Ok(once) = heavy.try_lock() else {
-            let message = "a verify or a rebuild is under way already: wait for its end";
+            let message = "a verify, a rebuild or a backup is under way already: wait for its end";
             return reply(stream, &Reply::refusal(message));
         };
         Some(once)
@@ -638,6 +717,7 @@ impl ListedKey {
         Self {
             id: key.id.clone(),
             key: key.plain.clone(),
+            last_four: key.last_four.clone(),
             public: key.kind == KeyKind::Public,
             scopes: scopes_of(key),
             origins: key.origins.iter().map(ToString::to_string).collect(),
@@ -646,9 +726,11 @@ impl ListedKey {
             exposed_at: time(key.exposed_at()),
             revoked_at: time(key.revoked_at()),
             last_used_at: time(key.last_used_at()),
+            expires_at: time(key.expires_at()),
             allow_purchases: key.allow_purchases,
             rate: key.rate,
             workspace: key.workspace_name.clone(),
+            operator: key.operator,
         }
     }
 }
@@ -699,6 +781,8 @@ fn create_key(
             allow_purchases: asked.allow_purchases,
             rate: asked.rate,
             label: asked.label,
+            expires_at: keys::instant(asked.expires_at.as_deref())?,
+            operator: asked.operator,
         })
         .map_err(sentence)?;
     Ok(CreatedKey {
@@ -712,6 +796,8 @@ fn create_key(
         workspace: key.workspace_name.clone(),
         allow_purchases: key.allow_purchases,
         rate: key.rate,
+        expires_at: key.expires_at().map(|time| time.to_string()),
+        operator: key.operator,
         embed: public_url
             .filter(|_| asked.public)
             .map(|url| embed(&plain, url)),
@@ -719,7 +805,7 @@ fn create_key(
 }
 
 /// The keys of one workspace, or of all.
-fn keys(meta: &Meta, name: Option<&str>) -> Result<Vec<Arc<Key>>, String> {
+fn keys_of(meta: &Meta, name: Option<&str>) -> Result<Vec<Arc<Key>>, String> {
     let workspaces = match name {
         Some(name) => vec![workspace(meta, name)?],
         None => meta.workspaces(),

@@ -23,13 +23,14 @@ use http::{HeaderMap, Request, StatusCode};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use shared::api_key::{ApiKey, KeyKind, Scope};
-use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::assets::Asset;
-use crate::body::{Media, read_text};
+use crate::body::memory::{BodyMemory, Owner};
+use crate::body::{Means, Media, read_text};
 use crate::cli::PublicUrl;
 use crate::embed::{embed, inline_script};
+use crate::heavy::Heavy;
 use crate::meta::{DEFAULT_WORKSPACE, Meta, MetaError, NewKey, OriginPattern, Workspace};
 
 use catalogue::{CATALOGUE, Catalogue, Order};
@@ -55,7 +56,8 @@ pub struct DemoShop {
     /// Where the collector listens. Not its public URL: that may lead through a proxy that is not
     /// up yet.
     collector: SocketAddr,
-    order_memory: Arc<Semaphore>,
+    order_memory: BodyMemory,
+    heavy: Arc<Heavy>,
 }
 
 /// Why the shop could not be opened.
@@ -94,7 +96,8 @@ impl DemoShop {
             catalogue: Catalogue::read()?,
             secret,
             collector: reachable(collector),
-            order_memory: Arc::new(Semaphore::new(ORDERS_KB)),
+            order_memory: BodyMemory::sized(app.metrics.clone(), 0, ORDERS_KB),
+            heavy: Arc::clone(&app.heavy),
         })
     }
 
@@ -157,8 +160,12 @@ async fn confirm_order(
         return Err((StatusCode::FORBIDDEN, message.to_owned()));
     }
     let refused = |message: String| (StatusCode::UNPROCESSABLE_ENTITY, message);
-    let memory = &shop.order_memory;
-    let (text, _memory) = read_text(&parts.headers, body, Media::Json, MAX_ORDER_BYTES, memory)
+    let means = Means {
+        memory: &shop.order_memory,
+        owner: &Owner::Anybody(None),
+        heavy: &shop.heavy,
+    };
+    let (text, _memory) = read_text(&parts.headers, body, Media::Json, MAX_ORDER_BYTES, means)
         .await
         .map_err(|error| {
             let status = error.into_response().status();
@@ -199,7 +206,7 @@ fn page_key(
     let origins = origins(shop);
     let known = meta.keys(workspace.id).into_iter().find_map(|key| {
         let fits = key.label.as_deref() == Some(PAGE_LABEL)
-            && key.revoked_at().is_none()
+            && key.is_good(meta.now())
             && key.allow_purchases
             && key.origins == origins;
         // Only public keys are kept in plain.

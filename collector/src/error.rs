@@ -8,11 +8,14 @@ use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use shared::api_key::Scope;
-use shared::rejection::Rejection;
+use shared::rejection::{Rejection, codes};
 use shared::wire::ErrorBody;
 
-use crate::auth::RateState;
+use crate::cli::PUBLIC_URL_MISSING;
+use crate::live::Full;
 use crate::log::LogError;
+use crate::rates::{Limit, RateState};
+use crate::screen;
 
 /// Every way in which a request is refused.
 #[derive(Debug)]
@@ -26,9 +29,11 @@ pub enum ApiError {
     MistypedKey(&'static str),
     UnknownKey,
     RevokedKey,
+    ExpiredKey,
     SecretKeyInBrowser,
     OriginMissing,
-    OriginNotAllowed,
+    /// The sentence, which names the origin.
+    OriginNotAllowed(String),
     MissingScope(Scope),
     /// Public keys reach only the routes that pages need.
     NotForPublicKeys,
@@ -47,8 +52,17 @@ pub enum ApiError {
     /// A refund of an order that is not known.
     UnknownOrder(Rejection),
     MethodNotAllowed,
+    /// HTTP/1.1 without exactly one good `Host`, or several in any version.
+    InvalidHost,
+    /// A body that is encoded on its way in another manner than `chunked`.
+    UnsupportedTransferEncoding,
+    /// Metrics are asked for without a key, and not on this machine.
+    MetricsNeedKey,
+    /// Mails would lead to an address that nobody has said is right.
+    PublicUrlMissing,
     BodyTimeout,
-    /// An order or a message that is on record with other content in `fields`.
+    /// An order, a refund, a message or an id that is on record with something else, in `fields` where
+    /// those may be told.
     Conflict {
         rejection: Rejection,
         fields: Vec<&'static str>,
@@ -56,10 +70,22 @@ pub enum ApiError {
     BodyTooLarge {
         limit: usize,
     },
+    /// It inflates to more than so many times its size.
+    BodyInflates {
+        ratio: usize,
+    },
     TooManyEvents,
+    /// In one message, or in all of a request.
+    TooManyLinks(&'static str),
+    /// A message would come back out of all proportion.
+    AnswerTooLarge,
     UnsupportedMediaType(&'static str),
     UnsupportedEncoding,
     Rejected(Rejection),
+    /// The query parameter `name` is no seq that this store gave to an event of the workspace.
+    UnknownSeq {
+        name: &'static str,
+    },
     /// A query parameter is wrong.
     InvalidParameter {
         name: &'static str,
@@ -68,9 +94,13 @@ pub enum ApiError {
     RateLimited {
         retry_after: u32,
         limit: u32,
+        what: Limit,
     },
     Overloaded,
-    TooManyLiveReaders,
+    /// Refused before all of its body had come: the connection ends with the answer, and says so, or the
+    /// caller would send its next request into a closed one.
+    Unread(Box<ApiError>),
+    TooManyLiveReaders(Full),
     StorageFailing,
     ViewBehind,
     Internal,
@@ -87,9 +117,10 @@ impl ApiError {
             Self::MistypedKey(_) => (S::UNAUTHORIZED, "invalid_key"),
             Self::UnknownKey => (S::UNAUTHORIZED, "unknown_key"),
             Self::RevokedKey => (S::UNAUTHORIZED, "revoked_key"),
+            Self::ExpiredKey => (S::UNAUTHORIZED, "expired_key"),
             Self::SecretKeyInBrowser => (S::FORBIDDEN, "secret_key_in_browser"),
             Self::OriginMissing => (S::FORBIDDEN, "origin_missing"),
-            Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed"),
+            Self::OriginNotAllowed(_) => (S::FORBIDDEN, "origin_not_allowed"),
             Self::MissingScope(_) | Self::NotForPublicKeys => (S::FORBIDDEN, "insufficient_scope"),
             Self::PurchasesNotAllowed => (S::FORBIDDEN, "purchases_not_allowed"),
             Self::CrossOrigin => (S::FORBIDDEN, "cross_origin"),
@@ -102,17 +133,31 @@ impl ApiError {
             Self::UnknownSubject(_) => (S::NOT_FOUND, "unknown_campaign"),
             Self::UnknownOrder(rejection) => (S::NOT_FOUND, rejection.code),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::InvalidHost => (S::BAD_REQUEST, "invalid_host"),
+            Self::UnsupportedTransferEncoding => {
+                (S::NOT_IMPLEMENTED, "unsupported_transfer_encoding")
+            }
+            Self::MetricsNeedKey => (S::UNAUTHORIZED, "missing_key"),
+            Self::PublicUrlMissing => (S::UNPROCESSABLE_ENTITY, "public_url_missing"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout"),
             Self::Conflict { rejection, .. } => (S::CONFLICT, rejection.code),
             Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyInflates { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::TooManyEvents => (S::PAYLOAD_TOO_LARGE, "too_many_events"),
+            Self::TooManyLinks(_) => (S::PAYLOAD_TOO_LARGE, "too_many_links"),
+            Self::AnswerTooLarge => (S::PAYLOAD_TOO_LARGE, "answer_too_large"),
             Self::UnsupportedMediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::UnsupportedEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
+            Self::Rejected(rejection) if rejection.code == codes::SECRET_KEY_IN_BROWSER => {
+                (S::FORBIDDEN, rejection.code)
+            }
             Self::Rejected(rejection) => (S::UNPROCESSABLE_ENTITY, rejection.code),
+            Self::UnknownSeq { .. } => (S::UNPROCESSABLE_ENTITY, "unknown_seq"),
             Self::InvalidParameter { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_parameter"),
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::Unread(error) => error.kind(),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
-            Self::TooManyLiveReaders => (S::SERVICE_UNAVAILABLE, "too_many_live_readers"),
+            Self::TooManyLiveReaders(_) => (S::SERVICE_UNAVAILABLE, "too_many_live_readers"),
             Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
             Self::ViewBehind => (S::SERVICE_UNAVAILABLE, "view_behind"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
@@ -130,19 +175,15 @@ impl ApiError {
                                  (msk_pub_…) from a page"
                 .into(),
             Self::UnknownKey => "no such key here: list the keys with `misar keys list`".into(),
+            Self::ExpiredKey => "this key has expired: make a new one with `misar keys create`, or give it more time with \
+                                 `misar keys update --expires`"
+                .into(),
             Self::RevokedKey => "this key was revoked: make a new one with `misar keys create`".into(),
-            Self::SecretKeyInBrowser => {
-                "a secret key must not be in a page, a body or a URL: revoke it and use a public key (msk_pub_…) \
-                 there. A server that forwards a browser's request must strip the headers Origin, Sec-Fetch-Site \
-                 and Sec-Fetch-Dest and send its key in Authorization. Nothing was recorded"
-                    .into()
-            }
+            Self::SecretKeyInBrowser => screen::MESSAGE.into(),
             Self::OriginMissing => "this key is limited to some sites and the request names none (no Origin header, \
                                     or `null`): send it from a page of those sites"
                 .into(),
-            Self::OriginNotAllowed => {
-                "this key is not for this site: add the site's origin to a key with `misar keys create --origin`".into()
-            }
+            Self::OriginNotAllowed(message) => message.clone(),
             Self::MissingScope(scope) => format!("this key lacks the scope `{}`", scope.as_str()),
             Self::NotForPublicKeys => "public keys only send events: use a secret key, from a server".into(),
             Self::PurchasesNotAllowed => "this public key may not send purchases: send them from your server, or make \
@@ -166,8 +207,25 @@ impl ApiError {
                 "nothing is known of this {subject} in this workspace: register messages with POST /v1/messages"
             ),
             Self::MethodNotAllowed => "this path takes another method: see /openapi.json".into(),
+            Self::InvalidHost => "send one `Host` header with the server's name, such as `Host: track.example`".into(),
+            Self::UnsupportedTransferEncoding => "send the body with `Transfer-Encoding: chunked` alone or with \
+                                                  Content-Length; compression is named in `Content-Encoding: gzip`"
+                .into(),
+            Self::MetricsNeedKey => "send a key with the scope `read` for the metrics of its workspace. Those of the \
+                                     whole process are told to a key that `misar keys create --operator` has made, \
+                                     where `misar serve --metrics-listen` listens, and on this machine itself at its \
+                                     loopback address"
+                .into(),
+            Self::PublicUrlMissing => PUBLIC_URL_MISSING.into(),
             Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),
+            Self::BodyInflates { ratio } => {
+                format!("the body inflates to more than {ratio} times its size: send it plain")
+            }
+            Self::TooManyLinks(message) => (*message).to_owned(),
+            Self::AnswerTooLarge => "with its tracked links a message would be far larger than what was sent: leave \
+                                     links out, or use a shorter messageId and campaignId"
+                .into(),
             Self::TooManyEvents => {
                 format!("a batch takes at most {} events or messages: split it", shared::limits::MAX_BATCH_EVENTS)
             }
@@ -175,10 +233,23 @@ impl ApiError {
             Self::Rejected(rejection)
             | Self::UnknownOrder(rejection)
             | Self::Conflict { rejection, .. } => rejection.message.clone(),
+            Self::UnknownSeq { name } => format!(
+                "no event of this workspace has this seq: send the `seq` of an answer as it was answered, or leave \
+                 `{name}` out. After a restore, events from behind the backup are gone with their seqs: send them again"
+            ),
             Self::InvalidParameter { message, .. } => message.clone(),
-            Self::RateLimited { retry_after, .. } => format!("too many requests with this key: wait {retry_after} s"),
+            Self::RateLimited { retry_after, what, .. } => format!("{}: wait {retry_after} s", what.sentence()),
+            Self::Unread(error) => error.message(),
             Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
-            Self::TooManyLiveReaders => "too many live streams are open: close one, or come again later".into(),
+            Self::TooManyLiveReaders(full) => match full {
+                Full::Key(open) => format!(
+                    "this key has {open} live streams open, which is all that one may: close one, or use another key"
+                ),
+                Full::Workspace(open) => format!(
+                    "this workspace has {open} live streams open, which is its share: close one, or come again later"
+                ),
+                Full::All(open) => format!("all {open} live streams of this server are taken: come again later"),
+            },
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
             Self::ViewBehind => "the event is on disk, but this view has not reached it yet: ask again".into(),
             Self::Internal => "this is our fault and has been logged".into(),
@@ -190,19 +261,38 @@ impl ApiError {
             Self::Rejected(rejection)
             | Self::UnknownOrder(rejection)
             | Self::Conflict { rejection, .. } => rejection.field.clone(),
-            Self::InvalidParameter { name, .. } => Some((*name).to_owned()),
+            Self::InvalidParameter { name, .. } | Self::UnknownSeq { name } => {
+                Some((*name).to_owned())
+            }
             _ => None,
         }
     }
 
     /// Seconds after which trying again makes sense.
-    fn retry_after(&self) -> Option<u32> {
+    pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
-            Self::TooManyLiveReaders => Some(10),
+            Self::TooManyLiveReaders(_) => Some(10),
             _ => None,
         }
+    }
+
+    /// The same, of a request whose body has not all come.
+    #[must_use]
+    pub fn unread(self) -> Self {
+        Self::Unread(Box::new(self))
+    }
+
+    /// For programs.
+    pub fn code(&self) -> &'static str {
+        self.kind().1
+    }
+
+    /// Whether the request was refused for what its sender did: its form or its key.
+    pub fn is_senders_fault(&self) -> bool {
+        let status = self.kind().0;
+        status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
     }
 
     /// The answer, with the id of the event that it is about.
@@ -211,10 +301,18 @@ impl ApiError {
     }
 
     fn respond(self, id: Option<String>) -> Response {
+        if let Self::Unread(error) = self {
+            let mut response = error.respond(id);
+            let headers = response.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
         let (status, code) = self.kind();
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
-        if let Self::Conflict { fields, .. } = &self {
+        if let Self::Conflict { fields, .. } = &self
+            && !fields.is_empty()
+        {
             body.error.fields = Some(fields.iter().map(|field| (*field).to_owned()).collect());
         }
         body.id = id;
@@ -223,7 +321,10 @@ impl ApiError {
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Self::RateLimited { retry_after, limit } = self {
+        if let Self::RateLimited {
+            retry_after, limit, ..
+        } = self
+        {
             RateState {
                 limit,
                 remaining: 0,
@@ -231,7 +332,7 @@ impl ApiError {
             }
             .write(headers);
         }
-        if matches!(self, Self::BodyTimeout) {
+        if matches!(self, Self::InvalidHost | Self::UnsupportedTransferEncoding) {
             // The rest of that body may still come: it must not be read as a request.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -258,7 +359,8 @@ impl From<LogError> for ApiError {
             LogError::Storage(_)
             | LogError::Unavailable
             | LogError::Damaged(_)
-            | LogError::Foreign(_) => {
+            | LogError::Foreign(_)
+            | LogError::Strange(_) => {
                 tracing::error!(%error, "the log refused");
                 Self::StorageFailing
             }

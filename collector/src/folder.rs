@@ -1,15 +1,20 @@
 //! The data folder: whose it is, in which format, and that one process alone has it open.
 //! Not what lies in it.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::log::segment::{draft_of, rename_synced, sync_folder_of};
+use crate::files::entries::{self, Open};
+use crate::files::{self, draft_of, rename_synced};
+use crate::lineage::{self, Strange};
+use crate::log::redb::LOG_FOLDER;
+use crate::log::segment::first_of;
+use crate::meta::META_FILE;
 
 /// Says whose folder it is and in which format.
-const FORMAT_FILE: &str = "FORMAT";
+pub(crate) const FORMAT_FILE: &str = "FORMAT";
 /// Locked by the process that has the folder open; the system unlocks it when that process dies.
 const LOCK_FILE: &str = "LOCK";
 /// What stands in [`FORMAT_FILE`] before the number.
@@ -30,6 +35,41 @@ pub enum FolderError {
     Foreign(PathBuf),
     #[error("there is no misar store in {}", .0.display())]
     Absent(PathBuf),
+    /// What a restore has left there is no store.
+    #[error(transparent)]
+    HalfRestored(Strange),
+    #[error(
+        "{} cannot be made, because there is no folder {}: make that first, or name another place with --data",
+        .path.display(), .parent.display()
+    )]
+    NoParent { path: PathBuf, parent: PathBuf },
+    #[error("{} is a file, not a folder: name another place with --data", .0.display())]
+    NotAFolder(PathBuf),
+    #[error("{} is a link that leads nowhere: mend it, or name another place with --data", .0.display())]
+    DeadLink(PathBuf),
+    /// A store, as its other files show; which version it is of, nobody knows.
+    #[error(
+        "{} holds a misar store, but its file FORMAT {what}, so nobody knows which version wrote it. Put the file \
+         back from where the rest came from. Where you know that this misar or an older one wrote it: \
+         echo '{FORMAT_NAME} {FORMAT}' > {}",
+        .path.display(), .path.join(FORMAT_FILE).display()
+    )]
+    FormatLost { path: PathBuf, what: &'static str },
+    #[error(
+        "{} belongs to user {owner} and is closed to others: run misar as that user, or as root",
+        .path.display()
+    )]
+    Closed { path: PathBuf, owner: u32 },
+    /// It may be a read-only copy.
+    #[error(
+        "{} cannot be written ({error}): run misar as the user that it belongs to; what only reads, such as \
+         `misar log verify`, works all the same",
+        .path.display()
+    )]
+    Unwritable {
+        path: PathBuf,
+        error: std::io::Error,
+    },
     #[error(
         "{} was written by a newer misar (format {format}); this one reads format {FORMAT}: use a newer misar",
         .path.display()
@@ -47,17 +87,19 @@ pub enum FolderError {
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    /// Unlocks when it is closed.
-    _lock: File,
+    /// Unlocks when it is closed. None in a folder that cannot be written and has none.
+    _lock: Option<File>,
+    is_read_only: bool,
 }
 
 impl DataFolder {
-    /// Opens a data folder; makes one where there is nothing, or an empty folder.
+    /// Opens a data folder; makes one where there is nothing, or an empty folder. What lies above it
+    /// must be there: a mistyped name must not become an empty store.
     ///
     /// # Errors
     /// See [`FolderError`]. A folder that is not ours is left as it is.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        create_folder(path).map_err(|error| failed(path, "making the folder", error))?;
+        ensure(path)?;
         match read_format(path)? {
             Format::Ours | Format::Empty => {}
             Format::Other => return Err(FolderError::Foreign(path.to_owned())),
@@ -76,15 +118,36 @@ impl DataFolder {
     /// # Errors
     /// See [`FolderError`].
     pub fn open_existing(path: &Path) -> Result<Self, FolderError> {
-        let absent = || FolderError::Absent(path.to_owned());
-        if !path.exists() {
-            return Err(absent());
+        expect_store(path)?;
+        Self::lock(path)
+    }
+
+    /// Opens a store that is not to be written, such as a copy on a read-only file system: nothing in
+    /// it is made or changed. That no server writes it meanwhile is seen where it lies on this
+    /// machine and has its file LOCK.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub fn open_to_read(path: &Path) -> Result<Self, FolderError> {
+        expect_store(path)?;
+        let lock = files::open_to_read(&path.join(LOCK_FILE)).ok();
+        if let Some(Err(TryLockError::WouldBlock)) = lock.as_ref().map(File::try_lock_shared) {
+            return Err(FolderError::Held(path.to_owned()));
         }
-        match read_format(path)? {
-            Format::Ours => Self::lock(path),
-            Format::Empty => Err(absent()),
-            Format::Other => Err(FolderError::Foreign(path.to_owned())),
-        }
+        entries::check(path, Open::Leave).map_err(|error| failed(path, "looking at it", error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+            is_read_only: true,
+        })
+    }
+
+    /// Locks a folder into which a backup is being restored.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub(crate) fn open_to_restore(path: &Path) -> Result<Self, FolderError> {
+        Self::lock(path)
     }
 
     /// As it was given, so that it can stand in messages.
@@ -92,22 +155,36 @@ impl DataFolder {
         &self.path
     }
 
+    /// Whether it was opened with [`Self::open_to_read`].
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
     fn lock(path: &Path) -> Result<Self, FolderError> {
-        let lock = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path.join(LOCK_FILE))
-            .map_err(|error| failed(path, "opening LOCK", error))?;
+        let lock = files::open_or_create(&path.join(LOCK_FILE)).map_err(|error| {
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) {
+                FolderError::Unwritable {
+                    path: path.to_owned(),
+                    error,
+                }
+            } else {
+                failed(path, "opening LOCK", error)
+            }
+        })?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(FolderError::Held(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(failed(path, "locking it", error)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderError::Held(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(path, "locking it", error)),
         }
+        entries::check(path, Open::Close).map_err(|error| failed(path, "looking at it", error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: Some(lock),
+            is_read_only: false,
+        })
     }
 }
 
@@ -120,15 +197,32 @@ enum Format {
 }
 
 fn read_format(path: &Path) -> Result<Format, FolderError> {
-    let text = match std::fs::read(path.join(FORMAT_FILE)) {
+    lineage::check_restored(path).map_err(FolderError::HalfRestored)?;
+    let format = path.join(FORMAT_FILE);
+    // Not of its own name alone: a folder of that name is somebody else's.
+    if format.is_dir() && !format.is_symlink() {
+        return other(path, "is a folder");
+    }
+    let text = match files::read(&format) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return is_empty(path)
-                .map(|empty| if empty { Format::Empty } else { Format::Other })
-                .map_err(|error| failed(path, "listing it", error));
+            let empty = is_empty(path).map_err(|error| failed(path, "listing it", error))?;
+            return if empty {
+                Ok(Format::Empty)
+            } else {
+                other(path, "is missing")
+            };
         }
-        // `FORMAT` is a folder, say.
-        Err(error) if error.kind() == ErrorKind::IsADirectory => return Ok(Format::Other),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let owner = std::fs::metadata(path).map(|about| about.uid());
+            return Err(match owner {
+                Ok(owner) => FolderError::Closed {
+                    path: path.to_owned(),
+                    owner,
+                },
+                Err(error) => failed(path, "looking at it", error),
+            });
+        }
         Err(error) => return Err(failed(path, "reading FORMAT", error)),
     };
     let number = std::str::from_utf8(&text)
@@ -141,8 +235,24 @@ fn read_format(path: &Path) -> Result<Format, FolderError> {
             path: path.to_owned(),
             format,
         }),
-        Some(_) | None => Ok(Format::Other),
+        Some(_) | None => other(path, "holds something else"),
     }
+}
+
+/// What a folder is that does not say so itself: a store by its other files, or not ours.
+fn other(path: &Path, what: &'static str) -> Result<Format, FolderError> {
+    let holds_segments = || {
+        let names = std::fs::read_dir(path.join(LOG_FOLDER)).ok();
+        let mut names = names.into_iter().flatten().flatten();
+        names.any(|entry| first_of(&entry.path()).is_some())
+    };
+    if path.join(META_FILE).is_file() || holds_segments() {
+        return Err(FolderError::FormatLost {
+            path: path.to_owned(),
+            what,
+        });
+    }
+    Ok(Format::Other)
 }
 
 fn is_empty(path: &Path) -> std::io::Result<bool> {
@@ -159,28 +269,50 @@ fn is_empty(path: &Path) -> std::io::Result<bool> {
 fn write_format(path: &Path) -> std::io::Result<()> {
     let target = path.join(FORMAT_FILE);
     let draft = draft_of(&target);
-    let mut file = File::create(&draft)?;
+    let mut file = files::create_anew(&draft)?;
     writeln!(file, "{FORMAT_NAME} {FORMAT}")?;
     rename_synced(&draft, &target)
 }
 
-/// Makes the folder, and those above it that are missing, for this user alone; each survives power
-/// loss.
-fn create_folder(path: &Path) -> std::io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
+/// Sees to it that there is a folder, for this user alone where it is made.
+fn ensure(path: &Path) -> Result<(), FolderError> {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => return Ok(()),
+        Ok(_) => return Err(FolderError::NotAFolder(path.to_owned())),
+        Err(_) if path.is_symlink() => return Err(FolderError::DeadLink(path.to_owned())),
+        // Or a part above it is a file, which is said below.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+        Err(error) => return Err(failed(path, "looking at it", error)),
     }
-    if let Some(parent) = path.parent()
-        && !parent.as_os_str().is_empty()
-    {
-        create_folder(parent)?;
+    let parent = files::folder_of(path);
+    match std::fs::metadata(parent) {
+        Ok(about) if about.is_dir() => {
+            files::create_folder(path).map_err(|error| failed(path, "making the folder", error))
+        }
+        Ok(_) => Err(FolderError::NotAFolder(parent.to_owned())),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(FolderError::NoParent {
+                path: path.to_owned(),
+                parent: parent.to_owned(),
+            })
+        }
+        Err(error) => Err(failed(parent, "looking at it", error)),
     }
-    match DirBuilder::new().mode(0o700).create(path) {
-        // Another process was faster; a file of that name is an error all the same.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) => Err(error),
-        // A relative name has no folder before it; the one that it lies in is synced through `.`.
-        Ok(()) => sync_folder_of(&Path::new(".").join(path)),
+}
+
+/// Refuses what is no store.
+fn expect_store(path: &Path) -> Result<(), FolderError> {
+    match std::fs::metadata(path) {
+        Ok(about) if !about.is_dir() => return Err(FolderError::NotAFolder(path.to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(FolderError::Absent(path.to_owned()));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    match read_format(path)? {
+        Format::Ours => Ok(()),
+        Format::Empty => Err(FolderError::Absent(path.to_owned())),
+        Format::Other => Err(FolderError::Foreign(path.to_owned())),
     }
 }
 
@@ -213,7 +345,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_made_for_this_user_alone() {
         let parent = TempDir::new().unwrap();
-        let path = parent.path().join("a/b");
+        let path = parent.path().join("a");
         let folder = DataFolder::open(&path).unwrap();
         assert_eq!(folder.path(), path);
         assert_eq!(
@@ -304,7 +436,40 @@ mod tests {
         let parent = TempDir::new().unwrap();
         let path = parent.path().join("file");
         std::fs::write(&path, "").unwrap();
+        for open in [
+            DataFolder::open,
+            DataFolder::open_existing,
+            DataFolder::open_to_read,
+        ] {
+            let error = open(&path).unwrap_err();
+            assert!(matches!(error, FolderError::NotAFolder(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_above_that_is_missing_is_not_made() {
+        let parent = TempDir::new().unwrap();
+        let path = parent.path().join("a/b");
         let error = DataFolder::open(&path).unwrap_err();
-        assert!(matches!(error, FolderError::Storage { .. }), "{error}");
+        assert!(matches!(error, FolderError::NoParent { .. }), "{error}");
+        assert!(names(parent.path()).is_empty());
+    }
+
+    #[test]
+    fn whoever_reads_alone_keeps_out_who_writes_and_makes_nothing() {
+        let parent = TempDir::new().unwrap();
+        drop(DataFolder::open(parent.path()).unwrap());
+        let reader = DataFolder::open_to_read(parent.path()).unwrap();
+        DataFolder::open_to_read(parent.path()).unwrap();
+        let error = DataFolder::open(parent.path()).unwrap_err();
+        assert!(matches!(error, FolderError::Held(_)), "{error}");
+        drop(reader);
+        let writer = DataFolder::open(parent.path()).unwrap();
+        let error = DataFolder::open_to_read(parent.path()).unwrap_err();
+        assert!(matches!(error, FolderError::Held(_)), "{error}");
+        drop(writer);
+        std::fs::remove_file(parent.path().join("LOCK")).unwrap();
+        DataFolder::open_to_read(parent.path()).unwrap();
+        assert_eq!(names(parent.path()), ["FORMAT"]);
     }
 }

@@ -1,14 +1,19 @@
 //! From a request to an answer about its events: read, authenticate, parse, append, say what became
 //! of each. The routes name the pieces; the order of the steps stands here.
 
+pub mod compare;
+pub mod ids;
 pub mod messages;
+mod seqs;
+pub mod settle;
+
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Json, Response};
 use http::request::Parts;
 use http::{HeaderMap, Request};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use shared::api_key::{KeyKind, Scope};
 use shared::event::{Event, EventKind};
 use shared::ids::EventId;
@@ -22,19 +27,25 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::auth::{self, Caller};
-use crate::body::{self, Media};
+use crate::body::memory::{BodyPlace, Owner};
+use crate::body::{self, Means, Media};
 use crate::classify::of_page;
 use crate::client_address::client_of;
 use crate::error::ApiError;
-use crate::log::decide::RefundAsk;
+use crate::heavy::{Lane, Turn};
+use crate::locks::lock;
+use crate::log::Submission;
+use crate::log::decide::{RefundAsk, WorkspaceKey, WorkspaceKeys as _};
+use crate::log::identity::{FactKind, Sender};
 use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
-use crate::log::{Appended, Refusal, Submission};
 use crate::metrics::Verdict;
+use crate::network::Payer;
+use crate::rates::{Charge, Ticket};
 use crate::rejected::Rejected;
-
-/// The codes of an unknown order, and of one that is on record with other content.
-const UNKNOWN_ORDER: &str = "unknown_order";
-const ORDER_CONFLICT: &str = "order_conflict";
+use crate::screen::{self, Screened};
+use crate::secrets;
+use ids::{DerivedId, IdempotencyKey, new_id};
+use settle::{Claim, Settled, settle};
 
 /// A request whose body has been read.
 pub struct Incoming {
@@ -42,8 +53,21 @@ pub struct Incoming {
     by_headers: Option<Caller>,
     pub text: String,
     received_at: Timestamp,
+    charge: Mutex<Charge>,
+    /// In whose line it waits where it takes long, and its turn while it has one.
+    lane: Lane,
+    turn: Mutex<Option<Turn>>,
+    /// The events and messages that hold a secret key; in `text` it is masked.
+    screened: Screened,
     /// Its place among the requests in work, and the memory of its body.
-    _held: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+    _held: (OwnedSemaphorePermit, BodyPlace),
+}
+
+/// Whom a request may come from, as its headers tell.
+struct Admitted {
+    by_headers: Option<Caller>,
+    ticket: Option<Ticket>,
+    owner: Owner,
 }
 
 impl Incoming {
@@ -55,20 +79,115 @@ impl Incoming {
         media: Media,
         limit: usize,
     ) -> Result<Self, ApiError> {
+        Self::read_as(app, request, media, limit, None).await
+    }
+
+    /// The same where only servers may send, with their key in a header: of nobody else's body
+    /// anything is read.
+    pub async fn read_of_server(
+        app: &App,
+        request: Request<Body>,
+        limit: usize,
+        scope: Scope,
+    ) -> Result<Self, ApiError> {
+        Self::read_as(app, request, Media::Json, limit, Some(scope)).await
+    }
+
+    async fn read_as(
+        app: &App,
+        request: Request<Body>,
+        media: Media,
+        limit: usize,
+        only_servers: Option<Scope>,
+    ) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri)?;
-        if let Some(caller) = &by_headers {
-            caller.require(Scope::Send)?;
+        let payer = Payer::of(&parts, &app.trusted_proxies);
+        let admitted = match Self::admit(app, &parts, &payer, only_servers) {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                let error = app.rates.blame(&payer, error);
+                // Who is told to wait is not waited for.
+                let is_whole =
+                    error.retry_after().is_none() && body::discard(&parts.headers, body).await;
+                return Err(if is_whole { error } else { error.unread() });
+            }
+        };
+        let Admitted {
+            by_headers,
+            ticket,
+            owner,
+        } = admitted;
+        let means = Means {
+            memory: &app.body_memory,
+            owner: &owner,
+            heavy: &app.heavy,
+        };
+        // A server pays with its key, not with its address.
+        let blamed = match owner {
+            Owner::Server(..) => Payer::NOBODY,
+            Owner::Anybody(_) => payer,
+        };
+        let (mut text, memory) = body::read_text(&parts.headers, body, media, limit, means)
+            .await
+            .map_err(|error| app.rates.blame_unread(&blamed, error))?;
+        if text.trim_ascii().is_empty() {
+            app.metrics.count_refused_body(body::EMPTY);
         }
-        let (text, memory) =
-            body::read_text(&parts.headers, body, media, limit, &app.body_memory).await?;
-        let place = app.take_place()?;
+        let screened = screen::body(app, &parts, &mut text)
+            .map_err(|error| app.rates.blame(&blamed, error))?;
+        let mut charge = Charge::new(&app.rates, payer, text.len());
+        if let Some(caller) = &by_headers {
+            charge = charge.begun(&caller.key, ticket)?;
+        }
+        let place = app.take_place().inspect_err(|_| charge.excuse())?;
         Ok(Self {
             parts,
             by_headers,
             text,
             received_at: app.clock.now(),
+            charge: Mutex::new(charge),
+            lane: Lane::of(&owner),
+            turn: Mutex::default(),
+            screened,
             _held: (place, memory),
+        })
+    }
+
+    /// What the headers settle, before anything of the body is read.
+    fn admit(
+        app: &App,
+        parts: &Parts,
+        payer: &Payer,
+        only_servers: Option<Scope>,
+    ) -> Result<Admitted, ApiError> {
+        let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri)?;
+        let caller = by_headers.as_ref();
+        if let Some(caller) = caller {
+            caller.require(Scope::Send)?;
+        }
+        if let Some(scope) = only_servers {
+            let Some(caller) = caller else {
+                app.metrics.count_refused_body(body::NO_KEY);
+                return Err(ApiError::MissingKey);
+            };
+            caller.require(scope)?;
+        }
+        let ticket = match caller {
+            Some(caller) => app.rates.begin(&caller.key, *payer)?,
+            None => None,
+        };
+        let owner = match caller {
+            Some(caller) if caller.key.kind == KeyKind::Secret => Owner::server(&caller.key),
+            // A public key proves nothing: it stands in every page.
+            _ => Owner::Anybody(payer.for_memory()),
+        };
+        if matches!(owner, Owner::Anybody(_)) && body::may_be_large(&parts.headers) {
+            app.rates.may_send_large(payer)?;
+        }
+        Ok(Admitted {
+            by_headers,
+            ticket,
+            owner,
         })
     }
 
@@ -76,7 +195,42 @@ impl Incoming {
     pub fn caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
         let caller = auth::caller_by_body(app, &self.parts.headers, self.by_headers.clone(), key)?;
         caller.require(Scope::Send)?;
+        lock(&self.charge).pay_with(&caller.key)?;
         Ok(caller)
+    }
+
+    /// Does work where nobody waits for the threads that it takes: in turn with other workspaces, at a
+    /// low priority.
+    pub async fn apart<F, W>(self, app: &Arc<App>, work: F) -> Result<Response, ApiError>
+    where
+        F: FnOnce(Self, Arc<App>) -> W,
+        W: Future<Output = Result<Response, ApiError>> + Send + 'static,
+    {
+        let turn = app.heavy.turn(self.lane).await;
+        let turn = turn.inspect_err(|_| lock(&self.charge).excuse())?;
+        *lock(&self.turn) = Some(turn);
+        app.heavy.run(work(self, Arc::clone(app))).await?
+    }
+
+    /// Whether it takes longer than one may have to wait for.
+    pub fn is_large(&self) -> bool {
+        self.text.len() > body::LARGE
+    }
+
+    /// Takes so many well-formed events from the key's rate.
+    fn take_events(&self, count: usize) -> Result<(), ApiError> {
+        lock(&self.charge).take_events(count)
+    }
+
+    /// The rest is waiting: others may have the turn.
+    fn give_up_turn(&self) {
+        drop(lock(&self.turn).take());
+    }
+
+    fn write_rate(&self, headers: &mut HeaderMap) {
+        if let Some(rate) = lock(&self.charge).state() {
+            rate.write(headers);
+        }
     }
 
     /// Who sends, where only servers may.
@@ -105,30 +259,40 @@ impl Incoming {
         }
     }
 
-    /// Records one event and answers.
-    pub async fn record(self, app: &App, caller: Caller, mut parsed: Parsed) -> Response {
-        let idempotency = match idempotency_key(&self.parts.headers) {
-            Ok(key) => key,
+    /// Records one event of the route's type and answers.
+    pub async fn record(
+        self,
+        app: &App,
+        caller: Caller,
+        kind: FactKind,
+        mut parsed: Parsed,
+    ) -> Response {
+        let (sender, key) = match identities(app, &caller) {
+            Ok(identities) => identities,
+            Err(error) => return error.into_response(),
+        };
+        let retried = match IdempotencyKey::of(&self.parts.headers) {
+            Ok(retried) => retried,
             Err(rejection) => {
                 parsed.outcome = Err(rejection);
                 None
             }
         };
-        let (id, as_sent) = match (&parsed.sent_id, idempotency) {
-            (Some(SentId::Valid(id, _)), Some(key)) if *id != key => {
-                let message =
-                    "`id` and the header Idempotency-Key differ: send one of them, or both alike";
-                parsed.outcome = Err(Rejection::of("idempotency_key_mismatch", "id", message));
-                (*id, id.to_string())
-            }
-            (Some(SentId::Valid(id, as_sent)), _) => (*id, as_sent.clone()),
-            (Some(SentId::Invalid(as_sent)), _) => (new_id(), as_sent.clone()),
-            (None, Some(key)) => (key, key.to_string()),
-            (None, None) => {
-                let id = new_id();
-                (id, id.to_string())
-            }
-        };
+        if let (Some(SentId::Valid(id, _)), Some(retried)) = (&parsed.sent_id, &retried)
+            && !retried.names(*id)
+        {
+            let message =
+                "`id` and the header Idempotency-Key differ: send one of them, or both alike";
+            parsed.outcome = Err(Rejection::of("idempotency_key_mismatch", "id", message));
+        }
+        if let Err(error) = self.take_events(1) {
+            return error.into_response();
+        }
+        if let Some(rejection) = self.screened.rejection(0) {
+            parsed.outcome = Err(rejection);
+        }
+        let derived = retried.map(|retried| retried.id(&key, sender, kind));
+        let identity = Identity::of(parsed.sent_id.as_ref(), derived);
         let rejection = Draft {
             name: parsed.name.clone(),
             ignored: parsed.unknown_fields.clone(),
@@ -136,21 +300,31 @@ impl Incoming {
         };
         let mut response = match parsed.outcome {
             Ok(event) => {
-                let submission = Submission {
-                    has_new_id: parsed.sent_id.is_none() && idempotency.is_none(),
-                    ..self.submission(app, event, id, &caller, None)
+                lock(&self.charge).settle();
+                let submission = self.submission(app, event, &identity, &caller, None);
+                let claim = [Claim::of(&submission)];
+                let settled = match app.log.append(vec![submission]).await {
+                    Ok(outcomes) => {
+                        let seqs = seqs::shown(app, &caller, &outcomes).await;
+                        let settled = settle(&app.log, &claim, outcomes).await;
+                        settled.map(|settled| (settled, seqs))
+                    }
+                    Err(error) => Err(error),
                 };
-                match app.log.append(vec![submission]).await {
-                    Ok(outcomes) => self.answer(app, &caller, outcomes, id, as_sent, rejection),
-                    Err(error) => ApiError::from(error).with_id(as_sent),
+                match settled {
+                    Ok((settled, mut seqs)) => {
+                        let seq = seqs.pop().flatten();
+                        self.answer(app, &caller, settled, seq, identity, rejection)
+                    }
+                    Err(error) => ApiError::from(error).with_id(identity.as_sent),
                 }
             }
             Err(refused) => {
-                self.keep_rejected(app, &caller, &as_sent, rejection, &refused);
-                ApiError::Rejected(refused).with_id(as_sent)
+                self.keep_rejected(app, &caller, &identity.as_sent, rejection, &refused);
+                ApiError::Rejected(refused).with_id(identity.as_sent)
             }
         };
-        write_rate(&caller, response.headers_mut());
+        self.write_rate(response.headers_mut());
         response
     }
 
@@ -158,43 +332,38 @@ impl Incoming {
         &self,
         app: &App,
         caller: &Caller,
-        outcomes: Vec<Appended>,
-        id: EventId,
-        as_sent: String,
-        rejection: Draft<'_>,
+        settled: Vec<Settled>,
+        seq: Option<String>,
+        identity: Identity,
+        draft: Draft<'_>,
     ) -> Response {
-        match outcomes.into_iter().next() {
-            Some(Appended::Tracked { seq }) => {
-                app.metrics.count_verdict(Verdict::Tracked);
-                Json(EventAnswer::tracked(as_sent, seq.to_string())).into_response()
+        let (error, rejection) = match settled.into_iter().next() {
+            Some(Settled::Tracked) => {
+                app.metrics
+                    .count_verdict(caller.key.workspace, Verdict::Tracked);
+                return Json(EventAnswer::tracked(identity.as_sent, seq)).into_response();
             }
-            Some(Appended::Duplicate { id: first, seq }) => {
-                app.metrics.count_verdict(Verdict::Duplicate);
-                let id = if first == id {
-                    as_sent
-                } else {
-                    first.to_string()
+            Some(Settled::Duplicate { id }) => {
+                app.metrics
+                    .count_verdict(caller.key.workspace, Verdict::Duplicate);
+                let id = identity.in_answer(id);
+                return Json(EventAnswer::duplicate(id, seq)).into_response();
+            }
+            Some(Settled::Conflict { rejection, fields }) => {
+                let error = ApiError::Conflict {
+                    rejection: rejection.clone(),
+                    fields,
                 };
-                Json(EventAnswer::duplicate(id, seq.to_string())).into_response()
+                (error, rejection)
             }
-            Some(Appended::Conflict { fields }) => {
-                let reason = conflict(&fields);
-                self.keep_rejected(app, caller, &as_sent, rejection, &reason);
-                let rejection = reason;
-                ApiError::Conflict { rejection, fields }.with_id(as_sent)
+            Some(Settled::UnknownOrder(rejection)) => {
+                (ApiError::UnknownOrder(rejection.clone()), rejection)
             }
-            Some(Appended::Refused(refusal)) => {
-                let (error, reason) = match refusal {
-                    Refusal::UnknownOrder => {
-                        (ApiError::UnknownOrder(unknown_order()), unknown_order())
-                    }
-                    Refusal::Invalid(reason) => (ApiError::Rejected(reason.clone()), reason),
-                };
-                self.keep_rejected(app, caller, &as_sent, rejection, &reason);
-                error.with_id(as_sent)
-            }
-            None => ApiError::Internal.with_id(as_sent),
-        }
+            Some(Settled::Refused(rejection)) => (ApiError::Rejected(rejection.clone()), rejection),
+            None => return ApiError::Internal.with_id(identity.as_sent),
+        };
+        self.keep_rejected(app, caller, &identity.as_sent, draft, &rejection);
+        error.with_id(identity.as_sent)
     }
 
     /// Records a batch and answers with one verdict for each event, in order.
@@ -209,6 +378,7 @@ impl Incoming {
             }
         };
         let caller = self.caller(app, batch.key)?;
+        self.take_events(batch.events.len())?;
         let context = batch.context.as_ref();
         let arrival = Arrival {
             sent_at: batch.sent_at,
@@ -216,24 +386,23 @@ impl Incoming {
             ..self.arrival(&caller)
         };
         // A retry of the whole batch is told by the same header as that of one event.
-        let retried = idempotency_key(&self.parts.headers).map_err(ApiError::Rejected)?;
+        let retried = IdempotencyKey::of(&self.parts.headers).map_err(ApiError::Rejected)?;
+        let (sender, key) = identities(app, &caller)?;
 
         let mut submissions = Vec::new();
-        // For each event: its id as sent, and its place among the submissions or why it has none.
-        let mut verdicts: Vec<(String, EventId, Draft<'_>, Result<usize, Rejection>)> = Vec::new();
+        // For each event: its identity, and its place among the submissions or why it has none.
+        let mut verdicts: Vec<(Identity, Draft<'_>, Result<usize, Rejection>)> = Vec::new();
         for (index, raw) in batch.events.iter().enumerate() {
             let mut parsed = wire::parse_batch_event(raw, &arrival);
             parsed.unknown_fields.extend(batch.unknown.iter().cloned());
-            let (id, as_sent) = match &parsed.sent_id {
-                Some(SentId::Valid(id, as_sent)) => (*id, as_sent.clone()),
-                Some(SentId::Invalid(as_sent)) => (new_id(), as_sent.clone()),
-                None => {
-                    let id = retried.map_or_else(new_id, |key| {
-                        hash_to_id(&[key.as_bytes(), &index.to_le_bytes()])
-                    });
-                    (id, id.to_string())
-                }
-            };
+            if let Some(rejection) = self.screened.rejection(index) {
+                parsed.outcome = Err(rejection);
+            }
+            let kind = parsed.outcome.as_ref().ok().map(kind_of);
+            let derived = retried
+                .as_ref()
+                .map(|retried| retried.id_in_batch(&key, sender, kind, index));
+            let identity = Identity::of(parsed.sent_id.as_ref(), derived);
             let draft = Draft {
                 name: parsed.name,
                 ignored: parsed.unknown_fields,
@@ -241,20 +410,28 @@ impl Incoming {
             };
             let outcome = parsed.outcome.map(|mut event| {
                 event.unknown_fields.clone_from(&draft.ignored);
-                submissions.push(Submission {
-                    has_new_id: parsed.sent_id.is_none() && retried.is_none(),
-                    ..self.submission(app, event, id, &caller, context)
-                });
+                submissions.push(self.submission(app, event, &identity, &caller, context));
                 submissions.len() - 1
             });
-            verdicts.push((as_sent, id, draft, outcome));
+            verdicts.push((identity, draft, outcome));
         }
+        let refused = verdicts.len() - submissions.len();
+        if refused == 0 || refused < verdicts.len() {
+            let mut charge = lock(&self.charge);
+            charge.refuse_events(refused);
+            charge.settle();
+        }
+        self.give_up_turn();
+        let claims: Vec<Claim> = submissions.iter().map(Claim::of).collect();
         let outcomes = app.log.append(submissions).await?;
+        let seqs = seqs::shown(app, &caller, &outcomes).await;
+        let settled = settle(&app.log, &claims, outcomes).await?;
         let results = verdicts
             .into_iter()
-            .map(|(as_sent, id, draft, outcome)| {
-                let outcome = outcome.map(|at| outcomes.get(at).cloned());
-                self.verdict(app, &caller, as_sent, id, draft, outcome)
+            .map(|(identity, draft, outcome)| {
+                let seq = outcome.as_ref().ok().and_then(|at| seqs.get(*at)?.clone());
+                let outcome = outcome.map(|at| settled.get(at).cloned());
+                self.verdict(app, &caller, identity, draft, outcome, seq)
             })
             .collect();
         let mut response = Json(BatchAnswer {
@@ -262,7 +439,7 @@ impl Incoming {
             results,
         })
         .into_response();
-        write_rate(&caller, response.headers_mut());
+        self.write_rate(response.headers_mut());
         Ok(response)
     }
 
@@ -270,35 +447,35 @@ impl Incoming {
         &self,
         app: &App,
         caller: &Caller,
-        as_sent: String,
-        id: EventId,
+        identity: Identity,
         draft: Draft<'_>,
-        outcome: Result<Option<Appended>, Rejection>,
+        outcome: Result<Option<Settled>, Rejection>,
+        seq: Option<String>,
     ) -> BatchResult {
         let (rejection, fields) = match outcome {
-            Ok(Some(Appended::Tracked { seq })) => {
-                app.metrics.count_verdict(Verdict::Tracked);
-                return BatchResult::accepted(as_sent, BatchStatus::Tracked, seq.to_string());
+            Ok(Some(Settled::Tracked)) => {
+                app.metrics
+                    .count_verdict(caller.key.workspace, Verdict::Tracked);
+                let status = BatchStatus::Tracked;
+                return BatchResult::accepted(identity.as_sent, status, seq);
             }
-            Ok(Some(Appended::Duplicate { id: first, seq })) => {
-                app.metrics.count_verdict(Verdict::Duplicate);
-                let id = if first == id {
-                    as_sent
-                } else {
-                    first.to_string()
-                };
-                return BatchResult::accepted(id, BatchStatus::Duplicate, seq.to_string());
+            Ok(Some(Settled::Duplicate { id })) => {
+                app.metrics
+                    .count_verdict(caller.key.workspace, Verdict::Duplicate);
+                let id = identity.in_answer(id);
+                return BatchResult::accepted(id, BatchStatus::Duplicate, seq);
             }
-            Ok(Some(Appended::Conflict { fields })) => (conflict(&fields), fields),
-            Ok(Some(Appended::Refused(Refusal::Invalid(rejection)))) | Err(rejection) => {
-                (rejection, Vec::new())
-            }
-            Ok(Some(Appended::Refused(Refusal::UnknownOrder)) | None) => {
-                (unknown_order(), Vec::new())
-            }
+            Ok(Some(Settled::Conflict { rejection, fields })) => (rejection, fields),
+            Ok(Some(Settled::UnknownOrder(rejection) | Settled::Refused(rejection)))
+            | Err(rejection) => (rejection, Vec::new()),
+            // One outcome for each submission: the log promises it.
+            Ok(None) => (
+                Rejection::whole("internal", "this is our fault: send the event again"),
+                Vec::new(),
+            ),
         };
-        self.keep_rejected(app, caller, &as_sent, draft, &rejection);
-        let mut result = BatchResult::rejected(as_sent, rejection);
+        self.keep_rejected(app, caller, &identity.as_sent, draft, &rejection);
+        let mut result = BatchResult::rejected(identity.as_sent, rejection);
         if !fields.is_empty() {
             result.fields = Some(fields.into_iter().map(str::to_owned).collect());
         }
@@ -309,7 +486,7 @@ impl Incoming {
         &self,
         app: &App,
         event: Event,
-        id: EventId,
+        identity: &Identity,
         caller: &Caller,
         context: Option<&Context>,
     ) -> Submission {
@@ -344,14 +521,10 @@ impl Incoming {
                 }
             }
         };
-        let address = event.email.map(|email| Address {
-            original: (email.original() != email.normalised())
-                .then(|| Personal(email.original().to_owned())),
-            normalised: Personal(email.normalised().to_owned()),
-        });
+        let address = event.email.as_ref().map(Address::from);
         let mut entry = Entry {
             workspace: caller.key.workspace,
-            id,
+            id: identity.id,
             time: event.time,
             time_sent: event.time_sent,
             received_at: self.received_at,
@@ -382,7 +555,8 @@ impl Incoming {
         Submission {
             entry,
             asked,
-            has_new_id: false,
+            has_new_id: identity.is_new,
+            older: identity.older,
         }
     }
 
@@ -394,9 +568,11 @@ impl Incoming {
         draft: Draft<'_>,
         rejection: &Rejection,
     ) {
-        app.metrics.count_rejection(rejection.code);
+        app.metrics
+            .count_rejection(caller.key.workspace, rejection.code);
         app.rejected.keep(Rejected {
             workspace: caller.key.workspace,
+            sender: sender_of(caller),
             id: id.to_owned(),
             received_at: self.received_at.as_millis(),
             key_id: caller.key.id.clone(),
@@ -406,7 +582,8 @@ impl Incoming {
             field: rejection.field.clone(),
             ignored_fields: draft.ignored,
             body: (draft.body.len() <= shared::limits::MAX_EVENT_BYTES)
-                .then(|| Personal(draft.body.to_owned())),
+                // Whoever hands it over: a refused body is shown to readers.
+                .then(|| Personal(secrets::mask(draft.body).into_owned())),
         });
     }
 }
@@ -418,21 +595,63 @@ struct Draft<'a> {
     body: &'a str,
 }
 
-fn conflict(fields: &[&'static str]) -> Rejection {
-    let message = format!(
-        "this order is on record with a different {}: an order is sent once, corrections are refunds",
-        fields.join(", ")
-    );
-    Rejection {
-        code: ORDER_CONFLICT,
-        message,
-        field: fields.first().map(|field| (*field).to_owned()),
+/// Under which id an event is recorded, and under which it is answered.
+struct Identity {
+    id: EventId,
+    as_sent: String,
+    /// It was made of a text, of which older versions made this.
+    older: Option<EventId>,
+    /// It was made just now.
+    is_new: bool,
+}
+
+impl Identity {
+    /// The id that was sent, else the one that was made of a text, else a new one.
+    fn of(sent: Option<&SentId>, derived: Option<DerivedId>) -> Self {
+        let (id, older, is_new) = match (sent, derived) {
+            (Some(SentId::Valid(id, _)), _) => (*id, None, false),
+            (Some(SentId::Invalid(_)), _) | (None, None) => (new_id(), None, true),
+            (None, Some(DerivedId { id, older })) => (id, Some(older), false),
+        };
+        let as_sent = sent.map_or_else(|| id.to_string(), |sent| sent.as_sent().to_owned());
+        Self {
+            id,
+            as_sent,
+            older,
+            is_new,
+        }
+    }
+
+    /// The spelling of the id on record in an answer.
+    fn in_answer(self, recorded: EventId) -> String {
+        if recorded == self.id {
+            self.as_sent
+        } else {
+            recorded.to_string()
+        }
     }
 }
 
-fn unknown_order() -> Rejection {
-    let message = "no server has sent a purchase with this orderId: send the purchase first";
-    Rejection::of(UNKNOWN_ORDER, "orderId", message)
+/// Which ids a caller's events have, and the secret under which those are made that nobody sent.
+fn identities(app: &App, caller: &Caller) -> Result<(Sender, WorkspaceKey), ApiError> {
+    let key = app.meta.key_of(caller.key.workspace);
+    Ok((sender_of(caller), key.ok_or(ApiError::Internal)?))
+}
+
+fn sender_of(caller: &Caller) -> Sender {
+    match caller.key.kind {
+        KeyKind::Public => Sender::Page,
+        KeyKind::Secret => Sender::Server,
+    }
+}
+
+fn kind_of(event: &Event) -> FactKind {
+    match event.kind {
+        EventKind::Track { .. } => FactKind::Track,
+        EventKind::Identify { .. } => FactKind::Identify,
+        EventKind::Purchase(_) => FactKind::Purchase,
+        EventKind::Refund(_) => FactKind::Refund,
+    }
 }
 
 fn batch_error(error: BatchError) -> ApiError {
@@ -452,43 +671,4 @@ pub fn parse<'a, B: wire::Body<'a>>(text: &'a str) -> Result<B, ApiError> {
             "send one JSON object: `{…}`",
         )),
     })
-}
-
-/// The header `Idempotency-Key`: a UUID as it is, any other text hashed to one.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<EventId>, Rejection> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let key = value.as_bytes();
-    if key.is_empty() || key.len() > 255 || !key.iter().all(u8::is_ascii_graphic) {
-        let message = "the header Idempotency-Key takes 1 to 255 visible ASCII characters";
-        return Err(Rejection::whole("invalid_idempotency_key", message));
-    }
-    let text = std::str::from_utf8(key).unwrap_or_default();
-    Ok(Some(
-        EventId::parse(text).unwrap_or_else(|_| hash_to_id(&[key])),
-    ))
-}
-
-/// SHA-256 of the parts, cut to a UUID of version 8 (RFC 9562, section 5.8: bits of one's own).
-pub(crate) fn hash_to_id(parts: &[&[u8]]) -> EventId {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hasher.finalize()[..16]);
-    EventId::from_bytes(*uuid::Builder::from_custom_bytes(bytes).as_uuid().as_bytes())
-}
-
-/// An id for an event that came without one.
-pub(crate) fn new_id() -> EventId {
-    EventId::from_bytes(*uuid::Uuid::now_v7().as_bytes())
-}
-
-fn write_rate(caller: &Caller, headers: &mut HeaderMap) {
-    if let Some(rate) = caller.rate {
-        rate.write(headers);
-    }
 }

@@ -40,6 +40,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use entities::{Quoting, decode, encode};
+pub use scan::Refusal;
 use scan::{Place, Zone};
 pub use target::{SkipReason, redirect_location};
 pub use utm::Utm;
@@ -63,6 +64,13 @@ pub struct Plan<'a> {
     /// The index of the next link: 0 for a new message. Counted up with each tracked link, in document
     /// order, equal targets or not.
     pub next_index: u32,
+    /// How many more links may be found, tracked or not; placeholders count too, and so does each of
+    /// `parts`. Counted down.
+    pub links_left: u32,
+    /// Comments and the like that links were looked for in, which takes as long as a link. Counted up.
+    pub parts: u32,
+    /// What there was too much of; then what comes back is not to be used.
+    pub refused: Option<Refusal>,
     /// The tracked URL for an index and a target; `None` if it would be too long, and then the link stays
     /// as it was and the index goes to the next one.
     pub link: &'a mut dyn FnMut(u32, &str) -> Option<String>,
@@ -100,7 +108,13 @@ pub struct SkippedLink {
 
 /// Instruments a document or a fragment.
 pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
-    let scan = scan::scan(html);
+    let scan = scan::scan(html, plan.links_left as usize);
+    if scan.refused.is_some() {
+        plan.refused = scan.refused;
+        return Links::new(plan).finish(String::new(), false);
+    }
+    plan.links_left = plan.links_left.saturating_sub(scan.parts);
+    plan.parts += scan.parts;
     let has_own_image = scan
         .images
         .iter()
@@ -133,14 +147,17 @@ pub fn instrument_text(text: &str, plan: &mut Plan<'_>) -> Instrumented {
     let mut from = 0;
     for range in text::urls(text) {
         let (url, start) = (&text[range.clone()], range.start);
-        body.push_str(&fill_placeholders(&text[from..start], unsubscribe_url));
+        links.fill(&text[from..start], unsubscribe_url, &mut body);
+        if !links.count() {
+            break;
+        }
         match links.tracked(url) {
             Some(tracked) => body.push_str(&tracked),
-            None => body.push_str(&fill_placeholders(url, unsubscribe_url)),
+            None => links.fill(url, unsubscribe_url, &mut body),
         }
         from = range.end;
     }
-    body.push_str(&fill_placeholders(&text[from..], unsubscribe_url));
+    links.fill(&text[from..], unsubscribe_url, &mut body);
     links.finish(body, false)
 }
 
@@ -193,6 +210,9 @@ impl<'p, 'a> Links<'p, 'a> {
             );
         }
         let Some(href) = &place.href else { return };
+        if !self.count() {
+            return;
+        }
         let text = decode(&html[href.clone()]);
         let target = target::clean(&text);
         let new = if is_head {
@@ -210,6 +230,35 @@ impl<'p, 'a> Links<'p, 'a> {
             edits.push((href.clone(), encode(&new, place.quoting)));
         }
         edits[first..].sort_by_key(|(range, _)| range.start);
+    }
+
+    /// Counts a link; false where it is one too many.
+    fn count(&mut self) -> bool {
+        match self.plan.links_left.checked_sub(1) {
+            Some(left) => self.plan.links_left = left,
+            None => self.plan.refused = Some(Refusal::Links),
+        }
+        self.plan.refused.is_none()
+    }
+
+    /// Puts the text behind `body`, with its placeholders filled: each is a link.
+    fn fill(&mut self, text: &str, unsubscribe_url: &str, body: &mut String) {
+        let (mut from, mut at) = (0, 0);
+        while let Some(open) = text[at..].find("{{") {
+            at += open;
+            if let Some(length) = placeholder_length(&text[at..]) {
+                if !self.count() {
+                    return;
+                }
+                body.push_str(&text[from..at]);
+                body.push_str(unsubscribe_url);
+                at += length;
+                from = at;
+            } else {
+                at += 1;
+            }
+        }
+        body.push_str(&text[from..]);
     }
 
     /// What replaces a target; `None` leaves the link as it was.
@@ -272,22 +321,4 @@ fn placeholder_length(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("{{")?.trim_start();
     let rest = rest.strip_prefix(PLACEHOLDER_NAME)?.trim_start();
     Some(text.len() - rest.strip_prefix("}}")?.len())
-}
-
-fn fill_placeholders(text: &str, unsubscribe_url: &str) -> String {
-    let mut filled = String::with_capacity(text.len());
-    let (mut from, mut at) = (0, 0);
-    while let Some(open) = text[at..].find("{{") {
-        at += open;
-        if let Some(length) = placeholder_length(&text[at..]) {
-            filled.push_str(&text[from..at]);
-            filled.push_str(unsubscribe_url);
-            at += length;
-            from = at;
-        } else {
-            at += 1;
-        }
-    }
-    filled.push_str(&text[from..]);
-    filled
 }

@@ -10,12 +10,17 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod app;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod control;
+pub mod doctor;
+mod files;
 pub mod folder;
+pub mod lineage;
 mod locks;
 pub mod server;
+mod snapshot;
 
 pub mod assets;
 pub mod demo_shop;
@@ -27,12 +32,18 @@ pub mod auth;
 pub mod body;
 pub mod client_address;
 pub mod error;
+pub mod heavy;
 pub mod ingest;
 pub mod instrument;
 pub mod mail;
 pub mod messages;
 pub mod meta;
 pub mod metrics;
+pub mod network;
+pub mod proxies;
+pub mod rates;
+pub mod screen;
+pub mod secrets;
 pub mod session;
 pub mod token;
 
@@ -40,6 +51,7 @@ pub mod classify;
 
 pub mod log;
 pub mod rejected;
+pub mod renewal;
 
 pub mod projector;
 pub mod views;

@@ -5,6 +5,7 @@
 //! is told how many events it does not get, and goes on with the newest. Not the route.
 
 mod follower;
+mod places;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -18,20 +19,19 @@ use axum::body::Bytes;
 use hyper::body::{Body, Frame};
 use serde::Serialize;
 use shared::time::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Reader;
-use crate::log::record::Seq;
+use crate::log::public_seq::PublicSeq;
 use crate::query::EventView;
 use crate::rejected::Rejected;
 
 use follower::Follower;
+pub use places::{Full, MAX_READERS, Place, Places, share_of_key, share_of_workspace};
 
-/// Streams that may be open.
-pub const MAX_READERS: usize = 64;
 /// The most events that a stream may begin with.
 pub const MAX_RECENT: usize = 200;
 /// A silent stream says so often that it is there; then, too, it is looked whether its reader still
@@ -107,13 +107,18 @@ impl fmt::Debug for RejectedView {
     }
 }
 
-/// Where a reader is: behind which record, and behind which rejection of which process.
+/// Where a reader is: behind which record of its workspace, and behind which of its rejections in
+/// which process. Nothing of other workspaces is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    seq: Seq,
+    seq: PublicSeq,
     process: u64,
     rejected: u64,
 }
+
+/// The text is no cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotACursor;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -127,16 +132,20 @@ impl fmt::Display for Cursor {
 }
 
 impl FromStr for Cursor {
-    type Err = std::num::ParseIntError;
+    type Err = NotACursor;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, NotACursor> {
         let mut parts = text.splitn(3, '-');
-        let mut part = || parts.next().unwrap_or_default();
+        let mut part = || {
+            parts
+                .next()
+                .filter(|part| !part.starts_with('+'))
+                .ok_or(NotACursor)
+        };
         Ok(Self {
-            seq: part().parse()?,
-            process: u64::from_str_radix(part(), 16)?,
-            // A number like a seq: digits alone.
-            rejected: part().parse::<Seq>()?.0,
+            seq: part()?.parse().map_err(|_| NotACursor)?,
+            process: u64::from_str_radix(part()?, 16).map_err(|_| NotACursor)?,
+            rejected: part()?.parse().map_err(|_| NotACursor)?,
         })
     }
 }
@@ -167,11 +176,14 @@ impl Body for LiveBody {
 }
 
 /// Starts a stream; it holds its place until it ends.
-pub fn start(app: Arc<App>, reader: Reader, start: Start, place: OwnedSemaphorePermit) -> LiveBody {
+pub fn start(app: Arc<App>, reader: Reader, start: Start, place: Place) -> LiveBody {
     // One portion on its way is enough: what is not sent yet is still in the log.
     let (out, body) = mpsc::channel(1);
     tokio::spawn(async move {
-        stream(&app, &reader, start, &out).await;
+        tokio::select! {
+            () = stream(&app, &reader, start, &out) => {}
+            () = place.taken_away() => {}
+        }
         drop(place);
     });
     LiveBody(body)
@@ -274,11 +286,14 @@ mod tests {
     #[test]
     fn a_cursor_is_read_as_it_is_written_and_nothing_else_is() {
         let cursor = Cursor {
-            seq: Seq(7),
+            seq: "7".parse().unwrap(),
             process: 0xbeef,
             rejected: 9,
         };
-        assert_eq!(cursor.to_string(), "7-beef-9");
+        let written = "000000000000000000000007-beef-9";
+        assert_eq!(cursor.to_string(), written);
+        assert_eq!(written.parse(), Ok(cursor));
+        // As it was written before.
         assert_eq!("7-beef-9".parse(), Ok(cursor));
         for text in [
             "",
@@ -289,6 +304,8 @@ mod tests {
             "7-beef-9-1",
             "7-x-9",
             "7-beef-+9",
+            "7-+beef-9",
+            "+7-beef-9",
         ] {
             assert!(text.parse::<Cursor>().is_err(), "{text}");
         }

@@ -2,6 +2,8 @@
 //! in the modules, in reading order.
 //!
 //! - `record`: what is kept of an event
+//! - `public_seq`: its seq as callers see it; `stamps`: the times in these
+//! - `identity`: what identifies it
 //! - `decide`: duplicate, conflict or new (pure)
 //! - `block`, `segment`: how records lie on disk
 //! - `orders`: every order for ever
@@ -11,16 +13,21 @@
 
 pub mod block;
 pub mod decide;
+pub mod identity;
 mod orders;
+pub mod public_seq;
 pub mod record;
 pub mod segment;
+mod stamps;
 
 pub mod memory;
 pub mod redb;
 pub mod verify;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
+#[cfg(test)]
+mod old_layout;
 #[cfg(test)]
 mod power_cut;
 
@@ -30,7 +37,10 @@ use shared::ids::EventId;
 use shared::rejection::Rejection;
 use tokio::sync::watch;
 
+use crate::lineage::Strange;
 use decide::RefundAsk;
+use identity::Sender;
+use public_seq::PublicSeq;
 use record::{Entry, Record, Seq, WorkspaceId};
 
 /// How long an id is remembered at the least, in milliseconds: 7 days.
@@ -44,6 +54,9 @@ pub struct Submission {
     pub asked: Option<RefundAsk>,
     /// The id was made for this submission, so that nothing can have it yet.
     pub has_new_id: bool,
+    /// The id under which a version from before ids were keyed would have recorded it: that counts
+    /// as its own where an event of its type has it.
+    pub older: Option<EventId>,
 }
 
 impl From<Entry> for Submission {
@@ -52,6 +65,7 @@ impl From<Entry> for Submission {
             entry,
             asked: None,
             has_new_id: false,
+            older: None,
         }
     }
 }
@@ -59,14 +73,37 @@ impl From<Entry> for Submission {
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
-    /// New, and on disk.
-    Tracked { seq: Seq },
-    /// Known already; `id` and `seq` are those of the first.
+    /// New, and on disk; callers see `public_seq`.
+    Tracked { seq: Seq, public_seq: PublicSeq },
+    /// Known already; `id` and `seq` are those of the first. Its content is not compared, save an
+    /// order's: who must know whether a refund or a derived id says the same reads the record.
     Duplicate { id: EventId, seq: Seq },
-    /// An order that is known with other content in `fields`.
+    /// An order or a refund that is known with other content in `fields`.
     Conflict { fields: Vec<&'static str> },
+    /// The id is that of an event of another type.
+    IdConflict,
     /// A refund that cannot be.
     Refused(Refusal),
+}
+
+/// Where a seq that callers see leads to in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Located {
+    /// The record itself.
+    At(Seq),
+    /// No record of the workspace has this seq: of its records, those with lower ones lie up to this
+    /// place, all others behind it.
+    Behind(Seq),
+}
+
+impl Located {
+    /// The place up to which the workspace's records have this seq or a lower one.
+    #[must_use]
+    pub fn seq(self) -> Seq {
+        match self {
+            Self::At(seq) | Self::Behind(seq) => seq,
+        }
+    }
 }
 
 /// Why a refund was not recorded.
@@ -138,6 +175,15 @@ pub enum LogError {
     /// A file that is no segment lies among the segments.
     #[error("{0} is not a segment of the log: move it elsewhere")]
     Foreign(String),
+    /// The file is of another store, or of another time, than `meta.redb`.
+    #[error(transparent)]
+    Strange(Box<Strange>),
+}
+
+impl From<Strange> for LogError {
+    fn from(strange: Strange) -> Self {
+        Self::Strange(Box::new(strange))
+    }
 }
 
 impl LogError {
@@ -166,13 +212,16 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// 2. **Atomic**: the submissions of one `append` are all recorded or none is.
 /// 3. **Ordered**: seqs grow by one from 1 in the order of submission; `read_from` yields them in
 ///    that order without gaps, and never yields a record that was not committed.
-/// 4. **Once**: an (workspace, id) pair is tracked once within [`DEDUPE_WINDOW_MS`], however many
-///    appends race; an id counts as seen only with the commit that holds it. An (order, verified)
-///    pair is tracked once for ever.
+/// 4. **Once**: an (workspace, kind of sender, id) is tracked once within [`DEDUPE_WINDOW_MS`], however
+///    many appends race; an id counts as seen only with the commit that holds it. An order of a
+///    server's is tracked once for ever, and so is a refund by its refundId.
 /// 5. **Found**: `find` sees a record as soon as its `append` has returned.
 /// 6. **Bounded**: `append` waits for no space: it takes the submissions or says `Overloaded`.
 /// 7. **Redacted**: after `redact`, the personal part of those records is nowhere in the log;
 ///    their seq, id, time, name, class and money are as before. Repeating it changes nothing.
+/// 8. **Shown**: a record has one public seq for ever. Those of a workspace rise with the log, and
+///    differ by the time between commits and by its own records within one, by nothing of others.
+///    `public_seqs` tells them, and `locate` leads back.
 pub trait Log: Send + Sync + 'static {
     /// Appends; one outcome for each submission, in order.
     fn append(&self, batch: Vec<Submission>) -> Later<'_, Result<Vec<Appended>, LogError>>;
@@ -180,8 +229,21 @@ pub trait Log: Send + Sync + 'static {
     /// Reads up to `limit` records behind `after`. Blocks on disk: not for an async worker.
     fn read_from(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError>;
 
-    /// Finds a record by its id. Blocks on disk.
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError>;
+    /// Finds a record by its id and by who chose that, at any age; the newest where the id came back
+    /// after the window. Blocks on disk.
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError>;
+
+    /// What callers see as the seqs of the records at these places, in their order; `None` where there
+    /// is no record (any more). Blocks on disk.
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError>;
+
+    /// Where the workspace's record with this seq is, or would be. Blocks on disk.
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError>;
 
     /// Takes away the personal part of these records; returns once that is durable.
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>>;

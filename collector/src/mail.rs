@@ -23,12 +23,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header};
 use crate::client_address::client_of;
-use crate::ingest::{hash_to_id, new_id};
+use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::locks::{read, write};
 use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{Class, Client, Entry, Fact, MessageType, Personal, SendRef, Source};
+use crate::log::identity::Sender;
+use crate::log::record::{
+    Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
+};
 use crate::log::{Appended, LogError, Submission};
 use crate::metrics::{DroppedHit, Verdict};
+use crate::secrets;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
 
 /// Hits that may be in work behind their answers; more are dropped. Each holds 10 KB at the most.
@@ -135,7 +139,10 @@ pub fn record_click(app: &Arc<App>, hit: Hit, token: Token, text: String) {
 }
 
 async fn record(app: &App, hit: Hit, token: Token, text: &str) {
-    if app.meta.key_of(token.sent().workspace).is_none() {
+    let Sent {
+        workspace, contact, ..
+    } = *token.sent();
+    if app.meta.key_of(workspace).is_none() {
         // A meta store that was restored from before the workspace was made.
         app.metrics.count_dropped_hit(DroppedHit::BadToken);
         return;
@@ -145,12 +152,13 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
         return;
     }
     let class = class_of(app, &hit, &token);
+    let contact = app.meta.contact_today(workspace, contact);
     let submission = Submission {
         has_new_id: true,
-        ..Submission::from(entry(new_id(), hit, token, class))
+        ..Submission::from(entry(new_id(), hit, token, contact, class))
     };
     match app.log.append(vec![submission]).await {
-        Ok(_) => app.metrics.count_verdict(Verdict::Tracked),
+        Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
         Err(LogError::Overloaded) => app.metrics.count_dropped_hit(DroppedHit::Overloaded),
         Err(error) => {
             tracing::debug!(%error, "an open or click was not written");
@@ -171,19 +179,21 @@ pub async fn unsubscribe(
     is_one_click: bool,
 ) -> Result<(), LogError> {
     let workspace = sent.workspace;
-    let id = hash_to_id(&[
-        b"unsubscribe",
-        &workspace.0.to_le_bytes(),
-        sent.message_id.as_bytes(),
-        &sent.contact.0,
-    ]);
+    let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
+    let derived = ids::of_unsubscribe(&key, workspace, &sent.message_id, sent.contact);
+    let DerivedId { id, older } = derived;
     let log = Arc::clone(&app.log);
     // Appending tells of 7 days alone.
-    let found = tokio::task::spawn_blocking(move || log.find(workspace, id)).await;
     let found =
-        found.map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
+        tokio::task::spawn_blocking(move || match log.find(workspace, Sender::Mail, id)? {
+            Some(record) => Ok(Some(record)),
+            None => log.find(workspace, Sender::Mail, older),
+        });
+    let found = found
+        .await
+        .map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
     if found.is_some() {
-        app.metrics.count_verdict(Verdict::Duplicate);
+        app.metrics.count_verdict(workspace, Verdict::Duplicate);
         return Ok(());
     }
     // Scanners follow links and do not post (RFC 8058, section 1); a mailbox provider that posts does
@@ -193,18 +203,26 @@ pub async fn unsubscribe(
     } else {
         (Class::Human, "unsubscribe_form".to_owned())
     };
-    let entry = entry(id, hit, Token::Unsubscribe(sent), class);
-    let outcomes = app.log.append(vec![entry.into()]).await?;
-    app.metrics.count_verdict(match outcomes.first() {
-        Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
-        _ => Verdict::Tracked,
-    });
+    let contact = app.meta.contact_today(workspace, sent.contact);
+    let submission = Submission {
+        older: Some(older),
+        ..Submission::from(entry(id, hit, Token::Unsubscribe(sent), contact, class))
+    };
+    let outcomes = app.log.append(vec![submission]).await?;
+    app.metrics.count_verdict(
+        workspace,
+        match outcomes.first() {
+            Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
+            _ => Verdict::Tracked,
+        },
+    );
     Ok(())
 }
 
-fn entry(id: EventId, hit: Hit, token: Token, class: (Class, String)) -> Entry {
+/// `contact` is whom the token names, by the id of today: a mail may be older than the rule.
+fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class, String)) -> Entry {
     let reference = |sent: &Sent| SendRef {
-        contact: Some(sent.contact),
+        contact: Some(contact),
         campaign_id: sent.campaign_id.clone(),
         message_type: sent.message_type,
         sent_at: sent.sent_at,
@@ -213,7 +231,8 @@ fn entry(id: EventId, hit: Hit, token: Token, class: (Class, String)) -> Entry {
     let (sent, fact) = match token {
         Token::Open(sent) => (sent, Fact::Open { send }),
         Token::Click { sent, link, target } => {
-            let target = Some(Personal(target));
+            // The link leads where it always did; its record is shown to readers.
+            let target = Some(Personal(secrets::mask(&target).into_owned()));
             (sent, Fact::Click { send, link, target })
         }
         Token::Unsubscribe(sent) => (sent, Fact::Unsubscribe { send }),

@@ -3,21 +3,29 @@
 //! its tokens need (the time of sending, the key) stands in its record. Not the routes, nor how a
 //! part is rewritten (`instrument`).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::ids::EventId;
-use shared::rejection::Rejection;
+use shared::limits::{MAX_MESSAGE_LINKS, MAX_REQUEST_LINKS};
+use shared::rejection::{Rejection, codes};
 use shared::time::Timestamp;
 use shared::wire::{Outgoing, ParsedMessage, UtmParameters};
 use utoipa::ToSchema;
 
-use crate::ingest::{hash_to_id, new_id};
-use crate::instrument::{Plan, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text};
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
+use crate::error::ApiError;
+use crate::heavy::Turn;
+use crate::ingest::ids::{self, DerivedId, new_id};
+use crate::instrument::{
+    Plan, Refusal, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text,
+};
+use crate::locks::lock;
+use crate::log::decide::WorkspaceKeys as _;
+use crate::log::identity::Sender;
+use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
-    Address, Entry, Fact, MessageType, Personal, Record, Seq, Source, WorkspaceId,
+    Address, ContactId, Entry, Fact, MessageType, Personal, Record, Source, WorkspaceId,
 };
 use crate::log::{Appended, Log, LogError, Submission};
 use crate::meta::Meta;
@@ -25,6 +33,10 @@ use crate::token::{MAX_TOKEN_CHARS, Sent, Token};
 
 /// The code of a message that is on record with other content.
 const MESSAGE_CONFLICT: &str = "message_conflict";
+/// What a message may come back as, beyond twice what was sent of it: so many bytes, and so many for
+/// each link (design.md 4.2).
+const ANSWER_BYTES: usize = 4 * 1024;
+const ANSWER_LINK_BYTES: usize = 400;
 
 /// A message that is on record, ready to be sent.
 #[derive(Clone, Serialize, ToSchema)]
@@ -37,7 +49,9 @@ pub struct MessageAnswer {
     pub message_id: String,
     /// The identity of the event `email_sent`.
     pub id: String,
-    /// Its place in the log, opaque; reads take it as `minSeq`.
+    /// Its place among the workspace's events: opaque, 24 digits that sort as texts; reads take it as
+    /// `minSeq`.
+    #[schema(pattern = "^[0-9]{24}$", example = "011764201600123456000000")]
     pub seq: String,
     /// The HTML part, to be sent as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +72,9 @@ pub struct MessageAnswer {
     pub unsubscribe_url: String,
     /// Headers to send the message with (RFC 2369, RFC 8058).
     pub headers: MessageHeaders,
+    /// What to look at before it is sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Headers to send a message with.
@@ -101,6 +118,32 @@ impl std::fmt::Debug for MessageAnswer {
     }
 }
 
+impl MessageAnswer {
+    /// About how many bytes of JSON its parts and links are; the rest is small.
+    fn written(&self) -> usize {
+        // `{"index":12345,"url":"…"},` and `{"url":"…","reason":"…"},`
+        const LINK: usize = 40;
+        let links = self.links.iter().map(|link| &link.url);
+        let urls = links.chain(self.skipped.iter().map(|link| &link.url));
+        let urls: usize = urls.map(|url| written_text(url) + LINK).sum();
+        written(&self.html) + written(&self.text) + urls
+    }
+}
+
+fn written(text: &Option<String>) -> usize {
+    text.as_deref().map_or(0, written_text)
+}
+
+/// How many bytes of JSON a text is.
+fn written_text(text: &str) -> usize {
+    let more = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    text.len() + text.bytes().map(more).sum::<usize>()
+}
+
 /// A message to be registered.
 pub struct Draft {
     pub message_id: String,
@@ -124,11 +167,6 @@ impl Draft {
             outgoing: parsed.outcome?,
             ignored_fields: parsed.unknown_fields,
         })
-    }
-
-    /// The identity of the send's event: one for each messageId of a workspace.
-    pub fn event_id(&self) -> EventId {
-        hash_to_id(&[b"send", self.message_id.as_bytes()])
     }
 }
 
@@ -155,10 +193,68 @@ pub struct Registrar {
     pub workspace: WorkspaceId,
     pub key_id: Option<String>,
     pub received_at: Timestamp,
+    /// Where it has one, its turn among those whose work takes long: held until there is only waiting
+    /// left.
+    pub turn: Mutex<Option<Turn>>,
 }
 
-/// What a send's tokens are made with.
+/// Why messages were not registered: none of them was that had not been before.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("{}", MESSAGE_LINKS)]
+    TooManyLinks,
+    #[error("{}", REQUEST_LINKS)]
+    TooManyLinksInAll,
+    #[error("{}", TANGLE)]
+    Tangle,
+    /// A message would come back far larger than it was sent.
+    #[error("with its tracked links a message would be far larger than what was sent")]
+    AnswerTooLarge,
+}
+
+impl RegisterError {
+    /// What the metric calls those that are the sender's affair.
+    pub const REASONS: [&'static str; 4] = ["links", "links_in_all", "tangle", "answer"];
+
+    /// One of [`Self::REASONS`].
+    pub fn reason(&self) -> Option<&'static str> {
+        let [links, in_all, tangle, answer] = Self::REASONS;
+        match self {
+            Self::Log(_) => None,
+            Self::TooManyLinks => Some(links),
+            Self::TooManyLinksInAll => Some(in_all),
+            Self::Tangle => Some(tangle),
+            Self::AnswerTooLarge => Some(answer),
+        }
+    }
+}
+
+const MESSAGE_LINKS: &str = "a message takes at most 10000 links: leave some out";
+const TANGLE: &str =
+    "the markup is a tangle of elements without an end and end tags without an element: mend it";
+const REQUEST_LINKS: &str =
+    "a request takes at most 100000 links in all: send fewer messages at once";
+
+impl From<RegisterError> for ApiError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Log(error) => error.into(),
+            RegisterError::TooManyLinks => Self::TooManyLinks(MESSAGE_LINKS),
+            RegisterError::TooManyLinksInAll => Self::TooManyLinks(REQUEST_LINKS),
+            RegisterError::Tangle => {
+                Self::Rejected(Rejection::of(codes::INVALID_HTML, "html", TANGLE))
+            }
+            RegisterError::AnswerTooLarge => Self::AnswerTooLarge,
+        }
+    }
+}
+
+/// What a send is recorded under, and its tokens are made with.
 struct Making {
+    id: EventId,
+    contact: ContactId,
     sent_at: Timestamp,
     token_key: u32,
 }
@@ -172,11 +268,11 @@ enum Step {
 /// none is.
 ///
 /// # Errors
-/// [`LogError`]: then nothing was registered that was not before.
+/// See [`RegisterError`].
 pub async fn register(
     registrar: Arc<Registrar>,
     drafts: Vec<Draft>,
-) -> Result<Vec<Outcome>, LogError> {
+) -> Result<Vec<Outcome>, RegisterError> {
     let drafts = Arc::new(drafts);
     let all = (0..drafts.len()).collect();
     let mut submissions = Vec::new();
@@ -196,11 +292,12 @@ pub async fn register(
             }
         });
     }
+    drop(lock(&registrar.turn).take());
     let appended = registrar.log.append(submissions).await?;
     let mut overtaken = Vec::new();
     for ((at, mut answer), appended) in waiting.into_iter().zip(appended) {
-        if let Appended::Tracked { seq } = appended {
-            answer.seq = seq.to_string();
+        if let Appended::Tracked { public_seq, .. } = appended {
+            answer.seq = public_seq.to_string();
             let is_new = true;
             outcomes[at] = Some(Outcome::Registered { answer, is_new });
         } else {
@@ -216,7 +313,7 @@ pub async fn register(
     }
     let outcomes: Option<Vec<_>> = outcomes.into_iter().collect();
     // A duplicate is found unless its segment was set aside in this very moment.
-    outcomes.ok_or(LogError::Unavailable)
+    outcomes.ok_or(RegisterError::Log(LogError::Unavailable))
 }
 
 /// Looks the drafts at these places up and instruments them, where both may take their time.
@@ -224,33 +321,42 @@ async fn steps(
     registrar: &Arc<Registrar>,
     drafts: &Arc<Vec<Draft>>,
     places: Vec<usize>,
-) -> Result<Vec<Step>, LogError> {
+) -> Result<Vec<Step>, RegisterError> {
     if places.is_empty() {
         return Ok(Vec::new());
     }
     let (registrar, drafts) = (Arc::clone(registrar), Arc::clone(drafts));
     let work = move || {
-        let step = |at: usize| registrar.step(&drafts[at]);
+        let mut links_left = MAX_REQUEST_LINKS;
+        let step = |at: usize| registrar.step(&drafts[at], &mut links_left);
         places.into_iter().map(step).collect()
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(LogError::Storage(format!("registering messages: {error}"))))
+    let failed = |error| LogError::Storage(format!("registering messages: {error}")).into();
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.unwrap_or_else(|error| Err(failed(error)))
 }
 
 impl Registrar {
-    fn step(&self, draft: &Draft) -> Result<Step, LogError> {
+    /// `links_left` is how many links the request may still have.
+    fn step(&self, draft: &Draft, links_left: &mut u32) -> Result<Step, RegisterError> {
         let key = self
             .meta
             .key_of(self.workspace)
             .ok_or(LogError::Unavailable)?;
-        let Some(record) = self.log.find(self.workspace, draft.event_id())? else {
+        // One for each messageId of a workspace.
+        let derived = ids::of_send(&key, &draft.message_id);
+        let Some(record) = self.find(derived)? else {
             let making = Making {
+                id: derived.id,
+                contact: key.contact(draft.outgoing.email.normalised()),
                 sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
                 token_key: self.meta.token_keys().current().id,
             };
-            let answer = self.instrument(draft, &key, &making, Seq::START);
-            let submission = Submission::from(self.entry(draft, &making));
+            let answer = self.instrument(draft, &making, PublicSeq::START, links_left)?;
+            let submission = Submission {
+                older: Some(derived.older),
+                ..Submission::from(self.entry(draft, &making))
+            };
             return Ok(Step::New(Box::new(submission), Box::new(answer)));
         };
         let fields = differing_fields(&record, draft);
@@ -271,25 +377,42 @@ impl Registrar {
             Fact::Send { token_key, .. } => token_key,
             _ => self.meta.token_keys().current().id,
         };
-        let sent_at = record.entry.time;
-        let making = Making { sent_at, token_key };
-        let answer = self.instrument(draft, &key, &making, record.seq);
+        // Tokens that were made under an older rule of addresses are made again as they were.
+        let address = record.entry.address.as_ref();
+        let address = address.map_or(draft.outgoing.email.normalised(), Address::as_recorded);
+        let making = Making {
+            id: record.entry.id,
+            contact: key.contact(address),
+            sent_at: record.entry.time,
+            token_key,
+        };
+        let answer = self.instrument(draft, &making, record.public_seq, links_left)?;
         let (answer, is_new) = (Box::new(answer), false);
         Ok(Step::Done(Outcome::Registered { answer, is_new }))
+    }
+
+    /// The send's record, at any age, also under the id that older versions gave it.
+    fn find(&self, DerivedId { id, older }: DerivedId) -> Result<Option<Record>, LogError> {
+        let find = |id| self.log.find(self.workspace, Sender::System, id);
+        match find(id)? {
+            Some(record) => Ok(Some(record)),
+            None => find(older),
+        }
     }
 
     fn instrument(
         &self,
         draft: &Draft,
-        key: &WorkspaceKey,
         making: &Making,
-        seq: Seq,
-    ) -> MessageAnswer {
+        seq: PublicSeq,
+        links_left: &mut u32,
+    ) -> Result<MessageAnswer, RegisterError> {
         let outgoing = &draft.outgoing;
+        let most = MAX_MESSAGE_LINKS.min(*links_left);
         let sent = Sent {
             workspace: self.workspace,
             message_id: draft.message_id.clone(),
-            contact: key.contact(outgoing.email.normalised()),
+            contact: making.contact,
             campaign_id: campaign_id(outgoing),
             message_type: message_type(outgoing),
             sent_at: making.sent_at,
@@ -319,6 +442,9 @@ impl Registrar {
             utm: utm.as_ref(),
             track_clicks: outgoing.track_clicks,
             next_index: 0,
+            links_left: most,
+            parts: 0,
+            refused: None,
             link: &mut link,
         };
         let html = outgoing
@@ -329,6 +455,16 @@ impl Registrar {
             .text
             .as_ref()
             .map(|text| instrument_text(text, &mut plan));
+        match plan.refused {
+            None => {}
+            Some(Refusal::Links) if most < MAX_MESSAGE_LINKS => {
+                return Err(RegisterError::TooManyLinksInAll);
+            }
+            Some(Refusal::Links) => return Err(RegisterError::TooManyLinks),
+            Some(Refusal::Tangle) => return Err(RegisterError::Tangle),
+        }
+        *links_left -= most - plan.links_left;
+        let found = most - plan.links_left - plan.parts;
         let (mut links, mut skipped) = (Vec::new(), Vec::new());
         let mut body = |part: Option<crate::instrument::Instrumented>| {
             let part = part?;
@@ -337,10 +473,10 @@ impl Registrar {
             Some(part.body)
         };
         let (html, text) = (body(html), body(text));
-        MessageAnswer {
+        let answer = MessageAnswer {
             success: true,
             message_id: draft.message_id.clone(),
-            id: draft.event_id().to_string(),
+            id: making.id.to_string(),
             seq: seq.to_string(),
             html,
             text,
@@ -351,26 +487,29 @@ impl Registrar {
                 list_unsubscribe_post: "List-Unsubscribe=One-Click".to_owned(),
             },
             unsubscribe_url,
+            warnings: Vec::new(),
+        };
+        let sent = [&outgoing.html, &outgoing.text].map(written);
+        let most =
+            2 * sent.iter().sum::<usize>() + ANSWER_BYTES + ANSWER_LINK_BYTES * found as usize;
+        if answer.written() > most {
+            return Err(RegisterError::AnswerTooLarge);
         }
+        Ok(answer)
     }
 
     fn entry(&self, draft: &Draft, making: &Making) -> Entry {
         let outgoing = &draft.outgoing;
-        let email = &outgoing.email;
         Entry {
             workspace: self.workspace,
-            id: draft.event_id(),
+            id: making.id,
             time: making.sent_at,
             time_sent: outgoing.sent_at.is_some(),
             received_at: self.received_at,
             source: Source::Server,
             key_id: self.key_id.clone(),
             verified: true,
-            address: Some(Address {
-                original: (email.original() != email.normalised())
-                    .then(|| Personal(email.original().to_owned())),
-                normalised: Personal(email.normalised().to_owned()),
-            }),
+            address: Some(Address::from(&outgoing.email)),
             anonymous_id: None,
             message_id: Some(draft.message_id.clone()),
             fact: Fact::Send {

@@ -5,24 +5,30 @@
 //! read once, at start. What is written there is durable before it counts.
 //!
 //! - `origin`: origins and the patterns of allow-lists
-//! - `key`: an API key
+//! - `former`: contacts that an older rule of addresses knew by another id
+//! - `key`: an API key, `key_change` what may change about one
+//! - `lineage`: which store it is, how it was last opened and closed, and its last backup
 //! - `session`: sessions of our own pages
+//! - `snapshot`: a copy of it, for a backup
 //! - `token_key`: the keys of the tokens in mails
+//! - `generation`: how often the store was restored
 
+mod former;
+mod generation;
 mod key;
+mod key_change;
+mod lineage;
 mod origin;
 mod session;
+mod snapshot;
 mod token_key;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::hash::Hasher as _;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use shared::api_key::ApiKey;
@@ -30,18 +36,26 @@ use shared::time::Timestamp;
 use twox_hash::XxHash3_64;
 
 use crate::clock::Clock;
+use crate::files;
+use crate::lineage::Standing;
 use crate::locks::{lock, read, write};
 use crate::log::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
-use crate::log::record::{Seq, WorkspaceId};
+use crate::log::record::{ContactId, Seq, WorkspaceId};
 use crate::log::redb::LOG_FOLDER;
 use crate::log::segment::{draft_of, rename_synced};
 use crate::token::TokenKeys;
 
-pub use key::{Key, NewKey};
+pub use crate::log::public_seq::MAX_GENERATION;
+pub use former::FormerContact;
+pub use key::{Key, KeyDigest, NewKey};
+pub use key_change::KeyChange;
+pub use lineage::LastBackup;
 pub use origin::{Origin, OriginError, OriginPattern};
 pub use session::{NewSession, Session, TokenDigest};
+pub use token_key::NO_TOKEN_KEY;
 
-use key::{KeyDigest, StoredKey};
+use former::FormerContacts;
+use key::StoredKey;
 
 /// The file within the data folder.
 pub const META_FILE: &str = "meta.redb";
@@ -55,7 +69,7 @@ const KEYS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("keys_v1");
 /// Key: a key's id. Value: when it was last used, milliseconds since 1970. Apart from the keys,
 /// because it is written each minute.
 const LAST_USED: TableDefinition<'_, &str, i64> = TableDefinition::new("last_used_v1");
-/// Key: [`LOG_END`] or [`LAST_WORKSPACE`]. Value: the number.
+/// Key: [`LOG_END`], [`LAST_WORKSPACE`] or `generation`. Value: the number.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers_v1");
 /// The last seq of the log at its last clean stop.
 const LOG_END: &str = "log_end";
@@ -86,13 +100,31 @@ pub enum MetaError {
     SecretKeyOrigins,
     #[error("a secret key may always send purchases: add --public, or leave --allow-purchases out")]
     SecretKeyPurchases,
+    #[error(
+        "a key of the operator tells about the whole process, and a public key stands in every page: leave --public or --operator out"
+    )]
+    PublicKeyOperator,
     #[error("a key takes at most {0} origins: use a pattern such as *.example.com")]
     TooManyOrigins(usize),
     #[error("a label has 1 to {0} characters, none of them a control character")]
     Label(usize),
     // Does not repeat what was asked for: it may be a key, pasted by mistake.
-    #[error("there is no key of that id: `misar keys list` shows them")]
+    #[error("there is no such key: `misar keys list` shows them")]
     UnknownKey,
+    #[error("the key is revoked, which is for good: make a new one with `misar keys create`")]
+    RevokedKey,
+    #[error("the key would have expired already: it is {0} now")]
+    ExpiryPast(Timestamp),
+    #[error("{origin} is none of the key's origins: they are {known}")]
+    UnknownOrigin {
+        origin: OriginPattern,
+        known: String,
+    },
+    #[error(
+        "without its last origin the key would be good on every site: add another one, revoke the key, or say \
+         --any-origin where that is wanted"
+    )]
+    LastOrigin,
 
     // Ours.
     #[error("{} is missing, although the folder holds a log: restore it from a backup", .0.display())]
@@ -107,10 +139,17 @@ pub enum MetaError {
     },
     #[error("the system gave no random bytes: {0}")]
     Random(getrandom::Error),
+    #[error("the workspace {DEFAULT_WORKSPACE} is missing")]
+    NoDefaultWorkspace,
     #[error("there have been as many workspaces as there can be")]
     WorkspacesUsedUp,
     #[error("there have been as many token keys as there can be")]
     TokenKeysUsedUp,
+    #[error(
+        "this store has been restored as often as its seqs have room for ({} times): start an empty store and send it what matters",
+        crate::log::public_seq::MAX_GENERATION - 1
+    )]
+    GenerationsUsedUp,
 }
 
 /// A tenant.
@@ -131,7 +170,11 @@ pub struct Meta {
     known: RwLock<Known>,
     /// Replaced as a whole by a rotation.
     token_keys: RwLock<Arc<TokenKeys>>,
+    /// Complete once the log has been looked through, before anything is answered.
+    former: RwLock<FormerContacts>,
     log_end: AtomicU64,
+    generation: AtomicU8,
+    standing: Mutex<Standing>,
     /// One change at a time, from reading what is known to making the outcome known. `None` after
     /// a failure, until it opens again.
     database: Mutex<Option<Database>>,
@@ -156,7 +199,7 @@ impl Meta {
     /// When the file is damaged, or is missing beside a log.
     pub fn open(data: &Path, clock: Arc<dyn Clock>) -> Result<Self, MetaError> {
         let path = data.join(META_FILE);
-        if !path.exists() {
+        if !files::is_taken(&path) {
             let mut log = std::fs::read_dir(data.join(LOG_FOLDER));
             // A new store would have other secrets: orders would differ from themselves.
             if log.as_mut().is_ok_and(|files| files.next().is_some()) {
@@ -166,14 +209,49 @@ impl Meta {
         }
         let database = open_file(&path)?;
         let (known, log_end) = load(&path, &database)?;
+        let standing = lineage::load(&path, &database)?;
         let token_keys = token_key::load_or_make(&path, &database, clock.now())?;
+        let former = former::load(&path, &database)?;
+        let generation = generation::load(&path, &database)?;
+        Ok(Self {
+            path,
+            clock,
+            known: RwLock::new(known),
+            token_keys: RwLock::new(Arc::new(token_keys)),
+            former: RwLock::new(former),
+            log_end: AtomicU64::new(log_end),
+            generation: AtomicU8::new(generation),
+            standing: Mutex::new(standing),
+            database: Mutex::new(Some(database)),
+        })
+    }
+
+    /// Opens the meta store of a folder that is not to be written: every change fails.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and where the file was not closed in order.
+    pub fn open_to_read(data: &Path, clock: Arc<dyn Clock>) -> Result<Self, MetaError> {
+        let path = data.join(META_FILE);
+        if !files::is_taken(&path) {
+            return Err(MetaError::Missing(path));
+        }
+        let database = guarded(&path, || Ok(files::database::open_to_read(&path, CACHE)?))?;
+        let (known, log_end) = load(&path, &database)?;
+        let standing = lineage::load(&path, &database)?;
+        let token_keys = token_key::load_or_pretend(&path, &database, clock.now())?;
+        let former = former::load(&path, &database)?;
+        let generation = generation::load(&path, &database)?;
         Ok(Self {
             path,
             clock,
             known: RwLock::new(known),
             token_keys: RwLock::new(Arc::new(token_keys)),
             log_end: AtomicU64::new(log_end),
-            database: Mutex::new(Some(database)),
+            former: RwLock::new(former),
+            generation: AtomicU8::new(generation),
+            standing: Mutex::new(standing),
+            // What writes opens it first, and cannot.
+            database: Mutex::new(None),
         })
     }
 
@@ -259,6 +337,7 @@ impl Meta {
     /// When no such key can be.
     pub fn create_key(&self, new: NewKey) -> Result<(Arc<Key>, ApiKey), MetaError> {
         let new = new.checked()?;
+        self.check_expiry(new.expires_at)?;
         let mut bytes = random::<RANDOM_BYTES>()?.into_iter();
         // See RANDOM_BYTES: they do not run out.
         let plain = ApiKey::generate(new.kind, &mut || bytes.next().unwrap_or(0));
@@ -281,33 +360,43 @@ impl Meta {
         of_workspace.cloned().collect()
     }
 
+    /// The key of this id, as it is now.
+    pub fn key(&self, id: &str) -> Option<Arc<Key>> {
+        let known = self.known();
+        known.keys.iter().find(|key| key.id == id).cloned()
+    }
+
     /// Makes a key useless from now on; of a key that is revoked already the first time stands.
     ///
     /// # Errors
     /// When the workspace has no key of this id.
     pub fn revoke_key(&self, workspace: WorkspaceId, id: &str) -> Result<Arc<Key>, MetaError> {
-        let key = self
-            .keys(workspace)
-            .into_iter()
-            .find(|key| key.id == id)
-            .ok_or(MetaError::UnknownKey)?;
         let mut database = self.lock_database();
-        if key.revoked_at.get().is_none() {
+        let key = self
+            .key(id)
+            .filter(|key| key.workspace == workspace)
+            .ok_or(MetaError::UnknownKey)?;
+        if key.revoked_at().is_none() {
             let now = self.clock.now();
             let mut stored = key.to_stored();
             stored.revoked_at = Some(now.as_millis());
             self.write(&mut database, "revoking a key", |transaction| {
                 put_key(transaction, &key.id, &stored)
             })?;
-            key.revoked_at.advance(now);
+            key.course.revoked_at.advance(now);
         }
         Ok(key)
     }
 
     /// The key with this text, also a revoked one. Never touches the disk.
     pub fn authenticate(&self, key: &ApiKey) -> Option<Arc<Key>> {
+        self.key_of_digest(&KeyDigest::of(key))
+    }
+
+    /// The key whose text has this digest, also a revoked one. Never touches the disk.
+    pub fn key_of_digest(&self, digest: &KeyDigest) -> Option<Arc<Key>> {
         // Looking the digest up takes a time that tells nothing about the key.
-        self.known().by_digest.get(&KeyDigest::of(key)).cloned()
+        self.known().by_digest.get(digest).cloned()
     }
 
     /// Flags a key as seen where it must not be; true for the caller who is first to. Only then
@@ -316,26 +405,28 @@ impl Meta {
     /// # Errors
     /// When that could not be made durable; the next call tries again.
     pub fn mark_exposed(&self, key: &Key) -> Result<bool, MetaError> {
-        if key.exposed_at.get().is_some() {
+        if key.exposed_at().is_some() {
             return Ok(false);
         }
         let mut database = self.lock_database();
-        if key.exposed_at.get().is_some() {
+        if key.exposed_at().is_some() {
             return Ok(false);
         }
         let now = self.clock.now();
+        // As it is now: the caller's may be from before a change.
+        let key = self.key(&key.id).ok_or(MetaError::UnknownKey)?;
         let mut stored = key.to_stored();
         stored.exposed_at = Some(now.as_millis());
         self.write(&mut database, "flagging a key", |transaction| {
             put_key(transaction, &key.id, &stored)
         })?;
-        key.exposed_at.advance(now);
+        key.course.exposed_at.advance(now);
         Ok(true)
     }
 
     /// Notes that a key was used: in memory, see [`Self::flush_last_used`].
     pub fn touch(&self, key: &Key, now: Timestamp) {
-        key.last_used_at.advance(now);
+        key.course.last_used_at.advance(now);
     }
 
     /// Writes the last uses that the file does not know yet: about each minute, and at the end.
@@ -348,8 +439,8 @@ impl Meta {
             .known()
             .keys
             .iter()
-            .filter_map(|key| Some((Arc::clone(key), key.last_used_at.get()?)))
-            .filter(|(key, used)| key.last_used_kept.get() != Some(*used))
+            .filter_map(|key| Some((Arc::clone(key), key.last_used_at()?)))
+            .filter(|(key, used)| key.course.last_used_kept.get() != Some(*used))
             .collect();
         if used.is_empty() {
             return Ok(());
@@ -362,7 +453,7 @@ impl Meta {
             Ok(())
         })?;
         for (key, used) in used {
-            key.last_used_kept.advance(used);
+            key.course.last_used_kept.advance(used);
         }
         Ok(())
     }
@@ -434,6 +525,14 @@ impl WorkspaceKeys for Meta {
             .map(|workspace| workspace.key)
     }
 
+    fn contact_today(&self, workspace: WorkspaceId, contact: ContactId) -> ContactId {
+        self.former_contact(workspace, contact)
+    }
+
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
+        self.former_digest(workspace, digest)
+    }
+
     fn attribution(&self, workspace: WorkspaceId) -> Attribution {
         self.known()
             .workspaces
@@ -444,6 +543,8 @@ impl WorkspaceKeys for Meta {
 
     fn settings_digest(&self) -> u64 {
         let mut digest = XxHash3_64::with_seed(0);
+        // Views of another store are not these.
+        digest.write_u64(self.standing().lineage.map_or(0, |lineage| lineage.store));
         for workspace in self.known().workspaces.values() {
             // A new workspace must not cost the others a rebuild.
             if workspace.attribution != Attribution::default() {
@@ -509,22 +610,9 @@ fn create(path: &Path, now: Timestamp) -> Result<(), MetaError> {
     let doing = "making it";
     let failed = |error: &dyn std::fmt::Display| storage(path, doing, error);
     let draft = draft_of(path);
-    match std::fs::remove_file(&draft) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&error)),
-        Ok(()) | Err(_) => {}
-    }
     let workspace = Workspace::new(WorkspaceId(1), DEFAULT_WORKSPACE, now)?;
     let written = || -> Result<(), redb::Error> {
-        // The folder is closed to other users where misar made it; the secrets in here are anywhere.
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
-        let database = Database::builder()
-            .set_cache_size(CACHE)
-            .create_with_backend(FileBackend::new(file)?)?;
+        let database = files::database::create_anew(&draft, CACHE)?;
         let transaction = database.begin_write()?;
         workspace.put(&transaction)?;
         transaction.open_table(KEYS)?;
@@ -537,12 +625,10 @@ fn create(path: &Path, now: Timestamp) -> Result<(), MetaError> {
 }
 
 fn open_file(path: &Path) -> Result<Database, MetaError> {
-    guarded(path, || {
-        Ok(Database::builder().set_cache_size(CACHE).open(path)?)
-    })
+    guarded(path, || files::database::open(path, CACHE))
 }
 
-fn load(path: &Path, database: &Database) -> Result<(Known, u64), MetaError> {
+fn load(path: &Path, database: &impl ReadableDatabase) -> Result<(Known, u64), MetaError> {
     let (workspaces, keys, last_used, numbers, sessions) = guarded(path, || {
         let read = database.begin_read()?;
         let mut workspaces = Vec::new();
@@ -639,6 +725,10 @@ fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, redb::Error>) -> Res
                     storage(path, "opening it", &error)
                 }
                 redb::Error::DatabaseAlreadyOpen => storage(path, "opening it", &error),
+                redb::Error::RepairAborted => {
+                    let what = files::database::Unclean(path.to_owned());
+                    storage(path, "opening it", &what)
+                }
                 _ => damaged(error.to_string()),
             }
         })

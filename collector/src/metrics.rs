@@ -1,6 +1,9 @@
 //! What the collector counts, for `GET /metrics`. Names end in their unit.
 
-use std::fmt::Write as _;
+mod by_workspace;
+
+use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -8,6 +11,14 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::body;
+use crate::log::record::WorkspaceId;
+use crate::messages::RegisterError;
+use crate::meta::Workspace;
+use crate::rates::Limit;
+
+use by_workspace::ByWorkspace;
 
 /// Labels of a request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -17,19 +28,19 @@ struct RequestLabels {
     status: u16,
 }
 
-/// Labels of an event that was given a verdict.
+/// Labels of a request that was refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct VerdictLabels {
-    verdict: &'static str,
-}
-
-/// Labels of a rejected event.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CodeLabels {
+struct RefusalLabels {
     code: &'static str,
 }
 
-/// Labels of an open or click that was not recorded.
+/// Labels of a request that a rate refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+/// Labels of an open or click that was not recorded, or of a body that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
@@ -78,20 +89,39 @@ pub enum Verdict {
     Rejected,
 }
 
+impl Verdict {
+    const ALL: [Self; 3] = [Self::Tracked, Self::Duplicate, Self::Rejected];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tracked => "tracked",
+            Self::Duplicate => "duplicate",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
 /// All counters. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
-    verdicts: Family<VerdictLabels, Counter>,
-    rejections: Family<CodeLabels, Counter>,
+    by_workspace: ByWorkspace,
     commits: Histogram,
     group: Histogram,
     pub exposed_keys: Counter,
     pub rate_limited: Counter,
     pub shed_requests: Counter,
     pub refused_connections: Counter,
+    /// Of those, the ones of a network that held too many.
+    pub refused_network_connections: Counter,
     pub dropped_receipts: Counter,
     dropped_hits: Family<ReasonLabels, Counter>,
+    rate_limits: Family<LimitLabels, Counter>,
+    refused_bodies: Family<ReasonLabels, Counter>,
+    refused_requests: Family<RefusalLabels, Counter>,
+    refused_messages: Family<ReasonLabels, Counter>,
+    /// Work that takes long, refused because too much of it waits.
+    pub heavy_refused: Counter,
 }
 
 impl Default for Metrics {
@@ -101,11 +131,27 @@ impl Default for Metrics {
             // So that there is a zero to grow from.
             drop(dropped_hits.get_or_create(&reason.labels()));
         }
+        let rate_limits: Family<LimitLabels, Counter> = Family::default();
+        for limit in Limit::ALL.map(Limit::as_str) {
+            drop(rate_limits.get_or_create(&LimitLabels { limit }));
+        }
+        let refused_bodies: Family<ReasonLabels, Counter> = Family::default();
+        for reason in body::REASONS {
+            drop(refused_bodies.get_or_create(&ReasonLabels { reason }));
+        }
+        let refused_messages: Family<ReasonLabels, Counter> = Family::default();
+        for reason in RegisterError::REASONS {
+            drop(refused_messages.get_or_create(&ReasonLabels { reason }));
+        }
         Self {
+            rate_limits,
+            refused_bodies,
+            refused_requests: Family::default(),
+            refused_messages,
+            heavy_refused: Counter::default(),
             dropped_hits,
             requests: Family::default(),
-            verdicts: Family::default(),
-            rejections: Family::default(),
+            by_workspace: ByWorkspace::default(),
             // 0.1 ms to 3.3 s: from a fast disk's sync to a stalled one's.
             commits: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
             group: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
@@ -113,6 +159,7 @@ impl Default for Metrics {
             rate_limited: Counter::default(),
             shed_requests: Counter::default(),
             refused_connections: Counter::default(),
+            refused_network_connections: Counter::default(),
             dropped_receipts: Counter::default(),
         }
     }
@@ -124,6 +171,17 @@ pub struct Gauges {
     pub queued_events: usize,
     pub view_lag: Duration,
     pub ready: bool,
+    /// Networks of peers that forward requests without being trusted.
+    pub untrusted_proxies: usize,
+}
+
+/// Who asks, and therefore how much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever runs the process: everything.
+    Operator,
+    /// A tenant: its own series, and what every read tells anyway.
+    Workspace(WorkspaceId),
 }
 
 impl Metrics {
@@ -135,24 +193,44 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
     }
 
-    pub fn count_verdict(&self, verdict: Verdict) {
-        let verdict = match verdict {
-            Verdict::Tracked => "tracked",
-            Verdict::Duplicate => "duplicate",
-            Verdict::Rejected => "rejected",
-        };
-        self.verdicts
-            .get_or_create(&VerdictLabels { verdict })
-            .inc();
+    pub fn count_verdict(&self, workspace: WorkspaceId, verdict: Verdict) {
+        self.by_workspace.of(workspace).count(verdict);
     }
 
-    pub fn count_rejection(&self, code: &'static str) {
-        self.count_verdict(Verdict::Rejected);
-        self.rejections.get_or_create(&CodeLabels { code }).inc();
+    pub fn count_rejection(&self, workspace: WorkspaceId, code: &'static str) {
+        self.by_workspace.of(workspace).count_rejection(code);
     }
 
     pub fn count_dropped_hit(&self, reason: DroppedHit) {
         self.dropped_hits.get_or_create(&reason.labels()).inc();
+    }
+
+    /// A request that a rate refused.
+    pub fn count_rate_limited(&self, limit: Limit) {
+        self.rate_limited.inc();
+        let limit = limit.as_str();
+        self.rate_limits.get_or_create(&LimitLabels { limit }).inc();
+    }
+
+    /// A body that was refused: one of [`body::REASONS`].
+    pub fn count_refused_body(&self, reason: &'static str) {
+        self.refused_bodies
+            .get_or_create(&ReasonLabels { reason })
+            .inc();
+    }
+
+    /// A request to register messages that was refused: one of [`RegisterError::REASONS`].
+    pub fn count_refused_messages(&self, reason: &'static str) {
+        self.refused_messages
+            .get_or_create(&ReasonLabels { reason })
+            .inc();
+    }
+
+    /// A request whose sender was refused for its form or its key, by the code of the answer.
+    pub fn count_refused_request(&self, code: &'static str) {
+        self.refused_requests
+            .get_or_create(&RefusalLabels { code })
+            .inc();
     }
 
     pub fn observe_commit(&self, events: usize, took: Duration) {
@@ -164,16 +242,32 @@ impl Metrics {
         self.group.observe(events as f64);
     }
 
-    /// The `OpenMetrics` text.
-    pub fn render(&self, now: Gauges) -> Result<String, std::fmt::Error> {
+    /// The `OpenMetrics` text for this audience. `workspaces` are all of them, with their names.
+    pub fn render(
+        &self,
+        now: Gauges,
+        workspaces: &[Arc<Workspace>],
+        audience: Audience,
+    ) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix("misar");
+        let told = workspaces.iter().filter(|one| match audience {
+            Audience::Operator => true,
+            Audience::Workspace(workspace) => one.id == workspace,
+        });
+        self.by_workspace.register(&mut registry, told);
+        if audience == Audience::Operator {
+            self.register_process(&mut registry);
+        }
+        let mut page = String::new();
+        text::encode_registry(&mut page, &registry)?;
+        write_gauges(&mut page, now, audience)?;
+        text::encode_eof(&mut page)?;
+        Ok(page)
+    }
+
+    /// What belongs to no workspace.
+    fn register_process(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests answered", self.requests.clone());
-        registry.register("events", "Events by verdict", self.verdicts.clone());
-        registry.register(
-            "rejections",
-            "Rejected events by code",
-            self.rejections.clone(),
-        );
         registry.register_with_unit(
             "commit",
             "Time to decide, write and sync one group of events",
@@ -192,6 +286,31 @@ impl Metrics {
             self.rate_limited.clone(),
         );
         registry.register(
+            "rate_limits",
+            "Requests refused with 429, by what ran out",
+            self.rate_limits.clone(),
+        );
+        registry.register(
+            "bodies_refused",
+            "Bodies that were not read to their end or could not be read, by reason",
+            self.refused_bodies.clone(),
+        );
+        registry.register(
+            "requests_refused",
+            "Requests to the ingest routes refused for their form or their key, by code",
+            self.refused_requests.clone(),
+        );
+        registry.register(
+            "messages_refused",
+            "Requests to register messages that were refused for their links or their answer",
+            self.refused_messages.clone(),
+        );
+        registry.register(
+            "heavy_work_refused",
+            "Large bodies refused because too many of one workspace wait to be worked on",
+            self.heavy_refused.clone(),
+        );
+        registry.register(
             "shed_requests",
             "Requests refused because too many were in work",
             self.shed_requests.clone(),
@@ -200,6 +319,11 @@ impl Metrics {
             "refused_connections",
             "Connections refused because too many were open",
             self.refused_connections.clone(),
+        );
+        registry.register(
+            "refused_network_connections",
+            "Those of them whose network held too many",
+            self.refused_network_connections.clone(),
         );
         registry.register(
             "dropped_receipts",
@@ -211,26 +335,42 @@ impl Metrics {
             "Opens and clicks that were not recorded, by reason",
             self.dropped_hits.clone(),
         );
-        let mut page = String::new();
-        text::encode_registry(&mut page, &registry)?;
-        let mut gauge = |name: &str, help: &str, value: &dyn std::fmt::Display| {
-            write!(
-                page,
-                "# HELP misar_{name} {help}.\n# TYPE misar_{name} gauge\nmisar_{name} {value}\n"
-            )
-        };
-        gauge(
-            "queued_events",
-            "Events taken and not yet answered",
-            &now.queued_events,
-        )?;
-        gauge(
-            "view_lag_seconds",
-            "How far the views lie behind the log",
-            &now.view_lag.as_secs_f64(),
-        )?;
-        gauge("ready", "Whether events are taken", &u8::from(now.ready))?;
-        text::encode_eof(&mut page)?;
-        Ok(page)
     }
+}
+
+fn write_gauges(page: &mut String, now: Gauges, audience: Audience) -> std::fmt::Result {
+    let mut gauge = |name: &str, labels: &str, help: &str, value: &dyn Display| {
+        write!(
+            page,
+            "# HELP misar_{name} {help}.\n# TYPE misar_{name} gauge\nmisar_{name}{labels} {value}\n"
+        )
+    };
+    // All views are folded together, from one cursor.
+    gauge(
+        "view_lag_seconds",
+        "{view=\"all\"}",
+        "How far the views lie behind the log",
+        &now.view_lag.as_secs_f64(),
+    )?;
+    gauge(
+        "ready",
+        "",
+        "Whether events are taken",
+        &u8::from(now.ready),
+    )?;
+    if audience != Audience::Operator {
+        return Ok(());
+    }
+    gauge(
+        "queued_events",
+        "",
+        "Events taken and not yet answered",
+        &now.queued_events,
+    )?;
+    gauge(
+        "untrusted_proxies",
+        "",
+        "Networks of peers that forward requests and are not trusted: see --trusted-proxy",
+        &now.untrusted_proxies,
+    )
 }

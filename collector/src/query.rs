@@ -10,6 +10,7 @@ use shared::money::Money;
 use shared::time::Timestamp;
 
 use crate::classify::{LINK_BURST, of_page};
+use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
     Class, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
 };
@@ -82,8 +83,9 @@ impl fmt::Debug for EventFilter {
 #[derive(Debug)]
 pub struct EventList {
     pub events: Vec<EventView>,
-    /// The cursor of the next page; there is one only where at least one more event matches.
-    pub next: Option<Seq>,
+    /// The last event of this page, behind which the next one begins; there is one only where at
+    /// least one more event matches.
+    pub next: Option<PublicSeq>,
 }
 
 /// An event as it is shown.
@@ -93,7 +95,9 @@ pub struct EventView {
     /// The event's identity, a UUID.
     #[schema(example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b")]
     pub id: String,
-    /// Its place among all events; opaque, to be sent as `minSeq`.
+    /// Its place among the workspace's events: opaque, 24 digits that sort as texts, to be sent as
+    /// `minSeq`.
+    #[schema(pattern = "^[0-9]{24}$", example = "011764201600123456000000")]
     pub seq: String,
     /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click` or `unsubscribe`.
     #[serde(rename = "type")]
@@ -170,7 +174,7 @@ pub fn list_events(
         1
     };
     let mut events: Vec<EventView> = Vec::new();
-    let mut last = Seq::START;
+    let mut last = PublicSeq::START;
     let mut asked = filter.clone();
     let contact = filter
         .email
@@ -184,14 +188,14 @@ pub fn list_events(
             let records = read(log, seqs)?;
             let beside = views.beside(&records)?;
             for (record, beside) in records.iter().zip(beside).rev() {
-                if !matches(&record.entry, workspace, filter, contact) {
+                if !matches(views, &record.entry, workspace, filter, contact) {
                     continue;
                 }
                 if events.len() == limit {
                     let next = Some(last);
                     return Ok(EventList { events, next });
                 }
-                last = record.seq;
+                last = record.public_seq;
                 events.push(EventView::of(record, beside));
             }
         }
@@ -273,7 +277,7 @@ pub fn records_at(
 impl EventView {
     /// Shows a record. Of a redacted one nothing personal is left to show.
     pub fn of(record: &Record, beside: Beside) -> Self {
-        let Record { seq, entry } = record;
+        let entry = &record.entry;
         let judged = match &entry.class {
             _ if beside.is_relabelled => Some((Class::Bot, LINK_BURST)),
             Some((class, reason)) => Some((*class, reason.as_str())),
@@ -283,16 +287,13 @@ impl EventView {
         let text = |text: &Option<Personal>| text.as_ref().map(|text| text.0.clone());
         Self {
             id: entry.id.to_string(),
-            seq: seq.to_string(),
+            seq: record.public_seq.to_string(),
             kind: entry.fact.type_name(),
             name: entry.fact.name().to_owned(),
             timestamp: entry.time.to_string(),
             received_at: entry.received_at.to_string(),
             email: match &entry.address {
-                Some(address) => {
-                    let spelled = address.original.as_ref().unwrap_or(&address.normalised);
-                    Some(spelled.0.clone())
-                }
+                Some(address) => Some(address.spelled().to_owned()),
                 None => beside.address.map(|address| address.0),
             },
             anonymous_id: text(&entry.anonymous_id),
@@ -330,6 +331,7 @@ pub fn class_name(class: Class) -> &'static str {
 /// Whether a record is asked for. The views only propose: they know digests instead of texts, times
 /// by zone, and nothing of what was erased since. `contact` is whom the address of the filter names.
 fn matches(
+    views: &Views,
     entry: &Entry,
     workspace: WorkspaceId,
     filter: &EventFilter,
@@ -346,7 +348,9 @@ fn matches(
     } = filter;
     // Tokens name a contact; everything else an address, which needs no HMAC to be compared.
     let is_theirs = || match (entry.fact.send(), &entry.address) {
-        (Some(send), _) => send.contact.is_some() && send.contact == contact,
+        (Some(send), _) => send.contact.is_some_and(|named| {
+            contact.is_some_and(|contact| contact == views.contact_today(workspace, named))
+        }),
         (None, Some(address)) => Some(&address.normalised.0) == email.as_ref(),
         (None, None) => false,
     };

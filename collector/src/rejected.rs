@@ -1,46 +1,53 @@
 //! Rejected but parseable events: kept for 30 days with their reason, so that each has a receipt.
 //!
 //! Own file and own writer behind the answer: the verdict in the answer is the promise, and a crash
-//! may lose the receipts of its last half second. Bounded: per workspace by `MAX_KEPT`, in memory
-//! by `MAX_WAITING`; past either, receipts are dropped and counted.
+//! may lose the receipts of its last half second. Bounded: per workspace and kind of sender by
+//! `MAX_KEPT`, in memory by `MAX_WAITING`; past either, receipts are dropped and counted, first those
+//! of whoever has most, so that neither a page's flood nor another workspace's displaces any.
 //!
-//! The newest are in memory as well, for the live stream: see `recent`.
+//! - `waiting`: what is not on disk yet
+//! - `old`: files of older versions
+//! - `recent`: the newest in memory, for the live stream
 
+mod old;
 mod recent;
+mod snapshot;
+mod waiting;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use old::senders;
 pub use recent::Recent;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 use shared::ids::EventId;
 
 use crate::clock::Clock;
+use crate::files;
 use crate::locks::lock;
+use crate::log::identity::Sender;
 use crate::log::record::{Personal, WorkspaceId};
 use crate::metrics::Metrics;
+use waiting::Waiting;
 
 /// The file within the data folder.
 pub const FILE: &str = "rejected.redb";
 
 /// Key: [`place`]. Value: JSON of [`Rejected`].
-const REJECTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_v1");
-/// Key: workspace. Value: how many of its rejections are in [`REJECTED`].
-const COUNTS: TableDefinition<'_, u32, u64> = TableDefinition::new("rejected_counts_v1");
-/// Key: [`id_key`]. Value: the place of its newest rejection.
-const BY_ID: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_by_id_v1");
+const REJECTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_v2");
+/// Key: [`Holder::prefix`]. Value: how many of its rejections are in [`REJECTED`].
+const COUNTS: TableDefinition<'_, &[u8], u64> = TableDefinition::new("rejected_counts_v2");
+/// Key: the holder, then [`spelling`]. Value: the place of its newest rejection.
+const BY_ID: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_by_id_v2");
 
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
-/// Rejections kept in one workspace; the oldest go first.
+/// Rejections kept of one kind of sender in one workspace; the oldest go first.
 const MAX_KEPT: u64 = 20_000;
-/// Rejections that wait for the disk, in all workspaces.
-const MAX_WAITING: usize = 10_000;
-/// And the bytes of their bodies.
-const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
 /// How long they wait for company.
 const PAUSE: Duration = Duration::from_millis(500);
 const CACHE: usize = 8 * 1024 * 1024;
@@ -49,6 +56,7 @@ const CACHE: usize = 8 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     pub workspace: WorkspaceId,
+    pub sender: Sender,
     /// As sent, or as given.
     pub id: String,
     /// Milliseconds since 1970.
@@ -68,6 +76,32 @@ impl Rejected {
     fn size(&self) -> usize {
         512 + self.body.as_ref().map_or(0, |body| body.0.len())
     }
+
+    fn holder(&self) -> Holder {
+        Holder {
+            workspace: self.workspace,
+            sender: self.sender,
+        }
+    }
+}
+
+/// Whose rejections are counted, bounded and found together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Holder {
+    workspace: WorkspaceId,
+    sender: Sender,
+}
+
+impl Holder {
+    /// Workspace (u32, big-endian), sender ([`Sender::code`]): what the keys of its rows begin with.
+    fn prefix(self) -> [u8; 5] {
+        let [a, b, c, d] = self.workspace.0.to_be_bytes();
+        [a, b, c, d, self.sender.code()]
+    }
+
+    fn key(self, rest: &[u8]) -> Vec<u8> {
+        [&self.prefix(), rest].concat()
+    }
 }
 
 /// The store of rejected events.
@@ -80,18 +114,15 @@ pub struct RejectedStore {
 
 struct Shared {
     database: Database,
-    waiting: Mutex<Waiting>,
+    state: Mutex<State>,
     wake: Condvar,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
 
 #[derive(Default)]
-struct Waiting {
-    /// By [`id_key`].
-    rejected: HashMap<Vec<u8>, Arc<Rejected>>,
-    /// The sum of their sizes.
-    bytes: usize,
+struct State {
+    waiting: Waiting,
     /// Tells rejections of one instant apart.
     count: u64,
     closing: bool,
@@ -99,22 +130,29 @@ struct Waiting {
 
 impl RejectedStore {
     /// Opens the store; a file that cannot be read is put aside, since receipts of rejected events
-    /// are no reason not to start.
-    pub fn open(data: &Path, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<Self, redb::Error> {
+    /// are no reason not to start. `sender_of` tells by the id of a key who used it, for the rows of
+    /// older versions.
+    pub fn open(
+        data: &Path,
+        sender_of: &dyn Fn(&str) -> Sender,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Result<Self, redb::Error> {
         let path = data.join(FILE);
-        let database = match open_file(&path) {
+        let database = match open_file(&path, sender_of) {
             Ok(database) => database,
             Err(redb::Error::DatabaseAlreadyOpen) => return Err(redb::Error::DatabaseAlreadyOpen),
+            // There is a file, and it is not for us to move.
+            Err(redb::Error::Io(error)) if files::is_operators(&error) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "{FILE} cannot be read: starting a new one beside it");
                 std::fs::rename(&path, path.with_extension("unreadable"))?;
-                open_file(&path)?
+                open_file(&path, sender_of)?
             }
         };
-        let waiting = Mutex::new(Waiting::default());
         let shared = Arc::new(Shared {
             database,
-            waiting,
+            state: Mutex::default(),
             wake: Condvar::new(),
             clock,
             metrics,
@@ -134,27 +172,28 @@ impl RejectedStore {
     pub fn keep(&self, rejected: Rejected) {
         let rejected = Arc::new(rejected);
         self.recent.push(Arc::clone(&rejected));
-        let mut waiting = lock(&self.shared.waiting);
-        let size = rejected.size();
-        if waiting.rejected.len() >= MAX_WAITING || waiting.bytes + size > MAX_WAITING_BYTES {
-            self.shared.metrics.dropped_receipts.inc();
-            return;
-        }
-        waiting.bytes += size;
-        let key = id_key(rejected.workspace, &rejected.id);
-        if let Some(before) = waiting.rejected.insert(key, rejected) {
-            waiting.bytes -= before.size();
-        }
+        let spelling = spelling(&rejected.id);
+        let dropped = lock(&self.shared.state).waiting.put(spelling, rejected);
+        self.shared.metrics.dropped_receipts.inc_by(dropped);
         self.shared.wake.notify_one();
     }
 
-    /// The newest rejection of an id. Blocks on disk.
-    pub fn find(&self, workspace: WorkspaceId, id: &str) -> Result<Option<Rejected>, redb::Error> {
-        let key = id_key(workspace, id);
-        let waiting = lock(&self.shared.waiting).rejected.get(&key).cloned();
+    /// The newest rejection of an id that this kind of sender chose. Blocks on disk.
+    pub fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: &str,
+    ) -> Result<Option<Rejected>, redb::Error> {
+        let holder = Holder { workspace, sender };
+        let spelling = spelling(id);
+        let waiting = lock(&self.shared.state)
+            .waiting
+            .get(holder, &spelling)
+            .cloned();
         let rejected = match waiting {
             Some(rejected) => Some(Rejected::clone(&rejected)),
-            None => self.shared.read(&key)?,
+            None => self.shared.read(&holder.key(&spelling))?,
         };
         let since = self.shared.clock.now().as_millis() - KEPT_MS;
         Ok(rejected.filter(|rejected| rejected.received_at >= since))
@@ -162,7 +201,7 @@ impl RejectedStore {
 
     /// Writes what waits and stops the thread.
     pub fn close(&self) {
-        lock(&self.shared.waiting).closing = true;
+        lock(&self.shared.state).closing = true;
         self.shared.wake.notify_one();
         if let Some(thread) = lock(&self.thread).take() {
             // A panic in it has been reported by the panic itself, and nothing more can be done.
@@ -180,17 +219,15 @@ impl Drop for RejectedStore {
 impl Shared {
     fn run(&self) {
         loop {
-            let idle = |waiting: &mut Waiting| waiting.rejected.is_empty() && !waiting.closing;
+            let idle = |state: &mut State| state.waiting.is_empty() && !state.closing;
             drop(
                 self.wake
-                    .wait_while(lock(&self.waiting), idle)
+                    .wait_while(lock(&self.state), idle)
                     .unwrap_or_else(PoisonError::into_inner),
             );
             // Let them gather: each commit syncs, and the disk is the log's too.
-            let open = |waiting: &mut Waiting| !waiting.closing;
-            let gathered = self
-                .wake
-                .wait_timeout_while(lock(&self.waiting), PAUSE, open);
+            let open = |state: &mut State| !state.closing;
+            let gathered = self.wake.wait_timeout_while(lock(&self.state), PAUSE, open);
             let closing = gathered.unwrap_or_else(PoisonError::into_inner).0.closing;
             if let Err(error) = self.flush() {
                 tracing::error!(%error, "receipts of rejected events could not be written");
@@ -216,23 +253,15 @@ impl Shared {
     }
 
     fn flush(&self) -> Result<(), redb::Error> {
-        let batch: Vec<Arc<Rejected>> = lock(&self.waiting).rejected.values().cloned().collect();
+        let batch = lock(&self.state).waiting.all();
         if batch.is_empty() {
             return Ok(());
         }
         let written = self.write(&batch);
-        let mut waiting = lock(&self.waiting);
+        let mut state = lock(&self.state);
         // Also after a failure: they must not fill the memory while the disk is full.
         for rejected in &batch {
-            let key = id_key(rejected.workspace, &rejected.id);
-            if waiting
-                .rejected
-                .get(&key)
-                .is_some_and(|now| Arc::ptr_eq(now, rejected))
-            {
-                waiting.rejected.remove(&key);
-                waiting.bytes -= rejected.size();
-            }
+            state.waiting.remove(&spelling(&rejected.id), rejected);
         }
         if written.is_err() {
             self.metrics.dropped_receipts.inc_by(batch.len() as u64);
@@ -246,46 +275,46 @@ impl Shared {
             let mut table = transaction.open_table(REJECTED)?;
             let mut places = transaction.open_table(BY_ID)?;
             let mut counts = transaction.open_table(COUNTS)?;
-            let mut added: BTreeMap<WorkspaceId, u64> = BTreeMap::new();
+            let mut added: BTreeMap<Holder, u64> = BTreeMap::new();
             for rejected in batch {
                 let count = {
-                    let mut waiting = lock(&self.waiting);
-                    waiting.count += 1;
-                    waiting.count
+                    let mut state = lock(&self.state);
+                    state.count += 1;
+                    state.count
                 };
-                let place = place(rejected.workspace, rejected.received_at, count);
+                let holder = rejected.holder();
+                let place = place(holder, rejected.received_at, count);
                 let value = serde_json::to_vec(&**rejected)
                     .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
                 table.insert(place.as_slice(), value.as_slice())?;
-                places.insert(
-                    id_key(rejected.workspace, &rejected.id).as_slice(),
-                    place.as_slice(),
-                )?;
-                *added.entry(rejected.workspace).or_default() += 1;
+                let id = holder.key(&spelling(&rejected.id));
+                places.insert(id.as_slice(), place.as_slice())?;
+                *added.entry(holder).or_default() += 1;
             }
-            for (workspace, added) in added {
-                let before = counts.get(workspace.0)?.map_or(0, |count| count.value());
-                let kept = self.prune(workspace, before + added, &mut table, &mut places)?;
-                counts.insert(workspace.0, kept)?;
+            for (holder, added) in added {
+                let before = counts.get(holder.prefix().as_slice())?;
+                let before = before.map_or(0, |count| count.value());
+                let kept = self.prune(holder, before + added, &mut table, &mut places)?;
+                counts.insert(holder.prefix().as_slice(), kept)?;
             }
         }
         transaction.commit()?;
         Ok(())
     }
 
-    /// Drops what is too old or too much of the `kept` rows of a workspace; returns how many remain.
+    /// Drops what is too old or too much of the `kept` rows of a holder; returns how many remain.
     fn prune(
         &self,
-        workspace: WorkspaceId,
+        holder: Holder,
         mut kept: u64,
         table: &mut redb::Table<'_, &[u8], &[u8]>,
         places: &mut redb::Table<'_, &[u8], &[u8]>,
     ) -> Result<u64, redb::Error> {
-        let first = place(workspace, 0, 0);
-        let old = place(workspace, self.clock.now().as_millis() - KEPT_MS, 0);
-        let end = place(WorkspaceId(workspace.0 + 1), 0, 0);
+        let first = place(holder, 0, 0);
+        let old = place(holder, self.clock.now().as_millis() - KEPT_MS, 0);
+        let last = place(holder, i64::MAX, u64::MAX);
         let mut doomed = Vec::new();
-        for row in table.range(first.as_slice()..end.as_slice())? {
+        for row in table.range(first.as_slice()..=last.as_slice())? {
             let (place, value) = row?;
             if place.value() >= old.as_slice() && kept <= MAX_KEPT {
                 break;
@@ -298,7 +327,7 @@ impl Shared {
             let Ok(rejected) = serde_json::from_slice::<Rejected>(&value) else {
                 continue;
             };
-            let id = id_key(workspace, &rejected.id);
+            let id = holder.key(&spelling(&rejected.id));
             let is_newest = places
                 .get(id.as_slice())?
                 .is_some_and(|newest| newest.value() == place);
@@ -310,40 +339,39 @@ impl Shared {
     }
 }
 
-fn open_file(path: &Path) -> Result<Database, redb::Error> {
+fn open_file(path: &Path, sender_of: &dyn Fn(&str) -> Sender) -> Result<Database, redb::Error> {
     let open = || -> Result<Database, redb::Error> {
-        let database = Database::builder().set_cache_size(CACHE).create(path)?;
+        let database = files::database::open_or_create(path, CACHE)?;
         let transaction = database.begin_write()?;
         transaction.open_table(REJECTED)?;
         transaction.open_table(BY_ID)?;
         transaction.open_table(COUNTS)?;
         transaction.commit()?;
+        old::take_over(&database, sender_of)?;
         Ok(database)
     };
-    std::panic::catch_unwind(open).unwrap_or_else(|_| {
+    std::panic::catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
         Err(redb::Error::Corrupted(
             "redb could not make sense of it".into(),
         ))
     })
 }
 
-/// Workspace, arrival, count (each big-endian): so that byte order is the order of arrival.
-fn place(workspace: WorkspaceId, received_at: i64, count: u64) -> Vec<u8> {
-    let mut place = workspace.0.to_be_bytes().to_vec();
+/// The holder, then arrival and count (each big-endian): so that byte order is the order of arrival.
+fn place(holder: Holder, received_at: i64, count: u64) -> Vec<u8> {
+    let mut place = holder.prefix().to_vec();
     place.extend_from_slice(&received_at.max(0).cast_unsigned().to_be_bytes());
     place.extend_from_slice(&count.to_be_bytes());
     place
 }
 
-/// Workspace (u32, big-endian), then the id: a UUID in its one canonical spelling, so that it is
-/// found in every other one, as in the log; anything else as sent.
-fn id_key(workspace: WorkspaceId, id: &str) -> Vec<u8> {
-    let mut key = workspace.0.to_be_bytes().to_vec();
+/// How an id is looked up: a UUID in its one canonical spelling, so that it is found in every other
+/// one, as in the log; anything else as sent.
+fn spelling(id: &str) -> Vec<u8> {
     match EventId::parse(id) {
-        Ok(id) => key.extend_from_slice(&id.to_ascii()),
-        Err(_) => key.extend_from_slice(id.as_bytes()),
+        Ok(id) => id.to_ascii().to_vec(),
+        Err(_) => id.as_bytes().to_vec(),
     }
-    key
 }
 
 #[cfg(test)]
@@ -351,10 +379,25 @@ mod tests {
     use super::*;
     use crate::clock::FixedClock;
     use shared::time::Timestamp;
+    use waiting::MAX_WAITING;
 
-    fn rejected(id: &str, received_at: i64) -> Rejected {
+    /// Opens a store whose older rows were sent by keys named `page` and others.
+    pub(super) fn open(data: &Path, clock: &Arc<FixedClock>) -> RejectedStore {
+        open_counting(data, clock, Metrics::default())
+    }
+
+    fn open_counting(data: &Path, clock: &Arc<FixedClock>, metrics: Metrics) -> RejectedStore {
+        let sender_of = |key_id: &str| match key_id {
+            "page" => Sender::Page,
+            _ => Sender::Server,
+        };
+        RejectedStore::open(data, &sender_of, Arc::clone(clock) as _, metrics).unwrap()
+    }
+
+    pub(super) fn rejected(id: &str, received_at: i64) -> Rejected {
         Rejected {
             workspace: WorkspaceId(1),
+            sender: Sender::Server,
             id: id.into(),
             received_at,
             key_id: "key_1".into(),
@@ -372,29 +415,33 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(FixedClock::new(Timestamp::from_millis(KEPT_MS * 2)));
         let now = clock.now().as_millis();
-        let open = || {
-            RejectedStore::open(folder.path(), Arc::clone(&clock) as _, Metrics::default()).unwrap()
-        };
+        let open = || open(folder.path(), &clock);
         let store = open();
         store.keep(rejected("a", now));
         assert_eq!(
-            store.find(WorkspaceId(1), "a").unwrap(),
+            store.find(WorkspaceId(1), Sender::Server, "a").unwrap(),
             Some(rejected("a", now))
         );
-        assert_eq!(store.find(WorkspaceId(2), "a").unwrap(), None);
+        assert_eq!(
+            store.find(WorkspaceId(2), Sender::Server, "a").unwrap(),
+            None
+        );
         drop(store);
         let store = open();
         assert_eq!(
-            store.find(WorkspaceId(1), "a").unwrap(),
+            store.find(WorkspaceId(1), Sender::Server, "a").unwrap(),
             Some(rejected("a", now))
         );
         clock.advance_millis(KEPT_MS);
         assert_eq!(
-            store.find(WorkspaceId(1), "a").unwrap(),
+            store.find(WorkspaceId(1), Sender::Server, "a").unwrap(),
             Some(rejected("a", now))
         );
         clock.advance_millis(1);
-        assert_eq!(store.find(WorkspaceId(1), "a").unwrap(), None);
+        assert_eq!(
+            store.find(WorkspaceId(1), Sender::Server, "a").unwrap(),
+            None
+        );
         store.keep(rejected("b", clock.now().as_millis()));
         drop(store);
         let store = open();
@@ -419,14 +466,15 @@ mod tests {
         )
         .unwrap();
         let clock = Arc::new(FixedClock::new(Timestamp::from_millis(KEPT_MS * 2)));
-        let open = || {
-            RejectedStore::open(folder.path(), Arc::clone(&clock) as _, Metrics::default()).unwrap()
-        };
+        let open = || open(folder.path(), &clock);
         for at in [1, 2, 3] {
             let store = open();
             store.keep(rejected("a", clock.now().as_millis() + at));
         }
-        let found = open().find(WorkspaceId(1), "a").unwrap().unwrap();
+        let found = open()
+            .find(WorkspaceId(1), Sender::Server, "a")
+            .unwrap()
+            .unwrap();
         assert_eq!(found.received_at, clock.now().as_millis() + 3);
     }
 
@@ -436,9 +484,7 @@ mod tests {
         let clock = Arc::new(FixedClock::new(Timestamp::from_millis(KEPT_MS * 2)));
         let now = clock.now().as_millis();
         let metrics = Metrics::default();
-        let open = || {
-            RejectedStore::open(folder.path(), Arc::clone(&clock) as _, metrics.clone()).unwrap()
-        };
+        let open = || open_counting(folder.path(), &clock, metrics.clone());
         let kept = i64::try_from(MAX_KEPT).unwrap();
         let waiting = i64::try_from(MAX_WAITING).unwrap();
         // Closing writes what waits, so that none is dropped here.
@@ -450,8 +496,16 @@ mod tests {
         }
         assert_eq!(metrics.dropped_receipts.get(), 0);
         let store = open();
-        assert_eq!(store.find(WorkspaceId(1), "9999").unwrap(), None);
-        assert!(store.find(WorkspaceId(1), "10000").unwrap().is_some());
+        assert_eq!(
+            store.find(WorkspaceId(1), Sender::Server, "9999").unwrap(),
+            None
+        );
+        assert!(
+            store
+                .find(WorkspaceId(1), Sender::Server, "10000")
+                .unwrap()
+                .is_some()
+        );
         let large = Rejected {
             body: Some(Personal("x".repeat(32 * 1024))),
             ..rejected("large", now)
@@ -463,5 +517,43 @@ mod tests {
             });
         }
         assert!(metrics.dropped_receipts.get() > 0);
+    }
+
+    /// Of two workspaces, one's pages flood; its own server and the other workspace keep every
+    /// receipt, in memory and on disk.
+    #[test]
+    fn nobody_displaces_the_rejections_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FixedClock::new(Timestamp::from_millis(KEPT_MS * 2)));
+        let now = clock.now().as_millis();
+        let of = |workspace, sender, id: &str| Rejected {
+            workspace: WorkspaceId(workspace),
+            sender,
+            ..rejected(id, now)
+        };
+        let store = open(folder.path(), &clock);
+        store.keep(of(1, Sender::Server, "a"));
+        store.keep(of(2, Sender::Page, "a"));
+        drop(store);
+        let rounds = usize::try_from(MAX_KEPT).unwrap() / MAX_WAITING + 1;
+        for round in 0..rounds {
+            let store = open(folder.path(), &clock);
+            for number in 0..MAX_WAITING {
+                store.keep(of(1, Sender::Page, &format!("{round}-{number}")));
+            }
+            store.keep(of(1, Sender::Server, &format!("b{round}")));
+        }
+        let store = open(folder.path(), &clock);
+        let found = |workspace, sender, id: &str| {
+            let found = store.find(WorkspaceId(workspace), sender, id).unwrap();
+            found.is_some()
+        };
+        assert!(!found(1, Sender::Page, "0-0"));
+        assert!(found(1, Sender::Server, "a") && found(2, Sender::Page, "a"));
+        for round in 0..rounds {
+            assert!(found(1, Sender::Server, &format!("b{round}")));
+        }
+        // Nor does anybody's take over the receipt of another's id.
+        assert!(!found(1, Sender::Page, "a") && !found(2, Sender::Server, "a"));
     }
 }

@@ -1,7 +1,8 @@
 //! Every route in one table, and the layers around them.
 //!
-//! Outermost first: counting → CORS (ingest routes) or shedding (reads) → route. Ingest sheds by
-//! itself, once the body is there: see `Incoming::read`.
+//! Outermost first: counting → privacy of answers → untrusted proxies → secret keys → CORS (ingest
+//! routes) or shedding (reads) → route. Ingest sheds by itself, once the body is there: see
+//! `Incoming::read`. What is no sound HTTP never gets here: see `server::framing`.
 
 use std::sync::Arc;
 
@@ -11,12 +12,13 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderValue,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
@@ -25,11 +27,18 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::assets::Assets;
+use crate::client_address::Peer;
 use crate::routes::{
     assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, session,
     track,
 };
+use crate::screen;
+use crate::secrets;
 use crate::session::COOKIE_NAME;
+
+/// Of the headers that a preflight asks for, so much is echoed; more is answered with those that are
+/// known.
+const MAX_ASKED_BYTES: usize = 1_024;
 
 /// The router, with the document of it at `/openapi.json`.
 pub fn router(app: Arc<App>) -> Router {
@@ -72,16 +81,11 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(mail::get_click))
         .routes(routes!(mail::get_unsubscribe, mail::post_unsubscribe))
         .split_for_parts();
-    // For people and their browsers: not part of the document.
-    let pages = Router::new()
-        .route("/", get(assets::get_root))
-        .route("/live", get(assets::get_live))
-        .route("/assets/{name}", get(assets::get_asset))
-        .route("/mail/{file}", get(assets::get_versioned_snippet))
-        // The pixel, whatever a mail program has made of its address.
-        .route("/mail/track/open", get(mail::get_pixel))
-        .route("/mail/track/open/", get(mail::get_pixel))
-        .route("/mail/track/open/{token}/{*rest}", get(mail::get_pixel));
+    let pages = pages()
+        .into_iter()
+        .fold(Router::new(), |router, (path, page)| {
+            router.route(path, page)
+        });
     document.merge(read_document);
     document.merge(mails_document);
     document.merge(snippet_document);
@@ -107,7 +111,40 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(operations::not_found)
         .layer(Extension(Assets::new(&app.public_url)))
         .layer(Extension(operations::Document(document.into())))
+        .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
+        .layer(from_fn_with_state(Arc::clone(&app), notice_proxies))
+        .layer(from_fn(private))
         .layer(from_fn_with_state(Arc::clone(&app), count))
+        .with_state(app)
+}
+
+/// What people and their browsers ask for: not part of the document.
+fn pages() -> [(&'static str, MethodRouter<Arc<App>>); 7] {
+    [
+        ("/", get(assets::get_root)),
+        ("/live", get(assets::get_live)),
+        ("/assets/{name}", get(assets::get_asset)),
+        ("/mail/{file}", get(assets::get_versioned_snippet)),
+        // The pixel, whatever a mail program has made of its address.
+        ("/mail/track/open", get(mail::get_pixel)),
+        ("/mail/track/open/", get(mail::get_pixel)),
+        ("/mail/track/open/{token}/{*rest}", get(mail::get_pixel)),
+    ]
+}
+
+/// The paths of the routes that the document leaves out; all of them take GET.
+pub fn undocumented_paths() -> [&'static str; 7] {
+    pages().map(|(path, _)| path)
+}
+
+/// The router of `--metrics-listen`: metrics, and nothing else.
+pub fn metrics_router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/metrics", get(operations::get_all_metrics))
+        .method_not_allowed_fallback(operations::method_not_allowed)
+        .fallback(operations::not_found)
+        .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
+        .layer(from_fn(private))
         .with_state(app)
 }
 
@@ -121,7 +158,11 @@ pub fn router(app: Arc<App>) -> Router {
             401 no or unknown key · 403 scope, origin, or a secret key in a page · 404 · 408 body too slow · \
             409 an order that differs · 413 too large · 415 media type or encoding · 422 a field · \
             429 rate (Retry-After, RateLimit-*) · 503 overloaded, storage failing, or a view behind (Retry-After). \
-            Bodies are JSON, plain or gzip; unknown fields are ignored and named in the receipt.",
+            Bodies are JSON, plain or gzip; unknown fields are ignored and named in the receipt.\n\n\
+            A secret key is refused with 403 `secret_key_in_browser`, and flagged, where a page shows one in its \
+            headers or body, and where anybody shows one in an address or as `key` in a body. An event that holds one \
+            of this store's is rejected with the same code; any other secret key in an event is kept as \
+            `msk_sec_[masked]`.",
     ),
     tags(
         (name = "ingest", description = "Events in"),
@@ -148,7 +189,7 @@ impl Modify for Keys {
         let description = "A public key, `msk_pub_…`; pages send it as `key` in the body instead.";
         let public = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", description));
         components.add_security_scheme("public_key", SecurityScheme::ApiKey(public));
-        let description = "The session of misar's own pages, from POST /session.";
+        let description = "The session of misar's own pages, from POST /session; __Host-misar_session where the public URL is https.";
         let session = ApiKey::Cookie(ApiKeyValue::with_description(COOKIE_NAME, description));
         components.add_security_scheme("session", SecurityScheme::ApiKey(session));
     }
@@ -165,6 +206,34 @@ async fn count(State(app): State<Arc<App>>, request: Request<Body>, next: Next) 
     response
 }
 
+/// Notices who forwards requests without being trusted.
+async fn notice_proxies(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    if let Some(Peer(peer)) = request.extensions().get::<Peer>() {
+        app.proxies_seen
+            .notice(peer.ip(), request.headers(), &app.trusted_proxies);
+    }
+    next.run(request).await
+}
+
+/// Keeps answers out of caches and browsers from guessing at what they are; see [`keep_private`].
+async fn private(request: Request<Body>, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    keep_private(response.headers_mut());
+    response
+}
+
+/// What is public says itself how long it may be kept; everything else, errors too, no cache keeps.
+pub(crate) fn keep_private(headers: &mut HeaderMap) {
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
 /// Refuses a read at once where too many requests are in work.
 async fn shed(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
     match app.take_place() {
@@ -176,28 +245,48 @@ async fn shed(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -
 /// Lets pages of any site send events and read the verdicts; what they may send, their key says.
 async fn cross_origin(request: Request<Body>, next: Next) -> Response {
     let mut response = if request.method() == Method::OPTIONS {
-        let mut response = StatusCode::NO_CONTENT.into_response();
-        let headers = response.headers_mut();
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static("POST, OPTIONS"),
-        );
-        let allowed = "Content-Type, Content-Encoding, Authorization, X-API-Key, Idempotency-Key";
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static(allowed),
-        );
-        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-        response
+        preflight(request.headers())
     } else {
         next.run(request).await
     };
+    open_to_every_site(response.headers_mut());
+    response
+}
+
+/// The answer to a preflight. Whatever headers a page asks for are allowed beside those that are
+/// known: tracing tools add theirs to every request, and none of them says who asks.
+fn preflight(asked: &HeaderMap) -> Response {
+    let known = "Content-Type, Content-Encoding, Authorization, X-API-Key, Idempotency-Key";
+    let asked = asked
+        .get(ACCESS_CONTROL_REQUEST_HEADERS)
+        .filter(|asked| is_list_of_names(asked.as_bytes()))
+        .and_then(|asked| asked.to_str().ok())
+        .and_then(|asked| HeaderValue::from_str(&format!("{known}, {asked}")).ok());
+    let allowed = asked.unwrap_or(HeaderValue::from_static(known));
+    let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("POST, OPTIONS"),
+    );
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}
+
+/// Names of headers and no key: what is echoed.
+fn is_list_of_names(asked: &[u8]) -> bool {
+    let is_part = |byte: &u8| HeaderName::from_bytes(&[*byte]).is_ok() || b", ".contains(byte);
+    (1..=MAX_ASKED_BYTES).contains(&asked.len())
+        && asked.iter().all(is_part)
+        && secrets::find(asked).is_empty()
+}
+
+pub(crate) fn open_to_every_site(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     let exposed = "Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset";
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(exposed),
     );
-    response
 }

@@ -3,8 +3,12 @@
 //! Own loop rather than `axum::serve`, because that one never closes a connection that is silent or
 //! drips its header (measured, in the survey of crates that the design rests on).
 
+mod connections;
+mod framing;
 mod life;
 mod patient;
+mod service_manager;
+mod signals;
 
 use std::convert::Infallible;
 use std::io;
@@ -14,6 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::IntoResponse as _;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,22 +27,27 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tower_service::Service as _;
 
 use crate::app::App;
 use crate::client_address::Peer;
 use crate::metrics::Metrics;
-use crate::router::router;
+use crate::router::{keep_private, open_to_every_site, router};
 
-use patient::Patient;
+use connections::{Connections, Refused};
+use patient::{AnswerBody, Patience, Patient, Turn};
 
 pub use life::run;
 
-/// Open connections; more are told 503 and closed.
+/// Open connections; more are told 503 and closed. Above half of them, so are those of a network that
+/// has a tenth.
 pub const MAX_CONNECTIONS: usize = 10_000;
-/// A connection without a whole request header for so long is closed: silent, dripping or idle.
+/// A connection whose request header takes longer to arrive whole is closed: a new one that stays
+/// silent, and one that drips.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A connection on which so long after an answer no other request begins is closed. nginx keeps its
+/// own for 75 s by default: behind it, no request meets a connection that is just being closed.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// A client that takes nothing of its answer for so long is cut off.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A header block that is larger is answered 431.
@@ -47,14 +57,22 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an accept that failed (too many open files, say), so long is waited.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+const PATIENCE: Patience = Patience {
+    header: HEADER_TIMEOUT,
+    idle: IDLE_TIMEOUT,
+    write: WRITE_TIMEOUT,
+};
+
 const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
-    Retry-After: 1\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 108\r\n\r\n\
+    Retry-After: 1\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
+    Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 108\r\n\r\n\
     {\"success\":false,\"error\":{\"code\":\"overloaded\",\"message\":\"too many connections are open: come again later\"}}\n";
 
 /// Serves until `shutdown`, then lets requests in work finish.
 pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) {
     let metrics = app.metrics.clone();
-    serve_router(listener, router(app), &metrics, shutdown).await;
+    let connections = Connections::new(MAX_CONNECTIONS, app.trusted_proxies.clone());
+    serve_within(listener, router(app), &metrics, &connections, shutdown).await;
 }
 
 /// Serves any router within the same limits.
@@ -64,11 +82,22 @@ pub async fn serve_router(
     metrics: &Metrics,
     shutdown: impl Future<Output = ()>,
 ) {
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Connections::new(MAX_CONNECTIONS, Vec::new());
+    serve_within(listener, router, metrics, &connections, shutdown).await;
+}
+
+async fn serve_within(
+    listener: TcpListener,
+    router: Router,
+    metrics: &Metrics,
+    connections: &Connections,
+    shutdown: impl Future<Output = ()>,
+) {
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        // `patient` is stricter. hyper asks an idle connection for bytes only where it has a limit too.
+        .header_read_timeout(IDLE_TIMEOUT + HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES);
     tokio::pin!(shutdown);
     loop {
@@ -84,20 +113,27 @@ pub async fn serve_router(
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-            metrics.refused_connections.inc();
-            refuse(stream).await;
-            continue;
+        let place = match connections.take(peer.ip()) {
+            Ok(place) => place,
+            Err(reason) => {
+                metrics.refused_connections.inc();
+                if reason == Refused::Network {
+                    metrics.refused_network_connections.inc();
+                }
+                refuse(stream).await;
+                continue;
+            }
         };
         // Without it, small answers wait for the caller's acknowledgement.
         stream.set_nodelay(true).ok();
-        let stream = Patient::new(stream, WRITE_TIMEOUT);
-        let service = handle(router.clone(), peer);
+        let turn = Arc::new(Turn::default());
+        let stream = Patient::new(stream, PATIENCE, Arc::clone(&turn));
+        let service = handle(router.clone(), peer, turn, metrics.clone());
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // What ends a connection early is the caller's affair: it went away, or was too slow.
             connection.await.ok();
-            drop(permit);
+            drop(place);
         });
     }
     drop(listener);
@@ -112,19 +148,41 @@ pub async fn serve_router(
     }
 }
 
-/// The router as a service of one connection, which knows its peer.
+/// The router as a service of one connection, which knows its peer. What is no sound request reaches
+/// no route.
 fn handle(
     router: Router,
     peer: SocketAddr,
+    turn: Arc<Turn>,
+    metrics: Metrics,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
-    Response = axum::response::Response,
+    Response = http::Response<AnswerBody>,
     Error = Infallible,
     Future: Send,
 > {
     service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        router.clone().call(request.map(Body::new))
+        let answering = turn.answering();
+        let answer = match framing::check(&request) {
+            Ok(()) => {
+                request.extensions_mut().insert(Peer(peer));
+                Ok(router.clone().call(request.map(Body::new)))
+            }
+            Err(error) => {
+                let mut response = error.into_response();
+                open_to_every_site(response.headers_mut());
+                keep_private(response.headers_mut());
+                metrics.count_request("none", response.status().as_u16());
+                Err(response)
+            }
+        };
+        async move {
+            let response = match answer {
+                Ok(routed) => routed.await?,
+                Err(refused) => refused,
+            };
+            Ok(response.map(|body| AnswerBody::new(body, answering)))
+        }
     })
 }
 

@@ -15,18 +15,24 @@ use shared::time::Timestamp;
 use crate::cli::PublicUrl;
 use crate::error::ApiError;
 use crate::locks::lock;
+use crate::log::record::WorkspaceId;
 use crate::meta::{MetaError, Origin, TokenDigest, random};
 
-/// The cookie that holds the token.
+/// The cookie that holds the token, where the server is known by http.
 pub const COOKIE_NAME: &str = "misar_session";
+/// The same where it is known by https: browsers take this name only from the very host, over TLS, so
+/// that no neighbour can set it.
+pub const HOST_COOKIE_NAME: &str = "__Host-misar_session";
 /// The header that a change by cookie must have.
 pub const CSRF_HEADER: &str = "x-csrf-token";
 /// How long a session lasts: 7 days.
 pub const LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// How long a one-time code waits for its use.
 const CODE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1000;
-/// Codes that wait; the oldest make room.
+/// Codes of one workspace that wait; its oldest make room.
 const MAX_CODES: usize = 16;
+/// Cookies of our name that are tried. One of another path or a parent domain comes along with ours.
+const MAX_TRIED: usize = 8;
 /// Random bytes of a code. 128 bits need no limit on guesses: at a million a second, one hits within
 /// 10^25 years.
 const CODE_BYTES: usize = 16;
@@ -44,16 +50,22 @@ impl Token {
         random::<TOKEN_BYTES>().map(|bytes| Self(hex(&bytes)))
     }
 
-    /// The one in the request's cookies.
-    pub fn in_cookie(headers: &HeaderMap) -> Option<Self> {
+    /// Those in the request's cookies, in their order: several of one name may come, and which of them
+    /// is ours only a look-up tells.
+    pub fn in_cookies<'a>(
+        headers: &'a HeaderMap,
+        public_url: &PublicUrl,
+    ) -> impl Iterator<Item = Self> + use<'a> {
+        let ours = cookie_name(public_url);
         headers
             .get_all(COOKIE)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(name, _)| *name == COOKIE_NAME)
+            .filter(move |(name, _)| *name == ours)
             .map(|(_, value)| Self(value.to_owned()))
+            .take(MAX_TRIED)
     }
 
     pub fn digest(&self) -> TokenDigest {
@@ -102,19 +114,27 @@ pub fn clear_cookie(public_url: &PublicUrl) -> Result<HeaderValue, InvalidHeader
     cookie("", 0, public_url)
 }
 
+fn cookie_name(public_url: &PublicUrl) -> &'static str {
+    if public_url.is_https() {
+        HOST_COOKIE_NAME
+    } else {
+        COOKIE_NAME
+    }
+}
+
 fn cookie(
     value: &str,
     seconds: i64,
     public_url: &PublicUrl,
 ) -> Result<HeaderValue, InvalidHeaderValue> {
-    let secure = if public_url.as_str().starts_with("https://") {
+    let name = cookie_name(public_url);
+    let secure = if public_url.is_https() {
         "; Secure"
     } else {
         ""
     };
-    let text = format!(
-        "{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
-    );
+    let text =
+        format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text)
 }
 
@@ -125,35 +145,40 @@ pub struct Codes(Mutex<VecDeque<Code>>);
 /// What is known of a code: not the code.
 struct Code {
     digest: TokenDigest,
+    workspace: WorkspaceId,
     expires_at: Timestamp,
 }
 
 impl Codes {
-    /// Makes one.
+    /// Makes one that opens a session of this workspace.
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub fn make(&self, now: Timestamp) -> Result<String, MetaError> {
+    pub fn make(&self, workspace: WorkspaceId, now: Timestamp) -> Result<String, MetaError> {
         let text = hex(&random::<CODE_BYTES>()?);
         let mut codes = lock(&self.0);
-        while codes.len() >= MAX_CODES {
-            codes.pop_front();
+        codes.retain(|code| now < code.expires_at);
+        let of_workspace = |code: &Code| code.workspace == workspace;
+        if codes.iter().filter(|code| of_workspace(code)).count() >= MAX_CODES
+            && let Some(oldest) = codes.iter().position(of_workspace)
+        {
+            codes.remove(oldest);
         }
         codes.push_back(Code {
             digest: Sha256::digest(text.as_bytes()).into(),
+            workspace,
             expires_at: Timestamp::from_millis(now.as_millis() + CODE_LIFETIME_MS),
         });
         Ok(text)
     }
 
-    /// Takes the code, if it is one: it opens nothing a second time.
-    pub fn take(&self, text: &str, now: Timestamp) -> bool {
+    /// Takes the code, if it is one, and tells its workspace: it opens nothing a second time.
+    pub fn take(&self, text: &str, now: Timestamp) -> Option<WorkspaceId> {
         let digest: TokenDigest = Sha256::digest(text.as_bytes()).into();
         let mut codes = lock(&self.0);
         codes.retain(|code| now < code.expires_at);
-        let before = codes.len();
-        codes.retain(|code| code.digest != digest);
-        codes.len() < before
+        let place = codes.iter().position(|code| code.digest == digest)?;
+        codes.remove(place).map(|code| code.workspace)
     }
 }
 
@@ -205,41 +230,61 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const OURS: WorkspaceId = WorkspaceId(1);
+    const THEIRS: WorkspaceId = WorkspaceId(2);
+
     #[test]
-    fn a_code_opens_once_within_a_day_and_old_ones_make_room() {
+    fn a_code_opens_once_within_a_day_and_old_ones_of_its_workspace_make_room() {
         let codes = Codes::default();
         let at = Timestamp::from_millis;
-        let first = codes.make(at(0)).unwrap();
-        assert!(!codes.take("", at(0)));
-        assert!(codes.take(&first, at(0)));
-        assert!(!codes.take(&first, at(0)));
-        let late = codes.make(at(0)).unwrap();
-        assert!(!codes.take(&late, at(CODE_LIFETIME_MS)));
+        let first = codes.make(OURS, at(0)).unwrap();
+        assert_eq!(codes.take("", at(0)), None);
+        assert_eq!(codes.take(&first, at(0)), Some(OURS));
+        assert_eq!(codes.take(&first, at(0)), None);
+        let late = codes.make(OURS, at(0)).unwrap();
+        assert_eq!(codes.take(&late, at(CODE_LIFETIME_MS)), None);
+        let kept = codes.make(THEIRS, at(0)).unwrap();
         let many: Vec<String> = (0..=MAX_CODES)
-            .map(|_| codes.make(at(0)).unwrap())
+            .map(|_| codes.make(OURS, at(0)).unwrap())
             .collect();
-        assert!(!codes.take(&many[0], at(0)));
-        assert!(many[1..].iter().all(|code| codes.take(code, at(0))));
+        assert_eq!(codes.take(&many[0], at(0)), None);
+        for code in &many[1..] {
+            assert_eq!(codes.take(code, at(0)), Some(OURS));
+        }
+        assert_eq!(codes.take(&kept, at(0)), Some(THEIRS));
     }
 
     #[test]
-    fn a_cookie_is_found_among_others_and_is_for_https_alone_where_the_server_is() {
-        let public = PublicUrl::parse("https://track.example").unwrap();
+    fn a_cookie_is_found_among_others_and_is_its_hosts_alone_where_the_server_speaks_https() {
         let token = Token::generate().unwrap();
-        let cookie = token.set_cookie(&public).unwrap();
-        let cookie = cookie.to_str().unwrap();
-        assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Secure"));
-        let pair = cookie.split(';').next().unwrap();
-        let mut headers = HeaderMap::new();
-        headers.insert(COOKIE, format!("a=b; {pair};c").parse().unwrap());
-        let found = Token::in_cookie(&headers).unwrap();
-        assert_eq!(found.digest(), token.digest());
-        assert_eq!(found.csrf(), token.csrf());
-        headers.insert(
-            COOKIE,
-            "x_misar_session=1; misar_sessions=2".parse().unwrap(),
-        );
-        assert!(Token::in_cookie(&headers).is_none());
+        let found = |header: &str, url: &PublicUrl| -> Vec<TokenDigest> {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, header.parse().unwrap());
+            let tokens = Token::in_cookies(&headers, url);
+            tokens.map(|token| token.digest()).collect()
+        };
+        let https = PublicUrl::parse("https://track.example").unwrap();
+        let http = PublicUrl::parse("http://track.example").unwrap();
+        let cookie = |url: &PublicUrl| token.set_cookie(url).unwrap().to_str().unwrap().to_owned();
+        assert!(cookie(&https).ends_with("; HttpOnly; SameSite=Strict; Secure"));
+        assert!(cookie(&https).starts_with("__Host-misar_session="));
+        assert!(cookie(&https).contains("; Path=/;") && !cookie(&https).contains("Domain"));
+        assert!(cookie(&http).starts_with("misar_session="));
+        for (url, other) in [(&https, &http), (&http, &https)] {
+            let cookie = cookie(url);
+            let pair = cookie.split(';').next().unwrap();
+            let name = cookie_name(url);
+            assert_eq!(found(&format!("a=b; {pair};c"), url), [token.digest()]);
+            assert_eq!(found(pair, other), [] as [TokenDigest; 0]);
+            // Whatever else is called so, before it or behind.
+            let several = found(&format!("{name}=x; {pair}; {name}=y"), url);
+            assert_eq!(several.len(), 3);
+            assert!(several.contains(&token.digest()));
+            let many = format!("{name}=x; ").repeat(MAX_TRIED + 1);
+            assert_eq!(found(&many, url).len(), MAX_TRIED);
+        }
+        let others = "x_misar_session=1; misar_sessions=2";
+        assert_eq!(found(others, &http), [] as [TokenDigest; 0]);
     }
 
     #[test]

@@ -26,10 +26,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use redb::{
-    Builder, Database, DatabaseError, Durability, ReadOnlyDatabase, ReadTransaction,
-    ReadableDatabase, ReadableTable, TableDefinition,
+    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    TableDefinition,
 };
 
+use crate::files;
 use crate::locks::{lock, read, write};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{ContactId, Personal, Record, Seq, WorkspaceId};
@@ -47,7 +48,7 @@ use engagement::tally::Totals;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
-const SCHEMA: u64 = 3;
+const SCHEMA: u64 = 4;
 
 const FILE: &str = "views.redb";
 /// A rebuild's file until it takes the place of the other.
@@ -251,6 +252,11 @@ impl Views {
         Some(key.contact(normalised))
     }
 
+    /// The id that a contact has today which a token names.
+    pub fn contact_today(&self, workspace: WorkspaceId, named: ContactId) -> ContactId {
+        self.keys.contact_today(workspace, named)
+    }
+
     /// What is known of a contact.
     ///
     /// # Errors
@@ -293,12 +299,15 @@ impl Views {
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
     pub(crate) fn beside(&self, records: &[Record]) -> Result<Vec<Beside>, ViewError> {
         self.with_snapshot(|snapshot| {
-            let of = |Record { seq, entry }: &Record| {
+            let of = |Record { seq, entry, .. }: &Record| {
                 let Some(send) = entry.fact.send() else {
                     return Ok(Beside::default());
                 };
                 let contact = match send.contact {
-                    Some(contact) => engagement::contact(snapshot, entry.workspace, contact)?,
+                    Some(named) => {
+                        let contact = self.keys.contact_today(entry.workspace, named);
+                        engagement::contact(snapshot, entry.workspace, contact)?
+                    }
                     None => None,
                 };
                 Ok(Beside {
@@ -475,20 +484,28 @@ impl Views {
 /// file after a crash, as opening it would; changes nothing else.
 pub fn durable_cursor(data: &Path) -> Seq {
     let path = data.join(FILE);
-    if !path.exists() {
+    if !files::is_taken(&path) {
         return Seq::START;
     }
     let cursor = || -> Result<Seq, redb::Error> {
-        match ReadOnlyDatabase::open(&path) {
+        match files::database::open_to_read(&path, CACHE) {
             Ok(database) => cursor_in(&database.begin_read()?),
             Err(DatabaseError::RepairAborted) => {
-                cursor_in(&Builder::new().open(&path)?.begin_read()?)
+                cursor_in(&files::database::open(&path, CACHE)?.begin_read()?)
             }
             Err(error) => Err(error.into()),
         }
     };
     // A damaged file can make redb panic rather than fail.
     catch_unwind(cursor).map_or(Seq::START, |cursor| cursor.unwrap_or(Seq::START))
+}
+
+/// Deletes the views of a data folder, which must not be open: the next start builds them.
+///
+/// # Errors
+/// [`ViewError::Storage`].
+pub(crate) fn delete(data: &Path) -> Result<(), ViewError> {
+    remove(&data.join(FILE))
 }
 
 /// Builds the views anew from the log's start to its end and puts them in the place of those in the
@@ -550,7 +567,8 @@ fn contacts_of(
         .iter()
         .map(|Record { entry, .. }| {
             let Some(address) = &entry.address else {
-                return Ok(entry.fact.send().and_then(|send| send.contact));
+                let named = entry.fact.send().and_then(|send| send.contact);
+                return Ok(named.map(|named| keys.contact_today(entry.workspace, named)));
             };
             let address = address.normalised.0.as_str();
             if let Some(known) = of_address.get(&(entry.workspace, address)) {
@@ -596,10 +614,7 @@ fn open_or_start_over(path: &Path, keys: &dyn WorkspaceKeys) -> Result<(Database
 fn open_file(path: &Path, settings: u64) -> Result<(Database, Seq), ViewError> {
     let doing = ViewError::while_doing("opening");
     let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
-    let database = Builder::new()
-        .set_cache_size(CACHE)
-        .create(path)
-        .map_err(|error| doing(error.into()))?;
+    let database = files::database::open_or_create(path, CACHE).map_err(&doing)?;
     if is_new {
         found(&database, settings).map_err(&doing)?;
     }

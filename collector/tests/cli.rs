@@ -85,6 +85,7 @@ fn a_key_is_made_listed_and_revoked() {
         [
             "allowPurchases",
             "createdAt",
+            "expiresAt",
             "id",
             "key",
             "label",
@@ -108,10 +109,12 @@ fn a_key_is_made_listed_and_revoked() {
         [
             "allowPurchases",
             "createdAt",
+            "expiresAt",
             "exposedAt",
             "id",
             "key",
             "label",
+            "lastFour",
             "lastUsedAt",
             "origins",
             "public",

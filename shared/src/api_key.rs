@@ -10,7 +10,8 @@ const PREFIX_LEN: usize = 8;
 const RANDOM_LEN: usize = 24;
 const CHECKSUM_LEN: usize = 6;
 const SIGNED_LEN: usize = PREFIX_LEN + RANDOM_LEN;
-const KEY_LEN: usize = SIGNED_LEN + CHECKSUM_LEN;
+/// Characters of every key.
+pub const KEY_LEN: usize = SIGNED_LEN + CHECKSUM_LEN;
 
 /// Who may see a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,6 +12,10 @@ pub const MAX_BATCH_EVENTS: usize = 1000;
 pub const MAX_MESSAGES_BYTES: usize = 32 * 1024 * 1024;
 /// Messages in one batch.
 pub const MAX_BATCH_MESSAGES: usize = 1000;
+/// Links in one message, tracked or not, placeholders too.
+pub const MAX_MESSAGE_LINKS: u32 = 10_000;
+/// Links in all messages of one request.
+pub const MAX_REQUEST_LINKS: u32 = 100_000;
 /// Characters of a message's subject: RFC 5322, section 2.1.1, allows no longer line.
 pub const MAX_SUBJECT_CHARS: usize = 998;
 
@@ -21,6 +25,11 @@ pub const MAX_NAME_CHARS: usize = 128;
 pub const MAX_ID_CHARS: usize = 255;
 /// Bytes of an e-mail address: RFC 5321's path of 256 less its two angle brackets.
 pub const MAX_EMAIL_BYTES: usize = 254;
+/// Bytes of the part before the @: RFC 5321, section 4.5.3.1.1.
+pub const MAX_LOCAL_BYTES: usize = 64;
+/// Bytes of an address as it was spelled, of which normalising may leave less: four times as many.
+/// What is longer is refused unread.
+pub const MAX_EMAIL_SENT_BYTES: usize = 4 * MAX_EMAIL_BYTES;
 
 /// Names on the first level of `properties` or `traits`.
 pub const MAX_PROPERTIES: usize = 256;

@@ -115,6 +115,8 @@ pub mod codes {
         INVALID_UTM = "invalid_utm";
         /// A purchase with a public key that was not made for purchases.
         PURCHASES_NOT_ALLOWED = "purchases_not_allowed";
+        /// The event holds a secret key of this store, which a reader of events must not see.
+        SECRET_KEY_IN_BROWSER = "secret_key_in_browser";
     }
 }
 

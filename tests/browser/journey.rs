@@ -16,7 +16,7 @@ async fn what_a_visitor_does_in_the_shop_is_on_the_live_page_within_a_second() {
     let collector = Collector::start().await;
     let browser = Browser::open().await;
     let live_page = browser.current().await;
-    live::open(&browser, &collector.printed_link().await).await;
+    live::open(&browser, &collector.new_link()).await;
     let hash = browser.run("return location.hash").await;
     assert_eq!(hash, "", "the code stays in nobody's history");
 

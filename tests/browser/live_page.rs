@@ -14,7 +14,7 @@ use crate::live;
 async fn hostile_names_and_properties_are_text() {
     let collector = Collector::start().await;
     let browser = Browser::open().await;
-    live::open(&browser, &collector.printed_link().await).await;
+    live::open(&browser, &collector.new_link()).await;
     let markup = "<img src=x onerror=\"window.hacked=1;alert(1)\">";
     let script = "<script>window.hacked=1</script>";
     for (name, property) in [
@@ -71,7 +71,7 @@ async fn hostile_names_and_properties_are_text() {
 async fn after_a_crash_of_the_collector_the_page_comes_back_and_has_missed_nothing() {
     let mut collector = Collector::start().await;
     let browser = Browser::open().await;
-    live::open(&browser, &collector.printed_link().await).await;
+    live::open(&browser, &collector.new_link()).await;
     let mut sent = HashSet::new();
     for round in 0..2 {
         for number in 0..20 {
@@ -105,7 +105,7 @@ async fn after_a_crash_of_the_collector_the_page_comes_back_and_has_missed_nothi
 async fn the_page_pauses_and_filters() {
     let collector = Collector::start().await;
     let browser = Browser::open().await;
-    live::open(&browser, &collector.printed_link().await).await;
+    live::open(&browser, &collector.new_link()).await;
     let send = async |name: &str| {
         let answer = collector
             .send(json!({ "email": "ada@example.com", "event": name }))
@@ -154,7 +154,7 @@ async fn the_embed_turns_green_at_its_first_event() {
     let site = Site::open().await;
     let browser = Browser::open().await;
     let key = collector.public_key(&["--origin", &site.origin(), "--label", "new site"]);
-    live::open(&browser, &collector.printed_link().await).await;
+    live::open(&browser, &collector.new_link()).await;
     choose_key(&browser, &key.key).await;
     browser
         .wait_for_element("#install[data-state=waiting]")

@@ -1,6 +1,7 @@
 //! The collector inside the test, with a clock that the test moves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use collector::app::App;
 use collector::cli::PublicUrl;
@@ -92,10 +93,11 @@ impl Tracker {
 
     /// What is answered once everything on record is in it.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let committed = self.app.log.committed().borrow().0;
-        let sign = if path.contains('?') { '&' } else { '?' };
-        let url = format!("{}{path}{sign}minSeq={committed}", self.url);
-        self.answer(self.http.get(url)).await
+        let end = *self.app.log.committed().borrow();
+        let patience = Duration::from_secs(30);
+        self.app.projector.wait_for(end, patience).await.unwrap();
+        self.answer(self.http.get(format!("{}{path}", self.url)))
+            .await
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Value {

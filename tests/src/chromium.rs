@@ -350,7 +350,7 @@ impl Driver {
     }
 }
 
-/// The port in "ChromeDriver was started successfully on port 40123."
+/// The port in the line with which a driver says that it has started.
 fn port_in(line: &str) -> Option<u16> {
     let (_, port) = line.split_once("started successfully on port ")?;
     port.trim_end_matches('.').parse().ok()

@@ -93,19 +93,6 @@ impl Collector {
         self.server = None;
     }
 
-    /// The link to the live page that the server printed when it started.
-    pub async fn printed_link(&self) -> String {
-        until("the link that misar serve prints", async || {
-            let server = self.server.as_ref()?;
-            let said = server.said();
-            let end = said.find("/live#code=")?;
-            let begin = said[..end].rfind("http")?;
-            let link = said[begin..].split(|c: char| c.is_whitespace() || c == '"');
-            link.into_iter().next().map(str::to_owned)
-        })
-        .await
-    }
-
     /// A new link to the live page; each works once.
     #[must_use]
     pub fn new_link(&self) -> String {

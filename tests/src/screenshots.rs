@@ -20,7 +20,7 @@ async fn main() {
     let browser = Browser::open().await;
     let live_page = browser.current().await;
     browser.look("light", 1_280, 800).await;
-    browser.goto(&collector.printed_link().await).await;
+    browser.goto(&collector.new_link()).await;
     browser
         .wait_for_element("#connection[data-state=connected]")
         .await;

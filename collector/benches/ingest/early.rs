@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use collector::log::identity::Sender;
+use collector::log::public_seq::PublicSeq;
 use collector::log::record::{Record, Seq, WorkspaceId};
 use collector::log::redb::MAX_QUEUED;
-use collector::log::{Appended, Health, Later, Log, LogError, Submission};
+use collector::log::{Appended, Health, Later, Located, Log, LogError, Submission};
 use shared::ids::EventId;
 use tokio::sync::{Semaphore, watch};
 
@@ -44,7 +46,10 @@ impl Log for EarlyLog {
                 drop(room);
             });
             Ok((first..first + u64::from(events))
-                .map(|seq| Appended::Tracked { seq: Seq(seq) })
+                .map(|seq| Appended::Tracked {
+                    seq: Seq(seq),
+                    public_seq: PublicSeq::START,
+                })
                 .collect())
         })
     }
@@ -53,8 +58,13 @@ impl Log for EarlyLog {
         self.log.read_from(after, limit)
     }
 
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
-        self.log.find(workspace, id)
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError> {
+        self.log.find(workspace, sender, id)
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {
@@ -75,5 +85,13 @@ impl Log for EarlyLog {
 
     fn close(&self) -> Later<'_, Result<(), LogError>> {
         self.log.close()
+    }
+
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        self.log.public_seqs(places)
+    }
+
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        self.log.locate(workspace, seq)
     }
 }

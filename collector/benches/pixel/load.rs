@@ -96,7 +96,7 @@ impl Load {
 
 fn request(path: &str, connection: &str) -> String {
     format!(
-        "GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: {connection}\r\nUser-Agent: Mozilla/5.0 (X11; Linux \
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\nUser-Agent: Mozilla/5.0 (X11; Linux \
          x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n\r\n"
     )
 }

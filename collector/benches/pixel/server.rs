@@ -87,7 +87,7 @@ impl Server {
         }
         Ok(Now {
             memory: self.memory().unwrap_or(0),
-            tracked: count("misar_events_total{verdict=\"tracked\"}"),
+            tracked: count("misar_events_total{workspace=\"default\",verdict=\"tracked\"}"),
             log,
             bad_tokens: dropped("bad_token"),
             busy: dropped("busy"),

@@ -86,6 +86,7 @@ mod tests {
             "MISAR_DATA",
             "MISAR_DEMO_LISTEN",
             "MISAR_LISTEN",
+            "MISAR_METRICS_LISTEN",
             "MISAR_PUBLIC_URL",
             "MISAR_TRUSTED_PROXY",
             "MISAR_LOG_FORMAT",

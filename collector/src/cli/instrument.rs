@@ -111,6 +111,12 @@ pub(super) fn run(asked: &Instrument, folder: &Folder, output: &mut Output) -> R
             tell("warning: a link is too long to be tracked and stays as it was; --json lists it");
         }
     }
+    for warning in answer["warnings"].as_array().into_iter().flatten() {
+        tell(&format!(
+            "warning: {}",
+            warning.as_str().unwrap_or_default()
+        ));
+    }
     let part = &answer[if asked.text { "text" } else { "html" }];
     Ok(output.text(part.as_str().unwrap_or_default())?)
 }

@@ -1,21 +1,31 @@
-//! `misar keys`: makes, lists and revokes API keys.
+//! `misar keys`: makes, lists, changes and revokes API keys.
+
+mod expiry;
+mod name;
+mod update;
 
 use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
 use shared::api_key::{ApiKey, Scope};
+use shared::time::Timestamp;
 
 use super::output::{Output, tell};
 use super::serve::{DEFAULT_LISTEN, PublicUrl};
 use super::{Failure, Folder};
+use crate::clock::{Clock as _, SystemClock};
 use crate::control::{Command, CreatedKey, KeysCreate, ListedKey};
 use crate::embed::embed;
-use crate::meta::{DEFAULT_WORKSPACE, OriginPattern};
+use crate::meta::{DEFAULT_WORKSPACE, OriginError, OriginPattern};
+
+use expiry::{Expiry, distance};
+use name::key_name;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
     Create(Create),
     List(List),
+    Update(update::Update),
     Revoke(Revoke),
 }
 
@@ -24,7 +34,9 @@ pub(super) enum Keys {
 #[command(after_help = "\
 Examples:
   For a server:  misar keys create --scope send,read --label shop
-  For a page:    misar keys create --public --origin https://shop.example --label web")]
+  For a page:    misar keys create --public --origin https://shop.example --label web
+  For a while:   misar keys create --scope read --expires 90d --label audit
+  For monitoring: misar keys create --scope read --operator --label prometheus")]
 pub(super) struct Create {
     /// What the key may do: send (events, purchases), write (send, messages, segments, webhooks),
     /// contacts, read, admin (everything)
@@ -45,16 +57,20 @@ pub(super) struct Create {
         long = "origin",
         value_name = "ORIGIN",
         value_delimiter = ',',
-        value_parser = OriginPattern::parse
+        value_parser = parse_origin
     )]
     origins: Vec<OriginPattern>,
     /// Takes purchases with the public key, as unverified ones: they are kept out of revenue
     #[arg(long)]
     allow_purchases: bool,
-    /// Requests per second, such as 50/s. Without it: secret keys as many as they like, public keys
-    /// 1000/s
+    /// Events per second, such as 50/s; a request without any counts as one. Without it: secret keys as
+    /// many as they like, public keys 1000 requests and 10000 events a second
     #[arg(long, value_name = "N/s", value_parser = parse_rate)]
     rate: Option<NonZeroU32>,
+    /// Reads at /metrics what the whole process counts, every workspace's events among it; without it a
+    /// secret key with the scope read sees its own workspace's
+    #[arg(long)]
+    operator: bool,
     /// Where pages reach the server, for the embed code of a public key. A running server knows it
     #[arg(
         long,
@@ -66,6 +82,10 @@ pub(super) struct Create {
     /// A name for people, to tell keys apart
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
+    /// When it is refused from then on: in a time such as 90d, or at an instant such as
+    /// 2027-01-31T00:00:00Z. Without it: never
+    #[arg(long, value_name = "TIME", value_parser = Expiry::parse)]
+    expires: Option<Expiry>,
     /// The workspace that the key is for
     #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
     workspace: String,
@@ -74,7 +94,7 @@ pub(super) struct Create {
     json: bool,
 }
 
-/// Lists keys, revoked ones too
+/// Lists keys, revoked and expired ones too; of secret ones the last four characters
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  misar keys list --workspace default")]
 pub(super) struct List {
@@ -88,11 +108,14 @@ pub(super) struct List {
 
 /// Makes a key useless, at once and for good
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  misar keys revoke key_4fTq0cMmZk9R2aXb")]
+#[command(after_help = "\
+Examples:
+  misar keys revoke key_4fTq0cMmZk9R2aXb
+  misar keys revoke - < key.txt    # by its text, which then stands in no shell's history")]
 pub(super) struct Revoke {
-    /// The key's id, as `misar keys list` shows it
-    #[arg(value_name = "ID")]
-    id: String,
+    /// The key's id, as `misar keys list` shows it, or its text; - reads the text from standard input
+    #[arg(value_name = "KEY")]
+    key: String,
     /// Only if the key is of this workspace
     #[arg(long, value_name = "NAME")]
     workspace: Option<String>,
@@ -105,11 +128,16 @@ pub(super) fn run(command: Keys, folder: &Folder, output: &mut Output) -> Result
     match command {
         Keys::Create(create) => create_key(create, folder, output),
         Keys::List(list) => list_keys(list, folder, output),
+        Keys::Update(update) => update::run(update, folder, output),
         Keys::Revoke(revoke) => revoke_key(revoke, folder, output),
     }
 }
 
 fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+    let expires = create.expires.as_ref();
+    let expires_at = expires
+        .map(|end| end.resolve(SystemClock.now()))
+        .transpose();
     let command = Command::KeysCreate(KeysCreate {
         workspace: create.workspace,
         public: create.public,
@@ -122,6 +150,10 @@ fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<()
         allow_purchases: create.allow_purchases,
         rate: create.rate,
         label: create.label,
+        expires_at: expires_at
+            .map_err(Failure::Usage)?
+            .map(|end| end.to_string()),
+        operator: create.operator,
     });
     let created: CreatedKey = folder.ask(command, &mut |_| {})?;
     if created.public && created.origins.is_empty() {
@@ -155,12 +187,18 @@ fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<()
     if let Some(rate) = created.rate {
         output.line(&format!("  rate     {rate}/s"))?;
     }
+    if created.operator {
+        output.line("  metrics  of the whole process")?;
+    }
     if let Some(label) = &created.label {
         output.line(&format!("  label    {label}"))?;
     }
+    if let Some(end) = &created.expires_at {
+        output.line(&format!("  expires  {}", with_distance(end)))?;
+    }
     if !created.public {
         output.line("")?;
-        output.line("This is the only time that it is shown: only a hash of it is kept. Keep it on a server.")?;
+        output.line("This is the only time that it is shown: a hash and the last four characters are kept. Keep it on a server.")?;
         return Ok(());
     }
     show_embed(&created, create.public_url, output)
@@ -203,11 +241,6 @@ fn list_keys(list: List, folder: &Folder, output: &mut Output) -> Result<(), Fai
         .iter()
         .map(|key| {
             let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-            let origins = match (key.public, key.origins.as_slice()) {
-                (true, []) => "any".to_owned(),
-                (false, _) => "-".to_owned(),
-                (true, origins) => origins.join(","),
-            };
             [
                 key.id.clone(),
                 key.workspace.clone(),
@@ -216,9 +249,10 @@ fn list_keys(list: List, folder: &Folder, output: &mut Output) -> Result<(), Fai
                 or_dash(&key.label),
                 key.created_at.clone(),
                 or_dash(&key.last_used_at),
+                or_dash(&key.expires_at),
                 state(key),
-                origins,
-                or_dash(&key.key),
+                origins(key),
+                shown_key(key),
             ]
         })
         .collect();
@@ -230,6 +264,7 @@ fn list_keys(list: List, folder: &Folder, output: &mut Output) -> Result<(), Fai
         "LABEL",
         "CREATED",
         "LAST USED",
+        "EXPIRES",
         "STATE",
         "ORIGINS",
         "KEY",
@@ -240,7 +275,7 @@ fn list_keys(list: List, folder: &Folder, output: &mut Output) -> Result<(), Fai
 fn revoke_key(revoke: Revoke, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     let command = Command::KeysRevoke {
         workspace: revoke.workspace,
-        id: revoke.id,
+        key: key_name(&revoke.key)?,
     };
     let key: ListedKey = folder.ask(command, &mut |_| {})?;
     if revoke.json {
@@ -254,18 +289,74 @@ fn kind(public: bool) -> &'static str {
     if public { "public" } else { "secret" }
 }
 
-fn state(key: &ListedKey) -> String {
-    match (&key.revoked_at, &key.exposed_at) {
-        (Some(_), Some(_)) => "revoked, exposed",
-        (Some(_), None) => "revoked",
-        (None, Some(_)) => "exposed",
-        (None, None) => "good",
+/// A key in lines, as far as it is known after its making.
+fn show(key: &ListedKey, output: &mut Output) -> Result<(), Failure> {
+    output.line(&format!("  key      {}", shown_key(key)))?;
+    output.line(&format!("  scopes   {}", key.scopes.join(", ")))?;
+    if key.public {
+        output.line(&format!("  origins  {}", origins(key)))?;
     }
-    .to_owned()
+    if let Some(rate) = key.rate {
+        output.line(&format!("  rate     {rate}/s"))?;
+    }
+    if let Some(label) = &key.label {
+        output.line(&format!("  label    {label}"))?;
+    }
+    if let Some(end) = &key.expires_at {
+        output.line(&format!("  expires  {}", with_distance(end)))?;
+    }
+    Ok(())
+}
+
+fn origins(key: &ListedKey) -> String {
+    match (key.public, key.origins.as_slice()) {
+        (true, []) => "any".to_owned(),
+        (false, _) => "-".to_owned(),
+        (true, origins) => origins.join(","),
+    }
+}
+
+/// A public key whole, a secret one by its end.
+fn shown_key(key: &ListedKey) -> String {
+    match (&key.key, &key.last_four) {
+        (Some(key), _) => key.clone(),
+        (None, Some(last)) => format!("…{last}"),
+        (None, None) => "–".to_owned(),
+    }
+}
+
+fn state(key: &ListedKey) -> String {
+    let end = key.expires_at.as_deref().map(Timestamp::parse_rfc3339);
+    let is_expired = matches!(end, Some(Ok(end)) if end <= SystemClock.now());
+    let mut state = match (&key.revoked_at, is_expired) {
+        (Some(_), _) => vec!["revoked"],
+        (None, true) => vec!["expired"],
+        (None, false) => vec![],
+    };
+    if key.exposed_at.is_some() {
+        state.push("exposed");
+    }
+    if state.is_empty() {
+        state.push("good");
+    }
+    state.join(", ")
+}
+
+/// When a key expires, and how far off that is: a typo shows.
+fn with_distance(end: &str) -> String {
+    Timestamp::parse_rfc3339(end).map_or_else(
+        |_| end.to_owned(),
+        |parsed| format!("{end} ({})", distance(parsed, SystemClock.now())),
+    )
+}
+
+/// One of a list: blanks around it come with the commas.
+fn parse_origin(text: &str) -> Result<OriginPattern, OriginError> {
+    OriginPattern::parse(text.trim())
 }
 
 fn parse_scope(text: &str) -> Result<Scope, String> {
-    Scope::parse(text).ok_or_else(|| {
+    Scope::parse(text.trim()).ok_or_else(|| {
         let known = Scope::ALL.map(Scope::as_str).join(", ");
         format!("the scopes are {known}")
     })
@@ -275,7 +366,7 @@ fn parse_rate(text: &str) -> Result<NonZeroU32, String> {
     text.strip_suffix("/s")
         .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|number| number.parse().ok())
-        .ok_or_else(|| "a rate is a number of requests per second, such as 50/s".to_owned())
+        .ok_or_else(|| "a rate is a number of events per second, such as 50/s".to_owned())
 }
 
 #[cfg(test)]
@@ -283,7 +374,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_a_whole_number_of_requests_per_second() {
+    fn a_rate_is_a_whole_number_of_events_per_second() {
         assert_eq!(parse_rate("50/s"), Ok(NonZeroU32::new(50).unwrap()));
         for text in [
             "",

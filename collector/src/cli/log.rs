@@ -1,4 +1,7 @@
-//! `misar log`: checks the log, takes a damaged segment out of it, and accepts that events are lost.
+//! `misar log`: checks the log, takes a damaged segment out of it, and accepts that events are lost or that a
+//! copy is the store.
+
+mod accept_copy;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +24,7 @@ pub(super) enum Log {
     Verify(Verify),
     SetAside(SetAside),
     AcceptLoss(AcceptLoss),
+    AcceptCopy(accept_copy::AcceptCopy),
 }
 
 /// Reads every event and checks every checksum and invariant
@@ -58,6 +62,7 @@ pub(super) fn run(command: Log, folder: &Folder, output: &mut Output) -> Result<
     match command {
         Log::Verify(verify) => verify_log(&verify, folder, output),
         Log::SetAside(aside) => set_segment_aside(&aside, &folder.0, output),
+        Log::AcceptCopy(accept_copy::AcceptCopy {}) => accept_copy::run(&folder.0, output),
         Log::AcceptLoss(AcceptLoss {}) => accept_what_is_lost(&folder.0, output),
     }
 }

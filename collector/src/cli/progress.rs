@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stderr};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::output::tell;
 use crate::control::Progress;
@@ -18,7 +18,34 @@ pub(super) enum Elsewhere {
 /// Shows the progress of one command; the bar goes when this does.
 pub(super) struct Shown {
     doing: &'static str,
+    unit: Unit,
     how: How,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Events,
+    Bytes,
+}
+
+impl Unit {
+    /// The bar where nobody knows how long it will be.
+    fn endless(self) -> &'static str {
+        match self {
+            Self::Events => "{msg} {spinner} {human_pos} events, {per_sec}",
+            Self::Bytes => "{msg} {spinner} {bytes}, {bytes_per_sec}",
+        }
+    }
+
+    fn bar(self) -> &'static str {
+        match self {
+            Self::Events => {
+                "{msg} {wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left"
+            }
+            Self::Bytes => "{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+        }
+    }
 }
 
 enum How {
@@ -32,6 +59,15 @@ enum How {
 
 impl Shown {
     pub(super) fn new(doing: &'static str, elsewhere: Elsewhere) -> Self {
+        Self::of(doing, Unit::Events, elsewhere)
+    }
+
+    /// Of a command whose progress is told in bytes.
+    pub(super) fn of_bytes(doing: &'static str, elsewhere: Elsewhere) -> Self {
+        Self::of(doing, Unit::Bytes, elsewhere)
+    }
+
+    fn of(doing: &'static str, unit: Unit, elsewhere: Elsewhere) -> Self {
         let how = if stderr().is_terminal() {
             How::Bar(ProgressBar::no_length().with_message(doing))
         } else if elsewhere == Elsewhere::Lines {
@@ -40,9 +76,9 @@ impl Shown {
             How::Not
         };
         if let How::Bar(bar) = &how {
-            bar.set_style(style("{msg} {spinner} {human_pos} events, {per_sec}"));
+            bar.set_style(style(unit.endless()));
         }
-        Self { doing, how }
+        Self { doing, unit, how }
     }
 
     pub(super) fn tell(&mut self, progress: Progress) {
@@ -51,9 +87,7 @@ impl Shown {
             How::Bar(bar) => {
                 if total > 0 && bar.length() != Some(total) {
                     bar.set_length(total);
-                    bar.set_style(style(
-                        "{msg} {wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left",
-                    ));
+                    bar.set_style(style(self.unit.bar()));
                 }
                 bar.set_position(done);
             }
@@ -62,11 +96,11 @@ impl Shown {
                     && tenth >= *next
                 {
                     *next = tenth + 1;
-                    tell(&format!(
-                        "{}: {} % ({done} of {total} events)",
-                        self.doing,
-                        tenth * 10
-                    ));
+                    let how_far = match self.unit {
+                        Unit::Events => format!("{done} of {total} events"),
+                        Unit::Bytes => format!("{} of {}", HumanBytes(done), HumanBytes(total)),
+                    };
+                    tell(&format!("{}: {} % ({how_far})", self.doing, tenth * 10));
                 }
             }
             How::Not => {}
@@ -114,10 +148,10 @@ mod tests {
 
     #[test]
     fn the_templates_are_sound() {
-        for template in [
-            "{msg} {spinner} {human_pos} events, {per_sec}",
-            "{msg} {wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left",
-        ] {
+        for template in [Unit::Events, Unit::Bytes]
+            .map(|unit| [unit.endless(), unit.bar()])
+            .concat()
+        {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

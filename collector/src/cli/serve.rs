@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use crate::client_address::is_loopback_host;
 use crate::meta::{Origin, OriginError};
 
 /// Where a server listens unless it is told.
 pub(super) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-/// Takes events over HTTP until it is told to stop (SIGTERM, Ctrl-C)
+/// Takes events over HTTP until it is told to stop (SIGTERM, SIGHUP, Ctrl-C)
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example, behind a proxy on the same machine:
@@ -60,6 +61,16 @@ pub(super) struct Serve {
         value_parser = parse_demo_listen
     )]
     demo_listen: DemoListen,
+    /// Tells the metrics of the whole process to everybody who reaches this address, and nothing else:
+    /// for a monitoring network. At --listen they take a key (`misar keys create --operator`) or a
+    /// request of this machine to its loopback address
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MISAR_METRICS_LISTEN",
+        value_parser = parse_listen
+    )]
+    metrics_listen: Option<SocketAddr>,
     /// How to log, on standard error
     #[arg(
         long,
@@ -84,6 +95,8 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// `--trusted-proxy`, `MISAR_TRUSTED_PROXY`, none: whose word for the client's address counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// `--metrics-listen`, `MISAR_METRICS_LISTEN`, none: where metrics alone are told, to everybody.
+    pub metrics_listen: Option<SocketAddr>,
     /// `--log-format`, `MISAR_LOG_FORMAT`, text: the form of log lines.
     pub log_format: LogFormat,
 }
@@ -99,7 +112,25 @@ pub enum LogFormat {
 
 /// Where pages and mails reach the server: scheme, host and port, no slash at the end.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PublicUrl(Origin);
+pub struct PublicUrl {
+    origin: Origin,
+    reach: Reach,
+}
+
+/// Who reaches the server at its public URL, as far as one can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Those whom the operator meant.
+    AsSaid,
+    /// This machine alone: enough to try things, and in mails that are sent a dead link.
+    ThisMachine,
+    /// Nobody has said where: the server listens to others, and its URL is a guess.
+    Guessed,
+}
+
+/// What whoever makes mails is told where the URL is a guess.
+pub const PUBLIC_URL_MISSING: &str = "nobody has said where mail clients reach this server, and a mail that is out \
+    cannot be mended: start it with --public-url (or MISAR_PUBLIC_URL), such as https://track.example";
 
 impl PublicUrl {
     /// Reads `https://track.example`; one slash at the end is forgiven.
@@ -119,7 +150,13 @@ impl PublicUrl {
             other => other.to_string(),
         };
         let text = text.strip_suffix('/').unwrap_or(text);
-        Origin::parse(text).map(Self).map_err(refusal)
+        let origin = Origin::parse(text).map_err(refusal)?;
+        let reach = if is_loopback_host(origin.host()) {
+            Reach::ThisMachine
+        } else {
+            Reach::AsSaid
+        };
+        Ok(Self { origin, reach })
     }
 
     /// The address itself; where that is every address of the machine, the one for itself.
@@ -129,12 +166,38 @@ impl PublicUrl {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
             other => other,
         };
-        Self(Origin::of_address(SocketAddr::new(host, listen.port())))
+        let reach = if listen.ip().to_canonical().is_loopback() {
+            Reach::ThisMachine
+        } else {
+            Reach::Guessed
+        };
+        Self {
+            origin: Origin::of_address(SocketAddr::new(host, listen.port())),
+            reach,
+        }
     }
 
     /// Scheme, host and port; paths can be put behind it.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.origin.as_str()
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.as_str().starts_with("https://")
+    }
+
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// What whoever makes mails should know about this URL.
+    pub fn warning(&self) -> Option<String> {
+        (self.reach == Reach::ThisMachine).then(|| {
+            format!(
+                "the links of these mails lead to {self}, which only this machine reaches: start misar with \
+                 --public-url before any is sent"
+            )
+        })
     }
 }
 
@@ -158,6 +221,7 @@ impl Serve {
             demo_listen: self.demo_listen.0,
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
+            metrics_listen: self.metrics_listen,
             log_format: self.log_format,
         }
     }
@@ -199,6 +263,8 @@ fn parse_demo_listen(text: &str) -> Result<DemoListen, String> {
 
 /// A network, or an address that stands for itself alone.
 fn parse_network(text: &str) -> Result<IpNet, String> {
+    // One of a list: blanks around it come with the commas.
+    let text = text.trim();
     let network = match text.parse::<IpAddr>() {
         Ok(address) => Some(IpNet::from(address.to_canonical())),
         // Bits behind the prefix say nothing: 10.0.0.1/8 is 10.0.0.0/8.
@@ -234,6 +300,7 @@ mod tests {
         assert_eq!(settings.demo_listen, None);
         assert_eq!(settings.public_url, None);
         assert!(settings.trusted_proxies.is_empty());
+        assert_eq!(settings.metrics_listen, None);
         assert_eq!(settings.log_format, LogFormat::Text);
     }
 
@@ -247,6 +314,32 @@ mod tests {
         ] {
             let bound = listen.parse().unwrap();
             assert_eq!(PublicUrl::listening_on(bound).as_str(), url);
+        }
+    }
+
+    #[test]
+    fn a_public_url_knows_whom_it_reaches() {
+        for (listen, reach) in [
+            ("127.0.0.1:80", Reach::ThisMachine),
+            ("[::1]:80", Reach::ThisMachine),
+            ("[::ffff:127.0.0.1]:80", Reach::ThisMachine),
+            ("0.0.0.0:80", Reach::Guessed),
+            ("[::]:80", Reach::Guessed),
+            ("10.0.0.1:80", Reach::Guessed),
+        ] {
+            let url = PublicUrl::listening_on(listen.parse().unwrap());
+            assert_eq!(url.reach(), reach, "{listen}");
+        }
+        for (text, reach) in [
+            ("https://track.example", Reach::AsSaid),
+            ("http://10.0.0.1:8080", Reach::AsSaid),
+            ("http://localhost:8080", Reach::ThisMachine),
+            ("http://127.0.0.1", Reach::ThisMachine),
+            ("https://[::1]:8443", Reach::ThisMachine),
+        ] {
+            let url = PublicUrl::parse(text).unwrap();
+            assert_eq!(url.reach(), reach, "{text}");
+            assert_eq!(url.warning().is_some(), reach == Reach::ThisMachine);
         }
     }
 

@@ -1,21 +1,27 @@
 //! Commands on a folder that no server has open.
 
-use std::sync::Arc;
+mod upkeep;
+
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use shared::time::Timestamp;
 
 use super::{RebuildReport, Target};
 use crate::app::reached;
+use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
 use crate::clock::Clock;
+use crate::doctor;
 use crate::folder::DataFolder;
+use crate::lineage::Running;
 use crate::log::record::WorkspaceId;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::{self, Report};
 use crate::log::{Log, LogError};
 use crate::messages::{Draft, Outcome, Registrar, register};
 use crate::meta::Meta;
+use crate::renewal::renew_contacts;
 use crate::views;
 
 /// What is said where only a running server could answer.
@@ -36,7 +42,23 @@ impl Offline {
     /// # Errors
     /// A sentence for whoever runs the command.
     pub fn open(folder: DataFolder, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let meta = Meta::open(folder.path(), clock).map_err(|error| error.to_string())?;
+        let open = if folder.is_read_only() {
+            Meta::open_to_read
+        } else {
+            Meta::open
+        };
+        // Looking at a copy does no harm, and may be what it was made for.
+        let found = if folder.is_read_only() {
+            None
+        } else {
+            Some(Running::look(folder.path()).map_err(|strange| strange.to_string())?)
+        };
+        let meta = open(folder.path(), clock).map_err(|error| error.to_string())?;
+        if let Some(found) = found {
+            meta.standing()
+                .check(folder.path(), found)
+                .map_err(|strange| strange.to_string())?;
+        }
         Ok(Self {
             meta: Arc::new(meta),
             relay: RelayList::open(folder.path()),
@@ -48,11 +70,15 @@ impl Offline {
 impl Offline {
     fn open_log(&self) -> Result<RedbLog, String> {
         let data = self.folder.path();
-        RedbLog::open(Options {
+        let log = RedbLog::open(Options {
             reached: reached(data, &self.meta),
+            generation: self.meta.generation(),
+            standing: Some(self.meta.standing()),
             ..Options::new(data, Arc::clone(&self.meta) as _)
         })
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+        renew_contacts(&self.meta, &log).map_err(|error| error.to_string())?;
+        Ok(log)
     }
 }
 
@@ -67,7 +93,12 @@ impl Target for Offline {
 
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
         let data = self.folder.path();
-        verify::verify(data, reached(data, &self.meta), progress)
+        let verify = if self.folder.is_read_only() {
+            verify::verify_read_only
+        } else {
+            verify::verify
+        };
+        verify(data, reached(data, &self.meta), progress)
     }
 
     fn link(&self) -> Result<String, String> {
@@ -89,6 +120,7 @@ impl Target for Offline {
             workspace,
             key_id: None,
             received_at,
+            turn: Mutex::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -107,6 +139,18 @@ impl Target for Offline {
                 .pop()
                 .ok_or_else(|| "the message was not registered".to_owned())
         })
+    }
+
+    fn backup(
+        &self,
+        ask: &BackupAsk,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, String> {
+        self.take_backup(ask, progress)
+    }
+
+    fn doctor(&self) -> doctor::Report {
+        self.look_over()
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use crate::files;
 use crate::folder::DataFolder;
 
 /// One connection; blocking, with timeouts.
@@ -23,7 +24,8 @@ const MAX_PATH_BYTES: usize = 100;
 pub struct ControlSocket {
     listener: tokio::net::UnixListener,
     path: PathBuf,
-    /// Who runs this process, as the system wrote it on the socket.
+    /// Who runs this process, as the system wrote it on the socket; or, where root does, whose folder
+    /// it is.
     user: u32,
 }
 
@@ -44,7 +46,8 @@ impl ControlSocket {
         }
         let short = ShortPath::of(folder.path())?;
         let listener = UnixListener::bind(&short.path)?;
-        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        std::fs::set_permissions(&path, Permissions::from_mode(files::FILE_MODE))?;
+        files::give_socket_away(&path)?;
         let user = std::fs::symlink_metadata(&path)?.uid();
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
@@ -78,6 +81,11 @@ impl Drop for ControlSocket {
 
 /// Connects to the server of a folder, if one listens.
 pub(super) fn connect(data: &Path) -> Option<Stream> {
+    let about = std::fs::symlink_metadata(data.join(SOCKET_FILE)).ok()?;
+    if !about.file_type().is_socket() {
+        // A link could lead to another folder's server.
+        return None;
+    }
     let short = ShortPath::of(data).ok()?;
     UnixStream::connect(&short.path).ok()
 }

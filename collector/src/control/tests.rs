@@ -48,6 +48,14 @@ impl Target for FakeServer {
         Some(&self.public_url)
     }
 
+    fn backup(&self, _: &BackupAsk, _: &mut dyn FnMut(u64, u64)) -> Result<BackupReport, String> {
+        Err("there is no store".into())
+    }
+
+    fn doctor(&self) -> doctor::Report {
+        doctor::Report::of_failure("log", "there is none".into(), "none")
+    }
+
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
         progress(5);
         self.wait();
@@ -154,6 +162,8 @@ fn new_key() -> KeysCreate {
         allow_purchases: false,
         rate: None,
         label: None,
+        expires_at: None,
+        operator: false,
     }
 }
 
@@ -189,12 +199,12 @@ fn a_folder_without_a_server_is_worked_on_itself() {
     let id = key["id"].as_str().unwrap().to_owned();
     let revoke = |workspace: Option<&str>| Command::KeysRevoke {
         workspace: workspace.map(str::to_owned),
-        id: id.clone(),
+        key: KeyName::Id(id.clone()),
     };
     assert!(
         ask(revoke(Some("shop")))
             .unwrap_err()
-            .contains("no key of that id")
+            .contains("no such key")
     );
     assert!(ask(revoke(None)).unwrap()["revokedAt"].is_string());
     let list = |workspace: Option<&str>| Command::KeysList {
@@ -380,7 +390,9 @@ async fn a_socket_that_a_crash_left_behind_makes_way() {
 #[tokio::test]
 async fn the_socket_of_a_folder_with_a_long_name_works() {
     let parent = TempDir::new().unwrap();
-    let data = parent.path().join("a".repeat(120)).join("b".repeat(120));
+    let above = parent.path().join("a".repeat(120));
+    std::fs::create_dir(&above).unwrap();
+    let data = above.join("b".repeat(120));
     let running = Running::start(&data);
     asked(&data, create("shop")).await.unwrap();
     assert!(running.server.meta.workspace("shop").is_some());

@@ -1,6 +1,6 @@
 //! Messages in: from a request to answers, one for each message.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
@@ -9,10 +9,12 @@ use shared::rejection::{Rejection, codes};
 use shared::wire::{self, MessageBatchBody, MessageBody};
 use utoipa::ToSchema;
 
-use super::{Draft as Sketch, Incoming, parse, write_rate};
+use super::{Draft as Sketch, Incoming, parse};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::cli::Reach;
 use crate::error::ApiError;
+use crate::locks::lock;
 use crate::messages::{Draft, MessageAnswer, Outcome, Registrar, register};
 use crate::metrics::Verdict;
 
@@ -22,6 +24,9 @@ pub struct MessageBatchAnswer {
     /// Always true: the batch was read.
     pub success: bool,
     pub results: Vec<MessageResult>,
+    /// What to look at before they are sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What became of one message of a batch.
@@ -65,6 +70,9 @@ impl Incoming {
     fn registering_caller(&self, app: &App) -> Result<Caller, ApiError> {
         let caller = self.server_caller(app, None)?;
         caller.require(Scope::Write)?;
+        if app.public_url.reach() == Reach::Guessed {
+            return Err(ApiError::PublicUrlMissing);
+        }
         Ok(caller)
     }
 
@@ -74,7 +82,8 @@ impl Incoming {
         let mut drafts = Vec::new();
         let looked = {
             let body: MessageBody<'_> = parse(&self.text)?;
-            self.look(app, &caller, &body, &mut drafts)
+            self.take_events(1)?;
+            self.look(app, &caller, &body, 0, &mut drafts)
         };
         let mut results = self.register(app, &caller, drafts, vec![looked]).await?;
         let mut response = match results.pop() {
@@ -95,7 +104,7 @@ impl Incoming {
             }
             None => return Err(ApiError::Internal),
         };
-        write_rate(&caller, response.headers_mut());
+        self.write_rate(response.headers_mut());
         Ok(response)
     }
 
@@ -108,10 +117,11 @@ impl Incoming {
             let messages = wire::parse_messages(&batch).map_err(|rejection| {
                 rejection.map_or(ApiError::TooManyEvents, ApiError::Rejected)
             })?;
+            self.take_events(messages.len())?;
             let mut looked = Vec::with_capacity(messages.len());
-            for raw in messages {
+            for (place, raw) in messages.into_iter().enumerate() {
                 looked.push(match wire::body::<MessageBody<'_>>(raw.get()) {
-                    Ok(body) => self.look(app, &caller, &body, &mut drafts),
+                    Ok(body) => self.look(app, &caller, &body, place, &mut drafts),
                     Err(_) => {
                         let message = "Send each message as a JSON object";
                         let rejection = Rejection::whole(codes::INVALID_BODY, message);
@@ -122,9 +132,13 @@ impl Incoming {
             looked
         };
         let results = self.register(app, &caller, drafts, looked).await?;
-        let success = true;
-        let mut response = Json(MessageBatchAnswer { success, results }).into_response();
-        write_rate(&caller, response.headers_mut());
+        let mut response = Json(MessageBatchAnswer {
+            success: true,
+            results,
+            warnings: app.public_url.warning().into_iter().collect(),
+        })
+        .into_response();
+        self.write_rate(response.headers_mut());
         Ok(response)
     }
 
@@ -133,10 +147,14 @@ impl Incoming {
         app: &App,
         caller: &Caller,
         body: &MessageBody<'_>,
+        place: usize,
         drafts: &mut Vec<Draft>,
     ) -> Looked {
         let parsed = wire::parse_message(body, self.received_at);
         let message_id = parsed.message_id.as_ref().map(|id| id.as_str().to_owned());
+        if let Some(rejection) = self.screened.rejection(place) {
+            return Err(self.refuse(app, caller, message_id, rejection, Vec::new()));
+        }
         match Draft::of(parsed) {
             Ok(draft) => {
                 drafts.push(draft);
@@ -160,22 +178,31 @@ impl Incoming {
             workspace: caller.key.workspace,
             key_id: Some(caller.key.id.clone()),
             received_at: self.received_at,
+            turn: Mutex::new(lock(&self.turn).take()),
         });
         let ids: Vec<String> = drafts
             .iter()
             .map(|draft| draft.message_id.clone())
             .collect();
-        let outcomes = register(registrar, drafts).await?;
+        let outcomes = register(registrar, drafts).await.inspect_err(|error| {
+            if let Some(reason) = error.reason() {
+                app.metrics.count_refused_messages(reason);
+            }
+        })?;
         let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();
         let result = |looked: Looked| match looked {
             Err(rejected) => Ok(MessageResult::Rejected(*rejected)),
             Ok(at) => match outcomes.get_mut(at).and_then(Option::take) {
-                Some(Outcome::Registered { answer, is_new }) => {
-                    app.metrics.count_verdict(if is_new {
-                        Verdict::Tracked
-                    } else {
-                        Verdict::Duplicate
-                    });
+                Some(Outcome::Registered { mut answer, is_new }) => {
+                    answer.warnings.extend(app.public_url.warning());
+                    app.metrics.count_verdict(
+                        caller.key.workspace,
+                        if is_new {
+                            Verdict::Tracked
+                        } else {
+                            Verdict::Duplicate
+                        },
+                    );
                     Ok(MessageResult::Registered(answer))
                 }
                 Some(Outcome::Conflict { rejection, fields }) => {

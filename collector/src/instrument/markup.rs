@@ -53,6 +53,30 @@ pub(super) fn is_raw(name: &str) -> bool {
     )
 }
 
+/// Elements that have no content and no end tag.
+pub(super) fn is_void(name: &str) -> bool {
+    matches!(
+        name,
+        "area"
+            | "base"
+            | "basefont"
+            | "bgsound"
+            | "br"
+            | "col"
+            | "embed"
+            | "hr"
+            | "img"
+            | "input"
+            | "keygen"
+            | "link"
+            | "meta"
+            | "param"
+            | "source"
+            | "track"
+            | "wbr"
+    )
+}
+
 /// Elements that do not end a `<head>` which has no end tag.
 pub(super) fn stays_in_head(name: &str) -> bool {
     matches!(

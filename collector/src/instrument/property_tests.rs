@@ -27,6 +27,9 @@ pub(super) fn instrument(
             utm: None,
             track_clicks: true,
             next_index: 0,
+            links_left: u32::MAX,
+            parts: 0,
+            refused: None,
             link: &mut link,
         },
     )

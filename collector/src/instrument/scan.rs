@@ -4,7 +4,7 @@
 //! is thrown away, since it writes a changed start tag anew. It names no end tags but those of elements
 //! that it saw open. They are what lies between the other tokens.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use lol_html::errors::RewritingError;
@@ -12,13 +12,20 @@ use lol_html::html_content::{Attribute, Comment, Element, TextType};
 use lol_html::{HtmlRewriter, Settings, doc_comments, doc_text, doctype, element};
 
 use super::entities::{Quoting, decode};
-use super::markup::{conditional, ends_name, is_raw, is_space, stays_in_head};
+use super::markup::{conditional, ends_name, is_raw, is_space, is_void, stays_in_head};
 
 /// The attribute that keeps a link from being tracked.
 const NOTRACK: &str = "data-misar-notrack";
 /// How deep markup inside text is followed: a `<noscript>` inside a conditional comment, or the other
 /// way round.
 const MAX_DEPTH: u8 = 8;
+/// How often a document is read in all, counting each byte of markup inside text again. Where strict
+/// mode fails on every level, reading twice on each would double with each.
+const MAX_READINGS: usize = 16;
+/// Open elements that are gone through for end tags: so many for each byte, and so many more. Tags that
+/// fit each other take one or two each.
+const STEPS_PER_BYTE: usize = 16;
+const FREE_STEPS: usize = 1_000_000;
 const HTML: &str = "http://www.w3.org/1999/xhtml";
 
 /// What was found. Ranges are bytes of the document.
@@ -33,6 +40,20 @@ pub(super) struct Scan {
     pub images: Vec<String>,
     /// `<html amp4email>` and its like: AMP allows no `<img>`.
     pub is_amp: bool,
+    /// Parts of text that were read as markup.
+    pub parts: u32,
+    /// Why the reading ended early; then nothing else of this counts.
+    pub refused: Option<Refusal>,
+}
+
+/// What a document has too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Links, or comments and the like that links are looked for in.
+    Links,
+    /// End tags that end nothing, inside elements that are never ended: for each of them all elements
+    /// that are open are gone through.
+    Tangle,
 }
 
 /// An `<a>` or `<area>` with an `href`, or with the opt-out attribute.
@@ -55,23 +76,51 @@ pub(super) enum Zone {
     Ambiguous,
 }
 
-/// Finds everything in a document or a fragment.
-pub(super) fn scan(html: &str) -> Scan {
-    scan_part(html, Zone::Body, 0)
+/// What reading may still cost.
+struct Bounds {
+    /// Places, and parts of text that are read as markup: starting to read one takes as long as a
+    /// link does.
+    places: Cell<usize>,
+    /// Bytes that are read.
+    bytes: Cell<usize>,
+    /// Open elements that are gone through for an end tag.
+    steps: Cell<usize>,
+}
+
+/// Takes some of what there is; false where that is not enough.
+fn take(from: &Cell<usize>, amount: usize) -> bool {
+    let left = from.get().checked_sub(amount);
+    from.set(left.unwrap_or(0));
+    left.is_some()
+}
+
+/// Finds everything in a document or a fragment of at most so many places; gives up at the first one
+/// too many.
+pub(super) fn scan(html: &str, places: usize) -> Scan {
+    let bounds = Bounds {
+        places: Cell::new(places),
+        bytes: Cell::new(html.len().saturating_mul(MAX_READINGS)),
+        steps: Cell::new(html.len().saturating_mul(STEPS_PER_BYTE) + FREE_STEPS),
+    };
+    scan_part(html, Zone::Body, 0, &bounds)
 }
 
 /// `lol_html`'s strict mode stops where it cannot tell text from markup. Then the document is read again
 /// without it, and what stands in such text is marked.
-fn scan_part(html: &str, zone: Zone, depth: u8) -> Scan {
+fn scan_part(html: &str, zone: Zone, depth: u8, bounds: &Bounds) -> Scan {
     let read = |is_strict: bool| {
-        let scanner = RefCell::new(Scanner::new(html, zone, depth, !is_strict));
+        take(&bounds.bytes, html.len());
+        let places = bounds.places.get();
+        let scanner = RefCell::new(Scanner::new(html, zone, depth, !is_strict, bounds));
         let result = run(html, &scanner, is_strict);
-        (scanner.into_inner(), result)
+        (scanner.into_inner(), result, places)
     };
-    let (scanner, result) = read(true);
-    if result.is_ok() {
+    let (scanner, result, places) = read(true);
+    if result.is_ok() || scanner.found.refused.is_some() {
         return scanner.finish();
     }
+    // What it found is found again.
+    bounds.places.set(places);
     // Without strict mode and without a limit of memory nothing is left that fails.
     read(false).0.finish()
 }
@@ -80,12 +129,14 @@ fn run(html: &str, scanner: &RefCell<Scanner<'_>>, is_strict: bool) -> Result<()
     let settings = Settings::new()
         .with_strict(is_strict)
         .append_element_content_handler(element!("*", |element| {
-            scanner.borrow_mut().start_tag(element);
-            Ok(())
+            let mut scanner = scanner.borrow_mut();
+            scanner.start_tag(element);
+            scanner.go_on()
         }))
         .append_document_content_handler(doc_comments!(|comment| {
-            scanner.borrow_mut().comment(comment);
-            Ok(())
+            let mut scanner = scanner.borrow_mut();
+            scanner.comment(comment);
+            scanner.go_on()
         }))
         .append_document_content_handler(doc_text!(|text| {
             let mut scanner = scanner.borrow_mut();
@@ -96,7 +147,7 @@ fn run(html: &str, scanner: &RefCell<Scanner<'_>>, is_strict: bool) -> Result<()
             } else {
                 scanner.advance(&range);
             }
-            Ok(())
+            scanner.go_on()
         }))
         .append_document_content_handler(doctype!(|doctype| {
             scanner
@@ -131,10 +182,14 @@ struct Scanner<'h> {
     /// Where a comment begins that the document leaves open.
     open_comment: Option<usize>,
     found: Scan,
+    /// The elements that are open, as `lol_html` keeps them: only to know how long its way is to the
+    /// one that an end tag ends.
+    open: Vec<u64>,
+    bounds: &'h Bounds,
 }
 
 impl<'h> Scanner<'h> {
-    fn new(html: &'h str, zone: Zone, depth: u8, is_ambiguous: bool) -> Self {
+    fn new(html: &'h str, zone: Zone, depth: u8, is_ambiguous: bool, bounds: &'h Bounds) -> Self {
         Self {
             html,
             zone,
@@ -151,7 +206,44 @@ impl<'h> Scanner<'h> {
                 pixel_at: 0,
                 images: Vec::new(),
                 is_amp: false,
+                parts: 0,
+                refused: None,
             },
+            open: Vec::new(),
+            bounds,
+        }
+    }
+
+    /// An error ends the reading: there is too much of something.
+    fn go_on(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        match self.found.refused {
+            Some(_) => Err("the document has too much of something".into()),
+            None => Ok(()),
+        }
+    }
+
+    fn opened(&mut self, name: &str, is_html: bool, is_self_closing: bool) {
+        if !(is_void(name) && is_html || is_self_closing && !is_html) {
+            self.open.push(hash(name));
+        }
+    }
+
+    fn closed(&mut self, name: &str) {
+        let name = hash(name);
+        let at = self.open.iter().rposition(|open| *open == name);
+        let steps = self.open.len() - at.unwrap_or(0);
+        if !take(&self.bounds.steps, steps) {
+            self.found.refused.get_or_insert(Refusal::Tangle);
+        }
+        if let Some(at) = at {
+            self.open.truncate(at);
+        }
+    }
+
+    /// Counts a link, or something that takes as long.
+    fn count_place(&mut self) {
+        if !take(&self.bounds.places, 1) {
+            self.found.refused.get_or_insert(Refusal::Links);
         }
     }
 
@@ -179,6 +271,7 @@ impl<'h> Scanner<'h> {
             let at = gap.start + offset;
             let name = &self.html[at + 2..gap.end];
             let name = &name[..name.find(ends_name).unwrap_or(name.len())];
+            self.closed(name);
             if name.eq_ignore_ascii_case("body") {
                 self.body_end = Some(at);
                 self.is_in_head = false;
@@ -199,11 +292,18 @@ impl<'h> Scanner<'h> {
 
     /// Reads markup that stands where a browser sees text or a comment.
     fn nested(&mut self, range: Range<usize>, zone: Zone) {
-        if self.depth == MAX_DEPTH || range.is_empty() {
+        let is_too_much = range.len() > self.bounds.bytes.get();
+        if self.depth == MAX_DEPTH || is_too_much || self.found.refused.is_some() {
             return;
         }
+        if !may_hold_places(&self.html[range.clone()]) {
+            return;
+        }
+        self.count_place();
         let start = range.start;
-        let inner = scan_part(&self.html[range], zone, self.depth + 1);
+        let inner = scan_part(&self.html[range], zone, self.depth + 1, self.bounds);
+        self.found.refused = self.found.refused.or(inner.refused);
+        self.found.parts += 1 + inner.parts;
         self.found
             .places
             .extend(inner.places.into_iter().map(|mut place| {
@@ -220,6 +320,7 @@ impl<'h> Scanner<'h> {
         self.advance(&tag);
         let name = element.tag_name();
         let is_html = element.namespace_uri() == HTML;
+        self.opened(&name, is_html, element.is_self_closing());
         match name.as_str() {
             "html" => {
                 self.found.is_amp |= element.attributes().iter().any(|attribute| {
@@ -282,6 +383,7 @@ impl<'h> Scanner<'h> {
             }
         }
         if place.href.is_some() || !place.notrack.is_empty() {
+            self.count_place();
             self.found.places.push(place);
         }
     }
@@ -350,6 +452,28 @@ impl<'h> Scanner<'h> {
             .unwrap_or(end);
         self.found
     }
+}
+
+/// Whether markup may hold a place: each has an attribute of one of these names.
+fn may_hold_places(markup: &str) -> bool {
+    let holds = |name: &str| {
+        let (first, name) = (name.as_bytes()[0], name.as_bytes());
+        markup.bytes().enumerate().any(|(at, byte)| {
+            byte.eq_ignore_ascii_case(&first)
+                && markup.as_bytes()[at..]
+                    .get(..name.len())
+                    .is_some_and(|found| found.eq_ignore_ascii_case(name))
+        })
+    };
+    holds("href") || holds(NOTRACK)
+}
+
+/// Tells the names of elements apart, whatever their case.
+fn hash(name: &str) -> u64 {
+    // FNV-1a; who makes two names collide makes the count wrong for their own document.
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 fn shifted(range: &Range<usize>, by: usize) -> Range<usize> {

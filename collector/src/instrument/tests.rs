@@ -46,6 +46,9 @@ fn run(
             utm: with.utm,
             track_clicks: with.track_clicks,
             next_index: 0,
+            links_left: u32::MAX,
+            parts: 0,
+            refused: None,
             link: &mut link,
         },
     )

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Cursor, LiveMessage, MAX_RECENT, RejectedView, Skipped, Start};
 use crate::app::App;
+use crate::log::public_seq::PublicSeq;
 use crate::log::record::{Record, Seq, WorkspaceId};
 use crate::query::{self, EventView, QueryError};
 use crate::rejected::Rejected;
@@ -23,8 +24,10 @@ const KEPT_OF_BACKLOG: usize = 500;
 pub(super) struct Follower {
     workspace: WorkspaceId,
     began: Cursor,
-    /// Of what is sent or passed over.
+    /// Of what is sent or passed over, as the reader is told it: by the workspace's own records.
     cursor: Cursor,
+    /// How far the log is read: behind `cursor`, only other workspaces' records lie up to it.
+    at: Seq,
     /// Records that the view has named, to be read before the log is read on.
     named: VecDeque<Seq>,
     /// How far `named` reaches: of the workspace, nothing else lies before.
@@ -55,24 +58,27 @@ impl Follower {
     ) -> Result<(Self, String), QueryError> {
         match start {
             Start::Recent(count) => Self::open_before_end(app, workspace, count),
-            Start::Behind(cursor) => Ok((Self::behind(app, workspace, cursor), String::new())),
+            Start::Behind(cursor) => {
+                // What a log that was restored from a backup has lost counts as read: what comes
+                // then is news.
+                let at = app.log.locate(workspace, cursor.seq)?.seq();
+                Ok((Self::behind(app, workspace, cursor, at), String::new()))
+            }
         }
     }
 
-    fn behind(app: &App, workspace: WorkspaceId, mut cursor: Cursor) -> Self {
+    fn behind(app: &App, workspace: WorkspaceId, mut cursor: Cursor, at: Seq) -> Self {
         let recent = &app.rejected.recent;
         if cursor.process != recent.process {
             // Of another process: all rejections of this one are news.
             cursor.process = recent.process;
             cursor.rejected = 0;
         }
-        // A log that was cut short, say restored from a backup, begins anew for its readers.
-        let end = *app.log.committed().borrow();
-        cursor.seq = cursor.seq.min(end);
         Self {
             workspace,
             began: cursor,
             cursor,
+            at,
             named: VecDeque::new(),
             named_to: Seq::START,
         }
@@ -84,27 +90,37 @@ impl Follower {
         count: usize,
     ) -> Result<(Self, String), QueryError> {
         let recent = &app.rejected.recent;
-        let last_rejected = recent.last(workspace);
         let mut cursor = Cursor {
-            seq: *app.log.committed().borrow(),
+            seq: PublicSeq::START,
             process: recent.process,
-            rejected: last_rejected,
+            rejected: recent.last(workspace),
         };
-        if count == 0 {
-            return Ok((Self::behind(app, workspace, cursor), String::new()));
-        }
         // Taken before the seqs: of the workspace, all that lies before it and is not among them is
         // older than they are.
         let reached = app.views.cursor();
-        let seqs = query::newest_seqs(&app.views, workspace, count.min(MAX_RECENT))?;
+        // One more, behind which the stream begins.
+        let mut seqs = query::newest_seqs(&app.views, workspace, count.min(MAX_RECENT) + 1)?;
+        let before = (seqs.len() > count).then(|| seqs.remove(0));
+        if let Some(seq) = before {
+            cursor.seq = public_seq(app, seq)?.unwrap_or_default();
+        }
+        if count == 0 {
+            // The view may be behind, and what it does not know yet is no news either.
+            let end = *app.log.committed().borrow();
+            let unfolded = app.log.read_from(reached, MAX_BACKLOG)?;
+            let newest = unfolded
+                .iter()
+                .rfind(|record| record.seq <= end && record.entry.workspace == workspace);
+            cursor.seq = newest.map_or(cursor.seq, |newest| cursor.seq.max(newest.public_seq));
+            return Ok((Self::behind(app, workspace, cursor, end), String::new()));
+        }
         let records = query::records_at(&*app.log, workspace, &seqs)?;
         let rejected = recent.newest(workspace, count);
         let first = seqs.first().map_or(reached, |seq| Seq(seq.0 - 1));
-        cursor.seq = reached.min(first);
         cursor.rejected = rejected
             .first()
-            .map_or(last_rejected, |(number, _)| number - 1);
-        let mut follower = Self::behind(app, workspace, cursor);
+            .map_or(cursor.rejected, |(number, _)| number - 1);
+        let mut follower = Self::behind(app, workspace, cursor, reached.min(first));
         let items = merged(&app.views, records, rejected);
         let surplus = items.len().saturating_sub(count);
         let mut text = String::new();
@@ -117,7 +133,7 @@ impl Follower {
             }
         }
         let last = seqs.last().copied().unwrap_or(Seq::START);
-        follower.cursor.seq = follower.cursor.seq.max(reached).max(last);
+        follower.at = follower.at.max(reached).max(last);
         Ok((follower, text))
     }
 
@@ -129,13 +145,13 @@ impl Follower {
     /// Whether there may be something to send.
     pub(super) fn has_more(&self, app: &App) -> bool {
         !self.named.is_empty()
-            || self.cursor.seq < *app.log.committed().borrow()
+            || self.at < *app.log.committed().borrow()
             || self.cursor.rejected < app.rejected.recent.last(self.workspace)
     }
 
     /// Whether the view should be asked what there is, rather than the log be read through.
     pub(super) fn is_far_behind(&self, end: Seq) -> bool {
-        self.named.is_empty() && end.0.saturating_sub(self.cursor.seq.0) > MAX_BACKLOG as u64
+        self.named.is_empty() && end.0.saturating_sub(self.at.0) > MAX_BACKLOG as u64
     }
 
     /// The next messages, as they are sent.
@@ -161,30 +177,30 @@ impl Follower {
         for item in merged(&app.views, records, unseen.rejected) {
             self.write(&item, &mut text);
         }
-        self.cursor.seq = self.cursor.seq.max(reached);
+        self.at = self.at.max(reached);
         Ok(text)
     }
 
     /// Has the view name what is to be read next, and passes over what is too much.
     fn ask_view(&mut self, app: &App, text: &mut String) -> Result<(), QueryError> {
         let reached = app.views.cursor();
-        if reached <= self.cursor.seq {
+        if reached <= self.at {
             // The view is being built: the log is read through.
             return Ok(());
         }
         let (mut seqs, count) =
-            query::seqs_behind(&app.views, self.workspace, self.cursor.seq, MAX_BACKLOG)?;
+            query::seqs_behind(&app.views, self.workspace, self.at, MAX_BACKLOG)?;
         if count > MAX_BACKLOG as u64 {
-            seqs.drain(..seqs.len() - KEPT_OF_BACKLOG);
-            if let Some(first) = seqs.first() {
-                self.cursor.seq = Seq(first.0 - 1);
+            if let Some(skipped) = seqs.drain(..seqs.len() - KEPT_OF_BACKLOG).next_back() {
+                self.cursor.seq = public_seq(app, skipped)?.unwrap_or(self.cursor.seq);
+                self.at = skipped;
             }
             self.skip(count - seqs.len() as u64, text);
         }
         self.named_to = reached.max(seqs.last().copied().unwrap_or(Seq::START));
         self.named = seqs.into();
         if self.named.is_empty() {
-            self.cursor.seq = self.cursor.seq.max(self.named_to);
+            self.at = self.at.max(self.named_to);
         }
         Ok(())
     }
@@ -204,7 +220,7 @@ impl Follower {
 
     /// The next records of the log, and how far it is read with them.
     fn read_on(&self, app: &App, end: Seq) -> Result<(Vec<Record>, Seq), QueryError> {
-        let mut records = app.log.read_from(self.cursor.seq, PORTION)?;
+        let mut records = app.log.read_from(self.at, PORTION)?;
         // Where nothing comes, what was there was set aside.
         let reached = records.last().map_or(end, |record| record.seq);
         records.retain(|record| record.entry.workspace == self.workspace);
@@ -217,7 +233,10 @@ impl Follower {
 
     fn pass(&mut self, item: &Item) {
         match item {
-            Item::Tracked(tracked) => self.cursor.seq = tracked.0.seq,
+            Item::Tracked(tracked) => {
+                self.cursor.seq = tracked.0.public_seq;
+                self.at = tracked.0.seq;
+            }
             Item::Rejected(number, _) => self.cursor.rejected = *number,
         }
     }
@@ -243,6 +262,10 @@ impl Follower {
         // Writing to a string cannot fail.
         write!(text, "id: {}\ndata: {line}\n\n", self.cursor).ok();
     }
+}
+
+fn public_seq(app: &App, seq: Seq) -> Result<Option<PublicSeq>, QueryError> {
+    Ok(app.log.public_seqs(&[seq])?.pop().flatten())
 }
 
 /// Both in the order of their arrival, and each in its own.

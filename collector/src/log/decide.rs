@@ -7,12 +7,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use shared::decimal::Decimal;
+use shared::email::older_normal_form;
 use shared::ids::EventId;
 use shared::money::{Currency, Money, Rounded};
 use shared::rejection::{Rejection, codes};
 
-use super::block::IdKey;
-use super::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
+use super::identity::{IdKey, Seen};
+use super::public_seq::{Indexes, PublicSeq, Stamp};
+use super::record::{Address, ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 use super::{Appended, LogError, Refusal, Submission};
 
 /// A refunded order lists its refunds; a caller that splits one order into more than this is
@@ -22,7 +24,9 @@ const MAX_REFUNDS: usize = 1_000;
 /// The code of a refund of more than is left.
 pub const EXCEEDS_ORDER: &str = "exceeds_order";
 
-/// An order is known apart by who reported it: a browser's purchase never blocks a server's.
+/// An order that a server reported. What pages say of orders is known by its id alone: it is
+/// tracked whatever is known of the order, so that a page learns nothing of it, and never blocks a
+/// server's. (Order books of older versions hold such orders too, with `verified` false.)
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OrderKey {
     pub workspace: WorkspaceId,
@@ -95,6 +99,11 @@ impl WorkspaceKey {
         ContactId(id)
     }
 
+    /// What is remembered of the address of an order.
+    pub fn email_digest(&self, normalised: &str) -> u64 {
+        self.digest("email", normalised.as_bytes())
+    }
+
     fn digest(&self, field: &str, value: &[u8]) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.mac(&[field.as_bytes(), value]);
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
@@ -105,6 +114,18 @@ impl WorkspaceKey {
 pub trait WorkspaceKeys: Send + Sync + 'static {
     /// The key of a workspace; every workspace that ever took an event has one.
     fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey>;
+
+    /// The id that this contact has by today's rule of addresses, where an older rule gave it.
+    fn contact_today(&self, workspace: WorkspaceId, contact: ContactId) -> ContactId {
+        let _ = workspace;
+        contact
+    }
+
+    /// Likewise of [`WorkspaceKey::email_digest`].
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
+        let _ = workspace;
+        digest
+    }
 
     /// How long a workspace credits opens and clicks with orders.
     fn attribution(&self, workspace: WorkspaceId) -> Attribution {
@@ -137,34 +158,55 @@ impl Default for Attribution {
     }
 }
 
+/// A refund by the id that a server gave it: one for each workspace, whatever the order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RefundKey {
+    pub workspace: WorkspaceId,
+    pub refund_id: String,
+}
+
 /// What is committed already.
 pub(crate) trait Known {
-    fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError>;
+    fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError>;
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError>;
+    /// The orderId of the order that this refund is of.
+    fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError>;
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError>;
+    /// See [`WorkspaceKeys::email_digest_today`].
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64;
 }
 
 /// The entries that one commit will hold, and what they would make known.
 pub(crate) struct Staged<'a, K> {
     known: &'a K,
     next: Seq,
+    stamp: Stamp,
+    indexes: Indexes,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) ids: HashMap<IdKey, Seq>,
+    pub(crate) ids: HashMap<IdKey, Seen>,
     pub(crate) orders: HashMap<OrderKey, OrderState>,
+    /// The orderIds of refunds.
+    pub(crate) refunds: HashMap<RefundKey, String>,
     /// What the append that is being decided has replaced among the orders.
     replaced: Vec<(OrderKey, Option<OrderState>)>,
+    /// And what it has put among the refunds.
+    added: Vec<RefundKey>,
 }
 
 impl<'a, K: Known> Staged<'a, K> {
-    /// `next` is the seq of the first entry that will be staged.
-    pub(crate) fn new(known: &'a K, next: Seq) -> Self {
+    /// `next` is the seq of the first entry that will be staged, `stamp` that of the commit.
+    pub(crate) fn new(known: &'a K, next: Seq, stamp: Stamp) -> Self {
         Self {
             known,
             next,
+            stamp,
+            indexes: Indexes::default(),
             entries: Vec::new(),
             ids: HashMap::new(),
             orders: HashMap::new(),
+            refunds: HashMap::new(),
             replaced: Vec::new(),
+            added: Vec::new(),
         }
     }
 
@@ -173,6 +215,7 @@ impl<'a, K: Known> Staged<'a, K> {
     pub(crate) fn decide_all(&mut self, batch: Vec<Submission>) -> Result<Vec<Appended>, LogError> {
         let staged = self.entries.len();
         self.replaced.clear();
+        self.added.clear();
         let outcomes: Result<Vec<_>, _> = batch
             .into_iter()
             .map(|submission| self.decide(submission))
@@ -186,7 +229,8 @@ impl<'a, K: Known> Staged<'a, K> {
     /// Forgets the entries from `staged` on and what they changed.
     fn take_back(&mut self, staged: usize) {
         for entry in self.entries.drain(staged..) {
-            self.ids.remove(&(entry.workspace, entry.id));
+            self.ids.remove(&entry.id_key());
+            self.indexes.give_back(entry.workspace);
             self.next = Seq(self.next.0 - 1);
         }
         while let Some((key, before)) = self.replaced.pop() {
@@ -194,6 +238,9 @@ impl<'a, K: Known> Staged<'a, K> {
                 Some(state) => drop(self.orders.insert(key, state)),
                 None => drop(self.orders.remove(&key)),
             }
+        }
+        for key in self.added.drain(..) {
+            self.refunds.remove(&key);
         }
     }
 
@@ -203,25 +250,32 @@ impl<'a, K: Known> Staged<'a, K> {
             mut entry,
             asked,
             has_new_id,
+            older,
         } = submission;
+        let known_id = |staged: &Self, entry: &Entry| match has_new_id {
+            true => Ok(None),
+            false => staged.by_id(entry, older),
+        };
         let mut order = None;
+        let mut refund = None;
         match &entry.fact {
-            Fact::Purchase { order_id, .. } => {
-                let order_id = order_id.clone();
-                if !entry.verified
-                    && let Some(first) = self.order(&order_key(&entry, &order_id, true))?
-                {
-                    return Ok(first.duplicate());
-                }
-                let key = order_key(&entry, &order_id, entry.verified);
+            Fact::Purchase { order_id, .. } if entry.verified => {
+                let key = order_key(&entry, order_id);
                 let workspace_key = self.known.workspace_key(entry.workspace)?;
                 if let Some(first) = self.order(&key)? {
-                    let fields = first.differing_fields(&entry, &workspace_key);
+                    if [Some(entry.id), older].contains(&Some(EventId::from_bytes(first.id))) {
+                        return Ok(first.duplicate());
+                    }
+                    let today = |digest| self.known.email_digest_today(entry.workspace, digest);
+                    let fields = first.differing_fields(&entry, &workspace_key, &today);
                     return Ok(if fields.is_empty() {
                         first.duplicate()
                     } else {
                         first.conflict(fields)
                     });
+                }
+                if let Some(outcome) = known_id(self, &entry)? {
+                    return Ok(outcome);
                 }
                 order = OrderState::of_purchase(self.next, &entry, &workspace_key)
                     .map(|state| (key, state));
@@ -230,54 +284,125 @@ impl<'a, K: Known> Staged<'a, K> {
                 order_id,
                 refund_id,
             } => {
-                let key = order_key(&entry, order_id, true);
-                let Some(mut state) = self.order(&key)? else {
+                let asked = asked.unwrap_or_default();
+                let key = order_key(&entry, order_id);
+                let refund_key = RefundKey {
+                    workspace: entry.workspace,
+                    refund_id: refund_id.clone(),
+                };
+                let state = self.order(&key)?;
+                if let Some(Err(rejection)) = state.as_ref().map(|state| state.currency(&asked)) {
+                    return Ok(Appended::Refused(Refusal::Invalid(rejection)));
+                }
+                if let Some(outcome) = self.by_refund_id(&refund_key, &key, &state, &asked)? {
+                    return Ok(outcome);
+                }
+                if let Some(outcome) = known_id(self, &entry)? {
+                    return Ok(outcome);
+                }
+                let Some(mut state) = state else {
                     return Ok(Appended::Refused(Refusal::UnknownOrder));
                 };
-                if let Some(seen) = state
-                    .refunds
-                    .iter()
-                    .find(|seen| seen.refund_id == *refund_id)
-                {
-                    return Ok(Appended::Duplicate {
-                        id: EventId::from_bytes(seen.id),
-                        seq: Seq(seen.seq),
-                    });
-                }
-                let judged = match state.judge(&asked.unwrap_or_default()) {
+                let judged = match state.judge(&asked) {
                     Ok(judged) => judged,
                     Err(rejection) => return Ok(Appended::Refused(Refusal::Invalid(rejection))),
                 };
                 state.refund(self.next, entry.id, refund_id.clone(), judged.money.minor);
+                refund = Some((refund_key, order_id.clone()));
+                order = Some((key, state));
                 entry.money = Some(judged.money);
                 entry.rounded = judged.rounded;
-                order = Some((key, state));
             }
-            Fact::Track { .. }
+            Fact::Purchase { .. }
+            | Fact::Track { .. }
             | Fact::Identify { .. }
             | Fact::Send { .. }
             | Fact::Open { .. }
             | Fact::Click { .. }
-            | Fact::Unsubscribe { .. } => {}
-        }
-        let id = (entry.workspace, entry.id);
-        let seen = match self.ids.get(&id) {
-            Some(seq) => Some(*seq),
-            None if has_new_id => None,
-            None => self.known.id(&id)?,
-        };
-        if let Some(seq) = seen {
-            return Ok(Appended::Duplicate { id: entry.id, seq });
+            | Fact::Unsubscribe { .. } => {
+                if let Some(outcome) = known_id(self, &entry)? {
+                    return Ok(outcome);
+                }
+            }
         }
         let seq = self.next;
         self.next = seq.next();
-        self.ids.insert(id, seq);
+        let kind = entry.fact.kind();
+        self.ids.insert(entry.id_key(), Seen { seq, kind });
         if let Some((key, state)) = order {
             let before = self.orders.insert(key.clone(), state);
             self.replaced.push((key, before));
         }
+        if let Some((key, order_id)) = refund {
+            self.refunds.insert(key.clone(), order_id);
+            self.added.push(key);
+        }
+        let index = self.indexes.take(entry.workspace);
         self.entries.push(entry);
-        Ok(Appended::Tracked { seq })
+        let public_seq = PublicSeq::of(self.stamp, index, seq);
+        Ok(Appended::Tracked { seq, public_seq })
+    }
+
+    /// What its id, or the one that an older version would have given it, says of an entry. The id
+    /// of another type is a conflict; an older id of another type is another event's.
+    fn by_id(&self, entry: &Entry, older: Option<EventId>) -> Result<Option<Appended>, LogError> {
+        let (key, kind) = (entry.id_key(), entry.fact.kind());
+        let duplicate = |id, seq| Ok(Some(Appended::Duplicate { id, seq }));
+        match self.id(&key)? {
+            Some(seen) if seen.kind == kind => return duplicate(key.id, seen.seq),
+            Some(_) => return Ok(Some(Appended::IdConflict)),
+            None => {}
+        }
+        let Some(id) = older else {
+            return Ok(None);
+        };
+        match self.id(&IdKey { id, ..key })? {
+            Some(seen) if seen.kind == kind => duplicate(id, seen.seq),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// What a refundId says of a refund of the order `key`, which is in `state`. Whether the first one
+    /// was of the same amount stands in its record, which the caller compares; only a refund of all
+    /// that is left is told apart here.
+    fn by_refund_id(
+        &self,
+        refund_key: &RefundKey,
+        key: &OrderKey,
+        state: &Option<OrderState>,
+        asked: &RefundAsk,
+    ) -> Result<Option<Appended>, LogError> {
+        let of_this_order = state
+            .as_ref()
+            .and_then(|state| Some((state, state.refund_of(&refund_key.refund_id)?)));
+        if let Some((state, first)) = of_this_order {
+            if asked.amount.is_none() && !state.was_finished_by(first) {
+                let fields = vec!["amount"];
+                return Ok(Some(Appended::Conflict { fields }));
+            }
+            return Ok(Some(first.duplicate()));
+        }
+        let Some(order_id) = (match self.refunds.get(refund_key) {
+            Some(order_id) => Some(order_id.clone()),
+            None => self.known.refund(refund_key)?,
+        }) else {
+            return Ok(None);
+        };
+        let other = self.order(&OrderKey {
+            order_id,
+            ..key.clone()
+        })?;
+        let first = other
+            .as_ref()
+            .and_then(|state| state.refund_of(&refund_key.refund_id));
+        Ok(first.map(SeenRefund::duplicate))
+    }
+
+    fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
+        match self.ids.get(key) {
+            Some(seen) => Ok(Some(*seen)),
+            None => self.known.id(key),
+        }
     }
 
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
@@ -289,23 +414,23 @@ impl<'a, K: Known> Staged<'a, K> {
 }
 
 /// The order state that a committed record leads to, for those who fold the log; `None` where the
-/// record is about no order.
+/// record is about no order of a server's.
 pub(crate) fn fold_order<K: Known>(
     known: &K,
     record: &Record,
 ) -> Result<Option<(OrderKey, OrderState)>, LogError> {
-    let Record { seq, entry } = record;
+    let Record { seq, entry, .. } = record;
     match &entry.fact {
-        Fact::Purchase { order_id, .. } => {
+        Fact::Purchase { order_id, .. } if entry.verified => {
             let workspace_key = known.workspace_key(entry.workspace)?;
             let state = OrderState::of_purchase(*seq, entry, &workspace_key);
-            Ok(state.map(|state| (order_key(entry, order_id, entry.verified), state)))
+            Ok(state.map(|state| (order_key(entry, order_id), state)))
         }
         Fact::Refund {
             order_id,
             refund_id,
         } => {
-            let key = order_key(entry, order_id, true);
+            let key = order_key(entry, order_id);
             let Some(mut state) = known.order(&key)? else {
                 return Ok(None);
             };
@@ -315,7 +440,8 @@ pub(crate) fn fold_order<K: Known>(
             }
             Ok(Some((key, state)))
         }
-        Fact::Track { .. }
+        Fact::Purchase { .. }
+        | Fact::Track { .. }
         | Fact::Identify { .. }
         | Fact::Send { .. }
         | Fact::Open { .. }
@@ -324,10 +450,10 @@ pub(crate) fn fold_order<K: Known>(
     }
 }
 
-fn order_key(entry: &Entry, order_id: &str, verified: bool) -> OrderKey {
+fn order_key(entry: &Entry, order_id: &str) -> OrderKey {
     OrderKey {
         workspace: entry.workspace,
-        verified,
+        verified: true,
         order_id: order_id.to_owned(),
     }
 }
@@ -362,8 +488,14 @@ impl OrderState {
         })
     }
 
-    /// The names of the fields in which a second report of the order differs from the first.
-    fn differing_fields(&self, entry: &Entry, key: &WorkspaceKey) -> Vec<&'static str> {
+    /// The names of the fields in which a second report of the order differs from the first; `today`
+    /// gives the present digest of an address for one that an older rule gave.
+    fn differing_fields(
+        &self,
+        entry: &Entry,
+        key: &WorkspaceKey,
+        today: &dyn Fn(u64) -> u64,
+    ) -> Vec<&'static str> {
         let Some(money) = entry.money else {
             return vec!["revenue"];
         };
@@ -371,8 +503,16 @@ impl OrderState {
         let other = Digests::of(entry, money, key);
         let time = entry.time_sent.then(|| entry.time.as_millis());
         let times_differ = matches!((self.time, time), (Some(mine), Some(other)) if mine != other);
+        // Also an order whose record is gone is known again by the spelling that it came with.
+        let is_same_spelling = || {
+            let spelled = entry.address.as_ref().map(Address::spelled);
+            let older = spelled.map(|spelled| key.email_digest(&older_normal_form(spelled)));
+            older == Some(mine.email)
+        };
+        let emails_differ =
+            mine.email != other.email && today(mine.email) != other.email && !is_same_spelling();
         [
-            ("email", mine.email != other.email),
+            ("email", emails_differ),
             ("revenue", mine.revenue != other.revenue),
             ("currency", mine.currency != other.currency),
             ("items", mine.items != other.items),
@@ -395,7 +535,8 @@ impl OrderState {
         Appended::Conflict { fields }
     }
 
-    fn judge(&self, asked: &RefundAsk) -> Result<Judged, Rejection> {
+    /// The order's currency, unless another one is asked for.
+    fn currency(&self, asked: &RefundAsk) -> Result<Currency, Rejection> {
         let currency = Currency::parse(&self.currency).map_err(|_| {
             Rejection::whole(
                 codes::INVALID_CURRENCY,
@@ -409,6 +550,11 @@ impl OrderState {
             );
             return Err(Rejection::of(codes::INVALID_CURRENCY, "currency", message));
         }
+        Ok(currency)
+    }
+
+    fn judge(&self, asked: &RefundAsk) -> Result<Judged, Rejection> {
+        let currency = self.currency(asked)?;
         let exceeds = |message: String| Err(Rejection::of(EXCEEDS_ORDER, "amount", message));
         let (money, rounded) = match &asked.amount {
             Some(amount) => Money::from_decimal(amount, currency)
@@ -444,6 +590,23 @@ impl OrderState {
         Ok(Judged { money, rounded })
     }
 
+    fn refund_of(&self, refund_id: &str) -> Option<&SeenRefund> {
+        let mut refunds = self.refunds.iter();
+        refunds.find(|seen| seen.refund_id == refund_id)
+    }
+
+    /// Whether this refund took all that was left.
+    fn was_finished_by(&self, refund: &SeenRefund) -> bool {
+        self.left == 0 && self.refunds.last().is_some_and(|last| last == refund)
+    }
+
+    /// The refunds that records behind `after` told of.
+    pub(crate) fn refunds_after(&self, after: Seq) -> impl Iterator<Item = &str> {
+        let refunds = self.refunds.iter();
+        let later = refunds.filter(move |seen| seen.seq > after.0);
+        later.map(|seen| seen.refund_id.as_str())
+    }
+
     fn refund(&mut self, seq: Seq, id: EventId, refund_id: String, minor: i64) {
         self.left -= minor;
         self.refunds.push(SeenRefund {
@@ -452,6 +615,15 @@ impl OrderState {
             id: *id.as_bytes(),
         });
         self.changed = seq.0;
+    }
+}
+
+impl SeenRefund {
+    fn duplicate(&self) -> Appended {
+        Appended::Duplicate {
+            id: EventId::from_bytes(self.id),
+            seq: Seq(self.seq),
+        }
     }
 }
 
@@ -468,7 +640,7 @@ impl Digests {
             _ => "",
         };
         Self {
-            email: key.digest("email", email.as_bytes()),
+            email: key.email_digest(email),
             revenue: key.digest("revenue", &money.minor.to_le_bytes()),
             currency: key.digest("currency", money.currency.code().as_bytes()),
             items: key.digest("items", items.as_bytes()),
@@ -489,7 +661,7 @@ mod tests {
     struct Unreadable(&'static str);
 
     impl Known for Unreadable {
-        fn id(&self, _: &IdKey) -> Result<Option<Seq>, LogError> {
+        fn id(&self, _: &IdKey) -> Result<Option<Seen>, LogError> {
             Ok(None)
         }
 
@@ -501,15 +673,27 @@ mod tests {
             }
         }
 
+        fn refund(&self, _: &RefundKey) -> Result<Option<String>, LogError> {
+            Ok(None)
+        }
+
         fn workspace_key(&self, _: WorkspaceId) -> Result<WorkspaceKey, LogError> {
             Ok(WorkspaceKey([1; 32]))
+        }
+
+        fn email_digest_today(&self, _: WorkspaceId, digest: u64) -> u64 {
+            digest
         }
     }
 
     #[test]
     fn an_append_that_cannot_be_decided_leaves_no_trace_among_the_others() {
         let known = Unreadable("lost");
-        let mut staged = Staged::new(&known, Seq(1));
+        let stamp = Stamp {
+            generation: 1,
+            micros: 7,
+        };
+        let mut staged = Staged::new(&known, Seq(1), stamp);
         staged
             .decide_all(vec![track(1), purchase(2, "a", 100)])
             .unwrap();
@@ -521,8 +705,13 @@ mod tests {
         ];
         assert!(staged.decide_all(bad.clone()).is_err());
         let next = staged.decide_all(bad[..3].to_vec()).unwrap();
-        let tracked = |seq| Appended::Tracked { seq: Seq(seq) };
+        let tracked = |seq: u32| Appended::Tracked {
+            seq: Seq(seq.into()),
+            // Of one workspace, and without a gap.
+            public_seq: PublicSeq::of(stamp, seq - 1, Seq(seq.into())),
+        };
         assert_eq!(next, [tracked(3), tracked(4), tracked(5)]);
         assert_eq!((staged.entries.len(), staged.ids.len()), (5, 5));
+        assert_eq!(staged.refunds.len(), 1);
     }
 }

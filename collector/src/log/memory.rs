@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use shared::ids::EventId;
 use tokio::sync::watch;
 
-use super::block::IdKey;
-use super::decide::{Known, OrderKey, OrderState, Staged, WorkspaceKey, WorkspaceKeys};
+use super::decide::{Known, OrderKey, OrderState, RefundKey, Staged, WorkspaceKey, WorkspaceKeys};
+use super::identity::{IdKey, Seen, Sender};
+use super::public_seq::{FIRST_GENERATION, Indexes, PublicSeq, Stamp};
 use super::record::{Record, Seq, WorkspaceId};
-use super::{Appended, Health, Later, Log, LogError, Submission};
+use super::stamps::Stamps;
+use super::{Appended, Health, Later, Located, Log, LogError, Submission};
+use crate::clock::{Clock, SystemClock};
 use crate::locks::lock;
 
 /// The log in memory. Remembers ids for as long as it lives.
@@ -21,19 +24,28 @@ pub struct MemoryLog {
 
 struct State {
     records: Vec<Record>,
-    ids: HashMap<IdKey, Seq>,
+    ids: HashMap<IdKey, Seen>,
     orders: HashMap<OrderKey, OrderState>,
+    refunds: HashMap<RefundKey, String>,
     keys: Arc<dyn WorkspaceKeys>,
+    stamps: Stamps,
     closed: bool,
 }
 
 impl MemoryLog {
     pub fn new(keys: Arc<dyn WorkspaceKeys>) -> Self {
+        Self::with_clock(keys, Arc::new(SystemClock))
+    }
+
+    /// One whose commits are made when this clock says.
+    pub fn with_clock(keys: Arc<dyn WorkspaceKeys>, clock: Arc<dyn Clock>) -> Self {
         let state = State {
             records: Vec::new(),
             ids: HashMap::new(),
             orders: HashMap::new(),
+            refunds: HashMap::new(),
             keys,
+            stamps: Stamps::new(FIRST_GENERATION, Stamp::NONE, clock),
             closed: false,
         };
         Self {
@@ -52,32 +64,38 @@ impl MemoryLog {
             return Err(LogError::Unavailable);
         }
         let first = Seq(state.records.len() as u64 + 1);
-        let mut staged = Staged::new(&*state, first);
+        let stamp = state.stamps.next()?;
+        let mut staged = Staged::new(&*state, first, stamp);
         let outcomes = staged.decide_all(batch)?;
         let Staged {
             entries,
             ids,
             orders,
+            refunds,
             ..
         } = staged;
-        state.records.extend(
-            entries
-                .into_iter()
-                .zip(first.0..)
-                .map(|(entry, seq)| Record {
-                    seq: Seq(seq),
-                    entry,
-                }),
-        );
+        if !entries.is_empty() {
+            state.stamps.advance(stamp);
+        }
+        let mut indexes = Indexes::default();
+        for (entry, seq) in entries.into_iter().zip((first.0..).map(Seq)) {
+            let index = indexes.take(entry.workspace);
+            state.records.push(Record {
+                seq,
+                public_seq: PublicSeq::of(stamp, index, seq),
+                entry,
+            });
+        }
         state.ids.extend(ids);
         state.orders.extend(orders);
+        state.refunds.extend(refunds);
         self.committed.send_replace(Seq(state.records.len() as u64));
         Ok(outcomes)
     }
 }
 
 impl Known for State {
-    fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
+    fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
         Ok(self.ids.get(key).copied())
     }
 
@@ -85,8 +103,16 @@ impl Known for State {
         Ok(self.orders.get(key).cloned())
     }
 
+    fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError> {
+        Ok(self.refunds.get(key).cloned())
+    }
+
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {
         self.keys.key_of(workspace).ok_or(LogError::Unavailable)
+    }
+
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
+        self.keys.email_digest_today(workspace, digest)
     }
 }
 
@@ -107,13 +133,46 @@ impl Log for MemoryLog {
             .collect())
     }
 
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError> {
+        let key = IdKey {
+            workspace,
+            sender,
+            id,
+        };
         let state = self.state();
-        let found = state
+        let mut newest_first = state.records.iter().rev();
+        Ok(newest_first
+            .find(|record| record.entry.id_key() == key)
+            .cloned())
+    }
+
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        let state = self.state();
+        let of = |place: &Seq| {
+            let at = usize::try_from(place.0).ok()?.checked_sub(1)?;
+            state.records.get(at).map(|record| record.public_seq)
+        };
+        Ok(places.iter().map(of).collect())
+    }
+
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        let state = self.state();
+        let theirs = |record: &&Record| record.entry.workspace == workspace;
+        let up_to_it = state
             .records
             .iter()
-            .find(|record| (record.entry.workspace, record.entry.id) == (workspace, id));
-        Ok(found.cloned())
+            .filter(theirs)
+            .take_while(|record| record.public_seq <= seq);
+        Ok(match up_to_it.last() {
+            Some(record) if record.public_seq == seq => Located::At(record.seq),
+            Some(record) => Located::Behind(record.seq),
+            None => Located::Behind(Seq::START),
+        })
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {

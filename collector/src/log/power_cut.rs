@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use redb::StorageBackend;
 
 use super::conformance::subject::{OneKey, WORKSPACE, crash_image, id, track};
+use super::identity::Sender;
 use super::record::Seq;
 use super::redb::{LOG_FOLDER, Options, RedbLog};
 use super::segment::{Disk, file_name};
@@ -280,7 +281,10 @@ async fn a_full_disk_is_said_and_overcome() {
     let survivor = RedbLog::open(Options::new(image.path(), Arc::new(OneKey))).unwrap();
     for (number, tracked) in outcomes {
         assert_eq!(
-            survivor.find(WORKSPACE, id(number)).unwrap().is_some(),
+            survivor
+                .find(WORKSPACE, Sender::Server, id(number))
+                .unwrap()
+                .is_some(),
             tracked,
             "{number}"
         );
@@ -404,7 +408,7 @@ async fn a_missing_or_emptied_segment_is_refused_and_can_be_set_aside() {
     super::verify::set_aside(folder.path(), &file_name(Seq(1))).unwrap();
     let log = RedbLog::open(reached()).unwrap();
     let outcome = log.append(vec![track(1)]).await.unwrap();
-    let [Appended::Tracked { seq }] = outcome[..] else {
+    let [Appended::Tracked { seq, .. }] = outcome[..] else {
         panic!("{outcome:?}")
     };
     assert!(seq > Seq(300), "seqs are never used twice");
@@ -436,7 +440,7 @@ async fn a_lost_tail_is_refused_and_can_be_accepted_without_losing_the_rest() {
     let log = RedbLog::open(reached()).unwrap();
     assert_eq!(log.read_from(Seq::START, usize::MAX).unwrap().len(), 300);
     let outcome = log.append(vec![track(1_000)]).await.unwrap();
-    let [Appended::Tracked { seq }] = outcome[..] else {
+    let [Appended::Tracked { seq, .. }] = outcome[..] else {
         panic!("{outcome:?}")
     };
     assert!(seq > Seq(400), "seqs are never used twice");

@@ -5,6 +5,8 @@
 //! seals segments that are full. What the crash of any instant leaves behind is put right by
 //! [`RedbLog::open`].
 
+mod lineage;
+mod seqs;
 mod start;
 mod writer;
 
@@ -18,18 +20,26 @@ use std::time::Duration;
 use shared::ids::EventId;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::block::{IdKey, Packer};
-use super::decide::{Known, OrderKey, OrderState, WorkspaceKey, WorkspaceKeys, fold_order};
+use super::block::Packer;
+use super::decide::{
+    Known, OrderKey, OrderState, RefundKey, WorkspaceKey, WorkspaceKeys, fold_order,
+};
+use super::identity::{IdKey, Seen, Sender};
 use super::orders::OrderBook;
+use super::public_seq::{FIRST_GENERATION, PublicSeq};
 use super::record::{Record, Seq, WorkspaceId};
-use super::segment::{self, Disk, RealDisk, Segment};
+use super::segment::{Disk, RealDisk, Segment};
+use super::stamps::Stamps;
 use super::verify::{self, Report};
-use super::{Appended, Health, Later, Log, LogError, Submission};
+use super::{Appended, Health, Later, Located, Log, LogError, Submission};
 use crate::clock::{Clock, SystemClock};
+use crate::lineage::{Lineage, Part, Standing};
 
+use crate::files;
 use crate::locks::{lock, read, write};
+pub(crate) use lineage::lineages_of;
 pub use start::accept_loss;
-pub(crate) use start::{list_segments, sorted};
+pub(crate) use start::{aside_of, list_segments, sorted};
 use start::{open_segments, remembered_since};
 use writer::Writer;
 
@@ -58,10 +68,14 @@ pub struct Options {
     /// The log must reach at least this seq, because something durable already reflects it;
     /// a log that ends before has lost acknowledged events.
     pub reached: Seq,
+    /// The generation of the store, 1 to 99: it stands in the seqs that callers see.
+    pub generation: u8,
+    /// What the files are compared with; `None` does not compare them.
+    pub standing: Option<Standing>,
     /// A segment rotates when its file has this size, bytes. A restart checks all of the last one,
     /// at about 2.3 s per GB (measured, in the survey of stores that the design rests on).
     pub rotate_bytes: u64,
-    /// A segment rotates when it holds this many records; their ids are in memory, 56 bytes each.
+    /// A segment rotates when it holds this many records; their ids are in memory, 70 bytes each.
     pub rotate_records: u64,
     pub clock: Arc<dyn Clock>,
     pub disk: Arc<dyn Disk>,
@@ -74,6 +88,8 @@ impl Options {
             data: data.to_owned(),
             keys,
             reached: Seq::START,
+            generation: FIRST_GENERATION,
+            standing: None,
             rotate_bytes: 128 * 1024 * 1024,
             rotate_records: 1 << 20,
             clock: Arc::new(SystemClock),
@@ -97,6 +113,8 @@ struct Inner {
     /// In seq order; the last one is active.
     segments: RwLock<Vec<Arc<Segment>>>,
     orders: OrderBook,
+    /// Written into every new segment.
+    lineage: Mutex<Option<Lineage>>,
     keys: Arc<dyn WorkspaceKeys>,
     committed: watch::Sender<Seq>,
     /// Events taken and not yet answered. The channel itself is unbounded; this is its bound,
@@ -131,6 +149,8 @@ impl RedbLog {
             data,
             keys,
             reached,
+            generation,
+            standing,
             rotate_bytes,
             rotate_records,
             clock,
@@ -139,20 +159,27 @@ impl RedbLog {
         } = options;
         let storage = |error: &dyn std::fmt::Display| LogError::storage("opening the log", error);
         let folder = data.join(LOG_FOLDER);
-        std::fs::create_dir_all(&folder).map_err(|error| storage(&error))?;
-        segment::sync_folder_of(&folder).map_err(|error| storage(&error))?;
-        let orders = OrderBook::open(&data.join(ORDERS_FILE))?;
+        files::create_folder(&folder).map_err(|error| storage(&error))?;
+        let orders_file = data.join(ORDERS_FILE);
+        let orders = OrderBook::open(&orders_file)?;
+        if let Some(standing) = &standing {
+            standing.check_file(&orders_file, Part::Orders, orders.lineage()?)?;
+        }
         let (segments, next) = open_segments(
             &folder,
+            standing.as_ref(),
             reached.max(orders.cursor()),
             remembered_since(&*clock),
             &disk,
         )?;
         let last = Seq(next.0 - 1);
+        let newest = seqs::newest_stamp(&segments)?;
+        let stamps = Stamps::new(generation, newest, Arc::clone(&clock));
         let inner = Arc::new(Inner {
             folder,
             segments: RwLock::new(segments),
             orders,
+            lineage: Mutex::new(standing.and_then(|standing| standing.lineage)),
             keys,
             committed: watch::Sender::new(last),
             queued: AtomicUsize::new(0),
@@ -166,7 +193,7 @@ impl RedbLog {
         });
         inner.catch_up_orders(last)?;
         inner.ensure_active(next)?;
-        inner.orders.start().map_err(|error| storage(&error))?;
+        inner.orders.start()?;
 
         let (to_seal, sealing) = std::sync::mpsc::channel();
         let sealer = {
@@ -183,6 +210,7 @@ impl RedbLog {
                 Writer {
                     inner,
                     packer,
+                    stamps,
                     to_seal,
                     recovered_at: None,
                 }
@@ -205,7 +233,8 @@ impl RedbLog {
         let segments = segments
             .into_iter()
             .map(|segment| (segment.first(), Ok(segment)));
-        verify::verify_segments(&self.inner.folder, segments, reached, progress)
+        let aside = aside_of(&self.inner.folder)?;
+        verify::verify_segments(&aside, segments, reached, progress)
     }
 
     fn send(&self, command: Command) -> Result<(), LogError> {
@@ -251,15 +280,33 @@ impl Log for RedbLog {
         Ok(records)
     }
 
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError> {
+        let key = IdKey {
+            workspace,
+            sender,
+            id,
+        };
         for segment in self.inner.segments_newest_first() {
-            if let Some(seq) = segment.find(&(workspace, id))? {
+            if let Some(seen) = segment.find(&key)? {
                 let mut records = Vec::with_capacity(1);
-                segment.read_from(Seq(seq.0 - 1), 1, &mut records)?;
+                segment.read_from(Seq(seen.seq.0 - 1), 1, &mut records)?;
                 return Ok(records.pop());
             }
         }
         Ok(None)
+    }
+
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        self.inner.public_seqs(places)
+    }
+
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        self.inner.locate(workspace, seq)
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {
@@ -356,6 +403,9 @@ impl Inner {
 
     fn push_active(&self, next: Seq) -> Result<(), LogError> {
         let active = Segment::create(&self.folder, next, &self.disk)?;
+        if let Some(lineage) = *lock(&self.lineage) {
+            active.set_lineage(lineage)?;
+        }
         write(&self.segments).push(Arc::new(active));
         Ok(())
     }
@@ -447,7 +497,7 @@ impl Inner {
 }
 
 impl Known for Inner {
-    fn id(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
+    fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
         let since = remembered_since(&*self.clock);
         let segments = read(&self.segments);
         for segment in segments
@@ -455,8 +505,8 @@ impl Known for Inner {
             .rev()
             .filter(|segment| !segment.is_sealed() || segment.last_received() >= since)
         {
-            if let Some(seq) = segment.find(key)? {
-                return Ok(Some(seq));
+            if let Some(seen) = segment.find(key)? {
+                return Ok(Some(seen));
             }
         }
         Ok(None)
@@ -466,10 +516,18 @@ impl Known for Inner {
         self.orders.get(key)
     }
 
+    fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError> {
+        self.orders.refund(key)
+    }
+
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {
         self.keys.key_of(workspace).ok_or_else(|| {
             LogError::storage("deciding", &format!("workspace {} has no key", workspace.0))
         })
+    }
+
+    fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
+        self.keys.email_digest_today(workspace, digest)
     }
 }
 

@@ -8,29 +8,38 @@
 
 mod disk;
 mod read;
+mod seqs;
+mod snapshot;
 mod tables;
+#[cfg(test)]
+pub(super) use tables::old;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use fastbloom::BloomFilter;
-use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
+use redb::{Database, DatabaseError, ReadOnlyDatabase};
 
-use super::block::{IdKey, Packer};
+use super::block::Packer;
+use super::identity::{IdKey, Seen, Sender};
+use super::public_seq::PublicSeq;
 use super::record::{Record, Seq};
 use super::{Damage, LogError};
 
+use crate::files;
+pub(crate) use crate::files::{draft_of, rename_synced, sync_folder_of};
 use crate::locks::{read, write};
 pub use disk::{Disk, RealDisk};
-use disk::{SEALED_CACHE, create_file, open_active, open_file};
-pub(crate) use disk::{draft_of, file_name, first_of, rename_synced, settle, sync_folder_of};
+use disk::{SEALED_CACHE, open_active};
+pub(crate) use disk::{file_name, first_of, settle};
 pub use read::SegmentSummary;
 use tables::{
-    drop_blocks_after, filter_over, insert_blocks, read_seal, set_about, sort_ids, write_seal,
+    Listing, Seal, drop_blocks_after, filter_over, insert_blocks, read_seal, set_about, sort_ids,
+    write_seal,
 };
 
 /// The open file.
@@ -43,11 +52,11 @@ enum Handle {
 
 /// Where the segment's ids are.
 enum Ids {
-    /// Id to seq, of everything that is committed here.
-    Memory(HashMap<IdKey, Seq>),
+    /// Of everything that is committed here.
+    Memory(HashMap<IdKey, Seen>),
     /// On disk; the filter says which ids are certainly not there. `None` where the segment is too
     /// old for dedupe to ask it: then only receipts look, and the memory is better used.
-    Disk(Option<BloomFilter>),
+    Disk(Option<BloomFilter>, Listing),
 }
 
 /// A segment of the log. Shared between the writer, the sealer and readers.
@@ -57,8 +66,12 @@ pub(crate) struct Segment {
     /// The last committed seq; `first - 1` while there is none.
     last: AtomicU64,
     last_received: AtomicU64,
+    /// The lowest seq that a record of it can have, once somebody has asked for one.
+    start: OnceLock<PublicSeq>,
     handle: RwLock<Handle>,
     ids: RwLock<Ids>,
+    /// What the records of ids said that were asked for, where the list does not: by workspace and id.
+    old_found: Mutex<HashMap<[u8; 20], (Sender, Seen)>>,
 }
 
 impl Segment {
@@ -72,7 +85,7 @@ impl Segment {
         let path = folder.join(file_name(first));
         let draft = draft_of(&path);
         let build = || -> Result<Database, redb::Error> {
-            let database = open_active(create_file(&draft)?, disk)?;
+            let database = open_active(files::create_anew(&draft)?, disk)?;
             set_about(&database, &[("first_seq", first.0)])?;
             rename_synced(&draft, &path)?;
             Ok(database)
@@ -96,8 +109,10 @@ impl Segment {
             first,
             last: AtomicU64::new(first.0 - 1),
             last_received: AtomicU64::new(0),
+            start: OnceLock::new(),
             handle: RwLock::new(handle),
             ids: RwLock::new(ids),
+            old_found: Mutex::default(),
         }
     }
 
@@ -111,7 +126,7 @@ impl Segment {
             return Ok(segment);
         }
         let file =
-            open_file(&path).map_err(|error| LogError::storage("opening a segment", &error))?;
+            files::open(&path).map_err(|error| LogError::storage("opening a segment", &error))?;
         settle(&file).map_err(|error| LogError::storage("syncing a segment", &error))?;
         let database = guarded(&path, "its pages", || {
             open_active(file, disk).map_err(|error| damaged(&path, "its pages", &error))
@@ -123,6 +138,30 @@ impl Segment {
             Ids::Memory(HashMap::new()),
         );
         segment.reload()?;
+        Ok(segment)
+    }
+
+    /// Opens a segment in a folder that is not to be written. One that was not closed in order takes a
+    /// repair, which writes: that is said.
+    pub(crate) fn open_to_read(path: PathBuf) -> Result<Self, LogError> {
+        let first = first_of(&path).ok_or_else(|| LogError::Foreign(path.display().to_string()))?;
+        let bad = |error: &dyn std::fmt::Display| damaged(&path, "its header", error);
+        let handle = match guarded(&path, "its header", || Ok(open_for_reading(&path)))? {
+            Ok(handle) => handle,
+            Err(DatabaseError::RepairAborted) => {
+                return Err(LogError::storage(
+                    "reading a segment",
+                    &files::database::Unclean(path),
+                ));
+            }
+            Err(error) => return Err(bad(&error)),
+        };
+        let segment = Self::new(path, first, handle, Ids::Memory(HashMap::new()));
+        let seal = segment.read("its seal", |transaction| read_seal(transaction, i64::MAX))?;
+        match seal {
+            Some(seal) => segment.adopt(seal),
+            None => segment.reload()?,
+        }
         Ok(segment)
     }
 
@@ -139,20 +178,23 @@ impl Segment {
             Err(error) => return Err(bad(&error)),
         };
         let segment = Self::new(path.to_owned(), first, handle, Ids::Memory(HashMap::new()));
-        let Some((last, last_received, filter)) =
-            segment.read("its seal", |transaction| read_seal(transaction, since))?
+        let Some(seal) = segment.read("its seal", |transaction| read_seal(transaction, since))?
         else {
             // Closed in order and never sealed: the segment that was active. It will be opened for
             // writing, which checks all of it too, but cannot say where it is damaged, and writes.
             segment.scan(&mut |_| Ok(()))?;
             return Ok(None);
         };
-        segment.last.store(last, Ordering::Release);
-        segment
-            .last_received
-            .store(last_received, Ordering::Release);
-        *write(&segment.ids) = Ids::Disk(filter);
+        segment.adopt(seal);
         Ok(Some(segment))
+    }
+
+    /// Takes over what a seal says of the segment.
+    fn adopt(&self, seal: Seal) {
+        self.last.store(seal.last, Ordering::Release);
+        self.last_received
+            .store(seal.last_received, Ordering::Release);
+        *write(&self.ids) = Ids::Disk(seal.filter, seal.listing);
     }
 
     /// Reads every block again: rebuilds the ids and the end.
@@ -161,11 +203,15 @@ impl Segment {
         let summary = self.scan(&mut |block| {
             self.last_received
                 .fetch_max(block.last_received().cast_unsigned(), Ordering::AcqRel);
+            let found = block
+                .ids()
+                .map_err(|bad| self.bad_block(block.first(), &bad))?;
+            let seqs = (block.first().0..).map(Seq);
             ids.extend(
-                block
-                    .ids()
-                    .zip(block.first().0..)
-                    .map(|(id, seq)| (id, Seq(seq))),
+                found
+                    .into_iter()
+                    .zip(seqs)
+                    .map(|((id, kind), seq)| (id, Seen { seq, kind })),
             );
             Ok(())
         })?;
@@ -193,7 +239,7 @@ impl Segment {
     }
 
     pub(crate) fn is_sealed(&self) -> bool {
-        matches!(*read(&self.ids), Ids::Disk(_))
+        matches!(*read(&self.ids), Ids::Disk(..))
     }
 
     /// Bytes on disk.
@@ -205,7 +251,7 @@ impl Segment {
     pub(crate) fn append(
         &self,
         blocks: &[(Seq, Vec<u8>)],
-        ids: &[(IdKey, Seq)],
+        ids: &[(IdKey, Seen)],
         last_received: i64,
     ) -> Result<(), LogError> {
         let handle = read(&self.handle);
@@ -223,7 +269,7 @@ impl Segment {
         self.last_received
             .fetch_max(last_received.cast_unsigned(), Ordering::AcqRel);
         if let Some((_, last)) = ids.last() {
-            self.last.store(last.0, Ordering::Release);
+            self.last.store(last.seq.0, Ordering::Release);
         }
         Ok(())
     }
@@ -234,7 +280,7 @@ impl Segment {
         let storage = |error: &dyn std::fmt::Display| LogError::storage("sealing a segment", error);
         let (sorted, filter) = match &*read(&self.ids) {
             Ids::Memory(ids) => (sort_ids(ids, self.first), filter_over(ids.keys())),
-            Ids::Disk(_) => return Ok(()),
+            Ids::Disk(..) => return Ok(()),
         };
         {
             let handle = read(&self.handle);
@@ -260,7 +306,7 @@ impl Segment {
             database.close().map_err(|error| storage(&error))?;
         }
         *handle = open_for_reading(&self.path).map_err(|error| storage(&error))?;
-        *write(&self.ids) = Ids::Disk(Some(filter));
+        *write(&self.ids) = Ids::Disk(Some(filter), Listing::Current);
         Ok(())
     }
 
@@ -282,7 +328,7 @@ impl Segment {
     /// Lets the filter of a segment go whose latest arrival lies before `since` (milliseconds).
     pub(crate) fn drop_filter_before(&self, since: i64) {
         if self.last_received() < since
-            && let Ids::Disk(filter) = &mut *write(&self.ids)
+            && let Ids::Disk(filter, _) = &mut *write(&self.ids)
         {
             *filter = None;
         }
@@ -297,8 +343,7 @@ impl Segment {
         *handle = Handle::Closed;
         let draft = draft_of(&self.path);
         let copy = || -> Result<Database, redb::Error> {
-            std::fs::copy(&self.path, &draft)?;
-            let file = open_file(&draft)?;
+            let file = files::copy(&self.path, &draft)?;
             file.sync_all()?;
             let database = open_active(file, disk)?;
             drop_blocks_after(&database, self.last())?;
@@ -336,9 +381,13 @@ impl Segment {
         let storage =
             |error: &dyn std::fmt::Display| LogError::storage("rewriting a segment", error);
         let draft = draft_of(&self.path);
-        let file = create_file(&draft).map_err(|error| storage(&error))?;
+        let file = files::create_anew(&draft).map_err(|error| storage(&error))?;
         let database = open_active(file, disk).map_err(|error| storage(&error))?;
         set_about(&database, &[("first_seq", self.first.0)]).map_err(|error| storage(&error))?;
+        if let Some(lineage) = self.lineage()? {
+            set_about(&database, &snapshot::numbers_of(lineage))
+                .map_err(|error| storage(&error))?;
+        }
         let mut ids = HashMap::new();
         self.visit_blocks(self.first, &mut |block| {
             let mut records = Vec::with_capacity(block.count());
@@ -346,13 +395,10 @@ impl Segment {
                 .records(Seq::START, usize::MAX, &mut records)
                 .map_err(|bad| self.bad_block(block.first(), &bad))?;
             records.iter_mut().for_each(&mut *change);
-            ids.extend(
-                records
-                    .iter()
-                    .map(|record| ((record.entry.workspace, record.entry.id), record.seq)),
-            );
+            ids.extend(records.iter().map(Record::seen));
+            let entries = records.iter().map(|record| &record.entry);
             let packed = packer
-                .pack(block.first(), records.iter().map(|record| &record.entry))
+                .pack(block.first(), &block.part(), entries)
                 .map_err(|error| storage(&error))?;
             insert_blocks(&database, &[(block.first(), packed)])
                 .map_err(|error| storage(&error))?;
@@ -372,6 +418,12 @@ impl Segment {
         *handle = Handle::Closed;
         rename_synced(&draft, &self.path).map_err(|error| storage(&error))?;
         *handle = open_for_reading(&self.path).map_err(|error| storage(&error))?;
+        drop(handle);
+        let mut known = write(&self.ids);
+        if let Ids::Disk(old, _) = &*known {
+            let kept = old.as_ref().map(|_| filter);
+            *known = Ids::Disk(kept, Listing::Current);
+        }
         Ok(())
     }
 
@@ -410,10 +462,7 @@ pub(crate) fn damage(path: &Path, position: &str, what: &dyn std::fmt::Display) 
 }
 
 fn open_for_reading(path: &Path) -> Result<Handle, DatabaseError> {
-    let database = Builder::new()
-        .set_cache_size(SEALED_CACHE)
-        .open_read_only(path)?;
-    Ok(Handle::Sealed(database))
+    files::database::open_to_read(path, SEALED_CACHE).map(Handle::Sealed)
 }
 
 /// Runs what reads a file; a panic in it means that the file is not what redb wrote.

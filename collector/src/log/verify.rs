@@ -3,17 +3,20 @@
 //! verify, on segments that are read beside the running writer.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::block::{Block, IdKey};
-use super::orders::OrderBook;
-use super::record::{Fact, Record, Seq};
-use super::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, list_segments, sorted};
+use super::block::Block;
+use super::identity::IdKey;
+use super::orders::{self, OrderBook};
+use super::public_seq::PublicSeq;
+use super::record::{Fact, Record, Seq, WorkspaceId};
+use super::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, aside_of, list_segments, sorted};
 use super::segment::{self, RealDisk, Segment, SegmentSummary};
 use super::{DEDUPE_WINDOW_MS, LogError};
+use crate::files;
 
 /// What a segment holds, in the words of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ pub struct Report {
     pub blocks: u64,
     pub orders: u64,
     pub last_seq: String,
+    /// The highest seq that callers were given, of all workspaces: whatever they hold that sorts above
+    /// it, this log does not have. Zeros where there is no record.
+    pub last_public_seq: String,
     pub segments: Vec<SegmentReport>,
     /// One sentence for each thing that is wrong.
     pub problems: Vec<String>,
@@ -48,6 +54,8 @@ struct Invariants {
     /// Ids within the dedupe window, with the arrival of each: an id may come back later.
     ids: HashMap<IdKey, i64>,
     orders: HashSet<(u32, bool, String)>,
+    /// The last seq of each workspace as callers see it.
+    shown: HashMap<WorkspaceId, PublicSeq>,
     problems: Vec<String>,
 }
 
@@ -56,10 +64,20 @@ const MAX_PROBLEMS: usize = 100;
 
 impl Invariants {
     fn see(&mut self, record: &Record, segment: &str) {
-        let Record { seq, entry } = record;
+        let Record {
+            seq,
+            public_seq,
+            entry,
+        } = record;
+        if let Some(before) = self.shown.insert(entry.workspace, *public_seq)
+            && before >= *public_seq
+        {
+            self.problem(format!(
+                "segment {segment}, seq {seq}: callers see {public_seq} as its seq, and {before} before it"
+            ));
+        }
         let received = entry.received_at.as_millis();
-        let id = (entry.workspace, entry.id);
-        if let Some(before) = self.ids.insert(id, received)
+        if let Some(before) = self.ids.insert(entry.id_key(), received)
             && received - before < DEDUPE_WINDOW_MS
         {
             self.problem(format!(
@@ -67,10 +85,12 @@ impl Invariants {
                 entry.id
             ));
         }
+        // What pages say of an order is tracked however often it is said.
         if let Fact::Purchase { order_id, .. } = &entry.fact
             && !self
                 .orders
                 .insert((entry.workspace.0, entry.verified, order_id.clone()))
+            && entry.verified
         {
             self.problem(format!(
                 "segment {segment}, seq {seq}: an order is there twice"
@@ -100,34 +120,76 @@ pub fn verify(
     reached: Seq,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LogError> {
-    let folder = data.join(LOG_FOLDER);
     let disk: Arc<dyn segment::Disk> = Arc::new(RealDisk);
+    let open = |path: PathBuf| Segment::open(path, i64::MAX, &disk);
+    let cursor = |orders: &Path| Ok(OrderBook::open(orders)?.cursor());
+    verify_files(data, reached, open, cursor, progress)
+}
+
+/// The same in a folder that is not to be written: what was not closed in order is named, because it
+/// takes a repair.
+///
+/// # Errors
+/// Only when the folder cannot be listed, or the order book cannot be read.
+pub fn verify_read_only(
+    data: &Path,
+    reached: Seq,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, LogError> {
+    verify_files(
+        data,
+        reached,
+        Segment::open_to_read,
+        orders::cursor_at_rest,
+        progress,
+    )
+}
+
+fn verify_files(
+    data: &Path,
+    reached: Seq,
+    open: impl Fn(PathBuf) -> Result<Segment, LogError>,
+    cursor: impl Fn(&Path) -> Result<Seq, LogError>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, LogError> {
+    let folder = data.join(LOG_FOLDER);
     let files = sorted(list_segments(&folder)?);
-    let segments = files.iter().map(|(first, path)| {
-        (
-            *first,
-            Segment::open(path.clone(), i64::MAX, &disk).map(Arc::new),
-        )
-    });
+    let segments = files
+        .iter()
+        .map(|(first, path)| (*first, open(path.clone()).map(Arc::new)));
     let orders = data.join(ORDERS_FILE);
     let orders = if orders.is_file() {
-        OrderBook::open(&orders)?.cursor()
+        cursor(&orders)?
     } else {
         Seq::START
     };
-    verify_segments(&folder, segments, reached.max(orders), progress)
+    verify_segments(&aside_of(&folder)?, segments, reached.max(orders), progress)
+}
+
+/// Verifies the segments of a backup, which lie under other names, in order. `aside` are the first
+/// seqs of those that were set aside.
+///
+/// # Errors
+/// None but what [`verify`] has.
+pub(crate) fn verify_copies(
+    aside: &[Seq],
+    files: Vec<(Seq, PathBuf)>,
+    reached: Seq,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, LogError> {
+    let segments = files
+        .into_iter()
+        .map(|(first, path)| (first, Segment::open_copy(path, first).map(Arc::new)));
+    verify_segments(aside, segments, reached, progress)
 }
 
 /// Verifies segments that are open already, in order.
 pub(super) fn verify_segments(
-    folder: &Path,
+    aside: &[Seq],
     segments: impl Iterator<Item = (Seq, Result<Arc<Segment>, LogError>)>,
     reached: Seq,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LogError> {
-    let aside: Vec<Seq> = list_segments(&folder.join(ASIDE_FOLDER))?
-        .into_keys()
-        .collect();
     let mut report = Report::default();
     let mut invariants = Invariants::default();
     // `None` behind a damaged segment: nobody knows where it ended.
@@ -166,6 +228,8 @@ pub(super) fn verify_segments(
         .segments
         .last()
         .map_or_else(|| "0".to_owned(), |last| last.last_seq.clone());
+    let shown = invariants.shown.values().max().copied();
+    report.last_public_seq = shown.unwrap_or_default().to_string();
     report.orders = invariants.orders.len() as u64;
     report.problems = invariants.problems;
     report.ok = report.problems.is_empty();
@@ -186,16 +250,19 @@ fn check(
         let mut records = Vec::with_capacity(block.count());
         block
             .records(Seq::START, usize::MAX, &mut records)
-            .map_err(|bad| {
-                segment::damaged(
-                    segment.path(),
-                    &format!("the block of seq {}", block.first()),
-                    &bad,
-                )
-            })?;
-        for record in &records {
+            .map_err(|bad| segment.bad_block(block.first(), &bad))?;
+        let listed = block
+            .ids()
+            .map_err(|bad| segment.bad_block(block.first(), &bad))?;
+        for (record, listed) in records.iter().zip(listed) {
             invariants.see(record, &name);
-            ids.insert((record.entry.workspace, record.entry.id), record.seq);
+            let (key, seen) = record.seen();
+            if listed != (key, seen.kind) {
+                let what = "the id beside it is not its own";
+                let position = format!("seq {}", record.seq);
+                return Err(segment::damaged(segment.path(), &position, &what));
+            }
+            ids.insert(key, seen);
         }
         report.events += records.len() as u64;
         report.blocks += 1;
@@ -242,7 +309,7 @@ pub fn set_aside(data: &Path, name: &str) -> Result<std::path::PathBuf, LogError
         )));
     }
     let aside = folder.join(ASIDE_FOLDER);
-    std::fs::create_dir_all(&aside).map_err(|error| storage(&error))?;
+    files::create_folder(&aside).map_err(|error| storage(&error))?;
     let to = aside.join(name);
     segment::rename_synced(&from, &to).map_err(|error| storage(&error))?;
     segment::sync_folder_of(&from).map_err(|error| storage(&error))?;

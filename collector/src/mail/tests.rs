@@ -7,8 +7,10 @@ use tokio::sync::watch;
 use super::*;
 use crate::cli::PublicUrl;
 use crate::clock::SystemClock;
+use crate::log::public_seq::PublicSeq;
 use crate::log::record::{ContactId, MessageType, Record, Seq, WorkspaceId};
-use crate::log::{Health, Later, Log};
+use crate::log::{Health, Later, Located, Log};
+use crate::metrics::Audience;
 
 #[test]
 fn a_token_has_a_burst_and_others_have_theirs() {
@@ -48,8 +50,13 @@ impl Log for Forgetful {
         self.0.read_from(after, limit)
     }
 
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
-        self.0.find(workspace, id)
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError> {
+        self.0.find(workspace, sender, id)
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {
@@ -70,6 +77,14 @@ impl Log for Forgetful {
 
     fn close(&self) -> Later<'_, Result<(), LogError>> {
         self.0.close()
+    }
+
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        self.0.public_seqs(places)
+    }
+
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        self.0.locate(workspace, seq)
     }
 }
 
@@ -109,6 +124,12 @@ async fn an_unsubscribe_is_one_event_also_when_the_window_for_duplicates_is_over
     app.close().await.unwrap();
 }
 
+fn metrics(app: &App) -> String {
+    app.metrics
+        .render(app.gauges(), &app.meta.workspaces(), Audience::Operator)
+        .unwrap()
+}
+
 #[tokio::test]
 async fn more_hits_than_there_are_places_are_dropped_and_counted() {
     let folder = tempfile::tempdir().unwrap();
@@ -118,7 +139,7 @@ async fn more_hits_than_there_are_places_are_dropped_and_counted() {
     for _ in 0..MAX_HITS + 10 {
         record_open(&app, hit(&app), text.clone());
     }
-    let page = app.metrics.render(app.gauges()).unwrap();
+    let page = metrics(&app);
     let line = "misar_mail_hits_dropped_total{reason=\"busy\"} 10";
     assert!(page.contains(line), "{page}");
     // Those in work are written before the log closes.
@@ -126,7 +147,7 @@ async fn more_hits_than_there_are_places_are_dropped_and_counted() {
     assert_eq!(*app.log.committed().borrow(), Seq(100));
     // Later ones are dropped.
     record_open(&app, hit(&app), text);
-    let page = app.metrics.render(app.gauges()).unwrap();
+    let page = metrics(&app);
     let line = "misar_mail_hits_dropped_total{reason=\"busy\"} 11";
     assert!(page.contains(line), "{page}");
 }

@@ -14,6 +14,9 @@ use shared::time::Timestamp;
 use super::{MetaError, OriginPattern, Workspace};
 use crate::log::record::WorkspaceId;
 
+/// So many of a key's last characters are kept in plain, to tell keys apart: they are part of its
+/// checksum, and the 24 random characters stay unknown.
+const SHOWN_CHARACTERS: usize = 4;
 /// Characters of a label at the most.
 const MAX_LABEL: usize = 100;
 /// Origins of a key at the most: each request of a page is compared with all of them.
@@ -30,10 +33,14 @@ pub struct NewKey {
     pub origins: Vec<OriginPattern>,
     /// For public keys: purchases from pages are taken, as unverified ones.
     pub allow_purchases: bool,
-    /// Requests per second; `None` is the default of the kind.
+    /// Events per second, a request being one at the least; `None` is the default of the kind.
     pub rate: Option<NonZeroU32>,
     /// For people, to tell keys apart.
     pub label: Option<String>,
+    /// From then on it is refused; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// For secret keys: reads the metrics of the whole process, every workspace's among them.
+    pub operator: bool,
 }
 
 impl NewKey {
@@ -47,6 +54,8 @@ impl NewKey {
             allow_purchases: false,
             rate: None,
             label: None,
+            expires_at: None,
+            operator: false,
         }
     }
 
@@ -67,31 +76,45 @@ impl NewKey {
             KeyKind::Secret if self.allow_purchases => {
                 return Err(MetaError::SecretKeyPurchases);
             }
+            KeyKind::Public if self.operator => return Err(MetaError::PublicKeyOperator),
             KeyKind::Public | KeyKind::Secret => {}
         }
-        // In the order in which they were written, each once.
-        let mut origins = Vec::with_capacity(self.origins.len());
-        for origin in self.origins {
-            if !origins.contains(&origin) {
-                origins.push(origin);
-            }
-        }
-        self.origins = origins;
-        if self.origins.len() > MAX_ORIGINS {
-            return Err(MetaError::TooManyOrigins(MAX_ORIGINS));
-        }
+        self.origins = checked_origins(self.origins)?;
         if let Some(label) = &self.label {
-            let count = label.chars().count();
-            // A control character could rewrite the terminal that lists the keys.
-            if !(1..=MAX_LABEL).contains(&count) || label.chars().any(char::is_control) {
-                return Err(MetaError::Label(MAX_LABEL));
-            }
+            check_label(label)?;
         }
         Ok(self)
     }
 }
 
-/// A key. Its rights never change; what becomes of it does, and is seen by every holder at once.
+/// Origins in the order in which they were written, each once.
+pub(super) fn checked_origins(
+    written: Vec<OriginPattern>,
+) -> Result<Vec<OriginPattern>, MetaError> {
+    let mut origins = Vec::with_capacity(written.len());
+    for origin in written {
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+    }
+    if origins.len() > MAX_ORIGINS {
+        return Err(MetaError::TooManyOrigins(MAX_ORIGINS));
+    }
+    Ok(origins)
+}
+
+pub(super) fn check_label(label: &str) -> Result<(), MetaError> {
+    let count = label.chars().count();
+    // A control character could rewrite the terminal that lists the keys.
+    if !(1..=MAX_LABEL).contains(&count) || label.chars().any(char::is_control) {
+        return Err(MetaError::Label(MAX_LABEL));
+    }
+    Ok(())
+}
+
+/// A key, as it was when it was asked for: a change makes another version. What becomes of it is seen
+/// by the holders of every version at once.
+#[derive(Clone)]
 pub struct Key {
     /// `key_` and 16 base62 characters: names the key where the key itself must not stand.
     pub id: String,
@@ -100,17 +123,28 @@ pub struct Key {
     pub kind: KeyKind,
     /// The key itself, of a public one.
     pub plain: Option<String>,
+    /// The last characters of the key itself, to tell keys apart; not known of secret ones from before
+    /// they were kept.
+    pub last_four: Option<String>,
     /// In the order of [`Scope::ALL`], at least one.
     pub scopes: Vec<Scope>,
     pub origins: Vec<OriginPattern>,
     pub allow_purchases: bool,
-    /// Requests per second; `None` is the default of the kind.
+    /// Events per second, a request being one at the least; `None` is the default of the kind.
     pub rate: Option<NonZeroU32>,
     pub label: Option<String>,
+    /// Whether it reads the metrics of the whole process.
+    pub operator: bool,
     pub created_at: Timestamp,
     pub(super) digest: KeyDigest,
+    pub(super) course: Arc<Course>,
+}
+
+/// What becomes of a key.
+pub(super) struct Course {
     pub(super) exposed_at: Moment,
     pub(super) revoked_at: Moment,
+    pub(super) expires_at: Moment,
     pub(super) last_used_at: Moment,
     /// The last use that the file knows.
     pub(super) last_used_kept: Moment,
@@ -129,17 +163,32 @@ impl Key {
 
     /// When the key was first seen in a page or an address, which a secret one must not be.
     pub fn exposed_at(&self) -> Option<Timestamp> {
-        self.exposed_at.get()
+        self.course.exposed_at.get()
     }
 
     /// When the key stopped being good.
     pub fn revoked_at(&self) -> Option<Timestamp> {
-        self.revoked_at.get()
+        self.course.revoked_at.get()
+    }
+
+    /// From when on the key is refused; `None` is never.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.course.expires_at.get()
+    }
+
+    /// Whether its time is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at().is_some_and(|end| end <= now)
+    }
+
+    /// Whether it is neither revoked nor expired.
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        self.revoked_at().is_none() && !self.is_expired(now)
     }
 
     /// When a request last came with the key. A crash may lose the last minute of it.
     pub fn last_used_at(&self) -> Option<Timestamp> {
-        self.last_used_at.get()
+        self.course.last_used_at.get()
     }
 
     pub(super) fn new(id: String, plain: &ApiKey, new: NewKey, created_at: Timestamp) -> Self {
@@ -149,17 +198,22 @@ impl Key {
             workspace_name: new.workspace.name.clone(),
             kind: new.kind,
             plain: (new.kind == KeyKind::Public).then(|| plain.as_str().to_owned()),
+            last_four: Some(last_of(plain.as_str())),
             scopes: new.scopes,
             origins: new.origins,
             allow_purchases: new.allow_purchases,
             rate: new.rate,
             label: new.label,
+            operator: new.operator,
             created_at,
             digest: KeyDigest::of(plain),
-            exposed_at: Moment::never(),
-            revoked_at: Moment::never(),
-            last_used_at: Moment::never(),
-            last_used_kept: Moment::never(),
+            course: Arc::new(Course {
+                exposed_at: Moment::never(),
+                revoked_at: Moment::never(),
+                expires_at: Moment::of(new.expires_at.map(Timestamp::as_millis)),
+                last_used_at: Moment::never(),
+                last_used_kept: Moment::never(),
+            }),
         }
     }
 
@@ -168,6 +222,7 @@ impl Key {
             workspace: self.workspace.0,
             public: self.kind == KeyKind::Public,
             plain: self.plain.clone(),
+            last_four: self.last_four.clone(),
             digest: self.digest.0,
             scopes: self
                 .scopes
@@ -178,9 +233,11 @@ impl Key {
             allow_purchases: self.allow_purchases,
             rate: self.rate,
             label: self.label.clone(),
+            operator: self.operator,
             created_at: self.created_at.as_millis(),
-            exposed_at: self.exposed_at.get().map(Timestamp::as_millis),
-            revoked_at: self.revoked_at.get().map(Timestamp::as_millis),
+            exposed_at: self.exposed_at().map(Timestamp::as_millis),
+            revoked_at: self.revoked_at().map(Timestamp::as_millis),
+            expires_at: self.expires_at().map(Timestamp::as_millis),
         }
     }
 
@@ -210,18 +267,25 @@ impl Key {
             } else {
                 KeyKind::Secret
             },
+            last_four: stored
+                .last_four
+                .or_else(|| stored.plain.as_deref().map(last_of)),
             plain: stored.plain,
             scopes,
             origins,
             allow_purchases: stored.allow_purchases,
             rate: stored.rate,
             label: stored.label,
+            operator: stored.operator,
             created_at: Timestamp::from_millis(stored.created_at),
             digest: KeyDigest(stored.digest),
-            exposed_at: Moment::of(stored.exposed_at),
-            revoked_at: Moment::of(stored.revoked_at),
-            last_used_at: Moment::of(last_used_at),
-            last_used_kept: Moment::of(last_used_at),
+            course: Arc::new(Course {
+                exposed_at: Moment::of(stored.exposed_at),
+                revoked_at: Moment::of(stored.revoked_at),
+                expires_at: Moment::of(stored.expires_at),
+                last_used_at: Moment::of(last_used_at),
+                last_used_kept: Moment::of(last_used_at),
+            }),
         })
     }
 }
@@ -238,13 +302,18 @@ impl fmt::Debug for Key {
     }
 }
 
-/// SHA-256 of a key's text: all that is kept of a secret one. A key has 142 random bits, so neither
-/// salt nor a slow hash would add anything.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct KeyDigest(pub(super) [u8; 32]);
+fn last_of(plain: &str) -> String {
+    // Keys are ASCII, so characters are bytes.
+    plain[plain.len().saturating_sub(SHOWN_CHARACTERS)..].to_owned()
+}
+
+/// SHA-256 of a key's text: what is kept of a secret one, beside its last characters. A key has 142
+/// random bits, so neither salt nor a slow hash would add anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct KeyDigest(pub(super) [u8; 32]);
 
 impl KeyDigest {
-    pub(super) fn of(key: &ApiKey) -> Self {
+    pub fn of(key: &ApiKey) -> Self {
         Self(Sha256::digest(key.as_str().as_bytes()).into())
     }
 }
@@ -255,16 +324,22 @@ pub(super) struct StoredKey {
     pub(super) workspace: u32,
     public: bool,
     plain: Option<String>,
+    #[serde(default)]
+    last_four: Option<String>,
     digest: [u8; 32],
     scopes: Vec<String>,
     origins: Vec<String>,
     allow_purchases: bool,
     rate: Option<NonZeroU32>,
     label: Option<String>,
-    /// Milliseconds since 1970, as the two below.
+    #[serde(default)]
+    operator: bool,
+    /// Milliseconds since 1970, as the three below.
     created_at: i64,
     pub(super) exposed_at: Option<i64>,
     pub(super) revoked_at: Option<i64>,
+    #[serde(default)]
+    pub(super) expires_at: Option<i64>,
 }
 
 /// A moment that may not have come yet; read and moved without a lock.
@@ -285,6 +360,11 @@ impl Moment {
     pub(super) fn get(&self) -> Option<Timestamp> {
         let millis = self.0.load(Ordering::Acquire);
         (millis != NEVER).then(|| Timestamp::from_millis(millis))
+    }
+
+    pub(super) fn set(&self, to: Option<Timestamp>) {
+        let millis = to.map_or(NEVER, Timestamp::as_millis);
+        self.0.store(millis, Ordering::Release);
     }
 
     /// Moves forward only, whichever thread comes first.

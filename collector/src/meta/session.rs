@@ -1,7 +1,7 @@
 //! Sessions of our own pages, as the meta store keeps them. Not the cookie that names one
 //! (`crate::session`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError};
@@ -13,10 +13,13 @@ use super::{Key, Known, Meta, MetaError, Workspace, json};
 use crate::log::record::WorkspaceId;
 
 /// Key: a [`TokenDigest`]. Value: JSON of [`StoredSession`].
-const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions_v1");
+pub(super) const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions_v1");
 
-/// Sessions that are kept; the oldest make room.
-const MAX_SESSIONS: usize = 1_000;
+/// Sessions that one key has, or all one-time codes of a workspace together; the oldest make room.
+const MAX_OF_KEY: usize = 100;
+/// Sessions of one workspace; the oldest of the key that has most make room. Workspaces are the
+/// operator's to make, so these bound all of them, and no tenant ends another's.
+const MAX_OF_WORKSPACE: usize = 1_000;
 
 /// SHA-256 of a session's token: all that is kept of it. A token has 256 random bits, so neither
 /// salt nor a slow hash would add anything.
@@ -51,13 +54,14 @@ impl Session {
         self.scopes.iter().any(|scope| scope.allows(wanted))
     }
 
+    fn key_id(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.id.as_str())
+    }
+
     /// Whether it still counts: it ends with its time and with its key.
     fn is_good(&self, now: Timestamp) -> bool {
-        let revoked = self
-            .key
-            .as_ref()
-            .is_some_and(|key| key.revoked_at().is_some());
-        !revoked && now < self.expires_at
+        let has_key = self.key.as_ref().is_none_or(|key| key.is_good(now));
+        has_key && now < self.expires_at
     }
 }
 
@@ -93,7 +97,7 @@ impl Meta {
         };
         let row = json(&session.to_stored());
         let mut database = self.lock_database();
-        let gone = self.known().sessions_to_forget(now);
+        let gone = self.known().sessions_to_forget(&session, now);
         self.write(&mut database, "making a session", |transaction| {
             let mut sessions = transaction.open_table(SESSIONS)?;
             for old in &gone {
@@ -136,19 +140,33 @@ impl Meta {
 }
 
 impl Known {
-    /// Those that are over, and the oldest where one more would be too many.
-    fn sessions_to_forget(&self, now: Timestamp) -> Vec<TokenDigest> {
-        let (mut good, mut gone) = (Vec::new(), Vec::new());
+    /// Those that are over, and the oldest of the workspace and key for which `new` would be one too
+    /// many.
+    fn sessions_to_forget(&self, new: &Session, now: Timestamp) -> Vec<TokenDigest> {
+        let mut gone = Vec::new();
+        // Of the workspace, by key; in the order of their making.
+        let mut good: BTreeMap<Option<&str>, Vec<(Timestamp, TokenDigest)>> = BTreeMap::new();
         for (digest, session) in &self.sessions {
-            if session.is_good(now) {
-                good.push((session.created_at, *digest));
-            } else {
+            if !session.is_good(now) {
                 gone.push(*digest);
+            } else if session.workspace == new.workspace {
+                let of_key = good.entry(session.key_id()).or_default();
+                of_key.push((session.created_at, *digest));
             }
         }
-        good.sort_unstable();
-        let surplus = (good.len() + 1).saturating_sub(MAX_SESSIONS);
-        gone.extend(good.into_iter().take(surplus).map(|(_, digest)| digest));
+        for of_key in good.values_mut() {
+            of_key.sort_unstable();
+        }
+        let of_key = good.entry(new.key_id()).or_default();
+        let surplus = (of_key.len() + 1).saturating_sub(MAX_OF_KEY);
+        gone.extend(of_key.drain(..surplus).map(|(_, digest)| digest));
+        let mut all: usize = good.values().map(Vec::len).sum();
+        while all >= MAX_OF_WORKSPACE
+            && let Some(most) = good.values_mut().max_by_key(|of_key| of_key.len())
+        {
+            gone.push(most.remove(0).1);
+            all -= 1;
+        }
         gone
     }
 }
@@ -216,8 +234,18 @@ pub(super) fn known(rows: Vec<Row>, known: &Known) -> HashMap<TokenDigest, Arc<S
 
 #[cfg(test)]
 mod tests {
+    use shared::api_key::KeyKind;
+
     use super::*;
     use crate::clock::{Clock as _, FixedClock};
+    use crate::meta::NewKey;
+
+    /// A store and its clock, which goes on by a millisecond with each session.
+    struct Store {
+        meta: Meta,
+        clock: Arc<FixedClock>,
+        folder: tempfile::TempDir,
+    }
 
     fn digest(number: usize) -> TokenDigest {
         let mut digest = [0; 32];
@@ -225,48 +253,112 @@ mod tests {
         digest
     }
 
-    #[test]
-    fn the_oldest_session_makes_room_and_what_is_over_goes_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(FixedClock::new(Timestamp::from_millis(1_000)));
-        let meta = Meta::open(folder.path(), Arc::clone(&clock) as _).unwrap();
-        let create = |number: usize, lasts: i64| {
-            let new = NewSession {
-                workspace: meta.workspace("default").unwrap(),
-                scopes: vec![Scope::Read],
-                key: None,
-                expires_at: Timestamp::from_millis(clock.now().as_millis() + lasts),
-            };
-            clock.advance_millis(1);
-            meta.create_session(digest(number), new).unwrap()
-        };
-        let long = create(0, 1_000_000);
-        create(1, 1_000_000);
-        create(2, 1);
-        // In memory alone, since each would wait for the disk.
-        for number in 3..MAX_SESSIONS {
-            let known = Session {
-                created_at: clock.now(),
-                scopes: long.scopes.clone(),
-                workspace_name: long.workspace_name.clone(),
-                key: None,
-                ..*long
-            };
-            let mut all = meta.known_mut();
-            all.sessions.insert(digest(number), Arc::new(known));
+    impl Store {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let clock = Arc::new(FixedClock::new(Timestamp::from_millis(1_000)));
+            let meta = Meta::open(folder.path(), Arc::clone(&clock) as _).unwrap();
+            Self {
+                meta,
+                clock,
+                folder,
+            }
         }
-        clock.advance_millis(1);
+
+        fn session(&self, workspace: &str, key: Option<&Arc<Key>>, lasts: i64) -> NewSession {
+            self.clock.advance_millis(1);
+            NewSession {
+                workspace: self.meta.workspace(workspace).unwrap(),
+                scopes: vec![Scope::Read],
+                key: key.cloned(),
+                expires_at: Timestamp::from_millis(self.clock.now().as_millis() + lasts),
+            }
+        }
+
+        fn create(&self, number: usize, new: NewSession) {
+            self.meta.create_session(digest(number), new).unwrap();
+        }
+
+        /// In memory alone, since each would wait for the disk.
+        fn pretend(&self, number: usize, new: NewSession) {
+            let session = Session {
+                workspace: new.workspace.id,
+                workspace_name: new.workspace.name.clone(),
+                scopes: new.scopes,
+                key: new.key,
+                created_at: self.clock.now(),
+                expires_at: new.expires_at,
+            };
+            let mut known = self.meta.known_mut();
+            known.sessions.insert(digest(number), Arc::new(session));
+        }
+
+        fn key(&self, workspace: &str) -> Arc<Key> {
+            let workspace = self.meta.workspace(workspace).unwrap();
+            let new = NewKey::of(workspace, KeyKind::Secret);
+            self.meta.create_key(new).unwrap().0
+        }
+
+        fn is_there(&self, number: usize) -> bool {
+            self.meta.session(&digest(number)).is_some()
+        }
+    }
+
+    const LONG: i64 = 1_000_000;
+
+    #[test]
+    fn the_oldest_session_of_a_key_makes_room_and_what_is_over_goes_first() {
+        let store = Store::new();
+        store.create(0, store.session("default", None, LONG));
+        store.create(1, store.session("default", None, LONG));
+        store.create(2, store.session("default", None, 1));
+        for number in 3..MAX_OF_KEY {
+            store.pretend(number, store.session("default", None, LONG));
+        }
         // The one that is over has made room.
-        create(MAX_SESSIONS + 1, 1_000_000);
-        assert!(meta.session(&digest(0)).is_some());
-        assert!(meta.session(&digest(2)).is_none());
-        create(MAX_SESSIONS + 2, 1_000_000);
-        assert!(meta.session(&digest(0)).is_none());
-        assert!(meta.session(&digest(1)).is_some());
-        assert_eq!(meta.known().sessions.len(), MAX_SESSIONS);
+        store.create(MAX_OF_KEY, store.session("default", None, LONG));
+        assert!(store.is_there(0) && !store.is_there(2));
+        store.create(MAX_OF_KEY + 1, store.session("default", None, LONG));
+        assert!(!store.is_there(0) && store.is_there(1));
+        assert_eq!(store.meta.known().sessions.len(), MAX_OF_KEY);
+        let Store {
+            meta,
+            clock,
+            folder,
+        } = store;
         drop(meta);
         let meta = Meta::open(folder.path(), clock).unwrap();
         assert!(meta.session(&digest(0)).is_none());
-        assert!(meta.session(&digest(MAX_SESSIONS + 2)).is_some());
+        assert!(meta.session(&digest(MAX_OF_KEY + 1)).is_some());
+    }
+
+    #[test]
+    fn a_flood_of_one_key_or_workspace_ends_no_others_session() {
+        let store = Store::new();
+        store.meta.create_workspace("theirs").unwrap();
+        let ours = store.key("default");
+        let neighbour = store.key("default");
+        store.create(0, store.session("default", Some(&ours), LONG));
+        store.create(1, store.session("default", None, LONG));
+        // Another key of our workspace, and each of many keys of the other.
+        for number in 0..MAX_OF_KEY {
+            let session = store.session("default", Some(&neighbour), LONG);
+            store.pretend(10_000 + number, session);
+        }
+        store.create(2, store.session("default", Some(&neighbour), LONG));
+        for round in 0..=MAX_OF_WORKSPACE / MAX_OF_KEY {
+            let key = store.key("theirs");
+            for number in 0..MAX_OF_KEY {
+                let session = store.session("theirs", Some(&key), LONG);
+                store.pretend(20_000 + round * MAX_OF_KEY + number, session);
+            }
+        }
+        let late = store.key("theirs");
+        store.create(3, store.session("theirs", Some(&late), LONG));
+        assert!((0..=3).all(|number| store.is_there(number)));
+        assert!(!store.is_there(10_000) && store.is_there(10_001));
+        // As many as may be, and the few that nobody ends but their workspace's own.
+        let sessions = store.meta.known().sessions.len();
+        assert_eq!(sessions, MAX_OF_WORKSPACE + MAX_OF_KEY + 2);
     }
 }

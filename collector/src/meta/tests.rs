@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::FixedClock;
+use crate::log::public_seq::MAX_GENERATION;
 
 struct House {
     data: TempDir,
@@ -104,6 +105,8 @@ fn a_key_comes_back_as_it_was_made_and_a_secret_one_only_as_its_hash() {
             allow_purchases: true,
             rate: NonZeroU32::new(50),
             label: Some("web ünïcode".to_owned()),
+            expires_at: Some(Timestamp::from_millis(90_000)),
+            operator: false,
         })
         .unwrap();
     house.clock.advance_millis(5);
@@ -141,8 +144,13 @@ fn a_key_comes_back_as_it_was_made_and_a_secret_one_only_as_its_hash() {
     assert_eq!(again.rate, NonZeroU32::new(50));
     assert_eq!(again.label.as_deref(), Some("web ünïcode"));
     assert_eq!(again.created_at.as_millis(), 1_000);
+    assert_eq!(again.expires_at(), Some(Timestamp::from_millis(90_000)));
+    assert_eq!(again.last_four, public.last_four);
 
     let again = meta.authenticate(&secret_plain).unwrap();
+    let last = &secret_plain.as_str()[34..];
+    assert_eq!(again.last_four.as_deref(), Some(last));
+    assert_eq!(again.expires_at(), None);
     assert_eq!(again.id, secret.id);
     assert_eq!(again.plain, None);
     assert_eq!(again.scopes, [Scope::Send, Scope::Read]);
@@ -324,4 +332,23 @@ fn debug_shows_no_key() {
     let shown = format!("{key:?} {meta:?} {:?}", meta.workspaces());
     assert!(!shown.contains(plain.as_str()), "{shown}");
     assert!(shown.contains("WorkspaceKey(…)"), "{shown}");
+}
+
+#[test]
+fn each_restore_begins_a_generation_that_stays_until_the_digits_are_used_up() {
+    let house = House::new();
+    let meta = house.open();
+    assert_eq!(meta.generation(), 1);
+    assert_eq!(meta.raise_generation().unwrap(), 2);
+    assert_eq!(meta.generation(), 2);
+    drop(meta);
+    let meta = house.open();
+    for generation in 3..=MAX_GENERATION {
+        assert_eq!(meta.raise_generation().unwrap(), generation);
+    }
+    let error = meta.raise_generation().unwrap_err();
+    assert!(matches!(error, MetaError::GenerationsUsedUp), "{error}");
+    assert!(error.to_string().contains("98 times"), "{error}");
+    drop(meta);
+    assert_eq!(house.open().generation(), MAX_GENERATION);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::WriteTransaction;
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, ReadableTable as _, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 use shared::time::Timestamp;
 
@@ -14,10 +14,13 @@ use crate::locks::{read, write};
 use crate::token::{TokenKey, TokenKeys};
 
 /// Key: a token key's id. Value: JSON of [`StoredTokenKey`].
-const TOKEN_KEYS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("token_keys_v1");
+pub(super) const TOKEN_KEYS: TableDefinition<'_, u32, &[u8]> =
+    TableDefinition::new("token_keys_v1");
 
 /// The id of the first one.
 const FIRST: u32 = 1;
+/// The id of a key that stands for none, see [`load_or_pretend`].
+pub const NO_TOKEN_KEY: u32 = 0;
 
 /// A token key's row in the file, as JSON, so that later fields can be added with a default.
 #[derive(Serialize, Deserialize)]
@@ -59,6 +62,36 @@ pub(super) fn load_or_make(
     database: &Database,
     now: Timestamp,
 ) -> Result<TokenKeys, MetaError> {
+    if let Some(keys) = load(path, database)? {
+        return Ok(keys);
+    }
+    let first = make(FIRST, now)?;
+    let written: Result<(), redb::Error> = (|| {
+        let transaction = database.begin_write()?;
+        put(&transaction, &first)?;
+        Ok(transaction.commit()?)
+    })();
+    written.map_err(|error| storage(path, "making the first token key", &error))?;
+    Ok(TokenKeys::new(vec![first]).expect("one is more than none"))
+}
+
+/// The keys of a file that cannot be written; where it is from before there were any, one that is in
+/// no file, with the id [`NO_TOKEN_KEY`].
+pub(super) fn load_or_pretend(
+    path: &Path,
+    database: &impl ReadableDatabase,
+    now: Timestamp,
+) -> Result<TokenKeys, MetaError> {
+    match load(path, database)? {
+        Some(keys) => Ok(keys),
+        None => {
+            let none = make(NO_TOKEN_KEY, now)?;
+            Ok(TokenKeys::new(vec![none]).expect("one is more than none"))
+        }
+    }
+}
+
+fn load(path: &Path, database: &impl ReadableDatabase) -> Result<Option<TokenKeys>, MetaError> {
     let rows = guarded(path, || {
         let transaction = database.begin_read()?;
         let table = match transaction.open_table(TOKEN_KEYS) {
@@ -88,17 +121,7 @@ pub(super) fn load_or_make(
             secret: stored.secret.try_into().map_err(|_| length())?,
         });
     }
-    if let Some(keys) = TokenKeys::new(keys) {
-        return Ok(keys);
-    }
-    let first = make(FIRST, now)?;
-    let written: Result<(), redb::Error> = (|| {
-        let transaction = database.begin_write()?;
-        put(&transaction, &first)?;
-        Ok(transaction.commit()?)
-    })();
-    written.map_err(|error| storage(path, "making the first token key", &error))?;
-    Ok(TokenKeys::new(vec![first]).expect("one is more than none"))
+    Ok(TokenKeys::new(keys))
 }
 
 fn make(id: u32, created_at: Timestamp) -> Result<TokenKey, MetaError> {

@@ -11,10 +11,12 @@ use super::Rejected;
 use crate::locks::lock;
 use crate::log::record::WorkspaceId;
 
-/// Rejections in memory, of all workspaces; the oldest make room.
+/// Rejections of one workspace in memory; the oldest make room.
 const MAX_RECENT: usize = 1_000;
 /// And about how many bytes.
 const MAX_RECENT_BYTES: usize = 8 * 1024 * 1024;
+/// The bytes of all workspaces; past that, the oldest of the one that has most make room.
+const MAX_ALL_BYTES: usize = 4 * MAX_RECENT_BYTES;
 
 /// What a reader has not seen yet.
 #[derive(Debug, Default)]
@@ -29,18 +31,34 @@ pub struct Unseen {
 pub struct Recent {
     /// Tells this process from others, whose numbers began anew.
     pub process: u64,
-    ring: Mutex<Ring>,
+    rings: Mutex<Rings>,
     /// How many there have been, and a wake-up.
     count: watch::Sender<u64>,
 }
 
 #[derive(Default)]
+struct Rings {
+    workspaces: HashMap<WorkspaceId, Ring>,
+    bytes: usize,
+}
+
+/// The newest of one workspace.
+#[derive(Default)]
 struct Ring {
-    /// With its number in its workspace.
+    /// With its number.
     newest: VecDeque<(u64, Arc<Rejected>)>,
     bytes: usize,
-    /// The last number of each workspace; numbers begin with 1.
-    last: HashMap<WorkspaceId, u64>,
+    /// The last number; numbers begin with 1.
+    last: u64,
+}
+
+impl Ring {
+    /// Drops the oldest; returns its size.
+    fn drop_oldest(&mut self) -> usize {
+        let size = self.newest.pop_front().map_or(0, |(_, old)| old.size());
+        self.bytes -= size;
+        size
+    }
 }
 
 impl Default for Recent {
@@ -48,7 +66,7 @@ impl Default for Recent {
         Self {
             // The hasher's keys are random.
             process: RandomState::new().build_hasher().finish(),
-            ring: Mutex::default(),
+            rings: Mutex::default(),
             count: watch::Sender::new(0),
         }
     }
@@ -56,39 +74,44 @@ impl Default for Recent {
 
 impl Recent {
     pub(super) fn push(&self, rejected: Arc<Rejected>) {
-        {
-            let mut ring = lock(&self.ring);
-            let last = ring.last.entry(rejected.workspace).or_default();
-            *last += 1;
-            let number = *last;
-            ring.bytes += rejected.size();
-            ring.newest.push_back((number, rejected));
-            while ring.newest.len() > MAX_RECENT || ring.bytes > MAX_RECENT_BYTES {
-                if let Some((_, oldest)) = ring.newest.pop_front() {
-                    ring.bytes -= oldest.size();
-                }
-            }
-        }
+        self.put(rejected);
         self.count.send_modify(|count| *count += 1);
+    }
+
+    fn put(&self, rejected: Arc<Rejected>) {
+        let mut rings = lock(&self.rings);
+        let Rings { workspaces, bytes } = &mut *rings;
+        let ring = workspaces.entry(rejected.workspace).or_default();
+        ring.last += 1;
+        ring.bytes += rejected.size();
+        *bytes += rejected.size();
+        ring.newest.push_back((ring.last, rejected));
+        while ring.newest.len() > MAX_RECENT || ring.bytes > MAX_RECENT_BYTES {
+            *bytes -= ring.drop_oldest();
+        }
+        while *bytes > MAX_ALL_BYTES {
+            let Some(largest) = workspaces.values_mut().max_by_key(|ring| ring.bytes) else {
+                return;
+            };
+            *bytes -= largest.drop_oldest();
+        }
     }
 
     /// The last number that was given in a workspace; 0 before the first.
     pub fn last(&self, workspace: WorkspaceId) -> u64 {
-        lock(&self.ring).last.get(&workspace).copied().unwrap_or(0)
+        let rings = lock(&self.rings);
+        rings.workspaces.get(&workspace).map_or(0, |ring| ring.last)
     }
 
     /// The first `most` (at least one) of a workspace behind this number.
     pub fn behind(&self, workspace: WorkspaceId, number: u64, most: usize) -> Unseen {
-        let ring = lock(&self.ring);
-        let rejected: Vec<_> = ring
-            .newest
-            .iter()
-            .filter(|(at, rejected)| rejected.workspace == workspace && *at > number)
-            .take(most)
-            .cloned()
-            .collect();
-        let last = ring.last.get(&workspace).copied().unwrap_or(0);
-        let first_here = rejected.first().map_or(last + 1, |(at, _)| *at);
+        let rings = lock(&self.rings);
+        let Some(ring) = rings.workspaces.get(&workspace) else {
+            return Unseen::default();
+        };
+        let unseen = ring.newest.iter().filter(|(at, _)| *at > number);
+        let rejected: Vec<_> = unseen.take(most).cloned().collect();
+        let first_here = rejected.first().map_or(ring.last + 1, |(at, _)| *at);
         Unseen {
             missed: first_here.saturating_sub(number + 1),
             rejected,
@@ -97,15 +120,12 @@ impl Recent {
 
     /// The newest `most` of a workspace, with their numbers, oldest first.
     pub fn newest(&self, workspace: WorkspaceId, most: usize) -> Vec<(u64, Arc<Rejected>)> {
-        let ring = lock(&self.ring);
-        let of_workspace = ring
-            .newest
-            .iter()
-            .rev()
-            .filter(|(_, rejected)| rejected.workspace == workspace);
-        let mut newest: Vec<_> = of_workspace.take(most).cloned().collect();
-        newest.reverse();
-        newest
+        let rings = lock(&self.rings);
+        let Some(ring) = rings.workspaces.get(&workspace) else {
+            return Vec::new();
+        };
+        let skipped = ring.newest.len().saturating_sub(most);
+        ring.newest.iter().skip(skipped).cloned().collect()
     }
 
     /// How many there have been, in all workspaces, and a wake-up for whoever follows them.
@@ -117,11 +137,13 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::identity::Sender;
     use crate::log::record::Personal;
 
     fn rejected(workspace: u32, body: usize) -> Arc<Rejected> {
         Arc::new(Rejected {
             workspace: WorkspaceId(workspace),
+            sender: Sender::Page,
             id: "a".into(),
             received_at: 0,
             key_id: "key_1".into(),
@@ -149,20 +171,31 @@ mod tests {
         for _ in 0..MAX_RECENT {
             recent.push(rejected(2, 0));
         }
+        // What another workspace floods with is no reason to miss any.
         let unseen = recent.behind(one, 0, 10);
-        assert_eq!((unseen.missed, unseen.rejected.len()), (2, 0));
+        assert_eq!((unseen.missed, unseen.rejected.len()), (0, 2));
         let unseen = recent.behind(two, 0, 10);
         assert_eq!((unseen.missed, unseen.rejected[0].0), (1, 2));
         assert_eq!((recent.last(one), recent.last(two)), (2, 1_001));
     }
 
     #[test]
-    fn the_memory_is_bounded_by_bytes_too() {
+    fn the_memory_is_bounded_by_bytes_too_and_whoever_has_most_makes_room() {
         let recent = Recent::default();
-        for _ in 0..MAX_RECENT {
-            recent.push(rejected(1, 32 * 1024));
+        let small = WorkspaceId(100);
+        recent.push(rejected(small.0, 1_000));
+        for workspace in 1..10 {
+            for _ in 0..MAX_RECENT {
+                recent.push(rejected(workspace, 32 * 1024));
+            }
+            let rings = lock(&recent.rings);
+            let held: usize = rings.workspaces.values().map(|ring| ring.bytes).sum();
+            assert_eq!(held, rings.bytes);
+            assert!(held <= MAX_ALL_BYTES);
+            let mut all = rings.workspaces.values();
+            assert!(all.all(|ring| ring.bytes <= MAX_RECENT_BYTES));
         }
-        assert!(lock(&recent.ring).bytes <= MAX_RECENT_BYTES);
         assert!(recent.behind(WorkspaceId(1), 0, 1).missed > 0);
+        assert_eq!(recent.behind(small, 0, 1).missed, 0);
     }
 }

@@ -13,11 +13,11 @@ use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, invalid, parameters, read, seq};
+use super::read::{Meta, address, invalid, min_seq, parameters, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::log::record::Seq;
+use crate::log::public_seq::PublicSeq;
 use crate::views::ViewError;
 
 /// The query of the list, as documented; `parse` reads it.
@@ -28,7 +28,8 @@ pub struct ContactParameters {
     /// The contact with this address.
     #[param(format = Email, max_length = 254)]
     email: String,
-    /// Wait up to 2 s until this seq, from an acknowledgement, is reflected.
+    /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
+    /// event of the workspace has it.
     min_seq: Option<String>,
 }
 
@@ -44,7 +45,8 @@ pub struct ContactList {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContactView {
-    /// As it was last spelled.
+    /// As a server last spelled it; where only pages have named the contact, the form by which it is
+    /// known (lower case, the domain as IDNA's A-labels).
     #[schema(example = "user@example.com")]
     pub email: String,
     /// Of their genuine events.
@@ -59,7 +61,8 @@ pub struct ContactView {
     #[schema(nullable = false)]
     pub unsubscribed_at: Option<String>,
     /// How engaged they are now: genuine events, each by its weight (open 1, click 3, page view 0.5,
-    /// other events 2, purchase 10), halved every 30 days.
+    /// other events 2, purchase 10), halved every 30 days; of what pages say, at most 20 for each day
+    /// (UTC), from the start of that day. Rounded to 9 decimals.
     #[schema(example = 12.5)]
     pub score: f64,
 }
@@ -81,36 +84,46 @@ pub async fn list_contacts(
 ) -> Result<Json<ContactList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
     let (email, min_seq) = parse(request.uri())?;
-    let (contact, meta) = read(&app, min_seq, move |app| -> Result<_, ViewError> {
-        let Some(id) = app.views.contact_id(reader.workspace, email.normalised()) else {
-            return Ok(None);
-        };
-        let contact = app.views.contact(reader.workspace, id)?;
-        let time = |millis: i64| Timestamp::from_millis(millis).to_string();
-        Ok(contact.map(|contact| ContactView {
-            email: contact
-                .address
-                .unwrap_or_else(|| email.normalised().to_owned()),
-            first_seen: contact.first_seen.map(time),
-            last_seen: contact.last_seen.map(time),
-            unsubscribed_at: contact.unsubscribed_at.map(time),
-            score: contact.score.value_at(app.clock.now().as_millis()),
-        }))
-    })
+    let (contact, meta) = read(
+        &app,
+        reader.workspace,
+        min_seq,
+        move |app| -> Result<_, ViewError> {
+            let Some(id) = app.views.contact_id(reader.workspace, email.normalised()) else {
+                return Ok(None);
+            };
+            let contact = app.views.contact(reader.workspace, id)?;
+            let time = |millis: i64| Timestamp::from_millis(millis).to_string();
+            Ok(contact.map(|contact| ContactView {
+                email: contact
+                    .address
+                    .unwrap_or_else(|| email.normalised().to_owned()),
+                first_seen: contact.first_seen.map(time),
+                last_seen: contact.last_seen.map(time),
+                unsubscribed_at: contact.unsubscribed_at.map(time),
+                score: rounded(contact.score.value_at(app.clock.now().as_millis())),
+            }))
+        },
+    )
     .await?;
     let contacts = contact.into_iter().collect();
     Ok(Json(ContactList { contacts, meta }))
 }
 
-fn parse(uri: &Uri) -> Result<(Email, Option<Seq>), ApiError> {
+/// To 9 decimals: what is behind them is the sums' own.
+fn rounded(score: f64) -> f64 {
+    (score * 1e9).round() / 1e9
+}
+
+fn parse(uri: &Uri) -> Result<(Email, Option<PublicSeq>), ApiError> {
     let wanted = || invalid("email", "send an e-mail address");
-    let (mut email, mut min_seq) = (None, None);
+    let (mut email, mut least) = (None, None);
     for (name, value) in parameters(uri) {
         match &*name {
-            "email" => email = Some(Email::parse(&value).map_err(|_| wanted())?),
-            "minSeq" => min_seq = Some(seq("minSeq", &value)?),
+            "email" => email = Some(address(&value)?),
+            "minSeq" => least = Some(min_seq(&value)?),
             _ => {}
         }
     }
-    Ok((email.ok_or_else(wanted)?, min_seq))
+    Ok((email.ok_or_else(wanted)?, least))
 }

@@ -81,7 +81,7 @@ pub async fn list_embeds(
 fn embeds(app: &App, workspace: WorkspaceId) -> Result<Vec<Embed>, ViewError> {
     let mut embeds = Vec::new();
     for key in app.meta.keys(workspace) {
-        if key.kind != KeyKind::Public || key.revoked_at().is_some() {
+        if key.kind != KeyKind::Public || !key.is_good(app.clock.now()) {
             continue;
         }
         // Every public key is kept in plain.

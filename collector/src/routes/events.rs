@@ -9,17 +9,17 @@ use axum::response::Json;
 use http::{Request, Uri};
 use serde::Serialize;
 use shared::api_key::Scope;
-use shared::email::Email;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::log::record::Seq;
+use crate::log::Located;
+use crate::log::public_seq::PublicSeq;
 use crate::query::{self, EventFilter, EventView};
 
-use super::read::{Meta, invalid, parameters, read, seq, time};
+use super::read::{Meta, address, invalid, min_seq, parameters, read, time};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
@@ -47,7 +47,8 @@ pub struct EventParameters {
     /// Events on a page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
-    /// Wait up to 2 s until this seq, from an acknowledgement, is in the list.
+    /// Wait up to 2 s until the event with this `seq` is in the list. 422 `unknown_seq` where no
+    /// event of the workspace has it.
     min_seq: Option<String>,
 }
 
@@ -80,9 +81,21 @@ pub async fn list_events(
     request: Request<Body>,
 ) -> Result<Json<EventPage>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (filter, min_seq) = parse(request.uri())?;
+    let Asked {
+        mut filter,
+        cursor,
+        min_seq,
+    } = parse(request.uri())?;
     let workspace = reader.workspace;
-    let (list, meta) = read(&app, min_seq, move |app| {
+    let (list, meta) = read(&app, workspace, min_seq, move |app| {
+        filter.cursor = match cursor {
+            None => None,
+            Some(cursor) => Some(match app.log.locate(workspace, cursor)? {
+                Located::At(seq) => seq,
+                // The page begins with what is left of those before it.
+                Located::Behind(seq) => seq.next(),
+            }),
+        };
         query::list_events(&app.views, &*app.log, workspace, &filter)
     })
     .await?;
@@ -93,26 +106,35 @@ pub async fn list_events(
     }))
 }
 
+/// What a query asks for. The filter's cursor stands beside it, because only the log knows its place.
+struct Asked {
+    filter: EventFilter,
+    cursor: Option<PublicSeq>,
+    min_seq: Option<PublicSeq>,
+}
+
 /// Reads the query. Unknown parameters are ignored; empty ones count as absent.
-fn parse(uri: &Uri) -> Result<(EventFilter, Option<Seq>), ApiError> {
+fn parse(uri: &Uri) -> Result<Asked, ApiError> {
     let mut filter = EventFilter {
         limit: DEFAULT_LIMIT,
         ..EventFilter::default()
     };
-    let mut min_seq = None;
+    let (mut cursor, mut least) = (None, None);
     for (name, value) in parameters(uri) {
         match &*name {
             "name" => filter.name = Some(value.into_owned()),
-            "email" => {
-                let email =
-                    Email::parse(&value).map_err(|_| invalid("email", "send an e-mail address"))?;
-                filter.email = Some(email.normalised().to_owned());
-            }
+            "email" => filter.email = Some(address(&value)?.normalised().to_owned()),
             "messageId" => filter.message_id = Some(value.into_owned()),
             "from" => filter.from = Some(time("from", &value)?),
             "to" => filter.to = Some(time("to", &value)?),
-            "cursor" => filter.cursor = Some(seq("cursor", &value)?),
-            "minSeq" => min_seq = Some(seq("minSeq", &value)?),
+            "cursor" => {
+                let read = value.parse();
+                cursor =
+                    Some(read.map_err(|_| {
+                        invalid("cursor", "send `next` as it was answered, or none")
+                    })?);
+            }
+            "minSeq" => least = Some(min_seq(&value)?),
             "limit" => {
                 filter.limit = usize::from_str(&value)
                     .ok()
@@ -122,5 +144,9 @@ fn parse(uri: &Uri) -> Result<(EventFilter, Option<Seq>), ApiError> {
             _ => {}
         }
     }
-    Ok((filter, min_seq))
+    Ok(Asked {
+        filter,
+        cursor,
+        min_seq: least,
+    })
 }

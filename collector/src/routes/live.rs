@@ -36,7 +36,8 @@ pub struct LiveParameters {
 /// last id in `Last-Event-ID` (as browsers do by themselves) misses nothing and gets nothing twice;
 /// across a restart, rejections of its last moments may be missing. One that is more than 5,000
 /// events behind is told how many it does not get, and goes on with the newest. The stream ends with
-/// its key or session; a silent one has a comment every 15 s.
+/// its key or session; a silent one has a comment every 15 s. 64 streams may be open: a workspace may
+/// have 64 divided by the number of workspaces, at least 16, and a key half as many as its workspace.
 #[utoipa::path(
     get, path = "/v1/live", tag = "read",
     params(
@@ -46,7 +47,7 @@ pub struct LiveParameters {
     responses(
         (status = 200, description = "The stream; each `data` is one of these", body = LiveMessage, content_type = "text/event-stream"),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "Too many streams are open: come again after Retry-After", body = ErrorBody),
+        (status = 503, description = "Too many streams of this key, of its workspace or in all are open: come again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -56,7 +57,10 @@ pub async fn get_live(
 ) -> Result<Response, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let start = parse(request.headers(), request.uri())?;
-    let place = app.take_live_place()?;
+    let workspaces = app.meta.workspaces().len();
+    let place = app
+        .live_places
+        .take(reader.workspace, reader.key_id(), workspaces)?;
     let headers = [
         (CONTENT_TYPE.as_str(), "text/event-stream"),
         (CACHE_CONTROL.as_str(), "no-store"),

@@ -20,6 +20,7 @@ use crate::instrument::redirect_location;
 use crate::log::decide::WorkspaceKeys as _;
 use crate::mail::{self, Hit};
 use crate::metrics::DroppedHit;
+use crate::screen;
 use crate::token::{Sent, Token, TokenKind};
 
 /// One transparent pixel.
@@ -128,7 +129,9 @@ pub async fn post_unsubscribe(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let hit = Hit::of(&app, &parts);
-    let is_one_click = read_a_little(body).await == ONE_CLICK;
+    let body = read_a_little(body).await;
+    screen::flag(&app, &body);
+    let is_one_click = body == ONE_CLICK;
     let Some(sent) = message_of(&app, token) else {
         return page::incomplete();
     };

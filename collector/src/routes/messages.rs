@@ -6,11 +6,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::Request;
+use shared::api_key::Scope;
 use shared::limits::MAX_MESSAGES_BYTES;
 use shared::wire::{ErrorBody, MessageBatchBody, MessageBody};
 
 use crate::app::App;
-use crate::body::Media;
 use crate::error::ApiError;
 use crate::ingest::Incoming;
 use crate::ingest::messages::MessageBatchAnswer;
@@ -22,7 +22,10 @@ use crate::messages::MessageAnswer;
 /// a pixel at the end, links that lead through the tracker, an unsubscribe link. Everything else stays
 /// as it was, byte for byte. Links with `data-misar-notrack`, unsubscribe links and whatever is no
 /// absolute web address are left alone and listed in `skipped`. The same `messageId` with the same
-/// content gives the same answer; with other content 409. At most 32 MB.
+/// content gives the same answer; with other content 409. At most 32 MB and 10,000 links; the answer is
+/// at most twice the request, 4 KB and 400 bytes a link, else 413. Where the server listens to others
+/// and nobody has said its public URL, 422 `public_url_missing`; where only its own machine reaches it,
+/// `warnings` says so.
 #[utoipa::path(
     post, path = "/v1/messages", tag = "mail",
     request_body(content = MessageBody<'static>, content_type = "application/json"),
@@ -38,14 +41,17 @@ pub async fn register_message(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let incoming = Incoming::read(&app, request, Media::Json, MAX_MESSAGES_BYTES).await?;
-    incoming.register_message(&app).await
+    let incoming = read(&app, request).await?;
+    let work =
+        |incoming: Incoming, app: Arc<App>| async move { incoming.register_message(&app).await };
+    incoming.apart(&app, work).await
 }
 
 /// Register up to 1,000 messages at once
 ///
 /// 200 for any well-formed batch, with one verdict for each message, in order: `registered` or
-/// `rejected` with a code. At most 32 MB after decompression.
+/// `rejected` with a code. At most 32 MB after decompression, 10,000 links a message and 100,000 in all,
+/// else 413 and nothing is registered.
 #[utoipa::path(
     post, path = "/v1/messages/batch", tag = "mail",
     request_body(content = MessageBatchBody<'static>, content_type = "application/json"),
@@ -60,6 +66,13 @@ pub async fn register_messages(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let incoming = Incoming::read(&app, request, Media::Json, MAX_MESSAGES_BYTES).await?;
-    incoming.register_messages(&app).await
+    let incoming = read(&app, request).await?;
+    let work =
+        |incoming: Incoming, app: Arc<App>| async move { incoming.register_messages(&app).await };
+    incoming.apart(&app, work).await
+}
+
+/// Only of a server that may register messages is anything read.
+async fn read(app: &App, request: Request<Body>) -> Result<Incoming, ApiError> {
+    Incoming::read_of_server(app, request, MAX_MESSAGES_BYTES, Scope::Write).await
 }

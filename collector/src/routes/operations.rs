@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Request, StatusCode};
 use serde::Serialize;
 use shared::api_key::Scope;
@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::auth;
 use crate::client_address::{Peer, is_local};
 use crate::error::ApiError;
+use crate::metrics::Audience;
 
 /// How the process is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +62,10 @@ pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
 
 /// Tell the metrics, as `OpenMetrics` text
 ///
-/// From this machine without a key; else with the scope `read`.
+/// A key with the scope `read` is told the series of its workspace. Those of the whole process are
+/// told to a secret key that `misar keys create --operator` has made, to a request from this machine to
+/// its loopback address without any sign of a proxy (no forwarding header, not HTTP/1.0), and where
+/// `--metrics-listen` listens.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
     responses(
@@ -74,13 +78,36 @@ pub async fn get_metrics(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    if !peer.is_some_and(|peer| is_local(peer, request.headers())) {
-        auth::caller(&app, request.headers(), request.uri())?.require(Scope::Read)?;
+    let audience = audience(&app, &request)?;
+    tell_metrics(&app, audience)
+}
+
+/// The same where `--metrics-listen` listens: whoever reaches that is the operator's.
+pub async fn get_all_metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    tell_metrics(&app, Audience::Operator)
+}
+
+fn audience(app: &App, request: &Request<Body>) -> Result<Audience, ApiError> {
+    let headers = request.headers();
+    if let Some(caller) = auth::caller_by_headers(app, headers, request.uri())? {
+        if caller.key.operator {
+            return Ok(Audience::Operator);
+        }
+        caller.require(Scope::Read)?;
+        return Ok(Audience::Workspace(caller.key.workspace));
     }
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    if peer.is_some_and(|peer| is_local(peer, request.version(), headers)) {
+        Ok(Audience::Operator)
+    } else {
+        Err(ApiError::MetricsNeedKey)
+    }
+}
+
+fn tell_metrics(app: &App, audience: Audience) -> Result<Response, ApiError> {
     let page = app
         .metrics
-        .render(app.gauges())
+        .render(app.gauges(), &app.meta.workspaces(), audience)
         .map_err(|_| ApiError::Internal)?;
     let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, media)], page).into_response())
@@ -96,7 +123,11 @@ pub struct Document(pub Bytes);
     responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")),
 )]
 pub async fn get_document(Extension(document): Extension<Document>) -> Response {
-    ([(CONTENT_TYPE, "application/json")], document.0).into_response()
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, document.0).into_response()
 }
 
 /// The answer at a path that does not exist.

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use http::Uri;
 use serde::Serialize;
+use shared::email::Email;
 use shared::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::log::record::Seq;
+use crate::log::Located;
+use crate::log::public_seq::PublicSeq;
+use crate::log::record::WorkspaceId;
 
 /// How long a read waits for the view to reach `minSeq`.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,17 +34,16 @@ pub(super) fn parameters(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'
         .filter(|(_, value)| !value.is_empty())
 }
 
-/// Waits until the views reflect `min_seq`, then reads where blocking on disk is allowed.
+/// Waits until the views reflect the workspace's event `min_seq`, then reads where blocking on disk
+/// is allowed.
 pub(super) async fn read<T: Send + 'static, E: Display + Send + 'static>(
     app: &Arc<App>,
-    min_seq: Option<Seq>,
+    workspace: WorkspaceId,
+    min_seq: Option<PublicSeq>,
     work: impl FnOnce(&App) -> Result<T, E> + Send + 'static,
 ) -> Result<(T, Meta), ApiError> {
-    if let Some(seq) = min_seq {
-        app.projector
-            .wait_for(seq, PATIENCE)
-            .await
-            .map_err(|_| ApiError::ViewBehind)?;
+    if let Some(min_seq) = min_seq {
+        wait_for(app, workspace, min_seq).await?;
     }
     let lag_ms = app.projector.lag_ms();
     let reading = Arc::clone(app);
@@ -55,6 +57,24 @@ pub(super) async fn read<T: Send + 'static, E: Display + Send + 'static>(
     Ok((found, Meta { lag_ms }))
 }
 
+async fn wait_for(
+    app: &Arc<App>,
+    workspace: WorkspaceId,
+    min_seq: PublicSeq,
+) -> Result<(), ApiError> {
+    let looking = Arc::clone(app);
+    let located = tokio::task::spawn_blocking(move || looking.log.locate(workspace, min_seq))
+        .await
+        .map_err(|_| ApiError::Internal)??;
+    let Located::At(seq) = located else {
+        return Err(ApiError::UnknownSeq { name: "minSeq" });
+    };
+    app.projector
+        .wait_for(seq, PATIENCE)
+        .await
+        .map_err(|_| ApiError::ViewBehind)
+}
+
 pub(super) fn time(name: &'static str, value: &str) -> Result<Timestamp, ApiError> {
     // In a query an unescaped `+` reads as a space.
     let value = value.replace(' ', "+");
@@ -62,10 +82,16 @@ pub(super) fn time(name: &'static str, value: &str) -> Result<Timestamp, ApiErro
         .map_err(|_| invalid(name, "send a time such as 2026-11-23T10:00:00Z (RFC 3339)"))
 }
 
-pub(super) fn seq(name: &'static str, value: &str) -> Result<Seq, ApiError> {
+/// The value of `minSeq`. What is no seq at all was never given either.
+pub(super) fn min_seq(value: &str) -> Result<PublicSeq, ApiError> {
     value
         .parse()
-        .map_err(|_| invalid(name, "send the value as it was answered"))
+        .map_err(|_| ApiError::UnknownSeq { name: "minSeq" })
+}
+
+/// The contact whom `email` names.
+pub(super) fn address(value: &str) -> Result<Email, ApiError> {
+    Email::parse(value).map_err(|error| invalid("email", &error.to_string()))
 }
 
 pub(super) fn invalid(name: &'static str, message: &str) -> ApiError {

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
+use crate::log::identity::Sender;
 use crate::log::record::{Record, WorkspaceId};
 use crate::query::class_name;
 use crate::rejected::Rejected;
@@ -28,7 +29,13 @@ pub struct Receipt {
     /// As sent, or as given.
     pub id: String,
     pub status: ReceiptStatus,
-    /// Its place in the log, opaque; reads take it as `minSeq`. Absent where it was rejected.
+    /// Its place among the workspace's events: opaque, 24 digits that sort as texts; reads take it as
+    /// `minSeq`. Absent where it was rejected.
+    #[schema(
+        nullable = false,
+        pattern = "^[0-9]{24}$",
+        example = "011764201600123456000000"
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<String>,
     /// RFC 3339.
@@ -66,8 +73,9 @@ pub enum ReceiptStatus {
 
 /// Say what became of an event
 ///
-/// From the log, then from the rejected events of the last 30 days; never waits. Takes the scope
-/// `read`, or the secret key that sent the event.
+/// From the log, then from the rejected events of the last 30 days; never waits. Where a server and a
+/// page chose the same id, it is the server's event. Takes the scope `read`, or the secret key that
+/// sent the event.
 #[utoipa::path(
     get, path = "/v1/receipts/{id}", tag = "read",
     params(("id" = String, Path, description = "The event's id, as sent or as answered")),
@@ -101,29 +109,44 @@ pub async fn get_receipt(
     Ok(Json(receipt))
 }
 
-/// The receipt, and the key that sent the event.
+/// Whose ids are looked up, and in which order: those of servers first, because that is what everybody
+/// is who may ask; what pages choose last, so that no page hides what others did.
+const ORDER: [Sender; 4] = [Sender::Server, Sender::System, Sender::Mail, Sender::Page];
+
+/// The receipt, and the key that sent the event: of each kind of sender from the log, then from the
+/// rejected events.
 fn find(
     app: &App,
     workspace: WorkspaceId,
     id: &str,
 ) -> Result<Option<(Receipt, Option<String>)>, ApiError> {
-    if let Ok(event_id) = EventId::parse(id)
-        && let Some(record) = app.log.find(workspace, event_id)?
-    {
-        let key_id = record.entry.key_id.clone();
-        return Ok(Some((of_record(id, record), key_id)));
+    let event_id = EventId::parse(id).ok();
+    for sender in ORDER {
+        let record = match event_id {
+            Some(event_id) => app.log.find(workspace, sender, event_id)?,
+            None => None,
+        };
+        if let Some(record) = record {
+            let key_id = record.entry.key_id.clone();
+            return Ok(Some((of_record(id, record), key_id)));
+        }
+        let rejected = app.rejected.find(workspace, sender, id);
+        let rejected = rejected.map_err(|error| {
+            tracing::error!(%error, "the rejected events could not be read");
+            ApiError::StorageFailing
+        })?;
+        if let Some(rejected) = rejected {
+            let key_id = rejected.key_id.clone();
+            return Ok(Some((of_rejected(rejected), Some(key_id))));
+        }
     }
-    let rejected = app.rejected.find(workspace, id).map_err(|error| {
-        tracing::error!(%error, "the rejected events could not be read");
-        ApiError::StorageFailing
-    })?;
-    Ok(rejected.map(|rejected| {
-        let key_id = rejected.key_id.clone();
-        (of_rejected(rejected), Some(key_id))
-    }))
+    Ok(None)
 }
 
-fn of_record(id: &str, Record { seq, entry }: Record) -> Receipt {
+fn of_record(id: &str, record: Record) -> Receipt {
+    let Record {
+        public_seq, entry, ..
+    } = record;
     Receipt {
         id: id.to_owned(),
         status: if entry.redacted {
@@ -131,7 +154,7 @@ fn of_record(id: &str, Record { seq, entry }: Record) -> Receipt {
         } else {
             ReceiptStatus::Tracked
         },
-        seq: Some(seq.to_string()),
+        seq: Some(public_seq.to_string()),
         received_at: entry.received_at.to_string(),
         name: Some(entry.fact.name().to_owned()),
         class: entry.class.map(|(class, _)| class_name(class)),

@@ -13,11 +13,11 @@ use shared::ids::MessageId;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, invalid, parameters, read, seq, time};
+use super::read::{Meta, invalid, min_seq, parameters, read, time};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::log::record::Seq;
+use crate::log::public_seq::PublicSeq;
 use crate::query::report::{
     self, CampaignReport, GroupBy, MessageReport, ModelName, RevenueQuery, RevenueReport, Zone,
 };
@@ -29,7 +29,8 @@ use crate::query::report::{
 pub struct SubjectParameters {
     /// How revenue is attributed: `last_touch` (the default), `last_click` or `explicit`.
     model: Option<String>,
-    /// Wait up to 2 s until this seq, from an acknowledgement, is in the report.
+    /// Wait up to 2 s until the event with this `seq` is in the report. 422 `unknown_seq` where no
+    /// event of the workspace has it.
     min_seq: Option<String>,
 }
 
@@ -50,7 +51,8 @@ pub struct RevenueParameters {
     /// Only orders before this time (RFC 3339).
     #[param(format = DateTime)]
     to: Option<String>,
-    /// Wait up to 2 s until this seq, from an acknowledgement, is in the report.
+    /// Wait up to 2 s until the event with this `seq` is in the report. 422 `unknown_seq` where no
+    /// event of the workspace has it.
     min_seq: Option<String>,
 }
 
@@ -90,7 +92,7 @@ pub async fn get_message_report(
     // As it was stored: trimmed.
     let id = MessageId::parse(&id).map_err(|_| ApiError::UnknownSubject("message"))?;
     let (model, min_seq) = parse_subject(request.uri())?;
-    let (report, meta) = read(&app, min_seq, move |app| {
+    let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::message(&app.views, reader.workspace, id.as_str(), model)
     })
     .await?;
@@ -123,7 +125,7 @@ pub async fn get_campaign_report(
         return Err(unknown);
     };
     let (model, min_seq) = parse_subject(request.uri())?;
-    let (report, meta) = read(&app, min_seq, move |app| {
+    let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::campaign(&app.views, reader.workspace, id.trim(), model)
     })
     .await?;
@@ -151,26 +153,26 @@ pub async fn get_revenue_report(
 ) -> Result<Json<Report<RevenueReport>>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let (query, min_seq) = parse_revenue(request.uri())?;
-    let (report, meta) = read(&app, min_seq, move |app| {
+    let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::revenue(&app.views, reader.workspace, &query)
     })
     .await?;
     Ok(Json(Report { report, meta }))
 }
 
-fn parse_subject(uri: &Uri) -> Result<(ModelName, Option<Seq>), ApiError> {
-    let (mut asked, mut min_seq) = (ModelName::default(), None);
+fn parse_subject(uri: &Uri) -> Result<(ModelName, Option<PublicSeq>), ApiError> {
+    let (mut asked, mut least) = (ModelName::default(), None);
     for (name, value) in parameters(uri) {
         match &*name {
             "model" => asked = model(&value)?,
-            "minSeq" => min_seq = Some(seq("minSeq", &value)?),
+            "minSeq" => least = Some(min_seq(&value)?),
             _ => {}
         }
     }
-    Ok((asked, min_seq))
+    Ok((asked, least))
 }
 
-fn parse_revenue(uri: &Uri) -> Result<(RevenueQuery, Option<Seq>), ApiError> {
+fn parse_revenue(uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiError> {
     let (model, min_seq) = parse_subject(uri)?;
     let mut query = RevenueQuery {
         group_by: GroupBy::Campaign,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
-use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
+use http::header::{HeaderValue, SET_COOKIE};
 use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::api_key::Scope;
@@ -15,9 +15,12 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth;
-use crate::body::{Media, read_text};
+use crate::body::memory::Owner;
+use crate::body::{Means, Media, read_text};
 use crate::error::ApiError;
-use crate::meta::{DEFAULT_WORKSPACE, MetaError, NewSession, Session};
+use crate::meta::{MetaError, NewSession, Session};
+use crate::network::Payer;
+use crate::screen;
 use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
 
 /// A key or a code is shorter by far.
@@ -61,10 +64,8 @@ impl SessionView {
 
     fn into_response(self, cookie: Option<HeaderValue>) -> Response {
         let mut response = Json(self).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(cookie) = cookie {
-            headers.insert(SET_COOKIE, cookie);
+            response.headers_mut().insert(SET_COOKIE, cookie);
         }
         response
     }
@@ -92,13 +93,16 @@ pub async fn open_session(
     let headers = &parts.headers;
     // A secret key in a header or the URL stays what it is elsewhere.
     auth::caller_by_headers(&app, headers, &parts.uri)?;
-    let memory = &app.body_memory;
-    let (text, _memory) = read_text(headers, body, Media::Json, MAX_BODY_BYTES, memory).await?;
+    let payer = Payer::of(&parts, &app.trusted_proxies);
+    let means = Means {
+        memory: &app.body_memory,
+        owner: &Owner::Anybody(payer.for_memory()),
+        heavy: &app.heavy,
+    };
+    let (text, _memory) = read_text(headers, body, Media::Json, MAX_BODY_BYTES, means).await?;
     let asked = serde_json::from_str::<SessionBody>(&text);
     if !is_from_own_page(headers, &app.public_url) {
-        if let Ok(SessionBody { key: Some(key), .. }) = &asked {
-            auth::expose_text(&app, key);
-        }
+        screen::flag(&app, text.as_bytes());
         return Err(ApiError::CrossOrigin);
     }
     let asked = asked.map_err(|error| {
@@ -112,10 +116,9 @@ pub async fn open_session(
     let expires_at = Timestamp::from_millis(now.as_millis() + LIFETIME_MS);
     let new = match (asked.code, asked.key) {
         (Some(code), None) => {
-            if !app.codes.take(&code, now) {
-                return Err(ApiError::InvalidCode);
-            }
-            let workspace = app.meta.workspace(DEFAULT_WORKSPACE);
+            let id = app.codes.take(&code, now).ok_or(ApiError::InvalidCode)?;
+            let mut workspaces = app.meta.workspaces().into_iter();
+            let workspace = workspaces.find(|workspace| workspace.id == id);
             NewSession {
                 workspace: workspace.ok_or(ApiError::Internal)?,
                 scopes: vec![Scope::Admin],
@@ -188,9 +191,7 @@ fn by_cookie(app: &App, request: &Request<Body>) -> Result<(Token, Arc<Session>)
     let headers = request.headers();
     // A secret key that a page shows is refused here as elsewhere.
     auth::caller_by_headers(app, headers, request.uri())?;
-    let token = Token::in_cookie(headers).ok_or(ApiError::NoSession)?;
-    let session = auth::session(app, headers, &token)?;
-    Ok((token, session))
+    auth::session_by_cookie(app, headers)
 }
 
 /// Changes the meta store, which blocks on disk.

@@ -16,18 +16,23 @@ use crate::app::App;
 use crate::body::Media;
 use crate::error::ApiError;
 use crate::ingest::{Incoming, parse};
+use crate::log::identity::FactKind;
 
 /// Record a custom event
 ///
 /// The answer comes when the event is on disk. `id` (any UUID) makes a retry safe: the same id again
 /// answers 200 with `tracked: false`; the header `Idempotency-Key` (1 to 255 visible ASCII
-/// characters) does the same. Pages send the key in the body, as `text/plain`, without a preflight.
+/// characters) does the same, and there the content is compared as well: another one is 409
+/// `id_conflict`, as is the same id with another type. Ids of servers and of pages are told apart, and
+/// so is one `Idempotency-Key` on two routes. Pages send the key in the body, as `text/plain`, without
+/// a preflight.
 #[utoipa::path(
     post, path = "/v1/track/event", tag = "ingest",
     request_body(content = EventBody<'static>, content_type = "application/json"),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same as `id`")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a retry safe where no `id` is sent; where one is, it must be the same. `\"abc\"` (RFC 8941) is the same key as `abc`")),
     responses(
         (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
+        (status = 409, description = "The id is on record as another event", body = ErrorBody),
         (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
         (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
     ),
@@ -41,22 +46,23 @@ pub async fn track_event(
     let body: EventBody<'_> = parse(&incoming.text)?;
     let caller = incoming.caller(&app, body.key)?;
     let parsed = parse_event(&body, &incoming.arrival(&caller));
-    Ok(incoming.record(&app, caller, parsed).await)
+    Ok(incoming.record(&app, caller, FactKind::Track, parsed).await)
 }
 
 /// Record a purchase
 ///
 /// An order is recorded once: the same order again is a duplicate when `email`, `revenue`,
 /// `currency`, `items` and `messageId` (and `timestamp`, if both sent one) are equal, else 409 with
-/// the differing fields. Purchases of public keys are unverified: kept apart, and superseded when a
-/// server sends the order.
+/// the differing fields; its own `id` again is a duplicate whatever else is said. Purchases of public
+/// keys are unverified: each is tracked under its own id, whatever is known of the order; the first one
+/// of an order counts, until a server sends the order.
 #[utoipa::path(
     post, path = "/v1/track/purchase", tag = "ingest",
     request_body(content = PurchaseBody<'static>, content_type = "application/json"),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same as `id`")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a retry safe where no `id` is sent; where one is, it must be the same. `\"abc\"` (RFC 8941) is the same key as `abc`")),
     responses(
         (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
-        (status = 409, description = "The order is on record with other content", body = ErrorBody),
+        (status = 409, description = "The order is on record with other content, or the id as another event", body = ErrorBody),
         (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
         (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
     ),
@@ -74,20 +80,25 @@ pub async fn track_purchase(
         return Err(ApiError::PurchasesNotAllowed);
     }
     let parsed = parse_purchase(&body, &arrival);
-    Ok(incoming.record(&app, caller, parsed).await)
+    Ok(incoming
+        .record(&app, caller, FactKind::Purchase, parsed)
+        .await)
 }
 
 /// Record a refund
 ///
 /// Of an order that a server has sent. `amount` is in the order's currency; without it, all that is
-/// left is refunded. The same `refundId` again is a duplicate.
+/// left is refunded. The same `refundId` again is a duplicate; with another order or amount it is 409
+/// with the differing fields, as it is without an amount where the first did not take all that was
+/// left.
 #[utoipa::path(
     post, path = "/v1/track/refund", tag = "ingest",
     request_body(content = RefundBody<'static>, content_type = "application/json"),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same as `id`")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a retry safe where no `id` is sent; where one is, it must be the same. `\"abc\"` (RFC 8941) is the same key as `abc`")),
     responses(
         (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
         (status = 404, description = "No server has sent a purchase of this order", body = ErrorBody),
+        (status = 409, description = "The refundId is on record with another order or amount, or the id as another event", body = ErrorBody),
         (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
         (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
     ),
@@ -101,16 +112,19 @@ pub async fn track_refund(
     let body: RefundBody<'_> = parse(&incoming.text)?;
     let caller = incoming.server_caller(&app, body.key)?;
     let parsed = parse_refund(&body, &incoming.arrival(&caller));
-    Ok(incoming.record(&app, caller, parsed).await)
+    Ok(incoming
+        .record(&app, caller, FactKind::Refund, parsed)
+        .await)
 }
 
 /// Say who a browser is, and what is known of a contact
 #[utoipa::path(
     post, path = "/v1/identify", tag = "ingest",
     request_body(content = IdentifyBody<'static>, content_type = "application/json"),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same as `id`")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a retry safe where no `id` is sent; where one is, it must be the same. `\"abc\"` (RFC 8941) is the same key as `abc`")),
     responses(
         (status = 200, description = "On disk, or on disk before (`tracked: false`)", body = EventAnswer),
+        (status = 409, description = "The id is on record as another event", body = ErrorBody),
         (status = "4XX", description = "Refused; `error.code` says why, `error.message` what to do", body = ErrorBody),
         (status = 503, description = "Nothing was recorded: send it again after Retry-After", body = ErrorBody),
     ),
@@ -124,15 +138,18 @@ pub async fn identify(
     let body: IdentifyBody<'_> = parse(&incoming.text)?;
     let caller = incoming.caller(&app, body.key)?;
     let parsed = parse_identify(&body, &incoming.arrival(&caller));
-    Ok(incoming.record(&app, caller, parsed).await)
+    Ok(incoming
+        .record(&app, caller, FactKind::Identify, parsed)
+        .await)
 }
 
 /// Record up to 1,000 events at once
 ///
 /// 200 for any well-formed batch, with one verdict for each event, in order: `tracked`, `duplicate`
 /// or `rejected` with a code. At most 1 MB after decompression, 32 KB an event. With the header
-/// `Idempotency-Key`, events without an `id` get one made of the header and their place, so that the
-/// same batch can be sent again.
+/// `Idempotency-Key`, events without an `id` get one made of the header, their type and their place, so
+/// that the same batch can be sent again; one with other content is rejected with `id_conflict`, as is
+/// one whose `id` is that of another type of event.
 #[utoipa::path(
     post, path = "/v1/track/batch", tag = "ingest",
     request_body(content = BatchBody<'static>, content_type = "application/json"),
@@ -149,5 +166,10 @@ pub async fn track_batch(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let incoming = Incoming::read(&app, request, Media::JsonOrText, MAX_BATCH_BYTES).await?;
+    if incoming.is_large() {
+        let work =
+            |incoming: Incoming, app: Arc<App>| async move { incoming.record_batch(&app).await };
+        return incoming.apart(&app, work).await;
+    }
     incoming.record_batch(&app).await
 }

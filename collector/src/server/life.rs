@@ -1,34 +1,39 @@
 //! The life of a `misar serve`: what is opened, in which order it stops, and how commands reach it.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use shared::time::Timestamp;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::service_manager::ServiceManager;
+use super::signals::{self, Stop};
 use super::{raise_open_files, serve, serve_router};
 use crate::app::App;
+use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
-use crate::cli::{LogFormat, PublicUrl, Settings, output};
+use crate::cli::{LogFormat, PUBLIC_URL_MISSING, PublicUrl, Reach, Settings, output};
 use crate::clock::SystemClock;
 use crate::control::{self, ControlSocket, RebuildReport};
 use crate::demo_shop::DemoShop;
+use crate::doctor;
 use crate::folder::DataFolder;
 use crate::log::LogError;
 use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
 use crate::messages::{Draft, Outcome, Registrar, register};
 use crate::meta::Meta;
+use crate::router::metrics_router;
 
 /// How often the times at which keys were last used go to disk.
 const LAST_USED_PAUSE: Duration = Duration::from_secs(60);
 
-/// Runs until SIGTERM or SIGINT; then what is in work finishes, and everything is on disk.
+/// Runs until SIGTERM, SIGINT or SIGHUP; then what is in work finishes, and everything is on disk.
 ///
 /// # Errors
 /// A sentence that says what to do.
@@ -44,12 +49,19 @@ async fn live(settings: &Settings) -> Result<(), String> {
     if let Err(error) = raise_open_files() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
+    signals::ignore_user_signals().map_err(|error| error.to_string())?;
+    let manager = ServiceManager::of_environment();
+    manager.is_opening(&settings.data.display().to_string());
     let folder = DataFolder::open(&settings.data).map_err(|error| error.to_string())?;
     // Bound before the log opens, so that a taken port is said at once.
     let listener = bind(settings.listen, "--listen").await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let shop_listener = match settings.demo_listen {
         Some(address) => Some(bind(address, "--demo-listen").await?),
+        None => None,
+    };
+    let metrics_listener = match settings.metrics_listen {
+        Some(address) => Some(bind(address, "--metrics-listen").await?),
         None => None,
     };
     let public_url = settings.public_url.clone();
@@ -64,8 +76,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
     let socket = ControlSocket::bind(&folder)
         .map_err(|error| format!("the socket for commands could not be made: {error}"))?;
     let (stop, stopping) = watch::channel(());
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let mut stop_signals = Stop::listen().map_err(|error| error.to_string())?;
 
     let until_stop = |mut stopping: watch::Receiver<()>| async move {
         // An error means that the sender is gone, which is a stop too.
@@ -96,46 +107,82 @@ async fn live(settings: &Settings) -> Result<(), String> {
             folder.path().display()
         );
     }
+    warn_of_public_url(&app.public_url);
     show_link(&app, settings.log_format);
+    if let Some(listener) = metrics_listener {
+        serve_metrics(&app, listener, until_stop(stopping.clone()))?;
+    }
     let shop = match shop_listener {
         Some(listener) => Some(open_shop(&app, listener, address, until_stop(stopping))?),
         None => None,
     };
+    manager.is_ready(&format!("taking events on http://{address}"));
     let draining = Arc::clone(&app);
-    serve(listener, Arc::clone(&app), async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let served = async {
+        serve(listener, Arc::clone(&app), async {
+            stop_signals.signalled().await;
+            tracing::info!("stopping: no new connections, requests in work finish");
+            manager.is_stopping();
+            draining.start_draining();
+        })
+        .await;
+        drop(stop);
+        if let Some(shop) = shop {
+            // Nobody need wait for a demo.
+            shop.abort();
         }
-        tracing::info!("stopping: no new connections, requests in work finish");
-        draining.start_draining();
-    })
-    .await;
-    drop(stop);
-    if let Some(shop) = shop {
-        // Nobody need wait for a demo.
-        shop.abort();
+        for task in [commands, keys] {
+            task.await.map_err(|error| error.to_string())?;
+        }
+        app.close().await.map_err(|error| error.to_string())
+    };
+    tokio::select! {
+        closed = served => closed?,
+        () = manager.live() => {}
     }
-    for task in [commands, keys] {
-        task.await.map_err(|error| error.to_string())?;
-    }
-    app.close().await.map_err(|error| error.to_string())?;
     tracing::info!("stopped: everything is on disk");
     Ok(())
 }
 
-/// Says how to open the live page. Where lines are JSON, programs collect them, and a link that lets
-/// its reader in is nothing for those.
+/// Says how to open the live page. The link lets its reader in, so it is shown to a person at a
+/// terminal, and never to what collects lines.
 fn show_link(app: &App, format: LogFormat) {
-    match format {
-        LogFormat::Text => match app.make_link() {
-            Ok(link) => output::tell(&format!(
-                "open {link} to watch events arrive; the link works once"
-            )),
-            Err(error) => tracing::warn!(%error, "no link to the live page could be made"),
-        },
-        LogFormat::Json => tracing::info!("`misar link` prints a link to watch events arrive"),
+    let is_person = std::io::stderr().is_terminal() && format == LogFormat::Text;
+    if !is_person {
+        tracing::info!("`misar link` prints a link to watch events arrive");
+        return;
     }
+    match app.make_link() {
+        Ok(link) => output::tell(&format!(
+            "open {link} to watch events arrive; the link works once"
+        )),
+        Err(error) => tracing::warn!(%error, "no link to the live page could be made"),
+    }
+}
+
+/// Says before the first mail where its links would lead.
+fn warn_of_public_url(url: &PublicUrl) {
+    match url.reach() {
+        Reach::AsSaid => {}
+        Reach::ThisMachine => tracing::warn!(
+            "the public URL is {url}, which only this machine reaches: links in mails would be dead. Give --public-url \
+             before mails are sent"
+        ),
+        Reach::Guessed => tracing::warn!("/v1/messages is refused: {PUBLIC_URL_MISSING}"),
+    }
+}
+
+/// Serves the metrics alone. It ends with the process: nobody need wait for a scrape.
+fn serve_metrics(
+    app: &Arc<App>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), String> {
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!("metrics are at http://{address}/metrics, for everybody who reaches it");
+    let (router, metrics) = (metrics_router(Arc::clone(app)), app.metrics.clone());
+    tokio::spawn(async move { serve_router(listener, router, &metrics, stop).await });
+    Ok(())
 }
 
 /// Listens on an address that came with `flag`.
@@ -218,6 +265,7 @@ impl control::Target for Running {
             workspace,
             key_id: None,
             received_at,
+            turn: Mutex::default(),
         };
         let registering = register(Arc::new(registrar), vec![draft]);
         let registered = self.runtime.block_on(registering);
@@ -225,6 +273,18 @@ impl control::Target for Running {
         outcomes
             .pop()
             .ok_or_else(|| "the message was not registered".to_owned())
+    }
+
+    fn backup(
+        &self,
+        ask: &BackupAsk,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, String> {
+        self.app.backup(ask, progress)
+    }
+
+    fn doctor(&self) -> doctor::Report {
+        self.app.diagnose()
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

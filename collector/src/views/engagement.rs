@@ -10,13 +10,15 @@
 //! - `rows`: rows read once and written once in a fold
 //! - `tally`: counts by class, and what a message adds to its campaign
 //! - `message`: one send; opens, clicks, and the rule of bursts
-//! - `contact`: one person; score, unsubscribed
+//! - `contact`: one person; when seen, unsubscribed
+//! - `score`: how engaged a person is
 //! - `order`: one order, its touches, whom it is credited to
 
 pub(crate) mod contact;
 pub(crate) mod message;
 pub(crate) mod order;
 mod rows;
+mod score;
 pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
@@ -96,7 +98,7 @@ struct Fold<'a> {
 
 impl Fold<'_> {
     fn record(&mut self, record: &Record, contact: Option<ContactId>) -> Result<(), redb::Error> {
-        let Record { seq, entry } = record;
+        let Record { seq, entry, .. } = record;
         let class = class_of(entry);
         let time = happened_at(entry);
         let workspace = entry.workspace;
@@ -142,7 +144,7 @@ impl Fold<'_> {
         class: Class,
         time: i64,
     ) -> Result<(), redb::Error> {
-        let Record { seq, entry } = record;
+        let Record { seq, entry, .. } = record;
         let workspace = entry.workspace;
         let Some(message_id) = entry.message_id.as_deref() else {
             return Ok(());

@@ -12,9 +12,11 @@ use shared::time::Timestamp;
 use tokio::sync::watch;
 
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::log::identity::Sender;
 use crate::log::memory::MemoryLog;
+use crate::log::public_seq::PublicSeq;
 use crate::log::record::{Address, Entry, Fact, Personal, Record, Seq, Source, WorkspaceId};
-use crate::log::{Appended, Health, Later, Log, LogError, Submission};
+use crate::log::{Appended, Health, Later, Located, Log, LogError, Submission};
 
 pub(crate) const NOW: i64 = 1_790_000_000_000;
 
@@ -66,6 +68,7 @@ pub(crate) fn address(normalised: &str) -> Option<Address> {
     Some(Address {
         normalised: Personal(normalised.into()),
         original: None,
+        older: None,
     })
 }
 
@@ -181,8 +184,13 @@ impl Log for Trial {
         Ok(records)
     }
 
-    fn find(&self, workspace: WorkspaceId, id: EventId) -> Result<Option<Record>, LogError> {
-        self.inner.find(workspace, id)
+    fn find(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Record>, LogError> {
+        self.inner.find(workspace, sender, id)
     }
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {
@@ -203,5 +211,13 @@ impl Log for Trial {
 
     fn close(&self) -> Later<'_, Result<(), LogError>> {
         self.inner.close()
+    }
+
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        self.inner.public_seqs(places)
+    }
+
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        self.inner.locate(workspace, seq)
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn rows(
     let mut terms = Terms::new(keys);
     let mut postings = Vec::with_capacity(records.len() * 4);
     let mut zones = BTreeMap::new();
-    for (Record { seq, entry }, contact) in records.iter().zip(contacts) {
+    for (Record { seq, entry, .. }, contact) in records.iter().zip(contacts) {
         let (zone, offset) = place(*seq);
         let workspace = entry.workspace;
         let mut post = |term: &Term| postings.push((posting_key(term, zone), offset));

@@ -14,7 +14,7 @@ const RECEIVED: TableDefinition<'_, (u32, &str), u64> = TableDefinition::new("re
 /// Writes the keys that these records, which follow on those folded before, are the first of.
 pub(super) fn fold(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb::Error> {
     let mut first = BTreeMap::new();
-    for Record { seq, entry } in records {
+    for Record { seq, entry, .. } in records {
         if let Some(key_id) = entry.key_id.as_deref() {
             first.entry((entry.workspace.0, key_id)).or_insert(seq.0);
         }

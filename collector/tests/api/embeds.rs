@@ -68,7 +68,7 @@ async fn a_key_has_received_once_an_event_of_its_own_is_on_record() {
     assert!(app.known(&used).last_used_at().is_some());
     assert_eq!(of(&app.get("/v1/embeds").await, &used)["received"], false);
     let sent = send(&app, &used, PERSON).await;
-    app.listed(&sent.is_tracked().text_of("seq")).await;
+    app.listed_as(&sent.is_tracked().text_of("id")).await;
     let answer = app.get("/v1/embeds").await;
     assert_eq!(of(&answer, &used)["received"], true);
     assert_eq!(of(&answer, &unused)["received"], false);

@@ -1,7 +1,5 @@
 //! `GET /v1/events`: filters, pages, and how far the view is.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
@@ -163,14 +161,15 @@ async fn a_hundred_events_stand_on_a_page_unless_asked_for_more_or_less() {
             .await
             .results();
     }
+    app.caught_up().await;
     let count = async |query: &str| {
-        let page = app.get(&format!("/v1/events?minSeq=1100{query}")).await;
+        let page = app.get(&format!("/v1/events?{query}")).await;
         assert!(page.body.get("next").is_some(), "{query}");
         page.body["events"].as_array().unwrap().len()
     };
     assert_eq!(count("").await, 100);
-    assert_eq!(count("&limit=1").await, 1);
-    assert_eq!(count("&limit=1000").await, 1_000);
+    assert_eq!(count("limit=1").await, 1);
+    assert_eq!(count("limit=1000").await, 1_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,9 +184,6 @@ async fn wrong_parameters_are_named() {
         ("limit=99999999999999999999", "limit"),
         ("cursor=!", "cursor"),
         ("cursor=alice@person.example", "cursor"),
-        ("minSeq=x", "minSeq"),
-        ("minSeq=-1", "minSeq"),
-        ("minSeq=99999999999999999999", "minSeq"),
         ("email=alice", "email"),
         ("from=yesterday", "from"),
         ("to=2026-01-03", "to"),
@@ -196,19 +192,6 @@ async fn wrong_parameters_are_named() {
             .await
             .is_refused_for(field, "invalid_parameter");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_seq_that_never_comes_is_view_behind_within_two_seconds() {
-    let app = spawn_app().await;
-    let start = Instant::now();
-    let answer = app.get("/v1/events?minSeq=1000000").await;
-    answer.is_refused(503, "view_behind");
-    let took = start.elapsed();
-    assert!(
-        (Duration::from_millis(1_800)..Duration::from_millis(4_000)).contains(&took),
-        "{took:?}"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,13 +222,10 @@ async fn workspaces_never_see_each_other() {
     let app = spawn_app().await;
     let elsewhere = app.key_elsewhere();
     let body = json!({"email": PERSON, "event": "viewed"});
-    let mine = app
-        .post("/v1/track/event", &app.key, &body)
-        .await
-        .text_of("id");
-    let other = app.post("/v1/track/event", &elsewhere, &body).await;
-    let path = format!("/v1/events?email={PERSON}&minSeq={}", other.text_of("seq"));
-    for (key, id) in [(&app.key, mine), (&elsewhere, other.text_of("id"))] {
+    for key in [&app.key, &elsewhere] {
+        let sent = app.post("/v1/track/event", key, &body).await;
+        let path = format!("/v1/events?email={PERSON}&minSeq={}", sent.text_of("seq"));
+        let id = sent.text_of("id");
         let page = app.get_with(&path, key).await;
         let events = page.check_page();
         assert_eq!(events.len(), 1);

@@ -59,7 +59,7 @@ async fn a_page_identifies_with_a_public_key_as_text() {
         .await;
     answer.is_tracked();
     assert_eq!(
-        app.listed(&answer.text_of("seq")).await["source"],
+        app.listed_as(&answer.text_of("id")).await["source"],
         "browser"
     );
 }

@@ -1,13 +1,14 @@
 //! Keys: where they stand, typos, unknown and revoked ones.
 
+use collector::clock::Clock as _;
 use reqwest::Method;
 use serde_json::json;
 use shared::api_key::{ApiKey, KeyKind};
 
-use crate::support::{INGEST, PERSON, spawn_app};
+use crate::support::{INGEST, PERSON, spawn_app, spawn_app_at_rest};
 
 /// A key that the server never made, with a right checksum.
-fn foreign(kind: KeyKind) -> String {
+pub(crate) fn foreign(kind: KeyKind) -> String {
     let mut byte = 7_u8;
     let key = ApiKey::generate(kind, &mut || {
         byte = byte.wrapping_mul(5).wrapping_add(57);
@@ -17,7 +18,7 @@ fn foreign(kind: KeyKind) -> String {
 }
 
 /// The key with its last character but two changed.
-fn typo(key: &str) -> String {
+pub(crate) fn typo(key: &str) -> String {
     let at = key.len() - 3;
     let other = if &key[at..=at] == "A" { "B" } else { "A" };
     format!("{}{other}{}", &key[..at], &key[at + 1..])
@@ -173,6 +174,36 @@ async fn public_keys_only_send() {
             .await
             .is_refused(403, "insufficient_scope");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_refused_from_the_moment_on_at_which_it_expires() {
+    let (app, clock) = spawn_app_at_rest().await;
+    let end = clock.now().plus_millis(1_000);
+    let secret = app.expiring(KeyKind::Secret, end);
+    let public = app.expiring(KeyKind::Public, end);
+    let event = json!({"email": PERSON, "event": "x"});
+    clock.advance_millis(999);
+    for key in [&secret, &public] {
+        app.post("/v1/track/event", key, &event).await.is_tracked();
+    }
+    let before = app.on_disk();
+    clock.advance_millis(1);
+    for key in [&secret, &public] {
+        app.post("/v1/track/event", key, &event)
+            .await
+            .is_refused(401, "expired_key");
+    }
+    let in_body = json!({"email": PERSON, "event": "x", "key": public});
+    app.ask(Method::POST, "/v1/track/event")
+        .json(&in_body)
+        .send()
+        .await
+        .is_refused(401, "expired_key");
+    app.get_with("/v1/events", &secret)
+        .await
+        .is_refused(401, "expired_key");
+    assert_eq!(app.on_disk(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -249,11 +249,74 @@ async fn a_reader_far_behind_is_told_how_many_it_misses() {
     }
     send_many(&app, 4_999..6_000).await;
     let mut live = Live::behind(&app, &begin).await;
-    let first = live.message().await.data;
-    assert_eq!(first, json!({"status": "skipped", "count": 5_500}));
-    for number in 5_500..6_000 {
-        assert_eq!(live.message().await.data["name"], number.to_string());
+    let first = live.message().await;
+    assert_eq!(first.data, json!({"status": "skipped", "count": 5_500}));
+    // What was skipped is not skipped again by a reader that got no further.
+    for mut live in [live, Live::behind(&app, &first.id).await] {
+        for number in 5_500..6_000 {
+            assert_eq!(live.message().await.data["name"], number.to_string());
+        }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_tells_nothing_of_other_workspaces() {
+    let app = spawn_app().await;
+    let elsewhere = app.key_elsewhere();
+    let before_any = Live::open(&app, "/v1/live").await.last_id;
+    let seq_of = |id: &str| id.split('-').next().unwrap().to_owned();
+    assert_eq!(seq_of(&before_any), "0".repeat(24));
+    for name in ["theirs", "ours", "theirs", "theirs"] {
+        let key = if name == "ours" { &app.key } else { &elsewhere };
+        send(&app, key, name).await;
+        // Whether the view knows it already or not.
+        for recent in [0, 1, 5] {
+            let path = format!("/v1/live?recent={recent}");
+            let mut live = Live::open(&app, &path).await;
+            if recent > 0 && name != "theirs" {
+                live.message().await;
+            }
+        }
+    }
+    let ours = app.all_events().await.remove(0);
+    let ours = ours["seq"].as_str().unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..10 {
+            send(&app, &elsewhere, "theirs").await;
+        }
+        ids.push(Live::open(&app, "/v1/live").await.last_id);
+        let mut live = Live::open(&app, "/v1/live?recent=3").await;
+        assert_eq!(seq_of(&live.last_id), "0".repeat(24));
+        ids.push(live.message().await.id);
+    }
+    assert!(ids.iter().all(|id| seq_of(id) == ours), "{ours} {ids:?}");
+    // Both lead to the same: nothing of theirs, and what comes.
+    send(&app, &app.key, "next").await;
+    assert_eq!(Live::behind(&app, &ids[0]).await.names(1).await, ["next"]);
+    let mut all = Live::behind(&app, &before_any).await;
+    assert_eq!(all.names(2).await, ["ours", "next"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_from_before_a_restore_leads_to_what_comes() {
+    let app = spawn_app().await;
+    send(&app, &app.key, "before").await;
+    // Given by the store that was lost, after the backup; and of an older version.
+    let ours = app.all_events().await.remove(0);
+    let (generation, rest) = ours["seq"].as_str().unwrap().split_at(2);
+    assert_eq!(generation, "01");
+    let lost = format!("01{:022}-beef-7", rest.parse::<u128>().unwrap() + 3_000_000);
+    let app = {
+        app.app.meta.raise_generation().unwrap();
+        app.restart().await.0
+    };
+    send(&app, &app.key, "after").await;
+    assert_eq!(Live::behind(&app, &lost).await.names(1).await, ["after"]);
+    let mut old = Live::behind(&app, "5-beef-7").await;
+    assert_eq!(old.names(2).await, ["before", "after"]);
+    let after = app.all_events().await.remove(0);
+    assert!(after["seq"].as_str().unwrap().starts_with("02"), "{after}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -322,13 +385,16 @@ async fn only_a_reader_may_watch_and_only_while_it_may_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn there_are_places_for_so_many_streams_and_one_that_ends_makes_room() {
     let app = spawn_app().await;
+    // The only workspace may have all of them, and each of its keys half.
     let mut streams = Vec::new();
-    for _ in 0..collector::live::MAX_READERS {
-        streams.push(Live::open(&app, "/v1/live").await);
+    for key in [app.secret(&[Scope::Read]), app.key.clone()] {
+        for _ in 0..collector::live::MAX_READERS / 2 {
+            streams.push(Live::of(app.ask(Method::GET, "/v1/live").key(&key)).await);
+        }
+        app.get_with("/v1/live", &key)
+            .await
+            .is_refused(503, "too_many_live_readers");
     }
-    app.get("/v1/live")
-        .await
-        .is_refused(503, "too_many_live_readers");
     // They take no place from other requests.
     assert_eq!(app.get("/v1/events").await.status, 200);
     streams.pop();

@@ -172,7 +172,7 @@ async fn an_open_is_listed_with_source_class_and_reason() {
     let token = seal(&app, &Token::Open(sent()));
     get(&app, &format!("/mail/track/open/{token}")).await;
     settled(&app, 1).await;
-    let event = app.listed("1").await;
+    let event = app.all_events().await.remove(0);
     assert_eq!(event["type"], "open");
     assert_eq!(event["name"], "email_opened");
     assert_eq!(event["source"], "mail");

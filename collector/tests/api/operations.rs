@@ -49,55 +49,6 @@ async fn a_store_that_takes_nothing_is_503_and_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_are_open_to_this_machine_alone() {
-    let app = spawn_app().await;
-    app.post(
-        "/v1/track/event",
-        &app.key,
-        &json!({"email": PERSON, "event": "x"}),
-    )
-    .await
-    .is_tracked();
-    app.post(
-        "/v1/track/event",
-        &app.key,
-        &json!({"email": "x", "event": "x"}),
-    )
-    .await
-    .is_refused(422, "invalid_email");
-    let answer = app.ask(Method::GET, "/metrics").send().await;
-    assert_eq!(answer.status, 200);
-    assert!(
-        answer
-            .header("content-type")
-            .starts_with("application/openmetrics-text")
-    );
-    for line in [
-        "misar_events_total{verdict=\"tracked\"} 1",
-        "misar_rejections_total{code=\"invalid_email\"} 1",
-        "misar_ready 1",
-        "misar_http_requests_total{route=\"/v1/track/event\",status=\"200\"} 1",
-    ] {
-        assert!(answer.text.contains(line), "{line} in {}", answer.text);
-    }
-    assert!(answer.text.ends_with("# EOF\n"));
-    // Behind a proxy a caller shows a key.
-    for header in ["x-forwarded-for", "forwarded"] {
-        let ask = || {
-            app.ask(Method::GET, "/metrics")
-                .header(header, "203.0.113.9")
-        };
-        ask().send().await.is_refused(401, "missing_key");
-        ask()
-            .key(&app.secret(&[Scope::Send]))
-            .send()
-            .await
-            .is_refused(403, "insufficient_scope");
-        assert_eq!(ask().key(&app.key).send().await.status, 200);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn unknown_paths_are_404_and_wrong_methods_405() {
     let app = spawn_app().await;
     for path in [

@@ -57,6 +57,52 @@ async fn a_key_is_good_for_the_origins_on_its_list_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_names_the_origin_that_was_seen_and_the_command_that_adds_it() {
+    let app = spawn_app().await;
+    let key = app.public(&["https://shop.example"]);
+    let id = app.known(&key).id.clone();
+    let message = async |origin: &[u8]| {
+        let ask = app.ask(Method::POST, "/v1/track/event");
+        let body = json!({"key": key, "email": PERSON, "event": "x"});
+        let answer = ask.header_bytes("origin", origin).text(&body).send().await;
+        let message = answer.body["error"]["message"].as_str().unwrap().to_owned();
+        answer.is_refused(403, "origin_not_allowed");
+        message
+    };
+    for (origin, seen) in [
+        ("https://Other.example", "https://other.example"),
+        ("https://other.example:443", "https://other.example"),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+    ] {
+        let message = message(origin.as_bytes()).await;
+        let command = format!("`misar keys update {id} --add-origin {seen}`");
+        assert!(message.contains(&command), "{message}");
+    }
+    // What is no origin stands in no command that somebody may copy.
+    let others: [(&[u8], &str); 6] = [
+        (b"nonsense", "\"nonsense\""),
+        (
+            b"https://x.example; rm -rf ~",
+            "\"https://x.example; rm -rf ~\"",
+        ),
+        (b"https://x\tb.example", "\"https://x\\tb.example\""),
+        (
+            b"https://m\xc3\xbcnchen.example",
+            "\"https://m\\u{fc}nchen.example\"",
+        ),
+        (b"\xff\xfe", "\"\\u{fffd}\\u{fffd}\""),
+        (b"", "\"\""),
+    ];
+    for (origin, seen) in others {
+        let message = message(origin).await;
+        assert!(message.contains(seen), "{message}");
+        assert!(message.contains("--add-origin ORIGIN`"), "{message}");
+    }
+    let long = message(format!("https://{}.example", "x".repeat(9_000)).as_bytes()).await;
+    assert!(long.len() < 1_000, "{long}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_without_a_list_is_good_everywhere() {
     let app = spawn_app().await;
     let key = app.public(&[]);

@@ -31,17 +31,20 @@ async fn open(address: SocketAddr, count: usize, bytes: &[u8]) -> Vec<TcpStream>
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_4096_requests_in_work_are_503_at_once_and_readable_in_a_page() {
     // Arrange: as many connections, each with a row of reads that wait two seconds for an event
-    // that never comes.
+    // that no view will reach.
     let _turn = TURN.lock().await;
     let app = Arc::new(spawn_app().await);
+    app.app.projector.close().await.unwrap();
+    let event = json!({"email": PERSON, "event": "x"});
+    let seen = app.post("/v1/track/event", &app.key, &event).await;
     let head = format!(
-        "GET /v1/events?minSeq=999999 HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n\r\n",
+        "GET /v1/events?minSeq={} HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n\r\n",
+        seen.text_of("seq"),
         app.key
     );
     let waiting = open(app.address, 4_096, head.repeat(20).as_bytes()).await;
     // Act: until the server has taken all of them up. Several at a time, because a reader leaves its
     // place for a moment between two reads.
-    let event = json!({"email": PERSON, "event": "x"});
     let deadline = Instant::now() + Duration::from_secs(30);
     let answer = loop {
         let mut posts = JoinSet::new();
@@ -95,7 +98,7 @@ async fn bodies_that_never_come_take_nobody_a_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_on_their_way_share_a_bound_of_memory() {
-    // Arrange: batches of 1 MB, of which the last byte never comes; 256 MB is what there is.
+    // Arrange: batches of 1 MB, of which the last byte never comes; one key has 66 MB of what there is.
     let _turn = TURN.lock().await;
     let app = spawn_app().await;
     let length = 1_000_000;
@@ -117,7 +120,8 @@ async fn bodies_on_their_way_share_a_bound_of_memory() {
         tokio::task::yield_now().await;
     }
     // Assert
-    assert_eq!(&answer, b"HTTP/1.1 503");
+    // Refused where nobody was slow, or slow itself, so that it made room for another.
+    assert!([b"HTTP/1.1 503", b"HTTP/1.1 408"].contains(&&answer));
     let event = json!({"email": PERSON, "event": "x"});
     // A small one fits as soon as those have let go of what had arrived of them.
     while app.post("/v1/track/event", &app.key, &event).await.status != 200 {

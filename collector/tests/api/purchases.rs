@@ -129,12 +129,22 @@ async fn an_order_that_differs_is_409_and_names_the_fields() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_order_is_looked_at_before_the_id() {
     let app = spawn_app().await;
-    let id = new_id();
-    buy(&app, &but("id", json!(id))).await.is_tracked();
-    // The same id does not make another order out of a different one.
+    let first = buy(&app, &but("id", json!(new_id()))).await;
+    first.is_tracked();
+    // The order's own id again is the order again, whatever else is said.
     let mut other = but("revenue", json!(7));
-    other["id"] = json!(id);
+    other["id"] = first.body["id"].clone();
+    buy(&app, &other).await.is_duplicate_of(&first);
+    other["id"] = json!(new_id());
     buy(&app, &other).await.is_refused(409, "order_conflict");
+    // An event's id makes no event out of an order that is known.
+    let event = json!({"email": PERSON, "event": "viewed", "id": new_id()});
+    app.post("/v1/track/event", &app.key, &event)
+        .await
+        .is_tracked();
+    let again = buy(&app, &but("id", event["id"].clone())).await;
+    assert_eq!(again.is_duplicate_of(&first).body["id"], first.body["id"]);
+    assert_eq!(app.on_disk(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +188,7 @@ async fn a_page_may_send_purchases_only_with_a_key_made_for_them() {
     answer.is_refused(403, "purchases_not_allowed");
     assert_eq!(app.on_disk(), 0);
     let answer = buy_in_page(&app, &app.shop(), &order()).await;
-    let listed = app.listed(&answer.is_tracked().text_of("seq")).await;
+    let listed = app.listed_as(&answer.is_tracked().text_of("id")).await;
     assert_eq!(listed["properties"]["verified"], false);
     assert_eq!(listed["source"], "browser");
 }
@@ -187,26 +197,37 @@ async fn a_page_may_send_purchases_only_with_a_key_made_for_them() {
 async fn unverified_orders_are_kept_apart_and_superseded_by_a_servers() {
     let app = spawn_app().await;
     let shop = app.shop();
-    // A page says first what it likes.
-    let from_page = buy_in_page(&app, &shop, &but("revenue", json!(1))).await;
-    from_page.is_tracked();
-    buy_in_page(&app, &shop, &but("revenue", json!(1)))
-        .await
-        .is_duplicate_of(&from_page);
-    buy_in_page(&app, &shop, &but("revenue", json!(2)))
-        .await
-        .is_refused(409, "order_conflict");
+    // A page says what it likes, as often as it likes: its own ids are all that it is told.
+    let say = async |revenue: i32, id: &str| {
+        let mut order = but("revenue", json!(revenue));
+        order["id"] = json!(id);
+        buy_in_page(&app, &shop, &order).await
+    };
+    let mut said = Vec::new();
+    for revenue in [1, 1, 2] {
+        let id = new_id();
+        let answer = say(revenue, &id).await;
+        assert_eq!(answer.is_tracked().body["id"], *id);
+        said.push(id);
+    }
     // The server's word never conflicts with it.
     let from_server = buy(&app, &order()).await;
     from_server.is_tracked();
-    // From then on a page's is a duplicate, whatever it says.
     for revenue in [1, 2, 3] {
-        let answer = buy_in_page(&app, &shop, &but("revenue", json!(revenue))).await;
-        answer.is_duplicate_of(&from_server);
-        assert_eq!(answer.body["id"], from_server.body["id"]);
+        let id = new_id();
+        let answer = say(revenue, &id).await;
+        assert_eq!(answer.is_tracked().body["id"], *id);
+    }
+    // Its own ids are once all the same, with whatever content.
+    for id in &said {
+        let again = say(9, id).await;
+        assert_eq!(
+            (&again.body["tracked"], &again.body["id"]),
+            (&json!(false), &json!(id))
+        );
     }
     buy(&app, &order()).await.is_duplicate_of(&from_server);
-    assert_eq!(app.on_disk(), 2);
+    assert_eq!(app.on_disk(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,15 +86,67 @@ async fn a_refund_is_recorded_once() {
         .await;
         assert_eq!(again.is_duplicate_of(&first).body["id"], first.body["id"]);
     }
-    // Of another order the same refundId is another refund.
+    assert_eq!(app.on_disk(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_id_with_another_order_or_amount_is_409_and_names_the_fields() {
+    let app = spawn_app().await;
+    buy(&app, "A", json!(50), "USD").await;
     buy(&app, "B", json!(50), "USD").await;
-    refund(
-        &app,
-        json!({"orderId": "B", "refundId": "r-1", "amount": 30}),
-    )
-    .await
-    .is_tracked();
-    assert_eq!(app.on_disk(), 4);
+    let id = new_id();
+    let body = |order: &str, amount: Value| {
+        let mut body = json!({"orderId": order, "refundId": "r-1"});
+        body["amount"] = amount;
+        body
+    };
+    let mut with_id = body("A", json!(30));
+    with_id["id"] = json!(id);
+    let first = refund(&app, with_id.clone()).await;
+    first.is_tracked();
+    with_id["amount"] = json!(31);
+    for (again, fields) in [
+        (body("A", json!(30.01)), json!(["amount"])),
+        // All that is left: that was not asked for.
+        (body("A", json!(null)), json!(["amount"])),
+        (body("B", json!(30)), json!(["orderId"])),
+        (body("B", json!(null)), json!(["orderId"])),
+        (body("B", json!(7)), json!(["orderId", "amount"])),
+        // Nobody knows that order, but the refund is known.
+        (body("C", json!(30)), json!(["orderId"])),
+        (with_id, json!(["amount"])),
+    ] {
+        let answer = refund(&app, again.clone()).await;
+        answer.is_refused(409, "refund_conflict");
+        assert_eq!(answer.body["error"]["fields"], fields, "{again}");
+        let receipt = app.receipt(&answer.text_of("id")).await;
+        if again.get("id").is_none() {
+            assert_eq!(receipt.body["code"], "refund_conflict");
+        }
+    }
+    for amount in [json!(30), json!(30.0)] {
+        refund(&app, body("A", amount))
+            .await
+            .is_duplicate_of(&first);
+    }
+    assert_eq!(app.on_disk(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_of_all_that_is_left_can_be_sent_again() {
+    let app = spawn_app().await;
+    buy(&app, "A", json!(50), "USD").await;
+    let all = json!({"orderId": "A", "refundId": "all"});
+    let part = json!({"orderId": "A", "refundId": "part", "amount": 20});
+    let first_part = refund(&app, part.clone()).await;
+    first_part.is_tracked();
+    let first = refund(&app, all.clone()).await;
+    first.is_tracked();
+    refund(&app, all.clone()).await.is_duplicate_of(&first);
+    let mut in_figures = all;
+    in_figures["amount"] = json!(30);
+    refund(&app, in_figures).await.is_duplicate_of(&first);
+    refund(&app, part).await.is_duplicate_of(&first_part);
 }
 
 #[tokio::test(flavor = "multi_thread")]

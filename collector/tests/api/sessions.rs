@@ -4,12 +4,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
 
-use crate::support::{Answer, PERSON, TestApp, new_id, spawn_app, spawn_app_at_rest};
+use collector::cli::PublicUrl;
+
+use crate::support::{
+    Answer, PERSON, TestApp, new_id, spawn_app, spawn_app_at_rest, spawn_app_known_as,
+};
 
 /// What a page keeps of its session.
 pub(crate) struct Browser {
     pub(crate) cookie: String,
-    csrf: String,
+    pub(crate) csrf: String,
 }
 
 /// The code of a new link.
@@ -35,7 +39,7 @@ pub(crate) async fn log_in(app: &TestApp, body: Value) -> Browser {
     }
 }
 
-async fn read(app: &TestApp, path: &str, browser: &Browser) -> Answer {
+pub(crate) async fn read(app: &TestApp, path: &str, browser: &Browser) -> Answer {
     let ask = app.ask(Method::GET, path).header("cookie", &browser.cookie);
     ask.header("sec-fetch-site", "same-origin").send().await
 }
@@ -151,6 +155,44 @@ async fn the_cookie_reads_for_our_own_pages_and_for_no_other_site() {
     let ask = app.ask(Method::GET, "/v1/events").key(&app.key);
     let answer = ask.header("sec-fetch-site", "same-origin").send().await;
     answer.is_refused(403, "secret_key_in_browser");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_cookies_of_one_name_each_is_tried() {
+    let app = spawn_app().await;
+    let browser = log_in(&app, json!({"key": app.key})).await;
+    let other = "misar_session=0123456789abcdef";
+    for cookies in [
+        vec![format!("{other}; {}", browser.cookie)],
+        vec![format!("{}; {other}", browser.cookie)],
+        vec![other.to_owned(), browser.cookie.clone()],
+        vec![format!("a=b; misar_session=; {other}; {}", browser.cookie)],
+    ] {
+        let mut ask = app.ask(Method::GET, "/v1/events");
+        for cookie in &cookies {
+            ask = ask.header("cookie", cookie);
+        }
+        assert_eq!(ask.send().await.status, 200, "{cookies:?}");
+    }
+    let ask = app.ask(Method::GET, "/v1/events");
+    let answer = ask
+        .header("cookie", &format!("{other}; {other}"))
+        .send()
+        .await;
+    answer.is_refused(401, "no_session");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_server_speaks_https_the_cookie_is_its_hosts_alone() {
+    let url = PublicUrl::parse("https://track.example").unwrap();
+    let app = spawn_app_known_as(url).await;
+    let browser = log_in(&app, json!({"key": app.key})).await;
+    let (name, token) = browser.cookie.split_once('=').unwrap();
+    assert_eq!(name, "__Host-misar_session");
+    assert_eq!(read(&app, "/v1/events", &browser).await.status, 200);
+    let ask = app.ask(Method::GET, "/v1/events");
+    let without = ask.header("cookie", &format!("misar_session={token}"));
+    without.send().await.is_refused(401, "missing_key");
 }
 
 #[tokio::test(flavor = "multi_thread")]

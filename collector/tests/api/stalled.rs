@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use collector::body::BODY_TIMEOUT;
-use collector::server::{HEADER_TIMEOUT, WRITE_TIMEOUT};
+use collector::server::{HEADER_TIMEOUT, IDLE_TIMEOUT, WRITE_TIMEOUT};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -63,7 +63,75 @@ async fn a_connection_that_falls_silent_after_a_request_is_closed() {
     let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let (answer, took) = dribble(&app, request, "", Duration::from_secs(1)).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    within(took, HEADER_TIMEOUT);
+    within(took, IDLE_TIMEOUT);
+    assert!(took >= IDLE_TIMEOUT, "{took:?}");
+}
+
+/// Asks on a connection that stays open, and reads the answer.
+async fn ask_on(stream: &mut TcpStream) {
+    let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.ends_with('}') {
+        let mut part = [0; 1_024];
+        let length = stream.read(&mut part).await.unwrap();
+        assert_ne!(length, 0, "{answer}");
+        answer.push_str(std::str::from_utf8(&part[..length]).unwrap());
+    }
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_stays_open_between_requests_for_as_long_as_it_may_be_idle() {
+    let app = spawn_app().await;
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    for _ in 0..3 {
+        ask_on(&mut stream).await;
+        tokio::time::sleep(IDLE_TIMEOUT - Duration::from_secs(10)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_request_has_no_more_time_for_its_header_than_the_first() {
+    let app = spawn_app().await;
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    ask_on(&mut stream).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let began = Instant::now();
+    let (mut read, mut write) = stream.split();
+    let dripping = async {
+        while write.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let mut answer = Vec::new();
+    let limit = tokio::time::sleep(Duration::from_secs(600));
+    tokio::select! {
+        // A reset is an end like any other.
+        _ = read.read_to_end(&mut answer) => {}
+        () = dripping => {}
+        () = limit => panic!("the connection is still open"),
+    }
+    assert_eq!(answer, b"");
+    within(began.elapsed(), HEADER_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_being_answered_has_no_deadline() {
+    let app = spawn_app().await;
+    // The live stream says something now and then, for as long as it is read.
+    let start = format!(
+        "GET /v1/live HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n\r\n",
+        app.key
+    );
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(start.as_bytes()).await.unwrap();
+    let began = Instant::now();
+    let mut part = [0; 1_024];
+    while began.elapsed() < 3 * IDLE_TIMEOUT {
+        assert_ne!(stream.read(&mut part).await.unwrap(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]

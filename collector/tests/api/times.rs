@@ -30,7 +30,7 @@ async fn one(app: &TestApp, from_page: bool, envelope: Value, fields: Value) -> 
 async fn happened(app: &TestApp, answer: &Answer) -> String {
     let result = &answer.results()[0];
     assert_eq!(result["status"], "tracked", "{}", answer.text);
-    let listed = app.listed(result["seq"].as_str().unwrap()).await;
+    let listed = app.listed_as(result["id"].as_str().unwrap()).await;
     assert_eq!(listed["receivedAt"], NOW);
     listed["timestamp"].as_str().unwrap().to_owned()
 }
@@ -143,9 +143,39 @@ async fn more_than_seven_days_is_too_old() {
             json!({"sentAt": "2026-11-23T10:00:00Z"}),
             json!({"timestamp": "2026-11-16T09:59:59Z"}),
         ),
+        (json!({}), json!({"timestamp": "2026-11-16T09:59:59.999Z"})),
+        (json!({}), json!({"timestamp": "2001-01-01T00:00:00Z"})),
+        (json!({}), json!({"timestamp": "1970-01-01T00:00:00Z"})),
+        (
+            json!({}),
+            json!({"type": "identify", "timestamp": "2001-01-01T00:00:00Z"}),
+        ),
     ] {
         let answer = one(&app, true, envelope, fields).await;
         assert_eq!(answer.results()[0]["code"], "too_old", "{}", answer.text);
+    }
+    let shop = app.shop();
+    for (route, fields) in [
+        ("/v1/track/event", json!({"event": "x"})),
+        ("/v1/identify", json!({"traits": {}})),
+        (
+            "/v1/track/purchase",
+            json!({"orderId": "o-1", "revenue": 5, "currency": "EUR"}),
+        ),
+    ] {
+        let mut body =
+            json!({"key": shop, "email": PERSON, "timestamp": "2026-11-16T09:59:59.999Z"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        app.ask(Method::POST, route)
+            .json(&body)
+            .send()
+            .await
+            .is_refused_for("timestamp", "too_old");
+        body["timestamp"] = json!("2026-11-16T10:00:00Z");
+        let answer = app.ask(Method::POST, route).json(&body).send().await;
+        answer.is_tracked();
     }
     for age in [json!("5"), json!([]), json!(true)] {
         let answer = one(&app, true, json!({}), json!({"age": age})).await;

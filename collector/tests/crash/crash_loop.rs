@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::ledger::Ledger;
 use crate::load::{Load, Random, single};
 use crate::process::Store;
+use crate::setting;
 
 /// Of all ids from earlier cycles, so many are asked for in each.
 const OLDER_RECEIPTS: usize = 100;
@@ -94,10 +95,4 @@ async fn check_receipts(ledger: &Ledger, client: &Client, place: usize, random: 
         asked.extend(older);
     }
     ledger.check_receipts(client, &asked).await;
-}
-
-fn setting(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    let number = text.parse();
-    Some(number.unwrap_or_else(|_| panic!("{name}={text} is not a whole number")))
 }

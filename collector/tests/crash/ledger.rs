@@ -91,6 +91,13 @@ impl Ledger {
         self.state().history[place..].to_vec()
     }
 
+    /// The highest seq that was ever told.
+    pub(crate) fn newest_seq(&self) -> String {
+        let state = self.state();
+        let told = state.acknowledged.values().flatten();
+        told.max().expect("an acknowledgement").clone()
+    }
+
     /// Takes the requests that were never answered.
     pub(crate) fn take_unanswered(&self) -> Vec<Sent> {
         std::mem::take(&mut self.state().unanswered)
@@ -148,9 +155,45 @@ impl Ledger {
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     }
 
+    /// The events of a restored backup: each of the promised ones once, none twice, none that was not
+    /// sent.
+    pub(crate) fn check_events_of(&self, events: &[Value], promised: &[EventId]) {
+        let state = self.state();
+        let mut listed = HashSet::new();
+        for event in events {
+            let id = EventId::parse(event["id"].as_str().expect("an id")).expect("a UUID");
+            assert!(listed.insert(id), "{id} is there twice");
+            assert!(state.sent.contains(&id), "{id} was never sent, or refused");
+        }
+        let lost: Vec<_> = promised.iter().filter(|id| !listed.contains(*id)).collect();
+        assert!(lost.is_empty(), "acknowledged before and lost: {lost:?}");
+    }
+
+    /// Sends those of the acknowledged orders again that are among the promised events.
+    pub(crate) async fn check_orders_of(
+        &self,
+        client: &Client,
+        promised: &[EventId],
+        new_id: impl FnMut() -> EventId,
+    ) {
+        let promised: HashSet<_> = promised.iter().collect();
+        let mut orders = self.state().orders.clone();
+        orders.retain(|order| promised.contains(&order.events[0].0));
+        self.check_these_orders(client, orders, new_id).await;
+    }
+
     /// Sends acknowledged orders again, each with an id of its own: all are on record.
-    pub(crate) async fn check_orders(&self, client: &Client, mut new_id: impl FnMut() -> EventId) {
+    pub(crate) async fn check_orders(&self, client: &Client, new_id: impl FnMut() -> EventId) {
         let orders = self.state().orders.clone();
+        self.check_these_orders(client, orders, new_id).await;
+    }
+
+    async fn check_these_orders(
+        &self,
+        client: &Client,
+        orders: Vec<Sent>,
+        mut new_id: impl FnMut() -> EventId,
+    ) {
         for order in orders {
             let (first, _) = order.events[0];
             let again = order
@@ -212,6 +255,8 @@ impl State {
 
     /// An event keeps its seq for ever.
     fn check_seq(&mut self, id: EventId, seq: &str) {
+        let is_seq = seq.len() == 24 && seq.bytes().all(|byte| byte.is_ascii_digit());
+        assert!(is_seq, "{id} has the seq {seq}");
         let known = self.acknowledged.entry(id).or_insert(None);
         match known {
             Some(known) => assert_eq!(known, seq, "{id} has another seq now"),

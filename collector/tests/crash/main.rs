@@ -15,6 +15,8 @@ mod client;
 mod ledger;
 mod load;
 
+mod backup_loop;
+mod copies;
 mod crash_loop;
 mod node_fetch;
 mod one_order;
@@ -22,3 +24,10 @@ mod one_order;
 #[cfg(target_os = "linux")]
 mod slow_sync;
 mod stop;
+
+/// A number that is set from outside.
+fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name}={text} is not a whole number")))
+}

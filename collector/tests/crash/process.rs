@@ -19,7 +19,10 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A fresh data folder, and a secret key for it.
 pub(crate) struct Store {
-    folder: TempDir,
+    /// Removed with the last store in it.
+    folder: Arc<TempDir>,
+    /// Its name in there.
+    name: String,
     pub(crate) key_id: String,
     pub(crate) key: String,
 }
@@ -32,14 +35,59 @@ impl Store {
         let key = run(&data, &["keys", "create", "--scope", "send,read", "--json"]);
         let text = |name: &str| key[name].as_str().expect(name).to_owned();
         Self {
-            folder,
+            folder: Arc::new(folder),
+            name: "data".to_owned(),
             key_id: text("id"),
             key: text("key"),
         }
     }
 
     pub(crate) fn data(&self) -> std::path::PathBuf {
-        self.folder.path().join("data")
+        self.folder.path().join(&self.name)
+    }
+
+    /// What lies, or is to lie, in a folder beside this one: a copy, say, which has the same key.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        Self {
+            folder: Arc::clone(&self.folder),
+            name: name.to_owned(),
+            key_id: self.key_id.clone(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// Removes the data folder.
+    pub(crate) fn remove(&self) {
+        std::fs::remove_dir_all(self.data()).expect("a folder to remove");
+    }
+
+    /// Runs a command that prints text.
+    pub(crate) fn say(&self, arguments: &[&str]) -> String {
+        let output = output(&self.data(), arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Starts a server that is to refuse: how it ended, and what it said.
+    pub(crate) fn start_refused(&self, within: Duration) -> (ExitStatus, String) {
+        let mut child = command(Command::new(MISAR), &self.data())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let (said, _) = listen(&mut child);
+        let server = Server {
+            child,
+            address: ([127, 0, 0, 1], 0).into(),
+            said: Arc::clone(&said),
+        };
+        let status = server.wait_for_end(within);
+        // The reader has it all once the pipe is closed, which only it sees.
+        let deadline = Instant::now() + within;
+        while Arc::strong_count(&said) > 1 && Instant::now() < deadline {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        (status, said.join("\n"))
     }
 
     /// Runs a command that prints one JSON value.
@@ -168,11 +216,15 @@ fn command(mut program: Command, data: &Path) -> Command {
     program
 }
 
-fn run(data: &Path, arguments: &[&str]) -> Value {
+fn output(data: &Path, arguments: &[&str]) -> std::process::Output {
     let mut program = Command::new(MISAR);
     program.args(arguments).arg("--data").arg(data);
     clean(&mut program);
-    let output = program.output().expect("the binary starts");
+    program.output().expect("the binary starts")
+}
+
+fn run(data: &Path, arguments: &[&str]) -> Value {
+    let output = output(data, arguments);
     assert!(
         output.status.success(),
         "misar {} failed\n{}{}",

@@ -120,7 +120,7 @@ fn a_running_server_registers_the_message_and_counts_what_its_output_leads_to() 
     let store = Store::new();
     let server = store.serve();
     let line = format!("{LINE} --sent-at 2025-01-01T00:00:00Z");
-    let out = store.fed(&line, HTML).good();
+    let out = store.fed(&line, HTML).warned();
     assert_eq!(restored(&out, &server.base), HTML);
     let report = "/v1/reports/messages/spring-1";
     let sent = server.until(report, |status, _| status == 200);
@@ -148,7 +148,7 @@ fn a_running_server_registers_the_message_and_counts_what_its_output_leads_to() 
     });
 
     store.misar("tokens rotate").good();
-    assert_eq!(store.fed(&line, HTML).good(), out);
+    assert_eq!(store.fed(&line, HTML).warned(), out);
     let refused = store.fed(&line, "<p>Other</p>").refusal();
     assert!(refused.contains("another messageId"), "{refused}");
     let again = server.until(report, |status, _| status == 200);

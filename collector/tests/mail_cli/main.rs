@@ -11,4 +11,5 @@ mod support;
 mod classify;
 mod instrument;
 mod relay_list;
+mod serve;
 mod settings;

@@ -71,7 +71,7 @@ fn a_running_server_uses_a_new_list_at_once() {
     let server = store.serve();
     let pixel = |message: &str| {
         let line = format!("instrument --message-id {message} --email ada@example.com");
-        let html = store.fed(&line, "<p>Hi</p>").good();
+        let html = store.fed(&line, "<p>Hi</p>").warned();
         let (_, rest) = html.split_once("src=\"").unwrap();
         rest.split('"').next().unwrap().to_owned()
     };

@@ -20,7 +20,7 @@ fn click_and_buy(store: &Store, server: &Server) -> String {
         "instrument --message-id spring-1 --email ada@example.com --sent-at 2025-01-01T00:00:00Z";
     let out = store
         .fed(line, "<a href=\"https://shop.example/\">x</a>")
-        .good();
+        .warned();
     let (_, rest) = out.split_once("href=\"").unwrap();
     let link = rest.split('"').next().unwrap();
     assert_eq!(server.visit(link, BROWSER, "198.51.100.7"), 302);

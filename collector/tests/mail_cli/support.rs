@@ -43,6 +43,15 @@ impl Run {
         self.out
     }
 
+    /// Standard output, of a run that had one warning beside it: the server's links lead to this machine.
+    #[track_caller]
+    pub(crate) fn warned(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        assert!(self.err.starts_with("warning: "), "{}", self.err);
+        assert_eq!(self.err.matches('\n').count(), 1, "{}", self.err);
+        self.out
+    }
+
     /// Standard output as one line of JSON.
     #[track_caller]
     pub(crate) fn json(self) -> Value {

@@ -79,8 +79,18 @@ pub struct EventAnswer {
     pub tracked: bool,
     /// The event's identity, as sent or as given.
     pub id: String,
-    /// Its place in the log, opaque; reads take it as `minSeq`.
-    pub seq: String,
+    /// Its place among the workspace's events: opaque, 24 digits that sort as texts; reads take it as
+    /// `minSeq`. Absent in answers to public keys, and of a duplicate that the log no longer has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schema(
+            nullable = false,
+            pattern = "^[0-9]{24}$",
+            example = "011764201600123456000000"
+        )
+    )]
+    pub seq: Option<String>,
     /// `duplicate` where `tracked` is false.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(nullable = false, value_type = Option<String>, example = "duplicate"))]
@@ -90,7 +100,7 @@ pub struct EventAnswer {
 impl EventAnswer {
     /// Recorded by this request.
     #[must_use]
-    pub fn tracked(id: String, seq: String) -> EventAnswer {
+    pub fn tracked(id: String, seq: Option<String>) -> EventAnswer {
         EventAnswer {
             success: true,
             tracked: true,
@@ -102,7 +112,7 @@ impl EventAnswer {
 
     /// On record before.
     #[must_use]
-    pub fn duplicate(id: String, seq: String) -> EventAnswer {
+    pub fn duplicate(id: String, seq: Option<String>) -> EventAnswer {
         EventAnswer {
             success: true,
             tracked: false,
@@ -131,9 +141,18 @@ pub struct BatchResult {
     pub id: String,
     /// What became of it.
     pub status: BatchStatus,
-    /// Its place in the log, opaque; absent where rejected.
+    /// Its place among the workspace's events: opaque, 24 digits that sort as texts; reads take it as
+    /// `minSeq`. Absent where rejected, in answers to public keys, and of a duplicate that the log no
+    /// longer has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(nullable = false))]
+    #[cfg_attr(
+        feature = "schema",
+        schema(
+            nullable = false,
+            pattern = "^[0-9]{24}$",
+            example = "011764201600123456000000"
+        )
+    )]
     pub seq: Option<String>,
     /// Why it was rejected, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,11 +175,11 @@ pub struct BatchResult {
 impl BatchResult {
     /// Recorded, or on record before.
     #[must_use]
-    pub fn accepted(id: String, status: BatchStatus, seq: String) -> BatchResult {
+    pub fn accepted(id: String, status: BatchStatus, seq: Option<String>) -> BatchResult {
         BatchResult {
             id,
             status,
-            seq: Some(seq),
+            seq,
             code: None,
             message: None,
             field: None,

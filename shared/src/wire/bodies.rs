@@ -117,14 +117,16 @@ macro_rules! bodies {
 bodies! {
     /// A custom event.
     EventBody ({"email": "user@example.com", "event": "plan_upgraded", "properties": {"plan": "pro", "seats": 5}}) {
-        /// Who did it. Trimmed; case does not matter.
+        /// Who did it. Trimmed; case does not matter, nor how letters with marks are composed, nor in
+        /// which form (IDNA) the domain is written.
         email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
         /// What was done. Trimmed; names that begin with `email_` or `segment_`, and `identified`,
         /// `purchase`, `refund`, are the system's.
         event: "event" (value_type = String, min_length = 1, max_length = 128, example = "plan_upgraded"),
         /// Anything about it: at most 256 names, nested at most 8 levels.
         properties: "properties" (value_type = Option<Object>),
-        /// When it happened: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        /// When it happened: RFC 3339, not before 2000, from a page not more than 7 days ago, at most 24 hours ahead.
+        /// Absent: now.
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The send that led to it.
         message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
@@ -150,7 +152,8 @@ bodies! {
         items: "items" (value_type = Option<Vec<ItemBody<'static>>>, max_items = 1000),
         /// The send that led to it.
         message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
-        /// When it was paid: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        /// When it was paid: RFC 3339, not before 2000, from a page not more than 7 days ago, at most 24 hours ahead.
+        /// Absent: now.
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The event's identity; the order is looked at first.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
@@ -198,7 +201,8 @@ bodies! {
         anonymous_id: "anonymousId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "5f1c0a52-6a0e-4a53-9d0b-8a9f3c1d2e4f"),
         /// The event's identity: sending the same one again records nothing.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
-        /// When it was learnt: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        /// When it was learnt: RFC 3339, not before 2000, from a page not more than 7 days ago, at most 24 hours ahead.
+        /// Absent: now.
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// A public key, where no header carries one.
         key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
@@ -220,7 +224,7 @@ bodies! {
     BatchEvent ({"type": "track", "email": "user@example.com", "event": "page_viewed", "properties": {"url": "https://example.com/"}}) {
         /// `track`, `identify` or `purchase`.
         kind: "type" (value_type = String, pattern = "^(track|identify|purchase)$", example = "track"),
-        /// Milliseconds since it happened, by the sender's clock; at most 7 days.
+        /// Milliseconds since it happened, by the sender's clock; at most 7 days, less than 0 is 0.
         age: "age" (value_type = Option<f64>, example = 1500),
         /// Who. Track takes `anonymousId` instead; either may stand in `context`.
         email: "email" (value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com"),
@@ -242,7 +246,8 @@ bodies! {
         items: "items" (value_type = Option<Vec<ItemBody<'static>>>, max_items = 1000),
         /// Track and purchase: the send that led to it.
         message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
-        /// When it happened: RFC 3339. From a page, `age` goes before it.
+        /// When it happened: RFC 3339. From a page, `age` goes before it, and with `sentAt` only its
+        /// distance from that counts; not more than 7 days ago.
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The event's identity: sending the same one again records nothing.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),

@@ -54,9 +54,9 @@ pub(super) fn invalid_id() -> Rejection {
 }
 
 pub(super) fn email(field: &'static str, raw: &RawValue) -> Result<Email, Rejection> {
-    json::text(raw)
-        .and_then(|text| Email::parse(&text).ok())
-        .ok_or_else(|| Rejection::of(codes::INVALID_EMAIL, field, EmailError.to_string()))
+    let text = json::text(raw).ok_or(EmailError::Syntax);
+    text.and_then(|text| Email::parse(&text))
+        .map_err(|error| Rejection::of(codes::INVALID_EMAIL, field, error.to_string()))
 }
 
 pub(super) fn anonymous_id(field: &'static str, raw: &RawValue) -> Result<AnonymousId, Rejection> {
@@ -150,7 +150,8 @@ pub(super) fn timestamp(field: &'static str, raw: &RawValue) -> Result<Timestamp
 /// When it happened, and whether that is the caller's own `timestamp`.
 ///
 /// A browser's clock may be wrong by years while its differences are right. So for browsers an age
-/// goes first, sent or computed from `sentAt`; for servers, the timestamp.
+/// goes first, sent or computed from `sentAt`; for servers, the timestamp. However it is told, what a
+/// browser says of more than 7 days ago is not believed.
 pub(super) fn time(
     sent: Option<&RawValue>,
     age: Option<&RawValue>,
@@ -159,28 +160,43 @@ pub(super) fn time(
     let sent = sent.map(|raw| timestamp("timestamp", raw)).transpose()?;
     let age = age.map(age_millis).transpose()?;
     let browser = arrival.source == Source::Browser;
-    let (age, field) = match (sent, age, arrival.sent_at) {
-        (_, Some(age), _) if browser => (Some(age), "age"),
+    match (sent, age, arrival.sent_at) {
+        (_, Some(age), _) if browser => by_age("age", age, arrival.received_at),
         (Some(sent), None, Some(sent_at)) if browser => {
-            (Some(sent_at.millis_since(sent).max(0)), "timestamp")
+            let age = sent_at.millis_since(sent);
+            if age < -MAX_AHEAD_MS {
+                return Err(ahead("timestamp", "`sentAt`"));
+            }
+            by_age("timestamp", age.max(0), arrival.received_at)
         }
-        (None, age, _) => (age, "age"),
-        (Some(_), _, _) => (None, "timestamp"),
-    };
-    if let Some(age) = age {
-        if age > MAX_AGE_MS {
-            return Err(Rejection::of(
-                codes::TOO_OLD,
-                field,
-                "Send events within 7 days of their happening, or from a server with `timestamp`",
-            ));
+        (Some(sent), ..) => {
+            if browser && arrival.received_at.millis_since(sent) > MAX_AGE_MS {
+                return Err(too_old("timestamp"));
+            }
+            within_bounds("timestamp", sent, arrival.received_at).map(|sent| (sent, true))
         }
-        return Ok((arrival.received_at.plus_millis(-age), false));
+        (None, Some(age), _) => by_age("age", age, arrival.received_at),
+        (None, None, _) => Ok((arrival.received_at, false)),
     }
-    let Some(sent) = sent else {
-        return Ok((arrival.received_at, false));
-    };
-    within_bounds("timestamp", sent, arrival.received_at).map(|sent| (sent, true))
+}
+
+fn by_age(
+    field: &'static str,
+    age: i64,
+    received_at: Timestamp,
+) -> Result<(Timestamp, bool), Rejection> {
+    if age > MAX_AGE_MS {
+        return Err(too_old(field));
+    }
+    Ok((received_at.plus_millis(-age), false))
+}
+
+fn too_old(field: &'static str) -> Rejection {
+    Rejection::of(
+        codes::TOO_OLD,
+        field,
+        "Send events within 7 days of their happening, or from a server with `timestamp`",
+    )
 }
 
 /// A caller's own time, where it is not before 2000 nor more than 24 hours ahead.
@@ -189,15 +205,19 @@ pub(super) fn within_bounds(
     sent: Timestamp,
     received_at: Timestamp,
 ) -> Result<Timestamp, Rejection> {
-    let wanted = if sent.as_millis() < EARLIEST {
-        "of the year 2000 or later"
-    } else if sent.millis_since(received_at) > MAX_AHEAD_MS {
-        "at most 24 hours ahead of now"
-    } else {
-        return Ok(sent);
-    };
-    let message = format!("Send a `{field}` {wanted}");
-    Err(Rejection::of(codes::INVALID_TIMESTAMP, field, message))
+    if sent.as_millis() < EARLIEST {
+        let message = format!("Send a `{field}` of the year 2000 or later");
+        return Err(Rejection::of(codes::INVALID_TIMESTAMP, field, message));
+    }
+    if sent.millis_since(received_at) > MAX_AHEAD_MS {
+        return Err(ahead(field, "now"));
+    }
+    Ok(sent)
+}
+
+fn ahead(field: &'static str, of: &str) -> Rejection {
+    let message = format!("Send a `{field}` at most 24 hours ahead of {of}");
+    Rejection::of(codes::INVALID_TIMESTAMP, field, message)
 }
 
 /// Whole milliseconds, floored; below zero counts as zero, beyond `i64` as its greatest.

@@ -3,7 +3,6 @@
 //! A version byte; rows, IPv4 ranges and IPv6 ranges as u64; the ranges, first and last address
 //! each, as u32 and u128; XXH3-64 of all before it. Numbers are little-endian.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use twox_hash::XxHash3_64;
 
 use super::RelayRanges;
 use crate::classify::ranges::Ranges;
-use crate::log::segment::rename_synced;
+use crate::files::{self, rename_synced};
 
 const VERSION: u8 = 1;
 const HEAD: usize = 1 + 3 * 8;
@@ -35,7 +34,7 @@ pub enum FileError {
 }
 
 pub(super) fn read(path: &Path) -> Result<Option<RelayRanges>, FileError> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match files::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
@@ -58,7 +57,7 @@ pub(super) fn write(path: &Path, list: &RelayRanges) -> Result<(), FileError> {
     // Of this process alone: two updates at once must not write into one file.
     let draft = path.with_extension(format!("{}.draft", std::process::id()));
     let written = || -> std::io::Result<()> {
-        let mut file = File::create(&draft)?;
+        let mut file = files::create_anew(&draft)?;
         file.write_all(&encode(list))?;
         drop(file);
         rename_synced(&draft, path)

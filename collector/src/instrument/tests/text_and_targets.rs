@@ -72,6 +72,9 @@ fn a_text_has_the_same_skips_and_goes_on_counting() {
         utm: None,
         track_clicks: true,
         next_index: 0,
+        links_left: u32::MAX,
+        parts: 0,
+        refused: None,
         link: &mut link,
     };
     instrument_html("<a href=https://e.x>", &mut plan);

@@ -28,9 +28,7 @@ pub(super) async fn what_was_acknowledged_is_there_after_a_crash_at_any_rotation
         assert_eq!(all(&*survivor), all(&*log));
         assert_eq!(
             append(&*survivor, track(100)).await,
-            Appended::Tracked {
-                seq: Seq(u64::from(number) + 2)
-            }
+            tracked(u64::from(number) + 2)
         );
     }
 }
@@ -63,7 +61,12 @@ pub(super) async fn orders_are_remembered_across_crashes(open: Open) {
         append(&*log, purchase(number, &format!("o{number}"), 100)).await;
         append(
             &*log,
-            refund(100 + number, &format!("o{number}"), "r", Some("0.40")),
+            refund(
+                100 + number,
+                &format!("o{number}"),
+                &format!("r{number}"),
+                Some("0.40"),
+            ),
         )
         .await;
         let image = crash_image(folder.path());
@@ -82,10 +85,11 @@ pub(super) async fn orders_are_remembered_across_crashes(open: Open) {
                 id: id(100 + known),
                 seq: Seq(u64::from(known) * 2 + 2),
             };
-            assert_eq!(
-                append(&*survivor, refund(600 + known, &order, "r", None)).await,
-                refunded
-            );
+            let refund_id = format!("r{known}");
+            for order in [&order, "another"] {
+                let again = refund(600 + known, order, &refund_id, Some("0.40"));
+                assert_eq!(append(&*survivor, again).await, refunded);
+            }
             let over = append(&*survivor, refund(700 + known, &order, "s", Some("0.61"))).await;
             assert!(
                 matches!(over, Appended::Refused(Refusal::Invalid(_))),

@@ -1,5 +1,10 @@
 //! What every log keeps.
 
+pub(super) use super::shown::{
+    an_append_of_many_blocks_is_counted_through, callers_see_indexes_of_their_own_records_alone,
+    redaction_changes_no_seq, what_an_answer_says_is_what_is_shown_and_each_commit_is_later,
+    what_was_never_given_is_nowhere,
+};
 use super::subject::*;
 use super::*;
 
@@ -7,11 +12,9 @@ pub(super) async fn seqs_grow_by_one_in_the_order_of_submission(subject: Subject
     let log = &*subject.log;
     for round in 0..10 {
         let batch = (0..3).map(|i| track(round * 3 + i)).collect();
-        let outcomes = log.append(batch).await.unwrap();
+        let outcomes = places(log.append(batch).await.unwrap());
         let expected: Vec<_> = (0..3)
-            .map(|i| Appended::Tracked {
-                seq: Seq(u64::from(round * 3 + i) + 1),
-            })
+            .map(|i| tracked(u64::from(round * 3 + i) + 1))
             .collect();
         assert_eq!(outcomes, expected);
     }
@@ -49,22 +52,13 @@ pub(super) async fn reading_takes_up_where_it_is_told_and_stops_at_the_limit(sub
 
 pub(super) async fn an_id_is_tracked_once_and_the_duplicate_names_the_first(subject: Subject) {
     let log = &*subject.log;
-    let batch = log
-        .append(vec![track(1), track(1), track(2)])
-        .await
-        .unwrap();
+    let batch = log.append(vec![track(1), track(1), track(2)]).await;
+    let batch = places(batch.unwrap());
     let first = Appended::Duplicate {
         id: id(1),
         seq: Seq(1),
     };
-    assert_eq!(
-        batch,
-        [
-            Appended::Tracked { seq: Seq(1) },
-            first.clone(),
-            Appended::Tracked { seq: Seq(2) }
-        ]
-    );
+    assert_eq!(batch, [tracked(1), first.clone(), tracked(2)]);
     for number in 3..40 {
         append(log, track(number)).await;
     }
@@ -77,12 +71,110 @@ pub(super) async fn the_same_id_in_another_workspace_is_another_event(subject: S
     let mut other = track(1);
     other.entry.workspace = WorkspaceId(2);
     append(log, track(1)).await;
-    assert_eq!(append(log, other).await, Appended::Tracked { seq: Seq(2) });
+    assert_eq!(append(log, other).await, tracked(2));
     assert_eq!(
-        log.find(WorkspaceId(2), id(1)).unwrap().unwrap().seq,
+        log.find(WorkspaceId(2), Sender::Server, id(1))
+            .unwrap()
+            .unwrap()
+            .seq,
         Seq(2)
     );
-    assert_eq!(log.find(WorkspaceId(3), id(1)).unwrap(), None);
+    assert_eq!(
+        log.find(WorkspaceId(3), Sender::Server, id(1)).unwrap(),
+        None
+    );
+}
+
+pub(super) async fn the_same_id_of_another_sender_is_another_event(subject: Subject) {
+    let log = &*subject.log;
+    let sources = [Source::Browser, Source::Server, Source::Mail];
+    let of = |number, source| {
+        let mut submission = track(number);
+        submission.entry.source = source;
+        submission
+    };
+    for number in 0..20 {
+        for (source, seq) in sources.into_iter().zip(number * 3 + 1..) {
+            let seq = Seq(u64::from(seq));
+            let first = append(log, of(number, source)).await;
+            assert_eq!(first, tracked(seq.0));
+            let sender = of(number, source).entry.sender();
+            let found = log.find(WORKSPACE, sender, id(number)).unwrap().unwrap();
+            assert_eq!(found.seq, seq);
+        }
+    }
+    for number in 0..20 {
+        for (source, seq) in sources.into_iter().zip(number * 3 + 1..) {
+            let again = append(log, of(number, source)).await;
+            let seq = Seq(u64::from(seq));
+            assert_eq!(
+                again,
+                Appended::Duplicate {
+                    id: id(number),
+                    seq
+                }
+            );
+        }
+        assert_eq!(
+            log.find(WORKSPACE, Sender::System, id(number)).unwrap(),
+            None
+        );
+    }
+}
+
+pub(super) async fn the_same_id_of_another_type_is_a_conflict(subject: Subject) {
+    let log = &*subject.log;
+    append(log, purchase(100, "o", 1_000)).await;
+    for number in 0..20 {
+        append(log, track(number)).await;
+    }
+    for number in 0..20 {
+        for other in [
+            identify(number),
+            purchase(number, "other", 1),
+            refund(number, "o", "r", None),
+        ] {
+            assert_eq!(append(log, other).await, Appended::IdConflict);
+        }
+        let page = unverified(purchase(number, "o", 1));
+        assert!(matches!(append(log, page).await, Appended::Tracked { .. }));
+    }
+    // Also of what one append holds.
+    let batch = vec![track(200), identify(200), track(200)];
+    let outcomes = log.append(batch).await.unwrap();
+    assert_eq!(outcomes[1], Appended::IdConflict);
+    assert!(matches!(outcomes[2], Appended::Duplicate { .. }));
+    assert_eq!(all(log).len(), 42);
+}
+
+pub(super) async fn an_older_id_counts_where_sender_and_type_are_the_same(subject: Subject) {
+    let log = &*subject.log;
+    let older = |submission, number| Submission {
+        older: Some(id(number)),
+        ..submission
+    };
+    append(log, track(1)).await;
+    append(log, identify(2)).await;
+    append(log, unverified(track(3))).await;
+    append(log, purchase(4, "o", 1)).await;
+    for number in 10..30 {
+        append(log, track(number)).await;
+    }
+    let duplicate = |number, seq| Appended::Duplicate {
+        id: id(number),
+        seq: Seq(seq),
+    };
+    assert_eq!(append(log, older(track(101), 1)).await, duplicate(1, 1));
+    assert_eq!(append(log, older(identify(102), 2)).await, duplicate(2, 2));
+    // An order's, too, whatever else is said.
+    let order = older(purchase(104, "o", 2), 4);
+    assert_eq!(append(log, order).await, duplicate(4, 4));
+    for (number, other) in [(1, 201), (3, 203)] {
+        let other = older(identify(other), number);
+        assert!(matches!(append(log, other).await, Appended::Tracked { .. }));
+    }
+    // Its own id goes first.
+    assert_eq!(append(log, older(track(10), 1)).await, duplicate(10, 5));
 }
 
 pub(super) async fn of_racing_copies_exactly_one_is_tracked(subject: Subject) {
@@ -112,18 +204,25 @@ pub(super) async fn of_racing_copies_exactly_one_is_tracked(subject: Subject) {
 pub(super) async fn find_sees_an_event_as_soon_as_it_is_acknowledged(subject: Subject) {
     let log = &*subject.log;
     for number in 0..40 {
-        assert_eq!(log.find(WORKSPACE, id(number)).unwrap(), None);
-        append(log, track(number)).await;
-        let found = log.find(WORKSPACE, id(number)).unwrap().unwrap();
         assert_eq!(
-            found,
-            Record {
-                seq: Seq(u64::from(number) + 1),
-                entry: track(number).entry
-            }
+            log.find(WORKSPACE, Sender::Server, id(number)).unwrap(),
+            None
         );
+        append(log, track(number)).await;
+        let found = log
+            .find(WORKSPACE, Sender::Server, id(number))
+            .unwrap()
+            .unwrap();
+        assert_eq!(found.seq, Seq(u64::from(number) + 1));
+        assert_eq!(found.entry, track(number).entry);
     }
-    assert_eq!(log.find(WORKSPACE, id(0)).unwrap().unwrap().seq, Seq(1));
+    assert_eq!(
+        log.find(WORKSPACE, Sender::Server, id(0))
+            .unwrap()
+            .unwrap()
+            .seq,
+        Seq(1)
+    );
 }
 
 pub(super) async fn readers_never_see_a_gap_while_writers_run(subject: Subject) {
@@ -158,10 +257,7 @@ pub(super) async fn readers_never_see_a_gap_while_writers_run(subject: Subject) 
 
 pub(super) async fn an_order_is_tracked_once_and_a_different_one_conflicts(subject: Subject) {
     let log = &*subject.log;
-    assert_eq!(
-        append(log, purchase(1, "o", 4999)).await,
-        Appended::Tracked { seq: Seq(1) }
-    );
+    assert_eq!(append(log, purchase(1, "o", 4999)).await, tracked(1));
     assert_eq!(
         append(log, purchase(2, "o", 4999)).await,
         Appended::Duplicate {
@@ -217,32 +313,36 @@ pub(super) async fn the_order_is_looked_at_before_the_id(subject: Subject) {
             seq: Seq(1)
         }
     );
+    assert_eq!(append(log, purchase(2, "b", 1)).await, Appended::IdConflict);
+    // The order's own id is the order again, whatever else is said.
     assert_eq!(
-        append(log, purchase(2, "b", 1)).await,
+        append(log, purchase(1, "a", 2)).await,
         Appended::Duplicate {
-            id: id(2),
-            seq: Seq(2)
+            id: id(1),
+            seq: Seq(1)
         }
     );
 }
 
-pub(super) async fn a_browsers_purchase_stands_apart_from_a_servers(subject: Subject) {
+pub(super) async fn what_browsers_say_of_an_order_is_tracked_whatever_is_known_of_it(
+    subject: Subject,
+) {
     let log = &*subject.log;
-    assert_eq!(
-        append(log, unverified(purchase(1, "o", 1))).await,
-        Appended::Tracked { seq: Seq(1) }
-    );
-    assert_eq!(
-        append(log, purchase(2, "o", 2)).await,
-        Appended::Tracked { seq: Seq(2) }
-    );
-    let of_servers = Appended::Duplicate {
-        id: id(2),
-        seq: Seq(2),
+    let from_page = |number, cents| unverified(purchase(number, "o", cents));
+    assert_eq!(append(log, from_page(1, 1)).await, tracked(1));
+    assert_eq!(append(log, from_page(2, 2)).await, tracked(2));
+    assert_eq!(append(log, purchase(1, "o", 2)).await, tracked(3));
+    assert_eq!(append(log, from_page(3, 3)).await, tracked(4));
+    // Its id is its own, and once.
+    let again = Appended::Duplicate {
+        id: id(1),
+        seq: Seq(1),
     };
+    assert_eq!(append(log, from_page(1, 9)).await, again);
+    let found = |sender| log.find(WORKSPACE, sender, id(1)).unwrap().unwrap().seq;
     assert_eq!(
-        append(log, unverified(purchase(3, "o", 3))).await,
-        of_servers
+        (found(Sender::Page), found(Sender::Server)),
+        (Seq(1), Seq(3))
     );
     assert_eq!(
         append(log, refund(4, "unknown", "r", None)).await,
@@ -255,7 +355,7 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
     append(log, purchase(1, "o", 1000)).await;
     assert_eq!(
         append(log, refund(2, "o", "r1", Some("4"))).await,
-        Appended::Tracked { seq: Seq(2) }
+        tracked(2)
     );
     assert_eq!(
         append(log, refund(3, "o", "r1", Some("9"))).await,
@@ -274,14 +374,53 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
         panic!("{odd:?}")
     };
     assert_eq!(rejection.code, "invalid_amount");
-    assert_eq!(
-        append(log, refund(6, "o", "r4", None)).await,
-        Appended::Tracked { seq: Seq(3) }
-    );
+    assert_eq!(append(log, refund(6, "o", "r4", None)).await, tracked(3));
     let rest = all(log)[2].entry.money.unwrap();
     assert_eq!((rest.minor, rest.currency.code()), (600, "USD"));
     let nothing = append(log, refund(7, "o", "r5", None)).await;
     assert!(matches!(nothing, Appended::Refused(Refusal::Invalid(_))));
+}
+
+pub(super) async fn a_refund_id_is_one_refund_of_its_workspace(subject: Subject) {
+    let log = &*subject.log;
+    for (number, order) in ["a", "b"].into_iter().enumerate() {
+        let number = u32::try_from(number).unwrap();
+        append(log, purchase(number, order, 1_000)).await;
+    }
+    append(log, refund(2, "a", "part", Some("4"))).await;
+    append(log, refund(3, "a", "rest", None)).await;
+    let first = |number, seq| Appended::Duplicate {
+        id: id(number),
+        seq: Seq(seq),
+    };
+    let amount = Appended::Conflict {
+        fields: vec!["amount"],
+    };
+    for (again, outcome) in [
+        (refund(10, "a", "part", Some("4")), first(2, 3)),
+        // All that is left is another refund than a part of it.
+        (refund(11, "a", "part", None), amount),
+        (refund(12, "a", "rest", None), first(3, 4)),
+        (refund(13, "a", "rest", Some("6")), first(3, 4)),
+        // Of another order, and of one that nobody knows.
+        (refund(14, "b", "part", Some("4")), first(2, 3)),
+        (refund(15, "c", "rest", None), first(3, 4)),
+    ] {
+        assert_eq!(append(log, again).await, outcome);
+    }
+    let mut elsewhere = purchase(20, "a", 1_000);
+    elsewhere.entry.workspace = WorkspaceId(2);
+    append(log, elsewhere).await;
+    let mut elsewhere = refund(21, "a", "part", Some("1"));
+    elsewhere.entry.workspace = WorkspaceId(2);
+    assert_eq!(append(log, elsewhere).await, tracked(6));
+    // Within one append.
+    let batch = vec![
+        refund(30, "b", "new", Some("1")),
+        refund(31, "a", "new", Some("1")),
+    ];
+    let outcomes = places(log.append(batch).await.unwrap());
+    assert_eq!(outcomes, [tracked(7), first(30, 7)]);
 }
 
 pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: Subject) {
@@ -302,7 +441,13 @@ pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: 
             assert_eq!(new, expected);
         }
     }
-    assert!(log.find(WORKSPACE, id(1)).unwrap().unwrap().entry.redacted);
+    assert!(
+        log.find(WORKSPACE, Sender::Server, id(1))
+            .unwrap()
+            .unwrap()
+            .entry
+            .redacted
+    );
     assert_eq!(
         append(log, track(1)).await,
         Appended::Duplicate {
@@ -317,10 +462,7 @@ pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: 
             seq: Seq(21)
         }
     );
-    assert_eq!(
-        append(log, track(99)).await,
-        Appended::Tracked { seq: Seq(22) }
-    );
+    assert_eq!(append(log, track(99)).await, tracked(22));
 }
 
 pub(super) async fn a_closed_log_takes_nothing(subject: Subject) {

@@ -2,11 +2,11 @@
 
 use super::*;
 
-pub(in crate::log) const WORKSPACE: WorkspaceId = WorkspaceId(1);
-pub(in crate::log) const NOW: i64 = 1_790_000_000_000;
+pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId(1);
+pub(crate) const NOW: i64 = 1_790_000_000_000;
 
 /// Every workspace has the same key here.
-pub(in crate::log) struct OneKey;
+pub(crate) struct OneKey;
 
 impl WorkspaceKeys for OneKey {
     fn key_of(&self, _: WorkspaceId) -> Option<WorkspaceKey> {
@@ -14,13 +14,13 @@ impl WorkspaceKeys for OneKey {
     }
 }
 
-pub(in crate::log) fn id(number: u32) -> EventId {
+pub(crate) fn id(number: u32) -> EventId {
     let mut bytes = [0x40; 16];
     bytes[..4].copy_from_slice(&number.to_be_bytes());
     EventId::from_bytes(bytes)
 }
 
-pub(in crate::log) fn entry(number: u32, fact: Fact) -> Entry {
+pub(crate) fn entry(number: u32, fact: Fact) -> Entry {
     Entry {
         workspace: WORKSPACE,
         id: id(number),
@@ -33,6 +33,7 @@ pub(in crate::log) fn entry(number: u32, fact: Fact) -> Entry {
         address: Some(Address {
             normalised: Personal("ada@example.com".into()),
             original: None,
+            older: None,
         }),
         anonymous_id: None,
         message_id: None,
@@ -47,7 +48,7 @@ pub(in crate::log) fn entry(number: u32, fact: Fact) -> Entry {
     }
 }
 
-pub(in crate::log) fn track(number: u32) -> Submission {
+pub(crate) fn track(number: u32) -> Submission {
     let properties = Some(Personal(format!("{{\"number\":{number}}}")));
     entry(
         number,
@@ -59,7 +60,11 @@ pub(in crate::log) fn track(number: u32) -> Submission {
     .into()
 }
 
-pub(in crate::log) fn purchase(number: u32, order: &str, cents: i64) -> Submission {
+pub(crate) fn identify(number: u32) -> Submission {
+    entry(number, Fact::Identify { traits: None }).into()
+}
+
+pub(crate) fn purchase(number: u32, order: &str, cents: i64) -> Submission {
     let mut entry = entry(
         number,
         Fact::Purchase {
@@ -74,18 +79,13 @@ pub(in crate::log) fn purchase(number: u32, order: &str, cents: i64) -> Submissi
     entry.into()
 }
 
-pub(in crate::log) fn unverified(mut purchase: Submission) -> Submission {
+pub(crate) fn unverified(mut purchase: Submission) -> Submission {
     purchase.entry.verified = false;
     purchase.entry.source = Source::Browser;
     purchase
 }
 
-pub(in crate::log) fn refund(
-    number: u32,
-    order: &str,
-    refund: &str,
-    amount: Option<&str>,
-) -> Submission {
+pub(crate) fn refund(number: u32, order: &str, refund: &str, amount: Option<&str>) -> Submission {
     let fact = Fact::Refund {
         order_id: order.into(),
         refund_id: refund.into(),
@@ -98,24 +98,44 @@ pub(in crate::log) fn refund(
             currency: None,
         }),
         has_new_id: false,
+        older: None,
     }
 }
 
-pub(in crate::log) async fn append(log: &dyn Log, submission: Submission) -> Appended {
-    log.append(vec![submission]).await.unwrap().remove(0)
+/// Appends one; without the seq that callers see, see [`places`].
+pub(crate) async fn append(log: &dyn Log, submission: Submission) -> Appended {
+    places(log.append(vec![submission]).await.unwrap()).remove(0)
 }
 
-pub(in crate::log) fn all(log: &dyn Log) -> Vec<Record> {
+/// Outcomes without the seqs that callers see, which stand in laws of their own (`shown`).
+pub(crate) fn places(mut outcomes: Vec<Appended>) -> Vec<Appended> {
+    for outcome in &mut outcomes {
+        if let Appended::Tracked { public_seq, .. } = outcome {
+            *public_seq = PublicSeq::START;
+        }
+    }
+    outcomes
+}
+
+/// What [`places`] leaves of a new record at this place.
+pub(crate) fn tracked(place: u64) -> Appended {
+    Appended::Tracked {
+        seq: Seq(place),
+        public_seq: PublicSeq::START,
+    }
+}
+
+pub(crate) fn all(log: &dyn Log) -> Vec<Record> {
     log.read_from(Seq::START, usize::MAX).unwrap()
 }
 
 /// A log and the folder that it lives in.
-pub(in crate::log) struct Subject {
-    pub(in crate::log) log: Arc<dyn Log>,
+pub(crate) struct Subject {
+    pub(crate) log: Arc<dyn Log>,
     _folder: TempDir,
 }
 
-pub(in crate::log) fn options(folder: &Path, rotate_records: u64) -> Options {
+pub(crate) fn options(folder: &Path, rotate_records: u64) -> Options {
     // The system's clock would find these events too old to remember.
     let clock = Arc::new(FixedClock::new(Timestamp::from_millis(NOW)));
     Options {
@@ -125,7 +145,7 @@ pub(in crate::log) fn options(folder: &Path, rotate_records: u64) -> Options {
     }
 }
 
-pub(in crate::log) fn redb_log() -> Subject {
+pub(crate) fn redb_log() -> Subject {
     let folder = tempfile::tempdir().unwrap();
     let log = RedbLog::open(options(folder.path(), 7)).unwrap();
     Subject {
@@ -134,15 +154,21 @@ pub(in crate::log) fn redb_log() -> Subject {
     }
 }
 
-pub(in crate::log) fn memory_log() -> Subject {
+/// A log in memory, with a clock like that of [`options`].
+pub(crate) fn memory() -> MemoryLog {
+    let clock = FixedClock::new(Timestamp::from_millis(NOW));
+    MemoryLog::with_clock(Arc::new(OneKey), Arc::new(clock))
+}
+
+pub(crate) fn memory_log() -> Subject {
     Subject {
-        log: Arc::new(MemoryLog::new(Arc::new(OneKey))),
+        log: Arc::new(memory()),
         _folder: tempfile::tempdir().unwrap(),
     }
 }
 
 /// Copies a data folder as it is, which is what the death of the process leaves.
-pub(in crate::log) fn crash_image(folder: &Path) -> TempDir {
+pub(crate) fn crash_image(folder: &Path) -> TempDir {
     fn copy(from: &Path, to: &Path) {
         std::fs::create_dir_all(to).unwrap();
         for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {

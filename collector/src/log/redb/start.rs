@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::ASIDE_FOLDER;
 use crate::clock::Clock;
+use crate::files;
+use crate::lineage::{Part, Standing};
 use crate::log::orders::OrderBook;
 use crate::log::record::Seq;
 use crate::log::segment::{self, Disk, RealDisk, Segment};
@@ -17,22 +19,24 @@ const ASIDE_GAP: u64 = 1 << 32;
 /// Opens what is there, and says which seq comes next.
 pub(super) fn open_segments(
     folder: &Path,
+    standing: Option<&Standing>,
     reached: Seq,
     since: i64,
     disk: &Arc<dyn Disk>,
 ) -> Result<(Vec<Arc<Segment>>, Seq), LogError> {
-    let aside: Vec<Seq> = list_segments(&folder.join(ASIDE_FOLDER))?
-        .into_keys()
-        .collect();
+    let aside = aside_of(folder)?;
     let mut segments: Vec<Arc<Segment>> = Vec::new();
     let mut next = Seq(1);
     let files = list_segments(folder)?;
     for (first, path) in sorted(files) {
+        let segment = Segment::open(path.clone(), since, disk)?;
+        if let Some(standing) = standing {
+            standing.check_file(segment.path(), Part::OldSegment, segment.lineage()?)?;
+        }
         if first > next && !aside.iter().any(|gap| (next..first).contains(gap)) {
             let what = format!("the records before it, from seq {next}, are missing");
             return Err(lost(&path, "its start", what, next));
         }
-        let segment = Segment::open(path, since, disk)?;
         if first < next {
             // Rotation made it and failed before anything was appended there.
             if segment.last() < first && !segment.is_sealed() {
@@ -46,7 +50,12 @@ pub(super) fn open_segments(
         next = segment.last().next().max(first);
         segments.push(Arc::new(segment));
     }
-    if let Some(tail) = aside.iter().filter(|first| **first >= next).max() {
+    let tail = aside.iter().filter(|first| **first >= next).max();
+    // Whose newest segment was set aside has an older one now, and knows of it.
+    if let (Some(standing), Some(newest), None) = (standing, segments.last(), tail) {
+        standing.check_file(newest.path(), Part::NewestSegment, newest.lineage()?)?;
+    }
+    if let Some(tail) = tail {
         return Ok((segments, Seq(tail.0.max(reached.0) + ASIDE_GAP)));
     }
     if reached >= next {
@@ -81,19 +90,19 @@ pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
     let storage = |error: &dyn std::fmt::Display| LogError::storage("noting a loss", error);
     let folder = data.join(super::LOG_FOLDER);
     let aside = folder.join(ASIDE_FOLDER);
-    std::fs::create_dir_all(&aside).map_err(|error| storage(&error))?;
+    files::create_folder(&aside).map_err(|error| storage(&error))?;
     let orders = OrderBook::open(&data.join(super::ORDERS_FILE))?.cursor();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let mut gaps = Vec::new();
     loop {
-        match open_segments(&folder, reached.max(orders), i64::MAX, &disk) {
+        match open_segments(&folder, None, reached.max(orders), i64::MAX, &disk) {
             Ok(_) => return Ok(gaps),
             Err(LogError::Damaged(damage)) => {
                 let Some(from) = damage.lost_from else {
                     return Err(LogError::Damaged(damage));
                 };
                 let mark = aside.join(segment::file_name(from));
-                std::fs::File::create_new(&mark)
+                files::create(&mark)
                     .and_then(|mark| mark.sync_all())
                     .and_then(|()| segment::sync_folder_of(&mark))
                     .and_then(|()| segment::sync_folder_of(&aside))
@@ -103,6 +112,13 @@ pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The first seqs of the segments that were set aside, and of the gaps that were accepted.
+pub(crate) fn aside_of(folder: &Path) -> Result<Vec<Seq>, LogError> {
+    Ok(list_segments(&folder.join(ASIDE_FOLDER))?
+        .into_keys()
+        .collect())
 }
 
 /// The segments of a folder by their first seq; drafts that a crash left behind are removed.
@@ -120,7 +136,19 @@ pub(crate) fn list_segments(folder: &Path) -> Result<HashMap<Seq, PathBuf>, LogE
             .extension()
             .is_some_and(|extension| extension == "draft")
         {
-            std::fs::remove_file(&path).map_err(|error| storage(&error))?;
+            match std::fs::remove_file(&path) {
+                // A copy that is not to be written: a draft is nothing there either.
+                Err(error)
+                    if !matches!(
+                        error.kind(),
+                        std::io::ErrorKind::PermissionDenied
+                            | std::io::ErrorKind::ReadOnlyFilesystem
+                    ) =>
+                {
+                    return Err(storage(&error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         } else if path
             .extension()
             .is_some_and(|extension| extension == "redb")

@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::{Answer, Command, Inner};
-use crate::log::block::{IdKey, Packer};
+use crate::log::block::{CommitPart, Packer};
 use crate::log::decide::Staged;
+use crate::log::identity::{IdKey, Seen};
+use crate::log::public_seq::{Indexes, MAX_INDEX, Stamp};
 use crate::log::record::{Entry, Seq};
+use crate::log::stamps::Stamps;
 use crate::log::{Appended, LogError, Submission};
 
 /// A commit takes no more than about this many bytes of entries, so that nobody waits for long.
@@ -19,6 +22,8 @@ const MAX_GROUP_BYTES: usize = 16 * 1024 * 1024;
 /// record cheaply, large enough to compress well (measured, in the survey of crates that the design rests on).
 const MAX_BLOCK_RECORDS: usize = 1_000;
 const MAX_BLOCK_BYTES: usize = 512 * 1024;
+// No commit holds more records than there are indexes.
+const _: () = assert!(2 * super::MAX_QUEUED <= MAX_INDEX as usize);
 /// After a failed commit the store is opened again at most this often.
 const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 /// What became of one append.
@@ -28,6 +33,7 @@ type Outcome = Result<Vec<Appended>, LogError>;
 pub(super) struct Writer {
     pub(super) inner: Arc<Inner>,
     pub(super) packer: Packer,
+    pub(super) stamps: Stamps,
     pub(super) to_seal: std::sync::mpsc::Sender<()>,
     /// When recovery from a failed commit was last tried.
     pub(super) recovered_at: Option<Instant>,
@@ -124,7 +130,8 @@ impl Writer {
     fn write(&mut self, batches: Vec<Vec<Submission>>) -> Result<Vec<Outcome>, LogError> {
         let inner = Arc::clone(&self.inner);
         let active = inner.active();
-        let mut staged = Staged::new(&*inner, active.last().next());
+        let stamp = self.stamps.next()?;
+        let mut staged = Staged::new(&*inner, active.last().next(), stamp);
         let outcomes = batches
             .into_iter()
             .map(|batch| staged.decide_all(batch))
@@ -136,11 +143,16 @@ impl Writer {
             return Ok(outcomes);
         }
         let first = active.last().next();
-        let blocks = self.pack(first, &entries)?;
-        let ids: Vec<(IdKey, Seq)> = entries
+        self.stamps.advance(stamp);
+        let blocks = self.pack(first, stamp, &entries)?;
+        let seqs = (first.0..).map(Seq);
+        let ids: Vec<(IdKey, Seen)> = entries
             .iter()
-            .zip(first.0..)
-            .map(|(entry, seq)| ((entry.workspace, entry.id), Seq(seq)))
+            .zip(seqs)
+            .map(|(entry, seq)| {
+                let kind = entry.fact.kind();
+                (entry.id_key(), Seen { seq, kind })
+            })
             .collect();
         let last_received = entries
             .iter()
@@ -158,8 +170,14 @@ impl Writer {
         Ok(outcomes)
     }
 
-    fn pack(&mut self, first: Seq, entries: &[Entry]) -> Result<Vec<(Seq, Vec<u8>)>, LogError> {
+    fn pack(
+        &mut self,
+        first: Seq,
+        stamp: Stamp,
+        entries: &[Entry],
+    ) -> Result<Vec<(Seq, Vec<u8>)>, LogError> {
         let mut blocks = Vec::new();
+        let mut earlier = Indexes::default();
         let mut rest = entries;
         let mut seq = first;
         while !rest.is_empty() {
@@ -175,13 +193,22 @@ impl Writer {
                 .count()
                 .max(1);
             let (chunk, tail) = rest.split_at(count);
+            let part = CommitPart {
+                stamp,
+                earlier: earlier.of(chunk),
+            };
             let block = self
                 .packer
-                .pack(seq, chunk.iter())
+                .pack(seq, &part, chunk.iter())
                 .map_err(|error| LogError::storage("packing", &error))?;
             blocks.push((seq, block));
             seq = Seq(seq.0 + count as u64);
             rest = tail;
+            if !tail.is_empty() {
+                for entry in chunk {
+                    earlier.take(entry.workspace);
+                }
+            }
         }
         Ok(blocks)
     }

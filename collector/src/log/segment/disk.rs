@@ -2,8 +2,7 @@
 
 use std::fs::File;
 use std::ops::Bound;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use redb::backends::FileBackend;
@@ -79,17 +78,6 @@ impl StorageBackend for AnyBackend {
     }
 }
 
-/// Makes a file anew, for this user alone.
-pub(super) fn create_file(path: &Path) -> std::io::Result<File> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = File::options();
-    options.read(true).write(true).create_new(true).mode(0o600);
-    options.open(path)
-}
-
 /// Brings a file to the state in which the disk has it: what a process that died left in the page
 /// cache is written, and what is clean there is forgotten. The cache may hold pages whose writing
 /// failed once, as clean; what is read next must be what power loss would leave.
@@ -98,10 +86,6 @@ pub(crate) fn settle(file: &File) -> std::io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?;
     Ok(())
-}
-
-pub(super) fn open_file(path: &Path) -> std::io::Result<File> {
-    File::options().read(true).write(true).open(path)
 }
 
 /// Opens a file for writing, checking every page of it first.
@@ -124,21 +108,4 @@ pub(crate) fn first_of(path: &Path) -> Option<Seq> {
     let digits = path.file_name()?.to_str()?.strip_suffix(".redb")?;
     let seq: Seq = digits.parse().ok()?;
     (digits.len() == 20 && seq.0 > 0).then_some(seq)
-}
-
-/// The name under which a file is written before it takes its place.
-pub(crate) fn draft_of(path: &Path) -> PathBuf {
-    path.with_extension("draft")
-}
-
-/// Renames a file so that content and new name survive power loss.
-pub(crate) fn rename_synced(from: &Path, to: &Path) -> std::io::Result<()> {
-    File::open(from)?.sync_all()?;
-    std::fs::rename(from, to)?;
-    sync_folder_of(to)
-}
-
-pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }

@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{ReadTransaction, ReadableDatabase};
 
-use super::tables::{BLOCKS, CHUNK_IDS, IDS, id_bytes, sort_ids};
+use super::tables::{BLOCKS, Listed, find_listed, lists_exactly, may_hold, old_id_bytes};
 use super::{Handle, Ids, Segment, damaged, guarded, read};
+use crate::locks::lock;
 use crate::log::LogError;
-use crate::log::block::{BadBlock, Block, IdKey};
+use crate::log::block::{BadBlock, Block};
+use crate::log::identity::{IdKey, Seen};
 use crate::log::record::{Record, Seq};
+
+/// Ids of an old list whose senders are remembered; with more, all are forgotten.
+const MAX_OLD_FOUND: usize = 16_384;
 
 /// What a look at every block of a segment found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,30 +26,43 @@ pub struct SegmentSummary {
 }
 
 impl Segment {
-    /// The seq of a committed id.
-    pub(crate) fn find(&self, key: &IdKey) -> Result<Option<Seq>, LogError> {
+    /// What is known of a committed id.
+    pub(crate) fn find(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
         match &*read(&self.ids) {
             Ids::Memory(ids) => return Ok(ids.get(key).copied()),
-            Ids::Disk(Some(filter)) if !filter.contains(&id_bytes(key)) => return Ok(None),
-            Ids::Disk(_) => {}
-        }
-        let wanted = id_bytes(key);
-        self.read("its ids", |transaction| {
-            let table = transaction.open_table(IDS)?;
-            let Some(row) = table.range::<&[u8]>(..=wanted.as_slice())?.next_back() else {
+            Ids::Disk(Some(filter), listing) if !may_hold(filter, *listing, key) => {
                 return Ok(None);
-            };
-            let (_, chunk) = row?;
-            let (ids, _) = chunk.value().as_chunks::<24>();
-            Ok(ids
-                .binary_search_by(|id| id[..20].cmp(&wanted))
-                .ok()
-                .map(|at| {
-                    let id = ids[at];
-                    Seq(self.first.0
-                        + u64::from(u32::from_be_bytes([id[20], id[21], id[22], id[23]])))
-                }))
-        })
+            }
+            Ids::Disk(..) => {}
+        }
+        if let Some((sender, seen)) = lock(&self.old_found).get(&old_id_bytes(key)) {
+            return Ok((*sender == key.sender).then_some(*seen));
+        }
+        let listed = self.read("its ids", |transaction| {
+            find_listed(transaction, key, self.first)
+        })?;
+        match listed {
+            Some(Listed::Seen(seen)) => Ok(Some(seen)),
+            Some(Listed::At(seq)) => self.find_old(key, seq),
+            None => Ok(None),
+        }
+    }
+
+    /// An id in a list that does not say who sent it counts only where the record was sent by this
+    /// kind of sender. What the record said is remembered, so that the same id again and again does
+    /// not unpack its block each time.
+    fn find_old(&self, key: &IdKey, seq: Seq) -> Result<Option<Seen>, LogError> {
+        let mut records = Vec::with_capacity(1);
+        self.read_from(Seq(seq.0 - 1), 1, &mut records)?;
+        let Some((found, seen)) = records.first().map(Record::seen) else {
+            return Err(damaged(&self.path, "its ids", &"one leads to no record"));
+        };
+        let mut old_found = lock(&self.old_found);
+        if old_found.len() >= MAX_OLD_FOUND {
+            old_found.clear();
+        }
+        old_found.insert(old_id_bytes(key), (found.sender, seen));
+        Ok((found.sender == key.sender).then_some(seen))
     }
 
     /// Reads up to `limit` records behind `after`, in order.
@@ -131,7 +149,7 @@ impl Segment {
         })
     }
 
-    pub(super) fn bad_block(&self, first: Seq, bad: &BadBlock) -> LogError {
+    pub(crate) fn bad_block(&self, first: Seq, bad: &BadBlock) -> LogError {
         damaged(&self.path, &format!("the block of seq {first}"), bad)
     }
 
@@ -163,20 +181,9 @@ impl Segment {
 
     /// Checks what `scan` does not: that the ids on disk of a sealed segment are those of
     /// its blocks.
-    pub(crate) fn check_ids(&self, ids: &HashMap<IdKey, Seq>) -> Result<(), LogError> {
-        let sorted = sort_ids(ids, self.first);
+    pub(crate) fn check_ids(&self, ids: &HashMap<IdKey, Seen>) -> Result<(), LogError> {
         let equal = self.read("its ids", |transaction| {
-            let table = transaction.open_table(IDS)?;
-            let mut rows = table.iter()?;
-            for chunk in sorted.chunks(CHUNK_IDS) {
-                let Some(row) = rows.next() else {
-                    return Ok(false);
-                };
-                if row?.1.value() != chunk.as_flattened() {
-                    return Ok(false);
-                }
-            }
-            Ok(rows.next().is_none())
+            lists_exactly(transaction, ids, self.first)
         })?;
         if equal {
             Ok(())

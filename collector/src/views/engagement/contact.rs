@@ -3,23 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts;
-use crate::log::record::{Class, Entry, Fact};
+use super::score::{CLICK, CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score, Weight};
+use crate::log::record::{Class, Entry, Fact, Source};
 
-/// After so many milliseconds an event counts half: 30 days (design, section 7).
-const HALF_LIFE_MS: f64 = 30.0 * 24.0 * 60.0 * 60.0 * 1000.0;
-/// What events are worth (design, section 7).
-const OPEN: f64 = 1.0;
-const CLICK: f64 = 3.0;
-const PAGE_VIEW: f64 = 0.5;
-const CUSTOM_EVENT: f64 = 2.0;
-const PURCHASE: f64 = 10.0;
 /// The snippet's name for a page view.
 const PAGE_VIEWED: &str = "page_viewed";
 
 /// What is known of a person.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Contact {
-    /// As it was last spelled; `None` where only tokens have named the contact.
+    /// As a server last spelled it, and normalised where only pages have named the contact; `None`
+    /// where only tokens have.
     pub(crate) address: Option<String>,
     /// Of their genuine events, in milliseconds since 1970.
     pub(crate) first_seen: Option<i64>,
@@ -35,9 +29,16 @@ pub(crate) struct Contact {
 impl Contact {
     /// Takes an event of theirs in.
     pub(super) fn see(&mut self, entry: &Entry, class: Class, time: i64) {
-        if let Some(address) = &entry.address {
-            let spelled = address.original.as_ref().unwrap_or(&address.normalised);
-            self.address = Some(spelled.0.clone());
+        match &entry.address {
+            Some(address) if entry.source == Source::Server => {
+                self.address = Some(address.spelled_for_contact().to_owned());
+            }
+            // Anybody can write into a page: the spelling is not theirs to choose.
+            Some(address) => {
+                let known = &mut self.address;
+                known.get_or_insert_with(|| address.normalised.0.clone());
+            }
+            None => {}
         }
         if matches!(entry.fact, Fact::Unsubscribe { .. }) {
             let first = self.unsubscribed_at.unwrap_or(time);
@@ -51,8 +52,10 @@ impl Contact {
         if !matches!(entry.fact, Fact::Open { .. } | Fact::Click { .. }) {
             self.seen_elsewhere = widen(self.seen_elsewhere, (time, time));
         }
-        if let Some(weight) = weight(entry) {
-            self.score.add(weight, time);
+        match weight(entry) {
+            Some(weight) if entry.source == Source::Browser => self.score.add_page(weight, time),
+            Some(weight) => self.score.add(weight, time),
+            None => {}
         }
     }
 
@@ -64,7 +67,7 @@ impl Contact {
         touches: Option<(i64, i64)>,
     ) {
         for time in times {
-            self.score.add(-CLICK, time);
+            self.score.take_back(CLICK, time);
         }
         self.seen(match touches {
             Some(touches) => widen(self.seen_elsewhere, touches),
@@ -92,7 +95,7 @@ impl std::fmt::Debug for Contact {
     }
 }
 
-fn weight(entry: &Entry) -> Option<f64> {
+fn weight(entry: &Entry) -> Option<Weight> {
     match &entry.fact {
         Fact::Open { .. } => Some(OPEN),
         Fact::Click { .. } => Some(CLICK),
@@ -102,44 +105,4 @@ fn weight(entry: &Entry) -> Option<f64> {
         Fact::Purchase { .. } if entry.verified => Some(PURCHASE),
         _ => None,
     }
-}
-
-/// How engaged somebody is: Σ weight · 2^(−age / half-life), as it was at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Score {
-    value: f64,
-    /// Milliseconds since 1970; the latest event's.
-    at: i64,
-}
-
-impl Score {
-    /// Adds what happened at `time`; a negative weight takes it back.
-    pub(crate) fn add(&mut self, weight: f64, time: i64) {
-        if time > self.at {
-            self.value = self.value_at(time);
-            self.at = time;
-        }
-        self.value += weight * decay(self.at, time);
-    }
-
-    /// When its value is what is stored.
-    #[cfg(test)]
-    pub(crate) fn at(&self) -> i64 {
-        self.at
-    }
-
-    /// At a moment no earlier than the latest event.
-    pub(crate) fn value_at(&self, time: i64) -> f64 {
-        self.value * decay(time, self.at)
-    }
-}
-
-/// What is left at `now` of 1 at `then`.
-fn decay(now: i64, then: i64) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "differences of times are far below 2^52 ms"
-    )]
-    let age = now.saturating_sub(then) as f64;
-    (-age / HALF_LIFE_MS).exp2()
 }

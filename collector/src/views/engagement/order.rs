@@ -128,7 +128,8 @@ impl<'a> Orders<'a> {
         })
     }
 
-    /// Takes a new order in. One of a server takes the place of what a page said of it.
+    /// Takes a new order in. One of a server takes the place of what a page said of it; what a page
+    /// says counts where nothing was said before.
     pub(super) fn place(
         &mut self,
         workspace: WorkspaceId,
@@ -139,6 +140,14 @@ impl<'a> Orders<'a> {
     ) -> Result<Vec<Move>, redb::Error> {
         let order_key = order_key(workspace, time, seq);
         let mut moves = Vec::new();
+        if !order.verified {
+            for verified in [true, false] {
+                let said = place_key(workspace, verified, &order.order_id);
+                if self.places.get(said.as_slice())?.is_some() {
+                    return Ok(moves);
+                }
+            }
+        }
         if order.verified {
             let page_said = place_key(workspace, false, &order.order_id);
             if let Some(superseded) = self.places.remove(page_said.as_slice())? {

@@ -7,11 +7,17 @@ mod random;
 
 use tempfile::{TempDir, tempdir};
 
+use proptest::prelude::*;
+use shared::time::Timestamp;
+
 use super::message::{Click, Message};
 use crate::log::Log;
 use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{Class, ContactId, Record, Seq, WorkspaceId};
-use crate::views::history::{Keys, NOW, keys};
+use crate::log::record::{
+    Class, Client, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, Source,
+    WorkspaceId,
+};
+use crate::views::history::{Keys, NOW, address, all, entry, keys, log_of};
 use crate::views::{Dump, Views, rebuild};
 
 /// Views with the folder that they lie in.
@@ -77,4 +83,82 @@ fn ten_thousand_clicks_within_a_minute_keep_the_row_small() {
         let expected = if links > 3 { 10_000 } else { 0 };
         assert_eq!(relabelled, expected, "{what}");
     }
+}
+
+/// Something that ada did, so many minutes from [`NOW`], and where it was told.
+fn of_ada(number: usize, (minutes, kind): (i64, u8)) -> Entry {
+    let workspace = WorkspaceId(1);
+    let track = |name: &str| Fact::Track {
+        name: name.into(),
+        properties: None,
+    };
+    let send = SendRef {
+        contact: Some(contact_of(workspace, "ada")),
+        campaign_id: None,
+        message_type: MessageType::Campaign,
+        sent_at: Timestamp::from_millis(NOW),
+    };
+    let (fact, source) = match kind {
+        0 => (track("page_viewed"), Source::Browser),
+        1 => (track("joined"), Source::Browser),
+        2 => (track("joined"), Source::Server),
+        3 => (Fact::Open { send }, Source::Mail),
+        _ => {
+            let link = u32::from(kind % 3);
+            let target = None;
+            (Fact::Click { send, link, target }, Source::Mail)
+        }
+    };
+    let is_mail = source == Source::Mail;
+    let time = Timestamp::from_millis(NOW + minutes * 60_000);
+    Entry {
+        time,
+        received_at: time.plus_millis(1_000),
+        source,
+        verified: source == Source::Server,
+        address: (!is_mail).then(|| address(&email("ada"))).flatten(),
+        // A message a minute: what makes a burst of clicks is their times alone.
+        message_id: is_mail.then(|| format!("m{minutes}")),
+        fact,
+        class: (source != Source::Server).then(|| (Class::Human, "test".into())),
+        client: is_mail.then(|| Client {
+            address: Personal("192.0.2.1".into()),
+            agent: None,
+            headers: Vec::new(),
+        }),
+        ..entry(u32::try_from(number).unwrap())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_contact_is_the_same_to_the_bit_whatever_the_order_of_arrival(
+        (acts, shuffled) in prop::collection::vec((-40_000..40_000_i64, 0..7_u8), 1..60)
+            .prop_flat_map(|mut acts| {
+                // Bursts: three links of one message in its minute.
+                let burst = acts[0].0;
+                acts.extend([(burst, 4), (burst, 5), (burst, 6)]);
+                (Just(acts.clone()), Just(acts).prop_shuffle())
+            }),
+    ) {
+        let contacts = |acts: &[(i64, u8)]| {
+            let entries = acts.iter().enumerate().map(|(n, act)| of_ada(n, *act));
+            let records = all(&log_of(entries.collect()));
+            dump_of(&live(records.chunks(7)))["contacts_v1"].clone()
+        };
+        prop_assert_eq!(contacts(&acts), contacts(&shuffled));
+    }
+}
+
+#[test]
+fn a_thousand_events_of_a_page_earn_no_more_than_twenty_a_day() {
+    let entries = (0..1_000).map(|n| of_ada(n, (0, 1)));
+    let records = all(&log_of(entries.collect()));
+    let folded = live(records.chunks(100));
+    let ada = contact_of(WorkspaceId(1), "ada");
+    let found = folded.views.contact(WorkspaceId(1), ada).unwrap().unwrap();
+    let score = found.score.value_at(NOW);
+    assert!((19.0..20.0).contains(&score), "{score}");
 }

@@ -6,12 +6,16 @@ use super::*;
 fn answers_are_written_as_the_contract_shows_them() {
     let json = |answer: &dyn erased::Json| answer.json();
     assert_eq!(
-        json(&EventAnswer::tracked("i".into(), "s".into())),
+        json(&EventAnswer::tracked("i".into(), Some("s".into()))),
         r#"{"success":true,"tracked":true,"id":"i","seq":"s"}"#
     );
     assert_eq!(
-        json(&EventAnswer::duplicate("i".into(), "s".into())),
+        json(&EventAnswer::duplicate("i".into(), Some("s".into()))),
         r#"{"success":true,"tracked":false,"id":"i","seq":"s","reason":"duplicate"}"#
+    );
+    assert_eq!(
+        json(&EventAnswer::tracked("i".into(), None)),
+        r#"{"success":true,"tracked":true,"id":"i"}"#
     );
     let rejection = Rejection::of("invalid_email", "email", "Send …");
     assert_eq!(
@@ -22,7 +26,8 @@ fn answers_are_written_as_the_contract_shows_them() {
         r#"{"success":false,"error":{"code":"invalid_email","message":"Send …","field":"email"},"id":"i"}"#
     );
     let results = Vec::from([
-        BatchResult::accepted("i".into(), BatchStatus::Duplicate, "s".into()),
+        BatchResult::accepted("i".into(), BatchStatus::Duplicate, Some("s".into())),
+        BatchResult::accepted("k".into(), BatchStatus::Tracked, None),
         BatchResult::rejected("j".into(), rejection),
     ]);
     assert_eq!(
@@ -30,7 +35,7 @@ fn answers_are_written_as_the_contract_shows_them() {
             success: true,
             results
         }),
-        r#"{"success":true,"results":[{"id":"i","status":"duplicate","seq":"s"},{"id":"j","status":"rejected","code":"invalid_email","message":"Send …","field":"email"}]}"#
+        r#"{"success":true,"results":[{"id":"i","status":"duplicate","seq":"s"},{"id":"k","status":"tracked"},{"id":"j","status":"rejected","code":"invalid_email","message":"Send …","field":"email"}]}"#
     );
 }
 

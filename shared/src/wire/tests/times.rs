@@ -54,6 +54,52 @@ fn a_browsers_age_goes_before_its_clock() {
 }
 
 #[test]
+fn of_a_browser_nothing_counts_that_is_more_than_seven_days_old_however_it_is_told() {
+    let at = |after: i64| Timestamp::from_millis(NOW + after).to_string();
+    let bare = |after| {
+        let fields = format!(r#","timestamp":"{}""#, at(after));
+        time_of(&fields, Source::Browser, None)
+    };
+    let by_difference = |after, skew| {
+        let fields = format!(r#","timestamp":"{}""#, at(after + skew));
+        time_of(&fields, Source::Browser, Some(NOW + skew))
+    };
+    assert_eq!(bare(-MAX_AGE_MS), Ok((-MAX_AGE_MS, true)));
+    for too_old in [-MAX_AGE_MS - 1, -400 * MAX_AHEAD_MS, 1 - NOW] {
+        assert_eq!(bare(too_old), Err("too_old"));
+        let fields = format!(r#","age":{}"#, -too_old);
+        assert_eq!(time_of(&fields, Source::Browser, None), Err("too_old"));
+        for skew in [0, -1_000_000_000_000, 1_000_000_000_000] {
+            assert_eq!(by_difference(too_old, skew), Err("too_old"));
+            assert_eq!(by_difference(-MAX_AGE_MS, skew), Ok((-MAX_AGE_MS, false)));
+        }
+    }
+    // A server's own past is its own.
+    let fields = format!(r#","timestamp":"{}""#, at(-400 * MAX_AHEAD_MS));
+    assert!(time_of(&fields, Source::Server, None).is_ok());
+}
+
+#[test]
+fn more_than_a_day_ahead_is_refused_by_any_clock() {
+    let at = |after: i64| Timestamp::from_millis(NOW + after).to_string();
+    let fields = |after| format!(r#","timestamp":"{}""#, at(after));
+    for source in [Source::Browser, Source::Server] {
+        let bare = |after| time_of(&fields(after), source, None);
+        assert_eq!(bare(MAX_AHEAD_MS), Ok((MAX_AHEAD_MS, true)));
+        assert_eq!(bare(MAX_AHEAD_MS + 1), Err("invalid_timestamp"));
+    }
+    let by_difference =
+        |after, skew| time_of(&fields(after + skew), Source::Browser, Some(NOW + skew));
+    for skew in [0, -1_000_000_000_000] {
+        assert_eq!(by_difference(MAX_AHEAD_MS, skew), Ok((0, false)));
+        assert_eq!(
+            by_difference(MAX_AHEAD_MS + 1, skew),
+            Err("invalid_timestamp")
+        );
+    }
+}
+
+#[test]
 fn without_an_age_a_browsers_clock_counts_by_its_difference() {
     // The visitor's clock is more than 40 years slow.
     let sent_at = Timestamp::parse_rfc3339("1985-01-01T00:00:10Z")
@@ -101,7 +147,10 @@ proptest! {
             fields.push_str(&format!(r#","age":{age}"#));
         }
         match time_of(&fields, source, skew.map(|skew| NOW + skew)) {
-            Ok((offset, true)) => prop_assert_eq!(offset, ahead),
+            Ok((offset, true)) => {
+                prop_assert_eq!(offset, ahead);
+                prop_assert!(offset <= MAX_AHEAD_MS && (!browser || offset >= -MAX_AGE_MS));
+            }
             Ok((offset, false)) => prop_assert!((-MAX_AGE_MS..=0).contains(&offset)),
             Err(code) => prop_assert!(code == "too_old" || code == "invalid_timestamp"),
         }

@@ -3,7 +3,7 @@
 //!
 //! Times are sums of parts relative to [`NOW`] (`5d -1ms`). Counts read `total/unique`, revenue
 //! `model: orders for gross - refunded currency` in minor units, scores `weight@time` for each event
-//! that counts. What is not expected must not be there. Names of another workspace start with its
+//! that counts (of pages the start of its UTC day, which is `-51200s` for [`NOW`]). What is not expected must not be there. Names of another workspace start with its
 //! number and a slash.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -406,7 +406,7 @@ fn every_golden_scenario_comes_out_as_expected_live_and_by_a_rebuild() {
             let outcome = match &appended[0] {
                 Appended::Tracked { .. } => Outcome::Tracked,
                 Appended::Duplicate { .. } => Outcome::Duplicate,
-                Appended::Conflict { .. } => Outcome::Conflict,
+                Appended::Conflict { .. } | Appended::IdConflict => Outcome::Conflict,
                 Appended::Refused(_) => Outcome::Refused,
             };
             assert_eq!(outcome, event.becomes, "{name}: event {number}");

@@ -7,7 +7,7 @@ use super::super::order::{Cause, MODELS, TouchKind};
 use super::super::tally::{Earned, Figures, Tally, Totals};
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{
-    Class, ContactId, Entry, Fact, MessageType, Record, SendRef, WorkspaceId,
+    Class, ContactId, Entry, Fact, MessageType, Record, SendRef, Source, WorkspaceId,
 };
 use crate::views::Views;
 use crate::views::history::Keys;
@@ -46,6 +46,8 @@ struct Sale {
 #[derive(Default)]
 struct Person {
     terms: Vec<(f64, i64)>,
+    /// Of pages, by UTC day.
+    pages: BTreeMap<i64, f64>,
     seen: Vec<i64>,
     unsubscribed: Vec<i64>,
 }
@@ -79,7 +81,7 @@ fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
         clock: i64,
     }
     let mut clicks: Vec<Seen<'_>> = Vec::new();
-    for Record { seq, entry } in records {
+    for Record { seq, entry, .. } in records {
         let Fact::Click { link, .. } = &entry.fact else {
             continue;
         };
@@ -122,7 +124,7 @@ impl Report {
     pub(super) fn of(records: &[Record]) -> Self {
         let bursts = in_bursts(records);
         let first = |entry: &Entry| entry.class.as_ref().map_or(Class::Human, |class| class.0);
-        let class = |Record { seq, entry }: &Record| match bursts.contains(&seq.0) {
+        let class = |Record { seq, entry, .. }: &Record| match bursts.contains(&seq.0) {
             true if genuine(first(entry)) => Class::Bot,
             _ => first(entry),
         };
@@ -162,7 +164,11 @@ impl Report {
             _ => 0.0,
         };
         person.seen.push(time(entry));
-        person.terms.push((weight, time(entry)));
+        if entry.source == Source::Browser {
+            *person.pages.entry(time(entry).div_euclid(DAY)).or_default() += weight;
+        } else {
+            person.terms.push((weight, time(entry)));
+        }
     }
 
     fn sell(&mut self, records: &[Record], class: &dyn Fn(&Record) -> Class) {
@@ -218,7 +224,8 @@ impl Report {
                 },
             };
             let key = (entry.workspace, entry.verified, order_id.clone());
-            self.orders.insert(key, sale);
+            // Of what pages say of one order, the first counts.
+            self.orders.entry(key).or_insert(sale);
         }
     }
 
@@ -382,13 +389,12 @@ impl Report {
     fn check_contacts(&self, views: &Views) {
         for ((workspace, contact), person) in &self.contacts {
             let found = views.contact(*workspace, *contact).unwrap().unwrap();
-            let now = person.terms.iter().map(|term| term.1).max().unwrap_or(0) + DAY;
-            let terms = person.terms.iter();
-            let expected: f64 = terms
-                .map(|&(weight, then)| decayed(weight, then, now))
-                .sum();
-            let score = found.score.value_at(now.max(found.score.at()));
-            let expected = decayed(expected, now, now.max(found.score.at()));
+            let now = person.seen.iter().max().unwrap_or(&0) + DAY;
+            let pages = person.pages.iter();
+            let pages = pages.map(|(day, weight)| (weight.min(20.0), day * DAY));
+            let terms = person.terms.iter().copied().chain(pages);
+            let expected: f64 = terms.map(|(weight, then)| decayed(weight, then, now)).sum();
+            let score = found.score.value_at(now);
             assert!((score - expected).abs() < 1e-9, "{score} for {expected}");
             assert_eq!(
                 found.unsubscribed_at,

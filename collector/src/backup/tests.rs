@@ -1,0 +1,432 @@
+//! Backups of a small store with small segments, and what is refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::app::reached;
+use crate::clock::SystemClock;
+use crate::lineage::State;
+use crate::log::identity::Sender;
+use crate::log::record::{Record, Seq};
+use crate::log::redb::{Options, RedbLog};
+use crate::log::verify::verify;
+use crate::log::{Log as _, Submission};
+use crate::meta::Meta;
+use crate::metrics::Metrics;
+use crate::rejected::RejectedStore;
+use crate::views::history::{address, entry};
+
+/// Records in a segment.
+const ROTATE: u64 = 4;
+
+/// A store that is open, and a place for backups beside it.
+struct Store {
+    folder: TempDir,
+    meta: Arc<Meta>,
+    log: RedbLog,
+    rejected: RejectedStore,
+}
+
+impl Store {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("FORMAT"), "misar-store 1\n").unwrap();
+        let meta = Arc::new(Meta::open(&data, Arc::new(SystemClock)).unwrap());
+        let lineage = meta.begin_opening().unwrap();
+        let log = RedbLog::open(Options {
+            standing: Some(meta.standing()),
+            rotate_records: ROTATE,
+            ..Options::new(&data, Arc::clone(&meta) as _)
+        })
+        .unwrap();
+        log.set_lineage(lineage).unwrap();
+        let rejected = RejectedStore::open(
+            &data,
+            &|_| Sender::Server,
+            Arc::new(SystemClock),
+            Metrics::default(),
+        )
+        .unwrap();
+        rejected.set_lineage(lineage).unwrap();
+        meta.set_state(State::Open).unwrap();
+        Self {
+            folder,
+            meta,
+            log,
+            rejected,
+        }
+    }
+
+    async fn append(&self, numbers: std::ops::RangeInclusive<u32>) {
+        for number in numbers {
+            let mut entry = entry(number);
+            entry.address = address("ada@example.com");
+            self.log
+                .append(vec![Submission::from(entry)])
+                .await
+                .unwrap();
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn take(&self, dir: &std::path::Path, incremental: bool) -> Result<BackupReport, String> {
+        self.take_as(dir, incremental, false)
+    }
+
+    fn take_as(
+        &self,
+        dir: &std::path::Path,
+        incremental: bool,
+        link: bool,
+    ) -> Result<BackupReport, String> {
+        let data = self.path("data");
+        let sources = Sources {
+            data: &data,
+            meta: &self.meta,
+            log: &self.log,
+            rejected: Some(&self.rejected),
+        };
+        let ask = BackupAsk {
+            dir: dir.to_owned(),
+            incremental,
+            link,
+        };
+        let mut last = (0, 0);
+        let taken = take(&sources, &ask, &mut |done, total| {
+            assert!(done >= last.0 && done <= total, "{last:?} {done} {total}");
+            last = (done, total);
+        });
+        assert!(taken.is_err() || last.0 > 0);
+        taken
+    }
+
+    /// The sealer works behind the writer.
+    fn wait_for_seals(&self) {
+        let is_sealed = || {
+            let segments = self.log.segments();
+            segments[..segments.len() - 1]
+                .iter()
+                .all(|segment| segment.is_sealed())
+        };
+        while !is_sealed() {
+            std::thread::yield_now();
+        }
+    }
+
+    fn records(&self) -> Vec<Record> {
+        self.log.read_from(Seq::START, usize::MAX).unwrap()
+    }
+}
+
+fn restored(dir: &std::path::Path, to: &std::path::Path) -> Result<Restored, String> {
+    restore(dir, to, Arc::new(SystemClock), &mut |_, _| {})
+}
+
+/// The records of a restored store, opened as a start opens it.
+fn records_of(data: &std::path::Path) -> Vec<Record> {
+    let meta = Arc::new(Meta::open(data, Arc::new(SystemClock)).unwrap());
+    let standing = meta.standing();
+    standing
+        .check(data, crate::lineage::Found::Nothing)
+        .unwrap();
+    let log = RedbLog::open(Options {
+        reached: reached(data, &meta),
+        standing: Some(standing),
+        ..Options::new(data, Arc::clone(&meta) as _)
+    })
+    .unwrap();
+    log.read_from(Seq::START, usize::MAX).unwrap()
+}
+
+/// Every file in a backup, with what is in it.
+fn contents(dir: &std::path::Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.clone(), std::fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_backup_holds_what_is_there_and_a_restore_gives_it_back() {
+    let store = Store::new();
+    store.append(1..=10).await;
+    let dir = store.path("backup");
+    let report = store.take(&dir, false).unwrap();
+    assert_eq!(report.events, 10);
+    assert_eq!((report.linked, report.reused), (0, 0));
+    assert_eq!(report.copied_bytes, report.bytes);
+    // What comes later is not in it, and disturbs nothing.
+    store.append(11..=20).await;
+    let data = store.path("restored");
+    let back = restored(&dir, &data).unwrap();
+    assert_eq!((back.events, &back.last_seq), (10, &report.last_seq));
+    assert_eq!(back.missing_token_keys, [0_u32; 0]);
+    assert_eq!(records_of(&data), store.records()[..10]);
+    assert!(verify(&data, Seq(10), &mut |_| {}).unwrap().ok);
+    assert!(!data.join("RESTORING").exists());
+}
+
+#[tokio::test]
+async fn an_incremental_backup_takes_over_what_is_the_same() {
+    let store = Store::new();
+    store.append(1..=10).await;
+    let dir = store.path("backup");
+    store.take(&dir, false).unwrap();
+    let before = contents(&dir);
+    store.append(11..=18).await;
+    let report = store.take(&dir, true).unwrap();
+    assert_eq!(report.events, 18);
+    assert!(report.reused >= 2, "{report:?}");
+    assert!(report.copied_bytes < report.bytes, "{report:?}");
+    let after = contents(&dir);
+    // The segment that was still open then is replaced, and nothing is left of it.
+    let files = usize::try_from(report.files).unwrap();
+    assert_eq!(
+        after.len(),
+        files + ["manifest.json", "BACKUP", "LOCK"].len()
+    );
+    assert!(before.keys().any(|path| !after.contains_key(path)));
+    restored(&dir, &store.path("restored")).unwrap();
+    assert_eq!(records_of(&store.path("restored")), store.records());
+}
+
+#[tokio::test]
+async fn what_is_redacted_leaves_the_backup_too() {
+    let store = Store::new();
+    store.append(1..=10).await;
+    let dir = store.path("backup");
+    store.take(&dir, false).unwrap();
+    let holds_address = |dir: &std::path::Path, name: &str| {
+        restored(dir, &store.path(name)).unwrap();
+        records_of(&store.path(name))
+            .iter()
+            .filter(|record| record.entry.address.is_some())
+            .count()
+    };
+    assert_eq!(holds_address(&dir, "first"), 10);
+    let old: Vec<_> = contents(&dir).into_keys().collect();
+    store.log.redact(vec![Seq(2)]).await.unwrap();
+    store.take(&dir, true).unwrap();
+    assert_eq!(holds_address(&dir, "second"), 9);
+    let segment = |path: &&PathBuf| {
+        path.file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("00000000000000000001.")
+    };
+    let old = old.iter().find(segment).unwrap();
+    assert!(!old.exists(), "{}", old.display());
+}
+
+#[tokio::test]
+async fn a_backup_that_fails_leaves_the_one_before_whole() {
+    let store = Store::new();
+    store.append(1..=10).await;
+    let dir = store.path("backup");
+    store.take(&dir, false).unwrap();
+    let before = contents(&dir);
+    store.append(11..=15).await;
+    // A folder in the place of a draft: `meta.redb`, the last to be copied, cannot be.
+    std::fs::create_dir(dir.join("meta.draft")).unwrap();
+    assert!(store.take(&dir, true).is_err());
+    for (path, content) in &before {
+        assert_eq!(&std::fs::read(path).unwrap(), content, "{}", path.display());
+    }
+    restored(&dir, &store.path("restored")).unwrap();
+    assert_eq!(records_of(&store.path("restored")), store.records()[..10]);
+    std::fs::remove_dir(dir.join("meta.draft")).unwrap();
+    assert_eq!(store.take(&dir, true).unwrap().events, 15);
+}
+
+#[tokio::test]
+async fn one_that_was_cut_short_is_gone_on_with() {
+    let store = Store::new();
+    store.append(1..=10).await;
+    let dir = store.path("backup");
+    store.take(&dir, false).unwrap();
+    std::fs::remove_file(dir.join("manifest.json")).unwrap();
+    let refused = restored(&dir, &store.path("restored")).unwrap_err();
+    assert!(refused.contains("no complete backup"), "{refused}");
+    assert_eq!(store.take(&dir, false).unwrap().events, 10);
+}
+
+#[tokio::test]
+async fn places_that_are_not_for_a_backup_are_refused() {
+    let store = Store::new();
+    store.append(1..=2).await;
+    let foreign = store.path("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("letters.txt"), "dear all").unwrap();
+    let complete = store.path("complete");
+    store.take(&complete, false).unwrap();
+    let other = Store::new();
+    other.append(1..=2).await;
+    let others = other.path("backup");
+    other.take(&others, false).unwrap();
+    std::os::unix::fs::symlink(store.path("data"), store.path("way in")).unwrap();
+    for (dir, incremental, said) in [
+        (foreign.clone(), false, "neither empty nor a backup"),
+        (foreign.clone(), true, "neither empty nor a backup"),
+        (store.path("data"), false, "inside the data folder"),
+        (store.path("data/backup"), false, "inside the data folder"),
+        (store.path("way in/backup"), false, "inside the data folder"),
+        (
+            store.path("nowhere/backup"),
+            false,
+            "make that folder first",
+        ),
+        (complete, false, "holds a backup already"),
+        (others, true, "of another store"),
+        (PathBuf::from("backup"), false, "no absolute path"),
+    ] {
+        let refused = store.take(&dir, incremental).unwrap_err();
+        assert!(refused.contains(said), "{}: {refused}", dir.display());
+    }
+    assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn links_are_told_and_become_copies_without_the_flag() {
+    let store = Store::new();
+    store.append(1..=10).await;
+    store.wait_for_seals();
+    let dir = store.path("backup");
+    let linked = store.take_as(&dir, false, true).unwrap();
+    assert!(linked.linked >= 2, "{linked:?}");
+    assert!(linked.copied_bytes < linked.bytes, "{linked:?}");
+    let again = store.take_as(&dir, true, true).unwrap();
+    assert_eq!(again.linked, linked.linked);
+    let copied = store.take_as(&dir, true, false).unwrap();
+    assert_eq!(copied.linked, 0, "{copied:?}");
+    restored(&dir, &store.path("restored")).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_refused_by_name_before_anything_is_made() {
+    let store = Store::new();
+    store.append(1..=10).await;
+    let dir = store.path("backup");
+    store.take(&dir, false).unwrap();
+    let files: Vec<_> = contents(&dir)
+        .into_iter()
+        .filter(|(path, content)| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            !["manifest.json", "BACKUP", "LOCK"].contains(&name.as_str()) && !content.is_empty()
+        })
+        .collect();
+    assert!(files.len() >= 6);
+    let to = store.path("restored");
+    for (path, content) in files {
+        let mut flipped = content.clone();
+        flipped[content.len() / 2] ^= 1;
+        for damaged in [flipped, content[..content.len() - 1].to_vec()] {
+            std::fs::write(&path, damaged).unwrap();
+            let refused = restored(&dir, &to).unwrap_err();
+            let name = path.file_name().unwrap().to_string_lossy();
+            assert!(
+                refused.contains(&*name) && refused.contains("damaged"),
+                "{refused}"
+            );
+            assert!(!to.exists());
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(restored(&dir, &to).is_err());
+        std::fs::write(&path, content).unwrap();
+    }
+    let manifest = std::fs::read_to_string(dir.join("manifest.json")).unwrap();
+    for damaged in [
+        String::new(),
+        manifest[..manifest.len() / 2].to_owned(),
+        manifest.replace("\"version\": 1", "\"version\": 2"),
+        manifest.replace("\"path\": \"meta.redb\"", "\"path\": \"../meta.redb\""),
+    ] {
+        std::fs::write(dir.join("manifest.json"), damaged).unwrap();
+        let refused = restored(&dir, &to).unwrap_err();
+        assert!(refused.contains("manifest.json"), "{refused}");
+        assert!(!to.exists());
+    }
+    std::fs::write(dir.join("manifest.json"), manifest).unwrap();
+    restored(&dir, &to).unwrap();
+}
+
+#[tokio::test]
+async fn a_restore_overwrites_nothing() {
+    let store = Store::new();
+    store.append(1..=3).await;
+    let dir = store.path("backup");
+    store.take(&dir, false).unwrap();
+    let full = store.path("full");
+    std::fs::create_dir(&full).unwrap();
+    std::fs::write(full.join("letters.txt"), "dear all").unwrap();
+    let once = store.path("once");
+    restored(&dir, &once).unwrap();
+    let half = store.path("half");
+    std::fs::create_dir(&half).unwrap();
+    crate::lineage::begin_restore(&half).unwrap();
+    for (to, said) in [
+        (full, "is not empty"),
+        (once, "holds a store already"),
+        (store.path("data"), "holds a store already"),
+        (half, "has not come to its end"),
+        (store.path("nowhere/data"), "make that folder first"),
+        (dir.join("data"), "inside the backup"),
+    ] {
+        let refused = restored(&dir, &to).unwrap_err();
+        assert!(refused.contains(said), "{}: {refused}", to.display());
+    }
+    let empty = store.path("empty");
+    std::fs::create_dir(&empty).unwrap();
+    std::fs::create_dir(empty.join("lost+found")).unwrap();
+    restored(&dir, &empty).unwrap();
+}
+
+#[tokio::test]
+async fn the_files_of_a_backup_are_no_store() {
+    let store = Store::new();
+    store.append(1..=3).await;
+    let dir = store.path("backup");
+    store.take(&dir, false).unwrap();
+    let data = store.path("by hand");
+    std::fs::create_dir(&data).unwrap();
+    let meta = contents(&dir)
+        .into_keys()
+        .find(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("meta.")
+        })
+        .unwrap();
+    std::fs::copy(meta, data.join("meta.redb")).unwrap();
+    let meta = Meta::open(&data, Arc::new(SystemClock)).unwrap();
+    let refused = meta.standing().check(&data, crate::lineage::Found::Nothing);
+    assert!(refused.unwrap_err().to_string().contains("misar restore"));
+}
+
+#[tokio::test]
+async fn the_last_backup_is_remembered() {
+    let store = Store::new();
+    assert_eq!(store.meta.last_backup().unwrap(), None);
+    store.append(1..=3).await;
+    let dir = store.path("backup");
+    let report = store.take(&dir, false).unwrap();
+    let last = store.meta.last_backup().unwrap().unwrap();
+    assert_eq!((last.dir, last.last_seq), (report.dir, report.last_seq));
+}

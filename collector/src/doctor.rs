@@ -1,0 +1,143 @@
+//! `misar doctor`: how a store and its server are, and what to do about what is not well.
+//!
+//! - `facts`: looks, and judges nothing
+//! - `checks`: judges, and looks at nothing
+
+mod checks;
+mod facts;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::log::redb::RedbLog;
+use crate::meta::{LastBackup, Meta};
+
+/// How one thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Ok,
+    /// It will become a failure, or hides one.
+    Warn,
+    /// Something is lost, or stands still, or is about to.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// `server`, `disk`, `log`, `views`, `publicUrl`, `files`, `keys`, `backup`, `clock`.
+    pub check: String,
+    pub status: Status,
+    pub finding: String,
+    /// What to do; absent where all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+/// What `misar doctor` found; printed with `--json` as it stands. Names and meanings of fields stay;
+/// checks and fields may be added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The worst of all checks.
+    pub status: Status,
+    pub checks: Vec<Check>,
+    pub figures: Figures,
+}
+
+/// The numbers behind the sentences.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Figures {
+    /// Whether a server has the folder open.
+    pub server: bool,
+    /// Of all files in the data folder, bytes.
+    pub disk_used: u64,
+    /// Of the file system, for this user, bytes.
+    pub disk_free: u64,
+    pub disk_total: u64,
+    /// Bytes; absent where the log is younger than a day.
+    pub growth_per_day: Option<f64>,
+    pub days_until_full: Option<f64>,
+    pub segments: u64,
+    pub sealed_segments: u64,
+    pub log_bytes: u64,
+    /// RFC 3339, by arrival.
+    pub oldest_event: Option<String>,
+    pub newest_event: Option<String>,
+    /// Milliseconds; absent without a server.
+    pub view_lag_ms: Option<u64>,
+    pub public_url: Option<String>,
+    /// Of a running server; those that most requests came through first.
+    pub untrusted_proxies: Vec<UntrustedProxy>,
+    pub last_backup: Option<Backup>,
+}
+
+/// The last backup, as figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backup {
+    /// RFC 3339.
+    pub at: String,
+    pub dir: String,
+    pub last_seq: String,
+}
+
+impl Backup {
+    fn of(last: &LastBackup) -> Self {
+        Self {
+            at: shared::time::Timestamp::from_millis(last.at).to_string(),
+            dir: last.dir.clone(),
+            last_seq: last.last_seq.clone(),
+        }
+    }
+}
+
+/// What only a running server knows.
+pub struct Server {
+    /// Why it takes no events now.
+    pub not_ready: Option<String>,
+    /// Milliseconds.
+    pub view_lag_ms: u64,
+    pub public_url: String,
+    /// Peers that forward requests and are not trusted.
+    pub untrusted_proxies: Vec<UntrustedProxy>,
+}
+
+/// A peer that forwards requests for others without being trusted to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UntrustedProxy {
+    /// An address or a network, as `--trusted-proxy` takes it.
+    pub network: String,
+    /// About how many it has forwarded since the server started.
+    pub requests: u64,
+}
+
+/// Looks at everything. `log` is the error of whoever could not open it. Blocks on disk.
+pub fn diagnose(
+    data: &Path,
+    meta: &Meta,
+    log: Result<&RedbLog, &String>,
+    server: Option<Server>,
+) -> Report {
+    checks::judge(&facts::gather(data, meta, log, server))
+}
+
+impl Report {
+    /// A report of one thing, which keeps everything else from being looked at.
+    pub fn of_failure(check: &str, finding: String, advice: &str) -> Self {
+        Self {
+            status: Status::Fail,
+            checks: vec![Check {
+                check: check.to_owned(),
+                status: Status::Fail,
+                finding,
+                advice: Some(advice.to_owned()),
+            }],
+            figures: Figures::default(),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Whether an event that comes again says what the first one said, times apart. Not which is the first:
+//! the log tells that, and leaves the comparing to who asks, because its writer reads no records.
+
+use serde_json::Value;
+
+use crate::log::decide::RefundAsk;
+use crate::log::record::{Entry, Fact, Personal};
+use shared::money::Money;
+
+/// The names of the fields in which `again` differs from the event on record. Times, the batch's
+/// context and fields that are not known count for nothing. Of an erased event nobody knows any more
+/// what it said: then only what erasing leaves is compared.
+pub fn differing_fields(
+    recorded: &Entry,
+    again: &Entry,
+    asked: Option<&RefundAsk>,
+) -> Vec<&'static str> {
+    let known = !recorded.redacted;
+    let address = |entry: &Entry| {
+        let address = entry.address.as_ref();
+        address.map(|address| address.normalised.0.clone())
+    };
+    let mut fields = vec![
+        ("email", known && address(recorded) != address(again)),
+        (
+            "anonymousId",
+            known && recorded.anonymous_id != again.anonymous_id,
+        ),
+        ("messageId", recorded.message_id != again.message_id),
+    ];
+    fields.extend(match (&recorded.fact, &again.fact) {
+        (
+            Fact::Track {
+                name: recorded,
+                properties: before,
+            },
+            Fact::Track { name, properties },
+        ) => vec![
+            ("event", recorded != name),
+            ("properties", known && !is_same_json(before, properties)),
+        ],
+        (Fact::Identify { traits: before }, Fact::Identify { traits }) => {
+            vec![("traits", known && !is_same_json(before, traits))]
+        }
+        (
+            Fact::Purchase {
+                order_id: recorded_order,
+                items: before,
+            },
+            Fact::Purchase { order_id, items },
+        ) => {
+            let minor = |entry: &Entry| entry.money.map(|money| money.minor);
+            let currency = |entry: &Entry| entry.money.map(|money| money.currency);
+            vec![
+                ("orderId", recorded_order != order_id),
+                ("revenue", minor(recorded) != minor(again)),
+                ("currency", currency(recorded) != currency(again)),
+                ("items", known && before != items),
+            ]
+        }
+        (
+            Fact::Refund {
+                order_id: recorded_order,
+                refund_id: recorded_refund,
+            },
+            Fact::Refund {
+                order_id,
+                refund_id,
+            },
+        ) => vec![
+            ("orderId", recorded_order != order_id),
+            ("refundId", recorded_refund != refund_id),
+            ("amount", !is_same_amount(recorded, asked)),
+        ],
+        _ => vec![("type", true)],
+    });
+    let differs = |(field, differs)| if differs { Some(field) } else { None };
+    fields.into_iter().filter_map(differs).collect()
+}
+
+/// The fields in which a refund differs from the one on record under its refundId: it is the same
+/// refund however the rest is said.
+pub fn differing_refund(
+    recorded: &Entry,
+    again: &Entry,
+    asked: Option<&RefundAsk>,
+) -> Vec<&'static str> {
+    let mut fields = differing_fields(recorded, again, asked);
+    fields.retain(|field| ["orderId", "amount"].contains(field));
+    fields
+}
+
+/// Whether what is asked for is what was refunded. Without an amount, the log has judged already
+/// whether the first took all that was left.
+fn is_same_amount(recorded: &Entry, asked: Option<&RefundAsk>) -> bool {
+    let (Some(money), Some(amount)) = (recorded.money, asked.and_then(|ask| ask.amount.as_ref()))
+    else {
+        return true;
+    };
+    Money::from_decimal(amount, money.currency).is_ok_and(|(asked, _)| asked.minor == money.minor)
+}
+
+/// Whether two JSON objects say the same: neither the order of names nor blanks count.
+fn is_same_json(before: &Option<Personal>, again: &Option<Personal>) -> bool {
+    let (Some(Personal(before)), Some(Personal(again))) = (before, again) else {
+        return before.is_none() && again.is_none();
+    };
+    let value = |text| serde_json::from_str::<Value>(text).ok();
+    before == again || value(before).is_some_and(|before| Some(before) == value(again))
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::decimal::Decimal;
+
+    use super::*;
+    use crate::log::conformance::subject::{purchase, refund, track};
+
+    fn of_amount(amount: Option<&str>) -> RefundAsk {
+        RefundAsk {
+            amount: amount.map(|amount| Decimal::parse(amount).unwrap()),
+            currency: None,
+        }
+    }
+
+    #[test]
+    fn times_and_context_are_no_content_and_an_erased_event_is_compared_as_far_as_it_is_known() {
+        let recorded = track(1).entry;
+        let mut again = track(1).entry;
+        again.time = again.received_at;
+        again.time_sent = true;
+        again.context = Some(Personal("{}".into()));
+        assert_eq!(differing_fields(&recorded, &again, None), [""; 0]);
+
+        let other = track(2).entry;
+        assert_eq!(differing_fields(&recorded, &other, None), ["properties"]);
+        let mut erased = recorded.clone();
+        erased.redact();
+        assert_eq!(differing_fields(&erased, &other, None), [""; 0]);
+        let mut erased = purchase(1, "a", 100).entry;
+        erased.redact();
+        let other = purchase(1, "b", 200).entry;
+        let fields = differing_fields(&erased, &other, None);
+        assert_eq!(fields, ["orderId", "revenue"]);
+    }
+
+    #[test]
+    fn a_refund_differs_by_its_order_and_by_what_is_asked_for() {
+        let mut recorded = refund(1, "a", "r", Some("4")).entry;
+        recorded.money = purchase(1, "a", 400).entry.money;
+        for (order, amount, fields) in [
+            ("a", Some("4"), &[][..]),
+            ("a", Some("4.00"), &[]),
+            ("a", None, &[]),
+            ("a", Some("4.01"), &["amount"]),
+            ("a", Some("4.001"), &["amount"]),
+            ("b", Some("4"), &["orderId"]),
+            ("b", None, &["orderId"]),
+            ("b", Some("5"), &["orderId", "amount"]),
+        ] {
+            let mut again = refund(2, order, "r", amount).entry;
+            again.message_id = Some("m".into());
+            let asked = of_amount(amount);
+            assert_eq!(differing_refund(&recorded, &again, Some(&asked)), fields);
+        }
+    }
+
+    #[test]
+    fn objects_are_compared_by_what_they_say() {
+        let same = |before: Option<&str>, again: Option<&str>| {
+            let personal = |text: Option<&str>| text.map(|text| Personal(text.to_owned()));
+            is_same_json(&personal(before), &personal(again))
+        };
+        assert!(same(
+            Some(r#"{"a":1,"b":[2]}"#),
+            Some(r#"{ "b": [2], "a": 1 }"#)
+        ));
+        assert!(same(None, None));
+        assert!(!same(Some("{}"), None));
+        assert!(!same(Some(r#"{"a":1}"#), Some(r#"{"a":"1"}"#)));
+        assert!(!same(Some(r#"{"a":[1,2]}"#), Some(r#"{"a":[2,1]}"#)));
+    }
+}

@@ -1,0 +1,56 @@
+//! The lineage of the log's files, and what a backup takes of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{LOG_FOLDER, ORDERS_FILE, RedbLog, list_segments, sorted};
+use crate::lineage::{Lineage, Part};
+use crate::locks::lock;
+use crate::log::LogError;
+use crate::log::orders::OrderBook;
+use crate::log::record::Seq;
+use crate::log::segment::{Disk, RealDisk, Segment};
+
+impl RedbLog {
+    /// Writes the lineage into the newest segment and the order book, durably, and into every
+    /// segment that is made from now on. For a start: nothing may be appended meanwhile.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn set_lineage(&self, lineage: Lineage) -> Result<(), LogError> {
+        *lock(&self.inner.lineage) = Some(lineage);
+        self.inner.active().set_lineage(lineage)?;
+        self.inner.orders.set_lineage(lineage)
+    }
+
+    /// The segments, in order; the last one is active.
+    pub(crate) fn segments(&self) -> Vec<Arc<Segment>> {
+        self.inner.segments_from(Seq::START)
+    }
+
+    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.inner.disk
+    }
+
+    /// Writes a consistent copy of the order book into a new file. Returns the last record that it
+    /// reflects.
+    pub(crate) fn snapshot_orders(&self, to: &Path) -> Result<Seq, LogError> {
+        self.inner.orders.snapshot(to)
+    }
+}
+
+/// The lineages of the log's files in a folder that nobody has open.
+pub(crate) fn lineages_of(data: &Path) -> Result<Vec<(PathBuf, Part, Option<Lineage>)>, LogError> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let mut found = Vec::new();
+    for (_, path) in sorted(list_segments(&data.join(LOG_FOLDER))?) {
+        let lineage = Segment::open(path.clone(), i64::MAX, &disk)?.lineage()?;
+        found.push((path, Part::OldSegment, lineage));
+    }
+    let orders = data.join(ORDERS_FILE);
+    if orders.is_file() {
+        let lineage = OrderBook::open(&orders)?.lineage()?;
+        found.push((orders, Part::Orders, lineage));
+    }
+    Ok(found)
+}

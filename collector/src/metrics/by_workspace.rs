@@ -1,0 +1,99 @@
+//! What is counted for each workspace: its events by verdict, its rejections by code.
+//!
+//! Counted by number and given its name when it is told, because an event must not pay for a text.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::Verdict;
+use crate::locks::{lock, read, write};
+use crate::log::record::WorkspaceId;
+use crate::meta::Workspace;
+
+/// Labels of an event that was given a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    workspace: String,
+    verdict: &'static str,
+}
+
+/// Labels of a rejected event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    workspace: String,
+    code: &'static str,
+}
+
+/// The counters of all workspaces. As many as there are: only the operator makes them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ByWorkspace(Arc<RwLock<HashMap<WorkspaceId, Arc<Counts>>>>);
+
+/// The counters of one workspace.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    verdicts: [AtomicU64; 3],
+    /// By code, of which there are as many as the contract has.
+    rejections: Mutex<HashMap<&'static str, u64>>,
+}
+
+impl Counts {
+    pub(super) fn count(&self, verdict: Verdict) {
+        self.verdicts[verdict as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_rejection(&self, code: &'static str) {
+        self.count(Verdict::Rejected);
+        *lock(&self.rejections).entry(code).or_default() += 1;
+    }
+}
+
+impl ByWorkspace {
+    pub(super) fn of(&self, workspace: WorkspaceId) -> Arc<Counts> {
+        if let Some(counts) = read(&self.0).get(&workspace) {
+            return Arc::clone(counts);
+        }
+        Arc::clone(write(&self.0).entry(workspace).or_default())
+    }
+
+    /// Registers the series of these workspaces, also of those that have sent nothing yet: a zero is
+    /// what a rate grows from.
+    pub(super) fn register<'a>(
+        &self,
+        registry: &mut Registry,
+        workspaces: impl Iterator<Item = &'a Arc<Workspace>>,
+    ) {
+        let verdicts: Family<VerdictLabels, Counter> = Family::default();
+        let rejections: Family<CodeLabels, Counter> = Family::default();
+        for workspace in workspaces {
+            let counts = self.of(workspace.id);
+            let name = || workspace.name.clone();
+            for verdict in Verdict::ALL {
+                let labels = VerdictLabels {
+                    workspace: name(),
+                    verdict: verdict.name(),
+                };
+                let count = counts.verdicts[verdict as usize].load(Ordering::Relaxed);
+                verdicts.get_or_create(&labels).inc_by(count);
+            }
+            for (code, count) in lock(&counts.rejections).iter() {
+                let labels = CodeLabels {
+                    workspace: name(),
+                    code,
+                };
+                rejections.get_or_create(&labels).inc_by(*count);
+            }
+        }
+        registry.register("events", "Events by workspace and verdict", verdicts);
+        registry.register(
+            "rejections",
+            "Rejected events by workspace and code",
+            rejections,
+        );
+    }
+}

@@ -1,0 +1,436 @@
+//! Who gets in where: every route with every kind of caller, from a server and from a page, of the workspace and of
+//! another. A route that the tables do not name fails the test.
+
+use std::collections::BTreeSet;
+
+use collector::router::undocumented_paths;
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::api_key::{KeyKind, Scope};
+
+use crate::keys::{foreign, typo};
+use crate::sessions::{Browser, log_in};
+use crate::support::{Answer, PERSON, TestApp, new_id, spawn_app};
+
+const SITE: &str = "https://shop.example";
+const SCOPES: [Scope; 5] = [
+    Scope::Send,
+    Scope::Write,
+    Scope::Contacts,
+    Scope::Read,
+    Scope::Admin,
+];
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// Nobody in particular.
+    Nothing,
+    /// A key with `send`, public or secret.
+    Send,
+    /// The same, but of public keys only those that may send purchases.
+    Purchase,
+    /// A secret key with `send`.
+    ServerSend,
+    /// A secret key with `write`.
+    Write,
+    /// A secret key or a session that reads.
+    Read,
+    /// A secret key or a session that may see contacts.
+    Contacts,
+    /// A session, and of this very page.
+    Session,
+    /// What [`Needs::Read`] does; whoever asks from this machine itself, as this test does, needs no key.
+    Metrics,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    Nobody,
+    /// With a key that was never made.
+    Unknown,
+    /// With a key that has a typo.
+    Mistyped,
+    Revoked,
+    Public,
+    PublicInPage,
+    /// A public key that may send purchases.
+    Shop,
+    Secret(Scope),
+    SecretInPage(Scope),
+    /// One of our own pages.
+    Session,
+    /// A page of another site that is sent the cookie too.
+    SessionElsewhere,
+}
+
+/// Method, path, what it needs, and the body that gets in. `{…}` stands for something that exists.
+type Route = (&'static str, &'static str, Needs);
+
+const ROUTES: [Route; 31] = [
+    ("POST", "/v1/track/event", Needs::Send),
+    ("POST", "/v1/track/purchase", Needs::Purchase),
+    ("POST", "/v1/track/refund", Needs::ServerSend),
+    ("POST", "/v1/track/batch", Needs::Send),
+    ("POST", "/v1/identify", Needs::Send),
+    ("POST", "/v1/messages", Needs::Write),
+    ("POST", "/v1/messages/batch", Needs::Write),
+    ("GET", "/v1/events", Needs::Read),
+    ("GET", "/v1/receipts/{id}", Needs::Read),
+    ("GET", "/v1/live", Needs::Read),
+    ("GET", "/v1/embeds", Needs::Read),
+    ("GET", "/v1/reports/messages/{id}", Needs::Read),
+    ("GET", "/v1/reports/campaigns/{id}", Needs::Read),
+    ("GET", "/v1/reports/revenue", Needs::Read),
+    ("GET", "/v1/contacts", Needs::Contacts),
+    ("GET", "/session", Needs::Session),
+    // What they need beyond a session is tested in `sessions`.
+    ("POST", "/session", Needs::Session),
+    ("DELETE", "/session", Needs::Session),
+    // Which series each sees is tested in `metrics`.
+    ("GET", "/metrics", Needs::Metrics),
+    ("GET", "/healthz", Needs::Nothing),
+    ("GET", "/readyz", Needs::Nothing),
+    ("GET", "/openapi.json", Needs::Nothing),
+    ("GET", "/mail/track.js", Needs::Nothing),
+    ("GET", "/mail/track.json", Needs::Nothing),
+    ("GET", "/mail/track/open/{token}", Needs::Nothing),
+    ("GET", "/mail/track/click/{token}", Needs::Nothing),
+    ("GET", "/mail/unsubscribe/{token}", Needs::Nothing),
+    ("POST", "/mail/unsubscribe/{token}", Needs::Nothing),
+    ("GET", "/", Needs::Nothing),
+    ("GET", "/live", Needs::Nothing),
+    ("GET", "/assets/{name}", Needs::Nothing),
+];
+
+/// Other forms of routes above, for what mail programs and caches make of them.
+const FORMS: [(&str, &str); 4] = [
+    ("GET", "/mail/{file}"),
+    ("GET", "/mail/track/open"),
+    ("GET", "/mail/track/open/"),
+    ("GET", "/mail/track/open/{token}/{*rest}"),
+];
+
+fn callers() -> Vec<Caller> {
+    let mut callers = vec![
+        Caller::Nobody,
+        Caller::Unknown,
+        Caller::Mistyped,
+        Caller::Revoked,
+        Caller::Public,
+        Caller::PublicInPage,
+        Caller::Shop,
+        Caller::Session,
+        Caller::SessionElsewhere,
+    ];
+    callers.extend(SCOPES.map(Caller::Secret));
+    callers.extend(SCOPES.map(Caller::SecretInPage));
+    callers
+}
+
+/// The rule of the contract: the status and code of the refusal, `None` where the caller gets in.
+fn refusal(path: &str, needs: Needs, caller: Caller) -> Option<(u16, &'static str)> {
+    let scope = Some((403, "insufficient_scope"));
+    let wanted = match needs {
+        Needs::Nothing => {
+            let shows_a_key = matches!(caller, Caller::SecretInPage(_));
+            // Whoever reads a mail must not suffer for a key that somebody shows.
+            return (shows_a_key && !path.starts_with("/mail/"))
+                .then_some((403, "secret_key_in_browser"));
+        }
+        Needs::Send | Needs::Purchase | Needs::ServerSend => Scope::Send,
+        Needs::Write => Scope::Write,
+        Needs::Read => Scope::Read,
+        Needs::Contacts => Scope::Contacts,
+        Needs::Session => {
+            return match caller {
+                Caller::Session => None,
+                Caller::SessionElsewhere => Some((403, "cross_origin")),
+                Caller::SecretInPage(_) => Some((403, "secret_key_in_browser")),
+                Caller::Unknown => Some((401, "unknown_key")),
+                Caller::Mistyped => Some((401, "invalid_key")),
+                Caller::Revoked => Some((401, "revoked_key")),
+                _ => Some((401, "no_session")),
+            };
+        }
+        Needs::Metrics => {
+            return match caller {
+                Caller::Nobody | Caller::Session | Caller::SessionElsewhere => None,
+                _ => refusal(path, Needs::Read, caller),
+            };
+        }
+    };
+    let takes_sessions = matches!(needs, Needs::Read | Needs::Contacts);
+    match caller {
+        Caller::Nobody => Some((401, "missing_key")),
+        Caller::Unknown => Some((401, "unknown_key")),
+        Caller::Mistyped => Some((401, "invalid_key")),
+        Caller::Revoked => Some((401, "revoked_key")),
+        Caller::SecretInPage(_) => Some((403, "secret_key_in_browser")),
+        Caller::Secret(held) => (!held.allows(wanted)).then_some((403, "insufficient_scope")),
+        Caller::Session => (!takes_sessions).then_some((401, "missing_key")),
+        Caller::SessionElsewhere if takes_sessions => Some((403, "cross_origin")),
+        Caller::SessionElsewhere => Some((401, "missing_key")),
+        Caller::Public | Caller::PublicInPage | Caller::Shop => match needs {
+            Needs::Send => None,
+            Needs::Purchase if caller == Caller::Shop => None,
+            Needs::Purchase => Some((403, "purchases_not_allowed")),
+            _ => scope,
+        },
+    }
+}
+
+/// A server with something of everything, and what its routes are asked with.
+struct World {
+    app: TestApp,
+    session: Browser,
+    revoked: String,
+    public: String,
+    shop: String,
+    secrets: Vec<(Scope, String)>,
+    /// An admin of another workspace.
+    elsewhere: String,
+    event: String,
+    message: Value,
+}
+
+/// Words that stand in nothing that another workspace may see.
+const OURS: [&str; 6] = [
+    "matrix@person.example",
+    "matrix_seen",
+    "matrix-order",
+    "matrix-message",
+    "matrix-campaign",
+    "matrix-visitor",
+];
+
+impl World {
+    async fn new() -> Self {
+        let app = spawn_app().await;
+        let admin = app.secret(&[Scope::Admin]);
+        let session = log_in(&app, json!({"key": admin})).await;
+        let revoked = app.secret(&[Scope::Admin]);
+        let key = app.known(&revoked);
+        app.app.meta.revoke_key(key.workspace, &key.id).unwrap();
+        let elsewhere = app.app.meta.create_workspace("elsewhere").unwrap();
+        let elsewhere = app.key_of(
+            |new| {
+                new.workspace = elsewhere;
+                new.scopes = vec![Scope::Admin];
+            },
+            KeyKind::Secret,
+        );
+        let event = new_id();
+        let body = json!({"id": event, "email": OURS[0], "event": OURS[1], "anonymousId": OURS[5]});
+        app.post("/v1/track/event", &admin, &body)
+            .await
+            .is_tracked();
+        let body = json!({"email": OURS[0], "orderId": OURS[2], "revenue": 5, "currency": "EUR", "messageId": OURS[3]});
+        app.post("/v1/track/purchase", &admin, &body)
+            .await
+            .is_tracked();
+        let body = json!({"email": OURS[0], "messageId": OURS[3], "campaignId": OURS[4],
+            "html": "<a href=\"https://shop.example/\">shop</a>"});
+        let message = app.post("/v1/messages", &admin, &body).await;
+        assert_eq!(message.status, 200, "{}", message.text);
+        Self {
+            session,
+            revoked,
+            public: app.public(&[]),
+            shop: app.shop(),
+            secrets: SCOPES.map(|scope| (scope, app.secret(&[scope]))).to_vec(),
+            elsewhere: elsewhere.1,
+            event,
+            message: message.body,
+            app,
+        }
+    }
+
+    fn secret(&self, scope: Scope) -> &str {
+        let found = self.secrets.iter().find(|(held, _)| *held == scope);
+        &found.unwrap().1
+    }
+
+    /// The path with what exists in place of its parameters.
+    fn address(&self, path: &str) -> String {
+        let html = self.message["html"].as_str().unwrap();
+        let token = |kind: &str| {
+            let (_, rest) = html.split_once(kind).unwrap();
+            rest.split('"').next().unwrap().to_owned()
+        };
+        let unsubscribe = self.message["unsubscribeUrl"].as_str().unwrap();
+        let token = match path {
+            "/mail/track/click/{token}" => token("/mail/track/click/"),
+            "/mail/unsubscribe/{token}" => unsubscribe.rsplit('/').next().unwrap().to_owned(),
+            _ => token("/mail/track/open/"),
+        };
+        let id = match path {
+            "/v1/reports/messages/{id}" => OURS[3],
+            "/v1/reports/campaigns/{id}" => OURS[4],
+            _ => &self.event,
+        };
+        let path = path
+            .replace("{id}", id)
+            .replace("{token}", &token)
+            .replace("{name}", "style.css");
+        if path == "/v1/contacts" {
+            format!("{path}?email={}", OURS[0])
+        } else {
+            path
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str, caller: Caller) -> Answer {
+        let in_page = matches!(caller, Caller::PublicInPage | Caller::SecretInPage(_));
+        let key = match caller {
+            Caller::Nobody | Caller::Session | Caller::SessionElsewhere => None,
+            Caller::Unknown => Some(foreign(KeyKind::Secret)),
+            Caller::Mistyped => Some(typo(self.secret(Scope::Admin))),
+            Caller::Revoked => Some(self.revoked.clone()),
+            Caller::Public | Caller::PublicInPage => Some(self.public.clone()),
+            Caller::Shop => Some(self.shop.clone()),
+            Caller::Secret(scope) | Caller::SecretInPage(scope) => {
+                Some(self.secret(scope).to_owned())
+            }
+        };
+        let method: Method = method.parse().unwrap();
+        let mut ask = self.app.ask(method.clone(), &self.address(path));
+        if let Some(key) = &key {
+            ask = ask.key(key);
+        }
+        if in_page {
+            ask = ask.header("origin", SITE);
+        }
+        if matches!(caller, Caller::Session | Caller::SessionElsewhere) {
+            let site = if caller == Caller::Session {
+                "same-origin"
+            } else {
+                "cross-site"
+            };
+            ask = ask.header("cookie", &self.session.cookie);
+            ask = ask.header("sec-fetch-site", site);
+            ask = ask.header("x-csrf-token", &self.session.csrf);
+        }
+        if method == Method::POST && path.starts_with("/v1/") {
+            ask = ask.json(&body_for(path));
+        }
+        answer_of(ask, path).await
+    }
+}
+
+/// The answer; of a stream, which does not end, its head.
+async fn answer_of(ask: crate::support::Ask<'_>, path: &str) -> Answer {
+    let response = ask.open_without_following().await;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = if path == "/v1/live" && status == 200 {
+        Vec::new()
+    } else {
+        response.bytes().await.unwrap().to_vec()
+    };
+    Answer::of(path, status, headers, bytes)
+}
+
+/// A body that gets in, new each time.
+fn body_for(path: &str) -> Value {
+    let id = new_id();
+    match path {
+        "/v1/track/purchase" => {
+            json!({"email": PERSON, "orderId": id, "revenue": 1, "currency": "EUR"})
+        }
+        // Of an order that is not there: whoever gets in is told so.
+        "/v1/track/refund" => json!({"orderId": id, "refundId": id}),
+        "/v1/track/batch" => {
+            json!({"events": [{"type": "track", "email": PERSON, "event": "viewed"}]})
+        }
+        "/v1/messages" => json!({"email": PERSON, "html": "<p>Hello</p>"}),
+        "/v1/messages/batch" => json!({"messages": [{"email": PERSON, "html": "<p>Hello</p>"}]}),
+        _ => json!({"email": PERSON, "event": "viewed"}),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_is_in_the_matrix() {
+    let app = spawn_app().await;
+    let document = app.ask(Method::GET, "/openapi.json").send().await.body;
+    let mut there = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            if ["get", "post", "put", "patch", "delete"].contains(&method.as_str()) {
+                there.insert((method.to_uppercase(), path.clone()));
+            }
+        }
+    }
+    there.extend(undocumented_paths().map(|path| ("GET".to_owned(), path.to_owned())));
+    let rows = ROUTES.iter().map(|(method, path, _)| (*method, *path));
+    let here: BTreeSet<_> = rows
+        .chain(FORMS)
+        .map(|(method, path)| (method.to_owned(), path.to_owned()))
+        .collect();
+    let missing: Vec<_> = there.difference(&here).collect();
+    let gone: Vec<_> = here.difference(&there).collect();
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "not in the matrix: {missing:?}; no route: {gone:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_caller_gets_in_exactly_where_the_contract_says() {
+    let world = World::new().await;
+    let mut wrong = Vec::new();
+    for (method, path, needs) in ROUTES {
+        if path == "/session" && method != "GET" {
+            continue; // They open and end what this test needs.
+        }
+        for caller in callers() {
+            let answer = world.ask(method, path, caller).await;
+            let told = answer.body["error"]["code"].as_str().unwrap_or_default();
+            let is_right = match refusal(path, needs, caller) {
+                Some(refusal) => (answer.status, told) == refusal,
+                None => {
+                    let unknown_order = path == "/v1/track/refund" && answer.status == 404;
+                    answer.status < 400 || unknown_order
+                }
+            };
+            if !is_right {
+                wrong.push(format!(
+                    "{method} {path} {caller:?}: {} {told}",
+                    answer.status
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_workspace_sees_nothing_of_ours_and_changes_nothing() {
+    let world = World::new().await;
+    let before = world.app.get("/v1/events?limit=1000").await.body["events"].clone();
+    for (method, path, needs) in ROUTES {
+        if matches!(needs, Needs::Nothing | Needs::Session) {
+            continue;
+        }
+        let mut ask = world.app.ask(method.parse().unwrap(), &world.address(path));
+        ask = ask.key(&world.elsewhere);
+        if method == "POST" {
+            ask = ask.json(&body_for(path));
+        }
+        let answer = answer_of(ask, path).await;
+        let seen: Vec<_> = OURS
+            .iter()
+            .filter(|word| answer.text.contains(**word))
+            .collect();
+        assert!(
+            seen.is_empty(),
+            "{method} {path} shows {seen:?}: {}",
+            answer.text
+        );
+        if path.contains('{') {
+            assert_eq!(answer.status, 404, "{method} {path} {}", answer.text);
+        }
+    }
+    let after = world.app.get("/v1/events?limit=1000").await.body["events"].clone();
+    assert_eq!(before, after);
+}
