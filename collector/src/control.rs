@@ -101,7 +101,7 @@ pub enum Command {
     },
     /// Answered with a [`RebuildReport`].
     Rebuild,
-    /// Answered with a [`BackupReport`](crate::backup::BackupReport).
+    /// Answered with a [`BackupReport`].
     Backup(BackupAsk),
     /// Answered with a [`Report`](crate::doctor::Report) of `misar doctor`.
     Doctor,

@@ -15,7 +15,7 @@ pub const MAX_READERS: usize = 64;
 const MIN_OF_WORKSPACE: usize = 16;
 
 /// Streams that a workspace may have where there are so many workspaces: one has all of them, two
-/// half each, and from four on each [`MIN_OF_WORKSPACE`].
+/// half each, and from four on each `MIN_OF_WORKSPACE`.
 pub fn share_of_workspace(workspaces: usize) -> usize {
     (MAX_READERS / workspaces.max(1)).max(MIN_OF_WORKSPACE)
 }

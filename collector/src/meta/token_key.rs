@@ -19,7 +19,7 @@ pub(super) const TOKEN_KEYS: TableDefinition<'_, u32, &[u8]> =
 
 /// The id of the first one.
 const FIRST: u32 = 1;
-/// The id of a key that stands for none, see [`load_or_pretend`].
+/// The id of a key that stands for none, see `load_or_pretend`.
 pub const NO_TOKEN_KEY: u32 = 0;
 
 /// A token key's row in the file, as JSON, so that later fields can be added with a default.
