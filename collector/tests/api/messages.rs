@@ -337,7 +337,8 @@ async fn a_batch_of_1000_messages_passes_and_one_more_is_413() {
 async fn more_than_32_mb_are_413_and_a_megabyte_of_html_is_fine() {
     let app = spawn_app().await;
     let key = writer(&app);
-    let link = "<p><a href=\"https://shop.example/mugs\">See them</a></p>\n";
+    let text = "Mugs of all sizes, for tea and for coffee. ".repeat(3);
+    let link = format!("<p>{text}<a href=\"https://shop.example/mugs\">See them</a></p>\n");
     let html = link.repeat(1_000_000 / link.len());
     let answer = app
         .post(
