@@ -264,7 +264,10 @@ fn authenticate(
         return Err(ApiError::ExpiredKey);
     }
     if !key.origins.is_empty() {
-        match headers.get(ORIGIN) {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        match origins.next() {
+            // Two are no page's: whoever put one before it could put any.
+            Some(_) if origins.next().is_some() => return Err(ApiError::OriginMissing),
             None => return Err(ApiError::OriginMissing),
             Some(origin) if origin == "null" => return Err(ApiError::OriginMissing),
             Some(origin) if origin.to_str().is_ok_and(|text| key.allows_origin(text)) => {}

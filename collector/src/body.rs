@@ -79,8 +79,14 @@ pub async fn read_text(
     limit: usize,
     means: Means<'_>,
 ) -> Result<(String, BodyPlace), ApiError> {
-    check_media(headers, media)?;
-    let is_gzip = is_gzip(headers)?;
+    let form = check_media(headers, media).and_then(|()| is_gzip(headers));
+    let is_gzip = match form {
+        Ok(is_gzip) => is_gzip,
+        Err(error) => {
+            let is_whole = discard(headers, body).await;
+            return Err(if is_whole { error } else { error.unread() });
+        }
+    };
     let mut place = means.memory.enter(means.owner);
     let expected = length(headers).unwrap_or(0);
     if expected <= limit {

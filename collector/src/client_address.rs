@@ -80,7 +80,7 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
 }
 
 /// Headers in which a proxy says for whom it asks.
-const CLIENT_HEADERS: [&str; 8] = [
+const CLIENT_HEADERS: [&str; 11] = [
     "x-forwarded-for",
     "forwarded",
     "x-real-ip",
@@ -89,6 +89,9 @@ const CLIENT_HEADERS: [&str; 8] = [
     "true-client-ip",
     "cf-connecting-ip",
     "fastly-client-ip",
+    "fly-client-ip",
+    "x-envoy-external-address",
+    "x-original-forwarded-for",
 ];
 
 /// Whether a proxy says for whom it asks.

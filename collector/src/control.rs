@@ -261,7 +261,7 @@ pub struct ListedKey {
     pub last_used_at: Option<String>,
     pub expires_at: Option<String>,
     pub allow_purchases: bool,
-    /// Requests per second.
+    /// Events per second, a request being one at the least.
     pub rate: Option<NonZeroU32>,
     pub workspace: String,
     /// Reads the metrics of the whole process; absent where it does not.

@@ -27,7 +27,7 @@ pub enum Status {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// `server`, `disk`, `log`, `views`, `publicUrl`, `files`, `keys`, `backup`, `clock`.
+    /// `server`, `disk`, `log`, `views`, `publicUrl`, `proxies`, `files`, `keys`, `backup`, `clock`.
     pub check: String,
     pub status: Status,
     pub finding: String,
@@ -102,6 +102,8 @@ pub struct Server {
     /// Milliseconds.
     pub view_lag_ms: u64,
     pub public_url: String,
+    /// What is wrong with it for mails.
+    pub public_url_warning: Option<String>,
     /// Peers that forward requests and are not trusted.
     pub untrusted_proxies: Vec<UntrustedProxy>,
 }

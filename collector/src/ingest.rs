@@ -74,7 +74,7 @@ impl Incoming {
     /// Authenticates by the headers where they hold a key, then reads the body, then takes a place
     /// among the requests in work: one that stalls before takes none.
     pub async fn read(
-        app: &App,
+        app: &Arc<App>,
         request: Request<Body>,
         media: Media,
         limit: usize,
@@ -85,7 +85,7 @@ impl Incoming {
     /// The same where only servers may send, with their key in a header: of nobody else's body
     /// anything is read.
     pub async fn read_of_server(
-        app: &App,
+        app: &Arc<App>,
         request: Request<Body>,
         limit: usize,
         scope: Scope,
@@ -94,7 +94,7 @@ impl Incoming {
     }
 
     async fn read_as(
-        app: &App,
+        app: &Arc<App>,
         request: Request<Body>,
         media: Media,
         limit: usize,
@@ -133,8 +133,20 @@ impl Incoming {
         if text.trim_ascii().is_empty() {
             app.metrics.count_refused_body(body::EMPTY);
         }
-        let screened = screen::body(app, &parts, &mut text)
-            .map_err(|error| app.rates.blame(&blamed, error))?;
+        let carrier = screen::Carrier::of(&parts);
+        let screened = if text.len() > body::LARGE {
+            let looking = Arc::clone(app);
+            let look = move || {
+                let screened = screen::body(&looking, carrier, &mut text);
+                (screened, text)
+            };
+            let (screened, looked_at) = app.heavy.compute(Lane::of(&owner), look).await?;
+            text = looked_at;
+            screened
+        } else {
+            screen::body(app, carrier, &mut text)
+        };
+        let screened = screened.map_err(|error| app.rates.blame(&blamed, error))?;
         let mut charge = Charge::new(&app.rates, payer, text.len());
         if let Some(caller) = &by_headers {
             charge = charge.begun(&caller.key, ticket)?;
@@ -269,7 +281,10 @@ impl Incoming {
     ) -> Response {
         let (sender, key) = match identities(app, &caller) {
             Ok(identities) => identities,
-            Err(error) => return error.into_response(),
+            Err(error) => {
+                lock(&self.charge).excuse();
+                return error.into_response();
+            }
         };
         let retried = match IdempotencyKey::of(&self.parts.headers) {
             Ok(retried) => retried,

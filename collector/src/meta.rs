@@ -108,6 +108,8 @@ pub enum MetaError {
     TooManyOrigins(usize),
     #[error("a label has 1 to {0} characters, none of them a control character")]
     Label(usize),
+    #[error("a label must not hold a secret key: it is shown to whoever lists the keys")]
+    SecretLabel,
     // Does not repeat what was asked for: it may be a key, pasted by mistake.
     #[error("there is no such key: `misar keys list` shows them")]
     UnknownKey,

@@ -8,10 +8,7 @@ use http::HeaderMap;
 use http::request::Parts;
 use ipnet::IpNet;
 
-use crate::client_address::{Peer, client_address};
-
-/// Headers by which a proxy says for whom it speaks.
-const FORWARDING: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
+use crate::client_address::{Peer, client_address, names_a_client};
 
 /// The network of a client: the first 24 bits of an IPv4 address, the first 48 of an IPv6 one. Who has a
 /// /48 has every /56 and /64 in it, so that what it may take is what each of them may; and a single
@@ -70,8 +67,7 @@ impl Payer {
             network: Network::of(address),
             // A proxy that does not say for whom it speaks stands for many, too.
             is_private: is_private(address) || is_trusted(address),
-            forwards: !is_trusted(peer.to_canonical())
-                && FORWARDING.iter().any(|name| headers.contains_key(*name)),
+            forwards: !is_trusted(peer.to_canonical()) && names_a_client(headers),
         }
     }
 

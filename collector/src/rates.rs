@@ -352,14 +352,18 @@ impl KeyRates {
     }
 }
 
-/// The rates of a key, and the `--rate` that they were made for: it can be changed.
-type KnownRates = (Option<NonZeroU32>, Arc<Mutex<KeyRates>>);
+/// The limits of one key, and the `--rate` that they were made for: it can be changed.
+#[derive(Clone)]
+struct Known {
+    rate: Option<NonZeroU32>,
+    rates: Arc<Mutex<KeyRates>>,
+}
 
 /// All limits that are counted: one entry for each key that has one, and bounded maps of sessions and
 /// addresses.
 pub struct Rates {
     /// By the key's id.
-    keys: RwLock<HashMap<String, KnownRates>>,
+    keys: RwLock<HashMap<String, Known>>,
     sessions: Mutex<HashMap<TokenDigest, Bucket>>,
     refusals: Mutex<Addresses<Bucket>>,
     metrics: Arc<Metrics>,
@@ -511,19 +515,22 @@ impl Rates {
     }
 
     fn of(&self, key: &Key) -> Option<Arc<Mutex<KeyRates>>> {
-        if let Some((rate, rates)) = read(&self.keys).get(&key.id)
-            && *rate == key.rate
+        if let Some(known) = read(&self.keys).get(&key.id)
+            && known.rate == key.rate
         {
-            return Some(Arc::clone(rates));
+            return Some(Arc::clone(&known.rates));
         }
         let rates = Arc::new(Mutex::new(KeyRates::of(key, Instant::now())?));
         let mut keys = write(&self.keys);
-        let made = (key.rate, rates);
+        let made = Known {
+            rate: key.rate,
+            rates,
+        };
         let known = keys.entry(key.id.clone()).or_insert_with(|| made.clone());
-        if known.0 != key.rate {
+        if known.rate != key.rate {
             *known = made;
         }
-        Some(Arc::clone(&known.1))
+        Some(Arc::clone(&known.rates))
     }
 }
 

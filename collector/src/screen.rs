@@ -76,8 +76,10 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request<Body>, next: Ne
     if is_for_readers(request.uri()) || request.method() == Method::OPTIONS {
         return next.run(request).await;
     }
-    throw_away(request.into_body()).await;
-    let mut response = ApiError::SecretKeyInBrowser.into_response();
+    let is_whole = throw_away(request.into_body()).await;
+    let error = ApiError::SecretKeyInBrowser;
+    let error = if is_whole { error } else { error.unread() };
+    let mut response = error.into_response();
     // A page that sends events can read why they were refused, wherever it sent them.
     open_to_every_site(response.headers_mut());
     response
@@ -119,18 +121,33 @@ impl Screened {
     }
 }
 
+/// What carries a body, as far as it matters what a key in it means.
+#[derive(Debug, Clone, Copy)]
+pub struct Carrier {
+    is_mail: bool,
+    is_page: bool,
+}
+
+impl Carrier {
+    pub fn of(parts: &Parts) -> Self {
+        Self {
+            is_mail: parts.uri.path().starts_with("/v1/messages"),
+            is_page: auth::is_from_page(&parts.headers),
+        }
+    }
+}
+
 /// Looks at a body before anything is made of it. Afterwards the text holds no secret key, except in
 /// the parts of mails (`html`, `text`), which go back to their sender byte for byte and are not kept.
 ///
 /// # Errors
 /// 403 where a key stands in a field for keys, or in what is no JSON and a page's.
-pub fn body(app: &App, parts: &Parts, text: &mut String) -> Result<Screened, ApiError> {
+pub fn body(app: &App, carrier: Carrier, text: &mut String) -> Result<Screened, ApiError> {
+    let Carrier { is_mail, is_page } = carrier;
     let found = secrets::find(text.as_bytes());
     if found.is_empty() {
         return Ok(Screened::default());
     }
-    let is_mail = parts.uri.path().starts_with("/v1/messages");
-    let is_page = auth::is_from_page(&parts.headers);
     let layout = Layout::of(text, &found);
     let mut lookups = Lookups::new(app);
     let mut screened = Screened::default();
@@ -279,17 +296,20 @@ fn is_form(request: &Request<Body>) -> bool {
 
 /// Reads the body of a refused request, within bounds: its caller is still sending, and would see a
 /// broken connection rather than the answer.
-async fn throw_away(mut body: Body) {
+async fn throw_away(mut body: Body) -> bool {
     let reading = async {
         let mut length = 0;
-        while let Some(Ok(frame)) = body.frame().await {
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
             length += frame.data_ref().map_or(0, |data| data.len());
             if length > DRAINED_BYTES {
-                return;
+                return false;
             }
         }
+        true
     };
-    tokio::time::timeout(DRAIN_TIMEOUT, reading).await.ok();
+    let read = tokio::time::timeout(DRAIN_TIMEOUT, reading).await;
+    read.unwrap_or(false)
 }
 
 /// The keys in a form that arrives soon and is small; the request goes on with its body, or, where

@@ -2,6 +2,7 @@
 
 use super::App;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
+use crate::cli::{PUBLIC_URL_MISSING, Reach};
 use crate::doctor::{self, Server, UntrustedProxy};
 
 impl App {
@@ -29,6 +30,10 @@ impl App {
             not_ready: self.readiness().err().map(str::to_owned),
             view_lag_ms: self.projector.lag_ms(),
             public_url: self.public_url.as_str().to_owned(),
+            public_url_warning: match self.public_url.reach() {
+                Reach::Guessed => Some(PUBLIC_URL_MISSING.to_owned()),
+                _ => self.public_url.warning(),
+            },
             untrusted_proxies: self.untrusted_proxies(),
         };
         doctor::diagnose(&self.data, &self.meta, Ok(&self.durable), Some(server))

@@ -211,15 +211,11 @@ fn public_url(server: Option<&Server>) -> Check {
         return ok("publicUrl", "no server runs, so none is known");
     };
     let url = &server.public_url;
-    let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host);
-    let is_loopback = ["127.", "[::1]", "localhost"]
-        .iter()
-        .any(|local| host.starts_with(local));
-    if is_loopback {
+    if let Some(warning) = &server.public_url_warning {
         bad(
             "publicUrl",
             Status::Warn,
-            format!("{url} is this machine alone: links in mails lead nowhere"),
+            warning.clone(),
             "start misar serve with --public-url https://…, as readers reach it",
         )
     } else if url.starts_with("http://") {

@@ -105,7 +105,7 @@ impl Claim {
             }),
             Appended::IdConflict => {
                 let message = format!(
-                    "this id is on record as an event of another type than `{}`: give each event an id of its own",
+                    "this id is on record as another event than this `{}`: give each event an id of its own",
                     self.kind.as_str()
                 );
                 Settled::Conflict {

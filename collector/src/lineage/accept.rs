@@ -59,6 +59,8 @@ pub(crate) fn accept(data: &Path, meta: &Meta) -> Result<(), String> {
     }
     // They are derived, and may reflect what is not here.
     views::delete(data).map_err(|error| error.to_string())?;
+    // Seqs that the original gave after it was copied are not given again.
+    meta.raise_generation().map_err(|error| error.to_string())?;
     meta.accept(lineage).map_err(|error| error.to_string())?;
     Running::forget(data).map_err(|strange| strange.to_string())
 }

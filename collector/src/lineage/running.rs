@@ -138,7 +138,8 @@ pub(crate) fn begin_restore(data: &Path) -> Result<(), Strange> {
 /// # Errors
 /// [`Strange::HalfRestored`].
 pub(crate) fn check_restored(data: &Path) -> Result<(), Strange> {
-    if files::is_taken(&data.join(RESTORING_FILE)) {
+    // A folder that cannot be looked into is left to whoever opens it, who can say why.
+    if std::fs::symlink_metadata(data.join(RESTORING_FILE)).is_ok() {
         let data = data.to_owned();
         return Err(Strange::HalfRestored { data });
     }

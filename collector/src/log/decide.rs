@@ -12,7 +12,7 @@ use shared::ids::EventId;
 use shared::money::{Currency, Money, Rounded};
 use shared::rejection::{Rejection, codes};
 
-use super::identity::{IdKey, Seen};
+use super::identity::{IdKey, Seen, Sender};
 use super::public_seq::{Indexes, PublicSeq, Stamp};
 use super::record::{Address, ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 use super::{Appended, LogError, Refusal, Submission};
@@ -168,6 +168,8 @@ pub struct RefundKey {
 /// What is committed already.
 pub(crate) trait Known {
     fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError>;
+    /// Whether the record at this place is from before ids belonged to who sends them.
+    fn is_of_older_version(&self, seq: Seq) -> Result<bool, LogError>;
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError>;
     /// The orderId of the order that this refund is of.
     fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError>;
@@ -274,8 +276,9 @@ impl<'a, K: Known> Staged<'a, K> {
                         first.conflict(fields)
                     });
                 }
-                if let Some(outcome) = known_id(self, &entry)? {
-                    return Ok(outcome);
+                if known_id(self, &entry)?.is_some() {
+                    // The order is new, so that the id is another event's.
+                    return Ok(Appended::IdConflict);
                 }
                 order = OrderState::of_purchase(self.next, &entry, &workspace_key)
                     .map(|state| (key, state));
@@ -297,8 +300,9 @@ impl<'a, K: Known> Staged<'a, K> {
                 if let Some(outcome) = self.by_refund_id(&refund_key, &key, &state, &asked)? {
                     return Ok(outcome);
                 }
-                if let Some(outcome) = known_id(self, &entry)? {
-                    return Ok(outcome);
+                if known_id(self, &entry)?.is_some() {
+                    // The refund is new, so that the id is another event's.
+                    return Ok(Appended::IdConflict);
                 }
                 let Some(mut state) = state else {
                     return Ok(Appended::Refused(Refusal::UnknownOrder));
@@ -353,11 +357,22 @@ impl<'a, K: Known> Staged<'a, K> {
             Some(_) => return Ok(Some(Appended::IdConflict)),
             None => {}
         }
+        // What the server itself records is shown among what servers send.
+        let of_ours = IdKey {
+            sender: Sender::System,
+            ..key
+        };
+        if key.sender == Sender::Server && self.id(&of_ours)?.is_some() {
+            return Ok(Some(Appended::IdConflict));
+        }
         let Some(id) = older else {
             return Ok(None);
         };
-        match self.id(&IdKey { id, ..key })? {
-            Some(seen) if seen.kind == kind => duplicate(id, seen.seq),
+        // Anybody can make such an id today: it counts only where it was given then.
+        match self.known.id(&IdKey { id, ..key })? {
+            Some(seen) if seen.kind == kind && self.known.is_of_older_version(seen.seq)? => {
+                duplicate(id, seen.seq)
+            }
             Some(_) | None => Ok(None),
         }
     }
@@ -671,6 +686,10 @@ mod tests {
             } else {
                 Ok(None)
             }
+        }
+
+        fn is_of_older_version(&self, _: Seq) -> Result<bool, LogError> {
+            Ok(false)
         }
 
         fn refund(&self, _: &RefundKey) -> Result<Option<String>, LogError> {

@@ -99,6 +99,10 @@ impl Known for State {
         Ok(self.ids.get(key).copied())
     }
 
+    fn is_of_older_version(&self, _: Seq) -> Result<bool, LogError> {
+        Ok(false)
+    }
+
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
         Ok(self.orders.get(key).cloned())
     }

@@ -512,6 +512,11 @@ impl Known for Inner {
         Ok(None)
     }
 
+    fn is_of_older_version(&self, seq: Seq) -> Result<bool, LogError> {
+        let segment = self.segments_from(seq).into_iter().next();
+        segment.map_or(Ok(false), |segment| segment.is_of_older_version(seq))
+    }
+
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
         self.orders.get(key)
     }

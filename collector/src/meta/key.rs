@@ -13,6 +13,7 @@ use shared::time::Timestamp;
 
 use super::{MetaError, OriginPattern, Workspace};
 use crate::log::record::WorkspaceId;
+use crate::secrets;
 
 /// So many of a key's last characters are kept in plain, to tell keys apart: they are part of its
 /// checksum, and the 24 random characters stay unknown.
@@ -108,6 +109,9 @@ pub(super) fn check_label(label: &str) -> Result<(), MetaError> {
     // A control character could rewrite the terminal that lists the keys.
     if !(1..=MAX_LABEL).contains(&count) || label.chars().any(char::is_control) {
         return Err(MetaError::Label(MAX_LABEL));
+    }
+    if !secrets::find(label.as_bytes()).is_empty() {
+        return Err(MetaError::SecretLabel);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use shared::api_key::KeyKind;
 use shared::time::Timestamp;
 
 use super::key::{Key, check_label, checked_origins};
-use super::{Meta, MetaError, OriginPattern, put_key};
+use super::{Meta, MetaError, OriginPattern, Session, put_key};
 
 /// A change of a key; what is not named stays.
 #[derive(Debug, Clone, Default)]
@@ -94,6 +94,14 @@ impl Meta {
         for kept in &mut known.keys {
             if kept.id == changed.id {
                 *kept = Arc::clone(&changed);
+            }
+        }
+        for session in known.sessions.values_mut() {
+            if session.key.as_ref().is_some_and(|key| key.id == changed.id) {
+                *session = Arc::new(Session {
+                    key: Some(Arc::clone(&changed)),
+                    ..Session::clone(session)
+                });
             }
         }
         Ok(changed)

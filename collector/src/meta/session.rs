@@ -38,7 +38,7 @@ pub struct NewSession {
 }
 
 /// A browser that has shown a key or a one-time code.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Session {
     pub workspace: WorkspaceId,
     pub workspace_name: String,

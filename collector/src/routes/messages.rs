@@ -73,6 +73,6 @@ pub async fn register_messages(
 }
 
 /// Only of a server that may register messages is anything read.
-async fn read(app: &App, request: Request<Body>) -> Result<Incoming, ApiError> {
+async fn read(app: &Arc<App>, request: Request<Body>) -> Result<Incoming, ApiError> {
     Incoming::read_of_server(app, request, MAX_MESSAGES_BYTES, Scope::Write).await
 }

@@ -1,5 +1,6 @@
 //! `/healthz`, `/readyz`, `/metrics`, and what is said at paths and methods that do not exist.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth;
-use crate::client_address::{Peer, is_local};
+use crate::client_address::{Peer, is_local, is_loopback_host};
 use crate::error::ApiError;
 use crate::metrics::Audience;
 
@@ -90,6 +91,7 @@ pub async fn get_all_metrics(State(app): State<Arc<App>>) -> Result<Response, Ap
 fn audience(app: &App, request: &Request<Body>) -> Result<Audience, ApiError> {
     let headers = request.headers();
     if let Some(caller) = auth::caller_by_headers(app, headers, request.uri())? {
+        app.rates.count(&caller.key)?;
         if caller.key.operator {
             return Ok(Audience::Operator);
         }
@@ -97,7 +99,16 @@ fn audience(app: &App, request: &Request<Body>) -> Result<Audience, ApiError> {
         return Ok(Audience::Workspace(caller.key.workspace));
     }
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    if peer.is_some_and(|peer| is_local(peer, request.version(), headers)) {
+    let is_proxy = |peer: &IpAddr| {
+        app.trusted_proxies
+            .iter()
+            .any(|network| network.contains(peer))
+    };
+    // In absolute form, the target names the host (RFC 9112, section 3.2.2).
+    let is_ours = request.uri().host().is_none_or(is_loopback_host);
+    if peer.is_some_and(|peer| {
+        is_ours && !is_proxy(&peer.to_canonical()) && is_local(peer, request.version(), headers)
+    }) {
         Ok(Audience::Operator)
     } else {
         Err(ApiError::MetricsNeedKey)

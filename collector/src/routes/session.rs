@@ -91,15 +91,17 @@ pub async fn open_session(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    // A secret key in a header or the URL stays what it is elsewhere.
-    auth::caller_by_headers(&app, headers, &parts.uri)?;
     let payer = Payer::of(&parts, &app.trusted_proxies);
+    let blame = |error| app.rates.blame_unread(&payer, error);
+    // A secret key in a header or the URL stays what it is elsewhere.
+    auth::caller_by_headers(&app, headers, &parts.uri).map_err(|error| blame(error.unread()))?;
     let means = Means {
         memory: &app.body_memory,
         owner: &Owner::Anybody(payer.for_memory()),
         heavy: &app.heavy,
     };
-    let (text, _memory) = read_text(headers, body, Media::Json, MAX_BODY_BYTES, means).await?;
+    let read = read_text(headers, body, Media::Json, MAX_BODY_BYTES, means).await;
+    let (text, _memory) = read.map_err(blame)?;
     let asked = serde_json::from_str::<SessionBody>(&text);
     if !is_from_own_page(headers, &app.public_url) {
         screen::flag(&app, text.as_bytes());
@@ -116,7 +118,8 @@ pub async fn open_session(
     let expires_at = Timestamp::from_millis(now.as_millis() + LIFETIME_MS);
     let new = match (asked.code, asked.key) {
         (Some(code), None) => {
-            let id = app.codes.take(&code, now).ok_or(ApiError::InvalidCode)?;
+            let id = app.codes.take(&code, now);
+            let id = id.ok_or_else(|| blame(ApiError::InvalidCode))?;
             let mut workspaces = app.meta.workspaces().into_iter();
             let workspace = workspaces.find(|workspace| workspace.id == id);
             NewSession {
@@ -127,7 +130,7 @@ pub async fn open_session(
             }
         }
         (None, Some(text)) => {
-            let key = auth::key_for_session(&app, headers, &text)?;
+            let key = auth::key_for_session(&app, headers, &text).map_err(blame)?;
             let workspace = app.meta.workspace(&key.workspace_name);
             NewSession {
                 workspace: workspace.ok_or(ApiError::Internal)?,
@@ -191,7 +194,9 @@ fn by_cookie(app: &App, request: &Request<Body>) -> Result<(Token, Arc<Session>)
     let headers = request.headers();
     // A secret key that a page shows is refused here as elsewhere.
     auth::caller_by_headers(app, headers, request.uri())?;
-    auth::session_by_cookie(app, headers)
+    let (token, session) = auth::session_by_cookie(app, headers)?;
+    app.rates.count_session(&token.digest(), &session)?;
+    Ok((token, session))
 }
 
 /// Changes the meta store, which blocks on disk.

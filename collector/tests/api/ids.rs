@@ -550,3 +550,79 @@ async fn a_flood_of_rejections_displaces_nobody_elses() {
     app.post(EVENT, &app.key, &wrong(&late)).await;
     assert_eq!(app.receipt(&late).await.body["status"], "rejected");
 }
+
+/// Ids of headers were hashes that anybody can make: events that have such an id today are no event of a
+/// header, and stand in nobody's way.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_an_older_version_would_have_made_of_a_header_blocks_nobody() {
+    let app = spawn_app().await;
+    let shop = app.shop();
+    let single = guessed(&[b"visit-77"]);
+    let item = uuid::Uuid::parse_str(&guessed(&[b"batch-9"])).unwrap();
+    let item = guessed(&[item.as_bytes(), &0_usize.to_le_bytes()]);
+    let uuid = new_id();
+    for id in [&single, &item, &uuid] {
+        let taken = with(event(), "id", id.as_str());
+        assert_eq!(in_page(&app, EVENT, &shop, None, &taken).await.status, 200);
+        app.post(EVENT, &app.key, &taken).await.is_tracked();
+    }
+    let other = json!({"email": PERSON, "event": "bought"});
+    for key in ["visit-77", &uuid] {
+        let answer = in_page(&app, EVENT, &shop, Some(key), &other).await;
+        assert_eq!(answer.body["tracked"], true, "{key} {}", answer.text);
+        retried(&app, EVENT, key, &other).await.is_tracked();
+    }
+    let batch = json!({"events": [with(other, "type", "track")]});
+    for answer in [
+        in_page(&app, BATCH, &shop, Some("batch-9"), &batch).await,
+        retried(&app, BATCH, "batch-9", &batch).await,
+    ] {
+        assert_eq!(answer.results()[0]["status"], "tracked", "{}", answer.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_id_is_one_order_and_one_refund() {
+    let app = spawn_app().await;
+    let id = new_id();
+    let first = with(order("one"), "id", id.as_str());
+    app.post(PURCHASE, &app.key, &first).await.is_tracked();
+    let second = with(order("two"), "id", id.as_str());
+    let answer = app.post(PURCHASE, &app.key, &second).await;
+    answer.is_refused(409, "id_conflict");
+    let batch = json!({"events": [with(second, "type", "purchase")]});
+    let answer = app.post(BATCH, &app.key, &batch).await;
+    assert_eq!(
+        answer.results()[0]["code"],
+        "id_conflict",
+        "{}",
+        answer.text
+    );
+    app.post(PURCHASE, &app.key, &order("two"))
+        .await
+        .is_tracked();
+    let id = new_id();
+    let first = with(refund("one", 1), "id", id.as_str());
+    app.post(REFUND, &app.key, &first).await.is_tracked();
+    for (order, amount) in [("two", 1), ("two", 2)] {
+        let other = with(refund(order, amount), "id", id.as_str());
+        let answer = app.post(REFUND, &app.key, &other).await;
+        answer.is_refused(409, "id_conflict");
+    }
+    app.post(REFUND, &app.key, &refund("two", 1))
+        .await
+        .is_tracked();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_of_a_send_is_no_other_events() {
+    let app = spawn_app().await;
+    let key = writer(&app);
+    let message = json!({"email": PERSON, "messageId": "m-1", "html": "<p>Hello</p>"});
+    let sent = app.post("/v1/messages", &key, &message).await;
+    let taken = with(event(), "id", sent.text_of("id"));
+    let answer = app.post(EVENT, &app.key, &taken).await;
+    answer.is_refused(409, "id_conflict");
+    let receipt = app.receipt(&sent.text_of("id")).await;
+    assert_eq!(receipt.body["name"], "email_sent", "{}", receipt.text);
+}

@@ -116,6 +116,14 @@ fn a_copy_of_a_running_store_says_what_to_do() {
     let writable = store.beside("writable");
     copy(&copied, &writable, (0o600, 0o700), None);
     run(command(&misar, &writable, "keys list")).good();
+    let verify = run(command(&misar, &writable, "log verify"));
+    assert_eq!(verify.code, Some(1), "{}", verify.out);
+    assert!(
+        verify.err.contains("misar log accept-copy"),
+        "{}",
+        verify.err
+    );
+    run(command(&misar, &writable, "log accept-copy")).good();
     run(command(&misar, &writable, "log verify")).good();
 }
 

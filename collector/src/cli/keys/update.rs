@@ -48,7 +48,7 @@ pub(in crate::cli) struct Update {
     /// A name for people, to tell keys apart
     #[arg(long, value_name = "TEXT", group = "changes")]
     label: Option<String>,
-    /// Requests per second, such as 50/s
+    /// Events per second, such as 50/s; a request without any counts as one
     #[arg(long, value_name = "N/s", value_parser = parse_rate, group = "changes")]
     rate: Option<NonZeroU32>,
     /// Back to the rate of a key that was made without one

@@ -49,7 +49,7 @@ pub(super) fn run(data: &std::path::Path, output: &mut Output) -> Result<(), Fai
     lineage::accept(data, &meta)?;
     output.line(&format!(
         "accepted: {} events and {} orders, up to seq {}",
-        report.events, report.orders, report.last_seq
+        report.events, report.orders, report.last_public_seq
     ))?;
     Ok(())
 }

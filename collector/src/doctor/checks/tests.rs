@@ -25,6 +25,7 @@ fn well() -> Facts {
             not_ready: None,
             view_lag_ms: 12,
             public_url: "https://track.example".to_owned(),
+            public_url_warning: None,
             untrusted_proxies: Vec::new(),
         }),
         disk: Ok(Disk {
@@ -201,15 +202,22 @@ fn a_server_that_is_not_there_or_not_ready_is_told() {
 
 #[test]
 fn an_address_that_readers_cannot_reach_is_told() {
-    for (url, said) in [
-        ("http://127.0.0.1:8080", "this machine alone"),
-        ("http://localhost:8080", "this machine alone"),
-        ("https://[::1]", "this machine alone"),
-        ("http://track.example", "is not https"),
-    ] {
-        let set = |facts: &mut Facts| facts.server.as_mut().unwrap().public_url = url.to_owned();
-        check(set, "publicUrl", Status::Warn, said);
-    }
+    let set = |url: &str, warning: Option<&str>| {
+        let (url, warning) = (url.to_owned(), warning.map(str::to_owned));
+        move |facts: &mut Facts| {
+            let server = facts.server.as_mut().unwrap();
+            (server.public_url, server.public_url_warning) = (url, warning);
+        }
+    };
+    let alone = set(
+        "http://127.0.0.1:8080",
+        Some("which only this machine reaches"),
+    );
+    check(alone, "publicUrl", Status::Warn, "only this machine");
+    let plain = set("http://track.example", None);
+    check(plain, "publicUrl", Status::Warn, "is not https");
+    let alike = set("https://localhost-shop.example", None);
+    check(alike, "publicUrl", Status::Ok, "localhost-shop.example");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use redb::ReadableDatabase as _;
 
 use super::{ABOUT, ORDERS, OrderBook, REFUNDS};
+use crate::files;
 use crate::lineage::{self, Lineage};
 use crate::locks::lock;
 use crate::log::LogError;
@@ -50,7 +51,7 @@ impl OrderBook {
                 copy.table(ABOUT)
             })?;
             // Not ours, which may have moved on meanwhile.
-            let copy = redb::ReadOnlyDatabase::open(to)?;
+            let copy = files::database::open_to_read(to, super::CACHE)?;
             let about = copy.begin_read()?.open_table(ABOUT)?;
             Ok(Seq(about.get("cursor")?.map_or(0, |row| row.value())))
         };

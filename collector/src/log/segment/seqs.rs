@@ -47,6 +47,12 @@ impl Segment {
         self.in_block(self.last(), |block| block.stamp())
     }
 
+    /// Whether the record at this place is from before ids belonged to who sends them.
+    pub(crate) fn is_of_older_version(&self, place: Seq) -> Result<bool, LogError> {
+        let stamp = self.in_block(place, |block| block.stamp())?;
+        Ok(stamp == Some(Stamp::NONE))
+    }
+
     /// Adds the seqs of the records at these places, ascending. Where there is no record, none comes.
     pub(crate) fn public_seqs(
         &self,

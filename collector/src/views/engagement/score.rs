@@ -81,7 +81,8 @@ impl Score {
             (*sum).min(MOST_OF_A_DAY) as f64 * left(start, time)
         });
         // From the oldest on in both, so that equal sums give equal bits.
-        blocks.chain(pages).sum::<f64>() / 2.0
+        // Without any, the sum of floats is -0.0.
+        blocks.chain(pages).sum::<f64>() / 2.0 + 0.0
     }
 }
 
