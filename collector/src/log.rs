@@ -55,7 +55,7 @@ pub struct Submission {
     /// The id was made for this submission, so that nothing can have it yet.
     pub has_new_id: bool,
     /// The id under which a version from before ids were keyed would have recorded it: that counts
-    /// as its own where an event of its type has it.
+    /// as its own where such a version has recorded an event of its type under it.
     pub older: Option<EventId>,
 }
 

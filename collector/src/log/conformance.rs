@@ -46,7 +46,7 @@ laws! {
     the_same_id_in_another_workspace_is_another_event
     the_same_id_of_another_sender_is_another_event
     the_same_id_of_another_type_is_a_conflict
-    an_older_id_counts_where_sender_and_type_are_the_same
+    an_older_id_counts_for_nothing_that_was_recorded_since
     of_racing_copies_exactly_one_is_tracked
     find_sees_an_event_as_soon_as_it_is_acknowledged
     readers_never_see_a_gap_while_writers_run

@@ -147,16 +147,14 @@ pub(super) async fn the_same_id_of_another_type_is_a_conflict(subject: Subject) 
     assert_eq!(all(log).len(), 42);
 }
 
-pub(super) async fn an_older_id_counts_where_sender_and_type_are_the_same(subject: Subject) {
+pub(super) async fn an_older_id_counts_for_nothing_that_was_recorded_since(subject: Subject) {
     let log = &*subject.log;
     let older = |submission, number| Submission {
         older: Some(id(number)),
         ..submission
     };
     append(log, track(1)).await;
-    append(log, identify(2)).await;
-    append(log, unverified(track(3))).await;
-    append(log, purchase(4, "o", 1)).await;
+    append(log, purchase(2, "o", 1)).await;
     for number in 10..30 {
         append(log, track(number)).await;
     }
@@ -164,17 +162,18 @@ pub(super) async fn an_older_id_counts_where_sender_and_type_are_the_same(subjec
         id: id(number),
         seq: Seq(seq),
     };
-    assert_eq!(append(log, older(track(101), 1)).await, duplicate(1, 1));
-    assert_eq!(append(log, older(identify(102), 2)).await, duplicate(2, 2));
-    // An order's, too, whatever else is said.
-    let order = older(purchase(104, "o", 2), 4);
-    assert_eq!(append(log, order).await, duplicate(4, 4));
-    for (number, other) in [(1, 201), (3, 203)] {
-        let other = older(identify(other), number);
-        assert!(matches!(append(log, other).await, Appended::Tracked { .. }));
+    // Anybody can make such ids: what an older version recorded under them is tested on a store of one.
+    for submission in [older(track(101), 1), older(identify(102), 1)] {
+        assert!(matches!(
+            append(log, submission).await,
+            Appended::Tracked { .. }
+        ));
     }
+    // An order is known as what it is, under whatever id.
+    let order = older(purchase(104, "o", 2), 2);
+    assert_eq!(append(log, order).await, duplicate(2, 2));
     // Its own id goes first.
-    assert_eq!(append(log, older(track(10), 1)).await, duplicate(10, 5));
+    assert_eq!(append(log, older(track(10), 1)).await, duplicate(10, 3));
 }
 
 pub(super) async fn of_racing_copies_exactly_one_is_tracked(subject: Subject) {
