@@ -12,7 +12,7 @@ use shared::ids::EventId;
 use shared::money::{Currency, Money, Rounded};
 use shared::rejection::{Rejection, codes};
 
-use super::identity::{IdKey, Seen, Sender};
+use super::identity::{IdKey, Seen};
 use super::public_seq::{Indexes, PublicSeq, Stamp};
 use super::record::{Address, ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 use super::{Appended, LogError, Refusal, Submission};
@@ -276,9 +276,11 @@ impl<'a, K: Known> Staged<'a, K> {
                         first.conflict(fields)
                     });
                 }
-                if known_id(self, &entry)?.is_some() {
-                    // The order is new, so that the id is another event's.
-                    return Ok(Appended::IdConflict);
+                // The order is new, so that the id is another event's; of a derived id the content says so.
+                match known_id(self, &entry)? {
+                    Some(_) if older.is_none() => return Ok(Appended::IdConflict),
+                    Some(outcome) => return Ok(outcome),
+                    None => {}
                 }
                 order = OrderState::of_purchase(self.next, &entry, &workspace_key)
                     .map(|state| (key, state));
@@ -300,9 +302,11 @@ impl<'a, K: Known> Staged<'a, K> {
                 if let Some(outcome) = self.by_refund_id(&refund_key, &key, &state, &asked)? {
                     return Ok(outcome);
                 }
-                if known_id(self, &entry)?.is_some() {
-                    // The refund is new, so that the id is another event's.
-                    return Ok(Appended::IdConflict);
+                // The refund is new, so that the id is another event's; of a derived id the content says so.
+                match known_id(self, &entry)? {
+                    Some(_) if older.is_none() => return Ok(Appended::IdConflict),
+                    Some(outcome) => return Ok(outcome),
+                    None => {}
                 }
                 let Some(mut state) = state else {
                     return Ok(Appended::Refused(Refusal::UnknownOrder));
@@ -356,14 +360,6 @@ impl<'a, K: Known> Staged<'a, K> {
             Some(seen) if seen.kind == kind => return duplicate(key.id, seen.seq),
             Some(_) => return Ok(Some(Appended::IdConflict)),
             None => {}
-        }
-        // What the server itself records is shown among what servers send.
-        let of_ours = IdKey {
-            sender: Sender::System,
-            ..key
-        };
-        if key.sender == Sender::Server && self.id(&of_ours)?.is_some() {
-            return Ok(Some(Appended::IdConflict));
         }
         let Some(id) = older else {
             return Ok(None);

@@ -1,6 +1,5 @@
 //! `/healthz`, `/readyz`, `/metrics`, and what is said at paths and methods that do not exist.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -99,16 +98,9 @@ fn audience(app: &App, request: &Request<Body>) -> Result<Audience, ApiError> {
         return Ok(Audience::Workspace(caller.key.workspace));
     }
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    let is_proxy = |peer: &IpAddr| {
-        app.trusted_proxies
-            .iter()
-            .any(|network| network.contains(peer))
-    };
     // In absolute form, the target names the host (RFC 9112, section 3.2.2).
     let is_ours = request.uri().host().is_none_or(is_loopback_host);
-    if peer.is_some_and(|peer| {
-        is_ours && !is_proxy(&peer.to_canonical()) && is_local(peer, request.version(), headers)
-    }) {
+    if is_ours && peer.is_some_and(|peer| is_local(peer, request.version(), headers)) {
         Ok(Audience::Operator)
     } else {
         Err(ApiError::MetricsNeedKey)

@@ -613,16 +613,3 @@ async fn one_id_is_one_order_and_one_refund() {
         .await
         .is_tracked();
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_id_of_a_send_is_no_other_events() {
-    let app = spawn_app().await;
-    let key = writer(&app);
-    let message = json!({"email": PERSON, "messageId": "m-1", "html": "<p>Hello</p>"});
-    let sent = app.post("/v1/messages", &key, &message).await;
-    let taken = with(event(), "id", sent.text_of("id"));
-    let answer = app.post(EVENT, &app.key, &taken).await;
-    answer.is_refused(409, "id_conflict");
-    let receipt = app.receipt(&sent.text_of("id")).await;
-    assert_eq!(receipt.body["name"], "email_sent", "{}", receipt.text);
-}
