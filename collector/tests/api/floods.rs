@@ -246,7 +246,8 @@ async fn who_is_slow_makes_room_for_who_comes() {
         let ask = app.ask(Method::POST, "/v1/track/batch");
         let ask = ask.header("x-forwarded-for", STRANGER).body(body.clone());
         let answer = ask.send().await;
-        assert!(matches!(answer.status, 200 | 503), "{}", answer.text);
+        // However often it takes: it may come to the rate of its key meanwhile.
+        assert!(matches!(answer.status, 200 | 429 | 503), "{}", answer.text);
         assert!(Instant::now() < deadline, "nobody makes room");
     }
     let mut told = first_answer(&mut held).await;
