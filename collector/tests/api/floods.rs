@@ -245,9 +245,12 @@ async fn who_is_slow_makes_room_for_who_comes() {
     while app.series(slow).await == 0 {
         let ask = app.ask(Method::POST, "/v1/track/batch");
         let ask = ask.header("x-forwarded-for", STRANGER).body(body.clone());
-        let answer = ask.send().await;
-        // However often it takes: it may come to the rate of its key meanwhile.
-        assert!(matches!(answer.status, 200 | 429 | 503), "{}", answer.text);
+        // However often it takes: it may come to the rate of its key meanwhile, and who is told to wait is
+        // told so before all of the body was sent.
+        if let Ok(answer) = ask.try_open().await {
+            let status = answer.status().as_u16();
+            assert!(matches!(status, 200 | 429 | 503), "{status}");
+        }
         assert!(Instant::now() < deadline, "nobody makes room");
     }
     let mut told = first_answer(&mut held).await;

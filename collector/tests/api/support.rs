@@ -429,13 +429,23 @@ impl Ask<'_> {
         self.open_with(client.build().unwrap()).await
     }
 
+    /// The same where the server may end the connection before all of the body was sent.
+    pub(crate) async fn try_open(self) -> Result<reqwest::Response, reqwest::Error> {
+        let client = self.app.client.clone();
+        self.try_with(client).await
+    }
+
     async fn open_with(self, client: reqwest::Client) -> reqwest::Response {
+        self.try_with(client).await.unwrap()
+    }
+
+    async fn try_with(self, client: reqwest::Client) -> Result<reqwest::Response, reqwest::Error> {
         let url = format!("http://{}{}", self.app.address, self.path);
         let mut request = client.request(self.method, url).headers(self.headers);
         if let Some(body) = self.body {
             request = request.body(body);
         }
-        request.send().await.unwrap()
+        request.send().await
     }
 
     pub(crate) async fn send(self) -> Answer {
