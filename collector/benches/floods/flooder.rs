@@ -97,8 +97,8 @@ impl Flood {
         }
     }
 
-    /// Whether it is a flood, which a metric must show.
-    pub(crate) fn must_show(self) -> bool {
+    /// Whether it is a flood.
+    pub(crate) fn is_one(self) -> bool {
         self != Self::Nothing
     }
 }

@@ -21,7 +21,7 @@ const REQUESTS: usize = 2_000;
 /// What a leg showed.
 #[derive(Default)]
 pub(crate) struct Leg {
-    times: Vec<Duration>,
+    pub(crate) times: Vec<Duration>,
     /// Events that were not recorded.
     pub(crate) refused: usize,
     /// Requests that got no answer at all; their events count as refused.
