@@ -68,7 +68,7 @@ async fn a_foreign_origin_reads_in_the_console_why_nothing_arrives() {
     until("the reason in the console", async || {
         said.extend(browser.console().await);
         errors(&said)
-            .any(|line| line.message.contains("not for this site"))
+            .any(|line| line.message.contains("this key is not for"))
             .then_some(())
     })
     .await;
