@@ -210,22 +210,9 @@ impl Meta {
             create(&path, clock.now())?;
         }
         let database = open_file(&path)?;
-        let (known, log_end) = load(&path, &database)?;
-        let standing = lineage::load(&path, &database)?;
-        let token_keys = token_key::load_or_make(&path, &database, clock.now())?;
-        let former = former::load(&path, &database)?;
-        let generation = generation::load(&path, &database)?;
-        Ok(Self {
-            path,
-            clock,
-            known: RwLock::new(known),
-            token_keys: RwLock::new(Arc::new(token_keys)),
-            former: RwLock::new(former),
-            log_end: AtomicU64::new(log_end),
-            generation: AtomicU8::new(generation),
-            standing: Mutex::new(standing),
-            database: Mutex::new(Some(database)),
-        })
+        let meta = Self::of(path, clock, &database, token_key::load_or_make)?;
+        *meta.lock_database() = Some(database);
+        Ok(meta)
     }
 
     /// Opens the meta store of a folder that is not to be written: every change fails.
@@ -238,11 +225,21 @@ impl Meta {
             return Err(MetaError::Missing(path));
         }
         let database = guarded(&path, || Ok(files::database::open_to_read(&path, CACHE)?))?;
-        let (known, log_end) = load(&path, &database)?;
-        let standing = lineage::load(&path, &database)?;
-        let token_keys = token_key::load_or_pretend(&path, &database, clock.now())?;
-        let former = former::load(&path, &database)?;
-        let generation = generation::load(&path, &database)?;
+        Self::of(path, clock, &database, token_key::load_or_pretend)
+    }
+
+    /// What the file holds. Nothing can be changed until it is told the file.
+    fn of<D: ReadableDatabase>(
+        path: PathBuf,
+        clock: Arc<dyn Clock>,
+        database: &D,
+        token_keys: impl FnOnce(&Path, &D, Timestamp) -> Result<TokenKeys, MetaError>,
+    ) -> Result<Self, MetaError> {
+        let (known, log_end) = load(&path, database)?;
+        let standing = lineage::load(&path, database)?;
+        let token_keys = token_keys(&path, database, clock.now())?;
+        let former = former::load(&path, database)?;
+        let generation = generation::load(&path, database)?;
         Ok(Self {
             path,
             clock,
@@ -252,7 +249,6 @@ impl Meta {
             former: RwLock::new(former),
             generation: AtomicU8::new(generation),
             standing: Mutex::new(standing),
-            // What writes opens it first, and cannot.
             database: Mutex::new(None),
         })
     }
