@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::support::{PERSON, spawn_app};
+use crate::support::{PERSON, spawn_app, write_what_is_taken};
 
 /// Both ends of each connection are in this process, and so are the other tests: all of them at once
 /// would want more open files than a machine may allow.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Opens `count` connections and writes the same bytes to each.
+/// Opens `count` connections and writes the same bytes to each, or as many of them as the server takes
+/// before it refuses the rest.
 async fn open(address: SocketAddr, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
     let mut streams = Vec::new();
     for _ in 0..count {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(bytes).await.unwrap();
+        write_what_is_taken(&mut stream, bytes).await;
         streams.push(stream);
     }
     streams

@@ -362,15 +362,32 @@ impl TestApp {
     /// ask for that.
     pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(bytes).await.unwrap();
+        write_what_is_taken(&mut stream, bytes).await;
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
-        tokio::time::timeout(Duration::from_secs(10), read)
+        let read = tokio::time::timeout(Duration::from_secs(10), read)
             .await
-            .expect("the server closes the connection")
-            .unwrap();
+            .expect("the server closes the connection");
+        if let Err(error) = read {
+            assert!(is_hung_up(&error), "{error}");
+        }
         String::from_utf8(answer).unwrap()
     }
+}
+
+/// Writes bytes until the server takes no more: it may refuse a request before it has read all of it,
+/// and closes the connection then.
+pub(crate) async fn write_what_is_taken(stream: &mut TcpStream, bytes: &[u8]) {
+    if let Err(error) = stream.write_all(bytes).await {
+        assert!(is_hung_up(&error), "{error}");
+    }
+}
+
+fn is_hung_up(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset
+    )
 }
 
 /// A request in the making.
