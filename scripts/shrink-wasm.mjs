@@ -32,7 +32,10 @@ writeFileSync(middle, module.emitBinary());
 const features = ['bulk-memory', 'bulk-memory-opt', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int', 'multivalue', 'reference-types']
   .map(feature => `--enable-${feature}`);
 execFileSync('node_modules/.bin/wasm-opt', [
-  middle, '-o', middle, ...features, '-Oz', '--converge', '--strip-debug', '--strip-producers', '--strip-target-features', '-Oz',
+  middle, '-o', middle, ...features,
+  // Rust's statics begin at 1 MB, and nothing but the exports is reached from outside.
+  '--low-memory-unused', '--closed-world', '-Oz', '--gufa-optimizing', '-Oz', '--converge',
+  '--strip-debug', '--strip-producers', '--strip-target-features',
 ]);
 // The optimiser's passes and this one must not share a run: it would print its map more than once.
 const map = JSON.parse(execFileSync('node_modules/.bin/wasm-opt',

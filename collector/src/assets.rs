@@ -2,10 +2,13 @@
 //! compressed forms and its tag; which path has which is `routes/assets`'s.
 //!
 //! - `negotiate`: what a request's headers ask for
+//! - `versions`: the snippets that pages may have pinned
 
 mod negotiate;
+pub(crate) mod versions;
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -28,6 +31,7 @@ use utoipa::ToSchema;
 use crate::cli::PublicUrl;
 
 use negotiate::{Coding, accepted, is_known};
+use versions::{Version, Versions};
 
 /// What stands in the built snippet for the public URL.
 const BASE: &str = "__MISAR_BASE__";
@@ -183,9 +187,10 @@ impl Encoded {
 /// The snippet as this server gives it out.
 pub struct Snippet {
     script: Asset,
-    /// The beginning of its digest.
-    version: String,
+    version: Version,
     public_url: PublicUrl,
+    /// Those that earlier servers of the same store have served.
+    earlier: Option<Versions>,
 }
 
 /// What there is to know about the snippet.
@@ -211,23 +216,29 @@ pub struct SnippetBytes {
 impl Snippet {
     /// The snippet with its endpoint in it.
     fn new(public_url: &PublicUrl) -> Self {
-        let bytes = SCRIPT.replace(BASE, public_url.as_str());
-        let mut script = Asset::new(JAVASCRIPT, bytes);
-        script.quality = SNIPPET_QUALITY;
-        // Pages of every site load it, also those that want to be told so.
-        let every_site = HeaderValue::from_static("*");
-        let headers = &mut script.headers;
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, every_site);
-        headers.insert(
-            HeaderName::from_static("cross-origin-resource-policy"),
-            HeaderValue::from_static("cross-origin"),
-        );
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static(FOR_AN_HOUR));
+        // Without one, a page sends to where it has the snippet from.
+        let base = if public_url.is_said() {
+            public_url.as_str()
+        } else {
+            ""
+        };
+        let script = script_asset(SCRIPT.replace(BASE, base));
         Self {
-            version: script.digest[..16].to_owned(),
+            version: Version::of(&script.digest),
             script,
             public_url: public_url.clone(),
+            earlier: None,
         }
+    }
+
+    /// Keeps this version in a data folder for later servers, and serves those that earlier ones have
+    /// kept there. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be written; all versions that are there are served then.
+    fn keep_in(&mut self, data: &Path) -> io::Result<()> {
+        let kept = self.earlier.insert(Versions::of(data));
+        kept.keep(&self.version, &self.script.bytes)
     }
 
     /// The snippet that the embed code names.
@@ -237,10 +248,13 @@ impl Snippet {
 
     /// The snippet under the name that no other version has; `None` under any other name.
     pub async fn respond_as(&self, file: &str, asked: &HeaderMap) -> Option<Response> {
-        if file != self.versioned_name() {
-            return None;
-        }
-        let mut response = self.script.respond(asked).await;
+        let version = Version::in_name(file)?;
+        let mut response = if version == self.version {
+            self.script.respond(asked).await
+        } else {
+            let bytes = self.earlier.as_ref()?.read(version).await?;
+            script_asset(bytes).respond(asked).await
+        };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(FOR_EVER));
         Some(response)
@@ -262,8 +276,23 @@ impl Snippet {
     }
 
     fn versioned_name(&self) -> String {
-        format!("track.{}.js", self.version)
+        self.version.file_name()
     }
+}
+
+/// A snippet with the headers that let every site load it, also those that want to be told so.
+fn script_asset(bytes: impl Into<Bytes>) -> Asset {
+    let mut script = Asset::new(JAVASCRIPT, bytes);
+    script.quality = SNIPPET_QUALITY;
+    let every_site = HeaderValue::from_static("*");
+    let headers = &mut script.headers;
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, every_site);
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("cross-origin"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(FOR_AN_HOUR));
+    script
 }
 
 /// Everything that browsers get from this server.
@@ -275,7 +304,9 @@ pub struct Assets {
 }
 
 impl Assets {
-    pub fn new(public_url: &PublicUrl) -> Arc<Self> {
+    /// Everything, with the versions of the snippet that the data folder keeps. Where this one cannot be
+    /// kept there, the log says so: pages that pin it would lose it with the next version.
+    pub fn new(public_url: &PublicUrl, data: &Path) -> Arc<Self> {
         let live = include_str!("../../www/live.html");
         let wasm: &'static [u8] = include_bytes!("../../dist/www_bg.wasm");
         let files = vec![
@@ -290,8 +321,12 @@ impl Assets {
             ("www.js", Asset::script(include_bytes!("../../dist/www.js"))),
             ("www_bg.wasm", Asset::new(WASM, wasm)),
         ];
+        let mut snippet = Snippet::new(public_url);
+        if let Err(error) = snippet.keep_in(data) {
+            tracing::warn!(%error, "this version of track.js could not be kept for pages that pin it");
+        }
         Arc::new(Self {
-            snippet: Snippet::new(public_url),
+            snippet,
             live: Asset::page(live, HeaderValue::from_static(PAGE_POLICY)),
             files,
         })

@@ -2,6 +2,7 @@
 //! of each. The routes name the pieces; the order of the steps stands here.
 
 pub mod compare;
+pub mod dropped;
 pub mod ids;
 pub mod messages;
 mod seqs;
@@ -404,12 +405,23 @@ impl Incoming {
         let retried = IdempotencyKey::of(&self.parts.headers).map_err(ApiError::Rejected)?;
         let (sender, key) = identities(app, &caller)?;
 
+        // What the page has lost is said of the first event that is taken.
+        let lost = match caller.key.kind {
+            KeyKind::Public => context.and_then(|context| dropped::in_context(&context.json)),
+            KeyKind::Secret => None,
+        };
+        let behind_first = lost.and(context).map(dropped::said_before);
         let mut submissions = Vec::new();
         // For each event: its identity, and its place among the submissions or why it has none.
         let mut verdicts: Vec<(Identity, Draft<'_>, Result<usize, Rejection>)> = Vec::new();
         for (index, raw) in batch.events.iter().enumerate() {
             let mut parsed = wire::parse_batch_event(raw, &arrival);
-            parsed.unknown_fields.extend(batch.unknown.iter().cloned());
+            let of_batch = batch.unknown.iter().map(|name| match name.as_str() {
+                // Of the event, this name alone means that its address was refused.
+                "email" => "batch.email".to_owned(),
+                other => other.to_owned(),
+            });
+            parsed.unknown_fields.extend(of_batch);
             if let Some(rejection) = self.screened.rejection(index) {
                 parsed.outcome = Err(rejection);
             }
@@ -425,6 +437,10 @@ impl Incoming {
             };
             let outcome = parsed.outcome.map(|mut event| {
                 event.unknown_fields.clone_from(&draft.ignored);
+                let context = match &behind_first {
+                    Some(said) if !submissions.is_empty() => Some(said),
+                    _ => context,
+                };
                 submissions.push(self.submission(app, event, &identity, &caller, context));
                 submissions.len() - 1
             });
@@ -441,6 +457,12 @@ impl Incoming {
         let outcomes = app.log.append(submissions).await?;
         let seqs = seqs::shown(app, &caller, &outcomes).await;
         let settled = settle(&app.log, &claims, outcomes).await?;
+        if let Some(lost) = lost
+            // The same batch again says it again.
+            && !matches!(settled.first(), Some(Settled::Duplicate { .. }))
+        {
+            app.metrics.count_lost_in_page(caller.key.workspace, lost);
+        }
         let results = verdicts
             .into_iter()
             .map(|(identity, draft, outcome)| {
@@ -558,9 +580,7 @@ impl Incoming {
             fact,
             money,
             rounded: event.rounded,
-            context: context
-                .filter(|context| context.json != "{}")
-                .map(|context| Personal(context.json.clone())),
+            context: dropped::kept(context),
             client: (!is_secret).then(|| client_of(&self.parts, &app.trusted_proxies).1),
             class: None,
             ignored_fields: event.unknown_fields,

@@ -37,6 +37,9 @@ pub const MAX_RECENT: usize = 200;
 /// A silent stream says so often that it is there; then, too, it is looked whether its reader still
 /// may read.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// What it says then: an event of its own, since no page is told of a comment. Without an id, so that the
+/// cursor stays.
+const HEARTBEAT_EVENT: &str = "event: heartbeat\ndata: {}\n\n";
 /// Reads of the log follow each other no faster than this, unless more is known to wait.
 const PACE: Duration = Duration::from_millis(50);
 /// How long the start and a long way behind wait for the view that tells what there is.
@@ -221,7 +224,7 @@ async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Send
     let mut has_waited = false;
     loop {
         if text.is_empty() && next_heartbeat <= Instant::now() {
-            text = ": still here\n\n".to_owned();
+            text = HEARTBEAT_EVENT.to_owned();
         }
         if !text.is_empty() {
             if !reader.is_still_good(app) || out.send(Bytes::from(text)).await.is_err() {

@@ -201,6 +201,11 @@ impl Metrics {
         self.by_workspace.of(workspace).count_rejection(code);
     }
 
+    /// Events that a page says it has lost, because its queue was full.
+    pub fn count_lost_in_page(&self, workspace: WorkspaceId, events: u32) {
+        self.by_workspace.of(workspace).count_lost_in_page(events);
+    }
+
     pub fn count_dropped_hit(&self, reason: DroppedHit) {
         self.dropped_hits.get_or_create(&reason.labels()).inc();
     }

@@ -10,6 +10,7 @@ use shared::money::Money;
 use shared::time::Timestamp;
 
 use crate::classify::{LINK_BURST, of_page};
+use crate::ingest::dropped::dropped_before;
 use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
     Class, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
@@ -145,6 +146,10 @@ pub struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "key_4fTq0cMmZk9R2aXb")]
     pub key_id: Option<String>,
+    /// So many events of the same page were lost before this one, because its queue was full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub dropped: Option<u32>,
 }
 
 /// Why events could not be listed. All of them are ours.
@@ -303,6 +308,7 @@ impl EventView {
             class: judged.map(|(class, _)| class_name(class)),
             reason: judged.map(|(_, reason)| reason.to_owned()),
             key_id: entry.key_id.clone(),
+            dropped: dropped_before(entry),
         }
     }
 }

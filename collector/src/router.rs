@@ -1,8 +1,10 @@
 //! Every route in one table, and the layers around them.
 //!
-//! Outermost first: counting → privacy of answers → untrusted proxies → secret keys → CORS (ingest
+//! Outermost first: one slash too many taken off → counting → privacy of answers → untrusted proxies → secret keys → CORS (ingest
 //! routes) or shedding (reads) → route. Ingest sheds by itself, once the body is there: see
 //! `Incoming::read`. What is no sound HTTP never gets here: see `server::framing`.
+
+mod slash;
 
 use std::sync::Arc;
 
@@ -100,7 +102,7 @@ pub fn router(app: Arc<App>) -> Router {
     let reads = reads
         .method_not_allowed_fallback(operations::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&app), shed));
-    Router::new()
+    let routes: Router = Router::new()
         .merge(ingest)
         .merge(reads)
         .merge(operations)
@@ -109,13 +111,17 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(pages)
         .method_not_allowed_fallback(operations::method_not_allowed)
         .fallback(operations::not_found)
-        .layer(Extension(Assets::new(&app.public_url)))
+        .layer(Extension(Assets::new(&app.public_url, app.data())))
         .layer(Extension(operations::Document(document.into())))
         .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
         .layer(from_fn_with_state(Arc::clone(&app), notice_proxies))
         .layer(from_fn(private))
         .layer(from_fn_with_state(Arc::clone(&app), count))
-        .with_state(app)
+        .with_state(app);
+    // A layer of the routes themselves would see a request when its route is chosen already.
+    Router::new()
+        .fallback_service(routes)
+        .layer(from_fn(slash::take_off))
 }
 
 /// What people and their browsers ask for: not part of the document.

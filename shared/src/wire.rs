@@ -22,6 +22,8 @@ mod json;
 mod message;
 mod parse;
 
+pub mod refused;
+
 pub mod answers;
 
 pub use answers::{BatchAnswer, BatchResult, BatchStatus, ErrorBody, ErrorDetail, EventAnswer};

@@ -8,18 +8,15 @@ use crate::browser::Problem;
 
 /// How a page wants the engine to work.
 pub struct Config {
-    /// A public key; see [`check_key`].
-    pub key: String,
+    /// What each body begins with: a JSON object's `key`, checked by [`check_key`], and its `context`
+    /// without the closing brace, with one field at the least.
+    pub head: String,
     /// So many events wait for no company.
     pub batch_size: usize,
     /// So long the first event waits for company, in milliseconds.
     pub flush_interval: f64,
     /// The queue is kept for the next page.
     pub persistent: bool,
-    /// The visitor asked not to be followed (Global Privacy Control): views count, and say of nobody.
-    pub anonymous: bool,
-    /// The browser says that a program steers it (`navigator.webdriver`).
-    pub automated: bool,
 }
 
 /// Whether a key may stand in a page. Looks at nothing but the text.

@@ -31,6 +31,9 @@ pub struct Engine<B> {
     /// Something wants to be sent as soon as a request has ended.
     wanted: bool,
     failures: u32,
+    /// Which request says how many events were dropped: it may fail, and then another one says it.
+    said_by: u32,
+    said: u32,
     /// Nothing is sent before, by the page's clock.
     not_before: f64,
     /// The collector refuses this page.
@@ -49,6 +52,8 @@ impl<B: Browser> Engine<B> {
             under_way_bytes: 0,
             wanted: false,
             failures: 0,
+            said_by: 0,
+            said: 0,
             not_before: 0.0,
             stopped: false,
             kept: false,
@@ -57,13 +62,17 @@ impl<B: Browser> Engine<B> {
         }
     }
 
-    /// Takes an event that an earlier page has left behind; [`Self::restored`] follows the last.
-    /// Several pages may have left the same one.
-    pub fn restore(&mut self, event: String, wall: f64) {
-        if !self.queue.holds(&event) {
+    /// Takes an event that an earlier page has left behind, with the age that it had then;
+    /// [`Self::restored`] follows the last. Several pages may have left the same one. Without an event,
+    /// `wall` says how many that page had dropped.
+    pub fn restore(&mut self, event: String, wall: f64, age: f64) {
+        if event.is_empty() {
+            self.queue.dropped += wall as u32;
+        } else if !self.queue.holds(&event) {
             self.queue.push(Event {
                 wall,
-                monotonic: None,
+                monotonic: self.browser.monotonic() - age,
+                earlier: true,
                 request: 0,
                 json: event,
             });
@@ -90,7 +99,8 @@ impl<B: Browser> Engine<B> {
         let now = self.browser.now();
         self.queue.push(Event {
             wall: at,
-            monotonic: Some(self.browser.monotonic() - (now - at).max(0.0)),
+            monotonic: self.browser.monotonic() - (now - at).max(0.0),
+            earlier: false,
             request: 0,
             json: event,
         });
@@ -117,7 +127,8 @@ impl<B: Browser> Engine<B> {
         self.keep();
     }
 
-    /// A request has ended: `status` 0 without an answer, `retry_after` in milliseconds, 0 for none.
+    /// A request has ended: `status` 0 without an answer of the collector's own, `retry::GIVE_UP` where
+    /// none is to be expected; `retry_after` in milliseconds, 0 for none.
     pub fn answered(&mut self, request: u32, bytes: usize, status: u32, retry_after: f64) {
         self.under_way -= 1;
         self.under_way_bytes -= bytes;
@@ -135,17 +146,26 @@ impl<B: Browser> Engine<B> {
             }
             Outcome::Stop => {
                 self.stopped = true;
-                self.queue.put_back(request);
+                self.put_back(request);
                 self.keep();
             }
             Outcome::Again => {
-                self.queue.put_back(request);
+                self.put_back(request);
                 let wait = retry::delay(self.failures, retry_after, self.browser.random());
                 self.failures += 1;
                 self.not_before = self.browser.monotonic() + wait;
                 self.keep();
                 self.browser.wake_in(wait);
             }
+        }
+    }
+
+    /// What a request carried waits again.
+    fn put_back(&mut self, request: u32) {
+        self.queue.put_back(request);
+        if request == self.said_by {
+            self.queue.dropped += self.said;
+            self.said = 0;
         }
     }
 
@@ -196,7 +216,11 @@ impl<B: Browser> Engine<B> {
                 return;
             }
             self.last_request = request;
-            self.queue.dropped = 0;
+            if self.queue.dropped > 0 {
+                self.said_by = request;
+                self.said = self.queue.dropped;
+                self.queue.dropped = 0;
+            }
             self.under_way += 1;
             self.under_way_bytes += body.len();
             self.browser.send(request, &body, keepalive);
@@ -205,15 +229,7 @@ impl<B: Browser> Engine<B> {
 
     /// A body up to its events.
     fn head(&self) -> String {
-        let mut body = json::owned("{\"key\":\"");
-        body.push_str(&self.config.key);
-        body.push_str("\",\"context\":{\"library\":\"track.js\"");
-        if self.config.automated {
-            body.push_str(",\"automation\":true");
-        }
-        if self.config.anonymous {
-            body.push_str(",\"anonymous\":true");
-        }
+        let mut body = json::owned(&self.config.head);
         if self.queue.dropped > 0 {
             body.push_str(",\"dropped\":");
             json::number(&mut body, u64::from(self.queue.dropped));
@@ -226,7 +242,10 @@ impl<B: Browser> Engine<B> {
     fn keep(&mut self) {
         if self.config.persistent {
             self.kept = !self.queue.is_empty();
-            self.browser.keep_queue(&self.queue.to_text());
+            let text = self
+                .queue
+                .to_text(self.browser.now(), self.browser.monotonic());
+            self.browser.keep_queue(&text);
         }
     }
 }

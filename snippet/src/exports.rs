@@ -26,27 +26,24 @@ fn with(work: impl FnOnce(&mut Engine<Host>)) {
     }
 }
 
-/// Starts the engine with the key in the inbox and answers 1, or says in the console why not.
+/// What stands before the key in a body.
+const BEFORE_KEY: usize = "{\"key\":\"".len();
+
+/// Starts the engine with the head in the inbox, which holds a key of so many bytes, and answers 1; or
+/// says in the console why not.
 #[wasm_bindgen]
-pub fn start(
-    batch_size: i32,
-    flush_interval: f64,
-    persistent: i32,
-    anonymous: i32,
-    automated: i32,
-) -> i32 {
-    let key = take_text();
-    if let Err(problem) = check_key(&key) {
+pub fn start(key_bytes: i32, batch_size: i32, flush_interval: f64, persistent: i32) -> i32 {
+    let head = take_text();
+    let key = head.get(BEFORE_KEY..BEFORE_KEY + key_bytes as usize);
+    if let Err(problem) = check_key(key.unwrap_or_default()) {
         Host.complain(problem);
         return 0;
     }
     let config = Config {
-        key,
+        head,
         batch_size: batch_size.clamp(1, 1_000) as usize,
         flush_interval,
         persistent: persistent != 0,
-        anonymous: anonymous != 0,
-        automated: automated != 0,
     };
     PAGE.0.set(Some(Box::new(Engine::start(Host, config))));
     1
@@ -60,8 +57,8 @@ pub fn record(at: f64) {
 
 /// Takes the event in the inbox, which an earlier page left behind; see [`Engine::restore`].
 #[wasm_bindgen]
-pub fn restore(wall: f64) {
-    with(|engine| engine.restore(take_text(), wall));
+pub fn restore(wall: f64, age: f64) {
+    with(|engine| engine.restore(take_text(), wall, age));
 }
 
 /// Sends what was restored; see [`Engine::restored`].

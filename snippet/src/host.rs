@@ -105,21 +105,25 @@ mod tests {
     #[wasm_bindgen(module = "/js/identity.js")]
     extern "C" {
         fn uuid() -> String;
-        #[wasm_bindgen(js_name = identityOf)]
-        fn identity_of(persistent: bool) -> Object;
+        fn visitor() -> Object;
+        fn remember(email: &JsValue);
+        fn reset();
     }
 
     #[wasm_bindgen(module = "/js/storage.js")]
     extern "C" {
         fn put(name: &str, text: &str);
-        #[wasm_bindgen(js_name = useKey)]
-        fn use_key(key: &str);
+        fn get(name: &str) -> String;
+        #[wasm_bindgen(js_name = useStorage)]
+        fn use_storage(key: &str, may_keep: bool);
+        #[wasm_bindgen(js_name = putQueue)]
+        fn put_queue(text: &str);
         #[wasm_bindgen(js_name = takeQueues)]
         fn take_queues() -> String;
     }
 
-    fn anonymous_id(identity: &Object) -> JsValue {
-        js_sys::Reflect::get(identity, &"anonymousId".into()).unwrap()
+    fn of_visitor(name: &str) -> JsValue {
+        js_sys::Reflect::get(&visitor(), &name.into()).unwrap()
     }
 
     #[wasm_bindgen_test]
@@ -137,18 +141,100 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn the_next_page_knows_the_browser_where_storage_may_be_used() {
-        let first = anonymous_id(&identity_of(true));
-        assert_eq!(anonymous_id(&identity_of(true)), first);
-        assert_ne!(anonymous_id(&identity_of(false)), first);
+        use_storage("msk_pub_mine", true);
+        let first = of_visitor("anonymousId");
+        use_storage("msk_pub_mine", true);
+        assert_eq!(of_visitor("anonymousId"), first);
+        put("anonymousId", "another tab has begun anew");
+        assert_ne!(of_visitor("anonymousId"), first);
+    }
+
+    #[wasm_bindgen_test]
+    fn only_what_may_be_an_address_stands_in_later_events() {
+        use_storage("msk_pub_mine", true);
+        remember(&"ada@example.com".into());
+        for none in [
+            "Ada <ada@example.com>",
+            "a@b.c;d@e.f",
+            "a@b.c, d@e.f",
+            "{{ user.email }}",
+            "{{user.email}}@x",
+            "nobody",
+            "",
+        ] {
+            remember(&none.into());
+            assert_eq!(of_visitor("email"), "ada@example.com", "{none}");
+        }
+        for none in [
+            JsValue::from(js_sys::Array::of1(&"d@e.f".into())),
+            JsValue::NULL,
+            JsValue::from(7),
+            Object::new().into(),
+        ] {
+            remember(&none);
+            assert_eq!(of_visitor("email"), "ada@example.com", "{none:?}");
+        }
+        for other in [
+            " kate@example.com ",
+            "o'hara@example.ie",
+            "संपर्क@डाटामेल.भारत",
+            "ผู้ใช้@ตัวอย่าง.ไทย",
+            "தமிழ்@example.in",
+            "rene\u{301}@example.com",
+        ] {
+            remember(&other.into());
+            assert_eq!(of_visitor("email"), other);
+        }
+        // What an earlier version has kept.
+        put("email", "a@b.c;d@e.f");
+        assert!(of_visitor("email").is_undefined());
+        reset();
+        assert_eq!(get("email"), "");
     }
 
     #[wasm_bindgen_test]
     fn a_page_takes_the_queues_of_others_with_its_key_once() {
-        use_key("msk_pub_mine");
+        use_storage("msk_pub_mine", true);
         put("queue.b_mine.another page", "2 größe}\n");
         put("queue.theirs.another page", "3 theirs}\n");
         assert_eq!(take_queues(), "2 größe}\n");
         assert_eq!(take_queues(), "");
+        put("queue.theirs.another page", "");
+    }
+
+    #[wasm_bindgen_test]
+    fn the_queues_of_a_site_stay_within_their_bound_and_the_oldest_go() {
+        let line = std::format!("1+0 {}\n", "x".repeat(100_000));
+        use_storage("msk_pub_mine", true);
+        put("queue.b_mine.another page", &line);
+        put_queue(&std::format!("old{line}{line}"));
+        use_storage("msk_pub_mine", true);
+        let taken = take_queues();
+        assert!(taken.contains(&line) && !taken.contains("old"));
+        assert!(taken.contains("1+0 \n"), "one was lost");
+        assert_eq!(taken.len(), 2 * line.len() + 5);
+    }
+
+    #[wasm_bindgen_test]
+    fn where_a_site_needs_its_storage_no_queue_is_kept() {
+        use_storage("msk_pub_mine", true);
+        let site = "x".repeat(1_600_000);
+        let storage = js_sys::eval("localStorage").unwrap();
+        js_sys::Reflect::set(&storage, &"site".into(), &site.into()).unwrap();
+        put_queue("1+0 x}\n");
+        js_sys::Reflect::delete_property(&storage.into(), &"site".into()).unwrap();
+        use_storage("msk_pub_mine", true);
+        assert_eq!(take_queues(), "");
+    }
+
+    #[wasm_bindgen_test]
+    fn nothing_is_kept_where_nothing_may_be() {
+        use_storage("msk_pub_mine", false);
+        put("some", "thing");
+        put_queue("1+0 x}\n");
+        assert_eq!((get("some"), take_queues()), ("thing".into(), "".into()));
+        use_storage("msk_pub_mine", true);
+        assert_eq!((get("some"), take_queues()), ("".into(), "".into()));
     }
 
     #[wasm_bindgen_test]

@@ -14,13 +14,19 @@ pub const MAX_BYTES: usize = 256 * 1024;
 /// included (fetch standard, "inflight keepalive bytes").
 pub const MAX_BODY_BYTES: usize = 60_000;
 
+/// A week: what is older the collector refuses from pages anyway.
+const MAX_SLEEP_MS: f64 = 604_800_000.0;
+
 /// An event on its way.
 #[derive(Debug, PartialEq)]
 pub struct Event {
     /// When it happened, by the visitor's own clock.
     pub wall: f64,
-    /// When it happened, by the page's clock; none where an earlier page saw it.
-    pub monotonic: Option<f64>,
+    /// When it happened, by the page's clock; where an earlier page saw it, so long before this one
+    /// took it over as that page's clock had counted.
+    pub monotonic: f64,
+    /// An earlier page saw it: the page's clock knows nothing of the time between.
+    pub earlier: bool,
     /// The request that carries it; 0 while it waits.
     pub request: u32,
     /// Its JSON object, without `age` and without the opening brace.
@@ -28,13 +34,18 @@ pub struct Event {
 }
 
 impl Event {
-    /// Milliseconds since it happened: by the page's clock, which nobody sets, wherever that one saw it.
+    /// Milliseconds since it happened. The page's clock stands still while a machine sleeps, and the
+    /// visitor's may be set: the longer time counts, so that what both agree on is never cut, unless
+    /// the visitor's clock has leapt further than anybody sleeps over an open page.
     pub fn age(&self, now: f64, monotonic: f64) -> u64 {
-        let age = match self.monotonic {
-            Some(then) => monotonic - then,
-            None => now - self.wall,
+        let by_page = monotonic - self.monotonic;
+        let by_wall = now - self.wall;
+        let leap = by_wall - by_page;
+        let age = if leap > 0.0 && (self.earlier || leap < MAX_SLEEP_MS) {
+            by_wall
+        } else {
+            by_page
         };
-        // A negative one becomes 0: the clock was set back.
         age as u64
     }
 }
@@ -141,15 +152,22 @@ impl Queue {
         }
     }
 
-    /// A line per event: the visitor's time in milliseconds, a space, the JSON, which has no line
-    /// breaks in it.
-    pub fn to_text(&self) -> String {
+    /// A line per event: the visitor's time in milliseconds, `+`, its age by now, a space, the JSON,
+    /// which has no line breaks in
+    /// it. Where some were dropped, a last line with their number, as if it were a time, and no JSON.
+    pub fn to_text(&self, now: f64, monotonic: f64) -> String {
         let mut text = String::new();
         for event in &self.events {
             json::number(&mut text, event.wall as u64);
+            text.push_str("+");
+            json::number(&mut text, event.age(now, monotonic));
             text.push_str(" ");
             text.push_str(&event.json);
             text.push_str("\n");
+        }
+        if self.dropped > 0 {
+            json::number(&mut text, self.dropped.into());
+            text.push_str("+0 \n");
         }
         text
     }
@@ -164,19 +182,24 @@ mod tests {
     fn event(json: &str) -> Event {
         Event {
             wall: 1_000.0,
-            monotonic: Some(50.0),
+            monotonic: 50.0,
+            earlier: false,
             request: 0,
             json: json.into(),
         }
     }
 
     #[test]
-    fn an_age_follows_the_page_s_clock_and_else_the_visitor_s() {
+    fn an_age_is_the_longer_time_of_both_clocks() {
         let mut event = event("\"a\":1}");
-        assert_eq!(event.age(999_999.0, 80.0), 30);
-        event.monotonic = None;
+        assert_eq!(event.age(1_030.0, 80.0), 30);
+        assert_eq!(event.age(3_601_000.0, 80.0), 3_600_000, "the machine slept");
+        assert_eq!(event.age(0.0, 80.0), 30, "the clock was set back");
+        assert_eq!(event.age(1e12, 80.0), 30, "the clock leapt by years");
+        event.earlier = true;
         assert_eq!(event.age(4_000.0, 80.0), 3_000);
-        assert_eq!(event.age(0.0, 80.0), 0, "a clock that was set back");
+        assert_eq!(event.age(0.0, 80.0), 30, "set back between two pages");
+        assert_eq!(event.age(1e12, 80.0), 999_999_999_000, "too old is said");
     }
 
     #[test]
@@ -189,7 +212,11 @@ mod tests {
             queue.push(event(&json));
         }
         assert_eq!((queue.waiting(), queue.dropped), (MAX_EVENTS, 3));
-        assert!(queue.to_text().starts_with("1000 \"n\":3}\n"));
+        assert!(
+            queue
+                .to_text(1_030.0, 80.0)
+                .starts_with("1000+30 \"n\":3}\n")
+        );
     }
 
     #[test]
@@ -200,9 +227,9 @@ mod tests {
         for _ in 0..MAX_EVENTS + 1 {
             queue.push(event("\"n\":1}"));
         }
-        assert!(queue.to_text().contains("first"));
+        assert!(queue.to_text(0.0, 0.0).contains("first"));
         queue.settle(1);
-        assert!(!queue.to_text().contains("first"));
+        assert!(!queue.to_text(0.0, 0.0).contains("first"));
     }
 
     proptest! {
@@ -215,10 +242,10 @@ mod tests {
             for size in &sizes {
                 queue.push(event(&std::format!("\"p\":\"{}\"}}", "x".repeat(*size))));
             }
-            let kept = queue.to_text();
+            let kept = queue.to_text(1_000.0, 50.0);
             let mut seen = std::vec::Vec::new();
             for request in 1.. {
-                let body = queue.load(request, limit, MAX_BODY_BYTES, 2_000.0, 100.0);
+                let body = queue.load(request, limit, MAX_BODY_BYTES, 1_050.0, 100.0);
                 if body.is_empty() { break; }
                 prop_assert!(body.len() <= MAX_BODY_BYTES);
                 let events: std::vec::Vec<serde_json::Value> =
@@ -231,9 +258,13 @@ mod tests {
             }
             let left = sizes.len() - queue.dropped as usize;
             prop_assert_eq!(&seen, &sizes[sizes.len() - left..]);
-            let lines: std::vec::Vec<&str> = kept.lines().collect();
+            let mut lines: std::vec::Vec<&str> = kept.lines().collect();
+            if queue.dropped > 0 {
+                let said = std::format!("{}+0 ", queue.dropped);
+                prop_assert_eq!(lines.pop(), Some(said.as_str()));
+            }
             prop_assert_eq!(lines.len(), left);
-            let whole = |line: &&str| line.starts_with("1000 \"p\"") && line.ends_with("\"}");
+            let whole = |line: &&str| line.starts_with("1000+0 \"p\"") && line.ends_with("\"}");
             prop_assert!(lines.iter().all(whole));
         }
     }

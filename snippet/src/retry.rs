@@ -7,19 +7,24 @@ pub enum Outcome {
     Done,
     /// The network or the server failed: the same again, later.
     Again,
-    /// The key or the site is refused: nothing more is sent from this page, and what waits is kept.
+    /// The key or the site is refused, or nobody ever answers: nothing more is sent from this page, and
+    /// what waits is kept.
     Stop,
     /// This request is refused for ever.
     Refused,
 }
 
-/// Judges a status; 0 stands for no answer at all.
+/// What stands for "try no more": so often no answer came that somebody must be in the way.
+pub const GIVE_UP: u32 = 1;
+
+/// Judges a status of the collector; 0 stands for no answer of its own.
 pub fn outcome(status: u32) -> Outcome {
     match status {
         200..=299 => Outcome::Done,
-        0 | 408 | 429 | 500.. => Outcome::Again,
-        401 | 403 => Outcome::Stop,
-        _ => Outcome::Refused,
+        GIVE_UP | 401 | 403 => Outcome::Stop,
+        400 | 413 | 415 | 422 => Outcome::Refused,
+        // A path or a method that something on the way has changed: a redirect, a roll-out.
+        _ => Outcome::Again,
     }
 }
 
@@ -52,14 +57,14 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        for status in [0, 408, 429, 500, 502, 503, 504, 599] {
+        for status in [0, 302, 404, 405, 408, 410, 429, 500, 502, 503, 504, 599] {
             assert_eq!(outcome(status), Outcome::Again, "{status}");
         }
-        for status in [400, 404, 413, 415, 422, 302] {
+        for status in [400, 413, 415, 422] {
             assert_eq!(outcome(status), Outcome::Refused, "{status}");
         }
         assert_eq!(outcome(200), Outcome::Done);
-        assert_eq!([401, 403].map(outcome), [Outcome::Stop; 2]);
+        assert_eq!([401, 403, GIVE_UP].map(outcome), [Outcome::Stop; 3]);
     }
 
     #[test]

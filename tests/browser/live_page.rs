@@ -149,6 +149,74 @@ async fn the_page_pauses_and_filters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_page_lets_go_of_its_stream_and_misses_nothing() {
+    let collector = Collector::start().await;
+    let browser = Browser::open().await;
+    live::open(&browser, &collector.new_link()).await;
+    let page = browser.current().await;
+    browser.open_tab().await;
+    browser.go_on_in(&page).await;
+    browser
+        .wait_for_element("#connection[data-state=hidden]")
+        .await;
+    let answer = collector
+        .send(json!({ "email": "ada@example.com", "event": "meanwhile" }))
+        .await;
+    let id = answer["id"].as_str().unwrap_or_default().to_owned();
+    assert!(live::rows(&browser).await.is_empty());
+    browser.devtools("Page.bringToFront", json!({})).await;
+    live::connected(&browser).await;
+    live::row(&browser, &id).await;
+    live::nothing_to_complain_of(&browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_has_gone_silent_is_begun_anew() {
+    let collector = Collector::start().await;
+    let browser = Browser::open().await;
+    live::open(&browser, &collector.new_link()).await;
+    browser
+        .run(
+            "const Own = EventSource;
+             window.begun = 0;
+             window.EventSource = class extends Own { constructor(address) { super(address); begun += 1; } };
+             const { now } = Date;
+             Date.now = () => now() + (begun ? 0 : 60000);",
+        )
+        .await;
+    browser
+        .wait_for("another stream", "return begun === 1")
+        .await;
+    live::connected(&browser).await;
+    let answer = collector
+        .send(json!({ "email": "ada@example.com", "event": "afterwards" }))
+        .await;
+    live::row(&browser, answer["id"].as_str().unwrap_or_default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_and_filter_say_what_they_cover() {
+    let collector = Collector::start().await;
+    let browser = Browser::open().await;
+    live::open(&browser, &collector.new_link()).await;
+    browser
+        .wait_for(
+            "what the counters count",
+            "return /last 100 before this page was opened at .+ and since/.test(document.querySelector('#counts').innerText)",
+        )
+        .await;
+    let covers = "return document.querySelector('#filter-covers').innerText";
+    assert_eq!(browser.run(covers).await, "");
+    browser.fill("#filter", "ada").await;
+    browser
+        .wait_for(
+            "what the filter covers",
+            "return /at most the newest 500/.test(document.querySelector('#filter-covers').innerText)",
+        )
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_embed_turns_green_at_its_first_event() {
     let collector = Collector::start().await;
     let site = Site::open().await;

@@ -6,6 +6,8 @@
 //! - `embeds`: the three ways to embed the snippet
 //! - `delivery`: navigation, crashes and lost answers
 //! - `keys`: wrong keys and foreign origins
+//! - `pages`: what pages, libraries and networks do to the snippet, in three engines
+//! - `prerender`: a page that is loaded before anybody sees it
 //! - `live_page`: what the live page shows, and what it survives
 #![forbid(unsafe_code)]
 
@@ -16,3 +18,5 @@ mod embeds;
 mod journey;
 mod keys;
 mod live_page;
+mod pages;
+mod prerender;

@@ -49,7 +49,7 @@ const DRIVER_PATIENCE: Duration = Duration::from_secs(60);
 pub struct Browser {
     client: Client,
     // In this order: the processes end before their profile goes, and both before the next browser comes.
-    _driver: Driver,
+    _driver: Box<dyn Send + Sync>,
     _profile: TempDir,
     _place: SemaphorePermit<'static>,
 }
@@ -75,15 +75,21 @@ impl Browser {
         Self::open_with(&[format!("--user-agent={agent}")]).await
     }
 
+    /// The same, and it does not say that a program steers it: what it does is a visitor's.
+    pub async fn open_as_visitor(agent: &str) -> Self {
+        let unsteered = "--disable-blink-features=AutomationControlled";
+        Self::open_with(&[format!("--user-agent={agent}"), unsteered.to_owned()]).await
+    }
+
     async fn open_with(more_flags: &[String]) -> Self {
-        let place = PLACES.acquire().await.expect("the places are never closed");
+        let place = Self::take_place().await;
         let mut said = Vec::new();
         for _ in 0..ATTEMPTS {
             match Self::try_open(more_flags).await {
                 Ok((client, driver, profile)) => {
                     return Self {
                         client,
-                        _driver: driver,
+                        _driver: Box::new(driver),
                         _profile: profile,
                         _place: place,
                     };
@@ -95,6 +101,26 @@ impl Browser {
             "Chromium did not start in {ATTEMPTS} attempts (./dev test installs it and chromedriver):\n{}",
             said.join("\n---\n")
         );
+    }
+
+    /// A browser that another driver has started, which ends where `driver` is dropped.
+    pub(crate) fn of_other(
+        client: Client,
+        driver: impl Send + Sync + 'static,
+        profile: TempDir,
+        place: SemaphorePermit<'static>,
+    ) -> Self {
+        Self {
+            client,
+            _driver: Box::new(driver),
+            _profile: profile,
+            _place: place,
+        }
+    }
+
+    /// A place among the browsers, when there is one.
+    pub(crate) async fn take_place() -> SemaphorePermit<'static> {
+        PLACES.acquire().await.expect("the places are never closed")
     }
 
     /// Starts a driver and a browser; what they said where one of them does not start.

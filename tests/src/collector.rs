@@ -18,7 +18,7 @@ pub struct Collector {
     folder: TempDir,
     listen: SocketAddr,
     demo: SocketAddr,
-    /// Where browsers reach it.
+    /// Where browsers reach it, as it was told; empty where it was not.
     pub url: String,
     /// A secret key that may send and read.
     pub secret_key: String,
@@ -46,6 +46,16 @@ impl Collector {
         let listen = free_address();
         let gate = Gate::open(listen).await;
         (Self::start_at(listen, gate.url.clone()).await, gate)
+    }
+
+    /// Starts one that has not been told where browsers reach it, and gates to it on demand.
+    pub async fn start_without_public_url() -> Self {
+        Self::start_at(free_address(), String::new()).await
+    }
+
+    /// Another way for browsers to reach it.
+    pub async fn gate(&self) -> Gate {
+        Gate::open(self.listen).await
     }
 
     async fn start_at(listen: SocketAddr, url: String) -> Self {
@@ -214,11 +224,14 @@ impl Server {
         program
             .args(["serve", "--listen", &listen.to_string()])
             .args(["--demo-listen", &demo.to_string()])
-            .args(["--public-url", public_url, "--data"])
+            .arg("--data")
             .arg(data)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
+        if !public_url.is_empty() {
+            program.args(["--public-url", public_url]);
+        }
         let mut child = program.spawn().expect("misar starts");
         let stderr = child.stderr.take().expect("stderr is a pipe");
         let said = Arc::default();

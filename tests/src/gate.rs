@@ -1,20 +1,24 @@
 //! A proxy in front of the collector, for the requests of browsers: it writes down what passes, delays the
-//! script, and loses answers. It never answers by itself.
+//! script, loses answers, and stands in the way as networks, workers and roll-outs do.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::{HeaderMap, Method, Request};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::server::{Answer, Failure, serve};
+use crate::server::{Answer, Failure, serve, whole};
 use crate::wait::until;
+
+/// Where [`Obstacle::RedirectsTo`] may send: what comes there goes on without it.
+pub const MOVED: &str = "/moved";
 
 /// The proxy. Clones are the same one.
 #[derive(Clone)]
@@ -33,7 +37,24 @@ pub struct Passed {
     pub body: String,
 }
 
+/// What stands between a page and the collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    Nothing,
+    /// The first batch gets this answer instead: status, media type, body.
+    AnswersOnce(u16, &'static str, &'static str),
+    /// Every batch whose path does not begin with this is sent there, by this status.
+    RedirectsTo(&'static str, u16),
+    /// Every batch is sent to the same path with a slash at its end.
+    RedirectsToSlash(u16),
+    /// The first batch never gets an answer.
+    StallsOnce,
+    /// No request gets through.
+    Blocks,
+}
+
 struct State {
+    obstacle: Mutex<Obstacle>,
     collector: SocketAddr,
     script_delay: Duration,
     loses_answers: AtomicBool,
@@ -55,6 +76,7 @@ impl Gate {
 
     async fn open_delaying(collector: SocketAddr, script_delay: Duration) -> Self {
         let state = Arc::new(State {
+            obstacle: Mutex::new(Obstacle::Nothing),
             collector,
             script_delay,
             loses_answers: AtomicBool::new(false),
@@ -76,6 +98,11 @@ impl Gate {
             url: format!("http://{address}"),
             state,
         }
+    }
+
+    /// Puts something in the way.
+    pub fn obstruct(&self, obstacle: Obstacle) {
+        *self.state.obstacle() = obstacle;
     }
 
     /// From now on the collector gets every event and the browser no answer.
@@ -135,6 +162,13 @@ impl State {
         if is_script {
             tokio::time::sleep(self.script_delay).await;
         }
+        if !is_script && let Some(answer) = self.stand_in_the_way(&head).await {
+            return answer;
+        }
+        let mut head = head;
+        if let Some(path) = head.uri.path().strip_prefix(MOVED) {
+            head.uri = path.parse()?;
+        }
         let answer = self
             .forward(Request::from_parts(head, Full::new(body)))
             .await?;
@@ -142,6 +176,49 @@ impl State {
             return Err("this answer is to be lost".into());
         }
         Ok(answer)
+    }
+
+    fn obstacle(&self) -> MutexGuard<'_, Obstacle> {
+        self.obstacle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer of what is in the way; `None` where the request passes.
+    async fn stand_in_the_way(&self, head: &Parts) -> Option<Result<Answer, Failure>> {
+        let path = head.uri.path();
+        let obstacle = *self.obstacle();
+        let redirect = |status: u16, to: String| {
+            let answer = Response::builder()
+                .status(status)
+                .header("location", to)
+                .header("access-control-allow-origin", "*")
+                .body(whole(""));
+            Some(answer.map_err(Failure::from))
+        };
+        match obstacle {
+            Obstacle::Nothing => None,
+            Obstacle::AnswersOnce(status, media, body) => {
+                *self.obstacle() = Obstacle::Nothing;
+                let answer = Response::builder()
+                    .status(status)
+                    .header("content-type", media)
+                    .header("access-control-allow-origin", "*")
+                    .body(whole(body));
+                Some(answer.map_err(Failure::from))
+            }
+            Obstacle::RedirectsTo(prefix, status) if !path.starts_with(prefix) => {
+                redirect(status, format!("{prefix}{path}"))
+            }
+            Obstacle::RedirectsToSlash(status) if !path.ends_with('/') => {
+                redirect(status, format!("{path}/"))
+            }
+            Obstacle::RedirectsTo(..) | Obstacle::RedirectsToSlash(_) => None,
+            Obstacle::StallsOnce => {
+                *self.obstacle() = Obstacle::Nothing;
+                // Until the browser goes away.
+                std::future::pending().await
+            }
+            Obstacle::Blocks => Some(Err("nothing gets through".into())),
+        }
     }
 
     async fn forward(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {

@@ -7,6 +7,20 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// Asks until there is an answer, or the time is over.
+pub async fn within<T>(time: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + time;
+    loop {
+        if let Some(answer) = ask().await {
+            return Some(answer);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
 /// Asks until there is an answer.
 ///
 /// # Panics

@@ -4,23 +4,26 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gloo_timers::future::TimeoutFuture;
+use js_sys::Date;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, HtmlInputElement, HtmlSelectElement};
 
-use crate::dom::{find, report, set_hidden, set_text, window};
+use crate::dom::{document, find, report, set_hidden, set_text, window};
 use crate::http::{self, Failure};
 use crate::install::{Embeds, Install};
 use crate::install_view::{InstallView, focus};
-use crate::link::{Backoff, Link};
-use crate::list::{Filter, List};
+use crate::link::{Backoff, Link, is_dead};
+use crate::list::{Filter, KEPT, List};
 use crate::list_view::ListView;
 use crate::row::{self, Message, Verdict};
 use crate::session::{self, Proof, Session};
 use crate::stream::{Signal, Stream};
 use crate::text::count;
 
+/// So often it is looked whether the stream is still alive, in milliseconds.
+const LOOK_AT_STREAM: u32 = 5_000;
 /// While there is no public key, we look for one this often.
 const LOOK_FOR_KEYS: u32 = 4_000;
 
@@ -36,6 +39,8 @@ pub(crate) struct App {
     link: Cell<Link>,
     backoff: RefCell<Backoff>,
     last_id: RefCell<Option<String>>,
+    /// When the stream last said anything, by the visitor's clock.
+    heard_at: Cell<f64>,
     /// Grows with each sign-in and sign-out, so that what waited meanwhile knows it is too late.
     turn: Cell<u32>,
     /// Somebody has been signed in on this page before.
@@ -62,6 +67,8 @@ pub(crate) struct Page {
     held_back: Element,
     tracked: Element,
     rejected: Element,
+    since: Element,
+    covers: Element,
     skipped: Element,
     skipped_count: Element,
     empty: Element,
@@ -87,11 +94,28 @@ impl Page {
             held_back: find("held-back")?,
             tracked: find("count-tracked")?,
             rejected: find("count-rejected")?,
+            since: find("counts-since")?,
+            covers: find("filter-covers")?,
             skipped: find("skipped")?,
             skipped_count: find("count-skipped")?,
             empty: find("empty")?,
             no_match: find("no-match")?,
         })
+    }
+
+    /// What the counters count, and what the filter looks through.
+    fn say_since(&self) {
+        let now = Date::new_0().to_locale_time_string("default");
+        let now = String::from(now);
+        set_text(
+            &self.since,
+            &format!("among the last 100 before this page was opened at {now}, and since"),
+        );
+        let covers = format!(
+            "The filter looks through the events that this page holds, at most the newest {KEPT}; what is older, \
+             GET /v1/events finds."
+        );
+        set_text(&self.covers, &covers);
     }
 }
 
@@ -108,6 +132,7 @@ impl App {
             link: Cell::default(),
             backoff: RefCell::default(),
             last_id: RefCell::default(),
+            heard_at: Cell::default(),
             turn: Cell::default(),
             entered: Cell::default(),
             frame_asked: Cell::default(),
@@ -189,6 +214,8 @@ impl App {
             set_hidden(shown, false)?;
         }
         spawn_local(Rc::clone(self).read_keys());
+        spawn_local(Rc::clone(self).watch());
+        self.page.say_since();
         self.connect();
         self.ask_frame();
         Ok(())
@@ -242,8 +269,39 @@ impl App {
         found
     }
 
+    /// Begins anew where the stream has been silent for too long: a network that went away tells nobody.
+    async fn watch(self: Rc<Self>) {
+        let turn = self.turn.get();
+        while self.turn.get() == turn {
+            TimeoutFuture::new(LOOK_AT_STREAM).await;
+            let is_open = self.stream.borrow().is_some();
+            if self.turn.get() == turn && is_open && is_dead(self.heard_at.get(), Date::now()) {
+                self.connect();
+            }
+        }
+    }
+
+    /// Lets go of the stream while nobody looks, and takes it up where it was when somebody does: a place
+    /// among the streams is for who watches.
+    pub(crate) fn look_again(self: &Rc<Self>) -> Result<(), JsValue> {
+        if self.session.borrow().is_none() {
+            return Ok(());
+        }
+        if document()?.hidden() {
+            drop(self.stream.take());
+            self.set_link(Link::Hidden);
+        } else if self.stream.borrow().is_none() {
+            self.connect();
+        }
+        Ok(())
+    }
+
     fn connect(self: &Rc<Self>) {
         drop(self.stream.take());
+        if document().is_ok_and(|document| document.hidden()) {
+            return self.set_link(Link::Hidden);
+        }
+        self.heard_at.set(Date::now());
         self.set_link(Link::Connecting);
         let last_id = self.last_id.borrow().clone();
         let app = Rc::clone(self);
@@ -254,7 +312,9 @@ impl App {
     }
 
     fn hear(self: &Rc<Self>, signal: Signal) {
+        self.heard_at.set(Date::now());
         match signal {
+            Signal::Heartbeat => {}
             Signal::Open => {
                 self.backoff.borrow_mut().succeeded();
                 self.set_link(Link::Connected);
@@ -312,10 +372,13 @@ impl App {
             if self.turn.get() != turn {
                 return;
             }
+            if self.stream.borrow().is_some() {
+                return;
+            }
             self.set_link(Link::Waiting(left));
             TimeoutFuture::new(1_000).await;
         }
-        if self.turn.get() == turn {
+        if self.turn.get() == turn && self.stream.borrow().is_none() {
             self.connect();
         }
     }
@@ -380,6 +443,7 @@ impl App {
         set_text(&self.page.rejected, &count(counts.rejected));
         set_text(&self.page.skipped_count, &count(counts.skipped));
         set_hidden(&self.page.skipped, counts.skipped == 0)?;
+        set_hidden(&self.page.covers, !list.is_filtered())?;
         let (new, given_way) = list.held_back();
         let button = match (list.is_paused(), new) {
             (false, _) => "Pause".to_owned(),

@@ -10,6 +10,8 @@ pub(crate) enum Link {
     Broken,
     /// We try again in so many seconds.
     Waiting(u32),
+    /// Nobody looks: the page has let go of its stream until somebody does.
+    Hidden,
 }
 
 impl Link {
@@ -20,6 +22,7 @@ impl Link {
             Self::Connected if paused => "paused",
             Self::Connected => "connected",
             Self::Broken | Self::Waiting(_) => "reconnecting",
+            Self::Hidden => "hidden",
         }
     }
 
@@ -30,6 +33,7 @@ impl Link {
             Self::Connected if paused => "Paused",
             Self::Connected => "Live",
             Self::Broken | Self::Waiting(_) => "Reconnecting",
+            Self::Hidden => "Asleep while hidden",
         }
     }
 
@@ -40,6 +44,16 @@ impl Link {
             _ => String::new(),
         }
     }
+}
+
+/// A stream says something every 15 s: one that has been silent for longer than two of these and a slow
+/// network is dead, whatever the browser believes. In milliseconds.
+pub(crate) const SILENCE: f64 = 40_000.0;
+
+/// Whether a stream that was last heard then has been silent for too long.
+pub(crate) fn is_dead(heard_at: f64, now: f64) -> bool {
+    // A clock that was set back says nothing.
+    now - heard_at > SILENCE
 }
 
 /// Seconds before an attempt: 1, 2, 4, 8, then 10, and from the start again once connected.
@@ -71,6 +85,13 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 10, 10, 10]);
         backoff.succeeded();
         assert_eq!(backoff.failed(), 1);
+    }
+
+    #[test]
+    fn a_stream_without_heartbeats_is_dead() {
+        assert!(!is_dead(1_000.0, 31_000.0));
+        assert!(is_dead(1_000.0, 42_000.0));
+        assert!(!is_dead(1_000.0, 0.0));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) struct Kept {
     pub(crate) shown: bool,
 }
 
-/// How many events came since the page was opened.
+/// How many events came: those that the stream began with, and since.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) tracked: u64,
@@ -143,6 +143,11 @@ impl List {
             kept.shown = filter.matches(&kept.row);
         }
         self.filter = filter;
+    }
+
+    /// Whether the reader looks for some of the events alone.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.filter != Filter::default()
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -266,7 +271,8 @@ mod tests {
                 .collect::<Vec<_>>(),
             [2]
         );
-        list.set_filter(Filter::new("", "all"));
-        assert_eq!(list.shown(), 2);
+        assert!(list.is_filtered());
+        list.set_filter(Filter::new(" ", "all"));
+        assert_eq!((list.shown(), list.is_filtered()), (2, false));
     }
 }

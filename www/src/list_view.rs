@@ -187,7 +187,7 @@ pub(crate) fn open(details: &Element, row: &Row) -> Result<bool, JsValue> {
     for (label, value) in row.facts() {
         add(&facts, &element("dt", "", label)?)?;
         let holder = element("dd", "", "")?;
-        shortened(&holder, "bdi", label, value, FACT_SHOWN)?;
+        shortened(&holder, "bdi", label, &value, FACT_SHOWN)?;
         add(&facts, &holder)?;
     }
     add(&detail, &facts)?;
@@ -244,7 +244,7 @@ pub(crate) fn show_all(button: &Element, row: &Row) {
     let fact = facts
         .iter()
         .find(|(name, _)| *name == label)
-        .map(|(_, value)| *value);
+        .map(|(_, value)| value.as_str());
     if let (Some(holder), Some(text)) = (
         button.previous_element_sibling(),
         fact.or(Some(row.content.as_str())),

@@ -8,7 +8,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::Element;
 
 use crate::app::App;
-use crate::dom::{find, on, on_inside, report, set_text, target, window};
+use crate::dom::{document, find, on, on_inside, report, set_text, target, window};
 use crate::http;
 use crate::install_view::copy;
 use crate::list_view::{self, receipt_place, serial_of};
@@ -21,6 +21,9 @@ const COPIED: u32 = 2_000;
 
 pub(crate) fn attach(app: &Rc<App>) -> Result<(), JsValue> {
     attach_session(app)?;
+    let at_sight = Rc::clone(app);
+    let page = document()?;
+    on(&page, "visibilitychange", move |_| at_sight.look_again());
     attach_tools(app)?;
     attach_rows(app)?;
     attach_install(app)?;

@@ -63,6 +63,8 @@ pub(crate) struct Fields {
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) field: Option<String>,
+    /// Events that the page had lost before this one.
+    pub(crate) dropped: Option<u32>,
     status: String,
     /// Of what was skipped.
     count: u64,
@@ -101,7 +103,7 @@ pub(crate) fn read(data: &str) -> Result<Message, serde_json::Error> {
     let brief = match verdict {
         Verdict::Rejected => fields.code.clone(),
         Verdict::Tracked if money => amount(&inside),
-        Verdict::Tracked => None,
+        Verdict::Tracked => fields.dropped.map(|lost| format!("{lost} lost before")),
     };
     if verdict == Verdict::Rejected {
         fields.email = fields.email.or(inside.email);
@@ -180,9 +182,12 @@ impl Row {
     }
 
     /// All that is known, in the order in which it is shown; what is absent is left out.
-    pub(crate) fn facts(&self) -> Vec<(&'static str, &str)> {
+    pub(crate) fn facts(&self) -> Vec<(&'static str, String)> {
         let fields = &self.fields;
         let text = Option::as_deref;
+        let lost = fields
+            .dropped
+            .map(|lost| format!("{lost} events of this page before it, whose queue was full"));
         let facts = [
             ("Code", text(&fields.code)),
             ("Why", text(&fields.message)),
@@ -199,10 +204,11 @@ impl Row {
             ("Reason", text(&fields.reason)),
             ("Key", text(&fields.key_id)),
             ("Seq", text(&fields.seq)),
+            ("Lost", text(&lost)),
         ];
         facts
             .into_iter()
-            .filter_map(|(label, value)| Some((label, value?)))
+            .filter_map(|(label, value)| Some((label, value?.to_owned())))
             .collect()
     }
 }
@@ -248,7 +254,7 @@ pub(crate) mod tests {
             row.content,
             "{\n  \"email\": \"not an address\",\n  \"n\": 1\n}"
         );
-        assert_eq!(row.facts()[1], ("Why", "Send an address."));
+        assert_eq!(row.facts()[1], ("Why", "Send an address.".to_owned()));
     }
 
     #[test]
@@ -266,6 +272,16 @@ pub(crate) mod tests {
             r#"{"status":"tracked","id":"1","receivedAt":"t","anonymousId":"0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b","properties":{}}"#,
         );
         assert_eq!(row.contact(), "visitor 7e8f9a0b");
+    }
+
+    #[test]
+    fn an_event_says_what_its_page_had_lost_before() {
+        let row = row(
+            r#"{"status":"tracked","id":"1","type":"track","name":"x","receivedAt":"t","dropped":7,"properties":{}}"#,
+        );
+        assert_eq!(row.brief.as_deref(), Some("7 lost before"));
+        let lost = row.facts().into_iter().find(|(label, _)| *label == "Lost");
+        assert!(lost.is_some_and(|(_, words)| words.starts_with("7 events")));
     }
 
     #[test]

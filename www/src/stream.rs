@@ -1,4 +1,4 @@
-//! The live stream: the browser's `EventSource`, told as three signals.
+//! The live stream: the browser's `EventSource`, told as signals.
 
 use gloo_events::EventListener;
 use wasm_bindgen::{JsCast, JsValue};
@@ -10,6 +10,8 @@ const RECENT: u32 = 100;
 /// What happens to the stream.
 pub(crate) enum Signal {
     Open,
+    /// Nothing new, and the connection stands: at least every 15 s where there is no message.
+    Heartbeat,
     Message {
         data: String,
         id: String,
@@ -24,7 +26,7 @@ pub(crate) enum Signal {
 #[derive(Debug)]
 pub(crate) struct Stream {
     source: EventSource,
-    _listeners: [EventListener; 3],
+    _listeners: [EventListener; 4],
 }
 
 impl Stream {
@@ -48,6 +50,8 @@ impl Stream {
                 });
             }
         });
+        let alive = signal.clone();
+        let heartbeat = EventListener::new(&source, "heartbeat", move |_| alive(Signal::Heartbeat));
         let at_error = source.clone();
         let error = EventListener::new(&source, "error", move |_| {
             signal(Signal::Lost {
@@ -56,7 +60,7 @@ impl Stream {
         });
         Ok(Self {
             source,
-            _listeners: [open, message, error],
+            _listeners: [open, message, heartbeat, error],
         })
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn refusal(key: &Key, header: &str) -> String {
             "this key is not for the origin that the request names, {MASKED}: `{update} ORIGIN` adds one"
         );
     }
-    match Origin::parse(header) {
+    match Origin::parse_of_any(header) {
         Ok(origin) => format!(
             "this key is not for {origin}: where that is your site, run `{update} {origin}`"
         ),

@@ -14,6 +14,7 @@ use std::time::Instant;
 use super::copy::{Meter, Sum, copy, sum};
 use super::manifest::{LOCK_FILE, MANIFEST_FILE, MARK_FILE, Manifest, Stored};
 use super::{BackupAsk, BackupReport};
+use crate::assets::versions::{self, Version};
 use crate::classify::relay;
 use crate::files::{self, create_anew, create_folder, sync_folder_of};
 use crate::folder::FORMAT_FILE;
@@ -246,6 +247,7 @@ impl Writer<'_> {
                 self.take_file(name, &data.join(name))?;
             }
         }
+        self.take_snippets(data)?;
         let draft = self.draft(META_FILE)?;
         sources
             .meta
@@ -291,6 +293,25 @@ impl Writer<'_> {
             let source = entry.map_err(|error| failed(&folder, &error))?.path();
             if let Some(first) = first_of(&source) {
                 let path = format!("{LOG_FOLDER}/{ASIDE_FOLDER}/{}", file_name(first));
+                self.take_file(&path, &source)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The snippets that pages may have pinned.
+    fn take_snippets(&mut self, data: &Path) -> Result<(), String> {
+        let folder = data.join(versions::FOLDER);
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(&folder, &error)),
+        };
+        for entry in entries {
+            let source = entry.map_err(|error| failed(&folder, &error))?.path();
+            let name = source.file_name().and_then(|name| name.to_str());
+            if let Some(version) = name.and_then(Version::in_name) {
+                let path = format!("{}/{}", versions::FOLDER, version.file_name());
                 self.take_file(&path, &source)?;
             }
         }

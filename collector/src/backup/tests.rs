@@ -164,6 +164,26 @@ fn contents(dir: &std::path::Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[tokio::test]
+async fn a_backup_holds_the_snippets_that_pages_may_have_pinned() {
+    let store = Store::new();
+    store.append(1..=2).await;
+    let snippets = store.path("data").join("snippets");
+    std::fs::create_dir(&snippets).unwrap();
+    for (name, text) in [
+        ("track.0123456789abcdef.js", "pinned"),
+        ("notes.js", "somebody's own"),
+    ] {
+        std::fs::write(snippets.join(name), text).unwrap();
+    }
+    let (dir, data) = (store.path("backup"), store.path("restored"));
+    store.take(&dir, false).unwrap();
+    restored(&dir, &data).unwrap();
+    let kept = std::fs::read_to_string(data.join("snippets/track.0123456789abcdef.js"));
+    assert_eq!(kept.unwrap(), "pinned");
+    assert!(!data.join("snippets/notes.js").exists());
+}
+
+#[tokio::test]
 async fn a_backup_holds_what_is_there_and_a_restore_gives_it_back() {
     let store = Store::new();
     store.append(1..=10).await;

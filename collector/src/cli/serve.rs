@@ -115,6 +115,7 @@ pub enum LogFormat {
 pub struct PublicUrl {
     origin: Origin,
     reach: Reach,
+    is_said: bool,
 }
 
 /// Who reaches the server at its public URL, as far as one can tell.
@@ -156,7 +157,11 @@ impl PublicUrl {
         } else {
             Reach::AsSaid
         };
-        Ok(Self { origin, reach })
+        Ok(Self {
+            origin,
+            reach,
+            is_said: true,
+        })
     }
 
     /// The address itself; where that is every address of the machine, the one for itself.
@@ -174,6 +179,7 @@ impl PublicUrl {
         Self {
             origin: Origin::of_address(SocketAddr::new(host, listen.port())),
             reach,
+            is_said: false,
         }
     }
 
@@ -184,6 +190,12 @@ impl PublicUrl {
 
     pub fn is_https(&self) -> bool {
         self.as_str().starts_with("https://")
+    }
+
+    /// Whether the operator has named it; else it is the address that the server listens on, and a page
+    /// knows better where it got the snippet from.
+    pub fn is_said(&self) -> bool {
+        self.is_said
     }
 
     pub fn reach(&self) -> Reach {

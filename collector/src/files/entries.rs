@@ -13,9 +13,9 @@ use super::{
 
 /// Our files by name, and by the ending behind the last dot.
 const NAMES: [&str; 5] = ["FORMAT", "LOCK", "RESTORING", "RUNNING", "control.sock"];
-const ENDINGS: [&str; 4] = ["redb", "draft", "unreadable", "bin"];
+const ENDINGS: [&str; 5] = ["redb", "draft", "unreadable", "bin", "js"];
 /// Our folders; within each other these alone are looked into.
-const FOLDERS: [&str; 2] = ["log", "aside"];
+const FOLDERS: [&str; 3] = ["log", "aside", "snippets"];
 
 /// What [`check`] does about files that are open to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

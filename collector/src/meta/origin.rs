@@ -9,7 +9,9 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     #[error(
-        "an origin begins with https:// or http:// (or, for every subdomain, with *.): https://shop.example"
+        "an origin begins with https:// or http:// (or, for every subdomain, with *.): https://shop.example; those of \
+         apps and extensions with capacitor://, ionic://, tauri://, app://, chrome-extension://, moz-extension:// or \
+         safari-web-extension://"
     )]
     Scheme,
     #[error(
@@ -34,6 +36,19 @@ pub enum OriginError {
     TooWide,
 }
 
+/// Schemes of pages that no web server serves: apps that are made of web pages, and browsers' extensions.
+/// Others are typos more often than schemes.
+const APP_SCHEMES: [&str; 8] = [
+    "app",
+    "capacitor",
+    "chrome-extension",
+    "ionic",
+    "moz-extension",
+    "safari-extension",
+    "safari-web-extension",
+    "tauri",
+];
+
 /// An origin: scheme, host in lower case, and the port where it is not the scheme's own.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
@@ -43,18 +58,32 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Reads `scheme://host[:port]`, in any case, and nothing behind it.
+    /// Reads `scheme://host[:port]` of http or https, in any case, and nothing behind it.
     ///
     /// # Errors
     /// See [`OriginError`].
     pub fn parse(text: &str) -> Result<Self, OriginError> {
-        let (scheme, rest) = text.split_once("://").ok_or(OriginError::Scheme)?;
-        let (scheme, own_port) = if scheme.eq_ignore_ascii_case("https") {
-            ("https", 443)
-        } else if scheme.eq_ignore_ascii_case("http") {
-            ("http", 80)
+        let origin = Self::parse_of_any(text)?;
+        if origin.is_of_the_web() {
+            Ok(origin)
         } else {
-            return Err(OriginError::Scheme);
+            Err(OriginError::Scheme)
+        }
+    }
+
+    /// The same also of an app or an extension: `capacitor://localhost`, `chrome-extension://ID`.
+    ///
+    /// # Errors
+    /// See [`OriginError`].
+    pub fn parse_of_any(text: &str) -> Result<Self, OriginError> {
+        let (scheme, rest) = text.split_once("://").ok_or(OriginError::Scheme)?;
+        let is = |known: &str| scheme.eq_ignore_ascii_case(known);
+        let app = APP_SCHEMES.into_iter().find(|known| is(known));
+        let (scheme, own_port) = match app {
+            _ if is("https") => ("https", Some(443)),
+            _ if is("http") => ("http", Some(80)),
+            Some(app) => (app, None),
+            None => return Err(OriginError::Scheme),
         };
         if rest.contains(['/', '?', '#', '@', '\\']) {
             return Err(OriginError::TooMuch);
@@ -65,11 +94,15 @@ impl Origin {
         let mut text = format!("{scheme}://{host}");
         let host = start..text.len();
         if let Some(port) = port
-            && port != own_port
+            && Some(port) != own_port
         {
             text.push_str(&format!(":{port}"));
         }
         Ok(Self { text, host })
+    }
+
+    fn is_of_the_web(&self) -> bool {
+        self.text.starts_with("https://") || self.text.starts_with("http://")
     }
 
     /// The origin of a server at this address, over http.
@@ -121,7 +154,7 @@ pub enum OriginPattern {
 }
 
 impl OriginPattern {
-    /// Reads `https://shop.example` or `*.example.com`. One slash at the end is forgiven, because
+    /// Reads `https://shop.example`, `capacitor://localhost` or `*.example.com`. One slash at the end is forgiven, because
     /// it comes with every address that is copied from a browser.
     ///
     /// # Errors
@@ -140,7 +173,7 @@ impl OriginPattern {
         if text.contains('*') {
             return Err(OriginError::Star);
         }
-        Origin::parse(text.strip_suffix('/').unwrap_or(text)).map(Self::Exact)
+        Origin::parse_of_any(text.strip_suffix('/').unwrap_or(text)).map(Self::Exact)
     }
 
     /// Whether the value of an `Origin` header is meant. `null` never is.
@@ -148,7 +181,8 @@ impl OriginPattern {
         match self {
             // What browsers send is normal already; the parser is for all other callers.
             Self::Exact(origin) => {
-                origin.as_str() == header || Origin::parse(header).is_ok_and(|sent| sent == *origin)
+                origin.as_str() == header
+                    || Origin::parse_of_any(header).is_ok_and(|sent| sent == *origin)
             }
             Self::Subdomains(domain) => Origin::parse(header).is_ok_and(|sent| {
                 sent.host().len() > domain.len() && sent.host().ends_with(domain)
@@ -314,6 +348,32 @@ mod tests {
     }
 
     #[test]
+    fn apps_and_extensions_have_origins_of_their_own() {
+        check(
+            "capacitor://localhost",
+            &["capacitor://localhost", "Capacitor://LOCALHOST"],
+            &["http://localhost", "https://localhost", "ionic://localhost"],
+        );
+        for origin in [
+            "ionic://localhost",
+            "tauri://localhost",
+            "app://bundle",
+            "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+            "moz-extension://0193b8a1-7c2e-4d3f-8a4b-5c6d7e8f9a0b",
+            "safari-web-extension://0193b8a1-7c2e-4d3f-8a4b-5c6d7e8f9a0b",
+        ] {
+            check(origin, &[origin], &["https://localhost"]);
+        }
+        // A star stands for web sites alone.
+        check(
+            "*.localhost",
+            &["http://tauri.localhost"],
+            &["tauri://app.localhost"],
+        );
+        assert!(Origin::parse("tauri://localhost").is_err());
+    }
+
+    #[test]
     fn a_pattern_is_kept_in_its_normal_spelling() {
         for (written, kept) in [
             ("HTTPS://Shop.Example/", "https://shop.example"),
@@ -335,6 +395,9 @@ mod tests {
             ("null", OriginError::Scheme),
             ("shop.example", OriginError::Scheme),
             ("htps://shop.example", OriginError::Scheme),
+            ("ftp://shop.example", OriginError::Scheme),
+            ("capacitor://", OriginError::Host),
+            ("capacitor://localhost/index.html", OriginError::TooMuch),
             ("https://shop.example/cart", OriginError::TooMuch),
             ("https://shop.example//", OriginError::TooMuch),
             ("https://shop.example?a=1", OriginError::TooMuch),

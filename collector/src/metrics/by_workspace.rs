@@ -23,6 +23,12 @@ struct VerdictLabels {
     verdict: &'static str,
 }
 
+/// Labels of what counts all of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WorkspaceLabels {
+    workspace: String,
+}
+
 /// Labels of a rejected event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
@@ -38,6 +44,7 @@ pub(super) struct ByWorkspace(Arc<RwLock<HashMap<WorkspaceId, Arc<Counts>>>>);
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     verdicts: [AtomicU64; 3],
+    lost_in_pages: AtomicU64,
     /// By code, of which there are as many as the contract has.
     rejections: Mutex<HashMap<&'static str, u64>>,
 }
@@ -45,6 +52,11 @@ pub(super) struct Counts {
 impl Counts {
     pub(super) fn count(&self, verdict: Verdict) {
         self.verdicts[verdict as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_lost_in_page(&self, events: u32) {
+        self.lost_in_pages
+            .fetch_add(events.into(), Ordering::Relaxed);
     }
 
     pub(super) fn count_rejection(&self, code: &'static str) {
@@ -70,6 +82,7 @@ impl ByWorkspace {
     ) {
         let verdicts: Family<VerdictLabels, Counter> = Family::default();
         let rejections: Family<CodeLabels, Counter> = Family::default();
+        let lost: Family<WorkspaceLabels, Counter> = Family::default();
         for workspace in workspaces {
             let counts = self.of(workspace.id);
             let name = || workspace.name.clone();
@@ -81,6 +94,9 @@ impl ByWorkspace {
                 let count = counts.verdicts[verdict as usize].load(Ordering::Relaxed);
                 verdicts.get_or_create(&labels).inc_by(count);
             }
+            let labels = WorkspaceLabels { workspace: name() };
+            let count = counts.lost_in_pages.load(Ordering::Relaxed);
+            lost.get_or_create(&labels).inc_by(count);
             for (code, count) in lock(&counts.rejections).iter() {
                 let labels = CodeLabels {
                     workspace: name(),
@@ -90,6 +106,11 @@ impl ByWorkspace {
             }
         }
         registry.register("events", "Events by workspace and verdict", verdicts);
+        registry.register(
+            "events_lost_in_pages",
+            "Events that pages say they have lost, because their queues were full",
+            lost,
+        );
         registry.register(
             "rejections",
             "Rejected events by workspace and code",

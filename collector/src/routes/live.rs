@@ -36,7 +36,7 @@ pub struct LiveParameters {
 /// last id in `Last-Event-ID` (as browsers do by themselves) misses nothing and gets nothing twice;
 /// across a restart, rejections of its last moments may be missing. One that is more than 5,000
 /// events behind is told how many it does not get, and goes on with the newest. The stream ends with
-/// its key or session; a silent one has a comment every 15 s. 64 streams may be open: a workspace may
+/// its key or session; a silent one has an event `heartbeat` (its `data` is `{}`) every 15 s. 64 streams may be open: a workspace may
 /// have 64 divided by the number of workspaces, at least 16, and a key half as many as its workspace.
 #[utoipa::path(
     get, path = "/v1/live", tag = "read",

@@ -11,12 +11,13 @@ use serde::Serialize;
 use shared::api_key::Scope;
 use shared::ids::EventId;
 use shared::time::Timestamp;
-use shared::wire::ErrorBody;
+use shared::wire::{self, ErrorBody};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
+use crate::ingest::dropped::dropped_before;
 use crate::log::identity::Sender;
 use crate::log::record::{Record, WorkspaceId};
 use crate::query::class_name;
@@ -46,7 +47,8 @@ pub struct Receipt {
     /// Who acted: `human`, `proxy_human`, `machine` or `bot`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<&'static str>,
-    /// Why it was rejected, for programs.
+    /// Why it was rejected, for programs; of a tracked event `invalid_email`, where its address was
+    /// refused and it was recorded under its anonymousId.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Why it was rejected, for people.
@@ -57,6 +59,10 @@ pub struct Receipt {
     pub field: Option<String>,
     /// Fields that were sent and are not known.
     pub ignored_fields: Vec<String>,
+    /// So many events of the same page were lost before this one, because its queue was full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub dropped: Option<u32>,
     /// An amount came as float noise and was rounded to the minor unit.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rounded: bool,
@@ -147,6 +153,8 @@ fn of_record(id: &str, record: Record) -> Receipt {
     let Record {
         public_seq, entry, ..
     } = record;
+    let dropped = dropped_before(&entry);
+    let code = wire::refused::code(&entry.ignored_fields, entry.address.is_some());
     Receipt {
         id: id.to_owned(),
         status: if entry.redacted {
@@ -158,9 +166,10 @@ fn of_record(id: &str, record: Record) -> Receipt {
         received_at: entry.received_at.to_string(),
         name: Some(entry.fact.name().to_owned()),
         class: entry.class.map(|(class, _)| class_name(class)),
-        code: None,
+        code: code.map(str::to_owned),
         message: None,
         field: None,
+        dropped,
         ignored_fields: entry.ignored_fields,
         rounded: entry.rounded,
     }
@@ -178,6 +187,7 @@ fn of_rejected(rejected: Rejected) -> Receipt {
         message: Some(rejected.message),
         field: rejected.field,
         ignored_fields: rejected.ignored_fields,
+        dropped: None,
         rounded: false,
     }
 }

@@ -2,10 +2,11 @@
 
 use std::io::Read as _;
 
+use collector::cli::PublicUrl;
 use reqwest::Method;
 use sha2::{Digest, Sha256, Sha384};
 
-use crate::support::{Answer, TestApp, spawn_app};
+use crate::support::{Answer, TestApp, spawn_app, spawn_app_known_as};
 
 async fn get(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> Answer {
     let mut ask = app.ask(Method::GET, path);
@@ -32,11 +33,12 @@ fn unpacked(coding: &str, bytes: &[u8]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_snippet_names_the_public_url_and_is_open_to_every_site() {
-    let app = spawn_app().await;
+    let url = PublicUrl::parse("https://track.example").unwrap();
+    let app = spawn_app_known_as(url).await;
     let snippet = get(&app, "/mail/track.js", &[]).await;
     assert_eq!(snippet.status, 200);
     assert!(!snippet.text.contains("__MISAR_BASE__"));
-    assert!(snippet.text.contains(&format!("http://{}", app.address)));
+    assert!(snippet.text.contains("https://track.example"));
     for (name, value) in [
         ("content-type", "application/javascript; charset=utf-8"),
         ("cache-control", "public, max-age=3600"),

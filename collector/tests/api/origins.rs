@@ -12,6 +12,8 @@ async fn a_key_is_good_for_the_origins_on_its_list_alone() {
         "https://shop.example",
         "*.example.com",
         "http://localhost:3000",
+        "capacitor://localhost",
+        "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
     ]);
     let post = async |origin: Option<&str>| {
         let ask = app.ask(Method::POST, "/v1/track/event");
@@ -30,6 +32,8 @@ async fn a_key_is_good_for_the_origins_on_its_list_alone() {
         "https://a.b.example.com:8443",
         "http://dev.example.com",
         "http://localhost:3000",
+        "capacitor://localhost",
+        "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
     ] {
         post(Some(origin)).await.is_tracked();
     }
@@ -43,6 +47,9 @@ async fn a_key_is_good_for_the_origins_on_its_list_alone() {
         "https://evilexample.com",
         "https://example.com.evil.example",
         "http://localhost",
+        "ionic://localhost",
+        "capacitor://www.example.com",
+        "moz-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
         "file://",
         "nonsense",
         "",

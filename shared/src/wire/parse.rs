@@ -8,11 +8,12 @@ use serde_json::value::RawValue;
 
 use super::bodies::{BatchEvent, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown};
 use super::fields::{self, missing, required};
-use super::{Arrival, Parsed, SentId, Source};
+use super::{Arrival, Parsed, SentId, Source, refused};
 use crate::email::Email;
 use crate::event::{Event, EventKind, Purchase, Refund};
 use crate::event_name::names;
 use crate::ids::{AnonymousId, OrderId, RefundId};
+use crate::limits::MAX_UNKNOWN_FIELDS;
 use crate::rejection::{Rejection, codes};
 
 /// A custom event from its own route, where `email` is required.
@@ -181,9 +182,13 @@ fn track(
     arrival: &Arrival<'_>,
 ) -> Parsed {
     let name = fields::name_as_sent(body.event);
-    finish(body.id, name, body.unknown.clone(), |_| {
-        let (email, anonymous_id) = who(body.email, body.anonymous_id, arrival)?;
-        if email.is_none() {
+    finish(body.id, name, body.unknown.clone(), |unknown| {
+        let Whom {
+            email,
+            anonymous_id,
+            is_refused,
+        } = whom(body.email, body.anonymous_id, arrival, unknown)?;
+        if email.is_none() && !is_refused {
             match needed {
                 Who::Address => return Err(missing("email", "Send `email`")),
                 Who::AddressOrBrowser if anonymous_id.is_none() && !names_nobody(arrival) => {
@@ -218,7 +223,11 @@ fn identify(body: &IdentifyBody<'_>, age: Option<&RawValue>, arrival: &Arrival<'
         Some(names::IDENTIFIED.into()),
         body.unknown.clone(),
         |_| {
-            let (email, anonymous_id) = who(body.email, body.anonymous_id, arrival)?;
+            let Whom {
+                email,
+                anonymous_id,
+                ..
+            } = who(body.email, body.anonymous_id, arrival)?;
             let email = Some(email.ok_or_else(|| missing("email", "Send `email`"))?);
             let traits = fields::object(codes::INVALID_TRAITS, "traits", body.traits)?;
             let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
@@ -253,8 +262,19 @@ fn purchase(
                     "Send purchases from a server, or with a public key made with --allow-purchases",
                 ));
             }
-            let (email, anonymous_id) = who(body.email, anonymous_id, arrival)?;
-            let email = Some(email.ok_or_else(|| missing("email", "Send `email`"))?);
+            // A server is told, and sends the order again; a page is gone by then.
+            let whom = match arrival.source {
+                Source::Browser => whom(body.email, anonymous_id, arrival, unknown)?,
+                Source::Server | Source::Mail => who(body.email, anonymous_id, arrival)?,
+            };
+            let Whom {
+                email,
+                anonymous_id,
+                is_refused,
+            } = whom;
+            if email.is_none() && !is_refused {
+                return Err(missing("email", "Send `email`"));
+            }
             let order_id = order_id(body.order_id)?;
             // What the revenue may be depends on the currency.
             let revenue = required("revenue", body.revenue)?;
@@ -288,13 +308,50 @@ fn purchase(
     )
 }
 
+/// Whom an event is about.
+struct Whom {
+    email: Option<Email>,
+    anonymous_id: Option<AnonymousId>,
+    /// An address came that is none; the browser stands in for it.
+    is_refused: bool,
+}
+
+/// The event's own address and browser, else the batch's. An address that is refused is noted among the
+/// ignored fields where the browser is known: it must not spoil what that did.
+fn whom(
+    email: Option<&RawValue>,
+    anonymous_id: Option<&RawValue>,
+    arrival: &Arrival<'_>,
+    unknown: &mut Vec<String>,
+) -> Result<Whom, Rejection> {
+    let field = match email {
+        Some(_) => refused::ADDRESS,
+        None => refused::ADDRESS_IN_CONTEXT,
+    };
+    match who(email, anonymous_id, arrival) {
+        Err(rejection) if rejection.code == codes::INVALID_EMAIL => {
+            let browser = browser(anonymous_id, arrival).ok().flatten();
+            let anonymous_id = browser.ok_or(rejection)?;
+            // First, so that no bound cuts it off.
+            unknown.insert(0, field.into());
+            unknown.truncate(MAX_UNKNOWN_FIELDS);
+            Ok(Whom {
+                email: None,
+                anonymous_id: Some(anonymous_id),
+                is_refused: true,
+            })
+        }
+        whom => whom,
+    }
+}
+
 /// The event's own address and browser, else the batch's. Own ones that are invalid are never
 /// replaced by the batch's, and an invalid one of the batch's refuses the events that would use it.
 fn who(
     email: Option<&RawValue>,
     anonymous_id: Option<&RawValue>,
     arrival: &Arrival<'_>,
-) -> Result<(Option<Email>, Option<AnonymousId>), Rejection> {
+) -> Result<Whom, Rejection> {
     let email = match email {
         Some(raw) => Some(fields::email("email", raw)?),
         None => arrival
@@ -302,14 +359,25 @@ fn who(
             .and_then(|context| context.email.clone())
             .transpose()?,
     };
-    let anonymous_id = match anonymous_id {
-        Some(raw) => Some(fields::anonymous_id("anonymousId", raw)?),
+    Ok(Whom {
+        email,
+        anonymous_id: browser(anonymous_id, arrival)?,
+        is_refused: false,
+    })
+}
+
+/// The event's own browser, else the batch's.
+fn browser(
+    anonymous_id: Option<&RawValue>,
+    arrival: &Arrival<'_>,
+) -> Result<Option<AnonymousId>, Rejection> {
+    match anonymous_id {
+        Some(raw) => fields::anonymous_id("anonymousId", raw).map(Some),
         None => arrival
             .context
             .and_then(|context| context.anonymous_id.clone())
-            .transpose()?,
-    };
-    Ok((email, anonymous_id))
+            .transpose(),
+    }
 }
 
 /// Whether these are events of a page whose visitor must not be known. Servers know whom they mean.

@@ -70,6 +70,11 @@ impl Fake {
         self.monotonic.set(self.monotonic.get() + milliseconds);
     }
 
+    /// Sets the visitor's clock by so much; the page's own goes on as it did.
+    pub(crate) fn set_clock(&self, milliseconds: f64) {
+        self.now.set(self.now.get() + milliseconds);
+    }
+
     pub(crate) fn sent(&self) -> Vec<Request> {
         self.requests.borrow().clone()
     }
@@ -86,7 +91,7 @@ impl Fake {
     }
 
     /// What `js/main.js` does with the queues of other pages, at the start.
-    pub(crate) fn take_queues(&self) -> Vec<(f64, String)> {
+    pub(crate) fn take_queues(&self) -> Vec<(f64, f64, String)> {
         let mut storage = self.storage.borrow_mut();
         let others: Vec<u32> = storage
             .keys()
@@ -99,8 +104,9 @@ impl Fake {
             .collect();
         let lines = texts.iter().flat_map(|text| text.lines());
         let event = |line: &str| {
-            let (wall, json) = line.split_once(' ').unwrap();
-            (wall.parse().unwrap(), json.to_owned())
+            let (times, json) = line.split_once(' ').unwrap();
+            let (wall, age) = times.split_once('+').unwrap();
+            (wall.parse().unwrap(), age.parse().unwrap(), json.to_owned())
         };
         lines.map(event).collect()
     }

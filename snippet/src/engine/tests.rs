@@ -1,26 +1,27 @@
 //! Tests of the engine on a made-up browser: when it sends, what a body holds, what survives.
 
 use proptest::prelude::*;
-use shared::api_key::{ApiKey, KeyKind};
+
+use crate::queue::MAX_EVENTS;
 
 use super::fake::{Fake, Request, Storage};
 use super::*;
 
+const HEAD: &str = r#"{"key":"msk_pub_1","context":{"library":"track.js""#;
+
 fn config() -> Config {
     Config {
-        key: ApiKey::generate(KeyKind::Public, &mut || 7).as_str().into(),
+        head: HEAD.into(),
         batch_size: 20,
         flush_interval: 1_000.0,
         persistent: true,
-        anonymous: false,
-        automated: false,
     }
 }
 
 fn start(browser: &Fake) -> Engine<Fake> {
     let mut engine = Engine::start(browser.clone(), config());
-    for (wall, event) in browser.take_queues() {
-        engine.restore(event, wall);
+    for (wall, age, event) in browser.take_queues() {
+        engine.restore(event, wall, age);
     }
     engine.restored();
     engine
@@ -57,7 +58,7 @@ fn a_body_holds_key_context_and_events_with_their_age() {
     browser.pass(50.0);
     engine.flush();
     let body = last(&browser).json();
-    assert_eq!(body["key"], config().key);
+    assert_eq!(body["key"], "msk_pub_1");
     assert_eq!(body["context"], serde_json::json!({"library": "track.js"}));
     let [view, click] = body["events"].as_array().unwrap().as_slice() else {
         panic!("two events: {body}");
@@ -263,6 +264,94 @@ fn a_refused_key_or_site_ends_the_sending_and_storage_keeps_the_events() {
 }
 
 #[test]
+fn a_page_that_nobody_ever_answers_tries_no_more_and_storage_keeps_the_events() {
+    let browser = Fake::new();
+    let mut engine = start(&browser);
+    engine.track("kept");
+    engine.flush();
+    engine.answer(&last(&browser), retry::GIVE_UP);
+    browser.pass(600_000.0);
+    engine.flush();
+    engine.hide();
+    assert_eq!(browser.sent().len(), 1);
+    assert_eq!(browser.storage.borrow()[&1].lines().count(), 1);
+}
+
+#[test]
+fn what_no_collector_has_answered_settles_nothing() {
+    for status in [302, 404, 405] {
+        let browser = Fake::new();
+        let mut engine = start(&browser);
+        engine.track("kept");
+        engine.flush();
+        engine.answer(&last(&browser), status);
+        browser.pass(60_000.0);
+        engine.flush();
+        assert_eq!(browser.sent().len(), 2, "{status}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_between_two_pages_cuts_no_age() {
+    let storage = Storage::default();
+    let first = Fake::on(&storage, 1);
+    let mut engine = start(&first);
+    engine.track("kept");
+    first.pass(5_000.0);
+    engine.hide();
+    let second = Fake::on(&storage, 2);
+    second.set_clock(-3_600_000.0);
+    start(&second);
+    assert_eq!(last(&second).json()["events"][0]["age"], 5_000);
+}
+
+#[test]
+fn what_was_dropped_is_said_once() {
+    let browser = Fake::new();
+    let mut engine = Engine::start(
+        browser.clone(),
+        Config {
+            batch_size: 5_000,
+            ..config()
+        },
+    );
+    for _ in 0..MAX_EVENTS + 2 {
+        engine.track("one");
+    }
+    engine.flush();
+    assert_eq!(last(&browser).json()["context"]["dropped"], 2);
+    // Nobody has heard it: it is said again.
+    engine.answer(&last(&browser), 503);
+    browser.pass(60_000.0);
+    engine.flush();
+    assert_eq!(last(&browser).json()["context"]["dropped"], 2);
+    engine.answer(&last(&browser), 200);
+    engine.track("another");
+    engine.flush();
+    assert_eq!(
+        last(&browser).json()["context"],
+        serde_json::json!({"library": "track.js"})
+    );
+}
+
+#[test]
+fn the_next_page_says_what_an_earlier_one_has_dropped() {
+    let storage = Storage::default();
+    let first = Fake::on(&storage, 1);
+    let mut engine = start(&first);
+    engine.track("one");
+    engine.flush();
+    engine.answer(&last(&first), 401);
+    for _ in 0..MAX_EVENTS + 2 {
+        engine.track("more");
+    }
+    engine.hide();
+    let next = Fake::on(&storage, 2);
+    start(&next);
+    assert_eq!(last(&next).json()["context"]["dropped"], 3);
+}
+
+#[test]
 fn an_event_that_no_collector_takes_is_refused_aloud() {
     let browser = Fake::new();
     let mut engine = start(&browser);
@@ -273,17 +362,16 @@ fn an_event_that_no_collector_takes_is_refused_aloud() {
 }
 
 #[test]
-fn an_anonymous_page_keeps_nothing_and_says_so() {
+fn a_page_that_may_not_keeps_nothing() {
     let browser = Fake::new();
     let config = Config {
-        anonymous: true,
         persistent: false,
         ..config()
     };
     let mut engine = Engine::start(browser.clone(), config);
     engine.track("page_viewed");
     engine.hide();
-    assert_eq!(last(&browser).json()["context"]["anonymous"], true);
+    assert_eq!(browser.sent().len(), 1);
     assert!(browser.storage.borrow().is_empty());
 }
 
