@@ -153,17 +153,27 @@ async fn a_hidden_page_lets_go_of_its_stream_and_misses_nothing() {
     let collector = Collector::start().await;
     let browser = Browser::open().await;
     live::open(&browser, &collector.new_link()).await;
-    let page = browser.current().await;
-    browser.open_tab().await;
-    browser.go_on_in(&page).await;
     browser
-        .wait_for_element("#connection[data-state=hidden]")
+        .run(
+            "window.states = [];
+             const connection = document.querySelector('#connection');
+             new MutationObserver(() => states.push(connection.dataset.state)).observe(connection, { attributes: true });",
+        )
         .await;
+    let page = browser.current().await;
+    // In front of the first.
+    browser.open_tab().await;
     let answer = collector
         .send(json!({ "email": "ada@example.com", "event": "meanwhile" }))
         .await;
     let id = answer["id"].as_str().unwrap_or_default().to_owned();
-    assert!(live::rows(&browser).await.is_empty());
+    browser.go_on_in(&page).await;
+    browser
+        .wait_for(
+            "the page to have let go",
+            "return states.includes('hidden')",
+        )
+        .await;
     browser.devtools("Page.bringToFront", json!({})).await;
     live::connected(&browser).await;
     live::row(&browser, &id).await;
@@ -205,13 +215,13 @@ async fn counters_and_filter_say_what_they_cover() {
             "return /last 100 before this page was opened at .+ and since/.test(document.querySelector('#counts').innerText)",
         )
         .await;
-    let covers = "return document.querySelector('#filter-covers').innerText";
-    assert_eq!(browser.run(covers).await, "");
+    let is_hidden = "return document.querySelector('#filter-covers').hidden";
+    assert_eq!(browser.run(is_hidden).await, true);
     browser.fill("#filter", "ada").await;
     browser
         .wait_for(
             "what the filter covers",
-            "return /at most the newest 500/.test(document.querySelector('#filter-covers').innerText)",
+            "const covers = document.querySelector('#filter-covers'); return !covers.hidden && /at most the newest 500/.test(covers.innerText)",
         )
         .await;
 }

@@ -396,7 +396,7 @@ mod tests {
             ("shop.example", OriginError::Scheme),
             ("htps://shop.example", OriginError::Scheme),
             ("ftp://shop.example", OriginError::Scheme),
-            ("capacitor://", OriginError::Host),
+            ("capacitor://:8080", OriginError::Host),
             ("capacitor://localhost/index.html", OriginError::TooMuch),
             ("https://shop.example/cart", OriginError::TooMuch),
             ("https://shop.example//", OriginError::TooMuch),

@@ -156,8 +156,24 @@ fn the_context_serves_events_that_name_nobody() {
     ));
     assert_eq!(own.email.unwrap().original(), "own@b.c");
     assert_eq!(own.anonymous_id.unwrap().as_str(), "own");
-    let invalid = entry_at(r#"{"type":"track","event":"x","email":"nobody"}"#, &arrival);
-    refused(invalid, "invalid_email", Some("email"));
+}
+
+#[test]
+fn an_address_that_is_refused_stops_its_identify_alone_where_the_browser_is_known() {
+    let batch = parse_batch(r#"{"events":[],"context":{"anonymousId":"ctx"}}"#).unwrap();
+    let arrival = Arrival {
+        context: batch.context.as_ref(),
+        ..arrival(Source::Browser)
+    };
+    let taken = accepted(entry_at(
+        r#"{"type":"track","event":"x","email":"nobody"}"#,
+        &arrival,
+    ));
+    assert_eq!(taken.email, None);
+    assert_eq!(taken.anonymous_id.unwrap().as_str(), "ctx");
+    assert_eq!(taken.unknown_fields, ["email"]);
+    let identify = entry_at(r#"{"type":"identify","email":"nobody"}"#, &arrival);
+    refused(identify, "invalid_email", Some("email"));
 }
 
 #[test]
