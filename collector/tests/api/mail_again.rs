@@ -3,6 +3,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::api_key::{KeyKind, Scope};
 
 use crate::mail::ask;
 use crate::messages::{ROUTE, writer};
@@ -162,6 +163,29 @@ async fn a_text_that_was_answered_for_ann_and_a_quoted_reply_are_bobs_too() {
             json!("https://shop.example/t")
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_workspace_has_made_is_an_ordinary_link() {
+    let (app, _clock) = spawn_app_at_rest().await;
+    let theirs = app.key_of_other("theirs", KeyKind::Secret, &[Scope::Write]);
+    let for_ann = send(&app, &theirs, ANN, json!({"html": REUSED})).await;
+    let ann = registered(&for_ann)["html"].as_str().unwrap();
+    let for_bob = send(&app, &writer(&app), BOB, json!({"html": ann})).await;
+    let bob = registered(&for_bob)["html"].as_str().unwrap();
+    let (before, after) = (paths(ann), paths(bob));
+    assert_eq!(
+        after.len(),
+        before.len() + 1,
+        "theirs, and our pixel: {bob}"
+    );
+    let click = before.iter().find(|path| path.contains("/click/")).unwrap();
+    assert!(!after.contains(click));
+    assert_eq!(
+        for_bob.body["links"][0]["url"],
+        format!("{}{click}", app.origin())
+    );
+    assert_eq!(for_bob.body["skipped"][0]["reason"], "unsubscribe");
 }
 
 #[tokio::test(flavor = "multi_thread")]
