@@ -1,12 +1,12 @@
 //! Instrumenting a message: its links become tracked ones and a pixel is added, and not a byte more is
 //! changed. No I/O; the route, the command and whatever relays mail call the same functions.
 //!
-//! **What is changed in HTML**: the value of `href` of `<a>` and `<area>`, in the quotes that it stood
-//! in; the opt-out attribute `data-misar-notrack`, cut out with the one white space before it; the
-//! pixel. Everything else is the input, byte for byte, however broken. Inside `<!--[if mso]> …
+//! **What is changed in HTML**: the value of `href` of `<a>`, `<area>` and the shapes of VML
+//! (`<v:roundrect>`), in the quotes that it stood in; the opt-out attribute `data-misar-notrack`, cut out
+//! with the one white space before it; the unsubscribe placeholder, wherever it stands (`placeholder`);
+//! the pixel. Everything else is the input, byte for byte, however broken. Inside `<!--[if mso]> …
 //! <![endif]-->` and `<noscript>` links are changed too, since mail clients show both; inside other
-//! comments, `<style>`, `<script>`, `<textarea>`, `<title>`, `<xmp>` nothing is. `xlink:href` and the
-//! `href` of VML stay as they are: they stand beside an `<a>` that leads to the same place.
+//! comments, `<style>`, `<script>`, `<textarea>`, `<title>`, `<xmp>` no link is.
 //!
 //! **In AMP** (`<html amp4email>`) links are changed, but no pixel is added: AMP allows no `<img>`, and a
 //! mail client drops an AMP part that is not valid. The HTML part of the message carries it.
@@ -14,15 +14,25 @@
 //! **Where programs disagree** whether something is text or markup (`<xmp>` inside `<select>`), it is
 //! taken for text, and its links are listed as [`SkipReason::Ambiguous`].
 //!
-//! **Twice is once**: links below [`Plan::own_prefix`] stay, and a document that shows an image from
-//! there gets no second pixel. One that shows this very pixel has been through here, and all its links
-//! stay: of those that were opted out nothing tells so any more.
+//! **What was made for another message** (`held`), in a template that is sent again or a reply that quotes a
+//! mail, would count as the other's: its links are unwrapped and made anew, its unsubscribe link becomes
+//! this message's, its pixel goes. What is ours and cannot be read, or stands where it cannot be made anew,
+//! is refused with its place.
+//!
+//! **Twice is once**: addresses of this message stay. A document that shows its pixel has been through
+//! here, and all its links stay: of those that were opted out nothing tells so any more.
 
 mod entities;
+mod held;
+mod links;
 mod markup;
+mod merge_tags;
+mod placeholder;
 mod scan;
 mod target;
+mod targets;
 mod text;
+mod units;
 mod utm;
 
 #[cfg(test)]
@@ -35,20 +45,22 @@ mod property_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde::Serialize;
 
-use entities::{Quoting, decode, encode};
+use crate::token::TokenKind;
+use entities::{Quoting, encode};
+use held::Spot;
+pub use held::{Held, Reader};
+use links::Links;
+use placeholder::{Found, Syntax};
 pub use scan::Refusal;
-use scan::{Place, Zone};
+use scan::{Image, Place};
 pub use target::{SkipReason, redirect_location};
+pub use targets::Targets;
 pub use utm::Utm;
-
-/// What stands for the unsubscribe link: as the whole value of an `href`, and anywhere in a text part.
-/// Blanks inside the braces do not matter.
-pub const UNSUBSCRIBE_PLACEHOLDER: &str = "{{unsubscribe_url}}";
-const PLACEHOLDER_NAME: &str = "unsubscribe_url";
 
 /// What to do with a message. One plan serves its HTML and then its text: it counts the links.
 pub struct Plan<'a> {
@@ -56,14 +68,22 @@ pub struct Plan<'a> {
     pub pixel_url: Option<&'a str>,
     /// What the placeholder becomes.
     pub unsubscribe_url: &'a str,
-    /// Links that begin with it are ours and stay as they are: `https://track.example/mail/`.
+    /// Our addresses begin with it: `https://track.example/mail/`.
     pub own_prefix: &'a str,
+    /// Says what a token in such an address is.
+    pub read: Reader<'a>,
+    /// Whether the pixel stands at the beginning: mail clients cut long mails off.
+    pub is_pixel_first: bool,
     /// Added to targets, also where clicks are not tracked.
     pub utm: Option<&'a Utm>,
     pub track_clicks: bool,
     /// The index of the next link: 0 for a new message. Counted up with each tracked link, in document
     /// order, equal targets or not.
     pub next_index: u32,
+    /// Targets that a link of the HTML part has opted out of tracking, as [`target::normal`] writes them.
+    pub opted_out: HashSet<String>,
+    /// The different targets of the message so far.
+    pub targets: Targets,
     /// How many more links may be found, tracked or not; placeholders count too, and so does each of
     /// `parts`. Counted down.
     pub links_left: u32,
@@ -71,9 +91,9 @@ pub struct Plan<'a> {
     pub parts: u32,
     /// What there was too much of; then what comes back is not to be used.
     pub refused: Option<Refusal>,
-    /// The tracked URL for an index and a target; `None` if it would be too long, and then the link stays
-    /// as it was and the index goes to the next one.
-    pub link: &'a mut dyn FnMut(u32, &str) -> Option<String>,
+    /// The tracked URL for an index, the number of the target and the target; `None` if it would be too
+    /// long, and then the link stays as it was and the index goes to the next one.
+    pub link: &'a mut dyn FnMut(u32, u32, &str) -> Option<String>,
 }
 
 /// A message's part, instrumented.
@@ -93,6 +113,9 @@ pub struct Instrumented {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrackedLink {
     pub index: u32,
+    /// Of its target among the different ones; clicks keep it. Not in answers.
+    #[serde(skip)]
+    pub target_number: u32,
     /// Where it leads: what a browser makes of the attribute, with the campaign parameters.
     /// [`redirect_location`] has an answer for it.
     pub url: String,
@@ -111,54 +134,186 @@ pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
     let scan = scan::scan(html, plan.links_left as usize);
     if scan.refused.is_some() {
         plan.refused = scan.refused;
-        return Links::new(plan).finish(String::new(), false);
+        return Links::new(plan, false).finish(String::new(), false);
     }
     plan.links_left = plan.links_left.saturating_sub(scan.parts);
     plan.parts += scan.parts;
-    let has_own_image = scan
-        .images
-        .iter()
-        .any(|source| target::is_own(source, plan.own_prefix));
+    let mut images = Vec::new();
+    let mut has_own_image = false;
+    for image in &scan.images {
+        match look_at_image(image, plan) {
+            Pixel::Own => has_own_image |= image.is_shown,
+            Pixel::Another => images.push(image.tag.clone()),
+            Pixel::Damaged => {
+                plan.refused
+                    .get_or_insert(Refusal::Damaged(image.tag.start));
+            }
+            Pixel::None => {}
+        }
+    }
     let pixel = plan
         .pixel_url
         .filter(|_| !has_own_image && !scan.is_amp)
         .map(pixel_html);
-    let is_done = plan
-        .pixel_url
-        .is_some_and(|pixel| scan.images.iter().any(|source| source == pixel));
-    let mut links = Links::new(plan);
-    links.is_done = is_done;
-    let mut edits = Vec::with_capacity(scan.places.len() + 1);
+    let pixel_at = if plan.is_pixel_first {
+        scan.pixel_first
+    } else {
+        scan.pixel_at
+    };
+    // What is a link's, or goes, or is read by nobody, is not looked at again.
+    let mut taken: Vec<Range<usize>> = scan.comments;
     for place in &scan.places {
-        links.place(html, place, &mut edits);
+        taken.extend(place.href.iter().chain(&place.notrack).cloned());
+    }
+    taken.extend(images.iter().cloned());
+    taken.sort_by_key(|range| range.start);
+    let is_free = |at: usize| {
+        let next = taken.partition_point(|range| range.start <= at);
+        next == 0 || taken[next - 1].end <= at
+    };
+    // One more than there may be is refused.
+    let most = plan.links_left as usize + 1;
+    let placeholders: Vec<_> = placeholder::find(html, Syntax::Html)
+        .filter(|found| is_free(found.range.start))
+        .take(most)
+        .collect();
+    let spots: Vec<_> = held::spots(html)
+        .filter(|spot| is_free(spot.route.start))
+        .take(most)
+        .collect();
+    let mut items: Vec<_> = scan.places.iter().map(Item::Place).collect();
+    items.extend(placeholders.iter().map(Item::Placeholder));
+    items.extend(spots.iter().map(Item::Spot));
+    items.sort_by_key(Item::start);
+
+    let mut links = Links::new(plan, false);
+    links.is_done = has_own_image;
+    let mut edits: Vec<_> = images.into_iter().map(|tag| (tag, String::new())).collect();
+    for item in items {
+        match item {
+            Item::Place(place) => links.place(html, place, &mut edits),
+            Item::Placeholder(found) => links.placeholder(found, &mut edits),
+            Item::Spot(spot) => links.spot(html, spot, &mut edits),
+            Item::Url(_) => {}
+        }
     }
     let has_new_pixel = pixel.is_some();
     if let Some(pixel) = pixel {
-        edits.push((scan.pixel_at..scan.pixel_at, pixel));
+        edits.push((pixel_at..pixel_at, pixel));
     }
     links.finish(splice(html, edits), has_new_pixel)
 }
 
 /// Instruments a text part: its http and https URLs and the unsubscribe placeholder. No pixel.
 pub fn instrument_text(text: &str, plan: &mut Plan<'_>) -> Instrumented {
-    let unsubscribe_url = plan.unsubscribe_url;
-    let mut links = Links::new(plan);
-    let mut body = String::with_capacity(text.len());
+    let most = plan.links_left as usize + 1;
+    let placeholders: Vec<_> = placeholder::find(text, Syntax::Text).take(most).collect();
+    // A URL that holds a placeholder is no link, once that is filled or refused.
+    let mut items: Vec<_> = placeholders.iter().map(Item::Placeholder).collect();
+    let urls: Vec<_> = text::urls(text).take(most).collect();
+    let is_in_url = |at: usize| {
+        let next = urls.partition_point(|url| url.end <= at);
+        urls.get(next).is_some_and(|url| url.start <= at)
+    };
+    let spots: Vec<_> = held::spots(text)
+        .filter(|spot| !is_in_url(spot.route.start))
+        .take(most)
+        .collect();
+    let urls = urls.iter().cloned().filter(|url| {
+        let next = placeholders.partition_point(|found| found.range.end <= url.start);
+        placeholders
+            .get(next)
+            .is_none_or(|found| url.end <= found.range.start)
+    });
+    items.extend(urls.map(Item::Url));
+    items.extend(spots.iter().map(Item::Spot));
+    items.sort_by_key(Item::start);
+    let mut links = Links::new(plan, true);
+    let mut edits = Vec::new();
     let mut from = 0;
-    for range in text::urls(text) {
-        let (url, start) = (&text[range.clone()], range.start);
-        links.fill(&text[from..start], unsubscribe_url, &mut body);
-        if !links.count() {
+    for item in items {
+        if item.start() < from {
+            continue;
+        }
+        from = item.end();
+        match item {
+            Item::Url(range) => links.url(text, range, &mut edits),
+            Item::Placeholder(found) => links.placeholder(found, &mut edits),
+            Item::Spot(spot) => links.spot(text, spot, &mut edits),
+            Item::Place(_) => {}
+        }
+        if links.plan.refused.is_some() {
             break;
         }
-        match links.tracked(url) {
-            Some(tracked) => body.push_str(&tracked),
-            None => links.fill(url, unsubscribe_url, &mut body),
-        }
-        from = range.end;
     }
-    links.fill(&text[from..], unsubscribe_url, &mut body);
-    links.finish(body, false)
+    links.finish(splice(text, edits), false)
+}
+
+/// Line and column, from 1, of a byte of a part: for the message to who is to mend it.
+pub fn line_and_column(part: &str, at: usize) -> (usize, usize) {
+    let before = &part[..part.floor_char_boundary(at)];
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+    (lines + 1, before[line..].chars().count() + 1)
+}
+
+/// What is gone through in a part, in its order.
+enum Item<'s> {
+    /// A link of HTML.
+    Place(&'s Place),
+    /// A URL of a text.
+    Url(Range<usize>),
+    Placeholder(&'s Found),
+    Spot(&'s Spot),
+}
+
+impl Item<'_> {
+    fn start(&self) -> usize {
+        match self {
+            Self::Place(place) => {
+                let ranges = place.href.iter().chain(&place.notrack);
+                ranges.map(|range| range.start).min().unwrap_or(0)
+            }
+            Self::Url(range) => range.start,
+            Self::Placeholder(found) => found.range.start,
+            Self::Spot(spot) => spot.route.start,
+        }
+    }
+
+    /// Of what stands in a text.
+    fn end(&self) -> usize {
+        match self {
+            Self::Place(_) => 0,
+            Self::Url(range) => range.end,
+            Self::Placeholder(found) => found.range.end,
+            Self::Spot(spot) => spot.token.end,
+        }
+    }
+}
+
+/// Whose pixel an image is.
+enum Pixel {
+    None,
+    Own,
+    /// Of another message of this workspace.
+    Another,
+    Damaged,
+}
+
+fn look_at_image(image: &Image, plan: &Plan<'_>) -> Pixel {
+    if plan.pixel_url == Some(image.source.as_str()) {
+        return Pixel::Own;
+    }
+    let spot = held::spot_of(&image.source).filter(|spot| spot.kind == TokenKind::Open);
+    let Some(spot) = spot else {
+        return Pixel::None;
+    };
+    match (plan.read)(spot.kind, &image.source[spot.token.clone()]) {
+        Held::Own => Pixel::Own,
+        Held::Other { .. } => Pixel::Another,
+        Held::Nothing if spot.is_public(&image.source, plan.own_prefix) => Pixel::Damaged,
+        Held::Elsewhere | Held::Nothing => Pixel::None,
+    }
 }
 
 /// The pixel as it stands in the document. Visible to the mail client, so that it is loaded (what is
@@ -170,155 +325,22 @@ pub fn pixel_html(url: &str) -> String {
     )
 }
 
-/// The links of one part, as they are gone through.
-struct Links<'p, 'a> {
-    plan: &'p mut Plan<'a>,
-    /// Whether this part has been instrumented for this message before.
-    is_done: bool,
-    tracked: Vec<TrackedLink>,
-    skipped: Vec<SkippedLink>,
-}
-
-impl<'p, 'a> Links<'p, 'a> {
-    fn new(plan: &'p mut Plan<'a>) -> Self {
-        Self {
-            plan,
-            is_done: false,
-            tracked: Vec::new(),
-            skipped: Vec::new(),
-        }
-    }
-
-    fn finish(self, body: String, has_new_pixel: bool) -> Instrumented {
-        Instrumented {
-            body,
-            links: self.tracked,
-            skipped: self.skipped,
-            has_new_pixel,
-        }
-    }
-
-    fn place(&mut self, html: &str, place: &Place, edits: &mut Vec<(Range<usize>, String)>) {
-        let first = edits.len();
-        let is_head = place.zone == Zone::Head;
-        if !is_head {
-            edits.extend(
-                place
-                    .notrack
-                    .iter()
-                    .map(|range| (range.clone(), String::new())),
-            );
-        }
-        let Some(href) = &place.href else { return };
-        if !self.count() {
-            return;
-        }
-        let text = decode(&html[href.clone()]);
-        let target = target::clean(&text);
-        let new = if is_head {
-            self.skip(&target, SkipReason::InHead)
-        } else if is_placeholder(&target) {
-            Some(self.plan.unsubscribe_url.to_owned())
-        } else if place.zone == Zone::Ambiguous {
-            self.skip(&target, SkipReason::Ambiguous)
-        } else if !place.notrack.is_empty() {
-            self.skip(&target, SkipReason::Notrack)
-        } else {
-            self.tracked(&target)
-        };
-        if let Some(new) = new {
-            edits.push((href.clone(), encode(&new, place.quoting)));
-        }
-        edits[first..].sort_by_key(|(range, _)| range.start);
-    }
-
-    /// Counts a link; false where it is one too many.
-    fn count(&mut self) -> bool {
-        match self.plan.links_left.checked_sub(1) {
-            Some(left) => self.plan.links_left = left,
-            None => self.plan.refused = Some(Refusal::Links),
-        }
-        self.plan.refused.is_none()
-    }
-
-    /// Puts the text behind `body`, with its placeholders filled: each is a link.
-    fn fill(&mut self, text: &str, unsubscribe_url: &str, body: &mut String) {
-        let (mut from, mut at) = (0, 0);
-        while let Some(open) = text[at..].find("{{") {
-            at += open;
-            if let Some(length) = placeholder_length(&text[at..]) {
-                if !self.count() {
-                    return;
-                }
-                body.push_str(&text[from..at]);
-                body.push_str(unsubscribe_url);
-                at += length;
-                from = at;
-            } else {
-                at += 1;
-            }
-        }
-        body.push_str(&text[from..]);
-    }
-
-    /// What replaces a target; `None` leaves the link as it was.
-    fn tracked(&mut self, target: &str) -> Option<String> {
-        let plan = &mut *self.plan;
-        if let Some(reason) = target::objection(target, plan.own_prefix, plan.unsubscribe_url) {
-            return self.skip(target, reason);
-        }
-        if self.is_done {
-            return self.skip(target, SkipReason::Instrumented);
-        }
-        let tagged = plan
-            .utm
-            .map_or_else(|| target.to_owned(), |utm| utm.add_to(target));
-        if !plan.track_clicks {
-            return Some(tagged).filter(|tagged| tagged != target);
-        }
-        let Some(new) = (plan.link)(plan.next_index, &tagged) else {
-            return self.skip(target, SkipReason::TooLong);
-        };
-        self.tracked.push(TrackedLink {
-            index: plan.next_index,
-            url: tagged,
-        });
-        plan.next_index += 1;
-        Some(new)
-    }
-
-    fn skip(&mut self, url: &str, reason: SkipReason) -> Option<String> {
-        self.skipped.push(SkippedLink {
-            url: url.to_owned(),
-            reason,
-        });
-        None
-    }
-}
-
 /// The input with ranges of it replaced. They are in order and do not overlap.
 fn splice(html: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
-    // The pixel is the last of the edits, wherever it stands.
-    edits.sort_by_key(|(range, _)| range.start);
+    // What is put in at a place stands before what is taken out there.
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
     let mut body =
         String::with_capacity(html.len() + edits.iter().map(|(_, new)| new.len()).sum::<usize>());
     let mut from = 0;
     for (range, new) in edits {
+        if range.start < from {
+            // Two that overlap: the first counts.
+            continue;
+        }
         body.push_str(&html[from..range.start]);
         body.push_str(&new);
         from = range.end;
     }
     body.push_str(&html[from..]);
     body
-}
-
-fn is_placeholder(target: &str) -> bool {
-    placeholder_length(target) == Some(target.len())
-}
-
-/// The length of the placeholder that `text` begins with, if it does.
-fn placeholder_length(text: &str) -> Option<usize> {
-    let rest = text.strip_prefix("{{")?.trim_start();
-    let rest = rest.strip_prefix(PLACEHOLDER_NAME)?.trim_start();
-    Some(text.len() - rest.strip_prefix("}}")?.len())
 }

@@ -114,8 +114,8 @@ pub fn record_open(app: &Arc<App>, hit: Hit, mut text: String) {
     };
     let app = Arc::clone(app);
     tokio::spawn(async move {
-        match app.meta.token_keys().open(TokenKind::Open, &text) {
-            Some(token) => record(&app, hit, token, &text).await,
+        match app.meta.token_keys().read(TokenKind::Open, &text) {
+            Some((token, text)) => record(&app, hit, token, text).await,
             None => app.metrics.count_dropped_hit(DroppedHit::BadToken),
         }
         // In this order: who waits for all places goes on to close what the app holds.
@@ -230,7 +230,9 @@ fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class,
     let send = reference(token.sent());
     let (sent, fact) = match token {
         Token::Open(sent) => (sent, Fact::Open { send }),
-        Token::Click { sent, link, target } => {
+        Token::Click {
+            sent, link, target, ..
+        } => {
             // The link leads where it always did; its record is shown to readers.
             let target = Some(Personal(secrets::mask(&target).into_owned()));
             (sent, Fact::Click { send, link, target })

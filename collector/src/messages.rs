@@ -3,6 +3,7 @@
 //! its tokens need (the time of sending, the key) stands in its record. Not the routes, nor how a
 //! part is rewritten (`instrument`).
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -11,14 +12,15 @@ use shared::ids::EventId;
 use shared::limits::{MAX_MESSAGE_LINKS, MAX_REQUEST_LINKS};
 use shared::rejection::{Rejection, codes};
 use shared::time::Timestamp;
-use shared::wire::{Outgoing, ParsedMessage, UtmParameters};
+use shared::wire::{Outgoing, ParsedMessage, TrackClicks, UtmParameters};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::heavy::Turn;
 use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::instrument::{
-    Plan, Refusal, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text,
+    Held, Plan, Refusal, SkippedLink, Targets, TrackedLink, Utm, instrument_html, instrument_text,
+    line_and_column,
 };
 use crate::locks::lock;
 use crate::log::decide::WorkspaceKeys as _;
@@ -29,7 +31,7 @@ use crate::log::record::{
 };
 use crate::log::{Appended, Log, LogError, Submission};
 use crate::meta::Meta;
-use crate::token::{MAX_TOKEN_CHARS, Sent, Token};
+use crate::token::{MAX_TOKEN_CHARS, Sent, Token, TokenKind};
 
 /// The code of a message that is on record with other content.
 const MESSAGE_CONFLICT: &str = "message_conflict";
@@ -37,6 +39,11 @@ const MESSAGE_CONFLICT: &str = "message_conflict";
 /// each link (design.md 4.2).
 const ANSWER_BYTES: usize = 4 * 1024;
 const ANSWER_LINK_BYTES: usize = 400;
+
+/// Gmail shows the first 102 KB of a mail and cuts off the rest, with a pixel at its end.
+const CLIPPED_BYTES: usize = 100_000;
+const CLIPPED: &str = "the HTML part is larger than 100 KB: Gmail cuts it off at 102 KB, and a pixel at its end is not loaded then; \
+     send `pixel` as start, or a shorter mail";
 
 /// A message that is on record, ready to be sent.
 #[derive(Clone, Serialize, ToSchema)]
@@ -104,7 +111,7 @@ struct Link {
 struct Skipped {
     url: String,
     /// `other_scheme`, `fragment`, `relative`, `unsubscribe`, `own`, `instrumented`, `notrack`,
-    /// `in_head`, `ambiguous`, `invalid` or `too_long`.
+    /// `in_head`, `ambiguous`, `invalid`, `too_long` or `placeholder` (a merge tag for another system).
     reason: String,
 }
 
@@ -182,6 +189,8 @@ pub enum Outcome {
         rejection: Rejection,
         fields: Vec<&'static str>,
     },
+    /// One of its parts cannot be sent as it is.
+    Refused(Rejection),
 }
 
 /// Registers messages of one caller.
@@ -352,7 +361,10 @@ impl Registrar {
                 sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
                 token_key: self.meta.token_keys().current().id,
             };
-            let answer = self.instrument(draft, &making, PublicSeq::START, links_left)?;
+            let answer = match self.instrument(draft, &making, PublicSeq::START, links_left)? {
+                Ok(answer) => answer,
+                Err(rejection) => return Ok(Step::Done(Outcome::Refused(rejection))),
+            };
             let submission = Submission {
                 older: Some(derived.older),
                 ..Submission::from(self.entry(draft, &making))
@@ -386,9 +398,14 @@ impl Registrar {
             sent_at: record.entry.time,
             token_key,
         };
-        let answer = self.instrument(draft, &making, record.public_seq, links_left)?;
-        let (answer, is_new) = (Box::new(answer), false);
-        Ok(Step::Done(Outcome::Registered { answer, is_new }))
+        let outcome = match self.instrument(draft, &making, record.public_seq, links_left)? {
+            Ok(answer) => Outcome::Registered {
+                answer: Box::new(answer),
+                is_new: false,
+            },
+            Err(rejection) => Outcome::Refused(rejection),
+        };
+        Ok(Step::Done(outcome))
     }
 
     /// The send's record, at any age, also under the id that older versions gave it.
@@ -400,13 +417,14 @@ impl Registrar {
         }
     }
 
+    /// The answer, or why a part of the message cannot be sent as it is.
     fn instrument(
         &self,
         draft: &Draft,
         making: &Making,
         seq: PublicSeq,
         links_left: &mut u32,
-    ) -> Result<MessageAnswer, RegisterError> {
+    ) -> Result<Result<MessageAnswer, Rejection>, RegisterError> {
         let outgoing = &draft.outgoing;
         let most = MAX_MESSAGE_LINKS.min(*links_left);
         let sent = Sent {
@@ -427,21 +445,43 @@ impl Registrar {
         );
         let own_prefix = format!("{mail}/");
         let utm = outgoing.utm.as_ref().map(utm);
-        let mut link = |link: u32, target: &str| {
+        let mut link = |link: u32, target_number: u32, target: &str| {
             let token = seal(Token::Click {
                 sent: sent.clone(),
                 link,
+                target_number: Some(target_number),
                 target: target.to_owned(),
             });
             (token.len() <= MAX_TOKEN_CHARS).then(|| format!("{mail}/track/click/{token}"))
+        };
+        let read = |kind: TokenKind, text: &str| {
+            let Some((token, _)) = keys.read(kind, text) else {
+                return Held::Nothing;
+            };
+            if token.sent().workspace != self.workspace {
+                return Held::Elsewhere;
+            }
+            if *token.sent() == sent {
+                return Held::Own;
+            }
+            Held::Other {
+                target: match token {
+                    Token::Click { target, .. } => Some(target),
+                    Token::Open(_) | Token::Unsubscribe(_) => None,
+                },
+            }
         };
         let mut plan = Plan {
             pixel_url: outgoing.track_opens.then_some(&pixel_url),
             unsubscribe_url: &unsubscribe_url,
             own_prefix: &own_prefix,
+            read: &read,
+            is_pixel_first: outgoing.is_pixel_first,
             utm: utm.as_ref(),
-            track_clicks: outgoing.track_clicks,
+            track_clicks: outgoing.track_clicks != TrackClicks::Nowhere,
             next_index: 0,
+            opted_out: HashSet::new(),
+            targets: Targets::default(),
             links_left: most,
             parts: 0,
             refused: None,
@@ -451,19 +491,33 @@ impl Registrar {
             .html
             .as_ref()
             .map(|html| instrument_html(html, &mut plan));
+        let is_html_refused = plan.refused.is_some();
+        plan.track_clicks = outgoing.track_clicks == TrackClicks::Everywhere;
         let text = outgoing
             .text
             .as_ref()
+            .filter(|_| !is_html_refused)
             .map(|text| instrument_text(text, &mut plan));
+        *links_left -= most - plan.links_left;
         match plan.refused {
             None => {}
+            Some(
+                refusal @ (Refusal::Placeholder(at) | Refusal::Damaged(at) | Refusal::Another(at)),
+            ) => {
+                let (code, field, part) = if is_html_refused {
+                    (codes::INVALID_HTML, "html", &outgoing.html)
+                } else {
+                    (codes::INVALID_TEXT, "text", &outgoing.text)
+                };
+                let message = not_mended(refusal, field, part.as_deref().unwrap_or_default(), at);
+                return Ok(Err(Rejection::of(code, field, message)));
+            }
             Some(Refusal::Links) if most < MAX_MESSAGE_LINKS => {
                 return Err(RegisterError::TooManyLinksInAll);
             }
             Some(Refusal::Links) => return Err(RegisterError::TooManyLinks),
             Some(Refusal::Tangle) => return Err(RegisterError::Tangle),
         }
-        *links_left -= most - plan.links_left;
         let found = most - plan.links_left - plan.parts;
         let (mut links, mut skipped) = (Vec::new(), Vec::new());
         let mut body = |part: Option<crate::instrument::Instrumented>| {
@@ -473,6 +527,7 @@ impl Registrar {
             Some(part.body)
         };
         let (html, text) = (body(html), body(text));
+        let is_clipped = html.as_ref().is_some_and(|html| html.len() > CLIPPED_BYTES);
         let answer = MessageAnswer {
             success: true,
             message_id: draft.message_id.clone(),
@@ -487,7 +542,7 @@ impl Registrar {
                 list_unsubscribe_post: "List-Unsubscribe=One-Click".to_owned(),
             },
             unsubscribe_url,
-            warnings: Vec::new(),
+            warnings: is_clipped.then(|| CLIPPED.to_owned()).into_iter().collect(),
         };
         let sent = [&outgoing.html, &outgoing.text].map(written);
         let most =
@@ -495,7 +550,7 @@ impl Registrar {
         if answer.written() > most {
             return Err(RegisterError::AnswerTooLarge);
         }
-        Ok(answer)
+        Ok(Ok(answer))
     }
 
     fn entry(&self, draft: &Draft, making: &Making) -> Entry {
@@ -581,14 +636,43 @@ fn content(outgoing: &Outgoing) -> [u8; 32] {
         utm.content.as_ref(),
     ];
     let mut digest = Sha256::new();
-    digest.update([outgoing.track_opens.into(), outgoing.track_clicks.into()]);
+    let track_clicks = match outgoing.track_clicks {
+        TrackClicks::Nowhere => 0,
+        TrackClicks::Everywhere => 1,
+        TrackClicks::Html => 2,
+    };
+    digest.update([outgoing.track_opens.into(), track_clicks]);
     for text in texts {
         // An absent text is none of any length.
         let length = text.map_or(u64::MAX, |text| text.len() as u64);
         digest.update(length.to_le_bytes());
         digest.update(text.map_or("", String::as_str));
     }
+    if outgoing.is_pixel_first {
+        // Digests of older versions know no other place than the end.
+        digest.update(b"pixel first");
+    }
     digest.finalize().into()
+}
+
+/// What to do about a part that cannot be sent as it is. The place is named, and nothing of what stands
+/// there: it may be personal.
+fn not_mended(refusal: Refusal, field: &str, part: &str, at: usize) -> String {
+    let (line, column) = line_and_column(part, at);
+    let place = format!("`{field}`, line {line}, column {column}");
+    match refusal {
+        Refusal::Placeholder(_) => format!(
+            "{place}: the unsubscribe placeholder cannot become a link here and would be sent as it stands; let \
+             {{{{unsubscribe_url}}}} be the whole of a link, or a word of its own"
+        ),
+        Refusal::Another(_) => format!(
+            "{place}: this address was made for another message, and cannot be made anew where it stands; put the \
+             original address there"
+        ),
+        _ => format!(
+            "{place}: this address of the tracker is damaged and leads nowhere; put the original address there"
+        ),
+    }
 }
 
 fn campaign_id(outgoing: &Outgoing) -> Option<String> {

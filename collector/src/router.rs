@@ -125,21 +125,27 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 /// What people and their browsers ask for: not part of the document.
-fn pages() -> [(&'static str, MethodRouter<Arc<App>>); 7] {
+fn pages() -> [(&'static str, MethodRouter<Arc<App>>); 12] {
+    let unsubscribe = || get(mail::get_unsubscribe).post(mail::post_unsubscribe);
     [
         ("/", get(assets::get_root)),
         ("/live", get(assets::get_live)),
         ("/assets/{name}", get(assets::get_asset)),
         ("/mail/{file}", get(assets::get_versioned_snippet)),
-        // The pixel, whatever a mail program has made of its address.
+        // Whatever mail programs and gateways have made of the addresses in mails.
         ("/mail/track/open", get(mail::get_pixel)),
         ("/mail/track/open/", get(mail::get_pixel)),
-        ("/mail/track/open/{token}/{*rest}", get(mail::get_pixel)),
+        ("/mail/track/open/{token}/", get(mail::get_open)),
+        ("/mail/track/open/{token}/{*rest}", get(mail::get_open)),
+        ("/mail/track/click/{token}/", get(mail::get_click)),
+        ("/mail/track/click/{token}/{*rest}", get(mail::get_click)),
+        ("/mail/unsubscribe/{token}/", unsubscribe()),
+        ("/mail/unsubscribe/{token}/{*rest}", unsubscribe()),
     ]
 }
 
 /// The paths of the routes that the document leaves out; all of them take GET.
-pub fn undocumented_paths() -> [&'static str; 7] {
+pub fn undocumented_paths() -> [&'static str; 12] {
     pages().map(|(path, _)| path)
 }
 

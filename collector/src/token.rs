@@ -6,25 +6,25 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | version, 1 |
-//! | 1 | kind: 1 open, 2 click, 3 unsubscribe |
-//! | 4 | id of the key, big-endian |
-//! | 16 + n | AES-SIV (RFC 5297, AES-256) of `Sealed` as postcard, with the six bytes before as associated data |
+//! | 1 | four bits each: version, 2; kind: 1 open, 2 click, 3 unsubscribe |
+//! | 1–5 | id of the key (LEB128) |
+//! | 16 + n | AES-SIV (RFC 5297, AES-256) of what [`layout`] writes, with the bytes before as associated data |
+//!
+//! It never ends in `-` or `_`. Tokens of the version before (`first`) are read for ever, and made with keys
+//! of that time, so that a message that is registered again gets its own again.
 //!
 //! AES-SIV is deterministic: equal input gives the equal token, so that instrumenting a mail twice
 //! changes nothing; what repeats is all that this reveals.
 
-use std::cell::RefCell;
-use std::io::Read as _;
+mod first;
+mod layout;
+
 use std::sync::LazyLock;
 
 use aes_siv::KeyInit as _;
 use aes_siv::siv::Aes256Siv;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flate2::read::DeflateDecoder;
-use flate2::{Compress, Compression, FlushCompress, Status};
-use serde::{Deserialize, Serialize};
 use shared::time::Timestamp;
 
 use crate::log::record::{ContactId, MessageType, WorkspaceId};
@@ -36,13 +36,10 @@ pub const MAX_TEXT_CHARS: usize = 4_096;
 /// Bytes of a secret: two AES-256 keys, as RFC 5297 wants them.
 pub const SECRET_BYTES: usize = 64;
 
-const VERSION: u8 = 1;
-/// Version, kind, key id.
-const HEADER_BYTES: usize = 6;
-/// A target that is longer is never deflated, so that inflating has a bound.
-const MAX_INFLATED_BYTES: u64 = 16 * 1024;
+/// Of the tokens that are made.
+const VERSION: u8 = 2;
 /// What is decrypted in place of a text that is no token: about as long as one.
-const STAND_IN_BYTES: usize = 160;
+const STAND_IN_BYTES: usize = 96;
 
 /// What a token is for; one kind is refused where another is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,6 +79,9 @@ pub enum Token {
         sent: Sent,
         /// The link's number within the message, from 0.
         link: u32,
+        /// The number of its target among the message's different ones, from 0: copies of a link
+        /// share it. `None` in tokens of versions before.
+        target_number: Option<u32>,
         /// Where it leads, in full.
         target: String,
     },
@@ -114,33 +114,6 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// What is encrypted. Changing it wants a new [`VERSION`]: mails with the old one stay around.
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    workspace: WorkspaceId,
-    message_id: String,
-    contact: ContactId,
-    campaign_id: Option<String>,
-    /// Milliseconds since 1970.
-    sent_at: i64,
-    message_type: MessageType,
-    /// Of a click alone.
-    link: Option<SealedLink>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SealedLink {
-    number: u32,
-    target: SealedTarget,
-}
-
-#[derive(Serialize, Deserialize)]
-enum SealedTarget {
-    Plain(String),
-    /// Raw deflate (RFC 1951), where that is shorter.
-    Deflated(Vec<u8>),
-}
-
 /// A key under which tokens are made and read.
 #[derive(Clone)]
 pub struct TokenKey {
@@ -148,6 +121,16 @@ pub struct TokenKey {
     pub id: u32,
     pub created_at: Timestamp,
     pub(crate) secret: [u8; SECRET_BYTES],
+    pub(crate) form: Form,
+}
+
+/// How the tokens of a key are written: one key makes one token of a message for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// See `first`. No new key has it.
+    First,
+    /// See `layout`.
+    Short,
 }
 
 impl TokenKey {
@@ -209,28 +192,20 @@ impl TokenKeys {
     /// with the current one. Links: see [`MAX_TOKEN_CHARS`].
     pub fn seal(&self, key_id: Option<u32>, token: &Token) -> String {
         let key = key_id.and_then(|id| self.find(id)).unwrap_or(&self.current);
-        let sent = token.sent();
-        let link = match token {
-            Token::Click { link, target, .. } => Some(SealedLink {
-                number: *link,
-                target: SealedTarget::of(target),
-            }),
-            Token::Open(_) | Token::Unsubscribe(_) => None,
+        let (header, plain) = match key.form {
+            Form::First => (
+                first::make_header(token.kind(), key.id),
+                first::write(token),
+            ),
+            Form::Short => {
+                let header = header(token.kind(), key.id);
+                let plain = layout::write(token, header.len() + aes_siv::siv::IV_SIZE);
+                (header, plain)
+            }
         };
-        let plain = postcard::to_stdvec(&Sealed {
-            workspace: sent.workspace,
-            message_id: sent.message_id.clone(),
-            contact: sent.contact,
-            campaign_id: sent.campaign_id.clone(),
-            sent_at: sent.sent_at.as_millis(),
-            message_type: sent.message_type,
-            link,
-        })
-        .expect("structs of texts and numbers can be written to memory");
-        let header = header(token.kind(), key.id);
         let sealed = key
             .cipher()
-            .encrypt([header], &plain)
+            .encrypt([&header], &plain)
             .expect("AES-SIV refuses only more headers than the one");
         URL_SAFE_NO_PAD.encode([header.as_slice(), &sealed].concat())
     }
@@ -240,24 +215,40 @@ impl TokenKeys {
     /// the time tells little.
     pub fn open(&self, kind: TokenKind, text: &str) -> Option<Token> {
         let bytes = decode(text).unwrap_or_default();
-        let parts = bytes
-            .split_first_chunk::<HEADER_BYTES>()
-            .filter(|(_, sealed)| sealed.len() > aes_siv::siv::IV_SIZE);
-        let (header_sent, sealed) = match parts {
-            Some(parts) => parts,
-            None => (&[0; HEADER_BYTES], [0; STAND_IN_BYTES].as_slice()),
+        let parts =
+            split(&bytes).filter(|(header, _)| bytes.len() > header.len() + aes_siv::siv::IV_SIZE);
+        let (header_sent, key_id, sealed) = match parts {
+            Some((header, key_id)) => (header, key_id, &bytes[header.len()..]),
+            None => ([0; 2].as_slice(), 0, [0; STAND_IN_BYTES].as_slice()),
         };
-        let [.., a, b, c, d] = *header_sent;
-        let key = self.find(u32::from_be_bytes([a, b, c, d]));
+        let key = self.find(key_id);
         let plain = key
             .unwrap_or(&STAND_IN)
             .cipher()
             .decrypt([header_sent], sealed)
             .ok();
-        // Said once more, and no matter of timing: these six bytes are in the clear.
-        let is_ours = key.is_some_and(|key| *header_sent == header(kind, key.id));
-        let plain = plain.filter(|_| is_ours)?;
-        Sealed::read(&plain)?.into_token(kind)
+        let plain = plain.filter(|_| key.is_some())?;
+        if header_sent.first() == Some(&first::VERSION) {
+            return first::read(kind, header_sent, &plain);
+        }
+        // Said once more, and no matter of timing: these bytes are in the clear.
+        let is_ours = *header_sent == header(kind, key_id);
+        is_ours.then(|| layout::read(kind, &plain)).flatten()
+    }
+
+    /// Reads the token that a text begins with, whatever mail programs and gateways have put behind it
+    /// (`/`, `'`, `.`, `)`, `>`, the `_` of an emphasis), and gives it back with its own text.
+    pub fn read<'t>(&self, kind: TokenKind, text: &'t str) -> Option<(Token, &'t str)> {
+        let end = text.bytes().position(|byte| !is_token(byte));
+        let text = &text[..end.unwrap_or(text.len())];
+        if let Some(token) = self.open(kind, text) {
+            return Some((token, text));
+        }
+        // Only tokens of the first version may end in one of these.
+        let without = text.trim_end_matches(['-', '_']);
+        let is_other = without.len() < text.len();
+        let token = is_other.then(|| self.open(kind, without)).flatten()?;
+        Some((token, without))
     }
 
     fn find(&self, id: u32) -> Option<&TokenKey> {
@@ -275,11 +266,28 @@ static STAND_IN: LazyLock<TokenKey> = LazyLock::new(|| TokenKey {
     id: 0,
     created_at: Timestamp::from_millis(0),
     secret: [0; SECRET_BYTES],
+    form: Form::Short,
 });
 
-fn header(kind: TokenKind, key_id: u32) -> [u8; HEADER_BYTES] {
-    let [a, b, c, d] = key_id.to_be_bytes();
-    [VERSION, kind.number(), a, b, c, d]
+fn header(kind: TokenKind, key_id: u32) -> Vec<u8> {
+    let mut header = vec![VERSION << 4 | kind.number()];
+    layout::put_number(&mut header, key_id);
+    header
+}
+
+/// The header that these bytes begin with, of either version, and the key that it names.
+fn split(bytes: &[u8]) -> Option<(&[u8], u32)> {
+    if bytes.first() == Some(&first::VERSION) {
+        return first::header(bytes);
+    }
+    let mut rest = bytes.get(1..)?;
+    let key_id = layout::take_number(&mut rest)?;
+    Some((&bytes[..bytes.len() - rest.len()], key_id))
+}
+
+/// Whether a byte may be part of a token's text.
+pub fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 /// Strict: no padding, no other alphabet, and the bits behind the last byte are zero.
@@ -290,77 +298,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-impl Sealed {
-    fn read(plain: &[u8]) -> Option<Self> {
-        let (sealed, rest) = postcard::take_from_bytes(plain).ok()?;
-        rest.is_empty().then_some(sealed)
-    }
-
-    fn into_token(self, kind: TokenKind) -> Option<Token> {
-        let sent = Sent {
-            workspace: self.workspace,
-            message_id: self.message_id,
-            contact: self.contact,
-            campaign_id: self.campaign_id,
-            message_type: self.message_type,
-            sent_at: Timestamp::from_millis(self.sent_at),
-        };
-        match (kind, self.link) {
-            (TokenKind::Open, None) => Some(Token::Open(sent)),
-            (TokenKind::Unsubscribe, None) => Some(Token::Unsubscribe(sent)),
-            (TokenKind::Click, Some(link)) => Some(Token::Click {
-                sent,
-                link: link.number,
-                target: link.target.text()?,
-            }),
-            _ => None,
-        }
-    }
-}
-
-impl SealedTarget {
-    fn of(target: &str) -> Self {
-        let deflated = (target.len() as u64 <= MAX_INFLATED_BYTES)
-            .then(|| deflate(target.as_bytes()))
-            .flatten()
-            .filter(|deflated| deflated.len() < target.len());
-        deflated.map_or_else(|| Self::Plain(target.to_owned()), Self::Deflated)
-    }
-
-    /// `None` where it does not inflate to a text of the size that may be.
-    fn text(self) -> Option<String> {
-        let deflated = match self {
-            Self::Plain(text) => return Some(text),
-            Self::Deflated(deflated) => deflated,
-        };
-        let mut bytes = Vec::new();
-        DeflateDecoder::new(deflated.as_slice())
-            .take(MAX_INFLATED_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .ok()?;
-        if bytes.len() as u64 > MAX_INFLATED_BYTES {
-            return None;
-        }
-        String::from_utf8(bytes).ok()
-    }
-}
-
-thread_local! {
-    /// Its tables are 300 KB: making them anew for each link took most of the time of a message with
-    /// many.
-    static DEFLATER: RefCell<Compress> = RefCell::new(Compress::new(Compression::best(), false));
-}
-
-/// Raw deflate, where it is shorter.
-fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
-    DEFLATER.with_borrow_mut(|deflater| {
-        deflater.reset();
-        let mut out = Vec::with_capacity(bytes.len());
-        // Ends before everything is written where there is no more room, which is what is asked.
-        let status = deflater.compress_vec(bytes, &mut out, FlushCompress::Finish);
-        (status.ok()? == Status::StreamEnd).then_some(out)
-    })
-}
-
+#[cfg(test)]
+mod sizes;
 #[cfg(test)]
 mod tests;

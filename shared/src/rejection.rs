@@ -109,7 +109,7 @@ pub mod codes {
         INVALID_HTML = "invalid_html";
         /// `text` is no text.
         INVALID_TEXT = "invalid_text";
-        /// `trackOpens` or `trackClicks` is neither true nor false.
+        /// `trackOpens` or `trackClicks` is not true, false or `"html"`, or `pixel` not `start` or `end`.
         INVALID_FLAG = "invalid_flag";
         /// `utm` is not an object of texts of 1 to 255 characters.
         INVALID_UTM = "invalid_utm";

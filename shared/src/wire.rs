@@ -32,7 +32,9 @@ pub use bodies::{
     BatchBody, BatchEvent, Body, BodyError, EventBody, IdentifyBody, ItemBody, MessageBatchBody,
     MessageBody, PurchaseBody, RefundBody, UtmBody, body,
 };
-pub use message::{Outgoing, ParsedMessage, UtmParameters, parse_message, parse_messages};
+pub use message::{
+    Outgoing, ParsedMessage, TrackClicks, UtmParameters, parse_message, parse_messages,
+};
 pub use parse::{parse_event, parse_identify, parse_purchase, parse_refund};
 
 /// Who speaks: decides whose clock is believed.

@@ -49,6 +49,9 @@ pub(super) struct Instrument {
     /// Leaves links as they are
     #[arg(long)]
     no_clicks: bool,
+    /// Where the pixel stands: Gmail cuts off mails of more than 100 KB
+    #[arg(long, value_name = "PLACE", default_value = "end", value_parser = ["start", "end"])]
+    pixel: String,
     /// Where mail clients reach the server. A running server knows it
     #[arg(
         long,
@@ -80,6 +83,7 @@ struct Message<'a> {
     text: Option<&'a str>,
     track_opens: bool,
     track_clicks: bool,
+    pixel: &'a str,
 }
 
 pub(super) fn run(asked: &Instrument, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
@@ -95,6 +99,7 @@ pub(super) fn run(asked: &Instrument, folder: &Folder, output: &mut Output) -> R
         text: asked.text.then_some(&part),
         track_opens: !asked.no_opens,
         track_clicks: !asked.no_clicks,
+        pixel: &asked.pixel,
     };
     let command = Command::Instrument(InstrumentMessage {
         workspace: asked.workspace.clone(),

@@ -210,6 +210,11 @@ impl Incoming {
                     let refused = self.refuse(app, caller, message_id, rejection, fields);
                     Ok(MessageResult::Rejected(*refused))
                 }
+                Some(Outcome::Refused(rejection)) => {
+                    let message_id = ids.get(at).cloned();
+                    let refused = self.refuse(app, caller, message_id, rejection, Vec::new());
+                    Ok(MessageResult::Rejected(*refused))
+                }
                 None => Err(ApiError::Internal),
             },
         };

@@ -77,6 +77,23 @@ pub(super) fn is_void(name: &str) -> bool {
     )
 }
 
+/// Shapes of VML, which Outlook draws and lets be clicked; not what fills or outlines one.
+pub(super) fn is_vml_shape(name: &str) -> bool {
+    matches!(
+        name,
+        "v:roundrect"
+            | "v:rect"
+            | "v:shape"
+            | "v:oval"
+            | "v:group"
+            | "v:line"
+            | "v:polyline"
+            | "v:arc"
+            | "v:curve"
+            | "v:image"
+    )
+}
+
 /// Elements that do not end a `<head>` which has no end tag.
 pub(super) fn stays_in_head(name: &str) -> bool {
     matches!(

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::corpus;
+use super::entities::decode;
 use super::*;
 
 pub(super) const OWN: &str = "https://t.example/mail/";
@@ -17,16 +18,20 @@ pub(super) fn instrument(
     input: &str,
     function: fn(&str, &mut Plan<'_>) -> Instrumented,
 ) -> Instrumented {
-    let mut link = |index: u32, _: &str| Some(format!("{OWN}c/{index};"));
+    let mut link = |index: u32, _: u32, _: &str| Some(format!("{OWN}c/{index};"));
     function(
         input,
         &mut Plan {
             pixel_url: Some(PIXEL),
             unsubscribe_url: UNSUBSCRIBE,
             own_prefix: OWN,
+            read: &|_, _| Held::Nothing,
+            is_pixel_first: false,
+            opted_out: HashSet::new(),
             utm: None,
             track_clicks: true,
             next_index: 0,
+            targets: Targets::default(),
             links_left: u32::MAX,
             parts: 0,
             refused: None,

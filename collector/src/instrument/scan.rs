@@ -12,7 +12,9 @@ use lol_html::html_content::{Attribute, Comment, Element, TextType};
 use lol_html::{HtmlRewriter, Settings, doc_comments, doc_text, doctype, element};
 
 use super::entities::{Quoting, decode};
-use super::markup::{conditional, ends_name, is_raw, is_space, is_void, stays_in_head};
+use super::markup::{
+    conditional, ends_name, is_raw, is_space, is_vml_shape, is_void, stays_in_head,
+};
 
 /// The attribute that keeps a link from being tracked.
 const NOTRACK: &str = "data-misar-notrack";
@@ -36,8 +38,13 @@ pub(super) struct Scan {
     /// Where a pixel is drawn: before the last `</body>`, else at the end, but never inside something
     /// that the document leaves open, such as a comment.
     pub pixel_at: usize,
-    /// The decoded `src` of each image outside comments.
-    pub images: Vec<String>,
+    /// Where a pixel is drawn before anything else: behind the first `<body>`, else where the content
+    /// begins.
+    pub pixel_first: usize,
+    /// In document order.
+    pub images: Vec<Image>,
+    /// Comments that nobody reads as markup.
+    pub comments: Vec<Range<usize>>,
     /// `<html amp4email>` and its like: AMP allows no `<img>`.
     pub is_amp: bool,
     /// Parts of text that were read as markup.
@@ -46,7 +53,17 @@ pub(super) struct Scan {
     pub refused: Option<Refusal>,
 }
 
-/// What a document has too much of.
+/// An image with a source.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub tag: Range<usize>,
+    /// Decoded.
+    pub source: String,
+    /// Whether every mail client sees it: it does not stand in a comment or a `<noscript>`.
+    pub is_shown: bool,
+}
+
+/// Why a message is refused: what it has too much of, or a place at which it cannot be mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Links, or comments and the like that links are looked for in.
@@ -54,9 +71,15 @@ pub enum Refusal {
     /// End tags that end nothing, inside elements that are never ended: for each of them all elements
     /// that are open are gone through.
     Tangle,
+    /// The unsubscribe placeholder, where it cannot become an address: at this byte.
+    Placeholder(usize),
+    /// An address of ours whose token cannot be read: at this byte.
+    Damaged(usize),
+    /// An address that was made for another message, where it cannot be made anew: at this byte.
+    Another(usize),
 }
 
-/// An `<a>` or `<area>` with an `href`, or with the opt-out attribute.
+/// An `<a>`, an `<area>` or a shape of VML with an `href`, or with the opt-out attribute.
 #[derive(Debug)]
 pub(super) struct Place {
     /// The value of the first `href`, without quotes; absent with no `href`, empty where it has no value.
@@ -146,13 +169,16 @@ fn run(html: &str, scanner: &RefCell<Scanner<'_>>, is_strict: bool) -> Result<()
                 scanner.last_end = scanner.last_end.max(range.end);
             } else {
                 scanner.advance(&range);
+                if !text.as_str().trim().is_empty() {
+                    scanner.content(range.start);
+                }
             }
             scanner.go_on()
         }))
         .append_document_content_handler(doctype!(|doctype| {
-            scanner
-                .borrow_mut()
-                .advance(&doctype.source_location().bytes());
+            let mut scanner = scanner.borrow_mut();
+            scanner.advance(&doctype.source_location().bytes());
+            scanner.content_start = None;
             Ok(())
         }));
     let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| {});
@@ -179,6 +205,9 @@ struct Scanner<'h> {
     /// Where the last token ended.
     last_end: usize,
     body_end: Option<usize>,
+    body_start: Option<usize>,
+    head_end: Option<usize>,
+    content_start: Option<usize>,
     /// Where a comment begins that the document leaves open.
     open_comment: Option<usize>,
     found: Scan,
@@ -200,11 +229,16 @@ impl<'h> Scanner<'h> {
             raw: None,
             last_end: 0,
             body_end: None,
+            body_start: None,
+            head_end: None,
+            content_start: None,
             open_comment: None,
             found: Scan {
                 places: Vec::new(),
                 pixel_at: 0,
+                pixel_first: 0,
                 images: Vec::new(),
+                comments: Vec::new(),
                 is_amp: false,
                 parts: 0,
                 refused: None,
@@ -255,6 +289,13 @@ impl<'h> Scanner<'h> {
         }
     }
 
+    /// Notes where something begins that is shown, or that other programs show.
+    fn content(&mut self, at: usize) {
+        if !self.is_in_head {
+            self.content_start.get_or_insert(at);
+        }
+    }
+
     /// Takes in the end tags before a token, and the token's own range.
     fn advance(&mut self, token: &Range<usize>) {
         if self.raw.is_some() {
@@ -277,6 +318,8 @@ impl<'h> Scanner<'h> {
                 self.is_in_head = false;
             } else if name.eq_ignore_ascii_case("head") {
                 self.is_in_head = false;
+                let end = self.html[at..].find('>').map(|length| at + length + 1);
+                self.head_end = self.head_end.or(end);
             } else if name.eq_ignore_ascii_case("select") {
                 self.is_in_select = false;
             }
@@ -304,6 +347,14 @@ impl<'h> Scanner<'h> {
         let inner = scan_part(&self.html[range], zone, self.depth + 1, self.bounds);
         self.found.refused = self.found.refused.or(inner.refused);
         self.found.parts += 1 + inner.parts;
+        let images = inner.images.into_iter().map(|image| Image {
+            tag: shifted(&image.tag, start),
+            is_shown: false,
+            ..image
+        });
+        self.found.images.extend(images);
+        let comments = inner.comments.iter().map(|range| shifted(range, start));
+        self.found.comments.extend(comments);
         self.found
             .places
             .extend(inner.places.into_iter().map(|mut place| {
@@ -323,27 +374,43 @@ impl<'h> Scanner<'h> {
         self.opened(&name, is_html, element.is_self_closing());
         match name.as_str() {
             "html" => {
+                self.content_start = None;
                 self.found.is_amp |= element.attributes().iter().any(|attribute| {
                     let name = attribute.name();
                     name.starts_with("amp4") || name == "amp" || name.starts_with('⚡')
                 });
             }
-            "head" => self.is_in_head = self.depth == 0,
+            "head" => {
+                self.is_in_head = self.depth == 0;
+                self.content_start = None;
+            }
+            "body" => {
+                self.body_start.get_or_insert(tag.end);
+            }
             "select" => self.is_in_select = is_html,
             // No end tag of it brings markup back.
             "frameset" => self.is_in_select = true,
             "img" => {
                 if let Some(source) = element.get_attribute("src") {
-                    self.found.images.push(decode(&source).trim().to_owned());
+                    self.found.images.push(Image {
+                        tag: tag.clone(),
+                        source: decode(&source).trim().to_owned(),
+                        is_shown: true,
+                    });
                 }
             }
             "a" | "area" => self.link(element.attributes()),
+            shape if is_vml_shape(shape) => self.link(element.attributes()),
             _ => {}
         }
         // Not `a` and `area`: between `<head>` and `</head>` nothing is a link, whatever a browser
         // makes of it.
         if self.is_in_head && is_html && !stays_in_head(&name) {
             self.is_in_head = false;
+        }
+        let is_link = matches!(&*name, "a" | "area");
+        if is_link || !matches!(&*name, "html" | "head") && !(is_html && stays_in_head(&name)) {
+            self.content(tag.start);
         }
         if is_html && is_raw(&name) {
             let content = if name == "noscript" && !(self.is_ambiguous && self.is_in_select) {
@@ -424,10 +491,14 @@ impl<'h> Scanner<'h> {
         } else {
             raw.ends_with('>')
         };
+        self.content(range.start);
         if !is_closed {
             self.open_comment = Some(range.start);
+            self.found.comments.push(range);
         } else if let Some(inner) = conditional(raw) {
             self.nested(shifted(&inner, range.start), self.zone());
+        } else {
+            self.found.comments.push(range);
         }
     }
 
@@ -450,11 +521,17 @@ impl<'h> Scanner<'h> {
             .or(open_raw.filter(|_| ended == 0))
             .or(self.open_comment)
             .unwrap_or(end);
+        self.found.pixel_first = self
+            .body_start
+            .or(self.head_end)
+            .or(self.content_start)
+            .unwrap_or(self.found.pixel_at)
+            .min(self.found.pixel_at);
         self.found
     }
 }
 
-/// Whether markup may hold a place: each has an attribute of one of these names.
+/// Whether markup may hold a place, which has an attribute of one of these names, or an image of ours.
 fn may_hold_places(markup: &str) -> bool {
     let holds = |name: &str| {
         let (first, name) = (name.as_bytes()[0], name.as_bytes());
@@ -465,7 +542,7 @@ fn may_hold_places(markup: &str) -> bool {
                     .is_some_and(|found| found.eq_ignore_ascii_case(name))
         })
     };
-    holds("href") || holds(NOTRACK)
+    holds("href") || holds(NOTRACK) || holds("/mail/track/open/")
 }
 
 /// Tells the names of elements apart, whatever their case.

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use url::Url;
 
+use super::merge_tags;
+
 /// Why a link stayed as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,7 +21,7 @@ pub enum SkipReason {
     /// The unsubscribe link, or one that has `unsubscribe` in its path or query: a reader who wants to
     /// leave is not followed.
     Unsubscribe,
-    /// Below our own prefix: tracked already, or a page of ours.
+    /// Made for this very message, or a page of ours.
     Own,
     /// In a document that has been instrumented for this message before, and was not tracked then.
     Instrumented,
@@ -34,6 +36,8 @@ pub enum SkipReason {
     Invalid,
     /// The tracked URL would be too long.
     TooLong,
+    /// It holds a merge tag, for another system to fill: `*|CODE|*`, `{{token}}` …
+    Placeholder,
 }
 
 /// What a browser takes an attribute's text for: without the spaces and control characters around it,
@@ -48,16 +52,17 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// Why a cleaned target is not to be tracked, if so.
-pub(super) fn objection(
-    target: &str,
-    own_prefix: &str,
-    unsubscribe_url: &str,
-) -> Option<SkipReason> {
+pub(super) fn objection(target: &str, unsubscribe_url: &str) -> Option<SkipReason> {
     if target.starts_with('#') {
         return Some(SkipReason::Fragment);
     }
+    let has_tag = merge_tags::are_in(target);
     let Some(scheme) = scheme(target) else {
-        return Some(SkipReason::Relative);
+        return Some(if has_tag {
+            SkipReason::Placeholder
+        } else {
+            SkipReason::Relative
+        });
     };
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Some(SkipReason::OtherScheme);
@@ -65,8 +70,8 @@ pub(super) fn objection(
     if !target[scheme.len()..].starts_with("://") {
         return Some(SkipReason::Relative);
     }
-    if is_own(target, own_prefix) {
-        return Some(SkipReason::Own);
+    if has_tag {
+        return Some(SkipReason::Placeholder);
     }
     if target == unsubscribe_url || has_unsubscribe(&target[scheme.len() + "://".len()..]) {
         return Some(SkipReason::Unsubscribe);
@@ -75,6 +80,11 @@ pub(super) fn objection(
         return Some(SkipReason::Invalid);
     }
     None
+}
+
+/// An address as a browser writes it, so that two spellings of one are the same.
+pub(super) fn normal(target: &str) -> String {
+    Url::parse(target).map_or_else(|_| target.to_owned(), String::from)
 }
 
 /// Whether a URL lies below our prefix, whatever the case of its scheme and host. An empty prefix has

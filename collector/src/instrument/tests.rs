@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod addresses_of_ours;
+mod placeholders;
 mod text_and_targets;
 
 const PIXEL: &str = "https://t.example/mail/o?a=1&b=2";
@@ -34,24 +36,29 @@ fn run(
     with: With<'_>,
     instrument: fn(&str, &mut Plan<'_>) -> Instrumented,
 ) -> Instrumented {
-    let mut link = |index: u32, target: &str| {
+    let mut link = |index: u32, _: u32, target: &str| {
         (target.len() <= with.longest).then(|| format!("{OWN}c/{index}"))
     };
-    instrument(
-        input,
-        &mut Plan {
-            pixel_url: with.pixel_url,
-            unsubscribe_url: UNSUBSCRIBE,
-            own_prefix: OWN,
-            utm: with.utm,
-            track_clicks: with.track_clicks,
-            next_index: 0,
-            links_left: u32::MAX,
-            parts: 0,
-            refused: None,
-            link: &mut link,
-        },
-    )
+    instrument(input, &mut plan(with, &mut link))
+}
+
+fn plan<'a>(with: With<'a>, link: &'a mut dyn FnMut(u32, u32, &str) -> Option<String>) -> Plan<'a> {
+    Plan {
+        pixel_url: with.pixel_url,
+        unsubscribe_url: UNSUBSCRIBE,
+        own_prefix: OWN,
+        read: &|_, _| Held::Nothing,
+        is_pixel_first: false,
+        opted_out: HashSet::new(),
+        utm: with.utm,
+        track_clicks: with.track_clicks,
+        next_index: 0,
+        targets: Targets::default(),
+        links_left: u32::MAX,
+        parts: 0,
+        refused: None,
+        link,
+    }
 }
 
 fn html(input: &str) -> Instrumented {
@@ -107,6 +114,10 @@ fn only_the_value_changes_whatever_stands_around_it() {
         (
             "<area shape=rect href=https://e.x alt>",
             "<area shape=rect href=https://t.example/mail/c/0 alt>",
+        ),
+        (
+            "<!--[if mso]><v:roundrect xmlns:v=\"urn:schemas-microsoft-com:vml\" href=\"https://e.x\"><center>x</center></v:roundrect><![endif]-->",
+            "<!--[if mso]><v:roundrect xmlns:v=\"urn:schemas-microsoft-com:vml\" href=\"https://t.example/mail/c/0\"><center>x</center></v:roundrect><![endif]-->",
         ),
         (
             "<a href='https://e.x' href='https://f.x'>",
@@ -198,18 +209,25 @@ fn what_is_no_web_link_stays() {
     ] {
         assert_skipped(&format!("<a href='{other}'>"), SkipReason::OtherScheme);
     }
-    for relative in [
-        "/a",
-        "a.html",
-        "//e.x/a",
-        "?q",
-        "",
-        "www.e.x",
-        "https:e.x",
+    for relative in ["/a", "a.html", "//e.x/a", "?q", "", "www.e.x", "https:e.x"] {
+        assert_skipped(&format!("<a href='{relative}'>"), SkipReason::Relative);
+    }
+    for filled_later in [
         "{{url}}",
         "*|URL|*",
+        "https://shop.example/?code=*|CODE|*",
+        "https://{{shop_host}}/cart",
+        "https://app.example/verify/{{token}}",
+        "https://app.example/verify/%7B%7Btoken%7D%7D",
+        "https://app.example/<%= token %>",
+        "https://app.example/%%token%%",
+        "https://app.example/[[token]]",
+        "https://app.example/${token}",
     ] {
-        assert_skipped(&format!("<a href='{relative}'>"), SkipReason::Relative);
+        assert_skipped(
+            &format!("<a href='{filled_later}'>"),
+            SkipReason::Placeholder,
+        );
     }
     assert_skipped("<a href>", SkipReason::Relative);
     assert_skipped("<a href='#top'>", SkipReason::Fragment);
@@ -298,7 +316,7 @@ fn comments_and_raw_text_stay_but_outlooks_and_noscript() {
         "<title><a href='https://e.x'></title>",
         "<xmp><a href='https://e.x'></xmp>",
         "<plaintext><a href='https://e.x'>",
-        "<!--[if mso]><v:rect href='https://e.x'><![endif]-->",
+        "<!--[if mso]><v:fill href='https://e.x'><![endif]-->",
         "<svg><a xlink:href='https://e.x'></a></svg>",
         "<base href='https://e.x'><link href='https://e.x'>",
         "<a name=x>",
@@ -359,11 +377,41 @@ fn the_pixel_stands_before_the_last_real_end_of_body() {
 }
 
 #[test]
+fn a_pixel_that_stands_first_stands_before_all_content_and_behind_the_head() {
+    for (before, after) in [
+        (
+            "<!doctype html><html><head><title>x</title></head><body class=a>",
+            "<p>x</body></html>",
+        ),
+        ("<html><head><style>a{}</style></head>", "<p>x</p></html>"),
+        ("<HTML><Body\n>", "x<body>y"),
+        ("<!-- a --><!doctype html><html>", "<p>x</html>"),
+        ("<meta charset=utf-8><style></style>", "<p>x</p>"),
+        ("", "<p>x</p>"),
+        ("", "Hello <b>you</b>"),
+        ("", "<!--[if mso]><p>x</p><![endif]--><p>y</p>"),
+        ("", "<!-- open <body>"),
+        ("", ""),
+    ] {
+        let input = format!("{before}{after}");
+        let mut link = |_: u32, _: u32, _: &str| None;
+        let mut plan = Plan {
+            is_pixel_first: true,
+            ..plan(PIXEL_ONLY, &mut link)
+        };
+        let done = instrument_html(&input, &mut plan);
+        let expected = format!("{before}{}{after}", pixel_html(PIXEL));
+        assert_eq!(done.body, expected);
+        assert_eq!(instrument_html(&done.body, &mut plan).body, expected);
+    }
+}
+
+#[test]
 fn no_pixel_where_one_is_or_none_may_be() {
     for input in [
         "<html amp4email><body></body></html>",
         "<html ⚡4email data-css-strict><body></body></html>",
-        "<body><IMG SRC=https://t.example/mail/o?z=9></body>",
+        "<body><IMG SRC=https://t.example/mail/o?a=1&amp;b=2></body>",
     ] {
         let done = run(input, PIXEL_ONLY, instrument_html);
         assert_eq!((done.body.as_str(), done.has_new_pixel), (input, false));

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::merge_tags;
+
 /// Characters that never stand inside a URL in a text: those that no URL may have, quotation marks,
 /// and the punctuation of scripts that put no space after it.
 fn ends_url(character: char) -> bool {
@@ -24,25 +26,89 @@ const TRAILING: [char; 14] = [
     '?', '!', '.', ',', ':', ';', '*', '|', '\'', '’', '…', '(', '[', '{',
 ];
 
-/// The byte ranges of http and https URLs in a text, in order.
-pub(super) fn urls(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
+/// How far before a URL the beginning of another address is looked for.
+const ADDRESS_BYTES: usize = 2_048;
+
+/// The byte ranges of http and https URLs in a text, in order; those are left out that stand inside
+/// another address. A merge tag that a URL holds or touches is a part of it.
+pub(super) fn urls(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut from = 0;
-    for (colon, _) in text.match_indices("://") {
+    text.match_indices("://").filter_map(move |(colon, _)| {
         if colon < from {
-            continue;
+            return None;
         }
-        let Some(start) = scheme_start(&text[from..colon]).map(|start| from + start) else {
-            continue;
-        };
+        let start = from + scheme_start(&text[from..colon])?;
+        let window = text.floor_char_boundary(start.saturating_sub(ADDRESS_BYTES));
+        if is_inside_address(&text[from.max(window)..start]) {
+            return None;
+        }
         let after = colon + "://".len();
-        let length = url_length(&text[after..]);
-        if length > 0 {
-            from = after + length;
-            found.push(start..from);
+        let end = end_with_tags(text, after);
+        (end > after).then(|| {
+            from = end;
+            start..end
+        })
+    })
+}
+
+/// Where a URL ends whose host begins here.
+fn end_with_tags(text: &str, after: usize) -> usize {
+    let mut end = after + url_length(&text[after..]);
+    let mut from = after;
+    loop {
+        let to = end.max(from) + merge_tags::MAX_BYTES * 2;
+        let window = &text[from..text.floor_char_boundary(to.min(text.len()))];
+        let (before, mut last) = (end, from);
+        for tag in merge_tags::find(window) {
+            if from + tag.start > end {
+                break;
+            }
+            last = from + tag.end;
+            if last > end {
+                end = last + url_length(&text[last..]);
+            }
         }
+        if end == before {
+            return end;
+        }
+        from = last;
     }
-    found
+}
+
+/// Whether what begins behind this text is a part of an address that the text ends in: of another
+/// scheme (`myapp://open?url=`, `mailto:a@b.c?body=`), or without one (`shop.example/login?next=`).
+pub(super) fn is_inside_address(before: &str) -> bool {
+    let start = before
+        .char_indices()
+        .rfind(|(_, character)| ends_url(*character))
+        .map_or(0, |(at, character)| at + character.len_utf8());
+    let run = &before[start..];
+    if !run.ends_with(['=', '/', '?', '&', '#', '+', '~', '@', '%']) {
+        return false;
+    }
+    // What a bracket or a quotation mark stands before is an address of its own.
+    let run = run.trim_start_matches(['(', '[', '{', '\'', '*', '|']);
+    let end_of_host = run.find(['/', '?', '#']);
+    let has_host = end_of_host.is_some_and(|end| {
+        let host = run[..end].split(':').next().unwrap_or_default();
+        let last = host.rsplit('.').next().unwrap_or_default();
+        let is_name = host
+            .chars()
+            .all(|character| character.is_alphanumeric() || matches!(character, '.' | '-'));
+        is_name && (host == "localhost" || host.contains('.') && last.chars().nth(1).is_some())
+    });
+    let has_scheme = run.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+            && rest.len() > 1
+    });
+    has_host
+        || has_scheme
+        || run.contains("://")
+        || run.ends_with('=') && run.contains(['?', '&'])
+        || run.starts_with('/') && run.len() > 2
 }
 
 /// Where `http` or `https` begins at the end of `before`, not as the end of a longer word.

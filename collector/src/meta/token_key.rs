@@ -11,7 +11,7 @@ use shared::time::Timestamp;
 
 use super::{Meta, MetaError, guarded, json, random, storage};
 use crate::locks::{read, write};
-use crate::token::{TokenKey, TokenKeys};
+use crate::token::{Form, TokenKey, TokenKeys};
 
 /// Key: a token key's id. Value: JSON of [`StoredTokenKey`].
 pub(super) const TOKEN_KEYS: TableDefinition<'_, u32, &[u8]> =
@@ -29,7 +29,18 @@ struct StoredTokenKey {
     created_at: i64,
     /// 64 bytes.
     secret: Vec<u8>,
+    /// Of the tokens that are made with it; absent of the first form.
+    #[serde(default = "first_form")]
+    form: u8,
 }
+
+/// The number of [`Form::First`].
+fn first_form() -> u8 {
+    1
+}
+
+/// The number of [`Form::Short`].
+const SHORT_FORM: u8 = 2;
 
 impl Meta {
     /// The keys of the tokens in mails. Never touches the disk.
@@ -56,23 +67,33 @@ impl Meta {
 }
 
 /// The keys of the file. One from before there were any gets its first, durably: what a token is
-/// made with must be there after a crash.
+/// made with must be there after a crash. One whose newest key makes tokens of an older form gets
+/// another, since a key's tokens never change their form.
 pub(super) fn load_or_make(
     path: &Path,
     database: &Database,
     now: Timestamp,
 ) -> Result<TokenKeys, MetaError> {
-    if let Some(keys) = load(path, database)? {
-        return Ok(keys);
-    }
-    let first = make(FIRST, now)?;
+    let known = load(path, database)?;
+    let next = match known {
+        None => FIRST,
+        Some(keys) if keys.current().form == Form::Short => return Ok(keys),
+        Some(ref keys) => {
+            let next = keys.current().id.checked_add(1);
+            next.ok_or(MetaError::TokenKeysUsedUp)?
+        }
+    };
+    let new = make(next, now)?;
     let written: Result<(), redb::Error> = (|| {
         let transaction = database.begin_write()?;
-        put(&transaction, &first)?;
+        put(&transaction, &new)?;
         Ok(transaction.commit()?)
     })();
-    written.map_err(|error| storage(path, "making the first token key", &error))?;
-    Ok(TokenKeys::new(vec![first]).expect("one is more than none"))
+    written.map_err(|error| storage(path, "making a token key", &error))?;
+    Ok(match known {
+        Some(keys) => keys.with(new),
+        None => TokenKeys::new(vec![new]).expect("one is more than none"),
+    })
 }
 
 /// The keys of a file that cannot be written; where it is from before there were any, one that is in
@@ -119,6 +140,11 @@ fn load(path: &Path, database: &impl ReadableDatabase) -> Result<Option<TokenKey
             id,
             created_at: Timestamp::from_millis(stored.created_at),
             secret: stored.secret.try_into().map_err(|_| length())?,
+            form: match stored.form {
+                1 => Form::First,
+                SHORT_FORM => Form::Short,
+                other => return Err(damaged(format!("its form {other} is of a newer version"))),
+            },
         });
     }
     Ok(TokenKeys::new(keys))
@@ -129,6 +155,7 @@ fn make(id: u32, created_at: Timestamp) -> Result<TokenKey, MetaError> {
         id,
         created_at,
         secret: random()?,
+        form: Form::Short,
     })
 }
 
@@ -136,6 +163,10 @@ fn put(transaction: &WriteTransaction, key: &TokenKey) -> Result<(), redb::Error
     let stored = StoredTokenKey {
         created_at: key.created_at.as_millis(),
         secret: key.secret.to_vec(),
+        form: match key.form {
+            Form::First => first_form(),
+            Form::Short => SHORT_FORM,
+        },
     };
     let mut keys = transaction.open_table(TOKEN_KEYS)?;
     keys.insert(key.id, json(&stored).as_slice())?;
@@ -191,6 +222,25 @@ mod tests {
         let made = shown(&open().token_keys());
         assert_eq!((made.len(), made[0].0), (1, 1));
         assert_eq!(shown(&open().token_keys()), made);
+    }
+
+    #[test]
+    fn a_file_whose_newest_key_is_of_an_older_version_gets_one_more_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Meta::open(folder.path(), clock()).unwrap();
+        drop(open());
+        let database = Database::open(folder.path().join(META_FILE)).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let old = json(&serde_json::json!({"created_at": 1, "secret": vec![5; 64]}));
+        let mut table = transaction.open_table(TOKEN_KEYS).unwrap();
+        table.insert(1, old.as_slice()).unwrap();
+        drop(table);
+        transaction.commit().unwrap();
+        drop(database);
+        let keys = open().token_keys();
+        let forms: Vec<_> = keys.all().map(|key| (key.id, key.form)).collect();
+        assert_eq!(forms, [(1, Form::First), (2, Form::Short)]);
+        assert_eq!(shown(&open().token_keys()), shown(&keys));
     }
 
     #[test]

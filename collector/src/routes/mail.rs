@@ -14,6 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
+use serde::Deserialize;
 
 use crate::app::App;
 use crate::instrument::redirect_location;
@@ -37,7 +38,13 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// RFC 8058, section 3.2.
 const ONE_CLICK: &[u8] = b"List-Unsubscribe=One-Click";
 
-type Text = Result<Path<String>, PathRejection>;
+/// The token of a path, with or without more segments behind it.
+#[derive(Deserialize)]
+pub struct TokenPath {
+    token: String,
+}
+
+type Text = Result<Path<TokenPath>, PathRejection>;
 
 /// Give the pixel of a message
 ///
@@ -61,8 +68,8 @@ pub async fn get_pixel() -> Response {
 
 /// Follow a link of a message
 ///
-/// Leads to the target inside the token and nowhere else: the query of the request is not copied, and
-/// whatever was not made here is 404. Recorded as the pixel is.
+/// Leads to the target inside the token and nowhere else: the query of the request is not copied, what
+/// mail programs put behind a token is cut off, and whatever was not made here is 404. Recorded as the pixel is.
 #[utoipa::path(
     get, path = "/mail/track/click/{token}", tag = "mail",
     params(("token" = String, Path, description = "From the instrumented message")),
@@ -73,8 +80,8 @@ pub async fn get_pixel() -> Response {
 )]
 pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -> Response {
     let text = text_of(token);
-    let opened = app.meta.token_keys().open(TokenKind::Click, &text);
-    let Some(token @ Token::Click { .. }) = opened else {
+    let keys = app.meta.token_keys();
+    let Some((token @ Token::Click { .. }, text)) = keys.read(TokenKind::Click, &text) else {
         app.metrics.count_dropped_hit(DroppedHit::BadToken);
         return page::incomplete();
     };
@@ -85,7 +92,7 @@ pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -
     let Some(location) = location else {
         return page::incomplete();
     };
-    mail::record_click(&app, Hit::of(&app, &parts), token, text);
+    mail::record_click(&app, Hit::of(&app, &parts), token, text.to_owned());
     let mut response = (StatusCode::FOUND, [(LOCATION, location)]).into_response();
     page::keep_private(response.headers_mut());
     response
@@ -147,7 +154,9 @@ pub async fn post_unsubscribe(
 /// What an unsubscribe link is about; `None` also where the workspace is not in this store.
 fn message_of(app: &App, token: Text) -> Option<Sent> {
     let keys = app.meta.token_keys();
-    let sent = match keys.open(TokenKind::Unsubscribe, &text_of(token))? {
+    let text = text_of(token);
+    let (token, _) = keys.read(TokenKind::Unsubscribe, &text)?;
+    let sent = match token {
         Token::Unsubscribe(sent) => sent,
         Token::Open(_) | Token::Click { .. } => return None,
     };
@@ -168,7 +177,7 @@ fn pixel() -> Response {
 
 /// The token's text; a path that is no text holds none.
 fn text_of(token: Text) -> String {
-    token.map(|Path(text)| text).unwrap_or_default()
+    token.map(|Path(path)| path.token).unwrap_or_default()
 }
 
 /// The body's beginning, without white space around it; what is beyond the bounds, or comes too late,

@@ -19,9 +19,12 @@ use crate::messages::MessageAnswer;
 /// Register a message
 ///
 /// Records that the message is sent to its contact, and gives its parts back to be sent as they are:
-/// a pixel at the end, links that lead through the tracker, an unsubscribe link. Everything else stays
-/// as it was, byte for byte. Links with `data-misar-notrack`, unsubscribe links and whatever is no
-/// absolute web address are left alone and listed in `skipped`. The same `messageId` with the same
+/// a pixel at the end (or, with `pixel: start`, at the beginning), links that lead through the tracker,
+/// an unsubscribe link for `{{unsubscribe_url}}`. Everything else stays as it was, byte for byte. Links
+/// with `data-misar-notrack`, with merge tags, unsubscribe links and whatever is no absolute web address
+/// are left alone and listed in `skipped`. Addresses that were made for another message are made anew for
+/// this one; what cannot be, a damaged address of the tracker, and a placeholder that cannot be filled
+/// where it stands, are 422 with line and column. `warnings` says so where the HTML passes 100 KB. The same `messageId` with the same
 /// content gives the same answer; with other content 409. At most 32 MB and 10,000 links; the answer is
 /// at most twice the request, 4 KB and 400 bytes a link, else 413. Where the server listens to others
 /// and nobody has said its public URL, 422 `public_url_missing`; where only its own machine reaches it,

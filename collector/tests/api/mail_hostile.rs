@@ -105,14 +105,14 @@ async fn no_hostile_input_is_led_anywhere_that_was_not_signed() {
         match location {
             None => assert!(matches!(status, 400 | 404 | 414), "{status} {token}"),
             Some(location) => {
-                // The token itself is whole here: what is added to it is a query or a fragment.
+                // The token itself is whole here: what is added to it is cut off.
                 assert!(signed.contains(&location.as_str()), "{location} {token}");
                 assert!(token.starts_with(&good) || token == &other, "{token}");
                 led += 1;
             }
         }
     }
-    assert!(led < 20, "{led} of {}", tokens.len());
+    assert!(led < 50, "{led} of {}", tokens.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,7 @@ mod keys;
 mod limits;
 mod live;
 mod mail;
+mod mail_again;
 mod mail_hostile;
 mod matrix;
 mod message_limits;

@@ -105,11 +105,16 @@ const ROUTES: [Route; 31] = [
 ];
 
 /// Other forms of routes above, for what mail programs and caches make of them.
-const FORMS: [(&str, &str); 4] = [
+const FORMS: [(&str, &str); 9] = [
     ("GET", "/mail/{file}"),
     ("GET", "/mail/track/open"),
     ("GET", "/mail/track/open/"),
+    ("GET", "/mail/track/open/{token}/"),
     ("GET", "/mail/track/open/{token}/{*rest}"),
+    ("GET", "/mail/track/click/{token}/"),
+    ("GET", "/mail/track/click/{token}/{*rest}"),
+    ("GET", "/mail/unsubscribe/{token}/"),
+    ("GET", "/mail/unsubscribe/{token}/{*rest}"),
 ];
 
 fn callers() -> Vec<Caller> {

@@ -50,7 +50,9 @@ pub(crate) fn expanded(template: &str, variant: &str) -> String {
 pub(crate) fn links_of(document: &Html, is_wanted: &dyn Fn(&str) -> bool, links: &mut Vec<String>) {
     for node in document.tree.root().descendants() {
         match node.value() {
-            Node::Element(element) if matches!(element.name(), "a" | "area") => {
+            Node::Element(element)
+                if matches!(element.name(), "a" | "area" | "v:roundrect" | "v:rect") =>
+            {
                 let Some(href) = element.attr("href") else {
                     continue;
                 };

@@ -85,6 +85,23 @@ fn a_text_part_and_the_headers_can_be_had() {
     );
     assert_eq!(answer["links"][0]["url"], "https://shop.example/x");
 
+    let first = LINE.replace("spring-1", "first");
+    let out = store
+        .fed(&format!("{first} {OFFLINE} --pixel start"), HTML)
+        .good();
+    let pixel = "<img src=\"https://track.example/mail/track/open/";
+    assert!(out.starts_with(pixel), "{out}");
+    let refused = store
+        .fed(
+            &format!("{LINE} {OFFLINE}"),
+            "<p>\n{{ unsubscribe_url | safe }}",
+        )
+        .refusal();
+    assert!(
+        refused.starts_with("html: `html`, line 2, column 4: "),
+        "{refused}"
+    );
+
     let plain = LINE.replace("spring-1", "plain");
     let line = format!("{plain} {OFFLINE} --no-opens --no-clicks");
     assert_eq!(store.fed(&line, HTML).good(), HTML);
@@ -111,7 +128,8 @@ fn a_megabyte_goes_through_and_what_is_no_text_or_no_address_does_not() {
         "{HTML}{}",
         "<p>More &amp; more.</p>\n".repeat(1_048_576 / 23)
     );
-    let out = store.fed(&line, big.as_str()).good();
+    // Gmail would cut it off.
+    let out = store.fed(&line, big.as_str()).warned();
     assert_eq!(restored(&out, "https://track.example"), big);
 }
 

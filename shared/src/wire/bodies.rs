@@ -271,15 +271,18 @@ bodies! {
         subject: "subject" (value_type = Option<String>, max_length = 998, example = "New mugs"),
         /// When it is sent: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
         sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
-        /// The HTML part; `href="{{unsubscribe_url}}"` becomes the unsubscribe link, and a link with the
-        /// attribute `data-misar-notrack` stays as it is.
+        /// The HTML part; `{{unsubscribe_url}}` becomes the unsubscribe link, and a link with the attribute
+        /// `data-misar-notrack` stays as it is, in the text part too.
         html: "html" (value_type = Option<String>, example = "<p><a href=\"https://shop.example/mugs\">See them</a></p>"),
         /// The text part.
         text: "text" (value_type = Option<String>, example = "See them: https://shop.example/mugs"),
         /// Whether a pixel is added to the HTML part; true unless said.
         track_opens: "trackOpens" (value_type = Option<bool>, example = true),
-        /// Whether links lead through the tracker; true unless said.
-        track_clicks: "trackClicks" (value_type = Option<bool>, example = true),
+        /// Whether links lead through the tracker; true unless said. `"html"`: those of the HTML part.
+        track_clicks: "trackClicks" (value_type = Option<serde_json::Value>, example = true),
+        /// Where the pixel stands: at the `end` of the HTML part, unless said, or at its `start`, for mails of
+        /// more than 100 KB: Gmail cuts those off.
+        pixel: "pixel" (value_type = Option<String>, pattern = "^(start|end)$", example = "end"),
         /// Campaign parameters to add to the links' queries.
         utm: "utm" (value_type = Option<UtmBody<'static>>),
     }

@@ -37,9 +37,22 @@ pub struct Outgoing {
     /// Whether a pixel is wanted.
     pub track_opens: bool,
     /// Whether links are to lead through the tracker.
-    pub track_clicks: bool,
+    pub track_clicks: TrackClicks,
+    /// Whether the pixel is to stand at the beginning of the HTML part, rather than at its end.
+    pub is_pixel_first: bool,
     /// Campaign parameters for links.
     pub utm: Option<UtmParameters>,
+}
+
+/// Of which parts the links lead through the tracker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrackClicks {
+    /// Of none.
+    Nowhere,
+    /// Of the HTML part alone.
+    Html,
+    /// Of both parts.
+    Everywhere,
 }
 
 /// Campaign parameters of links, each of 1 to 255 characters.
@@ -149,12 +162,22 @@ fn outgoing(
         };
         raw.map(text).transpose()
     };
+    // Only an HTML part has a pixel, so that for opens `"html"` is the same as true.
     let flag = |field: &'static str, raw: Option<&RawValue>| match raw.map(RawValue::get) {
-        None | Some("true") => Ok(true),
-        Some("false") => Ok(false),
+        None | Some("true") => Ok(TrackClicks::Everywhere),
+        Some("false") => Ok(TrackClicks::Nowhere),
+        Some(_) if raw.and_then(json::text).as_deref() == Some("html") => Ok(TrackClicks::Html),
         Some(_) => {
-            let message = format!("Send `{field}` as true or false");
+            let message = format!("Send `{field}` as true, false or \"html\"");
             Err(Rejection::of(codes::INVALID_FLAG, field, message))
+        }
+    };
+    let is_pixel_first = match body.pixel.map(json::text).as_ref().map(Option::as_deref) {
+        None | Some(Some("end")) => false,
+        Some(Some("start")) => true,
+        Some(_) => {
+            let message = "Send `pixel` as start or end";
+            return Err(Rejection::of(codes::INVALID_FLAG, "pixel", message));
         }
     };
     Ok(Outgoing {
@@ -165,8 +188,9 @@ fn outgoing(
         sent_at: sent_at.transpose()?,
         html: part(codes::INVALID_HTML, "html", body.html)?,
         text: part(codes::INVALID_TEXT, "text", body.text)?,
-        track_opens: flag("trackOpens", body.track_opens)?,
+        track_opens: flag("trackOpens", body.track_opens)? != TrackClicks::Nowhere,
         track_clicks: flag("trackClicks", body.track_clicks)?,
+        is_pixel_first,
         utm: body.utm.map(|raw| utm(raw, unknown_fields)).transpose()?,
     })
 }

@@ -43,6 +43,10 @@ fn urls_of_a_text_end_where_a_reader_would_end_them() {
         ("見て", "https://例え.jp/パス", "。"),
         ("انظر ", "https://e.x/؃", "؟"),
         ("a:", "https://e.x/?u=https://f.x/", "\r\n"),
+        ("[shop.example/x](", "https://e.x/a", ")"),
+        ("url=", "https://e.x/a", ""),
+        ("See shop.example/x. ", "https://e.x/a", ""),
+        ("and/or/", "https://e.x/a", ""),
         ("", "http://localhost:3000", ","),
     ] {
         let done = text(&format!("{before}{url}{after}"));
@@ -50,6 +54,14 @@ fn urls_of_a_text_end_where_a_reader_would_end_them() {
         assert_eq!(targets(&done), [url]);
     }
     for untouched in [
+        "myapp://open?url=https://shop.example/x",
+        "mailto:help@shop.example?subject=Hi&body=https://shop.example/x",
+        "shop.example/login?next=https://shop.example/x",
+        "www.shop.example:8080/#https://shop.example/x",
+        "/login?next=https://shop.example/x",
+        "web.archive.example/web/2026/https://shop.example/x",
+        "sms:+1?body=https://shop.example/x",
+        "(myapp://open?url=https://shop.example/x)",
         "xhttps://e.x",
         "ftp://e.x",
         "https://",
@@ -64,14 +76,18 @@ fn urls_of_a_text_end_where_a_reader_would_end_them() {
 
 #[test]
 fn a_text_has_the_same_skips_and_goes_on_counting() {
-    let mut link = |index: u32, _: &str| Some(format!("{OWN}c/{index}"));
+    let mut link = |index: u32, _: u32, _: &str| Some(format!("{OWN}c/{index}"));
     let mut plan = Plan {
         pixel_url: Some(PIXEL),
         unsubscribe_url: UNSUBSCRIBE,
         own_prefix: OWN,
+        read: &|_, _| Held::Nothing,
+        is_pixel_first: false,
+        opted_out: HashSet::new(),
         utm: None,
         track_clicks: true,
         next_index: 0,
+        targets: Targets::default(),
         links_left: u32::MAX,
         parts: 0,
         refused: None,
@@ -159,4 +175,66 @@ fn a_megabyte_takes_well_under_a_second() {
         );
         assert!(started.elapsed().as_secs() < 10);
     }
+}
+
+#[test]
+fn a_url_of_a_text_that_holds_a_merge_tag_is_left_alone_with_all_of_it() {
+    for url in [
+        "https://shop.example/?code=*|CODE|*",
+        "https://{{ shop_host }}/cart",
+        "https://app.example/verify/{{ token }}/now",
+        "https://app.example/<%= token %>?x=1",
+        "https://<%= host %>/a",
+        "https://app.example/?t=%%token%%",
+        "https://app.example/[[token]]",
+        "https://app.example/${token}",
+    ] {
+        let input = format!("See {url}, or https://e.x/a");
+        let done = text(&input);
+        assert_eq!(done.body, format!("See {url}, or {OWN}c/0"));
+        let skipped = SkippedLink {
+            url: url.to_owned(),
+            reason: SkipReason::Placeholder,
+        };
+        assert_eq!(done.skipped, [skipped]);
+    }
+}
+
+#[test]
+fn copies_of_a_link_share_a_target_also_across_parts_and_opting_out_reaches_the_text() {
+    let mut numbers = Vec::new();
+    let mut link = |index: u32, target_number: u32, _: &str| {
+        numbers.push((index, target_number));
+        Some(format!("{OWN}c/{index}"))
+    };
+    let mut plan = Plan {
+        pixel_url: None,
+        unsubscribe_url: UNSUBSCRIBE,
+        own_prefix: OWN,
+        read: &|_, _| Held::Nothing,
+        is_pixel_first: false,
+        opted_out: HashSet::new(),
+        utm: None,
+        track_clicks: true,
+        next_index: 0,
+        targets: Targets::default(),
+        links_left: u32::MAX,
+        parts: 0,
+        refused: None,
+        link: &mut link,
+    };
+    let html = "<a href='https://shop.example/p'><img></a><a href='https://shop.example/p'>Blue mug</a>\
+                <a href='https://shop.example/q'>Q</a><a href='https://shop.example/p'>Buy</a>\
+                <a data-misar-notrack href='https://app.example/reset?t=1&amp;u=2'>Reset</a>";
+    instrument_html(html, &mut plan);
+    let input = "Buy: https://shop.example/p Reset: https://APP.example/reset?t=1&u=2.";
+    let done = instrument_text(input, &mut plan);
+    assert_eq!(plan.targets.count(), 2);
+    assert_eq!(
+        done.body,
+        format!("Buy: {OWN}c/4 Reset: https://APP.example/reset?t=1&u=2.")
+    );
+    let reasons: Vec<_> = done.skipped.iter().map(|link| link.reason).collect();
+    assert_eq!(reasons, [SkipReason::Notrack]);
+    assert_eq!(numbers, [(0, 0), (1, 0), (2, 1), (3, 0), (4, 0)]);
 }

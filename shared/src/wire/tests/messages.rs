@@ -20,7 +20,7 @@ fn a_message_with_everything_is_read_whole() {
     let parsed = message(
         r#"{"email":" Alice@Example.com ","messageId":" m-1 ","campaignId":"spring","type":"transactional",
         "subject":"Ünder\u00a0way","sentAt":"2026-11-23T11:00:00+02:00","html":"<p>\n</p>","text":" t ",
-        "trackOpens":false,"trackClicks":false,
+        "trackOpens":false,"trackClicks":false,"pixel":"start",
         "utm":{"source":"s","medium":"m","campaign":"c","term":"t","content":"x"}}"#,
     );
     assert!(parsed.unknown_fields.is_empty());
@@ -36,7 +36,8 @@ fn a_message_with_everything_is_read_whole() {
     // The parts are nobody's to trim.
     assert_eq!(outgoing.html.as_deref(), Some("<p>\n</p>"));
     assert_eq!(outgoing.text.as_deref(), Some(" t "));
-    assert!(!outgoing.track_opens && !outgoing.track_clicks);
+    assert!(!outgoing.track_opens && outgoing.is_pixel_first);
+    assert_eq!(outgoing.track_clicks, TrackClicks::Nowhere);
     let utm = UtmParameters {
         source: Some("s".into()),
         medium: Some("m".into()),
@@ -53,14 +54,23 @@ fn nothing_but_the_address_is_needed_and_null_counts_as_absent() {
     assert!(bare.message_id.is_none());
     let nulls = message_with(
         r#""messageId":null,"campaignId":null,"type":null,"subject":null,"sentAt":null,"html":null,
-        "text":null,"trackOpens":null,"trackClicks":null,"utm":null"#,
+        "text":null,"trackOpens":null,"trackClicks":null,"pixel":null,"utm":null"#,
     );
     assert!(nulls == bare);
     let outgoing = bare.outcome.unwrap();
-    assert!(outgoing.track_opens && outgoing.track_clicks && !outgoing.is_transactional);
+    assert!(outgoing.track_opens && !outgoing.is_pixel_first && !outgoing.is_transactional);
+    assert_eq!(outgoing.track_clicks, TrackClicks::Everywhere);
     assert!(outgoing.html.is_none() && outgoing.utm.is_none());
     let nulls = self::outgoing(r#""utm":{"source":null}"#);
     assert_eq!(nulls.utm, Some(UtmParameters::default()));
+}
+
+#[test]
+fn links_may_be_tracked_in_the_html_part_alone_and_a_pixel_stand_first() {
+    let html = outgoing(r#""trackClicks":"html","trackOpens":"html","pixel":"end""#);
+    assert_eq!(html.track_clicks, TrackClicks::Html);
+    assert!(html.track_opens && !html.is_pixel_first);
+    assert!(outgoing(r#""pixel":"start""#).is_pixel_first);
 }
 
 #[test]
@@ -146,6 +156,14 @@ fn each_field_of_a_message_is_refused_by_its_own_code() {
             "trackOpens",
         ),
         (r#""trackClicks":1"#.into(), "invalid_flag", "trackClicks"),
+        (
+            r#""trackClicks":"text""#.into(),
+            "invalid_flag",
+            "trackClicks",
+        ),
+        (r#""trackOpens":"yes""#.into(), "invalid_flag", "trackOpens"),
+        (r#""pixel":"top""#.into(), "invalid_flag", "pixel"),
+        (r#""pixel":true"#.into(), "invalid_flag", "pixel"),
         (r#""utm":"newsletter""#.into(), "invalid_utm", "utm"),
         (r#""utm":[]"#.into(), "invalid_utm", "utm"),
         (r#""utm":{"source":7}"#.into(), "invalid_utm", "utm.source"),

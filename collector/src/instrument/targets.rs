@@ -1,0 +1,83 @@
+//! Which links of a message lead to the same place: each different target has a number, from 0, in the
+//! order of its first link.
+
+use std::collections::HashMap;
+
+use url::Url;
+
+/// The different targets of a message so far.
+#[derive(Debug, Default)]
+pub struct Targets {
+    numbers: HashMap<String, u32>,
+}
+
+impl Targets {
+    /// How many different ones there are.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.numbers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The number of a target, which it gets by this if it is new.
+    pub(super) fn number(&mut self, target: &str) -> u32 {
+        let next = self.count();
+        *self.numbers.entry(page(target)).or_insert(next)
+    }
+
+    /// Forgets the last ones, so that as many stay.
+    pub(super) fn keep(&mut self, count: u32) {
+        if self.count() > count {
+            self.numbers.retain(|_, number| *number < count);
+        }
+    }
+}
+
+/// What two links have in common that lead to one page: the address as a browser writes it, without
+/// campaign parameters, by which a picture and a button are told apart, and without the place in the
+/// page; but with a fragment that is a route.
+fn page(target: &str) -> String {
+    let Ok(mut url) = Url::parse(target) else {
+        return target.to_owned();
+    };
+    let is_place = |fragment: &str| !fragment.starts_with(['/', '!']);
+    if url.fragment().is_some_and(is_place) {
+        url.set_fragment(None);
+    }
+    let is_kept = |part: &&str| {
+        let name = part.as_bytes().get(..4);
+        !name.is_some_and(|name| name.eq_ignore_ascii_case(b"utm_"))
+    };
+    if let Some(query) = url.query() {
+        let kept: Vec<_> = query.split('&').filter(is_kept).collect();
+        let kept = (!kept.is_empty()).then(|| kept.join("&"));
+        url.set_query(kept.as_deref());
+    }
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_to_one_page_share_a_number() {
+        let mut targets = Targets::default();
+        for (target, number) in [
+            ("https://shop.example/p", 0),
+            ("https://shop.example/q", 1),
+            ("https://shop.example/p", 0),
+            ("HTTPS://Shop.Example:443/p", 0),
+            ("https://shop.example/p#reviews", 0),
+            ("https://shop.example/p?utm_content=picture", 0),
+            ("https://shop.example/p?utm_content=button#top", 0),
+            ("https://shop.example/p?id=1&utm_content=button", 2),
+            ("https://shop.example/p?id=1", 2),
+            ("https://shop.example/p?id=2", 3),
+            ("https://app.example/#/orders/1", 4),
+            ("https://app.example/#/orders/2", 5),
+            ("http://shop.example/p", 6),
+        ] {
+            assert_eq!(targets.number(target), number, "{target}");
+        }
+        assert_eq!(targets.count(), 7);
+    }
+}
