@@ -2,10 +2,13 @@
 //! of each. The routes name the pieces; the order of the steps stands here.
 
 pub mod compare;
+mod deliveries;
 pub mod ids;
 pub mod messages;
+pub mod sent;
 mod seqs;
 pub mod settle;
+pub(crate) mod suppressions;
 
 use std::sync::{Arc, Mutex};
 
@@ -44,6 +47,7 @@ use crate::rates::{Charge, Ticket};
 use crate::rejected::Rejected;
 use crate::screen::{self, Screened};
 use crate::secrets;
+use deliveries::Sends;
 use ids::{DerivedId, IdempotencyKey, new_id};
 use settle::{Claim, Settled, settle};
 
@@ -91,6 +95,16 @@ impl Incoming {
         scope: Scope,
     ) -> Result<Self, ApiError> {
         Self::read_as(app, request, Media::Json, limit, Some(scope)).await
+    }
+
+    /// The same of a route that takes files of rows too.
+    pub async fn read_file_of_server(
+        app: &Arc<App>,
+        request: Request<Body>,
+        limit: usize,
+        scope: Scope,
+    ) -> Result<Self, ApiError> {
+        Self::read_as(app, request, Media::JsonOrRows, limit, Some(scope)).await
     }
 
     async fn read_as(
@@ -174,7 +188,7 @@ impl Incoming {
     ) -> Result<Admitted, ApiError> {
         let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri)?;
         let caller = by_headers.as_ref();
-        if let Some(caller) = caller {
+        if let (Some(caller), None) = (caller, only_servers) {
             caller.require(Scope::Send)?;
         }
         if let Some(scope) = only_servers {
@@ -266,6 +280,8 @@ impl Incoming {
                 wire::Source::Browser
             },
             purchases_allowed: is_secret || caller.key.allow_purchases,
+            deliveries_allowed: is_secret && caller.require(Scope::Write).is_ok(),
+            order_currency: None,
             sent_at: None,
             context: None,
         }
@@ -316,7 +332,18 @@ impl Incoming {
         let mut response = match parsed.outcome {
             Ok(event) => {
                 lock(&self.charge).settle();
-                let submission = self.submission(app, event, &identity, &caller, None);
+                let sends = match deliveries::sends_of(app, &caller, [&event]).await {
+                    Ok(sends) => sends,
+                    Err(error) => return ApiError::from(error).with_id(identity.as_sent),
+                };
+                let submission = self.submission(app, event, &identity, &caller, None, &sends);
+                let submission = match submission {
+                    Ok(submission) => submission,
+                    Err(unknown) => {
+                        self.keep_rejected(app, &caller, &identity.as_sent, rejection, &unknown);
+                        return ApiError::UnknownOrder(unknown).with_id(identity.as_sent);
+                    }
+                };
                 let claim = [Claim::of(&submission)];
                 let settled = match app.log.append(vec![submission]).await {
                     Ok(outcomes) => {
@@ -395,9 +422,12 @@ impl Incoming {
         let caller = self.caller(app, batch.key)?;
         self.take_events(batch.events.len())?;
         let context = batch.context.as_ref();
+        let workspace = caller.key.workspace;
+        let order_currency = |order_id: &str| app.durable().order_currency(workspace, order_id);
         let arrival = Arrival {
             sent_at: batch.sent_at,
             context,
+            order_currency: Some(&order_currency),
             ..self.arrival(&caller)
         };
         // A retry of the whole batch is told by the same header as that of one event.
@@ -407,6 +437,7 @@ impl Incoming {
         let mut submissions = Vec::new();
         // For each event: its identity, and its place among the submissions or why it has none.
         let mut verdicts: Vec<(Identity, Draft<'_>, Result<usize, Rejection>)> = Vec::new();
+        let mut looked = Vec::with_capacity(batch.events.len());
         for (index, raw) in batch.events.iter().enumerate() {
             let mut parsed = wire::parse_batch_event(raw, &arrival);
             parsed.unknown_fields.extend(batch.unknown.iter().cloned());
@@ -425,8 +456,18 @@ impl Incoming {
             };
             let outcome = parsed.outcome.map(|mut event| {
                 event.unknown_fields.clone_from(&draft.ignored);
-                submissions.push(self.submission(app, event, &identity, &caller, context));
-                submissions.len() - 1
+                event
+            });
+            looked.push((identity, draft, outcome));
+        }
+        let events = looked.iter().filter_map(|(.., event)| event.as_ref().ok());
+        let sends = deliveries::sends_of(app, &caller, events).await?;
+        for (identity, draft, outcome) in looked {
+            let outcome = outcome.and_then(|event| {
+                let submission =
+                    self.submission(app, event, &identity, &caller, context, &sends)?;
+                submissions.push(submission);
+                Ok(submissions.len() - 1)
             });
             verdicts.push((identity, draft, outcome));
         }
@@ -497,6 +538,10 @@ impl Incoming {
         result
     }
 
+    /// `sends` are those of the deliveries.
+    ///
+    /// # Errors
+    /// `unknown_message`, of a delivery whose send is not among them.
     fn submission(
         &self,
         app: &App,
@@ -504,7 +549,8 @@ impl Incoming {
         identity: &Identity,
         caller: &Caller,
         context: Option<&Context>,
-    ) -> Submission {
+        sends: &Sends,
+    ) -> Result<Submission, Rejection> {
         let is_secret = caller.key.kind == KeyKind::Secret;
         let mut money = None;
         let mut asked = None;
@@ -524,6 +570,14 @@ impl Incoming {
                     items: items_text(&purchase.items),
                 }
             }
+            EventKind::Amend(amendment) => {
+                money = amendment.revenue;
+                let items = amendment.items;
+                Fact::Amend {
+                    order_id: amendment.order_id.as_str().to_owned(),
+                    items: items.map(|items| Personal(shared::event::items_json(&items))),
+                }
+            }
             EventKind::Refund(refund) => {
                 asked = Some(RefundAsk {
                     amount: refund.amount,
@@ -534,6 +588,9 @@ impl Incoming {
                     order_id,
                     refund_id: refund.refund_id.as_str().to_owned(),
                 }
+            }
+            EventKind::Delivery(delivery) => {
+                deliveries::fact(delivery, event.message_id.as_ref(), sends)?
             }
         };
         let address = event.email.as_ref().map(Address::from);
@@ -565,14 +622,15 @@ impl Incoming {
             class: None,
             ignored_fields: event.unknown_fields,
             redacted: false,
+            timing: None,
         };
         entry.class = of_page(&entry).map(|judged| (judged.class, judged.reason.to_owned()));
-        Submission {
+        Ok(Submission {
             entry,
             asked,
             has_new_id: identity.is_new,
             older: identity.older,
-        }
+        })
     }
 
     fn keep_rejected(
@@ -665,7 +723,9 @@ fn kind_of(event: &Event) -> FactKind {
         EventKind::Track { .. } => FactKind::Track,
         EventKind::Identify { .. } => FactKind::Identify,
         EventKind::Purchase(_) => FactKind::Purchase,
+        EventKind::Amend(_) => FactKind::Amend,
         EventKind::Refund(_) => FactKind::Refund,
+        EventKind::Delivery(_) => FactKind::Delivery,
     }
 }
 

@@ -26,11 +26,13 @@ use crate::client_address::client_of;
 use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::locks::{read, write};
 use crate::log::decide::WorkspaceKeys as _;
+use crate::log::extra::Timing;
 use crate::log::identity::Sender;
 use crate::log::record::{
     Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
 };
-use crate::log::{Appended, LogError, Submission};
+use crate::log::suppression::Cause;
+use crate::log::{Appended, Log as _, LogError, Submission};
 use crate::metrics::{DroppedHit, Verdict};
 use crate::secrets;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
@@ -151,11 +153,14 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
         app.metrics.count_dropped_hit(DroppedHit::Budget);
         return;
     }
-    let class = class_of(app, &hit, &token);
+    let (class, timing) = judge(app, &hit, &token);
     let contact = app.meta.contact_today(workspace, contact);
     let submission = Submission {
         has_new_id: true,
-        ..Submission::from(entry(new_id(), hit, token, contact, class))
+        ..Submission::from(Entry {
+            timing,
+            ..entry(new_id(), hit, token, contact, class)
+        })
     };
     match app.log.append(vec![submission]).await {
         Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
@@ -182,20 +187,25 @@ pub async fn unsubscribe(
     let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
     let derived = ids::of_unsubscribe(&key, workspace, &sent.message_id, sent.contact);
     let DerivedId { id, older } = derived;
-    let log = Arc::clone(&app.log);
+    let contact = app.meta.contact_today(workspace, sent.contact);
+    let log = app.durable();
     // Appending tells of 7 days alone.
-    let found =
-        tokio::task::spawn_blocking(move || match log.find(workspace, Sender::Mail, id)? {
-            Some(record) => Ok(Some(record)),
-            None => log.find(workspace, Sender::Mail, older),
-        });
-    let found = found
+    let looked = tokio::task::spawn_blocking(move || -> Result<(bool, bool), LogError> {
+        let held = log.suppressions().get((workspace, contact))?;
+        let is_held = held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some());
+        let is_found = log.find(workspace, Sender::Mail, id)?.is_some()
+            || log.find(workspace, Sender::Mail, older)?.is_some();
+        Ok((is_found, is_held))
+    });
+    let (is_another, is_held) = looked
         .await
         .map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
-    if found.is_some() {
+    if is_another && is_held {
         app.metrics.count_verdict(workspace, Verdict::Duplicate);
         return Ok(());
     }
+    // Somebody has lifted the first one since: this is another, and counts like it.
+    let id = if is_another { new_id() } else { id };
     // Scanners follow links and do not post (RFC 8058, section 1); a mailbox provider that posts does
     // so for the reader who pressed its button.
     let class = if is_one_click {
@@ -203,9 +213,9 @@ pub async fn unsubscribe(
     } else {
         (Class::Human, "unsubscribe_form".to_owned())
     };
-    let contact = app.meta.contact_today(workspace, sent.contact);
     let submission = Submission {
-        older: Some(older),
+        has_new_id: is_another,
+        older: (!is_another).then_some(older),
         ..Submission::from(entry(id, hit, Token::Unsubscribe(sent), contact, class))
     };
     let outcomes = app.log.append(vec![submission]).await?;
@@ -217,6 +227,16 @@ pub async fn unsubscribe(
         },
     );
     Ok(())
+}
+
+/// Whether a send's contact has unsubscribed, by whichever link. Blocks on disk.
+///
+/// # Errors
+/// When that cannot be read now.
+pub fn is_unsubscribed(app: &App, sent: &Sent) -> Result<bool, LogError> {
+    let contact = app.meta.contact_today(sent.workspace, sent.contact);
+    let held = app.suppressions().get((sent.workspace, contact))?;
+    Ok(held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some()))
 }
 
 /// `contact` is whom the token names, by the id of today: a mail may be older than the rule.
@@ -257,11 +277,13 @@ fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class,
         class: Some(class),
         ignored_fields: Vec::new(),
         redacted: false,
+        timing: None,
     }
 }
 
-/// Who opened or clicked, as far as this request alone tells.
-fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
+/// Who opened or clicked, as far as this request alone tells, and how that depends on when the message
+/// was sent: here it counts from what its token says, which is what was planned.
+fn judge(app: &App, hit: &Hit, token: &Token) -> ((Class, String), Option<Timing>) {
     let kind = match token.kind() {
         TokenKind::Open => Kind::Open,
         TokenKind::Click | TokenKind::Unsubscribe => Kind::Click,
@@ -272,7 +294,7 @@ fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
         .received_at
         .as_millis()
         .checked_sub(sent.sent_at.as_millis());
-    let verdict = classify(&Evidence {
+    let evidence = Evidence {
         address: Some(hit.address),
         method: classify::Method::named(hit.method.as_str()),
         is_prefetch: headers
@@ -285,8 +307,10 @@ fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
             kind,
             hit.client.agent.as_ref().map(|agent| agent.0.as_str()),
         )
-    });
-    (verdict.class, verdict.reason.to_owned())
+    };
+    let verdict = classify(&evidence);
+    let class = (verdict.class, verdict.reason.to_owned());
+    (class, classify::timing(&evidence))
 }
 
 /// What is left for each token, by a hash of its text.
@@ -334,3 +358,4 @@ fn limiter() -> DefaultKeyedRateLimiter<u64> {
 
 #[cfg(test)]
 mod tests;
+pub mod way_back;

@@ -14,10 +14,12 @@ use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
     Class, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
 };
+use crate::log::suppression::Cause;
 use crate::log::{Log, LogError};
 use crate::views::{Beside, ViewError, Views};
 
 pub mod report;
+pub mod suppressions;
 #[cfg(test)]
 mod tests;
 
@@ -99,7 +101,9 @@ pub struct EventView {
     /// `minSeq`.
     #[schema(pattern = "^[0-9]{24}$", example = "011764201600123456000000")]
     pub seq: String,
-    /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click` or `unsubscribe`.
+    /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click`,
+    /// `unsubscribe`, `sent`, `delivery`, `suppress`,
+    /// `lift` or `amendment`.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "track")]
     pub kind: &'static str,
@@ -127,7 +131,8 @@ pub struct EventView {
     /// Always an object. Of `track` the caller's properties, of `identify` the traits, of `purchase`
     /// orderId, revenue, currency, items and verified, of `refund` orderId, refundId, amount and
     /// currency, of `send`, `open`, `click` and `unsubscribe` campaignId, messageType, sentAt, and
-    /// subject, link (its number in the message) and url where they apply.
+    /// subject, link (its number in the message) and url where they apply, of `delivery` these, status,
+    /// code and reason.
     #[schema(value_type = Object)]
     pub properties: Box<RawValue>,
     /// Who told us: `browser`, `server` or `mail`.
@@ -278,7 +283,7 @@ impl EventView {
     /// Shows a record. Of a redacted one nothing personal is left to show.
     pub fn of(record: &Record, beside: Beside) -> Self {
         let entry = &record.entry;
-        let judged = match &entry.class {
+        let judged = match beside.rejudged.as_ref().or(entry.class.as_ref()) {
             _ if beside.is_relabelled => Some((Class::Bot, LINK_BURST)),
             Some((class, reason)) => Some((*class, reason.as_str())),
             // From before there were classes.
@@ -400,6 +405,12 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             items: kept(items.as_ref(), "[]"),
             verified: entry.verified,
         }),
+        Fact::Amend { order_id, items } => object(&AmendmentProperties {
+            order_id,
+            revenue: entry.money.map(exact),
+            currency: entry.money.map(|money| money.currency.code()),
+            items: items.as_ref().map(|items| kept(Some(items), "[]")),
+        }),
         Fact::Refund {
             order_id,
             refund_id,
@@ -418,7 +429,26 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             subject: subject.as_ref().map(|subject| subject.0.as_str()),
             ..MailProperties::of(campaign_id.as_deref(), *message_type)
         }),
-        Fact::Open { send } | Fact::Unsubscribe { send } => object(&MailProperties::of_send(send)),
+        Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
+            object(&MailProperties::of_send(send))
+        }
+        Fact::Suppress { cause } => object(&SuppressionProperties {
+            reason: Some(cause.as_str()),
+        }),
+        Fact::Lift { cause, .. } => object(&SuppressionProperties {
+            reason: cause.map(Cause::as_str),
+        }),
+        Fact::Delivery {
+            send,
+            status,
+            code,
+            reason,
+        } => object(&MailProperties {
+            status: Some(status.on_wire().as_str()),
+            code: code.as_deref(),
+            reason: reason.as_ref().map(|reason| reason.0.as_str()),
+            ..MailProperties::of_send(send)
+        }),
         Fact::Click { send, link, target } => object(&MailProperties {
             link: Some(*link),
             url: target.as_ref().map(|target| target.0.as_str()),
@@ -441,6 +471,12 @@ struct MailProperties<'a> {
     link: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 impl<'a> MailProperties<'a> {
@@ -452,6 +488,9 @@ impl<'a> MailProperties<'a> {
             subject: None,
             link: None,
             url: None,
+            status: None,
+            code: None,
+            reason: None,
         }
     }
 
@@ -464,6 +503,12 @@ impl<'a> MailProperties<'a> {
 }
 
 #[derive(Serialize)]
+struct SuppressionProperties {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PurchaseProperties<'a> {
     order_id: &'a str,
@@ -473,6 +518,18 @@ struct PurchaseProperties<'a> {
     currency: Option<&'static str>,
     items: Box<RawValue>,
     verified: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AmendmentProperties<'a> {
+    order_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revenue: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]

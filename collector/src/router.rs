@@ -29,8 +29,8 @@ use crate::app::App;
 use crate::assets::Assets;
 use crate::client_address::Peer;
 use crate::routes::{
-    assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, session,
-    track,
+    assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, sent,
+    session, suppressions, track,
 };
 use crate::screen;
 use crate::secrets;
@@ -50,6 +50,8 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(track::identify))
         .routes(routes!(messages::register_message))
         .routes(routes!(messages::register_messages))
+        .routes(routes!(sent::tell_sent))
+        .routes(routes!(sent::tell_delivery))
         .split_for_parts();
     let (reads, read_document) = OpenApiRouter::new()
         .routes(routes!(events::list_events))
@@ -65,6 +67,11 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(reports::get_campaign_report))
         .routes(routes!(reports::get_revenue_report))
         .routes(routes!(contacts::list_contacts))
+        .routes(routes!(
+            suppressions::list_suppressions,
+            suppressions::suppress,
+            suppressions::lift
+        ))
         .split_for_parts();
     let (operations, operations_document) = OpenApiRouter::new()
         .routes(routes!(operations::get_health))
@@ -80,6 +87,7 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(mail::get_open))
         .routes(routes!(mail::get_click))
         .routes(routes!(mail::get_unsubscribe, mail::post_unsubscribe))
+        .routes(routes!(mail::way_back::post_subscribe))
         .split_for_parts();
     let pages = pages()
         .into_iter()

@@ -11,5 +11,7 @@ pub mod operations;
 mod read;
 pub mod receipts;
 pub mod reports;
+pub mod sent;
 pub mod session;
+pub mod suppressions;
 pub mod track;

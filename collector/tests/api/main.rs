@@ -8,8 +8,10 @@ mod support;
 #[path = "../data/corpus.rs"]
 mod corpus;
 
+mod amendments;
 mod assets;
 mod batch;
+mod deliveries;
 mod demo_shop;
 mod embeds;
 mod encodings;
@@ -46,9 +48,11 @@ mod refunds;
 mod reports;
 mod secret_contents;
 mod secrets;
+mod sent;
 mod seqs;
 mod sessions;
 mod stalled;
+mod suppressions;
 mod tenants;
 mod times;
 mod upgrade;

@@ -157,6 +157,9 @@ bodies! {
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The event's identity; the order is looked at first.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// Whether this changes an order that is on record: the fields that are sent take the place of
+        /// those before. Of servers alone; `email` and `currency` may be left out and never change.
+        amend: "amend" (value_type = Option<bool>, example = false),
         /// A public key that was made for purchases, where no header carries one.
         key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
     }
@@ -222,8 +225,8 @@ bodies! {
 
     /// One event of a batch: `type`, and the fields of its own route.
     BatchEvent ({"type": "track", "email": "user@example.com", "event": "page_viewed", "properties": {"url": "https://example.com/"}}) {
-        /// `track`, `identify` or `purchase`.
-        kind: "type" (value_type = String, pattern = "^(track|identify|purchase)$", example = "track"),
+        /// `track`, `identify` or `purchase`; from servers also `refund`, and `delivery` with the scope `write`.
+        kind: "type" (value_type = String, pattern = "^(track|identify|purchase|refund|delivery)$", example = "track"),
         /// Milliseconds since it happened, by the sender's clock; at most 7 days, less than 0 is 0.
         age: "age" (value_type = Option<f64>, example = 1500),
         /// Who. Track takes `anonymousId` instead; either may stand in `context`.
@@ -236,21 +239,33 @@ bodies! {
         properties: "properties" (value_type = Option<Object>),
         /// Identify: what is known of the contact.
         traits: "traits" (value_type = Option<Object>),
-        /// Purchase: the order's identity; required there.
+        /// Purchase and refund: the order's identity; required there.
         order_id: "orderId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "A-1001"),
         /// Purchase: the order's worth in major units; required there.
         revenue: "revenue" (value_type = Option<f64>, minimum = 0, example = 49.99),
-        /// Purchase: ISO 4217 code; required there.
+        /// Purchase: ISO 4217 code; required there. Of a refund the order's.
         currency: "currency" (value_type = Option<String>, min_length = 3, max_length = 3, example = "USD"),
         /// Purchase: what was bought.
         items: "items" (value_type = Option<Vec<ItemBody<'static>>>, max_items = 1000),
-        /// Track and purchase: the send that led to it.
+        /// Refund: its identity; required there.
+        refund_id: "refundId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "R-1"),
+        /// Refund: in major units; absent for all that is left.
+        amount: "amount" (value_type = Option<f64>, minimum = 0, example = 10.00),
+        /// Delivery: what became of the message; required there.
+        status: "status" (value_type = Option<String>, pattern = "^(delivered|bounced|deferred|complained)$", example = "delivered"),
+        /// Delivery: the enhanced status code (RFC 3463).
+        code: "code" (value_type = Option<String>, example = "5.1.1"),
+        /// Delivery: the mail server's words.
+        reason: "reason" (value_type = Option<String>, max_length = 998),
+        /// Track and purchase: the send that led to it. Delivery: the send; required there.
         message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
         /// When it happened: RFC 3339. From a page, `age` goes before it, and with `sentAt` only its
         /// distance from that counts; not more than 7 days ago.
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The event's identity: sending the same one again records nothing.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// Purchase: whether it changes an order that is on record.
+        amend: "amend" (value_type = Option<bool>, example = false),
         /// Ignored here: the batch itself carries the key.
         key: "key" (value_type = Option<String>),
     }
@@ -269,7 +284,8 @@ bodies! {
         kind: "type" (value_type = Option<String>, pattern = "^(campaign|transactional)$", example = "campaign"),
         /// Kept for reports.
         subject: "subject" (value_type = Option<String>, max_length = 998, example = "New mugs"),
-        /// When it is sent: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        /// When it is to be sent: RFC 3339, not before 2000, at most 30 days ahead. Absent: now. When it
+        /// really left, `POST /v1/messages/sent` tells.
         sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The HTML part; `href="{{unsubscribe_url}}"` becomes the unsubscribe link, and a link with the
         /// attribute `data-misar-notrack` stays as it is.
@@ -280,6 +296,9 @@ bodies! {
         track_opens: "trackOpens" (value_type = Option<bool>, example = true),
         /// Whether links lead through the tracker; true unless said.
         track_clicks: "trackClicks" (value_type = Option<bool>, example = true),
+        /// Whether a campaign's message to a contact who has unsubscribed, or who is suppressed for another
+        /// reason, is refused; false unless said.
+        refuse_unsubscribed: "refuseUnsubscribed" (value_type = Option<bool>, example = true),
         /// Campaign parameters to add to the links' queries.
         utm: "utm" (value_type = Option<UtmBody<'static>>),
     }
@@ -296,6 +315,63 @@ bodies! {
         term: "term" (value_type = Option<String>, min_length = 1, max_length = 255, example = "mugs"),
         /// `utm_content`
         content: "content" (value_type = Option<String>, min_length = 1, max_length = 255, example = "header"),
+    }
+
+    /// Who is to get no more mail: one contact, or up to 1,000 in `suppressions`.
+    SuppressionsBody ({"email": "user@example.com", "reason": "manual"}) {
+        /// Who. Trimmed; case does not matter.
+        email: "email" (value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com"),
+        /// `manual` (the default), `unsubscribed`, `bounced` or `complained`.
+        reason: "reason" (value_type = Option<String>, pattern = "^(manual|unsubscribed|bounced|complained)$", example = "manual"),
+        /// Since when: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// In their place: a list of such entries.
+        suppressions: "suppressions" (value_type = Option<Vec<SuppressionBody<'static>>>, max_items = 1000),
+    }
+
+    /// Somebody who is to get no more mail.
+    SuppressionBody ({"email": "user@example.com", "reason": "manual"}) {
+        /// Who. Trimmed; case does not matter.
+        email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
+        /// `manual` (the default), `unsubscribed`, `bounced` or `complained`.
+        reason: "reason" (value_type = Option<String>, pattern = "^(manual|unsubscribed|bounced|complained)$", example = "manual"),
+        /// Since when: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+    }
+
+    /// What a mail server told of a registered message.
+    DeliveryBody ({"messageId": "spring-42", "status": "bounced", "code": "5.1.1", "reason": "550 5.1.1 No such user", "timestamp": "2026-11-23T10:00:05Z"}) {
+        /// The send, as it was registered.
+        message_id: "messageId" (value_type = String, min_length = 1, max_length = 255, example = "spring-42"),
+        /// `delivered`, `bounced` (for good), `deferred` (it is tried again) or `complained`.
+        status: "status" (value_type = String, pattern = "^(delivered|bounced|deferred|complained)$", example = "bounced"),
+        /// The enhanced status code (RFC 3463). A bounce of 5.7.x, which is about policy, does not suppress the
+        /// contact; without a code every bounce does.
+        code: "code" (value_type = Option<String>, pattern = "^[245]\\.[0-9]{1,3}\\.[0-9]{1,3}$", example = "5.1.1"),
+        /// The mail server's words.
+        reason: "reason" (value_type = Option<String>, max_length = 998, example = "550 5.1.1 No such user"),
+        /// When it happened: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:05Z"),
+        /// The event's identity: sending the same one again records nothing.
+        id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+    }
+
+    /// When messages really left: up to 1,000 of them, or all of a campaign whose time has not been told.
+    SentBody ({"messages": [{"messageId": "spring-42", "sentAt": "2026-11-23T10:00:00Z"}]}) {
+        /// The messages.
+        messages: "messages" (value_type = Option<Vec<SentMessageBody<'static>>>, max_items = 1000),
+        /// In their place: every message of this campaign whose real time has not been told yet.
+        campaign_id: "campaignId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "spring"),
+        /// For all that have no time of their own: RFC 3339, at most 30 days ahead. Absent: now.
+        sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+    }
+
+    /// When a message really left.
+    SentMessageBody ({"messageId": "spring-42", "sentAt": "2026-11-23T10:00:00Z"}) {
+        /// The send, as it was registered.
+        message_id: "messageId" (value_type = String, min_length = 1, max_length = 255, example = "spring-42"),
+        /// RFC 3339, at most 30 days ahead. Absent: now, or what was told before.
+        sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
     }
 
     /// Up to 1,000 messages in up to 32 MB; each gets its own verdict.

@@ -28,6 +28,8 @@ fn arrival(source: Source) -> Arrival<'static> {
         received_at: Timestamp::from_millis(NOW),
         source,
         purchases_allowed: true,
+        deliveries_allowed: true,
+        order_currency: None,
         sent_at: None,
         context: None,
     }

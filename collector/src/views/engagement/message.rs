@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use super::tally::{Figures, Revenue, Tally, Totals, is_genuine};
-use crate::log::record::{Class, ContactId, Entry, Fact, MessageType, Seq};
+use crate::log::record::{Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Seq};
 
 /// So many different links of one message, followed from one address within [`BURST_MS`], are a
 /// machine's work (design, section 6; the rule of the `OpenEngage` specification).
@@ -24,19 +24,54 @@ pub(crate) struct Message {
     pub(crate) contact: Option<ContactId>,
     pub(crate) campaign_id: Option<String>,
     pub(crate) message_type: MessageType,
-    /// Milliseconds since 1970.
+    /// As planned when it was registered, in milliseconds since 1970.
     pub(crate) sent_at: Option<i64>,
+    /// When it really left, once that is told, in milliseconds since 1970; it may lie ahead.
+    pub(crate) told_at: Option<i64>,
     /// By `POST /v1/messages`; events may name a message that never was.
     pub(crate) registered: bool,
     pub(crate) opens: Tally,
     pub(crate) clicks: Tally,
     pub(crate) unsubscribes: i64,
+    pub(crate) fate: Fate,
     pub(crate) revenue: Revenue,
     /// When the latest click came: this clock never runs backwards, whatever the machine's does.
     clock: i64,
     /// The clicks within [`BURST_MS`] of `clock`, at most [`MAX_RECENT`], that may still tell
     /// something.
     recent: Vec<Click>,
+}
+
+/// What mail servers told of a message, in whatever order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fate {
+    delivered: bool,
+    bounced: bool,
+    complained: bool,
+}
+
+impl Fate {
+    pub(crate) fn see(&mut self, status: DeliveryStatus) {
+        match status {
+            DeliveryStatus::Delivered => self.delivered = true,
+            DeliveryStatus::Bounced => self.bounced = true,
+            DeliveryStatus::Complained => self.complained = true,
+            DeliveryStatus::Deferred => {}
+        }
+    }
+
+    /// It was taken, and did not bounce later.
+    pub(crate) fn is_delivered(self) -> bool {
+        self.delivered && !self.bounced
+    }
+
+    pub(crate) fn is_bounced(self) -> bool {
+        self.bounced
+    }
+
+    pub(crate) fn is_complained(self) -> bool {
+        self.complained
+    }
 }
 
 /// A click, as long as others may show what it is.
@@ -71,6 +106,11 @@ impl Click {
             address: hasher.finish(),
             class,
         }
+    }
+
+    /// The same click, of another class.
+    pub(super) fn of_class(self, class: Class) -> Self {
+        Self { class, ..self }
     }
 }
 
@@ -137,6 +177,14 @@ impl Message {
         found_out
     }
 
+    /// Forgets what has been counted of opens and clicks, to count them again.
+    pub(super) fn start_counting(&mut self) {
+        self.opens = Tally::default();
+        self.clicks = Tally::default();
+        self.clock = 0;
+        self.recent.clear();
+    }
+
     /// Keeps of an address that is found out the latest click of each of its latest links, as many
     /// as make a burst: they tell of any later click what all would, and the row stays small.
     fn forget_old_links(&mut self, address: u64) {
@@ -163,6 +211,9 @@ impl Message {
             clicks: Figures::of_message(self.clicks, false),
             inferred_opens: i64::from(inferred),
             unsubscribes: i64::from(self.unsubscribes > 0),
+            delivered: i64::from(self.fate.is_delivered()),
+            bounced: i64::from(self.fate.is_bounced()),
+            complained: i64::from(self.fate.is_complained()),
             revenue: self.revenue.clone(),
         }
     }

@@ -128,6 +128,8 @@ fn an_entry_over_32_kb_is_refused_and_keeps_its_id() {
 fn purchases_need_a_key_that_may_send_them() {
     let arrival = Arrival {
         purchases_allowed: false,
+        deliveries_allowed: true,
+        order_currency: None,
         ..arrival(Source::Browser)
     };
     refused(

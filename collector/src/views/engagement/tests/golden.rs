@@ -18,6 +18,7 @@ use super::super::order::{Cause, Credit, MODELS, TouchKind};
 use super::super::tally::{self, Totals};
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
 use crate::log::decide::RefundAsk;
+use crate::log::extra::Timing;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{
     Class, Client, Entry, Fact, MessageType, Personal, SendRef, Seq, Source, WorkspaceId,
@@ -61,6 +62,9 @@ struct Event {
     who: Option<String>,
     message: Option<String>,
     class: Option<Class>,
+    /// Of an open or a click: the class until so long after its message left; later a person.
+    #[serde(default)]
+    timing: Vec<(String, Class)>,
     #[serde(default = "an_address")]
     from: String,
     #[serde(default)]
@@ -82,9 +86,11 @@ enum What {
     Open,
     Click,
     Unsubscribe,
+    Told,
     PageView,
     Track,
     Order,
+    Amend,
     Refund,
 }
 
@@ -205,6 +211,7 @@ impl Event {
                 Source::Mail,
             ),
             What::Unsubscribe => (Fact::Unsubscribe { send: send() }, Source::Mail),
+            What::Told => (Fact::Told { send: send() }, Source::Server),
             What::PageView => (track("page_viewed"), Source::Browser),
             What::Track => (track("trial_started"), Source::Server),
             What::Order => (
@@ -217,6 +224,13 @@ impl Event {
                 } else {
                     Source::Browser
                 },
+            ),
+            What::Amend => (
+                Fact::Amend {
+                    order_id: order(),
+                    items: None,
+                },
+                Source::Server,
             ),
             What::Refund => (
                 Fact::Refund {
@@ -236,10 +250,15 @@ impl Event {
         };
         let amount = amount.map(|amount| Decimal::parse(amount).unwrap());
         let currency = currency.map(|currency| Currency::parse(currency).unwrap());
+        let window = |(end, class): &(String, Class)| {
+            let end = u32::try_from(moment(end) - NOW).unwrap();
+            (end, *class, "soon".to_owned())
+        };
         let mut submission = Submission::from(Entry {
             workspace,
             id: EventId::from_bytes(id),
             time: Timestamp::from_millis(time),
+            time_sent: matches!(self.what, What::Amend),
             received_at: Timestamp::from_millis(self.received.as_deref().map_or(time, moment)),
             source,
             verified: self.verified && source == Source::Server,
@@ -255,10 +274,14 @@ impl Event {
                 agent: None,
                 headers: Vec::new(),
             }),
+            timing: (!self.timing.is_empty()).then(|| Timing {
+                windows: self.timing.iter().map(window).collect(),
+                otherwise: (Class::Human, "golden".into()),
+            }),
             ..entry(0)
         });
         match self.what {
-            What::Order => {
+            What::Order | What::Amend => {
                 let currency = currency.expect("a currency");
                 let (money, _) = Money::from_decimal(&amount.unwrap(), currency).unwrap();
                 submission.entry.money = Some(money);

@@ -7,8 +7,10 @@ use super::super::order::{Cause, MODELS, TouchKind};
 use super::super::tally::{Earned, Figures, Tally, Totals};
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{
-    Class, ContactId, Entry, Fact, MessageType, Record, SendRef, Source, WorkspaceId,
+    Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Record, SendRef, Source,
+    WorkspaceId,
 };
+use crate::log::suppression::Cause;
 use crate::views::Views;
 use crate::views::history::Keys;
 
@@ -22,6 +24,7 @@ type Credits = [Option<(String, Cause)>; 3];
 #[derive(Default)]
 pub(super) struct Report {
     relabelled: BTreeSet<u64>,
+    rejudged: BTreeMap<u64, (Class, String)>,
     seqs: u64,
     messages: BTreeMap<(WorkspaceId, String), Totals>,
     abouts: BTreeMap<(WorkspaceId, String), About>,
@@ -120,21 +123,51 @@ fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
     found
 }
 
+/// The class of each record by itself: the first, or where it was told when its message left, the one
+/// that follows from that. Of several that tell, the first counts.
+fn by_itself(records: &[Record]) -> BTreeMap<u64, (Class, String)> {
+    let judge = |Record { seq, entry, .. }: &Record| {
+        let first = entry.class.clone();
+        let first = first.unwrap_or((Class::Human, String::new()));
+        let told = records.iter().find(|told| {
+            matches!(told.entry.fact, Fact::Told { .. })
+                && told.entry.workspace == entry.workspace
+                && told.entry.message_id == entry.message_id
+        });
+        let judged = match (&entry.timing, told) {
+            (Some(timing), Some(told)) => {
+                let after = time(entry) - told.entry.time.as_millis();
+                let (class, reason) = timing.class_at(after);
+                (class, reason.to_owned())
+            }
+            _ => first,
+        };
+        (seq.0, judged)
+    };
+    records.iter().map(judge).collect()
+}
+
 impl Report {
     pub(super) fn of(records: &[Record]) -> Self {
         let bursts = in_bursts(records);
-        let first = |entry: &Entry| entry.class.as_ref().map_or(Class::Human, |class| class.0);
-        let class = |Record { seq, entry, .. }: &Record| match bursts.contains(&seq.0) {
-            true if genuine(first(entry)) => Class::Bot,
-            _ => first(entry),
+        let alone = by_itself(records);
+        let first = |seq: u64| alone[&seq].0;
+        let class = |Record { seq, .. }: &Record| match bursts.contains(&seq.0) {
+            true if genuine(first(seq.0)) => Class::Bot,
+            _ => first(seq.0),
         };
         let mut report = Self {
             seqs: records.last().map_or(0, |record| record.seq.0),
             ..Self::default()
         };
         for record in records {
-            if class(record) != first(&record.entry) {
+            if class(record) != first(record.seq.0) {
                 report.relabelled.insert(record.seq.0);
+            }
+            let alone = &alone[&record.seq.0];
+            let is_timed = record.entry.timing.is_some();
+            if is_timed && record.entry.class.as_ref() != Some(alone) {
+                report.rejudged.insert(record.seq.0, alone.clone());
             }
             report.see(record, class(record));
         }
@@ -148,14 +181,28 @@ impl Report {
             return;
         };
         let person = self.contacts.entry((entry.workspace, contact)).or_default();
-        if matches!(entry.fact, Fact::Unsubscribe { .. }) {
-            person.unsubscribed.push(time(entry));
+        match &entry.fact {
+            Fact::Unsubscribe { .. }
+            | Fact::Suppress {
+                cause: Cause::Unsubscribed,
+            } => person.unsubscribed.push(time(entry)),
+            Fact::Lift {
+                cause: None | Some(Cause::Unsubscribed),
+                ..
+            } => person.unsubscribed.clear(),
+            _ => {}
         }
         if !genuine(class) {
             return;
         }
         let weight = match &entry.fact {
-            Fact::Send { .. } | Fact::Refund { .. } => return,
+            Fact::Send { .. }
+            | Fact::Told { .. }
+            | Fact::Delivery { .. }
+            | Fact::Suppress { .. }
+            | Fact::Lift { .. }
+            | Fact::Amend { .. }
+            | Fact::Refund { .. } => return,
             Fact::Open { .. } => 1.0,
             Fact::Click { .. } => 3.0,
             Fact::Track { name, .. } if name == "page_viewed" => 0.5,
@@ -177,7 +224,9 @@ impl Report {
                 continue;
             };
             let is_this = |other: &Entry| match &other.fact {
-                Fact::Purchase { order_id: id, .. } | Fact::Refund { order_id: id, .. } => {
+                Fact::Purchase { order_id: id, .. }
+                | Fact::Amend { order_id: id, .. }
+                | Fact::Refund { order_id: id, .. } => {
                     other.workspace == entry.workspace && id == order_id
                 }
                 _ => false,
@@ -188,7 +237,12 @@ impl Report {
             if vouched && !entry.verified {
                 continue;
             }
-            let refunds = others().filter(|other| !is_sale(other) && entry.verified);
+            let is_refund = |other: &Record| matches!(other.entry.fact, Fact::Refund { .. });
+            let refunds = others().filter(|other| is_refund(other) && entry.verified);
+            let is_amendment = |other: &Record| matches!(other.entry.fact, Fact::Amend { .. });
+            let amendments = || others().filter(|other| is_amendment(other) && entry.verified);
+            let amended = amendments().filter_map(|other| other.entry.money).last();
+            let renamed = amendments().filter_map(|other| other.entry.message_id.clone());
             let refunded = refunds.map(|refund| refund.entry.money.map_or(0, |m| m.minor));
             let last = |kind| {
                 let touches = records.iter().filter(|record| {
@@ -209,14 +263,15 @@ impl Report {
                 let touch = touches.max_by_key(|record| (time(&record.entry), record.seq))?;
                 Some((touch.entry.message_id.clone()?, Cause::Touch(kind)))
             };
-            let explicit = entry.message_id.clone().map(|id| (id, Cause::Explicit));
+            let explicit = renamed.last().or_else(|| entry.message_id.clone());
+            let explicit = explicit.map(|id| (id, Cause::Explicit));
             let click = explicit.clone().or_else(|| last(TouchKind::Click));
             let any = click.clone().or_else(|| last(TouchKind::Open));
             let sale = Sale {
                 time: time(entry),
                 contact: contact(entry),
                 currency: money.currency.code().to_owned(),
-                gross: money.minor,
+                gross: amended.unwrap_or(money).minor,
                 refunded: refunded.sum(),
                 credits: match entry.verified {
                     true => [any, click, explicit],
@@ -289,6 +344,16 @@ impl Report {
             };
             totals.inferred_opens = any(inferred);
             totals.unsubscribes = any(people(gone) + machines(gone) > 0);
+            let is = |wanted: DeliveryStatus| {
+                mine.iter().any(|record| match &record.entry.fact {
+                    Fact::Delivery { status, .. } => *status == wanted,
+                    _ => false,
+                })
+            };
+            let bounced = is(DeliveryStatus::Bounced);
+            totals.delivered = any(is(DeliveryStatus::Delivered) && !bounced);
+            totals.bounced = any(bounced);
+            totals.complained = any(is(DeliveryStatus::Complained));
             for ((of, ..), sale) in self.orders.iter().filter(|((of, ..), _)| *of == workspace) {
                 debug_assert_eq!(*of, workspace);
                 for (model, credit) in (0..).zip(&sale.credits) {
@@ -320,6 +385,9 @@ impl Report {
         for seq in 1..=self.seqs {
             let found = views.with_snapshot(|all| super::super::is_relabelled(all, seq));
             assert_eq!(found.unwrap(), self.relabelled.contains(&seq), "seq {seq}");
+            let found = views.with_snapshot(|all| super::super::rejudged(all, seq));
+            let expected = self.rejudged.get(&seq).cloned();
+            assert_eq!(found.unwrap(), expected, "seq {seq}");
         }
         let dump = views.dump().unwrap();
         assert_eq!(dump["messages_v1"].len(), self.messages.len());
@@ -450,6 +518,9 @@ fn sum(to: &mut Totals, other: &Totals) {
     }
     to.inferred_opens += other.inferred_opens;
     to.unsubscribes += other.unsubscribes;
+    to.delivered += other.delivered;
+    to.bounced += other.bounced;
+    to.complained += other.complained;
     for earned in other.revenue.iter() {
         to.revenue.add(earned, 1);
     }
