@@ -20,6 +20,8 @@ mod batch;
 mod fields;
 mod json;
 mod message;
+mod near_miss;
+mod not_json;
 mod parse;
 
 pub mod answers;
@@ -31,6 +33,7 @@ pub use bodies::{
     MessageBody, PurchaseBody, RefundBody, UtmBody, body,
 };
 pub use message::{Outgoing, ParsedMessage, UtmParameters, parse_message, parse_messages};
+pub use near_miss::hints;
 pub use parse::{parse_event, parse_identify, parse_purchase, parse_refund};
 
 /// Who speaks: decides whose clock is believed.

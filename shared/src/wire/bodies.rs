@@ -4,7 +4,6 @@
 //! Every field is a raw JSON value; null counts as absent, the last of duplicates wins, and names
 //! that are not known are collected.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,10 +13,14 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::json::truncated;
+use super::not_json;
 use crate::limits::{MAX_UNKNOWN_CHARS, MAX_UNKNOWN_FIELDS};
 
 /// A body that [`body`] can read.
 pub trait Body<'a>: Default {
+    /// The names of its fields.
+    const FIELDS: &'static [&'static str];
+
     /// Puts a value in the field of that name. False where no field has it.
     fn set(&mut self, name: &str, value: Option<&'a RawValue>) -> bool;
 
@@ -30,6 +33,8 @@ pub trait Body<'a>: Default {
 /// # Errors
 /// See [`BodyError`].
 pub fn body<'a, B: Body<'a>>(text: &'a str) -> Result<B, BodyError> {
+    // Some programs begin every text with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut json = serde_json::Deserializer::from_str(text);
     let read = json
         .deserialize_map(Fields(PhantomData))
@@ -39,12 +44,11 @@ pub fn body<'a, B: Body<'a>>(text: &'a str) -> Result<B, BodyError> {
         Err(error) => error,
     };
     if !error.is_data() {
-        // Such errors of serde_json name a place and what was expected there, nothing that was sent.
-        return Err(BodyError::NotJson(format!("The body is not JSON: {error}")));
+        return Err(BodyError::NotJson(not_json::explain(text, &error)));
     }
     match serde_json::from_str::<&RawValue>(text) {
         Ok(_) => Err(BodyError::NotAnObject),
-        Err(error) => Err(BodyError::NotJson(format!("The body is not JSON: {error}"))),
+        Err(error) => Err(BodyError::NotJson(not_json::explain(text, &error))),
     }
 }
 
@@ -92,6 +96,8 @@ macro_rules! bodies {
         }
 
         impl<'a> Body<'a> for $body<'a> {
+            const FIELDS: &'static [&'static str] = &[$($name),*];
+
             fn set(&mut self, name: &str, value: Option<&'a RawValue>) -> bool {
                 match name {
                     $($name => self.$field = value,)*
@@ -167,7 +173,8 @@ bodies! {
         id: "id" (value_type = Option<String>, example = "sku-1"),
         /// Its name.
         name: "name" (value_type = Option<String>, example = "Blue mug"),
-        /// Price of one, in the order's currency, in major units.
+        /// Price of one, in the order's currency, in major units. One that is no such amount is left out,
+        /// and named in `ignoredFields`.
         price: "price" (value_type = Option<f64>, minimum = 0, example = 24.99),
         /// How many: above 0.
         quantity: "quantity" (value_type = Option<f64>, exclusive_minimum = 0, example = 2),
@@ -222,9 +229,10 @@ bodies! {
 
     /// One event of a batch: `type`, and the fields of its own route.
     BatchEvent ({"type": "track", "email": "user@example.com", "event": "page_viewed", "properties": {"url": "https://example.com/"}}) {
-        /// `track`, `identify` or `purchase`.
-        kind: "type" (value_type = String, pattern = "^(track|identify|purchase)$", example = "track"),
-        /// Milliseconds since it happened, by the sender's clock; at most 7 days, less than 0 is 0.
+        /// `track`, `identify`, `purchase` or `refund`; refunds take a secret key.
+        kind: "type" (value_type = String, pattern = "^(track|identify|purchase|refund)$", example = "track"),
+        /// Milliseconds since it happened, by the sender's clock; from a page at most 7 days, less than 0
+        /// is 0. From a server it counts where there is no `timestamp`.
         age: "age" (value_type = Option<f64>, example = 1500),
         /// Who. Track takes `anonymousId` instead; either may stand in `context`.
         email: "email" (value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com"),
@@ -236,14 +244,18 @@ bodies! {
         properties: "properties" (value_type = Option<Object>),
         /// Identify: what is known of the contact.
         traits: "traits" (value_type = Option<Object>),
-        /// Purchase: the order's identity; required there.
+        /// Purchase and refund: the order's identity; required there.
         order_id: "orderId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "A-1001"),
         /// Purchase: the order's worth in major units; required there.
         revenue: "revenue" (value_type = Option<f64>, minimum = 0, example = 49.99),
-        /// Purchase: ISO 4217 code; required there.
+        /// Purchase: ISO 4217 code; required there. Refund: the order's, if any.
         currency: "currency" (value_type = Option<String>, min_length = 3, max_length = 3, example = "USD"),
         /// Purchase: what was bought.
         items: "items" (value_type = Option<Vec<ItemBody<'static>>>, max_items = 1000),
+        /// Refund: its identity; required there.
+        refund_id: "refundId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "R-1"),
+        /// Refund: major units; absent: all that is left.
+        amount: "amount" (value_type = Option<f64>, minimum = 0, example = 10.0),
         /// Track and purchase: the send that led to it.
         message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
         /// When it happened: RFC 3339. From a page, `age` goes before it, and with `sentAt` only its

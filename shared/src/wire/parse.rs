@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::bodies::{BatchEvent, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown};
 use super::fields::{self, missing, required};
+use super::near_miss;
 use super::{Arrival, Parsed, SentId, Source};
 use crate::email::Email;
 use crate::event::{Event, EventKind, Purchase, Refund};
@@ -36,11 +37,21 @@ pub fn parse_identify(body: &IdentifyBody<'_>, arrival: &Arrival<'_>) -> Parsed 
 /// A refund from its own route. Whether the order exists, and is worth as much, is not known here.
 #[must_use]
 pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
+    refund(body, None, arrival)
+}
+
+fn refund(body: &RefundBody<'_>, age: Option<&RawValue>, arrival: &Arrival<'_>) -> Parsed {
     finish(
         body.id,
         Some(names::REFUND.into()),
         body.unknown.clone(),
         |_| {
+            if arrival.source == Source::Browser {
+                return Err(Rejection::whole(
+                    codes::INSUFFICIENT_SCOPE,
+                    "Send refunds from a server, with a secret key",
+                ));
+            }
             let order_id = order_id(body.order_id)?;
             let refund_id = fields::caller_id(
                 codes::INVALID_REFUND_ID,
@@ -56,7 +67,7 @@ pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
                 amount,
                 currency,
             });
-            let (time, time_sent) = fields::time(body.timestamp, None, arrival)?;
+            let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
             Ok(Event {
                 time,
                 time_sent,
@@ -73,7 +84,11 @@ pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
 
 /// One event of a batch whose fields have been read. A field that belongs to another type is ignored
 /// like an unknown one, and named like one.
-pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parsed {
+pub(super) fn parse_entry(mut entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parsed {
+    // A server's clock is believed, so that nothing is made of its age.
+    if arrival.source == Source::Server && entry.age.is_some() && entry.timestamp.is_some() {
+        note_unknown(&mut entry.unknown, "age");
+    }
     let kind = entry.kind.and_then(super::json::text);
     match kind.as_deref() {
         Some("track") => {
@@ -85,6 +100,8 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("revenue", entry.revenue),
                     ("currency", entry.currency),
                     ("items", entry.items),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
                 ],
             );
             let body = EventBody {
@@ -111,6 +128,8 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("revenue", entry.revenue),
                     ("currency", entry.currency),
                     ("items", entry.items),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
                 ],
             );
             let body = IdentifyBody {
@@ -131,6 +150,8 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("event", entry.event),
                     ("properties", entry.properties),
                     ("traits", entry.traits),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
                 ],
             );
             let body = PurchaseBody {
@@ -147,19 +168,37 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
             };
             purchase(&body, entry.anonymous_id, entry.age, arrival)
         }
-        other => {
-            let rejection = match (entry.kind, other) {
-                (None, _) => missing("type", "Send `type` as track, identify or purchase"),
-                (_, Some("refund")) => Rejection::of(
-                    codes::INVALID_TYPE,
-                    "type",
-                    "Send refunds to /v1/track/refund: a batch takes track, identify and purchase",
-                ),
-                _ => Rejection::of(
-                    codes::INVALID_TYPE,
-                    "type",
-                    "Send `type` as track, identify or purchase",
-                ),
+        Some("refund") => {
+            let unknown = foreign(
+                entry.unknown,
+                &[
+                    ("email", entry.email),
+                    ("anonymousId", entry.anonymous_id),
+                    ("event", entry.event),
+                    ("properties", entry.properties),
+                    ("traits", entry.traits),
+                    ("revenue", entry.revenue),
+                    ("items", entry.items),
+                    ("messageId", entry.message_id),
+                ],
+            );
+            let body = RefundBody {
+                order_id: entry.order_id,
+                refund_id: entry.refund_id,
+                amount: entry.amount,
+                currency: entry.currency,
+                timestamp: entry.timestamp,
+                id: entry.id,
+                key: entry.key,
+                unknown,
+            };
+            refund(&body, entry.age, arrival)
+        }
+        _ => {
+            let wanted = "Send `type` as track, identify, purchase or refund";
+            let rejection = match entry.kind {
+                None => missing("type", wanted),
+                Some(_) => Rejection::of(codes::INVALID_TYPE, "type", wanted),
             };
             let name = fields::name_as_sent(entry.event);
             finish(entry.id, name, entry.unknown, |_| Err(rejection))
@@ -345,10 +384,13 @@ fn finish(
         Some(SentId::Invalid(_)) => Err(fields::invalid_id()),
         Some(SentId::Valid(..)) | None => parse(&mut unknown),
     };
-    let outcome = outcome.map(|event| Event {
-        unknown_fields: unknown.clone(),
-        ..event
-    });
+    let outcome = match outcome {
+        Ok(event) => Ok(Event {
+            unknown_fields: unknown.clone(),
+            ..event
+        }),
+        Err(rejection) => Err(near_miss::explain(rejection, &unknown)),
+    };
     // What an accepted event is called is how it is stored.
     let name = outcome
         .as_ref()
