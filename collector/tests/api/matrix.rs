@@ -68,7 +68,7 @@ enum Caller {
 /// Method, path, what it needs, and the body that gets in. `{…}` stands for something that exists.
 type Route = (&'static str, &'static str, Needs);
 
-const ROUTES: [Route; 31] = [
+const ROUTES: [Route; 34] = [
     ("POST", "/v1/track/event", Needs::Send),
     ("POST", "/v1/track/purchase", Needs::Purchase),
     ("POST", "/v1/track/refund", Needs::ServerSend),
@@ -84,6 +84,9 @@ const ROUTES: [Route; 31] = [
     ("GET", "/v1/reports/campaigns/{id}", Needs::Read),
     ("GET", "/v1/reports/revenue", Needs::Read),
     ("GET", "/v1/contacts", Needs::Contacts),
+    ("GET", "/v1/export/events", Needs::Read),
+    ("GET", "/v1/export/orders", Needs::Read),
+    ("GET", "/v1/export/contacts", Needs::Contacts),
     ("GET", "/session", Needs::Session),
     // What they need beyond a session is tested in `sessions`.
     ("POST", "/session", Needs::Session),
