@@ -14,6 +14,7 @@ use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
+use crate::export;
 use crate::heavy::Heavy;
 use crate::lineage::{Running, State, Strange};
 use crate::live::Places;
@@ -25,7 +26,7 @@ use crate::log::verify::Report;
 use crate::log::{Health, Log, LogError};
 use crate::mail::Hits;
 use crate::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
-use crate::metrics::{Gauges, Metrics};
+use crate::metrics::{Gauges, Machine, Metrics};
 use crate::projector::Projector;
 use crate::proxies::ProxiesSeen;
 use crate::rates::Rates;
@@ -63,6 +64,7 @@ pub struct App {
     /// Of the links to the live page.
     pub(crate) codes: Codes,
     pub(crate) live_places: Places,
+    pub(crate) exports: export::Places,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<RedbLog>,
     running: Running,
@@ -149,6 +151,7 @@ impl App {
             hits: Hits::default(),
             codes: Codes::default(),
             live_places: Places::default(),
+            exports: export::Places::default(),
             durable,
             running,
             data: data.to_owned(),
@@ -198,12 +201,14 @@ impl App {
         Ok(format!("{}/live#code={code}", self.public_url))
     }
 
+    /// What is measured now. Blocks on disk.
     pub fn gauges(&self) -> Gauges {
         Gauges {
             queued_events: self.log.queued(),
             view_lag: Duration::from_millis(self.projector.lag_ms()),
             ready: self.readiness().is_ok(),
             untrusted_proxies: self.proxies_seen.count(),
+            machine: Machine::measure(&self.data),
         }
     }
 

@@ -28,6 +28,7 @@ const DISCARDED: usize = 128 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// A body that is larger is large: it is inflated and read away from the workers that answer others.
 pub const LARGE: usize = 64 * 1024;
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Room that is made for a body before any of it is there, at the most.
 const FIRST_ROOM: usize = 1024 * 1024;
 
@@ -117,8 +118,12 @@ pub async fn read_text(
         } else {
             bytes
         };
-        let text = String::from_utf8(bytes)
+        let mut text = String::from_utf8(bytes)
             .map_err(|_| ApiError::NotJson("the body is not UTF-8".into()))?;
+        // Some programs begin every text with it; it says nothing here.
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
         Ok((text, place))
     };
     // An event's few kilobytes are inflated sooner than handed over.
@@ -238,7 +243,7 @@ async fn collect(
     if keeps {
         bytes.reserve(expected.min(FIRST_ROOM));
     }
-    let mut length = 0;
+    let (mut length, mut is_whole) = (0, true);
     loop {
         let frame = tokio::select! {
             biased;
@@ -258,11 +263,16 @@ async fn collect(
             place.hold(length, data.len())?;
             bytes.extend_from_slice(data);
         } else if length > limit + DRAINED {
+            is_whole = false;
             break;
         }
     }
     if !keeps || length > limit {
-        Err(ApiError::BodyTooLarge { limit })
+        let size = if keeps { length } else { expected };
+        Err(ApiError::BodyTooLarge {
+            limit,
+            size: (is_whole || !keeps).then_some(size),
+        })
     } else {
         Ok(bytes)
     }

@@ -186,7 +186,10 @@ impl Incoming {
         payer: &Payer,
         only_servers: Option<Scope>,
     ) -> Result<Admitted, ApiError> {
-        let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri)?;
+        let by_headers = match only_servers {
+            Some(scope) => auth::server_by_headers(app, &parts.headers, &parts.uri, scope)?,
+            None => auth::caller_by_headers(app, &parts.headers, &parts.uri)?,
+        };
         let caller = by_headers.as_ref();
         if let (Some(caller), None) = (caller, only_servers) {
             caller.require(Scope::Send)?;
@@ -263,7 +266,7 @@ impl Incoming {
     pub fn server_caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
         let caller = self.caller(app, key)?;
         if caller.key.kind == KeyKind::Public {
-            Err(ApiError::NotForPublicKeys)
+            Err(ApiError::NotForPublicKeys(Scope::Send))
         } else {
             Ok(caller)
         }
@@ -324,9 +327,15 @@ impl Incoming {
         }
         let derived = retried.map(|retried| retried.id(&key, sender, kind));
         let identity = Identity::of(parsed.sent_id.as_ref(), derived);
+        let hints = match &parsed.outcome {
+            Ok(event) => wire::hints(event.type_name(), &self.text, &parsed.unknown_fields),
+            Err(_) => Vec::new(),
+        };
         let rejection = Draft {
             name: parsed.name.clone(),
             ignored: parsed.unknown_fields.clone(),
+            own: parsed.unknown_fields.len(),
+            hints,
             body: &self.text,
         };
         let mut response = match parsed.outcome {
@@ -383,13 +392,15 @@ impl Incoming {
             Some(Settled::Tracked) => {
                 app.metrics
                     .count_verdict(caller.key.workspace, Verdict::Tracked);
-                return Json(EventAnswer::tracked(identity.as_sent, seq)).into_response();
+                let answer = EventAnswer::tracked(identity.as_sent, seq);
+                return Json(answer.ignoring(draft.ignored, draft.hints)).into_response();
             }
             Some(Settled::Duplicate { id }) => {
                 app.metrics
                     .count_verdict(caller.key.workspace, Verdict::Duplicate);
                 let id = identity.in_answer(id);
-                return Json(EventAnswer::duplicate(id, seq)).into_response();
+                let answer = EventAnswer::duplicate(id, seq);
+                return Json(answer.ignoring(draft.ignored, draft.hints)).into_response();
             }
             Some(Settled::Conflict { rejection, fields }) => {
                 let error = ApiError::Conflict {
@@ -440,6 +451,11 @@ impl Incoming {
         let mut looked = Vec::with_capacity(batch.events.len());
         for (index, raw) in batch.events.iter().enumerate() {
             let mut parsed = wire::parse_batch_event(raw, &arrival);
+            let own = parsed.unknown_fields.len();
+            let hints = match &parsed.outcome {
+                Ok(event) => wire::hints(event.type_name(), raw.get(), &parsed.unknown_fields),
+                Err(_) => Vec::new(),
+            };
             parsed.unknown_fields.extend(batch.unknown.iter().cloned());
             if let Some(rejection) = self.screened.rejection(index) {
                 parsed.outcome = Err(rejection);
@@ -452,6 +468,8 @@ impl Incoming {
             let draft = Draft {
                 name: parsed.name,
                 ignored: parsed.unknown_fields,
+                own,
+                hints,
                 body: raw.get(),
             };
             let outcome = parsed.outcome.map(|mut event| {
@@ -487,12 +505,15 @@ impl Incoming {
             .map(|(identity, draft, outcome)| {
                 let seq = outcome.as_ref().ok().and_then(|at| seqs.get(*at)?.clone());
                 let outcome = outcome.map(|at| settled.get(at).cloned());
-                self.verdict(app, &caller, identity, draft, outcome, seq)
+                let (ignored, hints) = (draft.own_ignored(), draft.hints.clone());
+                let verdict = self.verdict(app, &caller, identity, draft, outcome, seq);
+                verdict.ignoring(ignored, hints)
             })
             .collect();
         let mut response = Json(BatchAnswer {
             success: true,
             results,
+            ignored_fields: batch.unknown,
         })
         .into_response();
         self.write_rate(response.headers_mut());
@@ -664,8 +685,19 @@ impl Incoming {
 /// What the receipt of a refused event needs besides the reason.
 struct Draft<'a> {
     name: Option<String>,
+    /// Fields that were sent and not known: the event's own, then those of its batch.
     ignored: Vec<String>,
+    /// How many of them are the event's own.
+    own: usize,
+    /// What to send in their place.
+    hints: Vec<String>,
     body: &'a str,
+}
+
+impl Draft<'_> {
+    fn own_ignored(&self) -> Vec<String> {
+        self.ignored.iter().take(self.own).cloned().collect()
+    }
 }
 
 /// Under which id an event is recorded, and under which it is answered.

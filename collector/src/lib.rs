@@ -56,5 +56,6 @@ pub mod renewal;
 pub mod projector;
 pub mod views;
 
+pub mod export;
 pub mod live;
 pub mod query;

@@ -85,6 +85,12 @@ pub struct MessageAnswer {
     /// What to look at before it is sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Fields that were sent and not used, as JSON paths, at most 32.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored_fields: Vec<String>,
+    /// What to send in their place, where one comes near a field that was not sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
 }
 
 /// Headers to send a message with.
@@ -160,6 +166,8 @@ pub struct Draft {
     pub outgoing: Outgoing,
     /// Fields that were sent and not known.
     pub ignored_fields: Vec<String>,
+    /// What to send in their place.
+    pub hints: Vec<String>,
 }
 
 impl Draft {
@@ -176,6 +184,7 @@ impl Draft {
             message_id,
             outgoing: parsed.outcome?,
             ignored_fields: parsed.unknown_fields,
+            hints: Vec::new(),
         })
     }
 }
@@ -516,6 +525,8 @@ impl Registrar {
             unsubscribe_url,
             unsubscribed_at: None,
             warnings: Vec::new(),
+            ignored_fields: draft.ignored_fields.clone(),
+            hints: draft.hints.clone(),
         };
         let sent = [&outgoing.html, &outgoing.text].map(written);
         let most =

@@ -4,6 +4,7 @@ pub mod assets;
 pub mod contacts;
 pub mod embeds;
 pub mod events;
+pub mod export;
 pub mod live;
 pub mod mail;
 pub mod messages;

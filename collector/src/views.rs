@@ -103,11 +103,11 @@ impl ViewError {
     }
 }
 
-/// Seqs of events that may match a filter, newest first.
+/// Seqs of events that may match a filter, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventPage {
     pub seqs: Vec<Seq>,
-    /// Nothing older is left to look at.
+    /// Nothing behind them is left to look at.
     pub complete: bool,
 }
 
@@ -220,7 +220,7 @@ impl Views {
         Ok(())
     }
 
-    /// The events of a workspace that may match the filter, newest first, at most `filter.limit`.
+    /// The events of a workspace that may match the filter, in its order, at most `filter.limit`.
     /// Name, contact and message are matched but for what has since been erased; of the times,
     /// stretches of the log that lie wholly outside are skipped.
     ///
@@ -311,6 +311,37 @@ impl Views {
         campaign_id: &str,
     ) -> Result<Option<Totals>, ViewError> {
         self.with_snapshot(|snapshot| engagement::campaign(snapshot, workspace, campaign_id))
+    }
+
+    /// An order as it stands, and the record that counts for it; verified ones and those that pages told
+    /// stand apart.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn order(
+        &self,
+        workspace: WorkspaceId,
+        verified: bool,
+        order_id: &str,
+    ) -> Result<Option<(Seq, Order)>, ViewError> {
+        self.with_snapshot(|snapshot| {
+            engagement::single::order(snapshot, workspace, verified, order_id)
+        })
+    }
+
+    /// At most `limit` contacts behind this one, in order of their ids.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn contacts_behind(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<ContactId>,
+        limit: usize,
+    ) -> Result<Vec<(ContactId, Contact)>, ViewError> {
+        self.with_snapshot(|snapshot| {
+            engagement::single::contacts(snapshot, workspace, after, limit)
+        })
     }
 
     /// What is known beside these records, in their order: for showing them.

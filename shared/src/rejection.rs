@@ -56,8 +56,8 @@ pub mod codes {
         INVALID_BODY = "invalid_body";
         /// A required field is absent or null; `field` names it.
         MISSING_FIELD = "missing_field";
-        /// `type` is none of those that the route takes: in a batch `track`, `identify` and `purchase`, of
-        /// a message `campaign` and `transactional`.
+        /// `type` is none of those that the route takes: in a batch `track`, `identify`, `purchase` and
+        /// `refund`, of a message `campaign` and `transactional`.
         INVALID_TYPE = "invalid_type";
         /// The event's own JSON text is longer than 32 KB.
         EVENT_TOO_LARGE = "event_too_large";
@@ -129,6 +129,8 @@ pub mod codes {
         INVALID_UTM = "invalid_utm";
         /// A purchase with a public key that was not made for purchases.
         PURCHASES_NOT_ALLOWED = "purchases_not_allowed";
+        /// A page sent what takes a secret key.
+        INSUFFICIENT_SCOPE = "insufficient_scope";
         /// The event holds a secret key of this store, which a reader of events must not see.
         SECRET_KEY_IN_BROWSER = "secret_key_in_browser";
     }

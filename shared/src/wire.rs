@@ -21,6 +21,8 @@ mod batch;
 mod fields;
 mod json;
 mod message;
+mod near_miss;
+mod not_json;
 mod parse;
 mod sends;
 mod suppressions;
@@ -35,6 +37,7 @@ pub use bodies::{
     SuppressionBody, SuppressionsBody, UtmBody, body,
 };
 pub use message::{Outgoing, ParsedMessage, UtmParameters, parse_message, parse_messages};
+pub use near_miss::hints;
 pub use parse::{parse_event, parse_identify, parse_purchase, parse_refund};
 pub use sends::{Departure, SentAsk, parse_delivery, parse_departure, parse_sent};
 pub use suppressions::{

@@ -57,7 +57,7 @@ pub enum FactKind {
 }
 
 impl FactKind {
-    const ALL: [Self; 13] = [
+    pub const ALL: [Self; 13] = [
         Self::Track,
         Self::Identify,
         Self::Purchase,

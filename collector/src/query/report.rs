@@ -231,6 +231,14 @@ pub struct RevenueQuery {
 pub struct ModelName(u8);
 
 impl ModelName {
+    /// The model that it names.
+    pub(crate) fn model(self) -> Model {
+        MODELS
+            .get(usize::from(self.0))
+            .copied()
+            .unwrap_or(Model::LastTouch)
+    }
+
     /// `last_touch` (the default), `last_click` or `explicit`.
     pub fn parse(text: &str) -> Option<Self> {
         let place = MODELS.iter().position(|model| model.as_str() == text)?;
@@ -246,7 +254,7 @@ impl ModelName {
 
 /// A time zone by its IANA name, such as `Europe/Paris`; UTC unless said.
 #[derive(Debug, Clone)]
-pub struct Zone(jiff::tz::TimeZone);
+pub struct Zone(pub(super) jiff::tz::TimeZone);
 
 impl Default for Zone {
     fn default() -> Self {

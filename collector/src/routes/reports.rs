@@ -13,13 +13,13 @@ use shared::ids::MessageId;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, invalid, min_seq, parameters, read, time};
+use super::read::{Meta, from, invalid, min_seq, parameters, read, to, zone};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use crate::log::public_seq::PublicSeq;
 use crate::query::report::{
-    self, CampaignReport, GroupBy, MessageReport, ModelName, RevenueQuery, RevenueReport, Zone,
+    self, CampaignReport, GroupBy, MessageReport, ModelName, RevenueQuery, RevenueReport,
 };
 
 /// The query of the reports of messages and campaigns, as documented; `parse_subject` reads it.
@@ -45,11 +45,11 @@ pub struct RevenueParameters {
     model: Option<String>,
     /// The time zone of days, by its IANA name; UTC without it.
     tz: Option<String>,
-    /// Only orders at or after this time (RFC 3339).
-    #[param(format = DateTime)]
+    /// Only orders at or after this time (RFC 3339), or from the start of this day in `tz`.
+    #[param(example = "2026-11-23T00:00:00Z")]
     from: Option<String>,
-    /// Only orders before this time (RFC 3339).
-    #[param(format = DateTime)]
+    /// Only orders before this time (RFC 3339), or until the end of this day in `tz`.
+    #[param(example = "2026-11-24T00:00:00Z")]
     to: Option<String>,
     /// Wait up to 2 s until the event with this `seq` is in the report. 422 `unknown_seq` where no
     /// event of the workspace has it.
@@ -177,7 +177,7 @@ fn parse_revenue(uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiErro
     let mut query = RevenueQuery {
         group_by: GroupBy::Campaign,
         model,
-        tz: Zone::default(),
+        tz: zone(uri)?,
         from: None,
         to: None,
     };
@@ -189,12 +189,8 @@ fn parse_revenue(uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiErro
                     .find(|group_by| group_by.as_str() == value)
                     .ok_or_else(|| invalid("groupBy", "send campaign, message, day or currency"))?;
             }
-            "tz" => {
-                query.tz = Zone::parse(&value)
-                    .ok_or_else(|| invalid("tz", "send a time zone such as Europe/Paris"))?;
-            }
-            "from" => query.from = Some(time("from", &value)?),
-            "to" => query.to = Some(time("to", &value)?),
+            "from" => query.from = Some(from("from", &value, &query.tz)?),
+            "to" => query.to = Some(to("to", &value, &query.tz)?),
             _ => {}
         }
     }

@@ -22,6 +22,7 @@ pub(crate) mod message;
 pub(crate) mod order;
 mod rows;
 mod score;
+pub(crate) mod single;
 pub(crate) mod tally;
 #[cfg(test)]
 mod tests;

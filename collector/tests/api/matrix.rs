@@ -70,7 +70,7 @@ enum Caller {
 /// Method, path, what it needs, and the body that gets in. `{…}` stands for something that exists.
 type Route = (&'static str, &'static str, Needs);
 
-const ROUTES: [Route; 37] = [
+const ROUTES: [Route; 40] = [
     ("POST", "/v1/track/event", Needs::Send),
     ("POST", "/v1/track/purchase", Needs::Purchase),
     ("POST", "/v1/track/refund", Needs::ServerSend),
@@ -91,6 +91,9 @@ const ROUTES: [Route; 37] = [
     ("GET", "/v1/suppressions", Needs::Contacts),
     ("POST", "/v1/suppressions", Needs::ChangeContacts),
     ("DELETE", "/v1/suppressions", Needs::ChangeContacts),
+    ("GET", "/v1/export/events", Needs::Read),
+    ("GET", "/v1/export/orders", Needs::Read),
+    ("GET", "/v1/export/contacts", Needs::Contacts),
     ("GET", "/session", Needs::Session),
     // What they need beyond a session is tested in `sessions`.
     ("POST", "/session", Needs::Session),

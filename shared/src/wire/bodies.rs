@@ -4,7 +4,6 @@
 //! Every field is a raw JSON value; null counts as absent, the last of duplicates wins, and names
 //! that are not known are collected.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,10 +13,14 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::json::truncated;
+use super::not_json;
 use crate::limits::{MAX_UNKNOWN_CHARS, MAX_UNKNOWN_FIELDS};
 
 /// A body that [`body`] can read.
 pub trait Body<'a>: Default {
+    /// The names of its fields.
+    const FIELDS: &'static [&'static str];
+
     /// Puts a value in the field of that name. False where no field has it.
     fn set(&mut self, name: &str, value: Option<&'a RawValue>) -> bool;
 
@@ -30,6 +33,8 @@ pub trait Body<'a>: Default {
 /// # Errors
 /// See [`BodyError`].
 pub fn body<'a, B: Body<'a>>(text: &'a str) -> Result<B, BodyError> {
+    // Some programs begin every text with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut json = serde_json::Deserializer::from_str(text);
     let read = json
         .deserialize_map(Fields(PhantomData))
@@ -39,12 +44,11 @@ pub fn body<'a, B: Body<'a>>(text: &'a str) -> Result<B, BodyError> {
         Err(error) => error,
     };
     if !error.is_data() {
-        // Such errors of serde_json name a place and what was expected there, nothing that was sent.
-        return Err(BodyError::NotJson(format!("The body is not JSON: {error}")));
+        return Err(BodyError::NotJson(not_json::explain(text, &error)));
     }
     match serde_json::from_str::<&RawValue>(text) {
         Ok(_) => Err(BodyError::NotAnObject),
-        Err(error) => Err(BodyError::NotJson(format!("The body is not JSON: {error}"))),
+        Err(error) => Err(BodyError::NotJson(not_json::explain(text, &error))),
     }
 }
 
@@ -92,6 +96,8 @@ macro_rules! bodies {
         }
 
         impl<'a> Body<'a> for $body<'a> {
+            const FIELDS: &'static [&'static str] = &[$($name),*];
+
             fn set(&mut self, name: &str, value: Option<&'a RawValue>) -> bool {
                 match name {
                     $($name => self.$field = value,)*
@@ -170,7 +176,8 @@ bodies! {
         id: "id" (value_type = Option<String>, example = "sku-1"),
         /// Its name.
         name: "name" (value_type = Option<String>, example = "Blue mug"),
-        /// Price of one, in the order's currency, in major units.
+        /// Price of one, in the order's currency, in major units. One that is no such amount is left out,
+        /// and named in `ignoredFields`.
         price: "price" (value_type = Option<f64>, minimum = 0, example = 24.99),
         /// How many: above 0.
         quantity: "quantity" (value_type = Option<f64>, exclusive_minimum = 0, example = 2),
@@ -225,9 +232,10 @@ bodies! {
 
     /// One event of a batch: `type`, and the fields of its own route.
     BatchEvent ({"type": "track", "email": "user@example.com", "event": "page_viewed", "properties": {"url": "https://example.com/"}}) {
-        /// `track`, `identify` or `purchase`; from servers also `refund`, and `delivery` with the scope `write`.
+        /// `track`, `identify` or `purchase`; with a secret key also `refund`, and `delivery` with the scope `write`.
         kind: "type" (value_type = String, pattern = "^(track|identify|purchase|refund|delivery)$", example = "track"),
-        /// Milliseconds since it happened, by the sender's clock; at most 7 days, less than 0 is 0.
+        /// Milliseconds since it happened, by the sender's clock; from a page at most 7 days, less than 0
+        /// is 0. From a server it counts where there is no `timestamp`.
         age: "age" (value_type = Option<f64>, example = 1500),
         /// Who. Track takes `anonymousId` instead; either may stand in `context`.
         email: "email" (value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com"),

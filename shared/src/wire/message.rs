@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::bodies::{MessageBatchBody, MessageBody, UtmBody, body, note_unknown};
 use super::fields::{self, missing, required};
 use super::json::{self, ListError};
+use super::near_miss;
 use crate::email::Email;
 use crate::ids::{CampaignId, MessageId};
 use crate::limits::{MAX_BATCH_MESSAGES, MAX_ID_CHARS, MAX_SUBJECT_CHARS};
@@ -92,7 +93,10 @@ pub fn parse_messages<'a>(
     batch: &MessageBatchBody<'a>,
 ) -> Result<Vec<&'a RawValue>, Option<Rejection>> {
     let wanted = "Send `messages` as a JSON array";
-    let messages = batch.messages.ok_or_else(|| missing("messages", wanted))?;
+    let messages = batch.messages.ok_or_else(|| {
+        let rejection = missing("messages", wanted);
+        near_miss::explain(rejection, &batch.unknown)
+    })?;
     json::list(messages, MAX_BATCH_MESSAGES).map_err(|error| match error {
         ListError::TooLong => None,
         ListError::NotAList => Some(Rejection::of(codes::INVALID_BODY, "messages", wanted)),
@@ -110,8 +114,8 @@ pub fn parse_message(body: &MessageBody<'_>, received_at: Timestamp) -> ParsedMe
     };
     ParsedMessage {
         message_id: message_id.unwrap_or_default(),
+        outcome: outcome.map_err(|rejection| near_miss::explain(rejection, &unknown_fields)),
         unknown_fields,
-        outcome,
     }
 }
 
@@ -182,6 +186,9 @@ fn subject(raw: &RawValue) -> Result<String, Rejection> {
 }
 
 fn utm(raw: &RawValue, unknown_fields: &mut Vec<String>) -> Result<UtmParameters, Rejection> {
+    if fields::is_empty_array(raw) {
+        return Ok(UtmParameters::default());
+    }
     let parameters: UtmBody<'_> = body(raw.get()).map_err(|_| {
         let message = "Send `utm` as an object such as {\"source\":\"newsletter\"}";
         Rejection::of(codes::INVALID_UTM, "utm", message)

@@ -10,6 +10,7 @@ use super::bodies::{
     BatchEvent, DeliveryBody, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown,
 };
 use super::fields::{self, missing, required};
+use super::near_miss;
 use super::sends::parse_delivery;
 use super::{Arrival, Parsed, SentId, Source};
 use crate::email::Email;
@@ -39,11 +40,21 @@ pub fn parse_identify(body: &IdentifyBody<'_>, arrival: &Arrival<'_>) -> Parsed 
 /// A refund from its own route. Whether the order exists, and is worth as much, is not known here.
 #[must_use]
 pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
+    refund(body, None, arrival)
+}
+
+fn refund(body: &RefundBody<'_>, age: Option<&RawValue>, arrival: &Arrival<'_>) -> Parsed {
     finish(
         body.id,
         Some(names::REFUND.into()),
         body.unknown.clone(),
         |_| {
+            if arrival.source == Source::Browser {
+                return Err(Rejection::whole(
+                    codes::INSUFFICIENT_SCOPE,
+                    "Send refunds from a server, with a secret key",
+                ));
+            }
             let order_id = order_id(body.order_id)?;
             let refund_id = fields::caller_id(
                 codes::INVALID_REFUND_ID,
@@ -59,7 +70,7 @@ pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
                 amount,
                 currency,
             });
-            let (time, time_sent) = fields::time(body.timestamp, None, arrival)?;
+            let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
             Ok(Event {
                 time,
                 time_sent,
@@ -76,7 +87,11 @@ pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
 
 /// One event of a batch whose fields have been read. A field that belongs to another type is ignored
 /// like an unknown one, and named like one.
-pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parsed {
+pub(super) fn parse_entry(mut entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parsed {
+    // A server's clock is believed, so that nothing is made of its age.
+    if arrival.source == Source::Server && entry.age.is_some() && entry.timestamp.is_some() {
+        note_unknown(&mut entry.unknown, "age");
+    }
     let kind = entry.kind.and_then(super::json::text);
     match kind.as_deref() {
         Some("track") => {
@@ -168,18 +183,18 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
             };
             purchase(&body, entry.anonymous_id, entry.age, arrival)
         }
-        Some("refund") if arrival.source != Source::Browser => {
+        Some("refund") => {
             let unknown = foreign(
                 entry.unknown,
                 &[
+                    ("email", entry.email),
+                    ("anonymousId", entry.anonymous_id),
                     ("event", entry.event),
                     ("properties", entry.properties),
                     ("traits", entry.traits),
-                    ("email", entry.email),
-                    ("anonymousId", entry.anonymous_id),
-                    ("messageId", entry.message_id),
                     ("revenue", entry.revenue),
                     ("items", entry.items),
+                    ("messageId", entry.message_id),
                     ("status", entry.status),
                     ("code", entry.code),
                     ("reason", entry.reason),
@@ -196,9 +211,9 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                 key: entry.key,
                 unknown,
             };
-            parse_refund(&body, arrival)
+            refund(&body, entry.age, arrival)
         }
-        Some("delivery") if arrival.source != Source::Browser => {
+        Some("delivery") => {
             let unknown = foreign(
                 entry.unknown,
                 &[
@@ -227,19 +242,11 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
             };
             parse_delivery(&body, arrival)
         }
-        other => {
-            let rejection = match (entry.kind, other) {
-                (None, _) => missing("type", "Send `type` as track, identify or purchase"),
-                (_, Some("refund" | "delivery")) => Rejection::of(
-                    codes::INVALID_TYPE,
-                    "type",
-                    "Send refunds and deliveries from a server, with a secret key",
-                ),
-                _ => Rejection::of(
-                    codes::INVALID_TYPE,
-                    "type",
-                    "Send `type` as track, identify, purchase, refund or delivery",
-                ),
+        _ => {
+            let wanted = "Send `type` as track, identify, purchase, refund or delivery";
+            let rejection = match entry.kind {
+                None => missing("type", wanted),
+                Some(_) => Rejection::of(codes::INVALID_TYPE, "type", wanted),
             };
             let name = fields::name_as_sent(entry.event);
             finish(entry.id, name, entry.unknown, |_| Err(rejection))
@@ -495,10 +502,13 @@ pub(super) fn finish(
         Some(SentId::Invalid(_)) => Err(fields::invalid_id()),
         Some(SentId::Valid(..)) | None => parse(&mut unknown),
     };
-    let outcome = outcome.map(|event| Event {
-        unknown_fields: unknown.clone(),
-        ..event
-    });
+    let outcome = match outcome {
+        Ok(event) => Ok(Event {
+            unknown_fields: unknown.clone(),
+            ..event
+        }),
+        Err(rejection) => Err(near_miss::explain(rejection, &unknown)),
+    };
     // What an accepted event is called is how it is stored.
     let name = outcome
         .as_ref()

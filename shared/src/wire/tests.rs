@@ -140,7 +140,6 @@ fn field_names_may_hold_escapes() {
 #[test]
 fn a_body_that_is_no_json_and_one_that_is_no_object_are_told_apart() {
     for text in [
-        "",
         "{",
         "{\"a\":1,}",
         "{} {}",
@@ -204,7 +203,7 @@ fn each_field_of_an_event_is_refused_by_its_own_code() {
         (with(r#""event":"purchase""#), "reserved_name", "event"),
         (with(r#""event":"email_opened""#), "reserved_name", "event"),
         (
-            with(r#""properties":[]"#),
+            with(r#""properties":[1]"#),
             "invalid_properties",
             "properties",
         ),
@@ -233,7 +232,7 @@ fn each_field_of_an_event_is_refused_by_its_own_code() {
             "invalid_timestamp",
             "timestamp",
         ),
-        (with(r#""messageId":12"#), "invalid_message_id", "messageId"),
+        (with(r#""messageId":[]"#), "invalid_message_id", "messageId"),
         (
             with(r#""messageId":" ""#),
             "invalid_message_id",

@@ -103,7 +103,13 @@ impl Writer {
         self.inner.queued.fetch_sub(events, Ordering::AcqRel);
         let outcomes = match outcomes {
             Ok(outcomes) => {
-                (self.inner.on_commit)(events, started.elapsed());
+                let recorded = outcomes.iter().flatten().flatten();
+                let recorded = recorded.filter(|one| matches!(one, Appended::Tracked { .. }));
+                // Duplicates and empty batches commit nothing.
+                match recorded.count() {
+                    0 => {}
+                    recorded => (self.inner.on_commit)(recorded, started.elapsed()),
+                }
                 outcomes
             }
             Err(error) => vec![Err(error); answers.len()],

@@ -423,7 +423,7 @@ fn order_key(workspace: WorkspaceId, time: i64, seq: u64) -> Vec<u8> {
 }
 
 /// The time and the seq in a key of [`ORDERS`].
-fn when(order_key: &[u8]) -> (i64, u64) {
+pub(super) fn when(order_key: &[u8]) -> (i64, u64) {
     let (mut time, mut seq) = ([0; 8], [0; 8]);
     time.copy_from_slice(&order_key[4..12]);
     seq.copy_from_slice(&order_key[12..20]);

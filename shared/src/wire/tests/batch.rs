@@ -35,7 +35,7 @@ fn a_malformed_batch_is_refused_whole() {
         ("invalid_timestamp", Some("sentAt".into()))
     );
     assert_eq!(
-        code(r#"{"events":[],"context":[]}"#),
+        code(r#"{"events":[],"context":[1]}"#),
         ("invalid_context", Some("context".into()))
     );
     let long = format!(
@@ -75,7 +75,7 @@ fn an_entry_of_a_batch_is_read_by_its_type() {
         ("{}", "missing_field", Some("type")),
         (r#"{"type":7}"#, "invalid_type", Some("type")),
         (r#"{"type":"Track"}"#, "invalid_type", Some("type")),
-        (r#"{"type":"refund"}"#, "invalid_type", Some("type")),
+        (r#"{"type":"refund"}"#, "missing_field", Some("orderId")),
         (r#"{"type":"refund","id":"x"}"#, "invalid_id", Some("id")),
         (
             r#"{"type":"track","event":"x"}"#,

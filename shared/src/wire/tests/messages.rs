@@ -94,7 +94,11 @@ fn each_field_of_a_message_is_refused_by_its_own_code() {
         (r#""email":null"#.into(), "missing_field", "email"),
         (r#""email":"nobody""#.into(), "invalid_email", "email"),
         (r#""email":7"#.into(), "invalid_email", "email"),
-        (r#""messageId":7"#.into(), "invalid_message_id", "messageId"),
+        (
+            r#""messageId":{}"#.into(),
+            "invalid_message_id",
+            "messageId",
+        ),
         (
             r#""messageId":" ""#.into(),
             "invalid_message_id",
@@ -102,7 +106,7 @@ fn each_field_of_a_message_is_refused_by_its_own_code() {
         ),
         (long("messageId", 256), "invalid_message_id", "messageId"),
         (
-            r#""campaignId":7"#.into(),
+            r#""campaignId":true"#.into(),
             "invalid_campaign_id",
             "campaignId",
         ),
@@ -147,7 +151,7 @@ fn each_field_of_a_message_is_refused_by_its_own_code() {
         ),
         (r#""trackClicks":1"#.into(), "invalid_flag", "trackClicks"),
         (r#""utm":"newsletter""#.into(), "invalid_utm", "utm"),
-        (r#""utm":[]"#.into(), "invalid_utm", "utm"),
+        (r#""utm":[1]"#.into(), "invalid_utm", "utm"),
         (r#""utm":{"source":7}"#.into(), "invalid_utm", "utm.source"),
         (r#""utm":{"medium":""}"#.into(), "invalid_utm", "utm.medium"),
         (
