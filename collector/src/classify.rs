@@ -41,8 +41,8 @@ pub const CLICK_WINDOW_MS: i64 = 30_000;
 /// Source: design, section 6: 10 minutes, half-open; later it is a person in an isolated browser.
 pub const PROBABLE_WINDOW_MS: i64 = 600_000;
 
-/// The reason of clicks that the fold re-labels: ≥ 3 different links of one message, from one
-/// address, within 60 s.
+/// The reason of clicks that the fold re-labels: too many different targets of one message at once,
+/// see `views::engagement::message`.
 pub const LINK_BURST: &str = "link_burst";
 
 /// What happened.

@@ -11,6 +11,7 @@
 //! - `verify`: a look at everything
 //! - `conformance`: the promises as tests, for every log
 
+mod added;
 pub mod block;
 pub mod decide;
 pub mod identity;

@@ -25,7 +25,7 @@ use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header};
 use crate::client_address::client_of;
 use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::locks::{read, write};
-use crate::log::decide::WorkspaceKeys as _;
+use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::record::{
     Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
@@ -33,6 +33,7 @@ use crate::log::record::{
 use crate::log::{Appended, LogError, Submission};
 use crate::metrics::{DroppedHit, Verdict};
 use crate::secrets;
+use crate::targets::marks;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
 
 /// Hits that may be in work behind their answers; more are dropped. Each holds 10 KB at the most.
@@ -142,11 +143,11 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
     let Sent {
         workspace, contact, ..
     } = *token.sent();
-    if app.meta.key_of(workspace).is_none() {
+    let Some(key) = app.meta.key_of(workspace) else {
         // A meta store that was restored from before the workspace was made.
         app.metrics.count_dropped_hit(DroppedHit::BadToken);
         return;
-    }
+    };
     if !app.hits.budgets.take(text) {
         app.metrics.count_dropped_hit(DroppedHit::Budget);
         return;
@@ -155,7 +156,7 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
     let contact = app.meta.contact_today(workspace, contact);
     let submission = Submission {
         has_new_id: true,
-        ..Submission::from(entry(new_id(), hit, token, contact, class))
+        ..Submission::from(entry(&key, new_id(), hit, token, contact, class))
     };
     match app.log.append(vec![submission]).await {
         Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
@@ -206,7 +207,14 @@ pub async fn unsubscribe(
     let contact = app.meta.contact_today(workspace, sent.contact);
     let submission = Submission {
         older: Some(older),
-        ..Submission::from(entry(id, hit, Token::Unsubscribe(sent), contact, class))
+        ..Submission::from(entry(
+            &key,
+            id,
+            hit,
+            Token::Unsubscribe(sent),
+            contact,
+            class,
+        ))
     };
     let outcomes = app.log.append(vec![submission]).await?;
     app.metrics.count_verdict(
@@ -220,7 +228,14 @@ pub async fn unsubscribe(
 }
 
 /// `contact` is whom the token names, by the id of today: a mail may be older than the rule.
-fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class, String)) -> Entry {
+fn entry(
+    key: &WorkspaceKey,
+    id: EventId,
+    hit: Hit,
+    token: Token,
+    contact: ContactId,
+    class: (Class, String),
+) -> Entry {
     let reference = |sent: &Sent| SendRef {
         contact: Some(contact),
         campaign_id: sent.campaign_id.clone(),
@@ -232,8 +247,15 @@ fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class,
         Token::Open(sent) => (sent, Fact::Open { send }),
         Token::Click { sent, link, target } => {
             // The link leads where it always did; its record is shown to readers.
-            let target = Some(Personal(secrets::mask(&target).into_owned()));
-            (sent, Fact::Click { send, link, target })
+            let shown = Some(Personal(secrets::mask(&target).into_owned()));
+            let marks = Some(marks(key, &sent.message_id, &target, hit.address));
+            let fact = Fact::Click {
+                send,
+                link,
+                target: shown,
+                marks,
+            };
+            (sent, fact)
         }
         Token::Unsubscribe(sent) => (sent, Fact::Unsubscribe { send }),
     };

@@ -419,7 +419,9 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             ..MailProperties::of(campaign_id.as_deref(), *message_type)
         }),
         Fact::Open { send } | Fact::Unsubscribe { send } => object(&MailProperties::of_send(send)),
-        Fact::Click { send, link, target } => object(&MailProperties {
+        Fact::Click {
+            send, link, target, ..
+        } => object(&MailProperties {
             link: Some(*link),
             url: target.as_ref().map(|target| target.0.as_str()),
             ..MailProperties::of_send(send)

@@ -48,7 +48,7 @@ use engagement::tally::Totals;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
-const SCHEMA: u64 = 4;
+const SCHEMA: u64 = 5;
 
 const FILE: &str = "views.redb";
 /// A rebuild's file until it takes the place of the other.

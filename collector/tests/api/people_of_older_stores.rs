@@ -141,6 +141,7 @@ impl OldStore {
             subject: None,
             content: [0; 32],
             token_key: 1,
+            targets: None,
         };
         self.add(fact, |entry| {
             entry.address = Self::address(spelling);
@@ -151,6 +152,7 @@ impl OldStore {
             send,
             link: 0,
             target: None,
+            marks: None,
         };
         self.mail(fact, message_id);
     }
