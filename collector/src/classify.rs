@@ -124,10 +124,10 @@ pub struct Verdict {
     ///
     /// | class | reasons |
     /// |---|---|
-    /// | human | `browser`, `mail_client` |
-    /// | proxy_human | `mailbox_proxy` |
+    /// | human | `browser`, `mail_client`, `desktop_app`, `other_program` |
+    /// | proxy_human | `mailbox_proxy`, `one_click` |
     /// | machine | `apple_prefetch`, `apple_prefetch_relay` (from an address on Apple's list), `gmail_prefetch`, `prefetch_header`, `too_soon_after_send` |
-    /// | bot | `head_request`, `unusual_method`, `scanner_network`, `probable_scanner_network`, `empty_agent`, `link_checker`, `security_vendor`, `crawler_agent`, `automation_agent`, `agent_with_address`, `automation`, `too_soon_after_send`, and [`LINK_BURST`] from the fold |
+    /// | bot | `head_request`, `unusual_method`, `scanner_network`, `probable_scanner_network`, `empty_agent`, `link_checker`, `security_vendor`, `crawler_agent`, `automation_agent`, `agent_with_address`, `automation`, `image_proxy` (a click or a page under the agent of a mailbox's proxy), `too_soon_after_send`, and [`LINK_BURST`] from the fold |
     pub reason: &'static str,
 }
 
@@ -140,7 +140,7 @@ pub fn classify(evidence: &Evidence<'_>) -> Verdict {
     let basis = if is_corroborated {
         (Class::Machine, "apple_prefetch_relay")
     } else {
-        agent.verdict()
+        agent.verdict(evidence.kind)
     };
     let rules = [
         by_method(evidence),
@@ -217,15 +217,17 @@ fn by_prefetch(evidence: &Evidence<'_>, agent: Agent, network: Option<Network>) 
     }
 }
 
-/// Only ordinary browsers: mail clients load pictures as they show a mail that has just come, and
-/// mailbox proxies fetch for a reader at any time.
+/// Only ordinary browsers, and for clicks whatever else is unknown: mail clients load pictures as they
+/// show a mail that has just come, and mailbox proxies fetch for a reader at any time.
 fn by_time(evidence: &Evidence<'_>, agent: Agent) -> Found {
     let (class, window) = match evidence.kind {
         Kind::Open => (Class::Machine, OPEN_WINDOW_MS),
         Kind::Click => (Class::Bot, CLICK_WINDOW_MS),
         Kind::Web => return None,
     };
-    let counts = agent.is_browser() && !evidence.is_transactional && is_within(evidence, window);
+    let counts = agent.is_judged_by_haste(evidence.kind)
+        && !evidence.is_transactional
+        && is_within(evidence, window);
     counts.then_some((class, "too_soon_after_send"))
 }
 

@@ -1,5 +1,8 @@
 //! The classifier against labelled cases, agents of crawlers and of people, and its own promises.
 
+#[path = "../../tests/data/agents/mail_clients.rs"]
+mod mail_clients;
+
 mod agents;
 mod cases;
 mod one_way;
