@@ -11,6 +11,7 @@
 //! - `ranges`: sorted ranges of addresses
 //! - [`relay`]: Apple's relay addresses, a list that is fetched and not shipped
 //! - `tables`: the data files in `collector/data`, which name their sources
+//! - [`unsubscribe`]: the class of an unsubscribe, by its way
 //!
 //! Who sends many links at once is not seen here but by the fold, which re-labels with
 //! [`LINK_BURST`]; the rules and where they come from: design, section 6.
@@ -23,6 +24,7 @@ pub mod relay;
 mod tables;
 #[cfg(test)]
 mod tests;
+pub mod unsubscribe;
 
 use std::net::IpAddr;
 
@@ -46,7 +48,7 @@ pub const PROBABLE_WINDOW_MS: i64 = 600_000;
 pub const LINK_BURST: &str = "link_burst";
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The pixel of a mail was fetched.
     Open,
@@ -57,7 +59,7 @@ pub enum Kind {
 }
 
 /// The method of a request, as far as it says something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Method {
     #[default]
     Get,
@@ -77,7 +79,7 @@ impl Method {
 }
 
 /// What is known of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Evidence<'a> {
     pub kind: Kind,
     /// The user agent as it was sent.
@@ -124,7 +126,7 @@ pub struct Verdict {
     ///
     /// | class | reasons |
     /// |---|---|
-    /// | human | `browser`, `mail_client`, `desktop_app`, `other_program` |
+    /// | human | `browser`, `mail_client`, `desktop_app`, `other_program`, `unsubscribe_form` |
     /// | proxy_human | `mailbox_proxy`, `one_click` |
     /// | machine | `apple_prefetch`, `apple_prefetch_relay` (from an address on Apple's list), `gmail_prefetch`, `prefetch_header`, `too_soon_after_send` |
     /// | bot | `head_request`, `unusual_method`, `scanner_network`, `probable_scanner_network`, `empty_agent`, `link_checker`, `security_vendor`, `crawler_agent`, `automation_agent`, `agent_with_address`, `automation`, `image_proxy` (a click or a page under the agent of a mailbox's proxy), `too_soon_after_send`, and [`LINK_BURST`] from the fold |

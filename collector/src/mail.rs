@@ -6,6 +6,8 @@
 //! answer, bounded in number ([`MAX_HITS`]) and for each token ([`BURST`]); what is dropped is
 //! counted. An unsubscribe is answered once it is on disk, and nothing limits it.
 
+mod way;
+
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -21,7 +23,7 @@ use shared::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
-use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header};
+use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
 use crate::client_address::client_of;
 use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::locks::{read, write};
@@ -35,6 +37,7 @@ use crate::metrics::{DroppedHit, Verdict};
 use crate::secrets;
 use crate::targets::marks;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
+pub use way::{FORM_FIELD, FORM_VALUE, Way};
 
 /// Hits that may be in work behind their answers; more are dropped. Each holds 10 KB at the most.
 pub const MAX_HITS: usize = 4_096;
@@ -173,12 +176,7 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
 ///
 /// # Errors
 /// When the log takes nothing now: asking again is right.
-pub async fn unsubscribe(
-    app: &App,
-    hit: Hit,
-    sent: Sent,
-    is_one_click: bool,
-) -> Result<(), LogError> {
+pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<(), LogError> {
     let workspace = sent.workspace;
     let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
     let derived = ids::of_unsubscribe(&key, workspace, &sent.message_id, sent.contact);
@@ -197,13 +195,11 @@ pub async fn unsubscribe(
         app.metrics.count_verdict(workspace, Verdict::Duplicate);
         return Ok(());
     }
-    // Scanners follow links and do not post (RFC 8058, section 1); a mailbox provider that posts does
-    // so for the reader who pressed its button.
-    let class = if is_one_click {
-        (Class::ProxyHuman, "one_click".to_owned())
-    } else {
-        (Class::Human, "unsubscribe_form".to_owned())
-    };
+    let evidence = evidence_of(app, &hit, Kind::Click, &sent);
+    let class = kept(match way {
+        Way::OneClick => leaving::of_one_click(&evidence),
+        Way::Form => leaving::of_form(&evidence),
+    });
     let contact = app.meta.contact_today(workspace, sent.contact);
     let submission = Submission {
         older: Some(older),
@@ -288,13 +284,21 @@ fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
         TokenKind::Open => Kind::Open,
         TokenKind::Click | TokenKind::Unsubscribe => Kind::Click,
     };
-    let sent = token.sent();
+    kept(classify(&evidence_of(app, hit, kind, token.sent())))
+}
+
+/// A verdict as a record keeps it.
+fn kept(verdict: classify::Verdict) -> (Class, String) {
+    (verdict.class, verdict.reason.to_owned())
+}
+
+fn evidence_of<'a>(app: &App, hit: &'a Hit, kind: Kind, sent: &Sent) -> Evidence<'a> {
     let headers = &hit.client.headers;
     let after_send = hit
         .received_at
         .as_millis()
         .checked_sub(sent.sent_at.as_millis());
-    let verdict = classify(&Evidence {
+    Evidence {
         address: Some(hit.address),
         method: classify::Method::named(hit.method.as_str()),
         is_prefetch: headers
@@ -307,8 +311,7 @@ fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
             kind,
             hit.client.agent.as_ref().map(|agent| agent.0.as_str()),
         )
-    });
-    (verdict.class, verdict.reason.to_owned())
+    }
 }
 
 /// What is left for each token, by a hash of its text.

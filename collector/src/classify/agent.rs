@@ -78,6 +78,12 @@ impl Agent {
             _ => false,
         }
     }
+
+    /// Whether it names itself a machine that checks or is steered, rather than a library: evidence
+    /// also where back ends speak for people.
+    pub(super) fn is_checking(self) -> bool {
+        matches!(self, Self::LinkChecker | Self::SecurityVendor)
+    }
 }
 
 /// The tables, made ready once: a few milliseconds.
@@ -202,6 +208,11 @@ pub(super) fn judge(agent: Option<&str>) -> Agent {
     } else {
         Agent::Other
     }
+}
+
+/// Whether an agent is a program's that steers a browser without a window.
+pub(super) fn is_headless(agent: Option<&str>) -> bool {
+    agent.is_some_and(|agent| TABLES.headless.is_in(agent))
 }
 
 /// The agent without a phone's model, where it is a phone's, and whether it is.

@@ -8,6 +8,7 @@ mod cases;
 mod one_way;
 mod relay_list;
 mod rules;
+mod unsubscribes;
 
 use super::*;
 use crate::log::record::Class;

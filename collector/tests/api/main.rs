@@ -52,5 +52,6 @@ mod sessions;
 mod stalled;
 mod tenants;
 mod times;
+mod unsubscribe_class;
 mod upgrade;
 mod upgrade_retries;
