@@ -45,6 +45,7 @@ pub mod rates;
 pub mod screen;
 pub mod secrets;
 pub mod session;
+pub mod targets;
 pub mod token;
 
 pub mod classify;

@@ -31,6 +31,7 @@ use crate::log::redb::RedbLog;
 use crate::log::suppression::{Cause, Suppression};
 use crate::log::{Appended, Log as _, LogError, Submission};
 use crate::meta::Meta;
+use crate::targets;
 use crate::token::{MAX_TOKEN_CHARS, Sent, Token};
 
 /// The code of a message that is on record with other content.
@@ -387,7 +388,7 @@ impl Registrar {
             answer.unsubscribed_at = unsubscribed_at;
             let submission = Submission {
                 older: Some(derived.older),
-                ..Submission::from(self.entry(draft, &making))
+                ..Submission::from(self.entry(draft, &making, different_pages(&answer)))
             };
             return Ok(Step::New(Box::new(submission), Box::new(answer)));
         };
@@ -537,7 +538,8 @@ impl Registrar {
         Ok(answer)
     }
 
-    fn entry(&self, draft: &Draft, making: &Making) -> Entry {
+    /// `targets` is how many different pages its tracked links lead to.
+    fn entry(&self, draft: &Draft, making: &Making, targets: u32) -> Entry {
         let outgoing = &draft.outgoing;
         Entry {
             workspace: self.workspace,
@@ -557,6 +559,7 @@ impl Registrar {
                 subject: outgoing.subject.clone().map(Personal),
                 content: content(outgoing),
                 token_key: making.token_key,
+                targets: Some(targets),
             },
             money: None,
             rounded: false,
@@ -622,6 +625,11 @@ fn differing_fields(record: &Record, draft: &Draft) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(field, differs)| differs.then_some(field))
     .collect()
+}
+
+/// How many different pages the tracked links of a message lead to.
+fn different_pages(answer: &MessageAnswer) -> u32 {
+    targets::different(answer.links.iter().map(|link| link.url.as_str()))
 }
 
 /// A digest of what is instrumented, and how.

@@ -354,7 +354,9 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             reason: reason.as_ref().map(|reason| reason.0.as_str()),
             ..MailProperties::of_send(send)
         }),
-        Fact::Click { send, link, target } => object(&MailProperties {
+        Fact::Click {
+            send, link, target, ..
+        } => object(&MailProperties {
             link: Some(*link),
             url: target.as_ref().map(|target| target.0.as_str()),
             ..MailProperties::of_send(send)

@@ -6,7 +6,7 @@
 //!          | ids: count × (workspace u32, tag u8, id 16 B) | zstd(records)
 //! codec 1: codec u8 | count u32 | last received u64 | checksum u64
 //!          | ids: count × (workspace u32, id 16 B) | zstd(records)
-//! records: count × (length u32, postcard of Entry, and what `extra` keeps behind it)
+//! records: count × (length u32, postcard of Entry, then what it has gained since: `extra`)
 //! ```
 //! Numbers are little-endian. Generation and stamp are those of the commit, and stand in the seqs
 //! that callers see; `earlier` tells how many records of a workspace the blocks before in the same
@@ -291,10 +291,10 @@ impl<'a> Block<'a> {
                 .ok_or(BadBlock("a record is cut short"))?;
             rest = tail;
             if seq > after && taken < limit {
-                let (mut entry, behind) = postcard::take_from_bytes::<Entry>(bytes)
-                    .map_err(|_| BadBlock("a record does not decode"))?;
-                extra::read(behind, &mut entry)
-                    .map_err(|_| BadBlock("a record does not decode"))?;
+                let undecoded = |_| BadBlock("a record does not decode");
+                let (mut entry, behind) =
+                    postcard::take_from_bytes::<Entry>(bytes).map_err(undecoded)?;
+                extra::read(behind, &mut entry).map_err(undecoded)?;
                 entry.workspace = workspace;
                 entry.id = id;
                 into.push(Record {

@@ -274,6 +274,17 @@ pub struct SendRef {
     pub sent_at: Timestamp,
 }
 
+/// What tells a click from the others of its message: pseudonyms under the workspace's key that mean
+/// nothing outside the message, see [`crate::targets`]. They stay when the click is redacted, so that
+/// what was a burst stays one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ClickMarks {
+    /// Of the page that the link leads to: links to one page have one mark.
+    pub target: u64,
+    /// Of the client's network: the first 24 bits of an IPv4 address, the first 64 of an IPv6 one.
+    pub network: u64,
+}
+
 /// The kind of fact, with what that kind alone has. New kinds come last: what is on disk names a
 /// kind by its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -305,6 +316,10 @@ pub enum Fact {
         content: [u8; 32],
         /// The key under which its tokens were made, so that the same message again gets the same.
         token_key: u32,
+        /// How many different pages its tracked links lead to; `None` where nobody noted that.
+        /// Written behind the entry, see `extra`.
+        #[serde(skip)]
+        targets: Option<u32>,
     },
     /// The pixel was loaded.
     Open {
@@ -317,6 +332,9 @@ pub enum Fact {
         link: u32,
         /// Where it led.
         target: Option<Personal>,
+        /// `None` where nobody noted them. Written behind the entry, see `extra`.
+        #[serde(skip)]
+        marks: Option<ClickMarks>,
     },
     Unsubscribe {
         send: SendRef,

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::instrument::redirect_location;
 use crate::log::decide::WorkspaceKeys as _;
 use crate::mail::way_back::nonce;
-use crate::mail::{self, Hit};
+use crate::mail::{self, Hit, Way};
 use crate::metrics::DroppedHit;
 use crate::screen;
 use crate::token::{Sent, Token, TokenKind};
@@ -36,8 +36,6 @@ const KEPT_BYTES: usize = 1_024;
 /// connection rather than the answer.
 const DRAINED_BYTES: usize = 8 * 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// RFC 8058, section 3.2.
-const ONE_CLICK: &[u8] = b"List-Unsubscribe=One-Click";
 
 type Text = Result<Path<String>, PathRejection>;
 
@@ -120,8 +118,10 @@ pub async fn get_unsubscribe(State(app): State<Arc<App>>, token: Text) -> Respon
 
 /// Unsubscribe
 ///
-/// What the button does, and the one click of mailbox providers (RFC 8058); any body is taken. 200
-/// means that it is on disk; saying it again, at any age, changes nothing. There is no rate limit.
+/// What the button does, and the one click of mailbox providers (RFC 8058), whose body may be
+/// urlencoded, multipart or empty. 200 means that it is on disk; saying it again, at any age, changes
+/// nothing. There is no rate limit. It acts whoever asks; the event's class is `proxy_human` for one
+/// click, what a click would get for the button, and `bot` where a scanner's network or agent asks.
 #[utoipa::path(
     post, path = "/mail/unsubscribe/{token}", tag = "mail",
     params(("token" = String, Path, description = "From the instrumented message")),
@@ -140,13 +140,13 @@ pub async fn post_unsubscribe(
     let hit = Hit::of(&app, &parts);
     let body = read_a_little(body).await;
     screen::flag(&app, &body);
-    let is_one_click = body == ONE_CLICK;
+    let way = Way::of(&parts.headers, &body);
     let text = text_of(token);
     let Some(sent) = message_of(&app, &text) else {
         return page::incomplete();
     };
     let nonce = nonce(&app, &sent, &text);
-    match mail::unsubscribe(&app, hit, sent, is_one_click).await {
+    match mail::unsubscribe(&app, hit, sent, way).await {
         Ok(()) => page::done(&text, nonce.as_deref()),
         Err(error) => {
             tracing::error!(%error, "an unsubscribe could not be kept");

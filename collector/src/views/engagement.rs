@@ -186,9 +186,8 @@ impl Fold<'_> {
         let Some(message_id) = entry.message_id.as_deref() else {
             return Ok(());
         };
-        let mut gone = Vec::new();
-        let mut hit = None;
-        let mut is_told = false;
+        let (mut gone, mut clicks_of) = (Vec::new(), None);
+        let (mut hit, mut is_told) = (None, false);
         self.message(workspace, message_id, |message| {
             message.learn(entry, contact);
             is_told = message.told_at.is_some();
@@ -198,14 +197,11 @@ impl Fold<'_> {
                     message.opens.add(class, 1);
                     hit = Some(None);
                 }
-                Fact::Click { link, .. } => {
-                    let address = entry
-                        .client
-                        .as_ref()
-                        .map(|client| client.address.0.as_str());
-                    let click = Click::new(*seq, time, *link, class, address);
-                    gone = message.click(click);
-                    hit = Some(Some(click));
+                Fact::Click { .. } => {
+                    clicks_of = message.clicks_of(contact);
+                    let click = Click::of(*seq, time, class, entry);
+                    gone = click.map_or_else(Vec::new, |click| message.click(click));
+                    hit = Some(click);
                 }
                 Fact::Unsubscribe { .. } => message.unsubscribes += 1,
                 Fact::Delivery { status, .. } => message.fate.see(*status),
@@ -227,9 +223,6 @@ impl Fold<'_> {
             };
             self.hits.put(workspace, message_id, seq.0, &hit)?;
         }
-        let Some(contact) = contact else {
-            return Ok(());
-        };
         let kind = match entry.fact {
             Fact::Open { .. } => TouchKind::Open,
             Fact::Click { .. } => TouchKind::Click,
@@ -238,7 +231,8 @@ impl Fold<'_> {
         let windows = (self.attribution)(workspace);
         let mut touched = Vec::new();
         // Of the clicks that turn out to be a machine's, this one may be one: then it never counted.
-        if tally::is_genuine(class) && !gone.iter().any(|click| click.seq == seq.0) {
+        let counts = tally::is_genuine(class) && !gone.iter().any(|click| click.seq == seq.0);
+        if let Some(contact) = contact.filter(|_| counts) {
             let touch = Touched {
                 kind,
                 time,
@@ -249,15 +243,16 @@ impl Fold<'_> {
                     .touch(workspace, contact, touch, message_id, &windows)?,
             );
         }
-        for click in &gone {
-            let touch = Touched {
-                kind,
-                time: click.time,
-                seq: click.seq,
-            };
-            touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
-        }
-        if !gone.is_empty() {
+        gone.retain(|click| click.has_contact);
+        if let Some(contact) = clicks_of.filter(|_| !gone.is_empty()) {
+            for click in &gone {
+                let touch = Touched {
+                    kind,
+                    time: click.time,
+                    seq: click.seq,
+                };
+                touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
+            }
             let left = self.orders.touched(workspace, contact)?;
             let times = gone.iter().map(|click| click.time);
             self.contact(workspace, contact, |row| row.unsee_clicks(times, left))?;

@@ -12,6 +12,8 @@ use http::header::{
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
 
+use crate::mail::{FORM_FIELD, FORM_VALUE};
+
 pub(super) const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 /// Seconds after which an unsubscribe that could not be kept is worth another try.
 const RETRY_SECONDS: u32 = 5;
@@ -39,8 +41,18 @@ pub(super) fn ask() -> Response {
     page(
         StatusCode::OK,
         "Unsubscribe?",
-        "<p>Press the button to get no more of these e-mails.</p>\
-         <form method=\"post\"><button type=\"submit\">Unsubscribe</button></form>",
+        &format!(
+            "<p>Press the button to get no more of these e-mails.</p>{}",
+            form("Unsubscribe")
+        ),
+    )
+}
+
+/// A button that posts to the page's own address, and says that it is the page's.
+fn form(button: &str) -> String {
+    format!(
+        "<form method=\"post\"><input type=\"hidden\" name=\"{FORM_FIELD}\" value=\"{FORM_VALUE}\">\
+         <button type=\"submit\">{button}</button></form>"
     )
 }
 
@@ -102,8 +114,10 @@ pub(super) fn later() -> Response {
     let mut response = page(
         StatusCode::SERVICE_UNAVAILABLE,
         "Not yet unsubscribed",
-        "<p>This could not be saved just now. Please try again in a moment.</p>\
-         <form method=\"post\"><button type=\"submit\">Try again</button></form>",
+        &format!(
+            "<p>This could not be saved just now. Please try again in a moment.</p>{}",
+            form("Try again")
+        ),
     );
     let headers = response.headers_mut();
     headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));

@@ -17,15 +17,16 @@ use shared::time::Timestamp;
 use super::super::order::{Cause, Credit, MODELS, TouchKind};
 use super::super::tally::{self, Totals};
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
-use crate::log::decide::RefundAsk;
+use crate::log::decide::{RefundAsk, WorkspaceKeys as _};
 use crate::log::extra::Timing;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{
     Class, Client, Entry, Fact, MessageType, Personal, SendRef, Seq, Source, WorkspaceId,
 };
 use crate::log::{Appended, Log, Submission};
+use crate::targets::marks;
 use crate::views::Views;
-use crate::views::history::{NOW, address, all, at_once, entry, keys};
+use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +48,8 @@ struct Send {
     campaign: Option<String>,
     #[serde(default)]
     transactional: bool,
+    /// How many different pages its links lead to, where that was noted.
+    targets: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +72,11 @@ struct Event {
     from: String,
     #[serde(default)]
     link: u32,
+    /// Where the link leads, where the record tells.
+    target: Option<String>,
+    /// Whether the record has marks of target and network, as new ones do.
+    #[serde(default)]
+    marked: bool,
     order: Option<String>,
     refund: Option<String>,
     /// An amount, then a currency where one is given.
@@ -198,6 +206,7 @@ impl Event {
                     subject: None,
                     content: [0; 32],
                     token_key: 1,
+                    targets: about(&message()).targets,
                 },
                 Source::Server,
             ),
@@ -206,7 +215,13 @@ impl Event {
                 Fact::Click {
                     send: send(),
                     link: self.link,
-                    target: None,
+                    target: self.target.clone().map(Personal),
+                    marks: self.marked.then(|| {
+                        let link = format!("https://shop.example/{}", self.link);
+                        let target = self.target.as_ref().unwrap_or(&link);
+                        let key = Keys.key_of(workspace).unwrap();
+                        marks(&key, &message(), target, self.from.parse().unwrap())
+                    }),
                 },
                 Source::Mail,
             ),

@@ -74,50 +74,98 @@ fn genuine(class: Class) -> bool {
     class == Class::Human || class == Class::ProxyHuman
 }
 
+/// What tells targets and networks of one message apart: the marks, or what an old record has instead.
+type Sign = (Option<u64>, String);
+
+struct Followed<'a> {
+    seq: u64,
+    message: (WorkspaceId, &'a Option<String>),
+    target: Sign,
+    network: Option<Sign>,
+    clock: i64,
+    /// How many targets the message was known to have when it was counted last.
+    of: Option<u32>,
+}
+
+impl<'a> Followed<'a> {
+    fn of(Record { seq, entry, .. }: &'a Record, clock: i64, of: Option<u32>) -> Option<Self> {
+        let Fact::Click {
+            link,
+            target,
+            marks,
+            ..
+        } = &entry.fact
+        else {
+            return None;
+        };
+        let link = || (None, link.to_string());
+        let page = || target.as_ref().map(|target| (None, target.0.clone()));
+        let address = || {
+            let address = &entry.client.as_ref()?.address.0;
+            Some((None, address.rsplit_once('.')?.0.to_owned()))
+        };
+        Some(Self {
+            seq: seq.0,
+            message: (entry.workspace, &entry.message_id),
+            target: marks.map_or_else(
+                || page().unwrap_or_else(link),
+                |marks| (Some(marks.target), String::new()),
+            ),
+            network: marks.map_or_else(address, |marks| Some((Some(marks.network), String::new()))),
+            clock,
+            of,
+        })
+    }
+}
+
 /// The clicks that a burst shows to be a machine's, of whatever class they were.
 fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
-    struct Seen<'a> {
-        seq: u64,
-        message: (WorkspaceId, &'a Option<String>),
-        from: Option<&'a str>,
-        link: u32,
-        clock: i64,
-    }
-    let mut clicks: Vec<Seen<'_>> = Vec::new();
-    for Record { seq, entry, .. } in records {
-        let Fact::Click { link, .. } = &entry.fact else {
-            continue;
-        };
+    let mut clicks: Vec<Followed<'_>> = Vec::new();
+    for (at, record) in records.iter().enumerate() {
+        let entry = &record.entry;
         let message = (entry.workspace, &entry.message_id);
         let before = clicks.iter().filter(|click| click.message == message);
-        let clock = before
-            .map(|click| click.clock)
-            .max()
-            .unwrap_or(0)
-            .max(time(entry));
-        clicks.push(Seen {
-            seq: seq.0,
-            message,
-            from: entry
-                .client
-                .as_ref()
-                .map(|client| client.address.0.as_str()),
-            link: *link,
-            clock,
-        });
+        let clock = before.map(|click| click.clock).max().unwrap_or(0);
+        let is_of_it = |of: &Record| (of.entry.workspace, &of.entry.message_id) == message;
+        // Once it is told when the message left, its clicks are counted again.
+        let is_told = |of: &Record| is_of_it(of) && matches!(of.entry.fact, Fact::Told { .. });
+        let known = at.max(records.iter().position(is_told).unwrap_or(0));
+        let of = records[..known]
+            .iter()
+            .find_map(|send| match send.entry.fact {
+                Fact::Send { targets, .. } if is_of_it(send) => Some(targets),
+                _ => None,
+            });
+        clicks.extend(Followed::of(record, clock.max(time(entry)), of.flatten()));
     }
     let mut found = BTreeSet::new();
     for (at, last) in clicks.iter().enumerate() {
-        let together = || {
-            clicks[..=at].iter().filter(|click| {
-                click.message == last.message
-                    && click.from == last.from
-                    && click.clock > last.clock - 60_000
-            })
+        let within = |span: i64| {
+            clicks[..=at]
+                .iter()
+                .filter(move |click| {
+                    click.message == last.message && last.clock - click.clock < span
+                })
+                .collect::<Vec<_>>()
         };
-        let links: BTreeSet<u32> = together().map(|click| click.link).collect();
-        if links.len() >= 3 {
-            found.extend(together().map(|click| click.seq));
+        let targets = |clicks: &[&Followed<'_>]| {
+            let targets: BTreeSet<&Sign> = clicks.iter().map(|click| &click.target).collect();
+            targets.len()
+        };
+        for (least, span) in [(3, 1_000), (5, 5_000)] {
+            let together = within(span);
+            if targets(&together) >= least {
+                found.extend(together.iter().map(|click| click.seq));
+            }
+        }
+        let mut here = within(60_000);
+        here.retain(|click| click.network.is_some() && click.network == last.network);
+        let count = targets(&here);
+        let are_most = last
+            .of
+            .is_some_and(|of| count as u64 * 10 >= u64::from(of) * 8);
+        if count >= 4 && are_most {
+            found.extend(here.iter().map(|click| click.seq));
         }
     }
     found

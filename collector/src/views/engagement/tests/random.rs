@@ -9,7 +9,7 @@ use shared::time::Timestamp;
 use tempfile::tempdir;
 
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
-use crate::log::decide::RefundAsk;
+use crate::log::decide::{RefundAsk, WorkspaceKeys as _};
 use crate::log::extra::Timing;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{
@@ -17,8 +17,9 @@ use crate::log::record::{
 };
 use crate::log::suppression::Cause;
 use crate::log::{Log, Submission};
+use crate::targets::marks;
 use crate::views::Views;
-use crate::views::history::{NOW, address, all, at_once, entry, keys};
+use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys};
 
 const PEOPLE: [&str; 3] = ["ada", "ben", "cy"];
 const CLASSES: [Class; 4] = [Class::Human, Class::ProxyHuman, Class::Machine, Class::Bot];
@@ -29,7 +30,9 @@ const STATUSES: [DeliveryStatus; 4] = [
     DeliveryStatus::Complained,
 ];
 /// Around the bounds of bursts.
-const STEPS: [i64; 7] = [0, 1, 20_000, 30_000, 59_999, 60_000, -45_000];
+const STEPS: [i64; 10] = [
+    0, 1, 333, 500, 1_000, 1_250, 14_999, 15_000, 20_000, -45_000,
+];
 
 #[derive(Debug, Clone, Copy)]
 enum What {
@@ -74,7 +77,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let what = prop_oneof![
         1 => Just(What::Send),
         3 => Just(What::Open),
-        6 => (1..6_u32).prop_map(What::Clicks),
+        6 => (1..8_u32).prop_map(What::Clicks),
         1 => Just(What::Unsubscribe),
         2 => Just(What::Told),
         1 => (0..4_u8).prop_map(What::Delivery),
@@ -177,13 +180,25 @@ impl Act {
                 subject: None,
                 content: [0; 32],
                 token_key: 1,
+                targets: (self.order > 0).then_some(u32::from(self.order) + 2),
             },
             What::Open => Fact::Open { send },
-            What::Clicks(_) => Fact::Click {
-                send,
-                link: (self.link + turn) % 4,
-                target: None,
-            },
+            What::Clicks(_) => {
+                let link = (self.link + turn) % 8;
+                // Two links lead to one page.
+                let page = format!("https://shop.example/{}", link.min(6));
+                let from = format!("192.0.{}.{}", self.from, self.order)
+                    .parse()
+                    .unwrap();
+                let key = Keys.key_of(workspace).unwrap();
+                Fact::Click {
+                    send,
+                    link,
+                    target: (!is_erased).then(|| Personal(page.clone())),
+                    // Old records have none.
+                    marks: (self.odd != 3).then(|| marks(&key, &message_id, &page, from)),
+                }
+            }
             What::Unsubscribe => Fact::Unsubscribe { send },
             What::Told => Fact::Told { send },
             What::Delivery(status) => Fact::Delivery {
@@ -252,7 +267,7 @@ impl Act {
             .map(|minor| Money { minor, currency }),
             class: (is_mail || is_browser).then(|| (CLASSES[self.class], "random".into())),
             client: (is_mail && !is_erased).then(|| Client {
-                address: Personal(format!("192.0.2.{}", self.from)),
+                address: Personal(format!("192.0.{}.{}", self.from, self.order)),
                 agent: None,
                 headers: Vec::new(),
             }),
