@@ -32,9 +32,11 @@ pub use table::Format;
 use table::Row;
 
 /// Rows that are read at once.
-const PORTION: usize = 500;
+const PORTION: usize = 200;
 /// Portions that wait for the reader beside the one that is being made.
 const WAITING: usize = 1;
+/// Bytes that are handed on, and compressed, at once.
+const PIECE: usize = 64 * 1024;
 
 /// Where rows come from.
 pub(crate) trait Source: Send + 'static {
@@ -123,10 +125,13 @@ async fn run(
         match rows {
             // All of it was told.
             Ok(None) => return,
-            Ok(Some(text)) => {
-                if to.send(Ok(text)).await.is_err() {
-                    // The reader went away.
-                    return;
+            Ok(Some(mut text)) => {
+                while !text.is_empty() {
+                    let piece = text.split_to(PIECE.min(text.len()));
+                    if to.send(Ok(piece)).await.is_err() {
+                        // The reader went away.
+                        return;
+                    }
                 }
             }
             Err(error) => {

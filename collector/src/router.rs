@@ -140,7 +140,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(operations::not_found)
         .layer(Extension(Assets::new(&app.public_url)))
         .layer(Extension(known))
-        .layer(Extension(operations::Document(document.into())))
+        .layer(Extension(operations::Document::new(document)))
         .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
         .layer(from_fn_with_state(Arc::clone(&app), notice_proxies))
         .layer(from_fn(private))

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{MatchedPath, State};
 use axum::response::{IntoResponse, Json, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Request, StatusCode};
 use serde::Serialize;
 use shared::api_key::Scope;
@@ -14,6 +13,7 @@ use shared::wire::ErrorBody;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::assets::Asset;
 use crate::auth;
 use crate::client_address::{Peer, is_local, is_loopback_host};
 use crate::error::ApiError;
@@ -125,21 +125,25 @@ async fn tell_metrics(app: Arc<App>, audience: Audience, form: Form) -> Result<R
     Ok(([(CONTENT_TYPE, form.media_type())], page).into_response())
 }
 
-/// This document, as JSON.
-#[derive(Debug, Clone)]
-pub struct Document(pub Bytes);
+/// This document, as JSON: compressed once, because anybody may ask for it.
+#[derive(Clone)]
+pub(crate) struct Document(Arc<Asset>);
+
+impl Document {
+    pub(crate) fn new(text: String) -> Self {
+        Self(Arc::new(Asset::new("application/json", text)))
+    }
+}
 
 /// Tell what there is: this document
 #[utoipa::path(
     get, path = "/openapi.json", tag = "operations",
     responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")),
 )]
-pub async fn get_document(Extension(document): Extension<Document>) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "application/json"),
-        (CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, document.0).into_response()
+pub async fn get_document(request: Request<Body>) -> Result<Response, ApiError> {
+    let document = request.extensions().get::<Document>();
+    let document = document.ok_or(ApiError::Internal)?.0.clone();
+    Ok(document.respond(request.headers()).await)
 }
 
 /// The answer at a path that does not exist.

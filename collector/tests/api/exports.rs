@@ -156,7 +156,7 @@ async fn an_export_goes_on_where_another_ended_and_tells_what_was_asked_for() {
     app.caught_up().await;
     let exported = rows(&app.get("/v1/export/events").await);
     assert_eq!(field(&exported, "seq"), seqs.iter().collect::<Vec<_>>());
-    for at in [0, 1, 499, 500, 1_023, 2_098, 2_099] {
+    for at in [0, 1, 199, 200, 1_023, 2_098, 2_099] {
         let exported = rows(
             &app.get(&format!("/v1/export/events?after={}", seqs[at]))
                 .await,

@@ -406,6 +406,24 @@ async fn days_begin_at_midnight_of_the_zone_that_is_asked_for() {
         );
     }
     assert_eq!(days("&to=2026-11-22T18:15:00Z").await[0].2, json!(3.0));
+    // So may days, which are those of the zone: the one that `to` names counts.
+    for (query, orders) in [
+        ("&tz=Asia/Kathmandu&from=2026-11-23", vec![json!(1)]),
+        (
+            "&tz=Asia/Kathmandu&from=2026-11-22&to=2026-11-22",
+            vec![json!(1)],
+        ),
+        (
+            "&tz=Asia/Kathmandu&from=2026-11-22&to=2026-11-23",
+            vec![json!(1), json!(1)],
+        ),
+        ("&from=2026-11-22&to=2026-11-22", vec![json!(2)]),
+        ("&from=2026-11-23", vec![]),
+        ("&to=9999-12-31T23:59:59Z", vec![json!(2)]),
+    ] {
+        let found: Vec<Value> = days(query).await.into_iter().map(|day| day.1).collect();
+        assert_eq!(found, orders, "{query}");
+    }
     assert_eq!(
         days("&from=2026-11-23T00:00:00Z&to=2026-11-22T00:00:00Z").await,
         []
