@@ -10,6 +10,7 @@
 //! - [`of_page`]: the class of an event that a page sent
 //! - `ranges`: sorted ranges of addresses
 //! - [`relay`]: Apple's relay addresses, a list that is fetched and not shipped
+//! - [`timing`]: how a verdict depends on the time since the sending
 //! - `tables`: the data files in `collector/data`, which name their sources
 //!
 //! Who sends many links at once is not seen here but by the fold, which re-labels with
@@ -23,6 +24,7 @@ pub mod relay;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 use std::net::IpAddr;
 
@@ -30,6 +32,7 @@ use crate::log::record::Class;
 use agent::Agent;
 use networks::Network;
 pub use page::of_page;
+pub use timing::timing;
 
 /// An open by an ordinary browser less than so many milliseconds after sending is a machine's.
 /// Source: warmbly, `open_class_test.go`, 60 s, half-open.

@@ -4,6 +4,7 @@
 pub mod compare;
 pub mod ids;
 pub mod messages;
+pub mod sent;
 mod seqs;
 pub mod settle;
 
@@ -565,6 +566,7 @@ impl Incoming {
             class: None,
             ignored_fields: event.unknown_fields,
             redacted: false,
+            timing: None,
         };
         entry.class = of_page(&entry).map(|judged| (judged.class, judged.reason.to_owned()));
         Submission {

@@ -13,6 +13,7 @@
 
 pub mod block;
 pub mod decide;
+pub mod extra;
 pub mod identity;
 mod orders;
 pub mod public_seq;

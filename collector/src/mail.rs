@@ -26,6 +26,7 @@ use crate::client_address::client_of;
 use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::locks::{read, write};
 use crate::log::decide::WorkspaceKeys as _;
+use crate::log::extra::Timing;
 use crate::log::identity::Sender;
 use crate::log::record::{
     Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
@@ -151,11 +152,14 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
         app.metrics.count_dropped_hit(DroppedHit::Budget);
         return;
     }
-    let class = class_of(app, &hit, &token);
+    let (class, timing) = judge(app, &hit, &token);
     let contact = app.meta.contact_today(workspace, contact);
     let submission = Submission {
         has_new_id: true,
-        ..Submission::from(entry(new_id(), hit, token, contact, class))
+        ..Submission::from(Entry {
+            timing,
+            ..entry(new_id(), hit, token, contact, class)
+        })
     };
     match app.log.append(vec![submission]).await {
         Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
@@ -257,11 +261,13 @@ fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class,
         class: Some(class),
         ignored_fields: Vec::new(),
         redacted: false,
+        timing: None,
     }
 }
 
-/// Who opened or clicked, as far as this request alone tells.
-fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
+/// Who opened or clicked, as far as this request alone tells, and how that depends on when the message
+/// was sent: here it counts from what its token says, which is what was planned.
+fn judge(app: &App, hit: &Hit, token: &Token) -> ((Class, String), Option<Timing>) {
     let kind = match token.kind() {
         TokenKind::Open => Kind::Open,
         TokenKind::Click | TokenKind::Unsubscribe => Kind::Click,
@@ -272,7 +278,7 @@ fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
         .received_at
         .as_millis()
         .checked_sub(sent.sent_at.as_millis());
-    let verdict = classify(&Evidence {
+    let evidence = Evidence {
         address: Some(hit.address),
         method: classify::Method::named(hit.method.as_str()),
         is_prefetch: headers
@@ -285,8 +291,10 @@ fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
             kind,
             hit.client.agent.as_ref().map(|agent| agent.0.as_str()),
         )
-    });
-    (verdict.class, verdict.reason.to_owned())
+    };
+    let verdict = classify(&evidence);
+    let class = (verdict.class, verdict.reason.to_owned());
+    (class, classify::timing(&evidence))
 }
 
 /// What is left for each token, by a hash of its text.

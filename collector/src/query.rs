@@ -99,7 +99,8 @@ pub struct EventView {
     /// `minSeq`.
     #[schema(pattern = "^[0-9]{24}$", example = "011764201600123456000000")]
     pub seq: String,
-    /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click` or `unsubscribe`.
+    /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click`,
+    /// `unsubscribe` or `sent`.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "track")]
     pub kind: &'static str,
@@ -278,7 +279,7 @@ impl EventView {
     /// Shows a record. Of a redacted one nothing personal is left to show.
     pub fn of(record: &Record, beside: Beside) -> Self {
         let entry = &record.entry;
-        let judged = match &entry.class {
+        let judged = match beside.rejudged.as_ref().or(entry.class.as_ref()) {
             _ if beside.is_relabelled => Some((Class::Bot, LINK_BURST)),
             Some((class, reason)) => Some((*class, reason.as_str())),
             // From before there were classes.
@@ -418,7 +419,9 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             subject: subject.as_ref().map(|subject| subject.0.as_str()),
             ..MailProperties::of(campaign_id.as_deref(), *message_type)
         }),
-        Fact::Open { send } | Fact::Unsubscribe { send } => object(&MailProperties::of_send(send)),
+        Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
+            object(&MailProperties::of_send(send))
+        }
         Fact::Click { send, link, target } => object(&MailProperties {
             link: Some(*link),
             url: target.as_ref().map(|target| target.0.as_str()),

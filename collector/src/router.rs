@@ -29,8 +29,8 @@ use crate::app::App;
 use crate::assets::Assets;
 use crate::client_address::Peer;
 use crate::routes::{
-    assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, session,
-    track,
+    assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, sent,
+    session, track,
 };
 use crate::screen;
 use crate::secrets;
@@ -50,6 +50,7 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(track::identify))
         .routes(routes!(messages::register_message))
         .routes(routes!(messages::register_messages))
+        .routes(routes!(sent::tell_sent))
         .split_for_parts();
     let (reads, read_document) = OpenApiRouter::new()
         .routes(routes!(events::list_events))

@@ -11,5 +11,6 @@ pub mod operations;
 mod read;
 pub mod receipts;
 pub mod reports;
+pub mod sent;
 pub mod session;
 pub mod track;

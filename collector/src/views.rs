@@ -33,7 +33,7 @@ use redb::{
 use crate::files;
 use crate::locks::{lock, read, write};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
-use crate::log::record::{ContactId, Personal, Record, Seq, WorkspaceId};
+use crate::log::record::{Class, ContactId, Personal, Record, Seq, WorkspaceId};
 use crate::log::segment::sync_folder_of;
 use crate::log::{Log, LogError};
 use crate::query::EventFilter;
@@ -48,7 +48,7 @@ use engagement::tally::Totals;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
-const SCHEMA: u64 = 4;
+const SCHEMA: u64 = 5;
 
 const FILE: &str = "views.redb";
 /// A rebuild's file until it takes the place of the other.
@@ -118,6 +118,9 @@ pub struct Beside {
     pub address: Option<Personal>,
     /// A click that was taken for a person's and has shown itself to be a machine's.
     pub is_relabelled: bool,
+    /// Its class and the reason, where the time that was told of its message gives others than those on
+    /// record.
+    pub rejudged: Option<(Class, String)>,
 }
 
 /// Every row of every table, in order of their keys: equal for equal folds.
@@ -281,6 +284,23 @@ impl Views {
         self.with_snapshot(|snapshot| engagement::message(snapshot, workspace, message_id))
     }
 
+    /// The messages of a campaign behind the id `after` (empty: from the first), in the order of their
+    /// ids, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn messages_of_campaign(
+        &self,
+        workspace: WorkspaceId,
+        campaign_id: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Message)>, ViewError> {
+        self.with_snapshot(|snapshot| {
+            engagement::messages_of_campaign(snapshot, workspace, campaign_id, after, limit)
+        })
+    }
+
     /// What is known of a campaign.
     ///
     /// # Errors
@@ -313,6 +333,7 @@ impl Views {
                 Ok(Beside {
                     address: contact.and_then(|contact| contact.address).map(Personal),
                     is_relabelled: engagement::is_relabelled(snapshot, seq.0)?,
+                    rejudged: engagement::rejudged(snapshot, seq.0)?,
                 })
             };
             records.iter().map(of).collect()

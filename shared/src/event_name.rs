@@ -22,6 +22,8 @@ pub mod names {
     pub const EMAIL_CLICKED: &str = "email_clicked";
     /// A contact wants no more mail, from `/mail/unsubscribe/…`.
     pub const EMAIL_UNSUBSCRIBED: &str = "email_unsubscribed";
+    /// It was told when a message really left, on `/v1/messages/sent`.
+    pub const EMAIL_SENT_TOLD: &str = "email_sent_told";
 }
 
 /// A caller's own event name: trimmed, 1 to 128 characters, no control characters, not reserved.

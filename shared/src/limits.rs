@@ -49,5 +49,7 @@ pub const MAX_UNKNOWN_CHARS: usize = 128;
 pub const MAX_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Milliseconds that a `timestamp` may lie ahead of its arrival: 24 hours.
 pub const MAX_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
+/// Milliseconds that the time of sending a message may lie ahead: 30 days.
+pub const MAX_SENT_AHEAD_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// The earliest `timestamp`: 2000-01-01T00:00:00Z in milliseconds since 1970.
 pub const EARLIEST: i64 = 946_684_800_000;

@@ -21,6 +21,7 @@ mod fields;
 mod json;
 mod message;
 mod parse;
+mod sends;
 
 pub mod answers;
 
@@ -28,10 +29,11 @@ pub use answers::{BatchAnswer, BatchResult, BatchStatus, ErrorBody, ErrorDetail,
 pub use batch::{Batch, BatchError, Context, parse_batch, parse_batch_event};
 pub use bodies::{
     BatchBody, BatchEvent, Body, BodyError, EventBody, IdentifyBody, ItemBody, MessageBatchBody,
-    MessageBody, PurchaseBody, RefundBody, UtmBody, body,
+    MessageBody, PurchaseBody, RefundBody, SentBody, SentMessageBody, UtmBody, body,
 };
 pub use message::{Outgoing, ParsedMessage, UtmParameters, parse_message, parse_messages};
 pub use parse::{parse_event, parse_identify, parse_purchase, parse_refund};
+pub use sends::{Departure, SentAsk, parse_departure, parse_sent};
 
 /// Who speaks: decides whose clock is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

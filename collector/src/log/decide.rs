@@ -327,7 +327,8 @@ impl<'a, K: Known> Staged<'a, K> {
             | Fact::Send { .. }
             | Fact::Open { .. }
             | Fact::Click { .. }
-            | Fact::Unsubscribe { .. } => {
+            | Fact::Unsubscribe { .. }
+            | Fact::Told { .. } => {
                 if let Some(outcome) = known_id(self, &entry)? {
                     return Ok(outcome);
                 }
@@ -457,7 +458,8 @@ pub(crate) fn fold_order<K: Known>(
         | Fact::Send { .. }
         | Fact::Open { .. }
         | Fact::Click { .. }
-        | Fact::Unsubscribe { .. } => Ok(None),
+        | Fact::Unsubscribe { .. }
+        | Fact::Told { .. } => Ok(None),
     }
 }
 

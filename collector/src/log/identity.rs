@@ -16,7 +16,7 @@ pub enum Sender {
     Server,
     /// A mail client, with a token.
     Mail,
-    /// The server itself: sends, whose ids it makes of their messageIds.
+    /// The server itself: sends and when they left, whose ids it makes of their messageIds.
     System,
 }
 
@@ -49,10 +49,11 @@ pub enum FactKind {
     Open,
     Click,
     Unsubscribe,
+    Told,
 }
 
 impl FactKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Track,
         Self::Identify,
         Self::Purchase,
@@ -61,6 +62,7 @@ impl FactKind {
         Self::Open,
         Self::Click,
         Self::Unsubscribe,
+        Self::Told,
     ];
 
     /// The type's number on disk, 0 to 63; never changed.
@@ -74,6 +76,7 @@ impl FactKind {
             Self::Open => 5,
             Self::Click => 6,
             Self::Unsubscribe => 7,
+            Self::Told => 8,
         }
     }
 
@@ -92,6 +95,7 @@ impl FactKind {
             Self::Open => "open",
             Self::Click => "click",
             Self::Unsubscribe => "unsubscribe",
+            Self::Told => "sent",
         }
     }
 }
@@ -132,6 +136,7 @@ impl Fact {
             Self::Open { .. } => FactKind::Open,
             Self::Click { .. } => FactKind::Click,
             Self::Unsubscribe { .. } => FactKind::Unsubscribe,
+            Self::Told { .. } => FactKind::Told,
         }
     }
 }
@@ -140,7 +145,7 @@ impl Entry {
     /// Who chose the entry's id.
     pub fn sender(&self) -> Sender {
         match (self.source, &self.fact) {
-            (_, Fact::Send { .. }) => Sender::System,
+            (_, Fact::Send { .. } | Fact::Told { .. }) => Sender::System,
             (Source::Browser, _) => Sender::Page,
             (Source::Server, _) => Sender::Server,
             (Source::Mail, _) => Sender::Mail,

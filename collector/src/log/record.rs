@@ -12,6 +12,7 @@ use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 
 use super::decide::WorkspaceKey;
+use super::extra::Timing;
 use super::public_seq::PublicSeq;
 
 /// A record's place in the log: from 1, without gaps save where a damaged segment was set aside.
@@ -286,6 +287,11 @@ pub enum Fact {
     Unsubscribe {
         send: SendRef,
     },
+    /// It was told when a message really left: its time is that time, and may lie ahead. The first
+    /// such fact of a message counts.
+    Told {
+        send: SendRef,
+    },
 }
 
 impl Fact {
@@ -305,15 +311,17 @@ impl Fact {
             Self::Open { .. } => names::EMAIL_OPENED,
             Self::Click { .. } => names::EMAIL_CLICKED,
             Self::Unsubscribe { .. } => names::EMAIL_UNSUBSCRIBED,
+            Self::Told { .. } => names::EMAIL_SENT_TOLD,
         }
     }
 
-    /// The send that a mail client's request belongs to.
+    /// The send that it belongs to, of what a mail client asks for and of what became of a send.
     pub fn send(&self) -> Option<&SendRef> {
         match self {
-            Self::Open { send } | Self::Click { send, .. } | Self::Unsubscribe { send } => {
-                Some(send)
-            }
+            Self::Open { send }
+            | Self::Click { send, .. }
+            | Self::Unsubscribe { send }
+            | Self::Told { send } => Some(send),
             _ => None,
         }
     }
@@ -355,6 +363,10 @@ pub struct Entry {
     pub ignored_fields: Vec<String>,
     /// The personal part was erased.
     pub redacted: bool,
+    /// Of an open or a click whose class depends on when the message was sent.
+    // It lies behind the entry, see `extra`.
+    #[serde(skip)]
+    pub timing: Option<Timing>,
 }
 
 impl Entry {
@@ -375,7 +387,9 @@ impl Entry {
                 send.contact = None;
                 *target = None;
             }
-            Fact::Open { send } | Fact::Unsubscribe { send } => send.contact = None,
+            Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
+                send.contact = None;
+            }
         }
         self.redacted = true;
     }
@@ -402,7 +416,7 @@ impl Entry {
             } => order_id.len() + refund_id.len(),
             Fact::Send { subject, .. } => text(subject),
             Fact::Click { target, .. } => text(target),
-            Fact::Open { .. } | Fact::Unsubscribe { .. } => 0,
+            Fact::Open { .. } | Fact::Unsubscribe { .. } | Fact::Told { .. } => 0,
         };
         512 + fact + text(&self.context)
     }

@@ -280,7 +280,8 @@ pub fn message(
         campaign_id: message.campaign_id.clone(),
         kind: message.message_type.as_str(),
         sent_at: message
-            .sent_at
+            .told_at
+            .or(message.sent_at)
             .map(|sent_at| Timestamp::from_millis(sent_at).to_string()),
         engagement: Engagement::of(&message.totals(), model),
     }))

@@ -46,6 +46,7 @@ mod refunds;
 mod reports;
 mod secret_contents;
 mod secrets;
+mod sent;
 mod seqs;
 mod sessions;
 mod stalled;

@@ -68,7 +68,7 @@ enum Caller {
 /// Method, path, what it needs, and the body that gets in. `{…}` stands for something that exists.
 type Route = (&'static str, &'static str, Needs);
 
-const ROUTES: [Route; 31] = [
+const ROUTES: [Route; 32] = [
     ("POST", "/v1/track/event", Needs::Send),
     ("POST", "/v1/track/purchase", Needs::Purchase),
     ("POST", "/v1/track/refund", Needs::ServerSend),
@@ -76,6 +76,7 @@ const ROUTES: [Route; 31] = [
     ("POST", "/v1/identify", Needs::Send),
     ("POST", "/v1/messages", Needs::Write),
     ("POST", "/v1/messages/batch", Needs::Write),
+    ("POST", "/v1/messages/sent", Needs::Write),
     ("GET", "/v1/events", Needs::Read),
     ("GET", "/v1/receipts/{id}", Needs::Read),
     ("GET", "/v1/live", Needs::Read),
@@ -345,6 +346,7 @@ fn body_for(path: &str) -> Value {
         }
         "/v1/messages" => json!({"email": PERSON, "html": "<p>Hello</p>"}),
         "/v1/messages/batch" => json!({"messages": [{"email": PERSON, "html": "<p>Hello</p>"}]}),
+        "/v1/messages/sent" => json!({"messages": [{"messageId": "nobody"}]}),
         _ => json!({"email": PERSON, "event": "viewed"}),
     }
 }

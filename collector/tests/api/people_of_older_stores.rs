@@ -95,6 +95,7 @@ impl OldStore {
             class: None,
             ignored_fields: Vec::new(),
             redacted: false,
+            timing: None,
         };
         more(&mut entry);
         self.entries.push(entry);

@@ -269,7 +269,8 @@ bodies! {
         kind: "type" (value_type = Option<String>, pattern = "^(campaign|transactional)$", example = "campaign"),
         /// Kept for reports.
         subject: "subject" (value_type = Option<String>, max_length = 998, example = "New mugs"),
-        /// When it is sent: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        /// When it is to be sent: RFC 3339, not before 2000, at most 30 days ahead. Absent: now. When it
+        /// really left, `POST /v1/messages/sent` tells.
         sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The HTML part; `href="{{unsubscribe_url}}"` becomes the unsubscribe link, and a link with the
         /// attribute `data-misar-notrack` stays as it is.
@@ -296,6 +297,24 @@ bodies! {
         term: "term" (value_type = Option<String>, min_length = 1, max_length = 255, example = "mugs"),
         /// `utm_content`
         content: "content" (value_type = Option<String>, min_length = 1, max_length = 255, example = "header"),
+    }
+
+    /// When messages really left: up to 1,000 of them, or all of a campaign whose time has not been told.
+    SentBody ({"messages": [{"messageId": "spring-42", "sentAt": "2026-11-23T10:00:00Z"}]}) {
+        /// The messages.
+        messages: "messages" (value_type = Option<Vec<SentMessageBody<'static>>>, max_items = 1000),
+        /// In their place: every message of this campaign whose real time has not been told yet.
+        campaign_id: "campaignId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "spring"),
+        /// For all that have no time of their own: RFC 3339, at most 30 days ahead. Absent: now.
+        sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+    }
+
+    /// When a message really left.
+    SentMessageBody ({"messageId": "spring-42", "sentAt": "2026-11-23T10:00:00Z"}) {
+        /// The send, as it was registered.
+        message_id: "messageId" (value_type = String, min_length = 1, max_length = 255, example = "spring-42"),
+        /// RFC 3339, at most 30 days ahead. Absent: now, or what was told before.
+        sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
     }
 
     /// Up to 1,000 messages in up to 32 MB; each gets its own verdict.

@@ -17,7 +17,7 @@ use crate::event_name::{EventName, NameError};
 use crate::ids::{AnonymousId, EventId, IdError, MessageId};
 use crate::limits::{
     EARLIEST, MAX_AGE_MS, MAX_AHEAD_MS, MAX_DEPTH, MAX_ID_CHARS, MAX_ITEMS, MAX_NAME_CHARS,
-    MAX_PROPERTIES,
+    MAX_PROPERTIES, MAX_SENT_AHEAD_MS,
 };
 use crate::money::{Currency, CurrencyError, Money, MoneyError, Rounded};
 use crate::rejection::{Rejection, codes};
@@ -213,6 +213,17 @@ pub(super) fn within_bounds(
         return Err(ahead(field, "now"));
     }
     Ok(sent)
+}
+
+/// The time of sending a message, where it is not before 2000 nor more than 30 days ahead.
+pub(super) fn sent_at(raw: &RawValue, received_at: Timestamp) -> Result<Timestamp, Rejection> {
+    let sent = timestamp("sentAt", raw)?;
+    if sent.millis_since(received_at) > MAX_SENT_AHEAD_MS {
+        let message = "Send a `sentAt` at most 30 days ahead of now";
+        return Err(Rejection::of(codes::INVALID_TIMESTAMP, "sentAt", message));
+    }
+    // Not before 2000, and not ahead of itself.
+    within_bounds("sentAt", sent, sent)
 }
 
 fn ahead(field: &'static str, of: &str) -> Rejection {

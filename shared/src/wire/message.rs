@@ -137,10 +137,7 @@ fn outgoing(
         }
     };
     let subject = body.subject.map(subject).transpose()?;
-    let sent_at = body.sent_at.map(|raw| {
-        let sent = fields::timestamp("sentAt", raw)?;
-        fields::within_bounds("sentAt", sent, received_at)
-    });
+    let sent_at = body.sent_at.map(|raw| fields::sent_at(raw, received_at));
     let part = |code, field: &'static str, raw: Option<&RawValue>| {
         let text = |raw| {
             let text = json::text(raw).map(String::from);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts;
+use super::order::TouchKind;
 use super::score::{CLICK, CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score, Weight};
 use crate::log::record::{Class, Entry, Fact, Source};
 
@@ -45,7 +46,11 @@ impl Contact {
             self.unsubscribed_at = Some(first.min(time));
         }
         // A send is what we did, and a refund or a machine is nobody's doing.
-        if matches!(entry.fact, Fact::Send { .. } | Fact::Refund { .. }) || !counts(entry, class) {
+        let is_ours = matches!(
+            entry.fact,
+            Fact::Send { .. } | Fact::Told { .. } | Fact::Refund { .. }
+        );
+        if is_ours || !counts(entry, class) {
             return;
         }
         self.seen(widen(self.first_seen.zip(self.last_seen), (time, time)));
@@ -68,6 +73,30 @@ impl Contact {
     ) {
         for time in times {
             self.score.take_back(CLICK, time);
+        }
+        self.seen(match touches {
+            Some(touches) => widen(self.seen_elsewhere, touches),
+            None => self.seen_elsewhere,
+        });
+    }
+
+    /// Puts right what opens and clicks, each with its time, count for by now and no longer; `touches`
+    /// are the first and the last of those that count.
+    pub(super) fn turn(
+        &mut self,
+        gained: impl Iterator<Item = (TouchKind, i64)>,
+        lost: impl Iterator<Item = (TouchKind, i64)>,
+        touches: Option<(i64, i64)>,
+    ) {
+        let weight = |kind| match kind {
+            TouchKind::Open => OPEN,
+            TouchKind::Click => CLICK,
+        };
+        for (kind, time) in gained {
+            self.score.add(weight(kind), time);
+        }
+        for (kind, time) in lost {
+            self.score.take_back(weight(kind), time);
         }
         self.seen(match touches {
             Some(touches) => widen(self.seen_elsewhere, touches),

@@ -24,8 +24,10 @@ pub(crate) struct Message {
     pub(crate) contact: Option<ContactId>,
     pub(crate) campaign_id: Option<String>,
     pub(crate) message_type: MessageType,
-    /// Milliseconds since 1970.
+    /// As planned when it was registered, in milliseconds since 1970.
     pub(crate) sent_at: Option<i64>,
+    /// When it really left, once that is told, in milliseconds since 1970; it may lie ahead.
+    pub(crate) told_at: Option<i64>,
     /// By `POST /v1/messages`; events may name a message that never was.
     pub(crate) registered: bool,
     pub(crate) opens: Tally,
@@ -71,6 +73,11 @@ impl Click {
             address: hasher.finish(),
             class,
         }
+    }
+
+    /// The same click, of another class.
+    pub(super) fn of_class(self, class: Class) -> Self {
+        Self { class, ..self }
     }
 }
 
@@ -135,6 +142,14 @@ impl Message {
         }
         self.forget_old_links(click.address);
         found_out
+    }
+
+    /// Forgets what has been counted of opens and clicks, to count them again.
+    pub(super) fn start_counting(&mut self) {
+        self.opens = Tally::default();
+        self.clicks = Tally::default();
+        self.clock = 0;
+        self.recent.clear();
     }
 
     /// Keeps of an address that is found out the latest click of each of its latest links, as many

@@ -18,6 +18,7 @@ use super::super::order::{Cause, Credit, MODELS, TouchKind};
 use super::super::tally::{self, Totals};
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
 use crate::log::decide::RefundAsk;
+use crate::log::extra::Timing;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{
     Class, Client, Entry, Fact, MessageType, Personal, SendRef, Seq, Source, WorkspaceId,
@@ -61,6 +62,9 @@ struct Event {
     who: Option<String>,
     message: Option<String>,
     class: Option<Class>,
+    /// Of an open or a click: the class until so long after its message left; later a person.
+    #[serde(default)]
+    timing: Vec<(String, Class)>,
     #[serde(default = "an_address")]
     from: String,
     #[serde(default)]
@@ -82,6 +86,7 @@ enum What {
     Open,
     Click,
     Unsubscribe,
+    Told,
     PageView,
     Track,
     Order,
@@ -205,6 +210,7 @@ impl Event {
                 Source::Mail,
             ),
             What::Unsubscribe => (Fact::Unsubscribe { send: send() }, Source::Mail),
+            What::Told => (Fact::Told { send: send() }, Source::Server),
             What::PageView => (track("page_viewed"), Source::Browser),
             What::Track => (track("trial_started"), Source::Server),
             What::Order => (
@@ -236,6 +242,10 @@ impl Event {
         };
         let amount = amount.map(|amount| Decimal::parse(amount).unwrap());
         let currency = currency.map(|currency| Currency::parse(currency).unwrap());
+        let window = |(end, class): &(String, Class)| {
+            let end = u32::try_from(moment(end) - NOW).unwrap();
+            (end, *class, "soon".to_owned())
+        };
         let mut submission = Submission::from(Entry {
             workspace,
             id: EventId::from_bytes(id),
@@ -254,6 +264,10 @@ impl Event {
                 address: Personal(self.from.clone()),
                 agent: None,
                 headers: Vec::new(),
+            }),
+            timing: (!self.timing.is_empty()).then(|| Timing {
+                windows: self.timing.iter().map(window).collect(),
+                otherwise: (Class::Human, "golden".into()),
             }),
             ..entry(0)
         });

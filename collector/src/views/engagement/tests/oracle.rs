@@ -22,6 +22,7 @@ type Credits = [Option<(String, Cause)>; 3];
 #[derive(Default)]
 pub(super) struct Report {
     relabelled: BTreeSet<u64>,
+    rejudged: BTreeMap<u64, (Class, String)>,
     seqs: u64,
     messages: BTreeMap<(WorkspaceId, String), Totals>,
     abouts: BTreeMap<(WorkspaceId, String), About>,
@@ -120,21 +121,51 @@ fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
     found
 }
 
+/// The class of each record by itself: the first, or where it was told when its message left, the one
+/// that follows from that. Of several that tell, the first counts.
+fn by_itself(records: &[Record]) -> BTreeMap<u64, (Class, String)> {
+    let judge = |Record { seq, entry, .. }: &Record| {
+        let first = entry.class.clone();
+        let first = first.unwrap_or((Class::Human, String::new()));
+        let told = records.iter().find(|told| {
+            matches!(told.entry.fact, Fact::Told { .. })
+                && told.entry.workspace == entry.workspace
+                && told.entry.message_id == entry.message_id
+        });
+        let judged = match (&entry.timing, told) {
+            (Some(timing), Some(told)) => {
+                let after = time(entry) - told.entry.time.as_millis();
+                let (class, reason) = timing.class_at(after);
+                (class, reason.to_owned())
+            }
+            _ => first,
+        };
+        (seq.0, judged)
+    };
+    records.iter().map(judge).collect()
+}
+
 impl Report {
     pub(super) fn of(records: &[Record]) -> Self {
         let bursts = in_bursts(records);
-        let first = |entry: &Entry| entry.class.as_ref().map_or(Class::Human, |class| class.0);
-        let class = |Record { seq, entry, .. }: &Record| match bursts.contains(&seq.0) {
-            true if genuine(first(entry)) => Class::Bot,
-            _ => first(entry),
+        let alone = by_itself(records);
+        let first = |seq: u64| alone[&seq].0;
+        let class = |Record { seq, .. }: &Record| match bursts.contains(&seq.0) {
+            true if genuine(first(seq.0)) => Class::Bot,
+            _ => first(seq.0),
         };
         let mut report = Self {
             seqs: records.last().map_or(0, |record| record.seq.0),
             ..Self::default()
         };
         for record in records {
-            if class(record) != first(&record.entry) {
+            if class(record) != first(record.seq.0) {
                 report.relabelled.insert(record.seq.0);
+            }
+            let alone = &alone[&record.seq.0];
+            let is_timed = record.entry.timing.is_some();
+            if is_timed && record.entry.class.as_ref() != Some(alone) {
+                report.rejudged.insert(record.seq.0, alone.clone());
             }
             report.see(record, class(record));
         }
@@ -155,7 +186,7 @@ impl Report {
             return;
         }
         let weight = match &entry.fact {
-            Fact::Send { .. } | Fact::Refund { .. } => return,
+            Fact::Send { .. } | Fact::Told { .. } | Fact::Refund { .. } => return,
             Fact::Open { .. } => 1.0,
             Fact::Click { .. } => 3.0,
             Fact::Track { name, .. } if name == "page_viewed" => 0.5,
@@ -320,6 +351,9 @@ impl Report {
         for seq in 1..=self.seqs {
             let found = views.with_snapshot(|all| super::super::is_relabelled(all, seq));
             assert_eq!(found.unwrap(), self.relabelled.contains(&seq), "seq {seq}");
+            let found = views.with_snapshot(|all| super::super::rejudged(all, seq));
+            let expected = self.rejudged.get(&seq).cloned();
+            assert_eq!(found.unwrap(), expected, "seq {seq}");
         }
         let dump = views.dump().unwrap();
         assert_eq!(dump["messages_v1"].len(), self.messages.len());

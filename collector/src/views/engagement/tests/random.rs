@@ -10,6 +10,7 @@ use tempfile::tempdir;
 
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
 use crate::log::decide::RefundAsk;
+use crate::log::extra::Timing;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{
     Class, Client, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
@@ -30,6 +31,7 @@ enum What {
     /// So many in a row, each of the next link.
     Clicks(u32),
     Unsubscribe,
+    Told,
     Track(bool),
     Order,
     Refund(Option<u8>),
@@ -63,6 +65,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         3 => Just(What::Open),
         6 => (1..6_u32).prop_map(What::Clicks),
         1 => Just(What::Unsubscribe),
+        2 => Just(What::Told),
         1 => any::<bool>().prop_map(What::Track),
         4 => Just(What::Order),
         2 => prop::option::of(1..200_u8).prop_map(What::Refund),
@@ -111,6 +114,18 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 impl Act {
+    /// Windows about as long as what lies between two acts.
+    fn timing(&self) -> Option<Timing> {
+        let class = |by: usize| CLASSES[(self.class + by) % CLASSES.len()];
+        let windows = vec![
+            (60_000, class(1), "soon".to_owned()),
+            (4 * 43_200_000, class(2), "later".to_owned()),
+        ];
+        let otherwise = (class(0), "random".to_owned());
+        let timing = Timing { windows, otherwise };
+        (self.odd % 3 > 0).then_some(timing)
+    }
+
     fn submissions(&self, number: usize) -> Vec<Submission> {
         match self.what {
             What::Clicks(count) => (0..count)
@@ -155,6 +170,7 @@ impl Act {
                 target: None,
             },
             What::Unsubscribe => Fact::Unsubscribe { send },
+            What::Told => Fact::Told { send },
             What::Track(is_view) => Fact::Track {
                 name: if is_view { "page_viewed" } else { "joined" }.into(),
                 properties: None,
@@ -168,7 +184,9 @@ impl Act {
                 refund_id: format!("r{number}"),
             },
         };
-        let is_mail = fact.send().is_some();
+        let is_told = matches!(self.what, What::Told);
+        let is_mail = fact.send().is_some() && !is_told;
+        let is_hit = is_mail && !matches!(self.what, What::Unsubscribe);
         let is_order = matches!(self.what, What::Order);
         let is_browser = matches!(self.what, What::Track(_)) || is_order && !self.verified;
         let source = match (is_mail, is_browser) {
@@ -176,7 +194,8 @@ impl Act {
             (_, true) => Source::Browser,
             _ => Source::Server,
         };
-        let has_message = is_mail || matches!(self.what, What::Send) || is_order && self.explicit;
+        let has_message =
+            is_mail || matches!(self.what, What::Send | What::Told) || is_order && self.explicit;
         let currency = Currency::parse(if self.euros { "EUR" } else { "JPY" }).unwrap();
         let mut submission = Submission::from(Entry {
             workspace,
@@ -185,7 +204,9 @@ impl Act {
             received_at: Timestamp::from_millis(time + self.late),
             source,
             verified: source == Source::Server,
-            address: (!is_mail).then(|| address(&email(who))).flatten(),
+            address: (!is_mail && !is_told)
+                .then(|| address(&email(who)))
+                .flatten(),
             message_id: has_message.then_some(message_id),
             fact,
             money: is_order.then(|| Money {
@@ -198,6 +219,7 @@ impl Act {
                 agent: None,
                 headers: Vec::new(),
             }),
+            timing: self.timing().filter(|_| is_hit),
             ..entry(0)
         });
         if let What::Refund(amount) = self.what {
