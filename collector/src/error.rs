@@ -49,7 +49,7 @@ pub enum ApiError {
     UnknownReceipt,
     /// Nothing is known of this message or campaign.
     UnknownSubject(&'static str),
-    /// A refund of an order that is not known.
+    /// A refund of an order, or news of a message, that is not known.
     UnknownOrder(Rejection),
     MethodNotAllowed,
     /// HTTP/1.1 without exactly one good `Host`, or several in any version.

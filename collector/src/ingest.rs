@@ -2,6 +2,7 @@
 //! of each. The routes name the pieces; the order of the steps stands here.
 
 pub mod compare;
+mod deliveries;
 pub mod ids;
 pub mod messages;
 pub mod sent;
@@ -45,6 +46,7 @@ use crate::rates::{Charge, Ticket};
 use crate::rejected::Rejected;
 use crate::screen::{self, Screened};
 use crate::secrets;
+use deliveries::Sends;
 use ids::{DerivedId, IdempotencyKey, new_id};
 use settle::{Claim, Settled, settle};
 
@@ -267,6 +269,7 @@ impl Incoming {
                 wire::Source::Browser
             },
             purchases_allowed: is_secret || caller.key.allow_purchases,
+            deliveries_allowed: is_secret && caller.require(Scope::Write).is_ok(),
             sent_at: None,
             context: None,
         }
@@ -317,7 +320,18 @@ impl Incoming {
         let mut response = match parsed.outcome {
             Ok(event) => {
                 lock(&self.charge).settle();
-                let submission = self.submission(app, event, &identity, &caller, None);
+                let sends = match deliveries::sends_of(app, &caller, [&event]).await {
+                    Ok(sends) => sends,
+                    Err(error) => return ApiError::from(error).with_id(identity.as_sent),
+                };
+                let submission = self.submission(app, event, &identity, &caller, None, &sends);
+                let submission = match submission {
+                    Ok(submission) => submission,
+                    Err(unknown) => {
+                        self.keep_rejected(app, &caller, &identity.as_sent, rejection, &unknown);
+                        return ApiError::UnknownOrder(unknown).with_id(identity.as_sent);
+                    }
+                };
                 let claim = [Claim::of(&submission)];
                 let settled = match app.log.append(vec![submission]).await {
                     Ok(outcomes) => {
@@ -408,6 +422,7 @@ impl Incoming {
         let mut submissions = Vec::new();
         // For each event: its identity, and its place among the submissions or why it has none.
         let mut verdicts: Vec<(Identity, Draft<'_>, Result<usize, Rejection>)> = Vec::new();
+        let mut looked = Vec::with_capacity(batch.events.len());
         for (index, raw) in batch.events.iter().enumerate() {
             let mut parsed = wire::parse_batch_event(raw, &arrival);
             parsed.unknown_fields.extend(batch.unknown.iter().cloned());
@@ -426,8 +441,18 @@ impl Incoming {
             };
             let outcome = parsed.outcome.map(|mut event| {
                 event.unknown_fields.clone_from(&draft.ignored);
-                submissions.push(self.submission(app, event, &identity, &caller, context));
-                submissions.len() - 1
+                event
+            });
+            looked.push((identity, draft, outcome));
+        }
+        let events = looked.iter().filter_map(|(.., event)| event.as_ref().ok());
+        let sends = deliveries::sends_of(app, &caller, events).await?;
+        for (identity, draft, outcome) in looked {
+            let outcome = outcome.and_then(|event| {
+                let submission =
+                    self.submission(app, event, &identity, &caller, context, &sends)?;
+                submissions.push(submission);
+                Ok(submissions.len() - 1)
             });
             verdicts.push((identity, draft, outcome));
         }
@@ -498,6 +523,10 @@ impl Incoming {
         result
     }
 
+    /// `sends` are those of the deliveries.
+    ///
+    /// # Errors
+    /// `unknown_message`, of a delivery whose send is not among them.
     fn submission(
         &self,
         app: &App,
@@ -505,7 +534,8 @@ impl Incoming {
         identity: &Identity,
         caller: &Caller,
         context: Option<&Context>,
-    ) -> Submission {
+        sends: &Sends,
+    ) -> Result<Submission, Rejection> {
         let is_secret = caller.key.kind == KeyKind::Secret;
         let mut money = None;
         let mut asked = None;
@@ -535,6 +565,9 @@ impl Incoming {
                     order_id,
                     refund_id: refund.refund_id.as_str().to_owned(),
                 }
+            }
+            EventKind::Delivery(delivery) => {
+                deliveries::fact(delivery, event.message_id.as_ref(), sends)?
             }
         };
         let address = event.email.as_ref().map(Address::from);
@@ -569,12 +602,12 @@ impl Incoming {
             timing: None,
         };
         entry.class = of_page(&entry).map(|judged| (judged.class, judged.reason.to_owned()));
-        Submission {
+        Ok(Submission {
             entry,
             asked,
             has_new_id: identity.is_new,
             older: identity.older,
-        }
+        })
     }
 
     fn keep_rejected(
@@ -668,6 +701,7 @@ fn kind_of(event: &Event) -> FactKind {
         EventKind::Identify { .. } => FactKind::Identify,
         EventKind::Purchase(_) => FactKind::Purchase,
         EventKind::Refund(_) => FactKind::Refund,
+        EventKind::Delivery(_) => FactKind::Delivery,
     }
 }
 

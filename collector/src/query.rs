@@ -100,7 +100,7 @@ pub struct EventView {
     #[schema(pattern = "^[0-9]{24}$", example = "011764201600123456000000")]
     pub seq: String,
     /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click`,
-    /// `unsubscribe` or `sent`.
+    /// `unsubscribe`, `sent` or `delivery`.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "track")]
     pub kind: &'static str,
@@ -128,7 +128,8 @@ pub struct EventView {
     /// Always an object. Of `track` the caller's properties, of `identify` the traits, of `purchase`
     /// orderId, revenue, currency, items and verified, of `refund` orderId, refundId, amount and
     /// currency, of `send`, `open`, `click` and `unsubscribe` campaignId, messageType, sentAt, and
-    /// subject, link (its number in the message) and url where they apply.
+    /// subject, link (its number in the message) and url where they apply, of `delivery` these, status,
+    /// code and reason.
     #[schema(value_type = Object)]
     pub properties: Box<RawValue>,
     /// Who told us: `browser`, `server` or `mail`.
@@ -422,6 +423,17 @@ fn properties(entry: &Entry) -> Box<RawValue> {
         Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
             object(&MailProperties::of_send(send))
         }
+        Fact::Delivery {
+            send,
+            status,
+            code,
+            reason,
+        } => object(&MailProperties {
+            status: Some(status.on_wire().as_str()),
+            code: code.as_deref(),
+            reason: reason.as_ref().map(|reason| reason.0.as_str()),
+            ..MailProperties::of_send(send)
+        }),
         Fact::Click { send, link, target } => object(&MailProperties {
             link: Some(*link),
             url: target.as_ref().map(|target| target.0.as_str()),
@@ -444,6 +456,12 @@ struct MailProperties<'a> {
     link: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 impl<'a> MailProperties<'a> {
@@ -455,6 +473,9 @@ impl<'a> MailProperties<'a> {
             subject: None,
             link: None,
             url: None,
+            status: None,
+            code: None,
+            reason: None,
         }
     }
 

@@ -51,6 +51,7 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(messages::register_message))
         .routes(routes!(messages::register_messages))
         .routes(routes!(sent::tell_sent))
+        .routes(routes!(sent::tell_delivery))
         .split_for_parts();
     let (reads, read_document) = OpenApiRouter::new()
         .routes(routes!(events::list_events))

@@ -56,6 +56,8 @@ pub enum EventKind {
     Purchase(Purchase),
     /// Money of an order was given back.
     Refund(Refund),
+    /// A mail server told what became of a message.
+    Delivery(Delivery),
 }
 
 /// An order was paid.
@@ -96,6 +98,68 @@ pub struct Refund {
     pub currency: Option<Currency>,
 }
 
+/// What a mail server told of a message; the message is the event's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// What became of it.
+    pub status: DeliveryStatus,
+    /// The enhanced status code of RFC 3463, such as `5.1.1`.
+    pub code: Option<String>,
+    /// The mail server's own words: at most 998 characters. They may hold an address.
+    pub reason: Option<String>,
+}
+
+/// What became of a message on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryStatus {
+    /// The receiving server took it.
+    Delivered,
+    /// It was refused for good.
+    Bounced,
+    /// It is tried again.
+    Deferred,
+    /// Its reader called it spam.
+    Complained,
+}
+
+impl DeliveryStatus {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Delivered,
+        Self::Bounced,
+        Self::Deferred,
+        Self::Complained,
+    ];
+
+    /// The spelling on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Bounced => "bounced",
+            Self::Deferred => "deferred",
+            Self::Complained => "complained",
+        }
+    }
+
+    /// Reads that spelling.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// The name under which such an event is listed.
+    #[must_use]
+    pub fn event_name(self) -> &'static str {
+        match self {
+            Self::Delivered => names::EMAIL_DELIVERED,
+            Self::Bounced => names::EMAIL_BOUNCED,
+            Self::Deferred => names::EMAIL_DEFERRED,
+            Self::Complained => names::EMAIL_COMPLAINED,
+        }
+    }
+}
+
 impl Event {
     /// The name under which the event is listed and counted.
     #[must_use]
@@ -105,10 +169,11 @@ impl Event {
             EventKind::Identify { .. } => names::IDENTIFIED,
             EventKind::Purchase(_) => names::PURCHASE,
             EventKind::Refund(_) => names::REFUND,
+            EventKind::Delivery(delivery) => delivery.status.event_name(),
         }
     }
 
-    /// `track`, `identify`, `purchase` or `refund`.
+    /// `track`, `identify`, `purchase`, `refund` or `delivery`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         self.kind.type_name()
@@ -116,7 +181,7 @@ impl Event {
 }
 
 impl EventKind {
-    /// `track`, `identify`, `purchase` or `refund`.
+    /// `track`, `identify`, `purchase`, `refund` or `delivery`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -124,6 +189,7 @@ impl EventKind {
             EventKind::Identify { .. } => "identify",
             EventKind::Purchase(_) => "purchase",
             EventKind::Refund(_) => "refund",
+            EventKind::Delivery(_) => "delivery",
         }
     }
 }

@@ -19,6 +19,9 @@ pub const MAX_REQUEST_LINKS: u32 = 100_000;
 /// Characters of a message's subject: RFC 5322, section 2.1.1, allows no longer line.
 pub const MAX_SUBJECT_CHARS: usize = 998;
 
+/// Characters of what a mail server says of a message: no line of SMTP or of a mail is longer.
+pub const MAX_REASON_CHARS: usize = 998;
+
 /// Characters (Unicode scalar values) of an event's name.
 pub const MAX_NAME_CHARS: usize = 128;
 /// Characters of a `messageId`, `orderId`, `refundId` or `anonymousId`.

@@ -101,6 +101,14 @@ pub mod codes {
         INVALID_CURRENCY = "invalid_currency";
         /// `items` is no list of at most 1,000 items, or one of them is malformed.
         INVALID_ITEMS = "invalid_items";
+        /// `status` is none that a message can have.
+        INVALID_STATUS = "invalid_status";
+        /// `code` is no enhanced status code (RFC 3463).
+        INVALID_CODE = "invalid_code";
+        /// `reason` is no text of at most 998 characters.
+        INVALID_REASON = "invalid_reason";
+        /// A delivery from a page, or with a key without the scope `write`.
+        DELIVERIES_NOT_ALLOWED = "deliveries_not_allowed";
         /// `campaignId` is no text of 1 to 255 characters.
         INVALID_CAMPAIGN_ID = "invalid_campaign_id";
         /// `subject` is no text of at most 998 characters.

@@ -28,12 +28,13 @@ pub mod answers;
 pub use answers::{BatchAnswer, BatchResult, BatchStatus, ErrorBody, ErrorDetail, EventAnswer};
 pub use batch::{Batch, BatchError, Context, parse_batch, parse_batch_event};
 pub use bodies::{
-    BatchBody, BatchEvent, Body, BodyError, EventBody, IdentifyBody, ItemBody, MessageBatchBody,
-    MessageBody, PurchaseBody, RefundBody, SentBody, SentMessageBody, UtmBody, body,
+    BatchBody, BatchEvent, Body, BodyError, DeliveryBody, EventBody, IdentifyBody, ItemBody,
+    MessageBatchBody, MessageBody, PurchaseBody, RefundBody, SentBody, SentMessageBody, UtmBody,
+    body,
 };
 pub use message::{Outgoing, ParsedMessage, UtmParameters, parse_message, parse_messages};
 pub use parse::{parse_event, parse_identify, parse_purchase, parse_refund};
-pub use sends::{Departure, SentAsk, parse_departure, parse_sent};
+pub use sends::{Departure, SentAsk, parse_delivery, parse_departure, parse_sent};
 
 /// Who speaks: decides whose clock is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +56,8 @@ pub struct Arrival<'a> {
     pub source: Source,
     /// Whether the key may send purchases.
     pub purchases_allowed: bool,
+    /// Whether the key may tell what became of messages.
+    pub deliveries_allowed: bool,
     /// When the caller sent the batch, by its own clock.
     pub sent_at: Option<Timestamp>,
     /// What the batch says of all its events.

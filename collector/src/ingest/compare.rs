@@ -72,6 +72,24 @@ pub fn differing_fields(
             ("refundId", recorded_refund != refund_id),
             ("amount", !is_same_amount(recorded, asked)),
         ],
+        (
+            Fact::Delivery {
+                status: recorded_status,
+                code: recorded_code,
+                reason: before,
+                ..
+            },
+            Fact::Delivery {
+                status,
+                code,
+                reason,
+                ..
+            },
+        ) => vec![
+            ("status", recorded_status != status),
+            ("code", recorded_code != code),
+            ("reason", known && before != reason),
+        ],
         _ => vec![("type", true)],
     });
     let differs = |(field, differs)| if differs { Some(field) } else { None };

@@ -328,7 +328,8 @@ impl<'a, K: Known> Staged<'a, K> {
             | Fact::Open { .. }
             | Fact::Click { .. }
             | Fact::Unsubscribe { .. }
-            | Fact::Told { .. } => {
+            | Fact::Told { .. }
+            | Fact::Delivery { .. } => {
                 if let Some(outcome) = known_id(self, &entry)? {
                     return Ok(outcome);
                 }
@@ -459,7 +460,8 @@ pub(crate) fn fold_order<K: Known>(
         | Fact::Open { .. }
         | Fact::Click { .. }
         | Fact::Unsubscribe { .. }
-        | Fact::Told { .. } => Ok(None),
+        | Fact::Told { .. }
+        | Fact::Delivery { .. } => Ok(None),
     }
 }
 

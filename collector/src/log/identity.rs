@@ -50,10 +50,11 @@ pub enum FactKind {
     Click,
     Unsubscribe,
     Told,
+    Delivery,
 }
 
 impl FactKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Track,
         Self::Identify,
         Self::Purchase,
@@ -63,6 +64,7 @@ impl FactKind {
         Self::Click,
         Self::Unsubscribe,
         Self::Told,
+        Self::Delivery,
     ];
 
     /// The type's number on disk, 0 to 63; never changed.
@@ -77,6 +79,7 @@ impl FactKind {
             Self::Click => 6,
             Self::Unsubscribe => 7,
             Self::Told => 8,
+            Self::Delivery => 9,
         }
     }
 
@@ -96,6 +99,7 @@ impl FactKind {
             Self::Click => "click",
             Self::Unsubscribe => "unsubscribe",
             Self::Told => "sent",
+            Self::Delivery => "delivery",
         }
     }
 }
@@ -137,6 +141,7 @@ impl Fact {
             Self::Click { .. } => FactKind::Click,
             Self::Unsubscribe { .. } => FactKind::Unsubscribe,
             Self::Told { .. } => FactKind::Told,
+            Self::Delivery { .. } => FactKind::Delivery,
         }
     }
 }

@@ -204,6 +204,39 @@ pub enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContactId(pub [u8; 16]);
 
+/// What became of a message on its way: see [`shared::event::DeliveryStatus`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeliveryStatus {
+    Delivered,
+    Bounced,
+    Deferred,
+    Complained,
+}
+
+impl DeliveryStatus {
+    pub fn on_wire(self) -> shared::event::DeliveryStatus {
+        use shared::event::DeliveryStatus as Wire;
+        match self {
+            Self::Delivered => Wire::Delivered,
+            Self::Bounced => Wire::Bounced,
+            Self::Deferred => Wire::Deferred,
+            Self::Complained => Wire::Complained,
+        }
+    }
+}
+
+impl From<shared::event::DeliveryStatus> for DeliveryStatus {
+    fn from(status: shared::event::DeliveryStatus) -> Self {
+        use shared::event::DeliveryStatus as Wire;
+        match status {
+            Wire::Delivered => Self::Delivered,
+            Wire::Bounced => Self::Bounced,
+            Wire::Deferred => Self::Deferred,
+            Wire::Complained => Self::Complained,
+        }
+    }
+}
+
 /// What a message is for: machines that open mail at once are told apart in campaigns alone, because
 /// people wait for a transactional message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -292,6 +325,15 @@ pub enum Fact {
     Told {
         send: SendRef,
     },
+    /// A mail server told what became of a message.
+    Delivery {
+        send: SendRef,
+        status: DeliveryStatus,
+        /// RFC 3463.
+        code: Option<String>,
+        /// The mail server's own words.
+        reason: Option<Personal>,
+    },
 }
 
 impl Fact {
@@ -312,6 +354,7 @@ impl Fact {
             Self::Click { .. } => names::EMAIL_CLICKED,
             Self::Unsubscribe { .. } => names::EMAIL_UNSUBSCRIBED,
             Self::Told { .. } => names::EMAIL_SENT_TOLD,
+            Self::Delivery { status, .. } => status.on_wire().event_name(),
         }
     }
 
@@ -321,7 +364,8 @@ impl Fact {
             Self::Open { send }
             | Self::Click { send, .. }
             | Self::Unsubscribe { send }
-            | Self::Told { send } => Some(send),
+            | Self::Told { send }
+            | Self::Delivery { send, .. } => Some(send),
             _ => None,
         }
     }
@@ -390,6 +434,10 @@ impl Entry {
             Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
                 send.contact = None;
             }
+            Fact::Delivery { send, reason, .. } => {
+                send.contact = None;
+                *reason = None;
+            }
         }
         self.redacted = true;
     }
@@ -416,6 +464,7 @@ impl Entry {
             } => order_id.len() + refund_id.len(),
             Fact::Send { subject, .. } => text(subject),
             Fact::Click { target, .. } => text(target),
+            Fact::Delivery { reason, .. } => text(reason),
             Fact::Open { .. } | Fact::Unsubscribe { .. } | Fact::Told { .. } => 0,
         };
         512 + fact + text(&self.context)

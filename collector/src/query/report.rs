@@ -106,6 +106,12 @@ pub struct Engagement {
     pub clicks: ThreeFigures,
     /// Messages by which somebody unsubscribed.
     pub unsubscribes: i64,
+    /// Messages that the receiving server took and that did not bounce later, as far as it was told.
+    pub delivered: i64,
+    /// Messages that were refused for good.
+    pub bounced: i64,
+    /// Messages that their readers called spam.
+    pub complained: i64,
     /// Messages with a genuine open, by messages sent.
     pub open_rate: Option<f64>,
     /// Messages with a genuine click, by messages sent.
@@ -441,6 +447,9 @@ impl Engagement {
             opens: ThreeFigures::of(&totals.opens, Some(totals.inferred_opens)),
             clicks: ThreeFigures::of(&totals.clicks, None),
             unsubscribes: totals.unsubscribes,
+            delivered: totals.delivered,
+            bounced: totals.bounced,
+            complained: totals.complained,
             open_rate: rate(opened, totals.sent),
             click_rate: rate(clicked, totals.sent),
             click_to_open_rate: rate(clicked, opened),

@@ -154,7 +154,8 @@ impl Fold<'_> {
             Fact::Send { .. }
             | Fact::Open { .. }
             | Fact::Click { .. }
-            | Fact::Unsubscribe { .. } => self.mail(record, contact, class, time),
+            | Fact::Unsubscribe { .. }
+            | Fact::Delivery { .. } => self.mail(record, contact, class, time),
             Fact::Told { .. } => self.told(record, contact),
         }
     }
@@ -193,6 +194,7 @@ impl Fold<'_> {
                     hit = Some(Some(click));
                 }
                 Fact::Unsubscribe { .. } => message.unsubscribes += 1,
+                Fact::Delivery { status, .. } => message.fate.see(*status),
                 _ => {}
             }
         })?;

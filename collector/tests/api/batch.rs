@@ -179,18 +179,12 @@ async fn each_type_needs_its_own_fields() {
             no("missing_field", "event"),
             ok.clone(),
             no("missing_field", "email"),
-            ok,
+            ok.clone(),
             no("missing_field", "orderId"),
-            no("invalid_type", "type"),
+            ok,
             no("invalid_type", "type"),
             no("missing_field", "type"),
         ]
-    );
-    assert!(
-        answer.results()[7]["message"]
-            .as_str()
-            .unwrap()
-            .contains("/v1/track/refund")
     );
 }
 

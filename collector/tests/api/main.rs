@@ -10,6 +10,7 @@ mod corpus;
 
 mod assets;
 mod batch;
+mod deliveries;
 mod demo_shop;
 mod embeds;
 mod encodings;

@@ -222,8 +222,8 @@ bodies! {
 
     /// One event of a batch: `type`, and the fields of its own route.
     BatchEvent ({"type": "track", "email": "user@example.com", "event": "page_viewed", "properties": {"url": "https://example.com/"}}) {
-        /// `track`, `identify` or `purchase`.
-        kind: "type" (value_type = String, pattern = "^(track|identify|purchase)$", example = "track"),
+        /// `track`, `identify` or `purchase`; from servers also `refund`, and `delivery` with the scope `write`.
+        kind: "type" (value_type = String, pattern = "^(track|identify|purchase|refund|delivery)$", example = "track"),
         /// Milliseconds since it happened, by the sender's clock; at most 7 days, less than 0 is 0.
         age: "age" (value_type = Option<f64>, example = 1500),
         /// Who. Track takes `anonymousId` instead; either may stand in `context`.
@@ -236,15 +236,25 @@ bodies! {
         properties: "properties" (value_type = Option<Object>),
         /// Identify: what is known of the contact.
         traits: "traits" (value_type = Option<Object>),
-        /// Purchase: the order's identity; required there.
+        /// Purchase and refund: the order's identity; required there.
         order_id: "orderId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "A-1001"),
         /// Purchase: the order's worth in major units; required there.
         revenue: "revenue" (value_type = Option<f64>, minimum = 0, example = 49.99),
-        /// Purchase: ISO 4217 code; required there.
+        /// Purchase: ISO 4217 code; required there. Of a refund the order's.
         currency: "currency" (value_type = Option<String>, min_length = 3, max_length = 3, example = "USD"),
         /// Purchase: what was bought.
         items: "items" (value_type = Option<Vec<ItemBody<'static>>>, max_items = 1000),
-        /// Track and purchase: the send that led to it.
+        /// Refund: its identity; required there.
+        refund_id: "refundId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "R-1"),
+        /// Refund: in major units; absent for all that is left.
+        amount: "amount" (value_type = Option<f64>, minimum = 0, example = 10.00),
+        /// Delivery: what became of the message; required there.
+        status: "status" (value_type = Option<String>, pattern = "^(delivered|bounced|deferred|complained)$", example = "delivered"),
+        /// Delivery: the enhanced status code (RFC 3463).
+        code: "code" (value_type = Option<String>, example = "5.1.1"),
+        /// Delivery: the mail server's words.
+        reason: "reason" (value_type = Option<String>, max_length = 998),
+        /// Track and purchase: the send that led to it. Delivery: the send; required there.
         message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
         /// When it happened: RFC 3339. From a page, `age` goes before it, and with `sentAt` only its
         /// distance from that counts; not more than 7 days ago.
@@ -297,6 +307,23 @@ bodies! {
         term: "term" (value_type = Option<String>, min_length = 1, max_length = 255, example = "mugs"),
         /// `utm_content`
         content: "content" (value_type = Option<String>, min_length = 1, max_length = 255, example = "header"),
+    }
+
+    /// What a mail server told of a registered message.
+    DeliveryBody ({"messageId": "spring-42", "status": "bounced", "code": "5.1.1", "reason": "550 5.1.1 No such user", "timestamp": "2026-11-23T10:00:05Z"}) {
+        /// The send, as it was registered.
+        message_id: "messageId" (value_type = String, min_length = 1, max_length = 255, example = "spring-42"),
+        /// `delivered`, `bounced` (for good), `deferred` (it is tried again) or `complained`.
+        status: "status" (value_type = String, pattern = "^(delivered|bounced|deferred|complained)$", example = "bounced"),
+        /// The enhanced status code (RFC 3463). A bounce of 5.7.x, which is about policy, does not suppress the
+        /// contact; without a code every bounce does.
+        code: "code" (value_type = Option<String>, pattern = "^[245]\\.[0-9]{1,3}\\.[0-9]{1,3}$", example = "5.1.1"),
+        /// The mail server's words.
+        reason: "reason" (value_type = Option<String>, max_length = 998, example = "550 5.1.1 No such user"),
+        /// When it happened: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:05Z"),
+        /// The event's identity: sending the same one again records nothing.
+        id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
     }
 
     /// When messages really left: up to 1,000 of them, or all of a campaign whose time has not been told.

@@ -6,8 +6,11 @@ use alloc::vec::Vec;
 
 use serde_json::value::RawValue;
 
-use super::bodies::{BatchEvent, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown};
+use super::bodies::{
+    BatchEvent, DeliveryBody, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown,
+};
 use super::fields::{self, missing, required};
+use super::sends::parse_delivery;
 use super::{Arrival, Parsed, SentId, Source};
 use crate::email::Email;
 use crate::event::{Event, EventKind, Purchase, Refund};
@@ -85,6 +88,11 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("revenue", entry.revenue),
                     ("currency", entry.currency),
                     ("items", entry.items),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
+                    ("status", entry.status),
+                    ("code", entry.code),
+                    ("reason", entry.reason),
                 ],
             );
             let body = EventBody {
@@ -111,6 +119,11 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("revenue", entry.revenue),
                     ("currency", entry.currency),
                     ("items", entry.items),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
+                    ("status", entry.status),
+                    ("code", entry.code),
+                    ("reason", entry.reason),
                 ],
             );
             let body = IdentifyBody {
@@ -131,6 +144,11 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("event", entry.event),
                     ("properties", entry.properties),
                     ("traits", entry.traits),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
+                    ("status", entry.status),
+                    ("code", entry.code),
+                    ("reason", entry.reason),
                 ],
             );
             let body = PurchaseBody {
@@ -147,18 +165,75 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
             };
             purchase(&body, entry.anonymous_id, entry.age, arrival)
         }
+        Some("refund") if arrival.source != Source::Browser => {
+            let unknown = foreign(
+                entry.unknown,
+                &[
+                    ("event", entry.event),
+                    ("properties", entry.properties),
+                    ("traits", entry.traits),
+                    ("email", entry.email),
+                    ("anonymousId", entry.anonymous_id),
+                    ("messageId", entry.message_id),
+                    ("revenue", entry.revenue),
+                    ("items", entry.items),
+                    ("status", entry.status),
+                    ("code", entry.code),
+                    ("reason", entry.reason),
+                ],
+            );
+            let body = RefundBody {
+                order_id: entry.order_id,
+                refund_id: entry.refund_id,
+                amount: entry.amount,
+                currency: entry.currency,
+                timestamp: entry.timestamp,
+                id: entry.id,
+                key: entry.key,
+                unknown,
+            };
+            parse_refund(&body, arrival)
+        }
+        Some("delivery") if arrival.source != Source::Browser => {
+            let unknown = foreign(
+                entry.unknown,
+                &[
+                    ("event", entry.event),
+                    ("properties", entry.properties),
+                    ("traits", entry.traits),
+                    ("email", entry.email),
+                    ("anonymousId", entry.anonymous_id),
+                    ("orderId", entry.order_id),
+                    ("revenue", entry.revenue),
+                    ("currency", entry.currency),
+                    ("items", entry.items),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
+                ],
+            );
+            let body = DeliveryBody {
+                message_id: entry.message_id,
+                status: entry.status,
+                code: entry.code,
+                reason: entry.reason,
+                timestamp: entry.timestamp,
+                id: entry.id,
+                unknown,
+            };
+            parse_delivery(&body, arrival)
+        }
         other => {
             let rejection = match (entry.kind, other) {
                 (None, _) => missing("type", "Send `type` as track, identify or purchase"),
-                (_, Some("refund")) => Rejection::of(
+                (_, Some("refund" | "delivery")) => Rejection::of(
                     codes::INVALID_TYPE,
                     "type",
-                    "Send refunds to /v1/track/refund: a batch takes track, identify and purchase",
+                    "Send refunds and deliveries from a server, with a secret key",
                 ),
                 _ => Rejection::of(
                     codes::INVALID_TYPE,
                     "type",
-                    "Send `type` as track, identify or purchase",
+                    "Send `type` as track, identify, purchase, refund or delivery",
                 ),
             };
             let name = fields::name_as_sent(entry.event);
@@ -334,7 +409,7 @@ fn foreign(mut unknown: Vec<String>, sent: &[(&str, Option<&RawValue>)]) -> Vec<
 }
 
 /// Looks at the id before anything else, then at the rest.
-fn finish(
+pub(super) fn finish(
     id: Option<&RawValue>,
     name: Option<String>,
     mut unknown: Vec<String>,

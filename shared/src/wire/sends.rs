@@ -1,14 +1,19 @@
-//! What is told of messages after they were registered: when they really left.
+//! What is told of messages after they were registered: when they really left, and what became of them.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::value::RawValue;
 
-use super::bodies::{SentBody, SentMessageBody, body};
+use super::bodies::{DeliveryBody, SentBody, SentMessageBody, body};
 use super::fields::{self, missing, required};
 use super::json::{self, ListError};
+use super::parse::finish;
+use super::{Arrival, Parsed};
+use crate::event::{Delivery, DeliveryStatus, Event, EventKind};
 use crate::ids::{CampaignId, MessageId};
-use crate::limits::MAX_BATCH_MESSAGES;
+use crate::limits::{MAX_BATCH_MESSAGES, MAX_REASON_CHARS};
 use crate::rejection::{Rejection, codes};
 use crate::time::Timestamp;
 
@@ -104,5 +109,77 @@ pub fn parse_departure(
     Ok(Departure {
         message_id,
         sent_at: own.transpose()?.or(sent_at),
+    })
+}
+
+/// What a mail server told of a message. Whether the message is registered is not known here.
+#[must_use]
+pub fn parse_delivery(body: &DeliveryBody<'_>, arrival: &Arrival<'_>) -> Parsed {
+    let status = body.status.map(status);
+    let name = match &status {
+        Some(Ok(status)) => Some(status.event_name().into()),
+        _ => None,
+    };
+    finish(body.id, name, body.unknown.clone(), |_| {
+        if !arrival.deliveries_allowed {
+            let message =
+                "Send deliveries from a server, with a secret key that has the scope `write`";
+            return Err(Rejection::whole(codes::DELIVERIES_NOT_ALLOWED, message));
+        }
+        let message_id = fields::message_id(required("messageId", body.message_id)?)?;
+        let status = status.ok_or_else(|| missing("status", STATUSES))??;
+        let delivery = Delivery {
+            status,
+            code: body.code.map(enhanced_code).transpose()?,
+            reason: body.reason.map(reason).transpose()?,
+        };
+        let (time, time_sent) = fields::time(body.timestamp, None, arrival)?;
+        Ok(Event {
+            time,
+            time_sent,
+            email: None,
+            anonymous_id: None,
+            message_id: Some(message_id),
+            kind: EventKind::Delivery(delivery),
+            unknown_fields: Vec::new(),
+            rounded: false,
+        })
+    })
+}
+
+const STATUSES: &str = "Send `status` as delivered, bounced, deferred or complained";
+
+fn status(raw: &RawValue) -> Result<DeliveryStatus, Rejection> {
+    let text = json::text(raw);
+    text.and_then(|text| DeliveryStatus::parse(&text))
+        .ok_or_else(|| Rejection::of(codes::INVALID_STATUS, "status", STATUSES))
+}
+
+/// RFC 3463, section 2: class, subject, detail; the last two of at most three digits.
+fn enhanced_code(raw: &RawValue) -> Result<String, Rejection> {
+    let is_number = |part: &str, most: usize| {
+        (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_code = |text: &str| {
+        let mut parts = text.split('.');
+        let (class, subject, detail) = (parts.next(), parts.next(), parts.next());
+        matches!(class, Some("2" | "4" | "5"))
+            && subject.is_some_and(|part| is_number(part, 3))
+            && detail.is_some_and(|part| is_number(part, 3))
+            && parts.next().is_none()
+    };
+    let text = json::text(raw).filter(|text| is_code(text.trim()));
+    text.map(|text| text.trim().into()).ok_or_else(|| {
+        let message = "Send `code` as an enhanced status code of RFC 3463, such as \"5.1.1\"; what else the \
+                       mail server says goes into `reason`";
+        Rejection::of(codes::INVALID_CODE, "code", message)
+    })
+}
+
+fn reason(raw: &RawValue) -> Result<String, Rejection> {
+    let text = json::text(raw).filter(|text| text.chars().nth(MAX_REASON_CHARS).is_none());
+    text.map(String::from).ok_or_else(|| {
+        let message = format!("Send `reason` as a text of at most {MAX_REASON_CHARS} characters");
+        Rejection::of(codes::INVALID_REASON, "reason", message)
     })
 }

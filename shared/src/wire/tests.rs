@@ -28,6 +28,7 @@ fn arrival(source: Source) -> Arrival<'static> {
         received_at: Timestamp::from_millis(NOW),
         source,
         purchases_allowed: true,
+        deliveries_allowed: true,
         sent_at: None,
         context: None,
     }

@@ -48,7 +48,7 @@ impl Contact {
         // A send is what we did, and a refund or a machine is nobody's doing.
         let is_ours = matches!(
             entry.fact,
-            Fact::Send { .. } | Fact::Told { .. } | Fact::Refund { .. }
+            Fact::Send { .. } | Fact::Told { .. } | Fact::Delivery { .. } | Fact::Refund { .. }
         );
         if is_ours || !counts(entry, class) {
             return;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use super::tally::{Figures, Revenue, Tally, Totals, is_genuine};
-use crate::log::record::{Class, ContactId, Entry, Fact, MessageType, Seq};
+use crate::log::record::{Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Seq};
 
 /// So many different links of one message, followed from one address within [`BURST_MS`], are a
 /// machine's work (design, section 6; the rule of the `OpenEngage` specification).
@@ -33,12 +33,45 @@ pub(crate) struct Message {
     pub(crate) opens: Tally,
     pub(crate) clicks: Tally,
     pub(crate) unsubscribes: i64,
+    pub(crate) fate: Fate,
     pub(crate) revenue: Revenue,
     /// When the latest click came: this clock never runs backwards, whatever the machine's does.
     clock: i64,
     /// The clicks within [`BURST_MS`] of `clock`, at most [`MAX_RECENT`], that may still tell
     /// something.
     recent: Vec<Click>,
+}
+
+/// What mail servers told of a message, in whatever order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fate {
+    delivered: bool,
+    bounced: bool,
+    complained: bool,
+}
+
+impl Fate {
+    pub(crate) fn see(&mut self, status: DeliveryStatus) {
+        match status {
+            DeliveryStatus::Delivered => self.delivered = true,
+            DeliveryStatus::Bounced => self.bounced = true,
+            DeliveryStatus::Complained => self.complained = true,
+            DeliveryStatus::Deferred => {}
+        }
+    }
+
+    /// It was taken, and did not bounce later.
+    pub(crate) fn is_delivered(self) -> bool {
+        self.delivered && !self.bounced
+    }
+
+    pub(crate) fn is_bounced(self) -> bool {
+        self.bounced
+    }
+
+    pub(crate) fn is_complained(self) -> bool {
+        self.complained
+    }
 }
 
 /// A click, as long as others may show what it is.
@@ -178,6 +211,9 @@ impl Message {
             clicks: Figures::of_message(self.clicks, false),
             inferred_opens: i64::from(inferred),
             unsubscribes: i64::from(self.unsubscribes > 0),
+            delivered: i64::from(self.fate.is_delivered()),
+            bounced: i64::from(self.fate.is_bounced()),
+            complained: i64::from(self.fate.is_complained()),
             revenue: self.revenue.clone(),
         }
     }

@@ -145,6 +145,12 @@ pub(crate) struct Totals {
     /// Of the messages with a genuine open, those whose open only a genuine click shows.
     pub(crate) inferred_opens: i64,
     pub(crate) unsubscribes: i64,
+    /// Messages that were taken and did not bounce later.
+    pub(crate) delivered: i64,
+    /// Messages that were refused for good.
+    pub(crate) bounced: i64,
+    /// Messages that their readers called spam.
+    pub(crate) complained: i64,
     pub(crate) revenue: Revenue,
 }
 
@@ -155,6 +161,9 @@ impl Totals {
         self.clicks.add(&other.clicks, sign);
         self.inferred_opens += sign * other.inferred_opens;
         self.unsubscribes += sign * other.unsubscribes;
+        self.delivered += sign * other.delivered;
+        self.bounced += sign * other.bounced;
+        self.complained += sign * other.complained;
         for earned in other.revenue.iter() {
             self.revenue.add(earned, sign);
         }

@@ -75,7 +75,12 @@ fn an_entry_of_a_batch_is_read_by_its_type() {
         ("{}", "missing_field", Some("type")),
         (r#"{"type":7}"#, "invalid_type", Some("type")),
         (r#"{"type":"Track"}"#, "invalid_type", Some("type")),
-        (r#"{"type":"refund"}"#, "invalid_type", Some("type")),
+        (r#"{"type":"refund"}"#, "missing_field", Some("orderId")),
+        (
+            r#"{"type":"delivery","messageId":"m"}"#,
+            "missing_field",
+            Some("status"),
+        ),
         (r#"{"type":"refund","id":"x"}"#, "invalid_id", Some("id")),
         (
             r#"{"type":"track","event":"x"}"#,
@@ -128,6 +133,7 @@ fn an_entry_over_32_kb_is_refused_and_keeps_its_id() {
 fn purchases_need_a_key_that_may_send_them() {
     let arrival = Arrival {
         purchases_allowed: false,
+        deliveries_allowed: true,
         ..arrival(Source::Browser)
     };
     refused(

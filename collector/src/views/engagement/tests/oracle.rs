@@ -7,7 +7,8 @@ use super::super::order::{Cause, MODELS, TouchKind};
 use super::super::tally::{Earned, Figures, Tally, Totals};
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{
-    Class, ContactId, Entry, Fact, MessageType, Record, SendRef, Source, WorkspaceId,
+    Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Record, SendRef, Source,
+    WorkspaceId,
 };
 use crate::views::Views;
 use crate::views::history::Keys;
@@ -186,7 +187,9 @@ impl Report {
             return;
         }
         let weight = match &entry.fact {
-            Fact::Send { .. } | Fact::Told { .. } | Fact::Refund { .. } => return,
+            Fact::Send { .. } | Fact::Told { .. } | Fact::Delivery { .. } | Fact::Refund { .. } => {
+                return;
+            }
             Fact::Open { .. } => 1.0,
             Fact::Click { .. } => 3.0,
             Fact::Track { name, .. } if name == "page_viewed" => 0.5,
@@ -320,6 +323,16 @@ impl Report {
             };
             totals.inferred_opens = any(inferred);
             totals.unsubscribes = any(people(gone) + machines(gone) > 0);
+            let is = |wanted: DeliveryStatus| {
+                mine.iter().any(|record| match &record.entry.fact {
+                    Fact::Delivery { status, .. } => *status == wanted,
+                    _ => false,
+                })
+            };
+            let bounced = is(DeliveryStatus::Bounced);
+            totals.delivered = any(is(DeliveryStatus::Delivered) && !bounced);
+            totals.bounced = any(bounced);
+            totals.complained = any(is(DeliveryStatus::Complained));
             for ((of, ..), sale) in self.orders.iter().filter(|((of, ..), _)| *of == workspace) {
                 debug_assert_eq!(*of, workspace);
                 for (model, credit) in (0..).zip(&sale.credits) {
@@ -484,6 +497,9 @@ fn sum(to: &mut Totals, other: &Totals) {
     }
     to.inferred_opens += other.inferred_opens;
     to.unsubscribes += other.unsubscribes;
+    to.delivered += other.delivered;
+    to.bounced += other.bounced;
+    to.complained += other.complained;
     for earned in other.revenue.iter() {
         to.revenue.add(earned, 1);
     }

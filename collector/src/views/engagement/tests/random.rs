@@ -13,7 +13,7 @@ use crate::log::decide::RefundAsk;
 use crate::log::extra::Timing;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{
-    Class, Client, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
+    Class, Client, DeliveryStatus, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
 };
 use crate::log::{Log, Submission};
 use crate::views::Views;
@@ -21,6 +21,12 @@ use crate::views::history::{NOW, address, all, at_once, entry, keys};
 
 const PEOPLE: [&str; 3] = ["ada", "ben", "cy"];
 const CLASSES: [Class; 4] = [Class::Human, Class::ProxyHuman, Class::Machine, Class::Bot];
+const STATUSES: [DeliveryStatus; 4] = [
+    DeliveryStatus::Delivered,
+    DeliveryStatus::Bounced,
+    DeliveryStatus::Deferred,
+    DeliveryStatus::Complained,
+];
 /// Around the bounds of bursts.
 const STEPS: [i64; 7] = [0, 1, 20_000, 30_000, 59_999, 60_000, -45_000];
 
@@ -32,6 +38,7 @@ enum What {
     Clicks(u32),
     Unsubscribe,
     Told,
+    Delivery(u8),
     Track(bool),
     Order,
     Refund(Option<u8>),
@@ -66,6 +73,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         6 => (1..6_u32).prop_map(What::Clicks),
         1 => Just(What::Unsubscribe),
         2 => Just(What::Told),
+        1 => (0..4_u8).prop_map(What::Delivery),
         1 => any::<bool>().prop_map(What::Track),
         4 => Just(What::Order),
         2 => prop::option::of(1..200_u8).prop_map(What::Refund),
@@ -171,6 +179,12 @@ impl Act {
             },
             What::Unsubscribe => Fact::Unsubscribe { send },
             What::Told => Fact::Told { send },
+            What::Delivery(status) => Fact::Delivery {
+                send,
+                status: STATUSES[usize::from(status)],
+                code: None,
+                reason: None,
+            },
             What::Track(is_view) => Fact::Track {
                 name: if is_view { "page_viewed" } else { "joined" }.into(),
                 properties: None,
@@ -184,7 +198,7 @@ impl Act {
                 refund_id: format!("r{number}"),
             },
         };
-        let is_told = matches!(self.what, What::Told);
+        let is_told = matches!(self.what, What::Told | What::Delivery(_));
         let is_mail = fact.send().is_some() && !is_told;
         let is_hit = is_mail && !matches!(self.what, What::Unsubscribe);
         let is_order = matches!(self.what, What::Order);
@@ -195,7 +209,7 @@ impl Act {
             _ => Source::Server,
         };
         let has_message =
-            is_mail || matches!(self.what, What::Send | What::Told) || is_order && self.explicit;
+            is_mail || is_told || matches!(self.what, What::Send) || is_order && self.explicit;
         let currency = Currency::parse(if self.euros { "EUR" } else { "JPY" }).unwrap();
         let mut submission = Submission::from(Entry {
             workspace,
