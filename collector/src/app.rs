@@ -17,8 +17,10 @@ use crate::error::ApiError;
 use crate::heavy::Heavy;
 use crate::lineage::{Running, State, Strange};
 use crate::live::Places;
+use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
+use crate::log::suppressions::Suppressions;
 use crate::log::verify::Report;
 use crate::log::{Health, Log, LogError};
 use crate::mail::Hits;
@@ -121,7 +123,11 @@ impl App {
         rejected.set_lineage(lineage)?;
         meta.set_state(State::Open)?;
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
-        renew_contacts(&meta, &*log)?;
+        if renew_contacts(&meta, &*log)? {
+            let keys = Arc::clone(&meta);
+            let today = move |workspace, contact| keys.contact_today(workspace, contact);
+            durable.suppressions().renew(today)?;
+        }
         let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
         Ok(Self {
@@ -230,6 +236,16 @@ impl App {
     fn close_in_order(&self) -> Result<(), OpenError> {
         self.meta.set_state(State::Closed)?;
         Ok(self.running.end()?)
+    }
+
+    /// Who is to get no more mail.
+    pub(crate) fn suppressions(&self) -> &Suppressions {
+        self.durable.suppressions()
+    }
+
+    /// The same log as `log`, for what only the one on disk can do.
+    pub(crate) fn durable(&self) -> Arc<RedbLog> {
+        Arc::clone(&self.durable)
     }
 
     /// Checks the whole log beside the writer. Blocks on disk.

@@ -37,6 +37,8 @@ pub enum Media {
     Json,
     /// Also `text/plain`, with which a page's request needs no preflight.
     JsonOrText,
+    /// Also files of rows: CSV, or one JSON object a line.
+    JsonOrRows,
 }
 
 /// A body of nothing but white space.
@@ -183,6 +185,9 @@ fn check_media(headers: &HeaderMap, media: Media) -> Result<(), ApiError> {
     let known = match parts.next() {
         Some("application/json") => true,
         Some("text/plain") => media == Media::JsonOrText,
+        Some("text/csv" | "application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
+            media == Media::JsonOrRows
+        }
         _ => false,
     };
     let utf8 = parts
@@ -193,6 +198,9 @@ fn check_media(headers: &HeaderMap, media: Media) -> Result<(), ApiError> {
         (true, false, _) => Err(ApiError::UnsupportedMediaType("send the body in UTF-8")),
         (false, _, Media::Json) => Err(ApiError::UnsupportedMediaType(
             "send `Content-Type: application/json`",
+        )),
+        (false, _, Media::JsonOrRows) => Err(ApiError::UnsupportedMediaType(
+            "send `Content-Type: application/json`, text/csv or application/x-ndjson",
         )),
         (false, _, Media::JsonOrText) => Err(ApiError::UnsupportedMediaType(
             "send `Content-Type: application/json` (or text/plain, from a page)",

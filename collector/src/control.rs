@@ -534,7 +534,9 @@ fn instrument(target: &dyn Target, asked: &InstrumentMessage) -> Result<MessageA
             answer.warnings.extend(public_url.warning());
             Ok(*answer)
         }
-        Outcome::Conflict { rejection, .. } => Err(refused(rejection)),
+        Outcome::Conflict { rejection, .. } | Outcome::Refused(rejection) => {
+            Err(refused(rejection))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod messages;
 pub mod sent;
 mod seqs;
 pub mod settle;
+pub mod suppressions;
 
 use std::sync::{Arc, Mutex};
 
@@ -96,6 +97,16 @@ impl Incoming {
         Self::read_as(app, request, Media::Json, limit, Some(scope)).await
     }
 
+    /// The same of a route that takes files of rows too.
+    pub async fn read_file_of_server(
+        app: &Arc<App>,
+        request: Request<Body>,
+        limit: usize,
+        scope: Scope,
+    ) -> Result<Self, ApiError> {
+        Self::read_as(app, request, Media::JsonOrRows, limit, Some(scope)).await
+    }
+
     async fn read_as(
         app: &Arc<App>,
         request: Request<Body>,
@@ -177,7 +188,7 @@ impl Incoming {
     ) -> Result<Admitted, ApiError> {
         let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri)?;
         let caller = by_headers.as_ref();
-        if let Some(caller) = caller {
+        if let (Some(caller), None) = (caller, only_servers) {
             caller.require(Scope::Send)?;
         }
         if let Some(scope) = only_servers {

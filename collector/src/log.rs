@@ -20,6 +20,8 @@ pub mod public_seq;
 pub mod record;
 pub mod segment;
 mod stamps;
+pub mod suppression;
+pub(crate) mod suppressions;
 
 pub mod memory;
 pub mod redb;

@@ -31,7 +31,8 @@ use crate::log::identity::Sender;
 use crate::log::record::{
     Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
 };
-use crate::log::{Appended, LogError, Submission};
+use crate::log::suppression::Cause;
+use crate::log::{Appended, Log as _, LogError, Submission};
 use crate::metrics::{DroppedHit, Verdict};
 use crate::secrets;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
@@ -186,20 +187,32 @@ pub async fn unsubscribe(
     let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
     let derived = ids::of_unsubscribe(&key, workspace, &sent.message_id, sent.contact);
     let DerivedId { id, older } = derived;
-    let log = Arc::clone(&app.log);
+    let contact = app.meta.contact_today(workspace, sent.contact);
+    let log = app.durable();
     // Appending tells of 7 days alone.
-    let found =
-        tokio::task::spawn_blocking(move || match log.find(workspace, Sender::Mail, id)? {
-            Some(record) => Ok(Some(record)),
-            None => log.find(workspace, Sender::Mail, older),
-        });
-    let found = found
+    let looked = tokio::task::spawn_blocking(move || -> Result<(bool, bool), LogError> {
+        let first = match log.find(workspace, Sender::Mail, id)? {
+            Some(record) => Some(record),
+            None => log.find(workspace, Sender::Mail, older)?,
+        };
+        // In this order: one that is being committed is found before it holds anybody back.
+        let reached = log.suppressions().reached();
+        let held = log.suppressions().get((workspace, contact))?;
+        let is_fresh = first.as_ref().is_some_and(|first| first.seq > reached);
+        let is_held =
+            is_fresh || held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some());
+        let is_found = first.is_some();
+        Ok((is_found, is_held))
+    });
+    let (is_another, is_held) = looked
         .await
         .map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
-    if found.is_some() {
+    if is_another && is_held {
         app.metrics.count_verdict(workspace, Verdict::Duplicate);
         return Ok(());
     }
+    // Somebody has lifted the first one since: this is another, and counts like it.
+    let id = if is_another { new_id() } else { id };
     // Scanners follow links and do not post (RFC 8058, section 1); a mailbox provider that posts does
     // so for the reader who pressed its button.
     let class = if is_one_click {
@@ -207,9 +220,9 @@ pub async fn unsubscribe(
     } else {
         (Class::Human, "unsubscribe_form".to_owned())
     };
-    let contact = app.meta.contact_today(workspace, sent.contact);
     let submission = Submission {
-        older: Some(older),
+        has_new_id: is_another,
+        older: (!is_another).then_some(older),
         ..Submission::from(entry(id, hit, Token::Unsubscribe(sent), contact, class))
     };
     let outcomes = app.log.append(vec![submission]).await?;
@@ -221,6 +234,16 @@ pub async fn unsubscribe(
         },
     );
     Ok(())
+}
+
+/// Whether a send's contact has unsubscribed, by whichever link. Blocks on disk.
+///
+/// # Errors
+/// When that cannot be read now.
+pub fn is_unsubscribed(app: &App, sent: &Sent) -> Result<bool, LogError> {
+    let contact = app.meta.contact_today(sent.workspace, sent.contact);
+    let held = app.suppressions().get((sent.workspace, contact))?;
+    Ok(held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some()))
 }
 
 /// `contact` is whom the token names, by the id of today: a mail may be older than the rule.
@@ -342,3 +365,4 @@ fn limiter() -> DefaultKeyedRateLimiter<u64> {
 
 #[cfg(test)]
 mod tests;
+pub mod way_back;

@@ -27,15 +27,14 @@ use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
     Address, ContactId, Entry, Fact, MessageType, Personal, Record, Source, WorkspaceId,
 };
-use crate::log::{Appended, Log, LogError, Submission};
+use crate::log::redb::RedbLog;
+use crate::log::suppression::{Cause, Suppression};
+use crate::log::{Appended, Log as _, LogError, Submission};
 use crate::meta::Meta;
 use crate::token::{MAX_TOKEN_CHARS, Sent, Token};
 
 /// The code of a message that is on record with other content.
 const MESSAGE_CONFLICT: &str = "message_conflict";
-/// Of a message that was registered without `sentAt` and comes again with it.
-const LATE_SENT_AT: &str = "this message was registered without `sentAt`, so that the one sent now was not taken: tell \
-                            when it left with POST /v1/messages/sent";
 /// What a message may come back as, beyond twice what was sent of it: so many bytes, and so many for
 /// each link (design.md 4.2).
 const ANSWER_BYTES: usize = 4 * 1024;
@@ -75,6 +74,11 @@ pub struct MessageAnswer {
     pub unsubscribe_url: String,
     /// Headers to send the message with (RFC 2369, RFC 8058).
     pub headers: MessageHeaders,
+    /// When the contact asked for no more mail, RFC 3339; absent where they did not, or where that was
+    /// lifted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "2026-11-23T10:00:00Z")]
+    pub unsubscribed_at: Option<String>,
     /// What to look at before it is sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -180,6 +184,8 @@ pub enum Outcome {
         answer: Box<MessageAnswer>,
         is_new: bool,
     },
+    /// Refused, because its contact is suppressed.
+    Refused(Rejection),
     /// On record with other content.
     Conflict {
         rejection: Rejection,
@@ -189,7 +195,7 @@ pub enum Outcome {
 
 /// Registers messages of one caller.
 pub struct Registrar {
-    pub log: Arc<dyn Log>,
+    pub log: Arc<RedbLog>,
     pub meta: Arc<Meta>,
     /// Where mail clients reach the server, without a slash at the end.
     pub public_url: String,
@@ -346,16 +352,27 @@ impl Registrar {
             .meta
             .key_of(self.workspace)
             .ok_or(LogError::Unavailable)?;
+        let contact = key.contact(draft.outgoing.email.normalised());
+        let held = self.log.suppressions().get((self.workspace, contact))?;
+        if let Some(held) = &held
+            && draft.outgoing.refuse_unsubscribed
+            && !draft.outgoing.is_transactional
+        {
+            return Ok(Step::Done(Outcome::Refused(suppressed(held))));
+        }
+        let unsubscribed_at = held.and_then(|held| held.since(Cause::Unsubscribed));
+        let unsubscribed_at = unsubscribed_at.map(|at| Timestamp::from_millis(at).to_string());
         // One for each messageId of a workspace.
         let derived = ids::of_send(&key, &draft.message_id);
         let Some(record) = self.find(derived)? else {
             let making = Making {
                 id: derived.id,
-                contact: key.contact(draft.outgoing.email.normalised()),
+                contact,
                 sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
                 token_key: self.meta.token_keys().current().id,
             };
-            let answer = self.instrument(draft, &making, PublicSeq::START, links_left)?;
+            let mut answer = self.instrument(draft, &making, PublicSeq::START, links_left)?;
+            answer.unsubscribed_at = unsubscribed_at;
             let submission = Submission {
                 older: Some(derived.older),
                 ..Submission::from(self.entry(draft, &making))
@@ -390,9 +407,7 @@ impl Registrar {
             token_key,
         };
         let mut answer = self.instrument(draft, &making, record.public_seq, links_left)?;
-        if draft.outgoing.sent_at.is_some() && !record.entry.time_sent {
-            answer.warnings.push(LATE_SENT_AT.to_owned());
-        }
+        answer.unsubscribed_at = unsubscribed_at;
         let (answer, is_new) = (Box::new(answer), false);
         Ok(Step::Done(Outcome::Registered { answer, is_new }))
     }
@@ -493,6 +508,7 @@ impl Registrar {
                 list_unsubscribe_post: "List-Unsubscribe=One-Click".to_owned(),
             },
             unsubscribe_url,
+            unsubscribed_at: None,
             warnings: Vec::new(),
         };
         let sent = [&outgoing.html, &outgoing.text].map(written);
@@ -535,6 +551,22 @@ impl Registrar {
             timing: None,
         }
     }
+}
+
+/// Why a campaign's message to a contact is refused.
+fn suppressed(held: &Suppression) -> Rejection {
+    let refuse = |code, message: &str| Rejection::of(code, "email", message.to_owned());
+    if held.since(Cause::Unsubscribed).is_some() {
+        return refuse(
+            codes::UNSUBSCRIBED,
+            "this contact has unsubscribed: send them no campaign, or leave `refuseUnsubscribed` out",
+        );
+    }
+    refuse(
+        codes::SUPPRESSED,
+        "this contact is suppressed, see GET /v1/suppressions: send them no campaign, or leave \
+         `refuseUnsubscribed` out",
+    )
 }
 
 /// The names of the fields in which a draft differs from what is on record.

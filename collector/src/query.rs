@@ -14,10 +14,12 @@ use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
     Class, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
 };
+use crate::log::suppression::Cause;
 use crate::log::{Log, LogError};
 use crate::views::{Beside, ViewError, Views};
 
 pub mod report;
+pub mod suppressions;
 #[cfg(test)]
 mod tests;
 
@@ -100,7 +102,7 @@ pub struct EventView {
     #[schema(pattern = "^[0-9]{24}$", example = "011764201600123456000000")]
     pub seq: String,
     /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click`,
-    /// `unsubscribe`, `sent` or `delivery`.
+    /// `unsubscribe`, `sent`, `delivery`, `suppress` or `lift`.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "track")]
     pub kind: &'static str,
@@ -423,6 +425,12 @@ fn properties(entry: &Entry) -> Box<RawValue> {
         Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
             object(&MailProperties::of_send(send))
         }
+        Fact::Suppress { cause } => object(&SuppressionProperties {
+            reason: Some(cause.as_str()),
+        }),
+        Fact::Lift { cause, .. } => object(&SuppressionProperties {
+            reason: cause.map(Cause::as_str),
+        }),
         Fact::Delivery {
             send,
             status,
@@ -485,6 +493,12 @@ impl<'a> MailProperties<'a> {
             ..Self::of(send.campaign_id.as_deref(), send.message_type)
         }
     }
+}
+
+#[derive(Serialize)]
+struct SuppressionProperties {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 #[derive(Serialize)]

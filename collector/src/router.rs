@@ -30,7 +30,7 @@ use crate::assets::Assets;
 use crate::client_address::Peer;
 use crate::routes::{
     assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, sent,
-    session, track,
+    session, suppressions, track,
 };
 use crate::screen;
 use crate::secrets;
@@ -67,6 +67,11 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(reports::get_campaign_report))
         .routes(routes!(reports::get_revenue_report))
         .routes(routes!(contacts::list_contacts))
+        .routes(routes!(
+            suppressions::list_suppressions,
+            suppressions::suppress,
+            suppressions::lift
+        ))
         .split_for_parts();
     let (operations, operations_document) = OpenApiRouter::new()
         .routes(routes!(operations::get_health))
@@ -82,6 +87,7 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(mail::get_open))
         .routes(routes!(mail::get_click))
         .routes(routes!(mail::get_unsubscribe, mail::post_unsubscribe))
+        .routes(routes!(mail::way_back::post_subscribe))
         .split_for_parts();
     let pages = pages()
         .into_iter()

@@ -13,4 +13,5 @@ pub mod receipts;
 pub mod reports;
 pub mod sent;
 pub mod session;
+pub mod suppressions;
 pub mod track;

@@ -24,6 +24,10 @@ pub mod names {
     pub const EMAIL_UNSUBSCRIBED: &str = "email_unsubscribed";
     /// It was told when a message really left, on `/v1/messages/sent`.
     pub const EMAIL_SENT_TOLD: &str = "email_sent_told";
+    /// A contact is to get no more mail, from `/v1/suppressions`.
+    pub const EMAIL_SUPPRESSED: &str = "email_suppressed";
+    /// They may get mail again.
+    pub const EMAIL_SUPPRESSION_LIFTED: &str = "email_suppression_lifted";
     /// The receiving server took a message, from `/v1/messages/delivery`.
     pub const EMAIL_DELIVERED: &str = "email_delivered";
     /// It refused it for good.

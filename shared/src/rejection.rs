@@ -105,10 +105,14 @@ pub mod codes {
         INVALID_STATUS = "invalid_status";
         /// `code` is no enhanced status code (RFC 3463).
         INVALID_CODE = "invalid_code";
-        /// `reason` is no text of at most 998 characters.
+        /// `reason` is no text of at most 998 characters, or of a suppression none that there is.
         INVALID_REASON = "invalid_reason";
         /// A delivery from a page, or with a key without the scope `write`.
         DELIVERIES_NOT_ALLOWED = "deliveries_not_allowed";
+        /// A campaign's message to a contact who has unsubscribed, where that was to be refused.
+        UNSUBSCRIBED = "unsubscribed";
+        /// The same of one who is suppressed for another reason.
+        SUPPRESSED = "suppressed";
         /// `campaignId` is no text of 1 to 255 characters.
         INVALID_CAMPAIGN_ID = "invalid_campaign_id";
         /// `subject` is no text of at most 998 characters.
@@ -117,7 +121,7 @@ pub mod codes {
         INVALID_HTML = "invalid_html";
         /// `text` is no text.
         INVALID_TEXT = "invalid_text";
-        /// `trackOpens` or `trackClicks` is neither true nor false.
+        /// `trackOpens`, `trackClicks` or `refuseUnsubscribed` is neither true nor false.
         INVALID_FLAG = "invalid_flag";
         /// `utm` is not an object of texts of 1 to 255 characters.
         INVALID_UTM = "invalid_utm";

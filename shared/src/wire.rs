@@ -22,6 +22,7 @@ mod json;
 mod message;
 mod parse;
 mod sends;
+mod suppressions;
 
 pub mod answers;
 
@@ -29,12 +30,15 @@ pub use answers::{BatchAnswer, BatchResult, BatchStatus, ErrorBody, ErrorDetail,
 pub use batch::{Batch, BatchError, Context, parse_batch, parse_batch_event};
 pub use bodies::{
     BatchBody, BatchEvent, Body, BodyError, DeliveryBody, EventBody, IdentifyBody, ItemBody,
-    MessageBatchBody, MessageBody, PurchaseBody, RefundBody, SentBody, SentMessageBody, UtmBody,
-    body,
+    MessageBatchBody, MessageBody, PurchaseBody, RefundBody, SentBody, SentMessageBody,
+    SuppressionBody, SuppressionsBody, UtmBody, body,
 };
 pub use message::{Outgoing, ParsedMessage, UtmParameters, parse_message, parse_messages};
 pub use parse::{parse_event, parse_identify, parse_purchase, parse_refund};
 pub use sends::{Departure, SentAsk, parse_delivery, parse_departure, parse_sent};
+pub use suppressions::{
+    SUPPRESSION_REASONS, Suppressed, parse_suppression, parse_suppression_row, parse_suppressions,
+};
 
 /// Who speaks: decides whose clock is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -77,7 +77,13 @@ impl Offline {
             ..Options::new(data, Arc::clone(&self.meta) as _)
         })
         .map_err(|error| error.to_string())?;
-        renew_contacts(&self.meta, &log).map_err(|error| error.to_string())?;
+        if renew_contacts(&self.meta, &log).map_err(|error| error.to_string())? {
+            let keys = Arc::clone(&self.meta);
+            let today = move |workspace, contact| keys.contact_today(workspace, contact);
+            log.suppressions()
+                .renew(today)
+                .map_err(|error| error.to_string())?;
+        }
         Ok(log)
     }
 }
@@ -112,7 +118,7 @@ impl Target for Offline {
         received_at: Timestamp,
         draft: Draft,
     ) -> Result<Outcome, String> {
-        let log: Arc<dyn Log> = Arc::new(self.open_log()?);
+        let log = Arc::new(self.open_log()?);
         let registrar = Registrar {
             log: Arc::clone(&log),
             meta: Arc::clone(&self.meta),

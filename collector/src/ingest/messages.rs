@@ -172,7 +172,7 @@ impl Incoming {
         looked: Vec<Looked>,
     ) -> Result<Vec<MessageResult>, ApiError> {
         let registrar = Arc::new(Registrar {
-            log: Arc::clone(&app.log),
+            log: app.durable(),
             meta: Arc::clone(&app.meta),
             public_url: app.public_url.to_string(),
             workspace: caller.key.workspace,
@@ -204,6 +204,11 @@ impl Incoming {
                         },
                     );
                     Ok(MessageResult::Registered(answer))
+                }
+                Some(Outcome::Refused(rejection)) => {
+                    let message_id = ids.get(at).cloned();
+                    let refused = self.refuse(app, caller, message_id, rejection, Vec::new());
+                    Ok(MessageResult::Rejected(*refused))
                 }
                 Some(Outcome::Conflict { rejection, fields }) => {
                     let message_id = ids.get(at).cloned();

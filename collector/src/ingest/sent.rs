@@ -409,7 +409,7 @@ impl Teller {
 }
 
 /// The record of a send, at any age, also under the id that older versions gave it. Blocks on disk.
-pub(super) fn find_send(
+pub(crate) fn find_send(
     log: &dyn Log,
     key: &WorkspaceKey,
     workspace: WorkspaceId,

@@ -329,7 +329,9 @@ impl<'a, K: Known> Staged<'a, K> {
             | Fact::Click { .. }
             | Fact::Unsubscribe { .. }
             | Fact::Told { .. }
-            | Fact::Delivery { .. } => {
+            | Fact::Delivery { .. }
+            | Fact::Suppress { .. }
+            | Fact::Lift { .. } => {
                 if let Some(outcome) = known_id(self, &entry)? {
                     return Ok(outcome);
                 }
@@ -461,7 +463,9 @@ pub(crate) fn fold_order<K: Known>(
         | Fact::Click { .. }
         | Fact::Unsubscribe { .. }
         | Fact::Told { .. }
-        | Fact::Delivery { .. } => Ok(None),
+        | Fact::Delivery { .. }
+        | Fact::Suppress { .. }
+        | Fact::Lift { .. } => Ok(None),
     }
 }
 

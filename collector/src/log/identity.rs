@@ -51,10 +51,12 @@ pub enum FactKind {
     Unsubscribe,
     Told,
     Delivery,
+    Suppress,
+    Lift,
 }
 
 impl FactKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Track,
         Self::Identify,
         Self::Purchase,
@@ -65,6 +67,8 @@ impl FactKind {
         Self::Unsubscribe,
         Self::Told,
         Self::Delivery,
+        Self::Suppress,
+        Self::Lift,
     ];
 
     /// The type's number on disk, 0 to 63; never changed.
@@ -80,6 +84,8 @@ impl FactKind {
             Self::Unsubscribe => 7,
             Self::Told => 8,
             Self::Delivery => 9,
+            Self::Suppress => 10,
+            Self::Lift => 11,
         }
     }
 
@@ -100,6 +106,8 @@ impl FactKind {
             Self::Unsubscribe => "unsubscribe",
             Self::Told => "sent",
             Self::Delivery => "delivery",
+            Self::Suppress => "suppress",
+            Self::Lift => "lift",
         }
     }
 }
@@ -142,6 +150,8 @@ impl Fact {
             Self::Unsubscribe { .. } => FactKind::Unsubscribe,
             Self::Told { .. } => FactKind::Told,
             Self::Delivery { .. } => FactKind::Delivery,
+            Self::Suppress { .. } => FactKind::Suppress,
+            Self::Lift { .. } => FactKind::Lift,
         }
     }
 }

@@ -14,6 +14,7 @@ use shared::time::Timestamp;
 use super::decide::WorkspaceKey;
 use super::extra::Timing;
 use super::public_seq::PublicSeq;
+use super::suppression::Cause;
 
 /// A record's place in the log: from 1, without gaps save where a damaged segment was set aside.
 /// Callers see a [`PublicSeq`] in its place.
@@ -334,6 +335,17 @@ pub enum Fact {
         /// The mail server's own words.
         reason: Option<Personal>,
     },
+    /// A contact was put among those who are to get no more mail, by its address.
+    Suppress {
+        cause: Cause,
+    },
+    /// A contact may get mail again.
+    Lift {
+        /// Where the contact said so: the send by whose link they did.
+        send: Option<SendRef>,
+        /// `None` lifts all causes.
+        cause: Option<Cause>,
+    },
 }
 
 impl Fact {
@@ -355,6 +367,8 @@ impl Fact {
             Self::Unsubscribe { .. } => names::EMAIL_UNSUBSCRIBED,
             Self::Told { .. } => names::EMAIL_SENT_TOLD,
             Self::Delivery { status, .. } => status.on_wire().event_name(),
+            Self::Suppress { .. } => names::EMAIL_SUPPRESSED,
+            Self::Lift { .. } => names::EMAIL_SUPPRESSION_LIFTED,
         }
     }
 
@@ -366,6 +380,7 @@ impl Fact {
             | Self::Unsubscribe { send }
             | Self::Told { send }
             | Self::Delivery { send, .. } => Some(send),
+            Self::Lift { send, .. } => send.as_ref(),
             _ => None,
         }
     }
@@ -438,6 +453,12 @@ impl Entry {
                 send.contact = None;
                 *reason = None;
             }
+            Fact::Suppress { .. } => {}
+            Fact::Lift { send, .. } => {
+                if let Some(send) = send {
+                    send.contact = None;
+                }
+            }
         }
         self.redacted = true;
     }
@@ -465,7 +486,11 @@ impl Entry {
             Fact::Send { subject, .. } => text(subject),
             Fact::Click { target, .. } => text(target),
             Fact::Delivery { reason, .. } => text(reason),
-            Fact::Open { .. } | Fact::Unsubscribe { .. } | Fact::Told { .. } => 0,
+            Fact::Open { .. }
+            | Fact::Unsubscribe { .. }
+            | Fact::Told { .. }
+            | Fact::Suppress { .. }
+            | Fact::Lift { .. } => 0,
         };
         512 + fact + text(&self.context)
     }

@@ -27,9 +27,10 @@ use super::decide::{
 use super::identity::{IdKey, Seen, Sender};
 use super::orders::OrderBook;
 use super::public_seq::{FIRST_GENERATION, PublicSeq};
-use super::record::{Record, Seq, WorkspaceId};
+use super::record::{Entry, Record, Seq, WorkspaceId};
 use super::segment::{Disk, RealDisk, Segment};
 use super::stamps::Stamps;
+use super::suppressions::Suppressions;
 use super::verify::{self, Report};
 use super::{Appended, Health, Later, Located, Log, LogError, Submission};
 use crate::clock::{Clock, SystemClock};
@@ -56,6 +57,8 @@ pub const LOG_FOLDER: &str = "log";
 pub const ASIDE_FOLDER: &str = "aside";
 /// The file of the order book within the data folder.
 pub const ORDERS_FILE: &str = "orders.redb";
+/// The file of suppressions within the data folder.
+pub const SUPPRESSIONS_FILE: &str = "suppressions.redb";
 
 /// Called after each commit with its events and how long it took, for the metrics.
 pub type OnCommit = Box<dyn Fn(usize, Duration) + Send + Sync>;
@@ -113,6 +116,7 @@ struct Inner {
     /// In seq order; the last one is active.
     segments: RwLock<Vec<Arc<Segment>>>,
     orders: OrderBook,
+    suppressions: Suppressions,
     /// Written into every new segment.
     lineage: Mutex<Option<Lineage>>,
     keys: Arc<dyn WorkspaceKeys>,
@@ -165,10 +169,16 @@ impl RedbLog {
         if let Some(standing) = &standing {
             standing.check_file(&orders_file, Part::Orders, orders.lineage()?)?;
         }
+        let suppressions_file = data.join(SUPPRESSIONS_FILE);
+        let suppressions = Suppressions::open(&suppressions_file)?;
+        if let Some(standing) = &standing {
+            let found = suppressions.lineage()?;
+            standing.check_file(&suppressions_file, Part::Suppressions, found)?;
+        }
         let (segments, next) = open_segments(
             &folder,
             standing.as_ref(),
-            reached.max(orders.cursor()),
+            reached.max(orders.cursor()).max(suppressions.cursor()),
             remembered_since(&*clock),
             &disk,
         )?;
@@ -179,6 +189,7 @@ impl RedbLog {
             folder,
             segments: RwLock::new(segments),
             orders,
+            suppressions,
             lineage: Mutex::new(standing.and_then(|standing| standing.lineage)),
             keys,
             committed: watch::Sender::new(last),
@@ -192,8 +203,10 @@ impl RedbLog {
             on_commit,
         });
         inner.catch_up_orders(last)?;
+        inner.catch_up_suppressions(last)?;
         inner.ensure_active(next)?;
         inner.orders.start()?;
+        inner.suppressions.start()?;
 
         let (to_seal, sealing) = std::sync::mpsc::channel();
         let sealer = {
@@ -228,7 +241,8 @@ impl RedbLog {
     /// Reads everything and checks every checksum and invariant, beside the writer. Blocks on disk.
     pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
         // In this order: the segments reach at least as far as what was written behind them.
-        let reached = self.inner.orders.cursor();
+        let orders = self.inner.orders.cursor();
+        let reached = orders.max(self.inner.suppressions.cursor());
         let segments = self.inner.segments_from(Seq::START);
         let segments = segments
             .into_iter()
@@ -254,7 +268,8 @@ impl Log for RedbLog {
                 return Ok(Vec::new());
             }
             let queued = self.inner.queued.fetch_add(events, Ordering::AcqRel);
-            if queued + events > MAX_QUEUED || self.inner.orders.is_behind() {
+            let is_behind = self.inner.orders.is_behind() || self.inner.suppressions.is_behind();
+            if queued + events > MAX_QUEUED || is_behind {
                 self.inner.queued.fetch_sub(events, Ordering::AcqRel);
                 return Err(LogError::Overloaded);
             }
@@ -358,6 +373,7 @@ impl Log for RedbLog {
                         .map_err(|_| LogError::storage("closing the log", &"a thread panicked"))?;
                 }
                 inner.orders.close()?;
+                inner.suppressions.close()?;
                 inner.active().close()
             })
             .await
@@ -376,6 +392,7 @@ impl Drop for RedbLog {
             drop(thread.join());
         }
         drop(self.inner.orders.close());
+        drop(self.inner.suppressions.close());
         drop(self.inner.active().close());
     }
 }
@@ -446,6 +463,43 @@ impl Inner {
         Ok(())
     }
 
+    /// Who is to get no more mail is folded from the log behind what that file had reached; where there
+    /// was none, from all of the log, once.
+    fn catch_up_suppressions(&self, last: Seq) -> Result<(), LogError> {
+        self.suppressions.start_again();
+        let mut after = self.suppressions.cursor();
+        for segment in self.segments_from(after.next()) {
+            loop {
+                let mut records = Vec::new();
+                segment.read_from(after, CATCH_UP_RECORDS, &mut records)?;
+                let Some(end) = records.last().map(|record| record.seq) else {
+                    break;
+                };
+                self.learn_suppressions(records.iter().map(|r| (r.seq, &r.entry)), end)?;
+                if self.suppressions.is_behind() {
+                    self.suppressions.flush()?;
+                }
+                after = end;
+            }
+        }
+        let end = last.max(self.suppressions.cursor());
+        self.learn_suppressions(std::iter::empty(), end)
+    }
+
+    /// Takes in what a commit says of who is to get mail.
+    fn learn_suppressions<'e>(
+        &self,
+        entries: impl Iterator<Item = (Seq, &'e Entry)>,
+        upto: Seq,
+    ) -> Result<(), LogError> {
+        let contact = |entry: &Entry| {
+            let key = self.keys.key_of(entry.workspace)?;
+            let contact = entry.contact(&key)?;
+            Some(self.keys.contact_today(entry.workspace, contact))
+        };
+        self.suppressions.learn(entries, contact, upto)
+    }
+
     fn run_sealer(&self, wakes: &std::sync::mpsc::Receiver<()>) {
         loop {
             match wakes.recv_timeout(SEALER_PAUSE) {
@@ -473,6 +527,7 @@ impl Inner {
     fn redact(&self, seqs: &[Seq]) -> Result<(), LogError> {
         // An order's digests need the address: the order book must have passed these records.
         self.orders.flush()?;
+        self.suppressions.flush()?;
         let _maintenance = lock(&self.maintenance);
         let mut packer = Packer::new().map_err(|error| LogError::storage("redacting", &error))?;
         for segment in self.closed_segments() {

@@ -2,6 +2,7 @@
 //! they need is in their token; nothing that a caller adds changes where they lead.
 
 mod page;
+pub mod way_back;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use http_body_util::BodyExt as _;
 use crate::app::App;
 use crate::instrument::redirect_location;
 use crate::log::decide::WorkspaceKeys as _;
+use crate::mail::way_back::nonce;
 use crate::mail::{self, Hit};
 use crate::metrics::DroppedHit;
 use crate::screen;
@@ -103,9 +105,16 @@ pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -
     ),
 )]
 pub async fn get_unsubscribe(State(app): State<Arc<App>>, token: Text) -> Response {
-    match message_of(&app, token) {
-        Some(_) => page::ask(),
-        None => page::incomplete(),
+    let text = text_of(token);
+    let Some(sent) = message_of(&app, &text) else {
+        return page::incomplete();
+    };
+    let nonce = nonce(&app, &sent, &text);
+    let is_done = tokio::task::spawn_blocking(move || mail::is_unsubscribed(&app, &sent));
+    match is_done.await {
+        Ok(Ok(true)) => page::done(&text, nonce.as_deref()),
+        // Where it cannot be told, asking does no harm.
+        _ => page::ask(),
     }
 }
 
@@ -132,11 +141,13 @@ pub async fn post_unsubscribe(
     let body = read_a_little(body).await;
     screen::flag(&app, &body);
     let is_one_click = body == ONE_CLICK;
-    let Some(sent) = message_of(&app, token) else {
+    let text = text_of(token);
+    let Some(sent) = message_of(&app, &text) else {
         return page::incomplete();
     };
+    let nonce = nonce(&app, &sent, &text);
     match mail::unsubscribe(&app, hit, sent, is_one_click).await {
-        Ok(()) => page::done(),
+        Ok(()) => page::done(&text, nonce.as_deref()),
         Err(error) => {
             tracing::error!(%error, "an unsubscribe could not be kept");
             page::later()
@@ -145,9 +156,9 @@ pub async fn post_unsubscribe(
 }
 
 /// What an unsubscribe link is about; `None` also where the workspace is not in this store.
-fn message_of(app: &App, token: Text) -> Option<Sent> {
+fn message_of(app: &App, text: &str) -> Option<Sent> {
     let keys = app.meta.token_keys();
-    let sent = match keys.open(TokenKind::Unsubscribe, &text_of(token))? {
+    let sent = match keys.open(TokenKind::Unsubscribe, text)? {
         Token::Unsubscribe(sent) => sent,
         Token::Open(_) | Token::Click { .. } => return None,
     };

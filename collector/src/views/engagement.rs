@@ -150,7 +150,10 @@ impl Fold<'_> {
                 let credited = self.orders.refund(workspace, order_id, minor)?;
                 self.credit(workspace, &credited)
             }
-            Fact::Track { .. } | Fact::Identify { .. } => Ok(()),
+            Fact::Track { .. }
+            | Fact::Identify { .. }
+            | Fact::Suppress { .. }
+            | Fact::Lift { .. } => Ok(()),
             Fact::Send { .. }
             | Fact::Open { .. }
             | Fact::Click { .. }

@@ -51,6 +51,7 @@ mod sent;
 mod seqs;
 mod sessions;
 mod stalled;
+mod suppressions;
 mod tenants;
 mod times;
 mod upgrade;

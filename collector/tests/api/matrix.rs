@@ -38,6 +38,8 @@ enum Needs {
     Read,
     /// A secret key or a session that may see contacts.
     Contacts,
+    /// A secret key that may change contacts.
+    ChangeContacts,
     /// A session, and of this very page.
     Session,
     /// What [`Needs::Read`] does; whoever asks from this machine itself, as this test does, needs no key.
@@ -68,7 +70,7 @@ enum Caller {
 /// Method, path, what it needs, and the body that gets in. `{…}` stands for something that exists.
 type Route = (&'static str, &'static str, Needs);
 
-const ROUTES: [Route; 33] = [
+const ROUTES: [Route; 37] = [
     ("POST", "/v1/track/event", Needs::Send),
     ("POST", "/v1/track/purchase", Needs::Purchase),
     ("POST", "/v1/track/refund", Needs::ServerSend),
@@ -86,6 +88,9 @@ const ROUTES: [Route; 33] = [
     ("GET", "/v1/reports/campaigns/{id}", Needs::Read),
     ("GET", "/v1/reports/revenue", Needs::Read),
     ("GET", "/v1/contacts", Needs::Contacts),
+    ("GET", "/v1/suppressions", Needs::Contacts),
+    ("POST", "/v1/suppressions", Needs::ChangeContacts),
+    ("DELETE", "/v1/suppressions", Needs::ChangeContacts),
     ("GET", "/session", Needs::Session),
     // What they need beyond a session is tested in `sessions`.
     ("POST", "/session", Needs::Session),
@@ -101,6 +106,7 @@ const ROUTES: [Route; 33] = [
     ("GET", "/mail/track/click/{token}", Needs::Nothing),
     ("GET", "/mail/unsubscribe/{token}", Needs::Nothing),
     ("POST", "/mail/unsubscribe/{token}", Needs::Nothing),
+    ("POST", "/mail/subscribe/{token}", Needs::Nothing),
     ("GET", "/", Needs::Nothing),
     ("GET", "/live", Needs::Nothing),
     ("GET", "/assets/{name}", Needs::Nothing),
@@ -144,7 +150,7 @@ fn refusal(path: &str, needs: Needs, caller: Caller) -> Option<(u16, &'static st
         Needs::Send | Needs::Purchase | Needs::ServerSend => Scope::Send,
         Needs::Write => Scope::Write,
         Needs::Read => Scope::Read,
-        Needs::Contacts => Scope::Contacts,
+        Needs::Contacts | Needs::ChangeContacts => Scope::Contacts,
         Needs::Session => {
             return match caller {
                 Caller::Session => None,
@@ -264,7 +270,9 @@ impl World {
         let unsubscribe = self.message["unsubscribeUrl"].as_str().unwrap();
         let token = match path {
             "/mail/track/click/{token}" => token("/mail/track/click/"),
-            "/mail/unsubscribe/{token}" => unsubscribe.rsplit('/').next().unwrap().to_owned(),
+            "/mail/unsubscribe/{token}" | "/mail/subscribe/{token}" => {
+                unsubscribe.rsplit('/').next().unwrap().to_owned()
+            }
             _ => token("/mail/track/open/"),
         };
         let id = match path {
@@ -276,7 +284,7 @@ impl World {
             .replace("{id}", id)
             .replace("{token}", &token)
             .replace("{name}", "style.css");
-        if path == "/v1/contacts" {
+        if ["/v1/contacts", "/v1/suppressions"].contains(&path.as_str()) {
             format!("{path}?email={}", OURS[0])
         } else {
             path
@@ -345,6 +353,7 @@ fn body_for(path: &str) -> Value {
         "/v1/track/batch" => {
             json!({"events": [{"type": "track", "email": PERSON, "event": "viewed"}]})
         }
+        "/v1/suppressions" => json!({"email": PERSON}),
         "/v1/messages" => json!({"email": PERSON, "html": "<p>Hello</p>"}),
         "/v1/messages/batch" => json!({"messages": [{"email": PERSON, "html": "<p>Hello</p>"}]}),
         // Of a message that is not there: whoever gets in is told so.

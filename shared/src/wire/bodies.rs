@@ -291,6 +291,9 @@ bodies! {
         track_opens: "trackOpens" (value_type = Option<bool>, example = true),
         /// Whether links lead through the tracker; true unless said.
         track_clicks: "trackClicks" (value_type = Option<bool>, example = true),
+        /// Whether a campaign's message to a contact who has unsubscribed, or who is suppressed for another
+        /// reason, is refused; false unless said.
+        refuse_unsubscribed: "refuseUnsubscribed" (value_type = Option<bool>, example = true),
         /// Campaign parameters to add to the links' queries.
         utm: "utm" (value_type = Option<UtmBody<'static>>),
     }
@@ -307,6 +310,28 @@ bodies! {
         term: "term" (value_type = Option<String>, min_length = 1, max_length = 255, example = "mugs"),
         /// `utm_content`
         content: "content" (value_type = Option<String>, min_length = 1, max_length = 255, example = "header"),
+    }
+
+    /// Who is to get no more mail: one contact, or up to 1,000 in `suppressions`.
+    SuppressionsBody ({"email": "user@example.com", "reason": "manual"}) {
+        /// Who. Trimmed; case does not matter.
+        email: "email" (value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com"),
+        /// `manual` (the default), `unsubscribed`, `bounced` or `complained`.
+        reason: "reason" (value_type = Option<String>, pattern = "^(manual|unsubscribed|bounced|complained)$", example = "manual"),
+        /// Since when: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// In their place: a list of such entries.
+        suppressions: "suppressions" (value_type = Option<Vec<SuppressionBody<'static>>>, max_items = 1000),
+    }
+
+    /// Somebody who is to get no more mail.
+    SuppressionBody ({"email": "user@example.com", "reason": "manual"}) {
+        /// Who. Trimmed; case does not matter.
+        email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
+        /// `manual` (the default), `unsubscribed`, `bounced` or `complained`.
+        reason: "reason" (value_type = Option<String>, pattern = "^(manual|unsubscribed|bounced|complained)$", example = "manual"),
+        /// Since when: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
     }
 
     /// What a mail server told of a registered message.

@@ -38,6 +38,8 @@ pub struct Outgoing {
     pub track_opens: bool,
     /// Whether links are to lead through the tracker.
     pub track_clicks: bool,
+    /// Whether a campaign's message to whom is suppressed is refused.
+    pub refuse_unsubscribed: bool,
     /// Campaign parameters for links.
     pub utm: Option<UtmParameters>,
 }
@@ -146,14 +148,16 @@ fn outgoing(
         };
         raw.map(text).transpose()
     };
-    let flag = |field: &'static str, raw: Option<&RawValue>| match raw.map(RawValue::get) {
-        None | Some("true") => Ok(true),
-        Some("false") => Ok(false),
-        Some(_) => {
-            let message = format!("Send `{field}` as true or false");
-            Err(Rejection::of(codes::INVALID_FLAG, field, message))
-        }
-    };
+    let flag =
+        |field: &'static str, raw: Option<&RawValue>, unless_said| match raw.map(RawValue::get) {
+            None => Ok(unless_said),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(_) => {
+                let message = format!("Send `{field}` as true or false");
+                Err(Rejection::of(codes::INVALID_FLAG, field, message))
+            }
+        };
     Ok(Outgoing {
         email,
         campaign_id: campaign_id.transpose()?,
@@ -162,8 +166,9 @@ fn outgoing(
         sent_at: sent_at.transpose()?,
         html: part(codes::INVALID_HTML, "html", body.html)?,
         text: part(codes::INVALID_TEXT, "text", body.text)?,
-        track_opens: flag("trackOpens", body.track_opens)?,
-        track_clicks: flag("trackClicks", body.track_clicks)?,
+        track_opens: flag("trackOpens", body.track_opens, true)?,
+        track_clicks: flag("trackClicks", body.track_clicks, true)?,
+        refuse_unsubscribed: flag("refuseUnsubscribed", body.refuse_unsubscribed, false)?,
         utm: body.utm.map(|raw| utm(raw, unknown_fields)).transpose()?,
     })
 }

@@ -166,6 +166,16 @@ impl Writer {
         }
         let last = active.last();
         inner.orders.learn(orders, last);
+        let seqs = (first.0..).map(Seq);
+        let learnt = if inner.suppressions.is_broken() {
+            // This commit is in the log by now too.
+            inner.catch_up_suppressions(last)
+        } else {
+            inner.learn_suppressions(seqs.zip(&entries), last)
+        };
+        if let Err(error) = learnt {
+            tracing::error!(%error, "who unsubscribed cannot be noted; it is tried again with the next event");
+        }
         inner.committed.send_replace(last);
         Ok(outcomes)
     }

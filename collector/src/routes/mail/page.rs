@@ -44,12 +44,47 @@ pub(super) fn ask() -> Response {
     )
 }
 
-/// Says that it is done.
-pub(super) fn done() -> Response {
+/// Says that it is done, and offers the way back.
+pub(super) fn done(token: &str, nonce: Option<&str>) -> Response {
+    let form = back_form(token, nonce, "Get them again");
     page(
         StatusCode::OK,
         "You are unsubscribed",
-        "<p>You will get no more of these e-mails. You can close this page.</p>",
+        &format!(
+            "<p>You will get no more of these e-mails. You can close this page.</p>\
+             <p>You pressed it by mistake?</p>{form}"
+        ),
+    )
+}
+
+/// Asks whether to get mail again.
+pub(super) fn ask_back(token: &str, nonce: Option<&str>) -> Response {
+    let form = back_form(token, nonce, "Get these e-mails again");
+    page(
+        StatusCode::OK,
+        "Get these e-mails again?",
+        &format!(
+            "<p>Press the button to get them again. Within ten minutes of an e-mail this does not work \
+             yet: please try again then.</p>{form}"
+        ),
+    )
+}
+
+/// Says that mail comes again.
+pub(super) fn subscribed() -> Response {
+    page(
+        StatusCode::OK,
+        "You get these e-mails again",
+        "<p>You can close this page.</p>",
+    )
+}
+
+/// The form of the way back. A token and a nonce are of letters, digits, - and _ alone.
+fn back_form(token: &str, nonce: Option<&str>, label: &str) -> String {
+    let nonce = nonce.unwrap_or_default();
+    format!(
+        "<form method=\"post\" action=\"/mail/subscribe/{token}\"><input type=\"hidden\" name=\"nonce\" \
+         value=\"{nonce}\"><button type=\"submit\">{label}</button></form>"
     )
 }
 

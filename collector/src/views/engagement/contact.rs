@@ -6,6 +6,7 @@ use super::counts;
 use super::order::TouchKind;
 use super::score::{CLICK, CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score, Weight};
 use crate::log::record::{Class, Entry, Fact, Source};
+use crate::log::suppression::{Cause, Change, change_of};
 
 /// The snippet's name for a page view.
 const PAGE_VIEWED: &str = "page_viewed";
@@ -19,7 +20,7 @@ pub(crate) struct Contact {
     /// Of their genuine events, in milliseconds since 1970.
     pub(crate) first_seen: Option<i64>,
     pub(crate) last_seen: Option<i64>,
-    /// When they asked for no more mail, the first time.
+    /// When they asked for no more mail, the first time since it was last lifted.
     pub(crate) unsubscribed_at: Option<i64>,
     pub(crate) score: Score,
     /// The first and the last of their genuine events that can never be taken back: of all but opens
@@ -41,14 +42,23 @@ impl Contact {
             }
             None => {}
         }
-        if matches!(entry.fact, Fact::Unsubscribe { .. }) {
-            let first = self.unsubscribed_at.unwrap_or(time);
-            self.unsubscribed_at = Some(first.min(time));
+        match change_of(entry) {
+            Some(Change::Add(Cause::Unsubscribed)) => {
+                let first = self.unsubscribed_at.unwrap_or(time);
+                self.unsubscribed_at = Some(first.min(time));
+            }
+            Some(Change::Lift(None | Some(Cause::Unsubscribed))) => self.unsubscribed_at = None,
+            _ => {}
         }
         // A send is what we did, and a refund or a machine is nobody's doing.
         let is_ours = matches!(
             entry.fact,
-            Fact::Send { .. } | Fact::Told { .. } | Fact::Delivery { .. } | Fact::Refund { .. }
+            Fact::Send { .. }
+                | Fact::Told { .. }
+                | Fact::Delivery { .. }
+                | Fact::Suppress { .. }
+                | Fact::Lift { .. }
+                | Fact::Refund { .. }
         );
         if is_ours || !counts(entry, class) {
             return;

@@ -10,6 +10,7 @@ use crate::log::record::{
     Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Record, SendRef, Source,
     WorkspaceId,
 };
+use crate::log::suppression;
 use crate::views::Views;
 use crate::views::history::Keys;
 
@@ -180,16 +181,27 @@ impl Report {
             return;
         };
         let person = self.contacts.entry((entry.workspace, contact)).or_default();
-        if matches!(entry.fact, Fact::Unsubscribe { .. }) {
-            person.unsubscribed.push(time(entry));
+        match &entry.fact {
+            Fact::Unsubscribe { .. }
+            | Fact::Suppress {
+                cause: suppression::Cause::Unsubscribed,
+            } => person.unsubscribed.push(time(entry)),
+            Fact::Lift {
+                cause: None | Some(suppression::Cause::Unsubscribed),
+                ..
+            } => person.unsubscribed.clear(),
+            _ => {}
         }
         if !genuine(class) {
             return;
         }
         let weight = match &entry.fact {
-            Fact::Send { .. } | Fact::Told { .. } | Fact::Delivery { .. } | Fact::Refund { .. } => {
-                return;
-            }
+            Fact::Send { .. }
+            | Fact::Told { .. }
+            | Fact::Delivery { .. }
+            | Fact::Suppress { .. }
+            | Fact::Lift { .. }
+            | Fact::Refund { .. } => return,
             Fact::Open { .. } => 1.0,
             Fact::Click { .. } => 3.0,
             Fact::Track { name, .. } if name == "page_viewed" => 0.5,

@@ -15,6 +15,7 @@ use crate::log::memory::MemoryLog;
 use crate::log::record::{
     Class, Client, DeliveryStatus, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
 };
+use crate::log::suppression::Cause;
 use crate::log::{Log, Submission};
 use crate::views::Views;
 use crate::views::history::{NOW, address, all, at_once, entry, keys};
@@ -39,6 +40,8 @@ enum What {
     Unsubscribe,
     Told,
     Delivery(u8),
+    Suppress(usize),
+    Lift(Option<usize>),
     Track(bool),
     Order,
     Refund(Option<u8>),
@@ -74,6 +77,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(What::Unsubscribe),
         2 => Just(What::Told),
         1 => (0..4_u8).prop_map(What::Delivery),
+        1 => (0..4_usize).prop_map(What::Suppress),
+        1 => prop::option::of(0..4_usize).prop_map(What::Lift),
         1 => any::<bool>().prop_map(What::Track),
         4 => Just(What::Order),
         2 => prop::option::of(1..200_u8).prop_map(What::Refund),
@@ -184,6 +189,13 @@ impl Act {
                 status: STATUSES[usize::from(status)],
                 code: None,
                 reason: None,
+            },
+            What::Suppress(cause) => Fact::Suppress {
+                cause: Cause::ALL[cause],
+            },
+            What::Lift(cause) => Fact::Lift {
+                send: None,
+                cause: cause.map(|cause| Cause::ALL[cause]),
             },
             What::Track(is_view) => Fact::Track {
                 name: if is_view { "page_viewed" } else { "joined" }.into(),
