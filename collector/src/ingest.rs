@@ -281,6 +281,7 @@ impl Incoming {
             },
             purchases_allowed: is_secret || caller.key.allow_purchases,
             deliveries_allowed: is_secret && caller.require(Scope::Write).is_ok(),
+            order_currency: None,
             sent_at: None,
             context: None,
         }
@@ -421,9 +422,12 @@ impl Incoming {
         let caller = self.caller(app, batch.key)?;
         self.take_events(batch.events.len())?;
         let context = batch.context.as_ref();
+        let workspace = caller.key.workspace;
+        let order_currency = |order_id: &str| app.durable().order_currency(workspace, order_id);
         let arrival = Arrival {
             sent_at: batch.sent_at,
             context,
+            order_currency: Some(&order_currency),
             ..self.arrival(&caller)
         };
         // A retry of the whole batch is told by the same header as that of one event.
@@ -564,6 +568,14 @@ impl Incoming {
                 Fact::Purchase {
                     order_id,
                     items: items_text(&purchase.items),
+                }
+            }
+            EventKind::Amend(amendment) => {
+                money = amendment.revenue;
+                let items = amendment.items;
+                Fact::Amend {
+                    order_id: amendment.order_id.as_str().to_owned(),
+                    items: items.map(|items| Personal(shared::event::items_json(&items))),
                 }
             }
             EventKind::Refund(refund) => {
@@ -711,6 +723,7 @@ fn kind_of(event: &Event) -> FactKind {
         EventKind::Track { .. } => FactKind::Track,
         EventKind::Identify { .. } => FactKind::Identify,
         EventKind::Purchase(_) => FactKind::Purchase,
+        EventKind::Amend(_) => FactKind::Amend,
         EventKind::Refund(_) => FactKind::Refund,
         EventKind::Delivery(_) => FactKind::Delivery,
     }

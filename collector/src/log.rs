@@ -11,6 +11,7 @@
 //! - `verify`: a look at everything
 //! - `conformance`: the promises as tests, for every log
 
+pub(crate) mod amend;
 pub mod block;
 pub mod decide;
 pub mod extra;

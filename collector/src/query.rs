@@ -102,7 +102,8 @@ pub struct EventView {
     #[schema(pattern = "^[0-9]{24}$", example = "011764201600123456000000")]
     pub seq: String,
     /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click`,
-    /// `unsubscribe`, `sent`, `delivery`, `suppress` or `lift`.
+    /// `unsubscribe`, `sent`, `delivery`, `suppress`,
+    /// `lift` or `amendment`.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "track")]
     pub kind: &'static str,
@@ -404,6 +405,12 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             items: kept(items.as_ref(), "[]"),
             verified: entry.verified,
         }),
+        Fact::Amend { order_id, items } => object(&AmendmentProperties {
+            order_id,
+            revenue: entry.money.map(exact),
+            currency: entry.money.map(|money| money.currency.code()),
+            items: items.as_ref().map(|items| kept(Some(items), "[]")),
+        }),
         Fact::Refund {
             order_id,
             refund_id,
@@ -511,6 +518,18 @@ struct PurchaseProperties<'a> {
     currency: Option<&'static str>,
     items: Box<RawValue>,
     verified: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AmendmentProperties<'a> {
+    order_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revenue: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]

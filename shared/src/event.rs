@@ -54,6 +54,8 @@ pub enum EventKind {
     },
     /// An order was paid.
     Purchase(Purchase),
+    /// An order was changed.
+    Amend(Amendment),
     /// Money of an order was given back.
     Refund(Refund),
     /// A mail server told what became of a message.
@@ -69,6 +71,18 @@ pub struct Purchase {
     pub revenue: Money,
     /// What was bought: at most 1,000.
     pub items: Vec<Item>,
+}
+
+/// An order was changed: what is absent stays as it was. Whether the order exists, and the change may
+/// be, is decided where the order is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Amendment {
+    /// The order that was paid.
+    pub order_id: OrderId,
+    /// What the whole order is worth now.
+    pub revenue: Option<Money>,
+    /// What was bought after all: at most 1,000.
+    pub items: Option<Vec<Item>>,
 }
 
 /// One line of an order. Nothing of it is required, and nothing is summed up.
@@ -168,12 +182,13 @@ impl Event {
             EventKind::Track { name, .. } => name.as_str(),
             EventKind::Identify { .. } => names::IDENTIFIED,
             EventKind::Purchase(_) => names::PURCHASE,
+            EventKind::Amend(_) => names::PURCHASE_AMENDED,
             EventKind::Refund(_) => names::REFUND,
             EventKind::Delivery(delivery) => delivery.status.event_name(),
         }
     }
 
-    /// `track`, `identify`, `purchase`, `refund` or `delivery`.
+    /// `track`, `identify`, `purchase`, `amendment`, `refund` or `delivery`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         self.kind.type_name()
@@ -181,13 +196,14 @@ impl Event {
 }
 
 impl EventKind {
-    /// `track`, `identify`, `purchase`, `refund` or `delivery`.
+    /// `track`, `identify`, `purchase`, `amendment`, `refund` or `delivery`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         match self {
             EventKind::Track { .. } => "track",
             EventKind::Identify { .. } => "identify",
             EventKind::Purchase(_) => "purchase",
+            EventKind::Amend(_) => "amendment",
             EventKind::Refund(_) => "refund",
             EventKind::Delivery(_) => "delivery",
         }

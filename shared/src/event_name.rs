@@ -24,6 +24,8 @@ pub mod names {
     pub const EMAIL_UNSUBSCRIBED: &str = "email_unsubscribed";
     /// It was told when a message really left, on `/v1/messages/sent`.
     pub const EMAIL_SENT_TOLD: &str = "email_sent_told";
+    /// A server changed an order, from `/v1/track/purchase`.
+    pub const PURCHASE_AMENDED: &str = "purchase_amended";
     /// A contact is to get no more mail, from `/v1/suppressions`.
     pub const EMAIL_SUPPRESSED: &str = "email_suppressed";
     /// They may get mail again.

@@ -101,6 +101,8 @@ pub mod codes {
         INVALID_CURRENCY = "invalid_currency";
         /// `items` is no list of at most 1,000 items, or one of them is malformed.
         INVALID_ITEMS = "invalid_items";
+        /// An amendment of an order from a page.
+        AMENDMENT_NOT_ALLOWED = "amendment_not_allowed";
         /// `status` is none that a message can have.
         INVALID_STATUS = "invalid_status";
         /// `code` is no enhanced status code (RFC 3463).

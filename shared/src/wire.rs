@@ -11,6 +11,7 @@ use core::fmt;
 
 use crate::event::Event;
 use crate::ids::EventId;
+use crate::money::Currency;
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
 
@@ -62,6 +63,8 @@ pub struct Arrival<'a> {
     pub purchases_allowed: bool,
     /// Whether the key may tell what became of messages.
     pub deliveries_allowed: bool,
+    /// The currency of an order that is on record, for amendments that leave it out.
+    pub order_currency: Option<&'a (dyn Fn(&str) -> Option<Currency> + Sync)>,
     /// When the caller sent the batch, by its own clock.
     pub sent_at: Option<Timestamp>,
     /// What the batch says of all its events.

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::doctor;
 use crate::folder::DataFolder;
 use crate::lineage::Running;
+use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::WorkspaceId;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::{self, Report};

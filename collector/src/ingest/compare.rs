@@ -59,6 +59,21 @@ pub fn differing_fields(
             ]
         }
         (
+            Fact::Amend {
+                order_id: recorded_order,
+                items: before,
+            },
+            Fact::Amend { order_id, items },
+        ) => {
+            let revenue = again.money.map(|money| (money.minor, money.currency));
+            let recorded = recorded.money.map(|money| (money.minor, money.currency));
+            vec![
+                ("orderId", recorded_order != order_id),
+                ("revenue", revenue.is_some() && revenue != recorded),
+                ("items", known && before != items),
+            ]
+        }
+        (
             Fact::Refund {
                 order_id: recorded_order,
                 refund_id: recorded_refund,

@@ -53,10 +53,11 @@ pub enum FactKind {
     Delivery,
     Suppress,
     Lift,
+    Amend,
 }
 
 impl FactKind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Track,
         Self::Identify,
         Self::Purchase,
@@ -69,6 +70,7 @@ impl FactKind {
         Self::Delivery,
         Self::Suppress,
         Self::Lift,
+        Self::Amend,
     ];
 
     /// The type's number on disk, 0 to 63; never changed.
@@ -86,6 +88,7 @@ impl FactKind {
             Self::Delivery => 9,
             Self::Suppress => 10,
             Self::Lift => 11,
+            Self::Amend => 12,
         }
     }
 
@@ -108,6 +111,7 @@ impl FactKind {
             Self::Delivery => "delivery",
             Self::Suppress => "suppress",
             Self::Lift => "lift",
+            Self::Amend => "amendment",
         }
     }
 }
@@ -152,6 +156,7 @@ impl Fact {
             Self::Delivery { .. } => FactKind::Delivery,
             Self::Suppress { .. } => FactKind::Suppress,
             Self::Lift { .. } => FactKind::Lift,
+            Self::Amend { .. } => FactKind::Amend,
         }
     }
 }

@@ -346,6 +346,13 @@ pub enum Fact {
         /// `None` lifts all causes.
         cause: Option<Cause>,
     },
+    /// A server changed an order: the entry's money is what it is worth from then on, its messageId the
+    /// new one where one was sent.
+    Amend {
+        order_id: String,
+        /// The canonical JSON of the items, `[]` of none; `None` leaves them as they were.
+        items: Option<Personal>,
+    },
 }
 
 impl Fact {
@@ -368,6 +375,7 @@ impl Fact {
             Self::Told { .. } => names::EMAIL_SENT_TOLD,
             Self::Delivery { status, .. } => status.on_wire().event_name(),
             Self::Suppress { .. } => names::EMAIL_SUPPRESSED,
+            Self::Amend { .. } => names::PURCHASE_AMENDED,
             Self::Lift { .. } => names::EMAIL_SUPPRESSION_LIFTED,
         }
     }
@@ -408,7 +416,7 @@ pub struct Entry {
     pub anonymous_id: Option<Personal>,
     pub message_id: Option<String>,
     pub fact: Fact,
-    /// A purchase's revenue, a refund's amount.
+    /// A purchase's revenue, also as amended, a refund's amount.
     #[serde(with = "money")]
     pub money: Option<Money>,
     /// An amount arrived as float noise and was rounded to the minor unit.
@@ -439,7 +447,7 @@ impl Entry {
         match &mut self.fact {
             Fact::Track { properties, .. } => *properties = None,
             Fact::Identify { traits } => *traits = None,
-            Fact::Purchase { items, .. } => *items = None,
+            Fact::Purchase { items, .. } | Fact::Amend { items, .. } => *items = None,
             Fact::Refund { .. } => {}
             Fact::Send { subject, .. } => *subject = None,
             Fact::Click { send, target, .. } => {
@@ -478,7 +486,9 @@ impl Entry {
         let fact = match &self.fact {
             Fact::Track { name, properties } => name.len() + text(properties),
             Fact::Identify { traits } => text(traits),
-            Fact::Purchase { order_id, items } => order_id.len() + text(items),
+            Fact::Purchase { order_id, items } | Fact::Amend { order_id, items } => {
+                order_id.len() + text(items)
+            }
             Fact::Refund {
                 order_id,
                 refund_id,

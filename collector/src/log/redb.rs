@@ -20,6 +20,7 @@ use std::time::Duration;
 use shared::ids::EventId;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::amend::revenue_of;
 use super::block::Packer;
 use super::decide::{
     Known, OrderKey, OrderState, RefundKey, WorkspaceKey, WorkspaceKeys, fold_order,
@@ -249,6 +250,20 @@ impl RedbLog {
             .map(|segment| (segment.first(), Ok(segment)));
         let aside = aside_of(&self.inner.folder)?;
         verify::verify_segments(&aside, segments, reached, progress)
+    }
+
+    /// The currency of an order that a server has sent. Looks into the order book.
+    pub(crate) fn order_currency(
+        &self,
+        workspace: WorkspaceId,
+        order_id: &str,
+    ) -> Option<shared::money::Currency> {
+        let key = OrderKey {
+            workspace,
+            verified: true,
+            order_id: order_id.to_owned(),
+        };
+        self.inner.orders.get(&key).ok()??.its_currency()
     }
 
     fn send(&self, command: Command) -> Result<(), LogError> {
@@ -578,6 +593,16 @@ impl Known for Inner {
 
     fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError> {
         self.orders.refund(key)
+    }
+
+    fn revenue(&self, seq: Seq) -> Result<Option<i64>, LogError> {
+        let Some(segment) = self.segments_from(seq).into_iter().next() else {
+            return Ok(None);
+        };
+        let mut records = Vec::with_capacity(1);
+        segment.read_from(Seq(seq.0.saturating_sub(1)), 1, &mut records)?;
+        let record = records.first().filter(|record| record.seq == seq);
+        Ok(record.and_then(revenue_of))
     }
 
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {

@@ -150,6 +150,16 @@ impl Fold<'_> {
                 let credited = self.orders.refund(workspace, order_id, minor)?;
                 self.credit(workspace, &credited)
             }
+            Fact::Amend { order_id, .. } => {
+                let Some(money) = entry.money else {
+                    return Ok(());
+                };
+                let windows = (self.attribution)(workspace);
+                let explicit = entry.message_id.as_deref();
+                let orders = &mut self.orders;
+                let moves = orders.amend(workspace, order_id, money.minor, explicit, &windows)?;
+                self.credit(workspace, &moves)
+            }
             Fact::Track { .. }
             | Fact::Identify { .. }
             | Fact::Suppress { .. }

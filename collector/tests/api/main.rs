@@ -8,6 +8,7 @@ mod support;
 #[path = "../data/corpus.rs"]
 mod corpus;
 
+mod amendments;
 mod assets;
 mod batch;
 mod deliveries;

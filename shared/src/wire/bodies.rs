@@ -157,6 +157,9 @@ bodies! {
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The event's identity; the order is looked at first.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// Whether this changes an order that is on record: the fields that are sent take the place of
+        /// those before. Of servers alone; `email` and `currency` may be left out and never change.
+        amend: "amend" (value_type = Option<bool>, example = false),
         /// A public key that was made for purchases, where no header carries one.
         key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
     }
@@ -261,6 +264,8 @@ bodies! {
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The event's identity: sending the same one again records nothing.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// Purchase: whether it changes an order that is on record.
+        amend: "amend" (value_type = Option<bool>, example = false),
         /// Ignored here: the batch itself carries the key.
         key: "key" (value_type = Option<String>),
     }

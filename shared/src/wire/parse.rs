@@ -13,7 +13,7 @@ use super::fields::{self, missing, required};
 use super::sends::parse_delivery;
 use super::{Arrival, Parsed, SentId, Source};
 use crate::email::Email;
-use crate::event::{Event, EventKind, Purchase, Refund};
+use crate::event::{Amendment, Event, EventKind, Purchase, Refund};
 use crate::event_name::names;
 use crate::ids::{AnonymousId, OrderId, RefundId};
 use crate::rejection::{Rejection, codes};
@@ -93,6 +93,7 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("status", entry.status),
                     ("code", entry.code),
                     ("reason", entry.reason),
+                    ("amend", entry.amend),
                 ],
             );
             let body = EventBody {
@@ -124,6 +125,7 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("status", entry.status),
                     ("code", entry.code),
                     ("reason", entry.reason),
+                    ("amend", entry.amend),
                 ],
             );
             let body = IdentifyBody {
@@ -160,6 +162,7 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                 message_id: entry.message_id,
                 timestamp: entry.timestamp,
                 id: entry.id,
+                amend: entry.amend,
                 key: entry.key,
                 unknown,
             };
@@ -180,6 +183,7 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("status", entry.status),
                     ("code", entry.code),
                     ("reason", entry.reason),
+                    ("amend", entry.amend),
                 ],
             );
             let body = RefundBody {
@@ -209,6 +213,7 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("items", entry.items),
                     ("refundId", entry.refund_id),
                     ("amount", entry.amount),
+                    ("amend", entry.amend),
                 ],
             );
             let body = DeliveryBody {
@@ -328,6 +333,9 @@ fn purchase(
                     "Send purchases from a server, or with a public key made with --allow-purchases",
                 ));
             }
+            if is_amendment(body.amend)? {
+                return amendment(body, arrival, unknown);
+            }
             let (email, anonymous_id) = who(body.email, anonymous_id, arrival)?;
             let email = Some(email.ok_or_else(|| missing("email", "Send `email`"))?);
             let order_id = order_id(body.order_id)?;
@@ -361,6 +369,73 @@ fn purchase(
             })
         },
     )
+}
+
+fn is_amendment(raw: Option<&RawValue>) -> Result<bool, Rejection> {
+    match raw.map(RawValue::get) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => {
+            let message = "Send `amend` as true or false";
+            Err(Rejection::of(codes::INVALID_FLAG, "amend", message))
+        }
+    }
+}
+
+/// A change of an order. Money is read in the order's currency, which may be left out where the order
+/// is on record.
+fn amendment(
+    body: &PurchaseBody<'_>,
+    arrival: &Arrival<'_>,
+    unknown: &mut Vec<String>,
+) -> Result<Event, Rejection> {
+    if arrival.source == Source::Browser {
+        let message = "Amend orders from a server, with a secret key";
+        return Err(Rejection::of(
+            codes::AMENDMENT_NOT_ALLOWED,
+            "amend",
+            message,
+        ));
+    }
+    let email = body.email.map(|raw| fields::email("email", raw));
+    let email = email.transpose()?;
+    let order_id = order_id(body.order_id)?;
+    let currency = match body.currency {
+        Some(raw) => Some(fields::currency(raw)?),
+        None => arrival
+            .order_currency
+            .and_then(|currency_of| currency_of(order_id.as_str())),
+    };
+    let mut rounded = false;
+    let (mut revenue, mut items) = (None, None);
+    if body.revenue.is_some() || body.items.is_some() {
+        // An order that is not on record yet may be in front of this in the same batch.
+        let message = "Send `currency`: the order is not on record";
+        let currency = currency.ok_or_else(|| missing("currency", message))?;
+        if let Some(raw) = body.revenue {
+            let (code, field) = (codes::INVALID_REVENUE, "revenue");
+            revenue = Some(fields::money(code, field, raw, currency, &mut rounded)?);
+        }
+        if body.items.is_some() {
+            items = Some(fields::items(body.items, currency, unknown, &mut rounded)?);
+        }
+    }
+    let message_id = body.message_id.map(fields::message_id).transpose()?;
+    let (time, time_sent) = fields::time(body.timestamp, None, arrival)?;
+    Ok(Event {
+        time,
+        time_sent,
+        email,
+        anonymous_id: None,
+        message_id,
+        kind: EventKind::Amend(Amendment {
+            order_id,
+            revenue,
+            items,
+        }),
+        unknown_fields: Vec::new(),
+        rounded,
+    })
 }
 
 /// The event's own address and browser, else the batch's. Own ones that are invalid are never

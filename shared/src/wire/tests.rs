@@ -29,6 +29,7 @@ fn arrival(source: Source) -> Arrival<'static> {
         source,
         purchases_allowed: true,
         deliveries_allowed: true,
+        order_currency: None,
         sent_at: None,
         context: None,
     }

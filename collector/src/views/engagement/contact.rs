@@ -58,6 +58,7 @@ impl Contact {
                 | Fact::Delivery { .. }
                 | Fact::Suppress { .. }
                 | Fact::Lift { .. }
+                | Fact::Amend { .. }
                 | Fact::Refund { .. }
         );
         if is_ours || !counts(entry, class) {

@@ -134,6 +134,7 @@ fn purchases_need_a_key_that_may_send_them() {
     let arrival = Arrival {
         purchases_allowed: false,
         deliveries_allowed: true,
+        order_currency: None,
         ..arrival(Source::Browser)
     };
     refused(

@@ -90,6 +90,7 @@ enum What {
     PageView,
     Track,
     Order,
+    Amend,
     Refund,
 }
 
@@ -224,6 +225,13 @@ impl Event {
                     Source::Browser
                 },
             ),
+            What::Amend => (
+                Fact::Amend {
+                    order_id: order(),
+                    items: None,
+                },
+                Source::Server,
+            ),
             What::Refund => (
                 Fact::Refund {
                     order_id: order(),
@@ -250,6 +258,7 @@ impl Event {
             workspace,
             id: EventId::from_bytes(id),
             time: Timestamp::from_millis(time),
+            time_sent: matches!(self.what, What::Amend),
             received_at: Timestamp::from_millis(self.received.as_deref().map_or(time, moment)),
             source,
             verified: self.verified && source == Source::Server,
@@ -272,7 +281,7 @@ impl Event {
             ..entry(0)
         });
         match self.what {
-            What::Order => {
+            What::Order | What::Amend => {
                 let currency = currency.expect("a currency");
                 let (money, _) = Money::from_decimal(&amount.unwrap(), currency).unwrap();
                 submission.entry.money = Some(money);

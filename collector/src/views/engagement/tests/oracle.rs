@@ -201,6 +201,7 @@ impl Report {
             | Fact::Delivery { .. }
             | Fact::Suppress { .. }
             | Fact::Lift { .. }
+            | Fact::Amend { .. }
             | Fact::Refund { .. } => return,
             Fact::Open { .. } => 1.0,
             Fact::Click { .. } => 3.0,
@@ -223,7 +224,9 @@ impl Report {
                 continue;
             };
             let is_this = |other: &Entry| match &other.fact {
-                Fact::Purchase { order_id: id, .. } | Fact::Refund { order_id: id, .. } => {
+                Fact::Purchase { order_id: id, .. }
+                | Fact::Amend { order_id: id, .. }
+                | Fact::Refund { order_id: id, .. } => {
                     other.workspace == entry.workspace && id == order_id
                 }
                 _ => false,
@@ -234,7 +237,12 @@ impl Report {
             if vouched && !entry.verified {
                 continue;
             }
-            let refunds = others().filter(|other| !is_sale(other) && entry.verified);
+            let is_refund = |other: &Record| matches!(other.entry.fact, Fact::Refund { .. });
+            let refunds = others().filter(|other| is_refund(other) && entry.verified);
+            let is_amendment = |other: &Record| matches!(other.entry.fact, Fact::Amend { .. });
+            let amendments = || others().filter(|other| is_amendment(other) && entry.verified);
+            let amended = amendments().filter_map(|other| other.entry.money).last();
+            let renamed = amendments().filter_map(|other| other.entry.message_id.clone());
             let refunded = refunds.map(|refund| refund.entry.money.map_or(0, |m| m.minor));
             let last = |kind| {
                 let touches = records.iter().filter(|record| {
@@ -255,14 +263,15 @@ impl Report {
                 let touch = touches.max_by_key(|record| (time(&record.entry), record.seq))?;
                 Some((touch.entry.message_id.clone()?, Cause::Touch(kind)))
             };
-            let explicit = entry.message_id.clone().map(|id| (id, Cause::Explicit));
+            let explicit = renamed.last().or_else(|| entry.message_id.clone());
+            let explicit = explicit.map(|id| (id, Cause::Explicit));
             let click = explicit.clone().or_else(|| last(TouchKind::Click));
             let any = click.clone().or_else(|| last(TouchKind::Open));
             let sale = Sale {
                 time: time(entry),
                 contact: contact(entry),
                 currency: money.currency.code().to_owned(),
-                gross: money.minor,
+                gross: amended.unwrap_or(money).minor,
                 refunded: refunded.sum(),
                 credits: match entry.verified {
                     true => [any, click, explicit],

@@ -45,6 +45,7 @@ enum What {
     Track(bool),
     Order,
     Refund(Option<u8>),
+    Amend(u8),
 }
 
 /// What happened, with more choices than any one kind needs.
@@ -82,6 +83,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => any::<bool>().prop_map(What::Track),
         4 => Just(What::Order),
         2 => prop::option::of(1..200_u8).prop_map(What::Refund),
+        2 => any::<u8>().prop_map(What::Amend),
     ];
     let place = (
         prop_oneof![4 => Just(1_u32), 1 => Just(2)],
@@ -205,6 +207,10 @@ impl Act {
                 order_id,
                 items: None,
             },
+            What::Amend(_) => Fact::Amend {
+                order_id,
+                items: None,
+            },
             What::Refund(_) => Fact::Refund {
                 order_id,
                 refund_id: format!("r{number}"),
@@ -214,14 +220,17 @@ impl Act {
         let is_mail = fact.send().is_some() && !is_told;
         let is_hit = is_mail && !matches!(self.what, What::Unsubscribe);
         let is_order = matches!(self.what, What::Order);
+        let is_amendment = matches!(self.what, What::Amend(_));
         let is_browser = matches!(self.what, What::Track(_)) || is_order && !self.verified;
         let source = match (is_mail, is_browser) {
             (true, _) => Source::Mail,
             (_, true) => Source::Browser,
             _ => Source::Server,
         };
-        let has_message =
-            is_mail || is_told || matches!(self.what, What::Send) || is_order && self.explicit;
+        let has_message = is_mail
+            || is_told
+            || matches!(self.what, What::Send)
+            || (is_order || is_amendment) && self.explicit;
         let currency = Currency::parse(if self.euros { "EUR" } else { "JPY" }).unwrap();
         let mut submission = Submission::from(Entry {
             workspace,
@@ -235,10 +244,12 @@ impl Act {
                 .flatten(),
             message_id: has_message.then_some(message_id),
             fact,
-            money: is_order.then(|| Money {
-                minor: 100 * i64::from(self.order + 1),
-                currency,
-            }),
+            money: match self.what {
+                What::Order => Some(100 * i64::from(self.order + 1)),
+                What::Amend(worth) => Some(4 * i64::from(worth)),
+                _ => None,
+            }
+            .map(|minor| Money { minor, currency }),
             class: (is_mail || is_browser).then(|| (CLASSES[self.class], "random".into())),
             client: (is_mail && !is_erased).then(|| Client {
                 address: Personal(format!("192.0.2.{}", self.from)),
