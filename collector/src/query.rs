@@ -18,6 +18,7 @@ use crate::log::suppression::Cause;
 use crate::log::{Log, LogError};
 use crate::views::{Beside, ViewError, Views};
 
+mod days;
 pub mod report;
 pub mod suppressions;
 #[cfg(test)]

@@ -45,6 +45,7 @@ mod purchases;
 mod rates;
 mod receipts;
 mod refunds;
+mod report_spans;
 mod reports;
 mod secret_contents;
 mod secrets;

@@ -70,7 +70,7 @@ enum Caller {
 /// Method, path, what it needs, and the body that gets in. `{…}` stands for something that exists.
 type Route = (&'static str, &'static str, Needs);
 
-const ROUTES: [Route; 37] = [
+const ROUTES: [Route; 40] = [
     ("POST", "/v1/track/event", Needs::Send),
     ("POST", "/v1/track/purchase", Needs::Purchase),
     ("POST", "/v1/track/refund", Needs::ServerSend),
@@ -84,6 +84,9 @@ const ROUTES: [Route; 37] = [
     ("GET", "/v1/receipts/{id}", Needs::Read),
     ("GET", "/v1/live", Needs::Read),
     ("GET", "/v1/embeds", Needs::Read),
+    ("GET", "/v1/reports/overview", Needs::Read),
+    ("GET", "/v1/reports/messages", Needs::Read),
+    ("GET", "/v1/reports/campaigns", Needs::Read),
     ("GET", "/v1/reports/messages/{id}", Needs::Read),
     ("GET", "/v1/reports/campaigns/{id}", Needs::Read),
     ("GET", "/v1/reports/revenue", Needs::Read),

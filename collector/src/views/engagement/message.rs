@@ -108,6 +108,11 @@ impl Click {
         }
     }
 
+    /// The number of its link within the message.
+    pub(crate) fn link(&self) -> u32 {
+        self.link
+    }
+
     /// The same click, of another class.
     pub(super) fn of_class(self, class: Class) -> Self {
         Self { class, ..self }
