@@ -8,7 +8,7 @@ pub mod messages;
 pub mod sent;
 mod seqs;
 pub mod settle;
-pub(crate) mod suppressions;
+pub mod suppressions;
 
 use std::sync::{Arc, Mutex};
 

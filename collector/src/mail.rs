@@ -197,10 +197,17 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
     let log = app.durable();
     // Appending tells of 7 days alone.
     let looked = tokio::task::spawn_blocking(move || -> Result<(bool, bool), LogError> {
+        let first = match log.find(workspace, Sender::Mail, id)? {
+            Some(record) => Some(record),
+            None => log.find(workspace, Sender::Mail, older)?,
+        };
+        // In this order: one that is being committed is found before it holds anybody back.
+        let reached = log.suppressions().reached();
         let held = log.suppressions().get((workspace, contact))?;
-        let is_held = held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some());
-        let is_found = log.find(workspace, Sender::Mail, id)?.is_some()
-            || log.find(workspace, Sender::Mail, older)?.is_some();
+        let is_fresh = first.as_ref().is_some_and(|first| first.seq > reached);
+        let is_held =
+            is_fresh || held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some());
+        let is_found = first.is_some();
         Ok((is_found, is_held))
     });
     let (is_another, is_held) = looked

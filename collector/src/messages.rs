@@ -36,9 +36,6 @@ use crate::token::{MAX_TOKEN_CHARS, Sent, Token};
 
 /// The code of a message that is on record with other content.
 const MESSAGE_CONFLICT: &str = "message_conflict";
-/// Of a message that was registered without `sentAt` and comes again with it.
-const LATE_SENT_AT: &str = "this message was registered without `sentAt`, so that the one sent now was not taken: tell \
-                            when it left with POST /v1/messages/sent";
 /// What a message may come back as, beyond twice what was sent of it: so many bytes, and so many for
 /// each link (design.md 4.2).
 const ANSWER_BYTES: usize = 4 * 1024;
@@ -421,9 +418,6 @@ impl Registrar {
         };
         let mut answer = self.instrument(draft, &making, record.public_seq, links_left)?;
         answer.unsubscribed_at = unsubscribed_at;
-        if draft.outgoing.sent_at.is_some() && !record.entry.time_sent {
-            answer.warnings.push(LATE_SENT_AT.to_owned());
-        }
         let (answer, is_new) = (Box::new(answer), false);
         Ok(Step::Done(Outcome::Registered { answer, is_new }))
     }

@@ -35,8 +35,8 @@ use crate::app::App;
 use crate::assets::Assets;
 use crate::client_address::Peer;
 use crate::routes::{
-    assets, contacts, embeds, events, export, live, mail, messages, operations, receipts, reports,
-    sent, session, suppressions, track,
+    assets, contacts, embeds, events, export, live, mail, messages, operations, receipts,
+    report_lists, reports, sent, session, suppressions, track,
 };
 use crate::screen;
 use crate::secrets;
@@ -73,6 +73,9 @@ pub fn router(app: Arc<App>) -> Router {
             session::end_session
         ))
         .routes(routes!(embeds::list_embeds))
+        .routes(routes!(report_lists::get_overview))
+        .routes(routes!(report_lists::list_campaign_reports))
+        .routes(routes!(report_lists::list_message_reports))
         .routes(routes!(reports::get_message_report))
         .routes(routes!(reports::get_campaign_report))
         .routes(routes!(reports::get_revenue_report))

@@ -11,6 +11,7 @@ pub mod messages;
 pub mod operations;
 mod read;
 pub mod receipts;
+pub mod report_lists;
 pub mod reports;
 pub mod sent;
 pub mod session;

@@ -41,6 +41,7 @@ use crate::query::EventFilter;
 use engagement::contact::Contact;
 use engagement::message::Message;
 use engagement::order::{self, Order};
+use engagement::spans::{self, Happened, Whose};
 use engagement::tally::Totals;
 
 /// Key: `cursor`, the last seq that the rows reflect; `schema`, see [`SCHEMA`]; `settings`, the digest
@@ -299,6 +300,54 @@ impl Views {
         self.with_snapshot(|snapshot| {
             engagement::messages_of_campaign(snapshot, workspace, campaign_id, after, limit)
         })
+    }
+
+    /// The messages behind the id `after` (empty: from the first), in the order of their ids, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn messages(
+        &self,
+        workspace: WorkspaceId,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Message)>, ViewError> {
+        self.with_snapshot(|snapshot| spans::messages(snapshot, workspace, after, limit))
+    }
+
+    /// The campaigns likewise.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn campaigns(
+        &self,
+        workspace: WorkspaceId,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Totals)>, ViewError> {
+        self.with_snapshot(|snapshot| spans::campaigns(snapshot, workspace, after, limit))
+    }
+
+    /// What all messages of a workspace come to.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn workspace(&self, workspace: WorkspaceId) -> Result<Totals, ViewError> {
+        self.with_snapshot(|snapshot| engagement::workspace(snapshot, workspace))
+    }
+
+    /// Hands over messages with everything that happened to them, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn each_message(
+        &self,
+        workspace: WorkspaceId,
+        whose: &Whose,
+        each: impl FnMut(&str, &Message, &[Happened]),
+    ) -> Result<(), ViewError> {
+        self.with_snapshot(|snapshot| spans::for_each(snapshot, workspace, whose, each))
     }
 
     /// What is known of a campaign.

@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
 use crate::locks::lock;
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
+use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{Address, Entry, Fact, SendRef, Source, WorkspaceId};
 use crate::log::suppression::Cause;
 use crate::log::{Appended, LogError, Submission};
@@ -438,15 +438,4 @@ fn seq_of(appended: &Appended) -> Option<String> {
         Appended::Tracked { public_seq, .. } => Some(public_seq.to_string()),
         _ => None,
     }
-}
-
-/// Whether a contact is held back now, and by what. Blocks on disk.
-pub(crate) fn held(
-    app: &App,
-    workspace: WorkspaceId,
-    key: &WorkspaceKey,
-    email: &Email,
-) -> Result<Option<crate::log::suppression::Suppression>, LogError> {
-    let contact = key.contact(email.normalised());
-    app.suppressions().get((workspace, contact))
 }

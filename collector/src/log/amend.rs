@@ -15,7 +15,7 @@ use super::{Appended, LogError, Refusal};
 const MAX_AMENDMENTS: usize = 1_000;
 
 /// The code of an amendment to less than what was refunded.
-pub const BELOW_REFUNDED: &str = "below_refunded";
+const BELOW_REFUNDED: &str = "below_refunded";
 /// The code of one amendment too many.
 const TOO_MANY_AMENDMENTS: &str = "too_many_amendments";
 

@@ -15,7 +15,7 @@ use shared::rejection::{Rejection, codes};
 use super::amend::{self, Amended};
 use super::identity::{IdKey, Seen};
 use super::public_seq::{Indexes, PublicSeq, Stamp};
-use super::record::{Address, ContactId, Entry, Fact, Record, Seq, WorkspaceId};
+use super::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 use super::{Appended, LogError, Refusal, Submission};
 
 /// A refunded order lists its refunds; a caller that splits one order into more than this is
@@ -271,8 +271,8 @@ impl<'a, K: Known> Staged<'a, K> {
                 let key = order_key(&entry, order_id);
                 let workspace_key = self.known.workspace_key(entry.workspace)?;
                 if let Some(first) = self.order(&key)? {
-                    let ids = [Some(entry.id), older].into_iter().flatten();
-                    if let Some(known) = ids.into_iter().find_map(|id| first.by_id(id)) {
+                    let mut ids = [Some(entry.id), older].into_iter().flatten();
+                    if let Some(known) = ids.find_map(|id| first.by_id(id)) {
                         return Ok(known);
                     }
                     let today = |digest| self.known.email_digest_today(entry.workspace, digest);
@@ -334,8 +334,8 @@ impl<'a, K: Known> Staged<'a, K> {
                 let Some(mut state) = self.order(&key)? else {
                     return Ok(Appended::Refused(Refusal::UnknownOrder));
                 };
-                let ids = [Some(entry.id), older].into_iter().flatten();
-                if let Some(known) = ids.into_iter().find_map(|id| state.by_id(id)) {
+                let mut ids = [Some(entry.id), older].into_iter().flatten();
+                if let Some(known) = ids.find_map(|id| state.by_id(id)) {
                     return Ok(known);
                 }
                 let standing = amend::standing(self.known, &state, |seq| self.staged_revenue(seq))?;

@@ -101,6 +101,11 @@ impl Suppressions {
         Seq(self.shared.cursor.load(Ordering::Acquire))
     }
 
+    /// The last record that has been taken in; those behind it may be in the log already.
+    pub(crate) fn reached(&self) -> Seq {
+        lock(&self.shared.waiting).upto
+    }
+
     /// What holds a contact back, as of the last commit; `None` where nothing does. Blocks on disk.
     pub(crate) fn get(&self, whom: Whom) -> Result<Option<Suppression>, LogError> {
         if let Some((state, _)) = lock(&self.shared.waiting).changed.get(&whom) {

@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{Request, Uri};
-use http_body_util::BodyExt as _;
 use hyper::body::Frame;
 use serde::Serialize;
 use shared::api_key::Scope;
@@ -369,7 +368,7 @@ fn file(app: Arc<App>, workspace: WorkspaceId, format: FileFormat, mut asked: As
             format!("attachment; filename=\"{name}\""),
         ),
     ];
-    (headers, Body::new(FileBody(body).map_err(axum::Error::new))).into_response()
+    (headers, Body::new(FileBody(body))).into_response()
 }
 
 fn rows_of(found: &[Found], format: FileFormat, wanted: Option<Cause>) -> String {

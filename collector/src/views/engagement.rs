@@ -12,7 +12,8 @@
 //! - `message`: one send; opens, clicks, and the rule of bursts
 //! - `contact`: one person; when seen, unsubscribed
 //! - `score`: how engaged a person is
-//! - `hits`: every open and click
+//! - `hits`: everything that happened to a message
+//! - `spans`: reading messages with what happened to them
 //! - `told`: what changes once it is told when a message left
 //! - `order`: one order, its touches, whom it is credited to
 
@@ -23,6 +24,7 @@ pub(crate) mod order;
 mod rows;
 mod score;
 pub(crate) mod single;
+pub(crate) mod spans;
 pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,7 @@ use crate::classify::of_page;
 use crate::log::decide::Attribution;
 use crate::log::record::{Class, ContactId, Entry, Fact, Record, Source, WorkspaceId};
 use contact::Contact;
-use hits::{Hit, Hits};
+use hits::{Hit, Hits, What};
 use message::{Click, Message};
 use order::{Order, Orders, TouchKind, Touched};
 use rows::{Rows, key};
@@ -47,6 +49,8 @@ const CONTACTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("contac
 const MESSAGES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("messages_v1");
 /// Key: workspace (u32, big-endian), campaignId. Value: postcard of [`Totals`].
 const CAMPAIGNS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("campaigns_v1");
+/// Key: workspace (u32, big-endian). Value: postcard of [`Totals`], of all its messages.
+const WORKSPACES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("workspaces_v1");
 /// Key: workspace (u32), length of the campaignId (u16), campaignId, messageId, numbers big-endian.
 /// Value: nothing.
 const OF_CAMPAIGN: TableDefinition<'_, &[u8], &[u8]> =
@@ -59,10 +63,11 @@ const RELABELLED: TableDefinition<'_, u64, ()> = TableDefinition::new("relabelle
 const REJUDGED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rejudged_v1");
 
 /// Every table, for what is done to all of them alike.
-const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 9] = [
+const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 10] = [
     CONTACTS,
     MESSAGES,
     CAMPAIGNS,
+    WORKSPACES,
     OF_CAMPAIGN,
     hits::HITS,
     order::TOUCHES,
@@ -91,6 +96,7 @@ pub(super) fn fold(
         contacts: Rows::open(transaction, CONTACTS)?,
         messages: Rows::open(transaction, MESSAGES)?,
         campaigns: Rows::open(transaction, CAMPAIGNS)?,
+        workspaces: Rows::open(transaction, WORKSPACES)?,
         orders: Orders::open(transaction)?,
         relabelled: transaction.open_table(RELABELLED)?,
         rejudged: transaction.open_table(REJUDGED)?,
@@ -103,13 +109,15 @@ pub(super) fn fold(
     }
     fold.contacts.write()?;
     fold.messages.write()?;
-    fold.campaigns.write()
+    fold.campaigns.write()?;
+    fold.workspaces.write()
 }
 
 struct Fold<'a> {
     contacts: Rows<'a, Contact>,
     messages: Rows<'a, Message>,
     campaigns: Rows<'a, Totals>,
+    workspaces: Rows<'a, Totals>,
     orders: Orders<'a>,
     relabelled: redb::Table<'a, u64, ()>,
     rejudged: redb::Table<'a, u64, &'static [u8]>,
@@ -195,30 +203,41 @@ impl Fold<'_> {
                 Fact::Send { .. } => message.registered = true,
                 Fact::Open { .. } => {
                     message.opens.add(class, 1);
-                    hit = Some(None);
+                    hit = Some(What::Open);
                 }
-                Fact::Click { .. } => {
+                Fact::Click { link, target, .. } => {
                     clicks_of = message.clicks_of(contact);
-                    let click = Click::of(*seq, time, class, entry);
-                    gone = click.map_or_else(Vec::new, |click| message.click(click));
-                    hit = Some(click);
+                    if let Some(click) = Click::of(*seq, time, class, entry) {
+                        gone = message.click(click);
+                        hit = Some(What::Click {
+                            click,
+                            link: *link,
+                            target: target.as_ref().map(|target| target.0.clone()),
+                        });
+                    }
                 }
-                Fact::Unsubscribe { .. } => message.unsubscribes += 1,
-                Fact::Delivery { status, .. } => message.fate.see(*status),
+                Fact::Unsubscribe { .. } => {
+                    message.unsubscribes += 1;
+                    hit = Some(What::Unsubscribe);
+                }
+                Fact::Delivery { status, .. } => {
+                    message.fate.see(*status);
+                    hit = Some(What::Delivery(*status));
+                }
                 _ => {}
             }
         })?;
         for click in &gone {
             self.relabelled.insert(click.seq, ())?;
         }
-        if let Some(click) = hit {
+        if let Some(what) = hit {
             let reason = entry.class.as_ref().map(|(_, reason)| reason.clone());
             let timing = entry.timing.clone().filter(|_| !is_told);
             let hit = Hit {
                 time,
                 class,
                 contact,
-                click,
+                what,
                 timing: timing.zip(reason),
             };
             self.hits.put(workspace, message_id, seq.0, &hit)?;
@@ -313,6 +332,7 @@ impl Fold<'_> {
             }
         }
         for ((campaign_id, totals), sign) in [(before, -1), (after, 1)] {
+            self.workspaces.get(key(workspace, &[]))?.add(&totals, sign);
             if let Some(campaign_id) = campaign_id {
                 let key = key(workspace, &[campaign_id.as_bytes()]);
                 self.campaigns.get(key)?.add(&totals, sign);
@@ -358,10 +378,11 @@ pub(super) fn check(snapshot: &ReadTransaction) -> Result<(), redb::Error> {
 }
 
 pub(super) fn dump(snapshot: &ReadTransaction, dump: &mut Dump) -> Result<(), redb::Error> {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 10] = [
         "contacts_v1",
         "messages_v1",
         "campaigns_v1",
+        "workspaces_v1",
         "messages_of_campaign_v1",
         "hits_v1",
         "touches_v1",
@@ -456,6 +477,15 @@ pub(super) fn messages_of_campaign(
         }
     }
     Ok(found)
+}
+
+/// What all messages of a workspace come to.
+pub(super) fn workspace(
+    snapshot: &ReadTransaction,
+    workspace: WorkspaceId,
+) -> Result<Totals, redb::Error> {
+    let row = rows::read(&snapshot.open_table(WORKSPACES)?, &key(workspace, &[]))?;
+    Ok(row.unwrap_or_default())
 }
 
 /// Whether the click at this seq was found out to be a machine's.

@@ -50,6 +50,7 @@ mod purchases;
 mod rates;
 mod receipts;
 mod refunds;
+mod report_spans;
 mod reports;
 mod says;
 mod secret_contents;

@@ -1,5 +1,5 @@
-//! Every open and click of a message, one row each: what its figures are made of, so that they can be
-//! made again once it is told when the message really left.
+//! Everything that happened to a message, one row each: what its figures are made of, so that they can
+//! be made again once it is told when the message really left, and for any span of time.
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,28 @@ use super::message::Click;
 use super::order::TouchKind;
 use super::rows::{decode, encode, key};
 use crate::log::extra::Timing;
-use crate::log::record::{Class, ContactId, WorkspaceId};
+use crate::log::record::{Class, ContactId, DeliveryStatus, WorkspaceId};
 
 /// Key: workspace (u32), length of the messageId (u16), messageId, seq (u64), numbers big-endian. Value:
 /// postcard of [`Hit`].
 pub(super) const HITS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("hits_v1");
 
-/// An open or a click.
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum What {
+    Open,
+    Click {
+        click: Click,
+        /// The number of its link within the message.
+        link: u32,
+        /// Where it led, unless erased.
+        target: Option<String>,
+    },
+    Unsubscribe,
+    Delivery(DeliveryStatus),
+}
+
+/// Something that happened to a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hit {
     /// Milliseconds since 1970.
@@ -23,19 +38,19 @@ pub(crate) struct Hit {
     pub(crate) class: Class,
     /// `None` once erased.
     pub(crate) contact: Option<ContactId>,
-    /// Of a click alone.
-    pub(crate) click: Option<Click>,
+    pub(crate) what: What,
     /// Where its class depends on when the message was sent, and that has not been told yet: how, and
     /// the reason of its class.
     pub(crate) timing: Option<(Timing, String)>,
 }
 
 impl Hit {
-    pub(crate) fn kind(&self) -> TouchKind {
-        if self.click.is_some() {
-            TouchKind::Click
-        } else {
-            TouchKind::Open
+    /// `None` of what is neither an open nor a click.
+    pub(crate) fn kind(&self) -> Option<TouchKind> {
+        match self.what {
+            What::Open => Some(TouchKind::Open),
+            What::Click { .. } => Some(TouchKind::Click),
+            What::Unsubscribe | What::Delivery(_) => None,
         }
     }
 }

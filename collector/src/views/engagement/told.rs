@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Fold;
-use super::hits::Hit;
+use super::hits::{Hit, What};
 use super::message::Message;
 use super::order::Touched;
 use super::rows::{encode, key};
@@ -91,11 +91,12 @@ impl Fold<'_> {
             }
             let is = is_genuine(hit.class) && !in_burst.contains(&seq);
             self.hits.put(workspace, message_id, seq, &hit)?;
-            let Some(contact) = hit.contact.filter(|_| is != was) else {
+            let (Some(contact), Some(kind)) = (hit.contact.filter(|_| is != was), hit.kind())
+            else {
                 continue;
             };
             let touched = Touched {
-                kind: hit.kind(),
+                kind,
                 time: hit.time,
                 seq,
             };
@@ -156,9 +157,10 @@ impl Message {
         let mut in_burst = BTreeSet::new();
         for ((_, hit), judged) in hits.iter().zip(judged) {
             let class = judged.as_ref().map_or(hit.class, |(class, _)| *class);
-            match hit.click {
-                None => self.opens.add(class, 1),
-                Some(click) => {
+            match &hit.what {
+                What::Open => self.opens.add(class, 1),
+                What::Unsubscribe | What::Delivery(_) => {}
+                What::Click { click, .. } => {
                     let gone = self.click(click.of_class(class));
                     in_burst.extend(gone.iter().map(|click| click.seq));
                 }
@@ -179,10 +181,10 @@ mod tests {
             time: 5,
             class: Class::Bot,
             contact: None,
-            click: None,
+            what: What::Open,
             timing: None,
         };
         assert_eq!(hit.judged(0), None);
-        assert_eq!(hit.kind(), TouchKind::Open);
+        assert_eq!(hit.kind(), Some(TouchKind::Open));
     }
 }

@@ -76,6 +76,11 @@ fn an_entry_of_a_batch_is_read_by_its_type() {
         (r#"{"type":7}"#, "invalid_type", Some("type")),
         (r#"{"type":"Track"}"#, "invalid_type", Some("type")),
         (r#"{"type":"refund"}"#, "missing_field", Some("orderId")),
+        (
+            r#"{"type":"delivery","messageId":"m"}"#,
+            "missing_field",
+            Some("status"),
+        ),
         (r#"{"type":"refund","id":"x"}"#, "invalid_id", Some("id")),
         (
             r#"{"type":"track","event":"x"}"#,

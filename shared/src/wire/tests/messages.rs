@@ -79,7 +79,7 @@ fn each_field_of_a_message_has_its_bounds() {
         r#""type":"campaign""#.into(),
         r#""html":"""#.into(),
         r#""sentAt":"2000-01-01T00:00:00Z""#.into(),
-        r#""sentAt":"2026-11-24T10:00:00Z""#.into(),
+        r#""sentAt":"2026-12-23T10:00:00Z""#.into(),
         format!(r#""utm":{{"source":"{}"}}"#, "é".repeat(255)),
         r#""utm":{}"#.into(),
     ] {
@@ -137,7 +137,7 @@ fn each_field_of_a_message_is_refused_by_its_own_code() {
             "sentAt",
         ),
         (
-            r#""sentAt":"2026-11-24T10:00:00.001Z""#.into(),
+            r#""sentAt":"2026-12-23T10:00:00.001Z""#.into(),
             "invalid_timestamp",
             "sentAt",
         ),

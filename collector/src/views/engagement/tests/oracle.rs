@@ -10,7 +10,7 @@ use crate::log::record::{
     Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Record, SendRef, Source,
     WorkspaceId,
 };
-use crate::log::suppression::Cause;
+use crate::log::suppression;
 use crate::views::Views;
 use crate::views::history::Keys;
 
@@ -232,10 +232,10 @@ impl Report {
         match &entry.fact {
             Fact::Unsubscribe { .. }
             | Fact::Suppress {
-                cause: Cause::Unsubscribed,
+                cause: suppression::Cause::Unsubscribed,
             } => person.unsubscribed.push(time(entry)),
             Fact::Lift {
-                cause: None | Some(Cause::Unsubscribed),
+                cause: None | Some(suppression::Cause::Unsubscribed),
                 ..
             } => person.unsubscribed.clear(),
             _ => {}
