@@ -13,8 +13,16 @@ const VERSIONS = {
   "top-user-agents": "2.1.138",
   "user-agents": "2.1.198",
 };
-// Real phones send this one: it is the name of an Android build.
-const DROPPED = ["AP3A\\.240617\\.008"];
+// crawler-user-agents takes names in bulk from lists of others (#430, #445, #446: 893 names, most of
+// them on 2026-06-01), and among them were agents of people's phones and desktop apps. A pattern is
+// none of a crawler's where each of its examples is a browser inside a program of people (Android's
+// WebView, Electron), without an address and without a robot's word.
+const INSIDE = /; wv\)|\bVersion\/\d+\.\d+ Chrome\/|\bElectron\//;
+const ROBOT = /https?:|www\.|@|compatible;|bot|crawl|spider|scrap|fetch|preview|scan|check|monitor/i;
+const isOfPeople = ({ instances }) =>
+  instances.length > 0 && instances.every((one) => INSIDE.test(one) && !ROBOT.test(one));
+// Fluid turns a site into a Mac application: ua-parser/uap-core and matomo have it as a browser.
+const BROWSERS = ["Fluid"];
 const root = new URL("..", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "crawler-lists-"));
 const day = new Date().toISOString().slice(0, 10);
@@ -83,29 +91,33 @@ function write(path, head, lines) {
 }
 
 try {
-  const crawlers = json(unpack("crawler-user-agents"), "crawler-user-agents.json");
+  const listed = json(unpack("crawler-user-agents"), "crawler-user-agents.json");
+  const isDropped = (one) => isOfPeople(one) || BROWSERS.includes(one.pattern);
+  const dropped = listed.filter(isDropped).map((one) => one.pattern);
+  const crawlers = listed.filter((one) => !isDropped(one));
   const isbot = (await import(pathToFileURL(join(unpack("isbot"), "index.mjs")).href)).list;
   const top = json(unpack("top-user-agents"), "src/index.json");
   const people = json(unpack("user-agents"), "dist/user-agents.json");
 
-  const lines = [];
+  const lines = ["[crawler-user-agents]"];
   for (const { pattern } of crawlers) {
-    if (DROPPED.includes(pattern)) continue;
     const text = literal(pattern);
     lines.push(text === null ? `~${pattern}` : `=${text}`);
   }
+  lines.push("[isbot]");
   for (const pattern of isbot) {
     const text = literal(pattern);
     lines.push(text === null ? `i~${spelledOut(pattern)}` : `i=${text.toLowerCase()}`);
   }
   write("collector/data/crawlers.txt", [
     `Crawlers, by parts of their agents. Made by scripts/crawler-lists.mjs on ${day}; not to be edited.`,
-    `Sources: npm crawler-user-agents ${VERSIONS["crawler-user-agents"]} (MIT) without ${DROPPED.join(", ")}, which real phones send;`,
+    `Sources: npm crawler-user-agents ${VERSIONS["crawler-user-agents"]} (MIT)`,
+    `without ${dropped.join(", ")}, which people's programs send;`,
     `npm isbot ${VERSIONS.isbot} (Unlicense), what it looks for ahead and behind written out.`,
     "=text and ~pattern tell upper and lower case apart, i=text and i~pattern do not.",
   ], lines);
 
-  const instances = [...new Set(crawlers.flatMap((one) => (DROPPED.includes(one.pattern) ? [] : one.instances)))];
+  const instances = [...new Set(crawlers.flatMap((one) => one.instances))];
   write("collector/tests/data/agents/crawlers.txt", [
     `Agents of crawlers: the instances of npm crawler-user-agents ${VERSIONS["crawler-user-agents"]} (MIT), fetched ${day}.`,
   ], instances);

@@ -14,16 +14,19 @@ use crate::classify::relay::RelayList;
 use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
+use crate::export;
 use crate::heavy::Heavy;
 use crate::lineage::{Running, State, Strange};
 use crate::live::Places;
+use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
+use crate::log::suppressions::Suppressions;
 use crate::log::verify::Report;
 use crate::log::{Health, Log, LogError};
 use crate::mail::Hits;
 use crate::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
-use crate::metrics::{Gauges, Metrics};
+use crate::metrics::{Gauges, Machine, Metrics};
 use crate::projector::Projector;
 use crate::proxies::ProxiesSeen;
 use crate::rates::Rates;
@@ -61,6 +64,7 @@ pub struct App {
     /// Of the links to the live page.
     pub(crate) codes: Codes,
     pub(crate) live_places: Places,
+    pub(crate) exports: export::Places,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<RedbLog>,
     running: Running,
@@ -121,7 +125,11 @@ impl App {
         rejected.set_lineage(lineage)?;
         meta.set_state(State::Open)?;
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
-        renew_contacts(&meta, &*log)?;
+        if renew_contacts(&meta, &*log)? {
+            let keys = Arc::clone(&meta);
+            let today = move |workspace, contact| keys.contact_today(workspace, contact);
+            durable.suppressions().renew(today)?;
+        }
         let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
         Ok(Self {
@@ -143,6 +151,7 @@ impl App {
             hits: Hits::default(),
             codes: Codes::default(),
             live_places: Places::default(),
+            exports: export::Places::default(),
             durable,
             running,
             data: data.to_owned(),
@@ -192,12 +201,14 @@ impl App {
         Ok(format!("{}/live#code={code}", self.public_url))
     }
 
+    /// What is measured now. Blocks on disk.
     pub fn gauges(&self) -> Gauges {
         Gauges {
             queued_events: self.log.queued(),
             view_lag: Duration::from_millis(self.projector.lag_ms()),
             ready: self.readiness().is_ok(),
             untrusted_proxies: self.proxies_seen.count(),
+            machine: Machine::measure(&self.data),
         }
     }
 
@@ -230,6 +241,16 @@ impl App {
     fn close_in_order(&self) -> Result<(), OpenError> {
         self.meta.set_state(State::Closed)?;
         Ok(self.running.end()?)
+    }
+
+    /// Who is to get no more mail.
+    pub(crate) fn suppressions(&self) -> &Suppressions {
+        self.durable.suppressions()
+    }
+
+    /// The same log as `log`, for what only the one on disk can do.
+    pub(crate) fn durable(&self) -> Arc<RedbLog> {
+        Arc::clone(&self.durable)
     }
 
     /// Checks the whole log beside the writer. Blocks on disk.

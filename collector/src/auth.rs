@@ -2,6 +2,8 @@
 //! is `rates`'.
 
 mod foreign_origin;
+mod no_key;
+pub(crate) mod scopes;
 
 use std::sync::Arc;
 
@@ -32,13 +34,13 @@ impl Caller {
 
 fn require(key: &Key, scope: Scope) -> Result<(), ApiError> {
     if key.kind == KeyKind::Public && scope != Scope::Send {
-        return Err(ApiError::NotForPublicKeys);
+        return Err(ApiError::NotForPublicKeys(scope));
     }
     if key.allows(scope) {
-        Ok(())
-    } else {
-        Err(ApiError::MissingScope(scope))
+        return Ok(());
     }
+    let sentence = scopes::refusal(scope, &key.scopes, &key.workspace_name, "this key");
+    Err(ApiError::MissingScope(sentence))
 }
 
 /// Who reads: a server by its key, or a page of ours by its session.
@@ -60,7 +62,11 @@ impl Reader {
         match &self.who {
             Who::Key(key) => require(key, scope),
             Who::Session(_, session) if session.allows(scope) => Ok(()),
-            Who::Session(..) => Err(ApiError::MissingScope(scope)),
+            Who::Session(_, session) => {
+                let workspace = &session.workspace_name;
+                let sentence = scopes::refusal(scope, &session.scopes, workspace, "this session");
+                Err(ApiError::MissingScope(sentence))
+            }
         }
     }
 
@@ -91,17 +97,23 @@ impl Reader {
 /// Finds who reads, by a key in the headers, else by the session's cookie, which counts only in
 /// requests of our own pages.
 pub fn reader(app: &App, headers: &HeaderMap, uri: &Uri, scope: Scope) -> Result<Reader, ApiError> {
-    let reader = any_reader(app, headers, uri)?;
+    let reader = reader_for(app, headers, uri, scope)?;
     reader.require(scope)?;
     Ok(reader)
 }
 
 /// The same, where what is asked for decides which scope it takes. No public key is one of them.
 pub fn any_reader(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Reader, ApiError> {
-    if let Some(Caller { key }) = caller_by_headers(app, headers, uri)? {
-        if key.kind == KeyKind::Public {
-            return Err(ApiError::NotForPublicKeys);
-        }
+    reader_for(app, headers, uri, Scope::Read)
+}
+
+fn reader_for(
+    app: &App,
+    headers: &HeaderMap,
+    uri: &Uri,
+    wanted: Scope,
+) -> Result<Reader, ApiError> {
+    if let Some(Caller { key }) = server_by_headers(app, headers, uri, wanted)? {
         app.rates.count(&key)?;
         return Ok(Reader {
             workspace: key.workspace,
@@ -152,6 +164,34 @@ pub fn caller_by_headers(
     headers: &HeaderMap,
     uri: &Uri,
 ) -> Result<Option<Caller>, ApiError> {
+    let caller = known_by_headers(app, headers, uri)?;
+    if let Some(caller) = &caller {
+        check_origin(&caller.key, headers)?;
+        app.meta.touch(&caller.key, app.clock.now());
+    }
+    Ok(caller)
+}
+
+/// The same where only secret keys are good, for this scope: a public one is told so, wherever it comes
+/// from. Whether the key has the scope is not looked at.
+pub fn server_by_headers(
+    app: &App,
+    headers: &HeaderMap,
+    uri: &Uri,
+    wanted: Scope,
+) -> Result<Option<Caller>, ApiError> {
+    let caller = known_by_headers(app, headers, uri)?;
+    if let Some(Caller { key }) = &caller {
+        if key.kind == KeyKind::Public {
+            return Err(ApiError::NotForPublicKeys(wanted));
+        }
+        app.meta.touch(key, app.clock.now());
+    }
+    Ok(caller)
+}
+
+/// The caller, wherever it may come from.
+fn known_by_headers(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Option<Caller>, ApiError> {
     // The router's guard has looked; whoever authenticates elsewhere need not think of it.
     screen::refuse_in_uri(app, uri)?;
     let (first, second) = header_keys(headers);
@@ -160,10 +200,10 @@ pub fn caller_by_headers(
         && is_from_page(headers)
         && kind_of(text) == Some(KeyKind::Secret)
     {
-        authenticate(app, headers, text, Place::Header)?;
+        known(app, headers, text, Place::Header)?;
     }
     match first {
-        Some(text) => authenticate(app, headers, text, Place::Header).map(Some),
+        Some(text) => known(app, headers, text, Place::Header).map(Some),
         None => Ok(None),
     }
 }
@@ -241,7 +281,18 @@ fn authenticate(
     text: &str,
     place: Place,
 ) -> Result<Caller, ApiError> {
+    let caller = known(app, headers, text, place)?;
+    check_origin(&caller.key, headers)?;
+    app.meta.touch(&caller.key, app.clock.now());
+    Ok(caller)
+}
+
+/// Whose key it is, wherever it comes from.
+fn known(app: &App, headers: &HeaderMap, text: &str, place: Place) -> Result<Caller, ApiError> {
     let key = ApiKey::parse(text).map_err(|error| match error {
+        KeyError::NotAKey if no_key::is_in_place_of_one(text) => {
+            ApiError::MistypedKey(no_key::MESSAGE)
+        }
         KeyError::NotAKey => {
             ApiError::MistypedKey("this is no key: keys begin with msk_pub_ or msk_sec_")
         }
@@ -263,6 +314,11 @@ fn authenticate(
     if key.is_expired(app.clock.now()) {
         return Err(ApiError::ExpiredKey);
     }
+    Ok(Caller { key })
+}
+
+/// Refuses a request from a site that is not on the key's list.
+fn check_origin(key: &Key, headers: &HeaderMap) -> Result<(), ApiError> {
     if !key.origins.is_empty() {
         let mut origins = headers.get_all(ORIGIN).iter();
         match origins.next() {
@@ -273,13 +329,12 @@ fn authenticate(
             Some(origin) if origin.to_str().is_ok_and(|text| key.allows_origin(text)) => {}
             Some(origin) => {
                 let seen = String::from_utf8_lossy(origin.as_bytes());
-                let sentence = foreign_origin::refusal(&key, &seen);
+                let sentence = foreign_origin::refusal(key, &seen);
                 return Err(ApiError::OriginNotAllowed(sentence));
             }
         }
     }
-    app.meta.touch(&key, app.clock.now());
-    Ok(Caller { key })
+    Ok(())
 }
 
 /// Flags a secret key that the world has seen. It goes on working: revoking is the owner's to do,

@@ -28,6 +28,7 @@ const DISCARDED: usize = 128 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// A body that is larger is large: it is inflated and read away from the workers that answer others.
 pub const LARGE: usize = 64 * 1024;
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Room that is made for a body before any of it is there, at the most.
 const FIRST_ROOM: usize = 1024 * 1024;
 
@@ -37,6 +38,8 @@ pub enum Media {
     Json,
     /// Also `text/plain`, with which a page's request needs no preflight.
     JsonOrText,
+    /// Also files of rows: CSV, or one JSON object a line.
+    JsonOrRows,
 }
 
 /// A body of nothing but white space.
@@ -115,8 +118,12 @@ pub async fn read_text(
         } else {
             bytes
         };
-        let text = String::from_utf8(bytes)
+        let mut text = String::from_utf8(bytes)
             .map_err(|_| ApiError::NotJson("the body is not UTF-8".into()))?;
+        // Some programs begin every text with it; it says nothing here.
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
         Ok((text, place))
     };
     // An event's few kilobytes are inflated sooner than handed over.
@@ -183,6 +190,9 @@ fn check_media(headers: &HeaderMap, media: Media) -> Result<(), ApiError> {
     let known = match parts.next() {
         Some("application/json") => true,
         Some("text/plain") => media == Media::JsonOrText,
+        Some("text/csv" | "application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
+            media == Media::JsonOrRows
+        }
         _ => false,
     };
     let utf8 = parts
@@ -193,6 +203,9 @@ fn check_media(headers: &HeaderMap, media: Media) -> Result<(), ApiError> {
         (true, false, _) => Err(ApiError::UnsupportedMediaType("send the body in UTF-8")),
         (false, _, Media::Json) => Err(ApiError::UnsupportedMediaType(
             "send `Content-Type: application/json`",
+        )),
+        (false, _, Media::JsonOrRows) => Err(ApiError::UnsupportedMediaType(
+            "send `Content-Type: application/json`, text/csv or application/x-ndjson",
         )),
         (false, _, Media::JsonOrText) => Err(ApiError::UnsupportedMediaType(
             "send `Content-Type: application/json` (or text/plain, from a page)",
@@ -230,7 +243,7 @@ async fn collect(
     if keeps {
         bytes.reserve(expected.min(FIRST_ROOM));
     }
-    let mut length = 0;
+    let (mut length, mut is_whole) = (0, true);
     loop {
         let frame = tokio::select! {
             biased;
@@ -250,11 +263,16 @@ async fn collect(
             place.hold(length, data.len())?;
             bytes.extend_from_slice(data);
         } else if length > limit + DRAINED {
+            is_whole = false;
             break;
         }
     }
     if !keeps || length > limit {
-        Err(ApiError::BodyTooLarge { limit })
+        let size = if keeps { length } else { expected };
+        Err(ApiError::BodyTooLarge {
+            limit,
+            size: (is_whole || !keeps).then_some(size),
+        })
     } else {
         Ok(bytes)
     }

@@ -10,7 +10,9 @@
 //! - [`of_page`]: the class of an event that a page sent
 //! - `ranges`: sorted ranges of addresses
 //! - [`relay`]: Apple's relay addresses, a list that is fetched and not shipped
+//! - [`timing`]: how a verdict depends on the time since the sending
 //! - `tables`: the data files in `collector/data`, which name their sources
+//! - [`unsubscribe`]: the class of an unsubscribe, by its way
 //!
 //! Who sends many links at once is not seen here but by the fold, which re-labels with
 //! [`LINK_BURST`]; the rules and where they come from: design, section 6.
@@ -23,6 +25,8 @@ pub mod relay;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod timing;
+pub mod unsubscribe;
 
 use std::net::IpAddr;
 
@@ -30,6 +34,7 @@ use crate::log::record::Class;
 use agent::Agent;
 use networks::Network;
 pub use page::of_page;
+pub use timing::timing;
 
 /// An open by an ordinary browser less than so many milliseconds after sending is a machine's.
 /// Source: warmbly, `open_class_test.go`, 60 s, half-open.
@@ -41,12 +46,12 @@ pub const CLICK_WINDOW_MS: i64 = 30_000;
 /// Source: design, section 6: 10 minutes, half-open; later it is a person in an isolated browser.
 pub const PROBABLE_WINDOW_MS: i64 = 600_000;
 
-/// The reason of clicks that the fold re-labels: ≥ 3 different links of one message, from one
-/// address, within 60 s.
+/// The reason of clicks that the fold re-labels: too many different targets of one message at once,
+/// see `views::engagement::message`.
 pub const LINK_BURST: &str = "link_burst";
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The pixel of a mail was fetched.
     Open,
@@ -57,7 +62,7 @@ pub enum Kind {
 }
 
 /// The method of a request, as far as it says something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Method {
     #[default]
     Get,
@@ -77,7 +82,7 @@ impl Method {
 }
 
 /// What is known of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Evidence<'a> {
     pub kind: Kind,
     /// The user agent as it was sent.
@@ -124,10 +129,10 @@ pub struct Verdict {
     ///
     /// | class | reasons |
     /// |---|---|
-    /// | human | `browser`, `mail_client` |
-    /// | proxy_human | `mailbox_proxy` |
+    /// | human | `browser`, `mail_client`, `desktop_app`, `other_program`, `unsubscribe_form` |
+    /// | proxy_human | `mailbox_proxy`, `one_click` |
     /// | machine | `apple_prefetch`, `apple_prefetch_relay` (from an address on Apple's list), `gmail_prefetch`, `prefetch_header`, `too_soon_after_send` |
-    /// | bot | `head_request`, `unusual_method`, `scanner_network`, `probable_scanner_network`, `empty_agent`, `link_checker`, `security_vendor`, `crawler_agent`, `automation_agent`, `agent_with_address`, `automation`, `too_soon_after_send`, and [`LINK_BURST`] from the fold |
+    /// | bot | `head_request`, `unusual_method`, `scanner_network`, `probable_scanner_network`, `empty_agent`, `link_checker`, `security_vendor`, `crawler_agent`, `automation_agent`, `agent_with_address`, `automation`, `image_proxy` (a click or a page under the agent of a mailbox's proxy), `too_soon_after_send`, and [`LINK_BURST`] from the fold |
     pub reason: &'static str,
 }
 
@@ -140,7 +145,7 @@ pub fn classify(evidence: &Evidence<'_>) -> Verdict {
     let basis = if is_corroborated {
         (Class::Machine, "apple_prefetch_relay")
     } else {
-        agent.verdict()
+        agent.verdict(evidence.kind)
     };
     let rules = [
         by_method(evidence),
@@ -217,15 +222,17 @@ fn by_prefetch(evidence: &Evidence<'_>, agent: Agent, network: Option<Network>) 
     }
 }
 
-/// Only ordinary browsers: mail clients load pictures as they show a mail that has just come, and
-/// mailbox proxies fetch for a reader at any time.
+/// Only ordinary browsers, and for clicks whatever else is unknown: mail clients load pictures as they
+/// show a mail that has just come, and mailbox proxies fetch for a reader at any time.
 fn by_time(evidence: &Evidence<'_>, agent: Agent) -> Found {
     let (class, window) = match evidence.kind {
         Kind::Open => (Class::Machine, OPEN_WINDOW_MS),
         Kind::Click => (Class::Bot, CLICK_WINDOW_MS),
         Kind::Web => return None,
     };
-    let counts = agent.is_browser() && !evidence.is_transactional && is_within(evidence, window);
+    let counts = agent.is_judged_by_haste(evidence.kind)
+        && !evidence.is_transactional
+        && is_within(evidence, window);
     counts.then_some((class, "too_soon_after_send"))
 }
 

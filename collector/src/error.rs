@@ -4,13 +4,17 @@
 //! its request, 400 to 415; one that should come again later, 429 or 503 with Retry-After. What is
 //! ours alone (a failing disk) is logged with its cause and answered without it.
 
+use std::borrow::Cow;
+
 use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use shared::api_key::Scope;
+use shared::limits::MAX_EVENT_BYTES;
 use shared::rejection::{Rejection, codes};
 use shared::wire::ErrorBody;
 
+use crate::auth::scopes;
 use crate::cli::PUBLIC_URL_MISSING;
 use crate::live::Full;
 use crate::log::LogError;
@@ -34,9 +38,10 @@ pub enum ApiError {
     OriginMissing,
     /// The sentence, which names the origin.
     OriginNotAllowed(String),
-    MissingScope(Scope),
-    /// Public keys reach only the routes that pages need.
-    NotForPublicKeys,
+    /// The sentence, which names the scopes that the key has.
+    MissingScope(String),
+    /// Public keys reach only the routes that pages need; this takes another scope.
+    NotForPublicKeys(Scope),
     PurchasesNotAllowed,
     /// Only a page of our own may ask this, or ask with the session's cookie.
     CrossOrigin,
@@ -46,12 +51,15 @@ pub enum ApiError {
     NoSession,
     InvalidCsrfToken,
     NotFound,
+    /// There is no such route; the nearest, as `POST /v1/track/event`.
+    NoRoute(Option<String>),
     UnknownReceipt,
     /// Nothing is known of this message or campaign.
     UnknownSubject(&'static str),
-    /// A refund of an order that is not known.
+    /// A refund of an order, or news of a message, that is not known.
     UnknownOrder(Rejection),
-    MethodNotAllowed,
+    /// The methods that the path takes.
+    MethodNotAllowed(Option<String>),
     /// HTTP/1.1 without exactly one good `Host`, or several in any version.
     InvalidHost,
     /// A body that is encoded on its way in another manner than `chunked`.
@@ -69,6 +77,8 @@ pub enum ApiError {
     },
     BodyTooLarge {
         limit: usize,
+        /// How many bytes it has, where that is known.
+        size: Option<usize>,
     },
     /// It inflates to more than so many times its size.
     BodyInflates {
@@ -88,7 +98,12 @@ pub enum ApiError {
     },
     /// A query parameter is wrong.
     InvalidParameter {
-        name: &'static str,
+        name: Cow<'static, str>,
+        message: String,
+    },
+    /// A query parameter that a read does not know; its name where that may be shown.
+    UnknownParameter {
+        name: Option<String>,
         message: String,
     },
     RateLimited {
@@ -101,6 +116,7 @@ pub enum ApiError {
     /// caller would send its next request into a closed one.
     Unread(Box<ApiError>),
     TooManyLiveReaders(Full),
+    TooManyExports,
     StorageFailing,
     ViewBehind,
     Internal,
@@ -121,18 +137,20 @@ impl ApiError {
             Self::SecretKeyInBrowser => (S::FORBIDDEN, "secret_key_in_browser"),
             Self::OriginMissing => (S::FORBIDDEN, "origin_missing"),
             Self::OriginNotAllowed(_) => (S::FORBIDDEN, "origin_not_allowed"),
-            Self::MissingScope(_) | Self::NotForPublicKeys => (S::FORBIDDEN, "insufficient_scope"),
+            Self::MissingScope(_) | Self::NotForPublicKeys(_) => {
+                (S::FORBIDDEN, "insufficient_scope")
+            }
             Self::PurchasesNotAllowed => (S::FORBIDDEN, "purchases_not_allowed"),
             Self::CrossOrigin => (S::FORBIDDEN, "cross_origin"),
             Self::InvalidCode => (S::UNAUTHORIZED, "invalid_code"),
             Self::NoSession => (S::UNAUTHORIZED, "no_session"),
             Self::InvalidCsrfToken => (S::FORBIDDEN, "invalid_csrf_token"),
-            Self::NotFound => (S::NOT_FOUND, "not_found"),
+            Self::NotFound | Self::NoRoute(_) => (S::NOT_FOUND, "not_found"),
             Self::UnknownReceipt => (S::NOT_FOUND, "unknown_receipt"),
             Self::UnknownSubject("message") => (S::NOT_FOUND, "unknown_message"),
             Self::UnknownSubject(_) => (S::NOT_FOUND, "unknown_campaign"),
             Self::UnknownOrder(rejection) => (S::NOT_FOUND, rejection.code),
-            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::InvalidHost => (S::BAD_REQUEST, "invalid_host"),
             Self::UnsupportedTransferEncoding => {
                 (S::NOT_IMPLEMENTED, "unsupported_transfer_encoding")
@@ -154,10 +172,12 @@ impl ApiError {
             Self::Rejected(rejection) => (S::UNPROCESSABLE_ENTITY, rejection.code),
             Self::UnknownSeq { .. } => (S::UNPROCESSABLE_ENTITY, "unknown_seq"),
             Self::InvalidParameter { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_parameter"),
+            Self::UnknownParameter { .. } => (S::UNPROCESSABLE_ENTITY, "unknown_parameter"),
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Unread(error) => error.kind(),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::TooManyLiveReaders(_) => (S::SERVICE_UNAVAILABLE, "too_many_live_readers"),
+            Self::TooManyExports => (S::SERVICE_UNAVAILABLE, "too_many_exports"),
             Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
             Self::ViewBehind => (S::SERVICE_UNAVAILABLE, "view_behind"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
@@ -184,8 +204,8 @@ impl ApiError {
                                     or `null`): send it from a page of those sites"
                 .into(),
             Self::OriginNotAllowed(message) => message.clone(),
-            Self::MissingScope(scope) => format!("this key lacks the scope `{}`", scope.as_str()),
-            Self::NotForPublicKeys => "public keys only send events: use a secret key, from a server".into(),
+            Self::MissingScope(message) => message.clone(),
+            Self::NotForPublicKeys(scope) => scopes::of_public_key(*scope),
             Self::PurchasesNotAllowed => "this public key may not send purchases: send them from your server, or make \
                                           a key with `misar keys create --public --allow-purchases`"
                 .into(),
@@ -199,14 +219,18 @@ impl ApiError {
             Self::InvalidCsrfToken => "send the session's `csrfToken`, which GET /session tells, in the header \
                                        X-CSRF-Token"
                 .into(),
-            Self::NotFound => "there is nothing at this path: see /openapi.json".into(),
+            Self::NotFound | Self::NoRoute(None) => "there is nothing at this path: see /docs".into(),
+            Self::NoRoute(Some(nearest)) => {
+                format!("there is nothing at this path: do you mean {nearest}? See /docs")
+            }
             Self::UnknownReceipt => "no event with this id was received in this workspace, or its rejection is older \
                                      than 30 days"
                 .into(),
             Self::UnknownSubject(subject) => format!(
                 "nothing is known of this {subject} in this workspace: register messages with POST /v1/messages"
             ),
-            Self::MethodNotAllowed => "this path takes another method: see /openapi.json".into(),
+            Self::MethodNotAllowed(None) => "this path takes another method: see /docs".into(),
+            Self::MethodNotAllowed(Some(methods)) => format!("use {methods} at this path: see /docs"),
             Self::InvalidHost => "send one `Host` header with the server's name, such as `Host: track.example`".into(),
             Self::UnsupportedTransferEncoding => "send the body with `Transfer-Encoding: chunked` alone or with \
                                                   Content-Length; compression is named in `Content-Encoding: gzip`"
@@ -218,7 +242,7 @@ impl ApiError {
                 .into(),
             Self::PublicUrlMissing => PUBLIC_URL_MISSING.into(),
             Self::BodyTimeout => "the body did not arrive in time: send it again".into(),
-            Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes: send less at once"),
+            Self::BodyTooLarge { limit, size } => too_large(*limit, *size),
             Self::BodyInflates { ratio } => {
                 format!("the body inflates to more than {ratio} times its size: send it plain")
             }
@@ -234,10 +258,10 @@ impl ApiError {
             | Self::UnknownOrder(rejection)
             | Self::Conflict { rejection, .. } => rejection.message.clone(),
             Self::UnknownSeq { name } => format!(
-                "no event of this workspace has this seq: send the `seq` of an answer as it was answered, or leave \
-                 `{name}` out. After a restore, events from behind the backup are gone with their seqs: send them again"
+                "there is no such seq yet, or it is of no event of this workspace: send the `seq` of an answer as it was \
+                 answered, or leave `{name}` out. After a restore, events from behind the backup are gone with their seqs: send them again"
             ),
-            Self::InvalidParameter { message, .. } => message.clone(),
+            Self::InvalidParameter { message, .. } | Self::UnknownParameter { message, .. } => message.clone(),
             Self::RateLimited { retry_after, what, .. } => format!("{}: wait {retry_after} s", what.sentence()),
             Self::Unread(error) => error.message(),
             Self::Overloaded => "too much is in work: nothing was recorded, send it again".into(),
@@ -250,6 +274,7 @@ impl ApiError {
                 ),
                 Full::All(open) => format!("all {open} live streams of this server are taken: come again later"),
             },
+            Self::TooManyExports => "as many exports as may run at once are running: come again once one has ended".into(),
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
             Self::ViewBehind => "the event is on disk, but this view has not reached it yet: ask again".into(),
             Self::Internal => "this is our fault and has been logged".into(),
@@ -261,9 +286,9 @@ impl ApiError {
             Self::Rejected(rejection)
             | Self::UnknownOrder(rejection)
             | Self::Conflict { rejection, .. } => rejection.field.clone(),
-            Self::InvalidParameter { name, .. } | Self::UnknownSeq { name } => {
-                Some((*name).to_owned())
-            }
+            Self::InvalidParameter { name, .. } => Some(name.clone().into_owned()),
+            Self::UnknownParameter { name, .. } => name.clone(),
+            Self::UnknownSeq { name } => Some((*name).to_owned()),
             _ => None,
         }
     }
@@ -273,7 +298,7 @@ impl ApiError {
         match self {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
-            Self::TooManyLiveReaders(_) => Some(10),
+            Self::TooManyLiveReaders(_) | Self::TooManyExports => Some(10),
             _ => None,
         }
     }
@@ -343,6 +368,16 @@ impl ApiError {
             );
         }
         response
+    }
+}
+
+/// Of a body; where it can be that of one event alone, of that.
+fn too_large(limit: usize, size: Option<usize>) -> String {
+    let has = size.map_or(String::new(), |size| format!(", this one has {size}"));
+    if limit == MAX_EVENT_BYTES {
+        format!("an event has at most 32 KB ({limit} bytes){has}: send less of it")
+    } else {
+        format!("a body has at most {limit} bytes here{has}: send less at once")
     }
 }
 

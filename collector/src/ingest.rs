@@ -2,11 +2,14 @@
 //! of each. The routes name the pieces; the order of the steps stands here.
 
 pub mod compare;
+mod deliveries;
 pub mod dropped;
 pub mod ids;
 pub mod messages;
+pub mod sent;
 mod seqs;
 pub mod settle;
+pub mod suppressions;
 
 use std::sync::{Arc, Mutex};
 
@@ -45,6 +48,7 @@ use crate::rates::{Charge, Ticket};
 use crate::rejected::Rejected;
 use crate::screen::{self, Screened};
 use crate::secrets;
+use deliveries::Sends;
 use ids::{DerivedId, IdempotencyKey, new_id};
 use settle::{Claim, Settled, settle};
 
@@ -92,6 +96,16 @@ impl Incoming {
         scope: Scope,
     ) -> Result<Self, ApiError> {
         Self::read_as(app, request, Media::Json, limit, Some(scope)).await
+    }
+
+    /// The same of a route that takes files of rows too.
+    pub async fn read_file_of_server(
+        app: &Arc<App>,
+        request: Request<Body>,
+        limit: usize,
+        scope: Scope,
+    ) -> Result<Self, ApiError> {
+        Self::read_as(app, request, Media::JsonOrRows, limit, Some(scope)).await
     }
 
     async fn read_as(
@@ -173,9 +187,12 @@ impl Incoming {
         payer: &Payer,
         only_servers: Option<Scope>,
     ) -> Result<Admitted, ApiError> {
-        let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri)?;
+        let by_headers = match only_servers {
+            Some(scope) => auth::server_by_headers(app, &parts.headers, &parts.uri, scope)?,
+            None => auth::caller_by_headers(app, &parts.headers, &parts.uri)?,
+        };
         let caller = by_headers.as_ref();
-        if let Some(caller) = caller {
+        if let (Some(caller), None) = (caller, only_servers) {
             caller.require(Scope::Send)?;
         }
         if let Some(scope) = only_servers {
@@ -250,7 +267,7 @@ impl Incoming {
     pub fn server_caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
         let caller = self.caller(app, key)?;
         if caller.key.kind == KeyKind::Public {
-            Err(ApiError::NotForPublicKeys)
+            Err(ApiError::NotForPublicKeys(Scope::Send))
         } else {
             Ok(caller)
         }
@@ -267,6 +284,8 @@ impl Incoming {
                 wire::Source::Browser
             },
             purchases_allowed: is_secret || caller.key.allow_purchases,
+            deliveries_allowed: is_secret && caller.require(Scope::Write).is_ok(),
+            order_currency: None,
             sent_at: None,
             context: None,
         }
@@ -309,15 +328,32 @@ impl Incoming {
         }
         let derived = retried.map(|retried| retried.id(&key, sender, kind));
         let identity = Identity::of(parsed.sent_id.as_ref(), derived);
+        let hints = match &parsed.outcome {
+            Ok(event) => wire::hints(event.type_name(), &self.text, &parsed.unknown_fields),
+            Err(_) => Vec::new(),
+        };
         let rejection = Draft {
             name: parsed.name.clone(),
             ignored: parsed.unknown_fields.clone(),
+            own: parsed.unknown_fields.len(),
+            hints,
             body: &self.text,
         };
         let mut response = match parsed.outcome {
             Ok(event) => {
                 lock(&self.charge).settle();
-                let submission = self.submission(app, event, &identity, &caller, None);
+                let sends = match deliveries::sends_of(app, &caller, [&event]).await {
+                    Ok(sends) => sends,
+                    Err(error) => return ApiError::from(error).with_id(identity.as_sent),
+                };
+                let submission = self.submission(app, event, &identity, &caller, None, &sends);
+                let submission = match submission {
+                    Ok(submission) => submission,
+                    Err(unknown) => {
+                        self.keep_rejected(app, &caller, &identity.as_sent, rejection, &unknown);
+                        return ApiError::UnknownOrder(unknown).with_id(identity.as_sent);
+                    }
+                };
                 let claim = [Claim::of(&submission)];
                 let settled = match app.log.append(vec![submission]).await {
                     Ok(outcomes) => {
@@ -357,13 +393,15 @@ impl Incoming {
             Some(Settled::Tracked) => {
                 app.metrics
                     .count_verdict(caller.key.workspace, Verdict::Tracked);
-                return Json(EventAnswer::tracked(identity.as_sent, seq)).into_response();
+                let answer = EventAnswer::tracked(identity.as_sent, seq);
+                return Json(answer.ignoring(draft.ignored, draft.hints)).into_response();
             }
             Some(Settled::Duplicate { id }) => {
                 app.metrics
                     .count_verdict(caller.key.workspace, Verdict::Duplicate);
                 let id = identity.in_answer(id);
-                return Json(EventAnswer::duplicate(id, seq)).into_response();
+                let answer = EventAnswer::duplicate(id, seq);
+                return Json(answer.ignoring(draft.ignored, draft.hints)).into_response();
             }
             Some(Settled::Conflict { rejection, fields }) => {
                 let error = ApiError::Conflict {
@@ -396,9 +434,12 @@ impl Incoming {
         let caller = self.caller(app, batch.key)?;
         self.take_events(batch.events.len())?;
         let context = batch.context.as_ref();
+        let workspace = caller.key.workspace;
+        let order_currency = |order_id: &str| app.durable().order_currency(workspace, order_id);
         let arrival = Arrival {
             sent_at: batch.sent_at,
             context,
+            order_currency: Some(&order_currency),
             ..self.arrival(&caller)
         };
         // A retry of the whole batch is told by the same header as that of one event.
@@ -414,8 +455,14 @@ impl Incoming {
         let mut submissions = Vec::new();
         // For each event: its identity, and its place among the submissions or why it has none.
         let mut verdicts: Vec<(Identity, Draft<'_>, Result<usize, Rejection>)> = Vec::new();
+        let mut looked = Vec::with_capacity(batch.events.len());
         for (index, raw) in batch.events.iter().enumerate() {
             let mut parsed = wire::parse_batch_event(raw, &arrival);
+            let own = parsed.unknown_fields.len();
+            let hints = match &parsed.outcome {
+                Ok(event) => wire::hints(event.type_name(), raw.get(), &parsed.unknown_fields),
+                Err(_) => Vec::new(),
+            };
             let of_batch = batch.unknown.iter().map(|name| match name.as_str() {
                 // Of the event, this name alone means that its address was refused.
                 "email" => "batch.email".to_owned(),
@@ -433,16 +480,28 @@ impl Incoming {
             let draft = Draft {
                 name: parsed.name,
                 ignored: parsed.unknown_fields,
+                own,
+                hints,
                 body: raw.get(),
             };
             let outcome = parsed.outcome.map(|mut event| {
                 event.unknown_fields.clone_from(&draft.ignored);
+                event
+            });
+            looked.push((identity, draft, outcome));
+        }
+        let events = looked.iter().filter_map(|(.., event)| event.as_ref().ok());
+        let sends = deliveries::sends_of(app, &caller, events).await?;
+        for (identity, draft, outcome) in looked {
+            let outcome = outcome.and_then(|event| {
                 let context = match &behind_first {
                     Some(said) if !submissions.is_empty() => Some(said),
                     _ => context,
                 };
-                submissions.push(self.submission(app, event, &identity, &caller, context));
-                submissions.len() - 1
+                let submission =
+                    self.submission(app, event, &identity, &caller, context, &sends)?;
+                submissions.push(submission);
+                Ok(submissions.len() - 1)
             });
             verdicts.push((identity, draft, outcome));
         }
@@ -468,12 +527,15 @@ impl Incoming {
             .map(|(identity, draft, outcome)| {
                 let seq = outcome.as_ref().ok().and_then(|at| seqs.get(*at)?.clone());
                 let outcome = outcome.map(|at| settled.get(at).cloned());
-                self.verdict(app, &caller, identity, draft, outcome, seq)
+                let (ignored, hints) = (draft.own_ignored(), draft.hints.clone());
+                let verdict = self.verdict(app, &caller, identity, draft, outcome, seq);
+                verdict.ignoring(ignored, hints)
             })
             .collect();
         let mut response = Json(BatchAnswer {
             success: true,
             results,
+            ignored_fields: batch.unknown,
         })
         .into_response();
         self.write_rate(response.headers_mut());
@@ -519,6 +581,10 @@ impl Incoming {
         result
     }
 
+    /// `sends` are those of the deliveries.
+    ///
+    /// # Errors
+    /// `unknown_message`, of a delivery whose send is not among them.
     fn submission(
         &self,
         app: &App,
@@ -526,7 +592,8 @@ impl Incoming {
         identity: &Identity,
         caller: &Caller,
         context: Option<&Context>,
-    ) -> Submission {
+        sends: &Sends,
+    ) -> Result<Submission, Rejection> {
         let is_secret = caller.key.kind == KeyKind::Secret;
         let mut money = None;
         let mut asked = None;
@@ -546,6 +613,14 @@ impl Incoming {
                     items: items_text(&purchase.items),
                 }
             }
+            EventKind::Amend(amendment) => {
+                money = amendment.revenue;
+                let items = amendment.items;
+                Fact::Amend {
+                    order_id: amendment.order_id.as_str().to_owned(),
+                    items: items.map(|items| Personal(shared::event::items_json(&items))),
+                }
+            }
             EventKind::Refund(refund) => {
                 asked = Some(RefundAsk {
                     amount: refund.amount,
@@ -556,6 +631,9 @@ impl Incoming {
                     order_id,
                     refund_id: refund.refund_id.as_str().to_owned(),
                 }
+            }
+            EventKind::Delivery(delivery) => {
+                deliveries::fact(delivery, event.message_id.as_ref(), sends)?
             }
         };
         let address = event.email.as_ref().map(Address::from);
@@ -585,14 +663,15 @@ impl Incoming {
             class: None,
             ignored_fields: event.unknown_fields,
             redacted: false,
+            timing: None,
         };
         entry.class = of_page(&entry).map(|judged| (judged.class, judged.reason.to_owned()));
-        Submission {
+        Ok(Submission {
             entry,
             asked,
             has_new_id: identity.is_new,
             older: identity.older,
-        }
+        })
     }
 
     fn keep_rejected(
@@ -626,8 +705,19 @@ impl Incoming {
 /// What the receipt of a refused event needs besides the reason.
 struct Draft<'a> {
     name: Option<String>,
+    /// Fields that were sent and not known: the event's own, then those of its batch.
     ignored: Vec<String>,
+    /// How many of them are the event's own.
+    own: usize,
+    /// What to send in their place.
+    hints: Vec<String>,
     body: &'a str,
+}
+
+impl Draft<'_> {
+    fn own_ignored(&self) -> Vec<String> {
+        self.ignored.iter().take(self.own).cloned().collect()
+    }
 }
 
 /// Under which id an event is recorded, and under which it is answered.
@@ -685,7 +775,9 @@ fn kind_of(event: &Event) -> FactKind {
         EventKind::Track { .. } => FactKind::Track,
         EventKind::Identify { .. } => FactKind::Identify,
         EventKind::Purchase(_) => FactKind::Purchase,
+        EventKind::Amend(_) => FactKind::Amend,
         EventKind::Refund(_) => FactKind::Refund,
+        EventKind::Delivery(_) => FactKind::Delivery,
     }
 }
 

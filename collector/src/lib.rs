@@ -45,6 +45,7 @@ pub mod rates;
 pub mod screen;
 pub mod secrets;
 pub mod session;
+pub mod targets;
 pub mod token;
 
 pub mod classify;
@@ -56,5 +57,6 @@ pub mod renewal;
 pub mod projector;
 pub mod views;
 
+pub mod export;
 pub mod live;
 pub mod query;

@@ -102,6 +102,8 @@ pub enum Part {
     OldSegment,
     NewestSegment,
     Orders,
+    /// An older copy of it is brought up to date from the log.
+    Suppressions,
     Rejected,
 }
 
@@ -216,7 +218,7 @@ impl Standing {
             return Err(Strange::MetaOlder { data, file });
         }
         let same = match self.state {
-            State::Closed | State::Open => part != Part::OldSegment,
+            State::Closed | State::Open => !matches!(part, Part::OldSegment | Part::Suppressions),
             // Files may be of any earlier opening; of two copies' openings, only one can be ours.
             State::Opening | State::Accepted | State::Backup => false,
         };
@@ -238,7 +240,7 @@ fn name_of(path: &Path, part: Part) -> (PathBuf, String) {
             folder.parent().unwrap_or(Path::new(".")).to_owned(),
             format!("log/{name}"),
         ),
-        Part::Orders | Part::Rejected => (folder.to_owned(), name),
+        Part::Orders | Part::Suppressions | Part::Rejected => (folder.to_owned(), name),
     }
 }
 

@@ -50,7 +50,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[serde(tag = "status", rename_all = "lowercase")]
 pub enum LiveMessage {
     /// An event that is on record.
-    Tracked(EventView),
+    Tracked(Box<EventView>),
     Rejected(RejectedView),
     Skipped(Skipped),
 }

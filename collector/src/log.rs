@@ -11,14 +11,18 @@
 //! - `verify`: a look at everything
 //! - `conformance`: the promises as tests, for every log
 
+pub(crate) mod amend;
 pub mod block;
 pub mod decide;
+pub mod extra;
 pub mod identity;
 mod orders;
 pub mod public_seq;
 pub mod record;
 pub mod segment;
 mod stamps;
+pub mod suppression;
+pub(crate) mod suppressions;
 
 pub mod memory;
 pub mod redb;

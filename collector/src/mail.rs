@@ -6,6 +6,9 @@
 //! answer, bounded in number ([`MAX_HITS`]) and for each token ([`BURST`]); what is dropped is
 //! counted. An unsubscribe is answered once it is on disk, and nothing limits it.
 
+mod way;
+pub mod way_back;
+
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -21,19 +24,22 @@ use shared::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
-use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header};
+use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
 use crate::client_address::client_of;
 use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::locks::{read, write};
-use crate::log::decide::WorkspaceKeys as _;
+use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::record::{
     Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
 };
-use crate::log::{Appended, LogError, Submission};
+use crate::log::suppression::Cause;
+use crate::log::{Appended, Log as _, LogError, Submission};
 use crate::metrics::{DroppedHit, Verdict};
 use crate::secrets;
+use crate::targets::marks;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
+pub use way::{FORM_FIELD, FORM_VALUE, Way};
 
 /// Hits that may be in work behind their answers; more are dropped. Each holds 10 KB at the most.
 pub const MAX_HITS: usize = 4_096;
@@ -142,20 +148,30 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
     let Sent {
         workspace, contact, ..
     } = *token.sent();
-    if app.meta.key_of(workspace).is_none() {
+    let Some(key) = app.meta.key_of(workspace) else {
         // A meta store that was restored from before the workspace was made.
         app.metrics.count_dropped_hit(DroppedHit::BadToken);
         return;
-    }
+    };
     if !app.hits.budgets.take(text) {
         app.metrics.count_dropped_hit(DroppedHit::Budget);
         return;
     }
-    let class = class_of(app, &hit, &token);
+    let kind = match token.kind() {
+        TokenKind::Open => Kind::Open,
+        TokenKind::Click | TokenKind::Unsubscribe => Kind::Click,
+    };
+    // By this request alone; and how that depends on when the message was sent, since its token knows
+    // no more than what was planned.
+    let evidence = evidence_of(app, &hit, kind, token.sent());
+    let (class, timing) = (kept(classify(&evidence)), classify::timing(&evidence));
     let contact = app.meta.contact_today(workspace, contact);
     let submission = Submission {
         has_new_id: true,
-        ..Submission::from(entry(new_id(), hit, token, contact, class))
+        ..Submission::from(Entry {
+            timing,
+            ..entry(&key, new_id(), hit, token, contact, class)
+        })
     };
     match app.log.append(vec![submission]).await {
         Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
@@ -172,41 +188,53 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
 ///
 /// # Errors
 /// When the log takes nothing now: asking again is right.
-pub async fn unsubscribe(
-    app: &App,
-    hit: Hit,
-    sent: Sent,
-    is_one_click: bool,
-) -> Result<(), LogError> {
+pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<(), LogError> {
     let workspace = sent.workspace;
     let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
     let derived = ids::of_unsubscribe(&key, workspace, &sent.message_id, sent.contact);
     let DerivedId { id, older } = derived;
-    let log = Arc::clone(&app.log);
+    let contact = app.meta.contact_today(workspace, sent.contact);
+    let log = app.durable();
     // Appending tells of 7 days alone.
-    let found =
-        tokio::task::spawn_blocking(move || match log.find(workspace, Sender::Mail, id)? {
-            Some(record) => Ok(Some(record)),
-            None => log.find(workspace, Sender::Mail, older),
-        });
-    let found = found
+    let looked = tokio::task::spawn_blocking(move || -> Result<(bool, bool), LogError> {
+        let first = match log.find(workspace, Sender::Mail, id)? {
+            Some(record) => Some(record),
+            None => log.find(workspace, Sender::Mail, older)?,
+        };
+        // In this order: one that is being committed is found before it holds anybody back.
+        let reached = log.suppressions().reached();
+        let held = log.suppressions().get((workspace, contact))?;
+        let is_fresh = first.as_ref().is_some_and(|first| first.seq > reached);
+        let is_held =
+            is_fresh || held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some());
+        let is_found = first.is_some();
+        Ok((is_found, is_held))
+    });
+    let (is_another, is_held) = looked
         .await
         .map_err(|error| LogError::Storage(format!("looking up an id: {error}")))??;
-    if found.is_some() {
+    if is_another && is_held {
         app.metrics.count_verdict(workspace, Verdict::Duplicate);
         return Ok(());
     }
-    // Scanners follow links and do not post (RFC 8058, section 1); a mailbox provider that posts does
-    // so for the reader who pressed its button.
-    let class = if is_one_click {
-        (Class::ProxyHuman, "one_click".to_owned())
-    } else {
-        (Class::Human, "unsubscribe_form".to_owned())
-    };
-    let contact = app.meta.contact_today(workspace, sent.contact);
+    // Somebody has lifted the first one since: this is another, and counts like it.
+    let id = if is_another { new_id() } else { id };
+    let evidence = evidence_of(app, &hit, Kind::Click, &sent);
+    let class = kept(match way {
+        Way::OneClick => leaving::of_one_click(&evidence),
+        Way::Form => leaving::of_form(&evidence),
+    });
     let submission = Submission {
-        older: Some(older),
-        ..Submission::from(entry(id, hit, Token::Unsubscribe(sent), contact, class))
+        has_new_id: is_another,
+        older: (!is_another).then_some(older),
+        ..Submission::from(entry(
+            &key,
+            id,
+            hit,
+            Token::Unsubscribe(sent),
+            contact,
+            class,
+        ))
     };
     let outcomes = app.log.append(vec![submission]).await?;
     app.metrics.count_verdict(
@@ -219,8 +247,25 @@ pub async fn unsubscribe(
     Ok(())
 }
 
+/// Whether a send's contact has unsubscribed, by whichever link. Blocks on disk.
+///
+/// # Errors
+/// When that cannot be read now.
+pub fn is_unsubscribed(app: &App, sent: &Sent) -> Result<bool, LogError> {
+    let contact = app.meta.contact_today(sent.workspace, sent.contact);
+    let held = app.suppressions().get((sent.workspace, contact))?;
+    Ok(held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some()))
+}
+
 /// `contact` is whom the token names, by the id of today: a mail may be older than the rule.
-fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class, String)) -> Entry {
+fn entry(
+    key: &WorkspaceKey,
+    id: EventId,
+    hit: Hit,
+    token: Token,
+    contact: ContactId,
+    class: (Class, String),
+) -> Entry {
     let reference = |sent: &Sent| SendRef {
         contact: Some(contact),
         campaign_id: sent.campaign_id.clone(),
@@ -234,8 +279,15 @@ fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class,
             sent, link, target, ..
         } => {
             // The link leads where it always did; its record is shown to readers.
-            let target = Some(Personal(secrets::mask(&target).into_owned()));
-            (sent, Fact::Click { send, link, target })
+            let shown = Some(Personal(secrets::mask(&target).into_owned()));
+            let marks = Some(marks(key, &sent.message_id, &target, hit.address));
+            let fact = Fact::Click {
+                send,
+                link,
+                target: shown,
+                marks,
+            };
+            (sent, fact)
         }
         Token::Unsubscribe(sent) => (sent, Fact::Unsubscribe { send }),
     };
@@ -259,22 +311,22 @@ fn entry(id: EventId, hit: Hit, token: Token, contact: ContactId, class: (Class,
         class: Some(class),
         ignored_fields: Vec::new(),
         redacted: false,
+        timing: None,
     }
 }
 
-/// Who opened or clicked, as far as this request alone tells.
-fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
-    let kind = match token.kind() {
-        TokenKind::Open => Kind::Open,
-        TokenKind::Click | TokenKind::Unsubscribe => Kind::Click,
-    };
-    let sent = token.sent();
+/// A verdict as a record keeps it.
+fn kept(verdict: classify::Verdict) -> (Class, String) {
+    (verdict.class, verdict.reason.to_owned())
+}
+
+fn evidence_of<'a>(app: &App, hit: &'a Hit, kind: Kind, sent: &Sent) -> Evidence<'a> {
     let headers = &hit.client.headers;
     let after_send = hit
         .received_at
         .as_millis()
         .checked_sub(sent.sent_at.as_millis());
-    let verdict = classify(&Evidence {
+    Evidence {
         address: Some(hit.address),
         method: classify::Method::named(hit.method.as_str()),
         is_prefetch: headers
@@ -287,8 +339,7 @@ fn class_of(app: &App, hit: &Hit, token: &Token) -> (Class, String) {
             kind,
             hit.client.agent.as_ref().map(|agent| agent.0.as_str()),
         )
-    });
-    (verdict.class, verdict.reason.to_owned())
+    }
 }
 
 /// What is left for each token, by a hash of its text.

@@ -29,8 +29,11 @@ use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
     Address, ContactId, Entry, Fact, MessageType, Personal, Record, Source, WorkspaceId,
 };
-use crate::log::{Appended, Log, LogError, Submission};
+use crate::log::redb::RedbLog;
+use crate::log::suppression::{Cause, Suppression};
+use crate::log::{Appended, Log as _, LogError, Submission};
 use crate::meta::Meta;
+use crate::targets;
 use crate::token::{MAX_TOKEN_CHARS, Sent, Token, TokenKind};
 
 /// The code of a message that is on record with other content.
@@ -79,9 +82,20 @@ pub struct MessageAnswer {
     pub unsubscribe_url: String,
     /// Headers to send the message with (RFC 2369, RFC 8058).
     pub headers: MessageHeaders,
+    /// When the contact asked for no more mail, RFC 3339; absent where they did not, or where that was
+    /// lifted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "2026-11-23T10:00:00Z")]
+    pub unsubscribed_at: Option<String>,
     /// What to look at before it is sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Fields that were sent and not used, as JSON paths, at most 32.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored_fields: Vec<String>,
+    /// What to send in their place, where one comes near a field that was not sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
 }
 
 /// Headers to send a message with.
@@ -157,6 +171,8 @@ pub struct Draft {
     pub outgoing: Outgoing,
     /// Fields that were sent and not known.
     pub ignored_fields: Vec<String>,
+    /// What to send in their place.
+    pub hints: Vec<String>,
 }
 
 impl Draft {
@@ -173,6 +189,7 @@ impl Draft {
             message_id,
             outgoing: parsed.outcome?,
             ignored_fields: parsed.unknown_fields,
+            hints: Vec::new(),
         })
     }
 }
@@ -184,6 +201,8 @@ pub enum Outcome {
         answer: Box<MessageAnswer>,
         is_new: bool,
     },
+    /// Refused, because its contact is suppressed.
+    Refused(Rejection),
     /// On record with other content.
     Conflict {
         rejection: Rejection,
@@ -195,7 +214,7 @@ pub enum Outcome {
 
 /// Registers messages of one caller.
 pub struct Registrar {
-    pub log: Arc<dyn Log>,
+    pub log: Arc<RedbLog>,
     pub meta: Arc<Meta>,
     /// Where mail clients reach the server, without a slash at the end.
     pub public_url: String,
@@ -352,22 +371,33 @@ impl Registrar {
             .meta
             .key_of(self.workspace)
             .ok_or(LogError::Unavailable)?;
+        let contact = key.contact(draft.outgoing.email.normalised());
+        let held = self.log.suppressions().get((self.workspace, contact))?;
+        if let Some(held) = &held
+            && draft.outgoing.refuse_unsubscribed
+            && !draft.outgoing.is_transactional
+        {
+            return Ok(Step::Done(Outcome::Refused(suppressed(held))));
+        }
+        let unsubscribed_at = held.and_then(|held| held.since(Cause::Unsubscribed));
+        let unsubscribed_at = unsubscribed_at.map(|at| Timestamp::from_millis(at).to_string());
         // One for each messageId of a workspace.
         let derived = ids::of_send(&key, &draft.message_id);
         let Some(record) = self.find(derived)? else {
             let making = Making {
                 id: derived.id,
-                contact: key.contact(draft.outgoing.email.normalised()),
+                contact,
                 sent_at: draft.outgoing.sent_at.unwrap_or(self.received_at),
                 token_key: self.meta.token_keys().current().id,
             };
-            let answer = match self.instrument(draft, &making, PublicSeq::START, links_left)? {
+            let mut answer = match self.instrument(draft, &making, PublicSeq::START, links_left)? {
                 Ok(answer) => answer,
                 Err(rejection) => return Ok(Step::Done(Outcome::Refused(rejection))),
             };
+            answer.unsubscribed_at = unsubscribed_at;
             let submission = Submission {
                 older: Some(derived.older),
-                ..Submission::from(self.entry(draft, &making))
+                ..Submission::from(self.entry(draft, &making, different_pages(&answer)))
             };
             return Ok(Step::New(Box::new(submission), Box::new(answer)));
         };
@@ -399,10 +429,13 @@ impl Registrar {
             token_key,
         };
         let outcome = match self.instrument(draft, &making, record.public_seq, links_left)? {
-            Ok(answer) => Outcome::Registered {
-                answer: Box::new(answer),
-                is_new: false,
-            },
+            Ok(mut answer) => {
+                answer.unsubscribed_at = unsubscribed_at;
+                Outcome::Registered {
+                    answer: Box::new(answer),
+                    is_new: false,
+                }
+            }
             Err(rejection) => Outcome::Refused(rejection),
         };
         Ok(Step::Done(outcome))
@@ -542,7 +575,10 @@ impl Registrar {
                 list_unsubscribe_post: "List-Unsubscribe=One-Click".to_owned(),
             },
             unsubscribe_url,
+            unsubscribed_at: None,
             warnings: is_clipped.then(|| CLIPPED.to_owned()).into_iter().collect(),
+            ignored_fields: draft.ignored_fields.clone(),
+            hints: draft.hints.clone(),
         };
         let sent = [&outgoing.html, &outgoing.text].map(written);
         let most =
@@ -553,7 +589,8 @@ impl Registrar {
         Ok(Ok(answer))
     }
 
-    fn entry(&self, draft: &Draft, making: &Making) -> Entry {
+    /// `targets` is how many different pages its tracked links lead to.
+    fn entry(&self, draft: &Draft, making: &Making, targets: u32) -> Entry {
         let outgoing = &draft.outgoing;
         Entry {
             workspace: self.workspace,
@@ -573,6 +610,7 @@ impl Registrar {
                 subject: outgoing.subject.clone().map(Personal),
                 content: content(outgoing),
                 token_key: making.token_key,
+                targets: Some(targets),
             },
             money: None,
             rounded: false,
@@ -581,8 +619,25 @@ impl Registrar {
             class: None,
             ignored_fields: draft.ignored_fields.clone(),
             redacted: false,
+            timing: None,
         }
     }
+}
+
+/// Why a campaign's message to a contact is refused.
+fn suppressed(held: &Suppression) -> Rejection {
+    let refuse = |code, message: &str| Rejection::of(code, "email", message.to_owned());
+    if held.since(Cause::Unsubscribed).is_some() {
+        return refuse(
+            codes::UNSUBSCRIBED,
+            "this contact has unsubscribed: send them no campaign, or leave `refuseUnsubscribed` out",
+        );
+    }
+    refuse(
+        codes::SUPPRESSED,
+        "this contact is suppressed, see GET /v1/suppressions: send them no campaign, or leave \
+         `refuseUnsubscribed` out",
+    )
 }
 
 /// The names of the fields in which a draft differs from what is on record.
@@ -621,6 +676,11 @@ fn differing_fields(record: &Record, draft: &Draft) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(field, differs)| differs.then_some(field))
     .collect()
+}
+
+/// How many different pages the tracked links of a message lead to.
+fn different_pages(answer: &MessageAnswer) -> u32 {
+    targets::different(answer.links.iter().map(|link| link.url.as_str()))
 }
 
 /// A digest of what is instrumented, and how.

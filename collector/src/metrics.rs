@@ -1,6 +1,8 @@
 //! What the collector counts, for `GET /metrics`. Names end in their unit.
 
 mod by_workspace;
+mod exposition;
+mod machine;
 
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use crate::meta::Workspace;
 use crate::rates::Limit;
 
 use by_workspace::ByWorkspace;
+pub use exposition::Form;
+pub use machine::Machine;
 
 /// Labels of a request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -27,6 +31,20 @@ struct RequestLabels {
     route: String,
     status: u16,
 }
+
+/// Labels of the time that a request took.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DurationLabels {
+    route: String,
+    /// `2xx` to `5xx`.
+    status: &'static str,
+}
+
+/// Upper bounds of the times that requests take, in seconds: from an answer out of memory to the
+/// longest that is waited for.
+const DURATIONS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0,
+];
 
 /// Labels of a request that was refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -105,6 +123,7 @@ impl Verdict {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
+    durations: Family<DurationLabels, Histogram>,
     by_workspace: ByWorkspace,
     commits: Histogram,
     group: Histogram,
@@ -151,6 +170,7 @@ impl Default for Metrics {
             heavy_refused: Counter::default(),
             dropped_hits,
             requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
             by_workspace: ByWorkspace::default(),
             // 0.1 ms to 3.3 s: from a fast disk's sync to a stalled one's.
             commits: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
@@ -166,13 +186,14 @@ impl Default for Metrics {
 }
 
 /// What is measured at the moment of asking.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Gauges {
     pub queued_events: usize,
     pub view_lag: Duration,
     pub ready: bool,
     /// Networks of peers that forward requests without being trusted.
     pub untrusted_proxies: usize,
+    pub machine: Machine,
 }
 
 /// Who asks, and therefore how much is told.
@@ -191,6 +212,23 @@ impl Metrics {
             status,
         };
         self.requests.get_or_create(&labels).inc();
+    }
+
+    /// A request that was answered after this time. Of a stream, the answer is its head.
+    pub fn observe_request(&self, route: &str, status: u16, took: Duration) {
+        let labels = DurationLabels {
+            route: route.to_owned(),
+            status: match status {
+                100..=199 => "1xx",
+                200..=299 => "2xx",
+                300..=399 => "3xx",
+                400..=499 => "4xx",
+                _ => "5xx",
+            },
+        };
+        self.durations
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
     }
 
     pub fn count_verdict(&self, workspace: WorkspaceId, verdict: Verdict) {
@@ -238,6 +276,7 @@ impl Metrics {
             .inc();
     }
 
+    /// A commit of so many new events, at least one.
     pub fn observe_commit(&self, events: usize, took: Duration) {
         self.commits.observe(took.as_secs_f64());
         #[expect(
@@ -265,7 +304,7 @@ impl Metrics {
         }
         let mut page = String::new();
         text::encode_registry(&mut page, &registry)?;
-        write_gauges(&mut page, now, audience)?;
+        write_gauges(&mut page, &now, audience)?;
         text::encode_eof(&mut page)?;
         Ok(page)
     }
@@ -273,6 +312,12 @@ impl Metrics {
     /// What belongs to no workspace.
     fn register_process(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests answered", self.requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to its answer's",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
         registry.register_with_unit(
             "commit",
             "Time to decide, write and sync one group of events",
@@ -343,7 +388,7 @@ impl Metrics {
     }
 }
 
-fn write_gauges(page: &mut String, now: Gauges, audience: Audience) -> std::fmt::Result {
+fn write_gauges(page: &mut String, now: &Gauges, audience: Audience) -> std::fmt::Result {
     let mut gauge = |name: &str, labels: &str, help: &str, value: &dyn Display| {
         write!(
             page,
@@ -377,5 +422,6 @@ fn write_gauges(page: &mut String, now: Gauges, audience: Audience) -> std::fmt:
         "",
         "Networks of peers that forward requests and are not trusted: see --trusted-proxy",
         &now.untrusted_proxies,
-    )
+    )?;
+    now.machine.write(page)
 }

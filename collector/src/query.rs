@@ -2,34 +2,32 @@
 //! views and reads them from the log. Not the routes, nor who may ask.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::money::Money;
-use shared::time::Timestamp;
 
 use crate::classify::{LINK_BURST, of_page};
 use crate::ingest::dropped::dropped_before;
 use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
-    Class, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
+    Class, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
 };
+use crate::log::suppression::Cause;
 use crate::log::{Log, LogError};
 use crate::views::{Beside, ViewError, Views};
 
+mod days;
+mod filter;
+mod list;
 pub mod report;
+pub mod suppressions;
 #[cfg(test)]
 mod tests;
 
-/// How many events a page may hold.
-pub const PAGE_LIMITS: RangeInclusive<usize> = 1..=1_000;
-/// How many it holds unless the caller says.
-pub const DEFAULT_LIMIT: usize = 100;
+pub use filter::{ClassFilter, DEFAULT_LIMIT, EventFilter, Order, PAGE_LIMITS};
+pub use list::{each_event, list_events};
 
-/// Candidates are asked for in portions of at least this many where times are filtered, because
-/// then many of them may not match.
-const PORTION: usize = 256;
 /// Seqs this close are read from the log in one go: they mostly lie in one compressed block.
 const NEIGHBOURS: u64 = 32;
 /// The longest stretch of the log that is read in one go, so that memory stays bounded.
@@ -38,54 +36,12 @@ const STRETCH: u64 = 256;
 /// Seqs are counted in portions of so many.
 const COUNTED: usize = 4_096;
 
-/// Which events are asked for; what is absent does not restrict.
-#[derive(Clone)]
-pub struct EventFilter {
-    pub name: Option<String>,
-    /// The normalised address.
-    pub email: Option<String>,
-    pub message_id: Option<String>,
-    /// The event's time is this or later.
-    pub from: Option<Timestamp>,
-    /// The event's time is earlier than this.
-    pub to: Option<Timestamp>,
-    /// Only events strictly older, by seq: where the last page ended.
-    pub cursor: Option<Seq>,
-    /// The most events on a page, within [`PAGE_LIMITS`].
-    pub limit: usize,
-}
-
-impl Default for EventFilter {
-    fn default() -> Self {
-        Self {
-            name: None,
-            email: None,
-            message_id: None,
-            from: None,
-            to: None,
-            cursor: None,
-            limit: DEFAULT_LIMIT,
-        }
-    }
-}
-
-/// Hides what names a person.
-impl fmt::Debug for EventFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventFilter")
-            .field("email", &self.email.is_some())
-            .field("cursor", &self.cursor)
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A page of events, newest first by seq.
+/// A page of events, in the order that was asked for.
 #[derive(Debug)]
 pub struct EventList {
     pub events: Vec<EventView>,
-    /// The last event of this page, behind which the next one begins; there is one only where at
-    /// least one more event matches.
+    /// Behind which the next page begins: the last event of this one, or the last that was looked at
+    /// where many do not match. There is none where nothing is left to look at.
     pub next: Option<PublicSeq>,
 }
 
@@ -97,10 +53,17 @@ pub struct EventView {
     #[schema(example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b")]
     pub id: String,
     /// Its place among the workspace's events: opaque, 24 digits that sort as texts, to be sent as
-    /// `minSeq`.
-    #[schema(pattern = "^[0-9]{24}$", example = "011764201600123456000000")]
+    /// `minSeq` or `after`. Absent where the event was rejected.
+    #[schema(
+        required = false,
+        pattern = "^[0-9]{24}$",
+        example = "011764201600123456000000"
+    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub seq: String,
-    /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click` or `unsubscribe`.
+    /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click`,
+    /// `unsubscribe`, `sent`, `delivery`, `suppress`,
+    /// `lift` or `amendment`.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "track")]
     pub kind: &'static str,
@@ -128,7 +91,8 @@ pub struct EventView {
     /// Always an object. Of `track` the caller's properties, of `identify` the traits, of `purchase`
     /// orderId, revenue, currency, items and verified, of `refund` orderId, refundId, amount and
     /// currency, of `send`, `open`, `click` and `unsubscribe` campaignId, messageType, sentAt, and
-    /// subject, link (its number in the message) and url where they apply.
+    /// subject, link (its number in the message) and url where they apply, of `delivery` these, status,
+    /// code and reason.
     #[schema(value_type = Object)]
     pub properties: Box<RawValue>,
     /// Who told us: `browser`, `server` or `mail`.
@@ -150,6 +114,30 @@ pub struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub dropped: Option<u32>,
+    /// `rejected` in a list of rejected events; absent of all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
+    pub status: Option<&'static str>,
+    /// Why it was rejected, for programs; this and what follows is of rejected events alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "invalid_email")]
+    pub code: Option<String>,
+    /// Why it was rejected, for people: what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub message: Option<String>,
+    /// The field that was wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub field: Option<String>,
+    /// Fields that were sent and not used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub ignored_fields: Vec<String>,
+    /// The event as it was sent, where it is no longer than 32 KB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub body: Option<String>,
 }
 
 /// Why events could not be listed. All of them are ours.
@@ -159,56 +147,6 @@ pub enum QueryError {
     Views(#[from] ViewError),
     #[error(transparent)]
     Log(#[from] LogError),
-}
-
-/// Lists events of a workspace, newest first by seq: exactly `limit` of them where there are that
-/// many, however many records have to be passed over. Blocks on disk.
-///
-/// # Errors
-/// [`QueryError`].
-pub fn list_events(
-    views: &Views,
-    log: &dyn Log,
-    workspace: WorkspaceId,
-    filter: &EventFilter,
-) -> Result<EventList, QueryError> {
-    let limit = filter.limit.clamp(*PAGE_LIMITS.start(), *PAGE_LIMITS.end());
-    let portion = if filter.from.is_some() || filter.to.is_some() {
-        PORTION
-    } else {
-        1
-    };
-    let mut events: Vec<EventView> = Vec::new();
-    let mut last = PublicSeq::START;
-    let mut asked = filter.clone();
-    let contact = filter
-        .email
-        .as_ref()
-        .and_then(|email| views.contact_id(workspace, email));
-    loop {
-        // One more than fits, to know whether there is a next page.
-        asked.limit = (limit + 1 - events.len()).max(portion);
-        let page = views.events(workspace, &asked)?;
-        for seqs in stretches(&page.seqs) {
-            let records = read(log, seqs)?;
-            let beside = views.beside(&records)?;
-            for (record, beside) in records.iter().zip(beside).rev() {
-                if !matches(views, &record.entry, workspace, filter, contact) {
-                    continue;
-                }
-                if events.len() == limit {
-                    let next = Some(last);
-                    return Ok(EventList { events, next });
-                }
-                last = record.public_seq;
-                events.push(EventView::of(record, beside));
-            }
-        }
-        asked.cursor = page.seqs.last().copied();
-        if page.complete || asked.cursor.is_none() {
-            return Ok(EventList { events, next: None });
-        }
-    }
 }
 
 /// The seqs of a workspace's newest records, oldest first and at most `most`, as far as the views
@@ -283,7 +221,7 @@ impl EventView {
     /// Shows a record. Of a redacted one nothing personal is left to show.
     pub fn of(record: &Record, beside: Beside) -> Self {
         let entry = &record.entry;
-        let judged = match &entry.class {
+        let judged = match beside.rejudged.as_ref().or(entry.class.as_ref()) {
             _ if beside.is_relabelled => Some((Class::Bot, LINK_BURST)),
             Some((class, reason)) => Some((*class, reason.as_str())),
             // From before there were classes.
@@ -309,6 +247,12 @@ impl EventView {
             reason: judged.map(|(_, reason)| reason.to_owned()),
             key_id: entry.key_id.clone(),
             dropped: dropped_before(entry),
+            status: None,
+            code: None,
+            message: None,
+            field: None,
+            ignored_fields: Vec::new(),
+            body: None,
         }
     }
 }
@@ -332,40 +276,6 @@ pub fn class_name(class: Class) -> &'static str {
         Class::Machine => "machine",
         Class::Bot => "bot",
     }
-}
-
-/// Whether a record is asked for. The views only propose: they know digests instead of texts, times
-/// by zone, and nothing of what was erased since. `contact` is whom the address of the filter names.
-fn matches(
-    views: &Views,
-    entry: &Entry,
-    workspace: WorkspaceId,
-    filter: &EventFilter,
-    contact: Option<ContactId>,
-) -> bool {
-    let EventFilter {
-        name,
-        email,
-        message_id,
-        from,
-        to,
-        cursor: _,
-        limit: _,
-    } = filter;
-    // Tokens name a contact; everything else an address, which needs no HMAC to be compared.
-    let is_theirs = || match (entry.fact.send(), &entry.address) {
-        (Some(send), _) => send.contact.is_some_and(|named| {
-            contact.is_some_and(|contact| contact == views.contact_today(workspace, named))
-        }),
-        (None, Some(address)) => Some(&address.normalised.0) == email.as_ref(),
-        (None, None) => false,
-    };
-    entry.workspace == workspace
-        && name.as_ref().is_none_or(|name| name == entry.fact.name())
-        && (email.is_none() || is_theirs())
-        && (message_id.is_none() || entry.message_id == *message_id)
-        && from.is_none_or(|from| entry.time >= from)
-        && to.is_none_or(|to| entry.time < to)
 }
 
 /// Parts descending seqs where reading what lies between would cost more than it saves.
@@ -406,6 +316,12 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             items: kept(items.as_ref(), "[]"),
             verified: entry.verified,
         }),
+        Fact::Amend { order_id, items } => object(&AmendmentProperties {
+            order_id,
+            revenue: entry.money.map(exact),
+            currency: entry.money.map(|money| money.currency.code()),
+            items: items.as_ref().map(|items| kept(Some(items), "[]")),
+        }),
         Fact::Refund {
             order_id,
             refund_id,
@@ -424,8 +340,29 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             subject: subject.as_ref().map(|subject| subject.0.as_str()),
             ..MailProperties::of(campaign_id.as_deref(), *message_type)
         }),
-        Fact::Open { send } | Fact::Unsubscribe { send } => object(&MailProperties::of_send(send)),
-        Fact::Click { send, link, target } => object(&MailProperties {
+        Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
+            object(&MailProperties::of_send(send))
+        }
+        Fact::Suppress { cause } => object(&SuppressionProperties {
+            reason: Some(cause.as_str()),
+        }),
+        Fact::Lift { cause, .. } => object(&SuppressionProperties {
+            reason: cause.map(Cause::as_str),
+        }),
+        Fact::Delivery {
+            send,
+            status,
+            code,
+            reason,
+        } => object(&MailProperties {
+            status: Some(status.on_wire().as_str()),
+            code: code.as_deref(),
+            reason: reason.as_ref().map(|reason| reason.0.as_str()),
+            ..MailProperties::of_send(send)
+        }),
+        Fact::Click {
+            send, link, target, ..
+        } => object(&MailProperties {
             link: Some(*link),
             url: target.as_ref().map(|target| target.0.as_str()),
             ..MailProperties::of_send(send)
@@ -447,6 +384,12 @@ struct MailProperties<'a> {
     link: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 impl<'a> MailProperties<'a> {
@@ -458,6 +401,9 @@ impl<'a> MailProperties<'a> {
             subject: None,
             link: None,
             url: None,
+            status: None,
+            code: None,
+            reason: None,
         }
     }
 
@@ -470,6 +416,12 @@ impl<'a> MailProperties<'a> {
 }
 
 #[derive(Serialize)]
+struct SuppressionProperties {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PurchaseProperties<'a> {
     order_id: &'a str,
@@ -479,6 +431,18 @@ struct PurchaseProperties<'a> {
     currency: Option<&'static str>,
     items: Box<RawValue>,
     verified: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AmendmentProperties<'a> {
+    order_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revenue: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -500,6 +464,11 @@ fn exact(money: Money) -> Box<RawValue> {
 /// JSON in the caller's own text, checked when it came in; `empty` where there is none.
 fn kept(text: Option<&Personal>, empty: &str) -> Box<RawValue> {
     raw(text.map_or(empty, |text| &text.0).to_owned())
+}
+
+/// The properties of an event that has none.
+pub(crate) fn no_properties() -> Box<RawValue> {
+    raw("{}".to_owned())
 }
 
 fn raw(json: String) -> Box<RawValue> {

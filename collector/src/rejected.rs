@@ -5,10 +5,12 @@
 //! `MAX_KEPT`, in memory by `MAX_WAITING`; past either, receipts are dropped and counted, first those
 //! of whoever has most, so that neither a page's flood nor another workspace's displaces any.
 //!
+//! - `list`: the newest of a workspace, page by page
 //! - `waiting`: what is not on disk yet
 //! - `old`: files of older versions
 //! - `recent`: the newest in memory, for the live stream
 
+mod list;
 mod old;
 mod recent;
 mod snapshot;
@@ -21,6 +23,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use list::{Listed, Place};
 pub use old::senders;
 pub use recent::Recent;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -116,6 +119,8 @@ struct Shared {
     database: Database,
     state: Mutex<State>,
     wake: Condvar,
+    /// One flush at a time.
+    flushing: Mutex<()>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
@@ -154,6 +159,7 @@ impl RejectedStore {
             database,
             state: Mutex::default(),
             wake: Condvar::new(),
+            flushing: Mutex::default(),
             clock,
             metrics,
         });
@@ -253,6 +259,7 @@ impl Shared {
     }
 
     fn flush(&self) -> Result<(), redb::Error> {
+        let _one = lock(&self.flushing);
         let batch = lock(&self.state).waiting.all();
         if batch.is_empty() {
             return Ok(());

@@ -29,13 +29,13 @@ pub enum RenewalError {
 
 /// Looks through the log for contacts that today's rule of addresses gives another id, unless that
 /// has been done. To be called before anything is answered or folded. Blocks on disk, once in a
-/// store's life for as long as reading its log takes.
+/// store's life for as long as reading its log takes. Returns whether it did.
 ///
 /// # Errors
 /// [`RenewalError`]; what was found so far is kept.
-pub fn renew_contacts(meta: &Meta, log: &dyn Log) -> Result<(), RenewalError> {
+pub fn renew_contacts(meta: &Meta, log: &dyn Log) -> Result<bool, RenewalError> {
     let Some(mut through) = meta.former_looked_through() else {
-        return Ok(());
+        return Ok(false);
     };
     let end = *log.committed().borrow();
     let mut found = HashSet::new();
@@ -59,7 +59,7 @@ pub fn renew_contacts(meta: &Meta, log: &dyn Log) -> Result<(), RenewalError> {
         }
     }
     meta.keep_former(&found.drain().collect::<Vec<_>>(), None)?;
-    Ok(())
+    Ok(true)
 }
 
 /// The contact of a record, where its id was another when the record was made.

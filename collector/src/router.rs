@@ -4,9 +4,11 @@
 //! routes) or shedding (reads) → route. Ingest sheds by itself, once the body is there: see
 //! `Incoming::read`. What is no sound HTTP never gets here: see `server::framing`.
 
-mod slash;
+mod known;
+mod parameters;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Extension;
 use axum::Router;
@@ -21,6 +23,8 @@ use http::header::{
     CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
@@ -31,13 +35,17 @@ use crate::app::App;
 use crate::assets::Assets;
 use crate::client_address::Peer;
 use crate::routes::{
-    assets, contacts, embeds, events, live, mail, messages, operations, receipts, reports, session,
-    track,
+    assets, contacts, embeds, events, export, live, mail, messages, operations, receipts,
+    report_lists, reports, sent, session, suppressions, track,
 };
 use crate::screen;
 use crate::secrets;
 use crate::session::COOKIE_NAME;
 
+pub(crate) use known::Known;
+
+/// Answers of so many bytes or more are compressed: it makes smaller ones hardly smaller.
+const COMPRESSED: u16 = 1_024;
 /// Of the headers that a preflight asks for, so much is echoed; more is answered with those that are
 /// known.
 const MAX_ASKED_BYTES: usize = 1_024;
@@ -52,6 +60,8 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(track::identify))
         .routes(routes!(messages::register_message))
         .routes(routes!(messages::register_messages))
+        .routes(routes!(sent::tell_sent))
+        .routes(routes!(sent::tell_delivery))
         .split_for_parts();
     let (reads, read_document) = OpenApiRouter::new()
         .routes(routes!(events::list_events))
@@ -63,10 +73,21 @@ pub fn router(app: Arc<App>) -> Router {
             session::end_session
         ))
         .routes(routes!(embeds::list_embeds))
+        .routes(routes!(report_lists::get_overview))
+        .routes(routes!(report_lists::list_campaign_reports))
+        .routes(routes!(report_lists::list_message_reports))
         .routes(routes!(reports::get_message_report))
         .routes(routes!(reports::get_campaign_report))
         .routes(routes!(reports::get_revenue_report))
         .routes(routes!(contacts::list_contacts))
+        .routes(routes!(
+            suppressions::list_suppressions,
+            suppressions::suppress,
+            suppressions::lift
+        ))
+        .routes(routes!(export::export_events))
+        .routes(routes!(export::export_orders))
+        .routes(routes!(export::export_contacts))
         .split_for_parts();
     let (operations, operations_document) = OpenApiRouter::new()
         .routes(routes!(operations::get_health))
@@ -82,6 +103,7 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(mail::get_open))
         .routes(routes!(mail::get_click))
         .routes(routes!(mail::get_unsubscribe, mail::post_unsubscribe))
+        .routes(routes!(mail::way_back::post_subscribe))
         .split_for_parts();
     let pages = pages()
         .into_iter()
@@ -94,6 +116,8 @@ pub fn router(app: Arc<App>) -> Router {
     document.merge(operations_document);
     // It holds nothing that could fail to serialise.
     let document = document.to_json().unwrap_or_default();
+    let known = serde_json::from_str(&document).unwrap_or_default();
+    let known = Known::of(&known, undocumented_paths());
 
     // The fallback for methods comes before the layers, so that they stand around it too.
     let ingest = ingest
@@ -101,8 +125,14 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(cross_origin));
     let reads = reads
         .method_not_allowed_fallback(operations::method_not_allowed)
-        .layer(from_fn_with_state(Arc::clone(&app), shed));
-    let routes: Router = Router::new()
+        .layer(from_fn_with_state(
+            (Arc::clone(&app), known.clone()),
+            parameters::know,
+        ))
+        .layer(from_fn_with_state(Arc::clone(&app), shed))
+        .layer(compression());
+    let operations = operations.layer(compression());
+    Router::new()
         .merge(ingest)
         .merge(reads)
         .merge(operations)
@@ -112,16 +142,24 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(operations::method_not_allowed)
         .fallback(operations::not_found)
         .layer(Extension(Assets::new(&app.public_url, app.data())))
-        .layer(Extension(operations::Document(document.into())))
+        .layer(Extension(known))
+        .layer(Extension(operations::Document::new(document)))
         .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
         .layer(from_fn_with_state(Arc::clone(&app), notice_proxies))
         .layer(from_fn(private))
         .layer(from_fn_with_state(Arc::clone(&app), count))
-        .with_state(app);
-    // A layer of the routes themselves would see a request when its route is chosen already.
-    Router::new()
-        .fallback_service(routes)
-        .layer(from_fn(slash::take_off))
+        .with_state(app)
+}
+
+/// Compresses answers where that is asked for and worth it: no streams of events, which must not wait for
+/// more, and nothing that is compressed. Verdicts are not worth it.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let is_worth_it = SizeAbove::new(COMPRESSED)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::IMAGES);
+    CompressionLayer::new()
+        .gzip(true)
+        .compress_when(is_worth_it)
 }
 
 /// What people and their browsers ask for: not part of the document.
@@ -170,7 +208,7 @@ pub fn metrics_router(app: Arc<App>) -> Router {
             401 no or unknown key · 403 scope, origin, or a secret key in a page · 404 · 408 body too slow · \
             409 an order that differs · 413 too large · 415 media type or encoding · 422 a field · \
             429 rate (Retry-After, RateLimit-*) · 503 overloaded, storage failing, or a view behind (Retry-After). \
-            Bodies are JSON, plain or gzip; unknown fields are ignored and named in the receipt.\n\n\
+            Bodies are JSON, plain or gzip; unknown fields are ignored, and named in `ignoredFields` of the answer and of the receipt. A query parameter that a read does not know is 422 `unknown_parameter`.\n\n\
             A secret key is refused with 403 `secret_key_in_browser`, and flagged, where a page shows one in its \
             headers or body, and where anybody shows one in an address or as `key` in a body. An event that holds one \
             of this store's is rejected with the same code; any other secret key in an event is kept as \
@@ -207,14 +245,16 @@ impl Modify for Keys {
     }
 }
 
-/// Counts the answer.
+/// Counts the answer, and how long it took.
 async fn count(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let started = Instant::now();
     let response = next.run(request).await;
-    app.metrics.count_request(
-        route.as_ref().map_or("none", MatchedPath::as_str),
-        response.status().as_u16(),
-    );
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    app.metrics.count_request(route, status);
+    app.metrics
+        .observe_request(route, status, started.elapsed());
     response
 }
 

@@ -9,6 +9,8 @@ mod life;
 mod patient;
 mod service_manager;
 mod signals;
+mod slash;
+mod unsound;
 
 use std::convert::Infallible;
 use std::io;
@@ -166,6 +168,9 @@ fn handle(
         let answer = match framing::check(&request) {
             Ok(()) => {
                 request.extensions_mut().insert(Peer(peer));
+                if let Some(uri) = slash::without_slash(request.uri()) {
+                    *request.uri_mut() = uri;
+                }
                 Ok(router.clone().call(request.map(Body::new)))
             }
             Err(error) => {

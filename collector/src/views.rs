@@ -33,7 +33,7 @@ use redb::{
 use crate::files;
 use crate::locks::{lock, read, write};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
-use crate::log::record::{ContactId, Personal, Record, Seq, WorkspaceId};
+use crate::log::record::{Class, ContactId, Personal, Record, Seq, WorkspaceId};
 use crate::log::segment::sync_folder_of;
 use crate::log::{Log, LogError};
 use crate::query::EventFilter;
@@ -41,6 +41,7 @@ use crate::query::EventFilter;
 use engagement::contact::Contact;
 use engagement::message::Message;
 use engagement::order::{self, Order};
+use engagement::spans::{self, Happened, Whose};
 use engagement::tally::Totals;
 
 /// Key: `cursor`, the last seq that the rows reflect; `schema`, see [`SCHEMA`]; `settings`, the digest
@@ -48,7 +49,7 @@ use engagement::tally::Totals;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
-const SCHEMA: u64 = 4;
+const SCHEMA: u64 = 5;
 
 const FILE: &str = "views.redb";
 /// A rebuild's file until it takes the place of the other.
@@ -103,11 +104,11 @@ impl ViewError {
     }
 }
 
-/// Seqs of events that may match a filter, newest first.
+/// Seqs of events that may match a filter, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventPage {
     pub seqs: Vec<Seq>,
-    /// Nothing older is left to look at.
+    /// Nothing behind them is left to look at.
     pub complete: bool,
 }
 
@@ -118,6 +119,9 @@ pub struct Beside {
     pub address: Option<Personal>,
     /// A click that was taken for a person's and has shown itself to be a machine's.
     pub is_relabelled: bool,
+    /// Its class and the reason, where the time that was told of its message gives others than those on
+    /// record.
+    pub rejudged: Option<(Class, String)>,
 }
 
 /// Every row of every table, in order of their keys: equal for equal folds.
@@ -217,7 +221,7 @@ impl Views {
         Ok(())
     }
 
-    /// The events of a workspace that may match the filter, newest first, at most `filter.limit`.
+    /// The events of a workspace that may match the filter, in its order, at most `filter.limit`.
     /// Name, contact and message are matched but for what has since been erased; of the times,
     /// stretches of the log that lie wholly outside are skipped.
     ///
@@ -281,6 +285,71 @@ impl Views {
         self.with_snapshot(|snapshot| engagement::message(snapshot, workspace, message_id))
     }
 
+    /// The messages of a campaign behind the id `after` (empty: from the first), in the order of their
+    /// ids, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn messages_of_campaign(
+        &self,
+        workspace: WorkspaceId,
+        campaign_id: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Message)>, ViewError> {
+        self.with_snapshot(|snapshot| {
+            engagement::messages_of_campaign(snapshot, workspace, campaign_id, after, limit)
+        })
+    }
+
+    /// The messages behind the id `after` (empty: from the first), in the order of their ids, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn messages(
+        &self,
+        workspace: WorkspaceId,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Message)>, ViewError> {
+        self.with_snapshot(|snapshot| spans::messages(snapshot, workspace, after, limit))
+    }
+
+    /// The campaigns likewise.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn campaigns(
+        &self,
+        workspace: WorkspaceId,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Totals)>, ViewError> {
+        self.with_snapshot(|snapshot| spans::campaigns(snapshot, workspace, after, limit))
+    }
+
+    /// What all messages of a workspace come to.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn workspace(&self, workspace: WorkspaceId) -> Result<Totals, ViewError> {
+        self.with_snapshot(|snapshot| engagement::workspace(snapshot, workspace))
+    }
+
+    /// Hands over messages with everything that happened to them, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn each_message(
+        &self,
+        workspace: WorkspaceId,
+        whose: &Whose,
+        each: impl FnMut(&str, &Message, &[Happened]),
+    ) -> Result<(), ViewError> {
+        self.with_snapshot(|snapshot| spans::for_each(snapshot, workspace, whose, each))
+    }
+
     /// What is known of a campaign.
     ///
     /// # Errors
@@ -291,6 +360,37 @@ impl Views {
         campaign_id: &str,
     ) -> Result<Option<Totals>, ViewError> {
         self.with_snapshot(|snapshot| engagement::campaign(snapshot, workspace, campaign_id))
+    }
+
+    /// An order as it stands, and the record that counts for it; verified ones and those that pages told
+    /// stand apart.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn order(
+        &self,
+        workspace: WorkspaceId,
+        verified: bool,
+        order_id: &str,
+    ) -> Result<Option<(Seq, Order)>, ViewError> {
+        self.with_snapshot(|snapshot| {
+            engagement::single::order(snapshot, workspace, verified, order_id)
+        })
+    }
+
+    /// At most `limit` contacts behind this one, in order of their ids.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub(crate) fn contacts_behind(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<ContactId>,
+        limit: usize,
+    ) -> Result<Vec<(ContactId, Contact)>, ViewError> {
+        self.with_snapshot(|snapshot| {
+            engagement::single::contacts(snapshot, workspace, after, limit)
+        })
     }
 
     /// What is known beside these records, in their order: for showing them.
@@ -313,6 +413,7 @@ impl Views {
                 Ok(Beside {
                     address: contact.and_then(|contact| contact.address).map(Personal),
                     is_relabelled: engagement::is_relabelled(snapshot, seq.0)?,
+                    rejudged: engagement::rejudged(snapshot, seq.0)?,
                 })
             };
             records.iter().map(of).collect()

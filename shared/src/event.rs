@@ -54,8 +54,12 @@ pub enum EventKind {
     },
     /// An order was paid.
     Purchase(Purchase),
+    /// An order was changed.
+    Amend(Amendment),
     /// Money of an order was given back.
     Refund(Refund),
+    /// A mail server told what became of a message.
+    Delivery(Delivery),
 }
 
 /// An order was paid.
@@ -67,6 +71,18 @@ pub struct Purchase {
     pub revenue: Money,
     /// What was bought: at most 1,000.
     pub items: Vec<Item>,
+}
+
+/// An order was changed: what is absent stays as it was. Whether the order exists, and the change may
+/// be, is decided where the order is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Amendment {
+    /// The order that was paid.
+    pub order_id: OrderId,
+    /// What the whole order is worth now.
+    pub revenue: Option<Money>,
+    /// What was bought after all: at most 1,000.
+    pub items: Option<Vec<Item>>,
 }
 
 /// One line of an order. Nothing of it is required, and nothing is summed up.
@@ -96,6 +112,68 @@ pub struct Refund {
     pub currency: Option<Currency>,
 }
 
+/// What a mail server told of a message; the message is the event's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// What became of it.
+    pub status: DeliveryStatus,
+    /// The enhanced status code of RFC 3463, such as `5.1.1`.
+    pub code: Option<String>,
+    /// The mail server's own words: at most 998 characters. They may hold an address.
+    pub reason: Option<String>,
+}
+
+/// What became of a message on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryStatus {
+    /// The receiving server took it.
+    Delivered,
+    /// It was refused for good.
+    Bounced,
+    /// It is tried again.
+    Deferred,
+    /// Its reader called it spam.
+    Complained,
+}
+
+impl DeliveryStatus {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Delivered,
+        Self::Bounced,
+        Self::Deferred,
+        Self::Complained,
+    ];
+
+    /// The spelling on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Bounced => "bounced",
+            Self::Deferred => "deferred",
+            Self::Complained => "complained",
+        }
+    }
+
+    /// Reads that spelling.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// The name under which such an event is listed.
+    #[must_use]
+    pub fn event_name(self) -> &'static str {
+        match self {
+            Self::Delivered => names::EMAIL_DELIVERED,
+            Self::Bounced => names::EMAIL_BOUNCED,
+            Self::Deferred => names::EMAIL_DEFERRED,
+            Self::Complained => names::EMAIL_COMPLAINED,
+        }
+    }
+}
+
 impl Event {
     /// The name under which the event is listed and counted.
     #[must_use]
@@ -104,11 +182,13 @@ impl Event {
             EventKind::Track { name, .. } => name.as_str(),
             EventKind::Identify { .. } => names::IDENTIFIED,
             EventKind::Purchase(_) => names::PURCHASE,
+            EventKind::Amend(_) => names::PURCHASE_AMENDED,
             EventKind::Refund(_) => names::REFUND,
+            EventKind::Delivery(delivery) => delivery.status.event_name(),
         }
     }
 
-    /// `track`, `identify`, `purchase` or `refund`.
+    /// `track`, `identify`, `purchase`, `amendment`, `refund` or `delivery`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         self.kind.type_name()
@@ -116,14 +196,16 @@ impl Event {
 }
 
 impl EventKind {
-    /// `track`, `identify`, `purchase` or `refund`.
+    /// `track`, `identify`, `purchase`, `amendment`, `refund` or `delivery`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         match self {
             EventKind::Track { .. } => "track",
             EventKind::Identify { .. } => "identify",
             EventKind::Purchase(_) => "purchase",
+            EventKind::Amend(_) => "amendment",
             EventKind::Refund(_) => "refund",
+            EventKind::Delivery(_) => "delivery",
         }
     }
 }

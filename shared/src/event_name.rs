@@ -22,6 +22,22 @@ pub mod names {
     pub const EMAIL_CLICKED: &str = "email_clicked";
     /// A contact wants no more mail, from `/mail/unsubscribe/…`.
     pub const EMAIL_UNSUBSCRIBED: &str = "email_unsubscribed";
+    /// It was told when a message really left, on `/v1/messages/sent`.
+    pub const EMAIL_SENT_TOLD: &str = "email_sent_told";
+    /// A server changed an order, from `/v1/track/purchase`.
+    pub const PURCHASE_AMENDED: &str = "purchase_amended";
+    /// A contact is to get no more mail, from `/v1/suppressions`.
+    pub const EMAIL_SUPPRESSED: &str = "email_suppressed";
+    /// They may get mail again.
+    pub const EMAIL_SUPPRESSION_LIFTED: &str = "email_suppression_lifted";
+    /// The receiving server took a message, from `/v1/messages/delivery`.
+    pub const EMAIL_DELIVERED: &str = "email_delivered";
+    /// It refused it for good.
+    pub const EMAIL_BOUNCED: &str = "email_bounced";
+    /// It is tried again.
+    pub const EMAIL_DEFERRED: &str = "email_deferred";
+    /// Its reader called it spam.
+    pub const EMAIL_COMPLAINED: &str = "email_complained";
 }
 
 /// A caller's own event name: trimmed, 1 to 128 characters, no control characters, not reserved.

@@ -19,6 +19,9 @@ pub const MAX_REQUEST_LINKS: u32 = 100_000;
 /// Characters of a message's subject: RFC 5322, section 2.1.1, allows no longer line.
 pub const MAX_SUBJECT_CHARS: usize = 998;
 
+/// Characters of what a mail server says of a message: no line of SMTP or of a mail is longer.
+pub const MAX_REASON_CHARS: usize = 998;
+
 /// Characters (Unicode scalar values) of an event's name.
 pub const MAX_NAME_CHARS: usize = 128;
 /// Characters of a `messageId`, `orderId`, `refundId` or `anonymousId`.
@@ -49,5 +52,7 @@ pub const MAX_UNKNOWN_CHARS: usize = 128;
 pub const MAX_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Milliseconds that a `timestamp` may lie ahead of its arrival: 24 hours.
 pub const MAX_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
+/// Milliseconds that the time of sending a message may lie ahead: 30 days.
+pub const MAX_SENT_AHEAD_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// The earliest `timestamp`: 2000-01-01T00:00:00Z in milliseconds since 1970.
 pub const EARLIEST: i64 = 946_684_800_000;

@@ -56,8 +56,8 @@ pub mod codes {
         INVALID_BODY = "invalid_body";
         /// A required field is absent or null; `field` names it.
         MISSING_FIELD = "missing_field";
-        /// `type` is none of those that the route takes: in a batch `track`, `identify` and `purchase`, of
-        /// a message `campaign` and `transactional`.
+        /// `type` is none of those that the route takes: in a batch `track`, `identify`, `purchase` and
+        /// `refund`, of a message `campaign` and `transactional`.
         INVALID_TYPE = "invalid_type";
         /// The event's own JSON text is longer than 32 KB.
         EVENT_TOO_LARGE = "event_too_large";
@@ -101,6 +101,20 @@ pub mod codes {
         INVALID_CURRENCY = "invalid_currency";
         /// `items` is no list of at most 1,000 items, or one of them is malformed.
         INVALID_ITEMS = "invalid_items";
+        /// An amendment of an order from a page.
+        AMENDMENT_NOT_ALLOWED = "amendment_not_allowed";
+        /// `status` is none that a message can have.
+        INVALID_STATUS = "invalid_status";
+        /// `code` is no enhanced status code (RFC 3463).
+        INVALID_CODE = "invalid_code";
+        /// `reason` is no text of at most 998 characters, or of a suppression none that there is.
+        INVALID_REASON = "invalid_reason";
+        /// A delivery from a page, or with a key without the scope `write`.
+        DELIVERIES_NOT_ALLOWED = "deliveries_not_allowed";
+        /// A campaign's message to a contact who has unsubscribed, where that was to be refused.
+        UNSUBSCRIBED = "unsubscribed";
+        /// The same of one who is suppressed for another reason.
+        SUPPRESSED = "suppressed";
         /// `campaignId` is no text of 1 to 255 characters.
         INVALID_CAMPAIGN_ID = "invalid_campaign_id";
         /// `subject` is no text of at most 998 characters.
@@ -109,12 +123,15 @@ pub mod codes {
         INVALID_HTML = "invalid_html";
         /// `text` is no text.
         INVALID_TEXT = "invalid_text";
-        /// `trackOpens` or `trackClicks` is not true, false or `"html"`, or `pixel` not `start` or `end`.
+        /// `trackOpens` or `trackClicks` is not true, false or `"html"`, `refuseUnsubscribed` neither true nor
+        /// false, or `pixel` not `start` or `end`.
         INVALID_FLAG = "invalid_flag";
         /// `utm` is not an object of texts of 1 to 255 characters.
         INVALID_UTM = "invalid_utm";
         /// A purchase with a public key that was not made for purchases.
         PURCHASES_NOT_ALLOWED = "purchases_not_allowed";
+        /// A page sent what takes a secret key.
+        INSUFFICIENT_SCOPE = "insufficient_scope";
         /// The event holds a secret key of this store, which a reader of events must not see.
         SECRET_KEY_IN_BROWSER = "secret_key_in_browser";
     }

@@ -1,6 +1,7 @@
 //! Points in time in milliseconds, read from and written as RFC 3339.
 //! No clock: what time it is now is told by the caller.
 
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
@@ -42,21 +43,29 @@ impl Timestamp {
     }
 
     /// Reads RFC 3339 and nothing looser: date, `T`, time with seconds, any fraction, then `Z` or an
-    /// offset such as `+02:00`. Floors to the millisecond; a leap second (`:60`) is read as `:59`.
+    /// offset such as `+02:00`. Floors to the millisecond; a leap second (`:60`) is read as `:59`, and what
+    /// lies behind the last moment as that.
     ///
     /// # Errors
     /// [`TimeError`].
     pub fn parse_rfc3339(text: &str) -> Result<Timestamp, TimeError> {
-        let exact: jiff::Timestamp = gate(text)
-            .ok_or(TimeError)?
-            .parse()
-            .map_err(|_| TimeError)?;
-        let millis = exact.as_nanosecond().div_euclid(1_000_000);
-        match i64::try_from(millis) {
-            Ok(millis) if (MIN..=MAX).contains(&millis) => Ok(Timestamp(millis)),
-            _ => Err(TimeError),
+        let text = gate(text).ok_or(TimeError)?;
+        match text.parse::<jiff::Timestamp>() {
+            Ok(exact) => match i64::try_from(exact.as_nanosecond().div_euclid(1_000_000)) {
+                Ok(millis) if millis >= MIN => Ok(Timestamp::from_millis(millis)),
+                _ => Err(TimeError),
+            },
+            // The last hours of the year 9999 are RFC 3339 too, though they have no moment of their own.
+            Err(_) if is_good_a_year_before(&text) => Ok(Timestamp(MAX)),
+            Err(_) => Err(TimeError),
         }
     }
+}
+
+/// Whether a time of the year 9999 is one of 9998 as well: both have the same days.
+fn is_good_a_year_before(text: &str) -> bool {
+    text.strip_prefix("9999")
+        .is_some_and(|rest| format!("9998{rest}").parse::<jiff::Timestamp>().is_ok())
 }
 
 /// RFC 3339 in UTC: `2026-11-23T10:00:00Z`, with three decimals where there are milliseconds.
@@ -170,6 +179,14 @@ mod tests {
         check("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z");
         check("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z");
         check("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z");
+        check("9999-12-30T22:00:00Z", "9999-12-30T22:00:00Z");
+        for last in [
+            "9999-12-30T22:00:01Z",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:60.9-23:59",
+        ] {
+            check(last, "9999-12-30T22:00:00Z");
+        }
     }
 
     #[test]
@@ -212,6 +229,8 @@ mod tests {
             "1764000000",
             "2026-11-23T10:00:00é",
             "0000-01-01T00:00:00+01:00",
+            "9999-12-32T00:00:00Z",
+            "9999-02-29T00:00:00Z",
             "９026-11-23T10:00:00Z",
         ] {
             assert_eq!(Timestamp::parse_rfc3339(text), Err(TimeError), "{text}");

@@ -11,6 +11,7 @@ use core::fmt;
 
 use crate::event::Event;
 use crate::ids::EventId;
+use crate::money::Currency;
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
 
@@ -20,7 +21,11 @@ mod batch;
 mod fields;
 mod json;
 mod message;
+mod near_miss;
+mod not_json;
 mod parse;
+mod sends;
+mod suppressions;
 
 pub mod refused;
 
@@ -29,13 +34,19 @@ pub mod answers;
 pub use answers::{BatchAnswer, BatchResult, BatchStatus, ErrorBody, ErrorDetail, EventAnswer};
 pub use batch::{Batch, BatchError, Context, parse_batch, parse_batch_event};
 pub use bodies::{
-    BatchBody, BatchEvent, Body, BodyError, EventBody, IdentifyBody, ItemBody, MessageBatchBody,
-    MessageBody, PurchaseBody, RefundBody, UtmBody, body,
+    BatchBody, BatchEvent, Body, BodyError, DeliveryBody, EventBody, IdentifyBody, ItemBody,
+    MessageBatchBody, MessageBody, PurchaseBody, RefundBody, SentBody, SentMessageBody,
+    SuppressionBody, SuppressionsBody, UtmBody, body,
 };
 pub use message::{
     Outgoing, ParsedMessage, TrackClicks, UtmParameters, parse_message, parse_messages,
 };
+pub use near_miss::hints;
 pub use parse::{parse_event, parse_identify, parse_purchase, parse_refund};
+pub use sends::{Departure, SentAsk, parse_delivery, parse_departure, parse_sent};
+pub use suppressions::{
+    SUPPRESSION_REASONS, Suppressed, parse_suppression, parse_suppression_row, parse_suppressions,
+};
 
 /// Who speaks: decides whose clock is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +68,10 @@ pub struct Arrival<'a> {
     pub source: Source,
     /// Whether the key may send purchases.
     pub purchases_allowed: bool,
+    /// Whether the key may tell what became of messages.
+    pub deliveries_allowed: bool,
+    /// The currency of an order that is on record, for amendments that leave it out.
+    pub order_currency: Option<&'a (dyn Fn(&str) -> Option<Currency> + Sync)>,
     /// When the caller sent the batch, by its own clock.
     pub sent_at: Option<Timestamp>,
     /// What the batch says of all its events.

@@ -165,17 +165,15 @@ impl Collector {
     /// Every event on record, oldest first; nothing while the collector cannot say.
     pub async fn events(&self) -> Vec<Value> {
         let mut events = Vec::new();
-        let mut cursor = String::new();
+        let mut behind = String::new();
         loop {
-            let Some(page) = self
-                .get(&format!("/v1/events?limit=1000&cursor={cursor}"))
-                .await
-            else {
+            let page = self.get(&format!("/v1/events?limit=1000{behind}")).await;
+            let Some(page) = page else {
                 return Vec::new();
             };
             events.extend(page["events"].as_array().into_iter().flatten().cloned());
             match page["next"].as_str() {
-                Some(next) => cursor = next.to_owned(),
+                Some(next) => behind = format!("&cursor={next}"),
                 None => break,
             }
         }

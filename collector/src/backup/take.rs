@@ -1,8 +1,8 @@
 //! Making a backup beside a store that is in use. Whoever calls has the store open; nothing in it is
 //! changed but the note of the last backup.
 //!
-//! Files are copied in this order: orders, then the log, then everything else, `meta.redb` last. So
-//! the log reaches at least as far as the orders, and no record is of a workspace or a key that the
+//! Files are copied in this order: orders and suppressions, then the log, then everything else, `meta.redb` last. So
+//! the log reaches at least as far as they do, and no record is of a workspace or a key that the
 //! copy of `meta.redb` does not know.
 
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ use crate::files::{self, create_anew, create_folder, sync_folder_of};
 use crate::folder::FORMAT_FILE;
 use crate::log::Log as _;
 use crate::log::record::Seq;
-use crate::log::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, RedbLog};
+use crate::log::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, RedbLog, SUPPRESSIONS_FILE};
 use crate::log::segment::{Segment, file_name, first_of};
 use crate::log::verify::verify_copies;
 use crate::meta::{LastBackup, META_FILE, Meta};
@@ -230,6 +230,14 @@ impl Writer<'_> {
             .snapshot_orders(&draft)
             .map_err(|error| sentence(&error))?;
         self.take_draft(ORDERS_FILE, &draft)?;
+        let draft = self.draft(SUPPRESSIONS_FILE)?;
+        let suppressions = sources
+            .log
+            .snapshot_suppressions(&draft)
+            .map_err(|error| sentence(&error))?;
+        self.take_draft(SUPPRESSIONS_FILE, &draft)?;
+        // The log must reach what either of them reflects.
+        let orders = orders.max(suppressions);
         let mut log = Seq::START;
         for segment in sources.log.segments() {
             log = self.take_segment(&segment, sources.log)?.max(log);
@@ -525,7 +533,13 @@ fn remove_what_nothing_names(dir: &Path, manifest: &Manifest) {
 fn bytes_of(sources: &Sources<'_>) -> u64 {
     let segments = sources.log.segments();
     let segments: u64 = segments.iter().map(|segment| segment.file_size()).sum();
-    let others = [ORDERS_FILE, META_FILE, rejected::FILE, relay::FILE];
+    let others = [
+        ORDERS_FILE,
+        SUPPRESSIONS_FILE,
+        META_FILE,
+        rejected::FILE,
+        relay::FILE,
+    ];
     let others = others
         .iter()
         .filter_map(|name| std::fs::metadata(sources.data.join(name)).ok());

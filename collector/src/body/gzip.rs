@@ -46,7 +46,7 @@ pub(super) fn inflate(
                 .read_to_end(&mut out)
                 .map_err(broken)?;
             if out.len() > limit {
-                return Err(ApiError::BodyTooLarge { limit });
+                return Err(ApiError::BodyTooLarge { limit, size: None });
             }
             let read = bytes.len() - member.get_ref().len();
             if out.len() > FREE_BYTES && out.len() / MAX_RATIO > read {

@@ -1,8 +1,15 @@
 //! What an agent says about who stands behind it. The order of the questions is the rule: mailbox
-//! proxies and mail clients are in every list of bots, so they are asked for before it.
+//! proxies, mail clients and apps are in every list of bots, so they are asked for before it.
+//!
+//! Names are looked for outside a phone's model, and crawler-user-agents is not asked about phones and
+//! desktop apps at all: it takes agents in bulk from lists of others, and the names of Android builds,
+//! in-app browsers and programs among them (its #430, #445, #446, of which #451, isbot#314 and
+//! uap-core#665 complain). Of its 2,100 examples that costs none that is a crawler's.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use super::Kind;
 use super::tables::{Matcher, sections};
 use crate::log::record::Class;
 
@@ -24,9 +31,14 @@ pub(super) enum Agent {
     ApplePrefetch,
     GmailPrefetch,
     MailClient,
+    /// A program with a browser inside, such as Electron's: people read in it, and it is no ordinary
+    /// browser.
+    DesktopApp,
     Browser,
     /// A browser, but see [`CHROME_104`].
     Chrome104,
+    /// A program that is no browser and in no list.
+    Other,
     Empty,
     LinkChecker,
     SecurityVendor,
@@ -37,11 +49,15 @@ pub(super) enum Agent {
 
 impl Agent {
     /// Class and reason, where nothing but the agent is known.
-    pub(super) fn verdict(self) -> (Class, &'static str) {
+    pub(super) fn verdict(self, kind: Kind) -> (Class, &'static str) {
         match self {
-            Self::MailboxProxy => (Class::ProxyHuman, "mailbox_proxy"),
+            Self::MailboxProxy if kind == Kind::Open => (Class::ProxyHuman, "mailbox_proxy"),
+            // They fetch pictures, and neither follow links nor run pages.
+            Self::MailboxProxy => (Class::Bot, "image_proxy"),
             Self::MailClient => (Class::Human, "mail_client"),
+            Self::DesktopApp => (Class::Human, "desktop_app"),
             Self::Browser | Self::Chrome104 => (Class::Human, "browser"),
+            Self::Other => (Class::Human, "other_program"),
             Self::ApplePrefetch => (Class::Machine, "apple_prefetch"),
             Self::GmailPrefetch => (Class::Machine, "gmail_prefetch"),
             Self::Empty => (Class::Bot, "empty_agent"),
@@ -53,9 +69,20 @@ impl Agent {
         }
     }
 
-    /// Whether haste tells its machines from its people.
-    pub(super) fn is_browser(self) -> bool {
-        matches!(self, Self::Browser | Self::Chrome104)
+    /// Whether haste tells its machines from its people. Mail clients load pictures as they show a
+    /// mail that has just come, and so may any program; links open in browsers.
+    pub(super) fn is_judged_by_haste(self, kind: Kind) -> bool {
+        match self {
+            Self::Browser | Self::Chrome104 => true,
+            Self::Other => kind == Kind::Click,
+            _ => false,
+        }
+    }
+
+    /// Whether it names itself a machine that checks or is steered, rather than a library: evidence
+    /// also where back ends speak for people.
+    pub(super) fn is_checking(self) -> bool {
+        matches!(self, Self::LinkChecker | Self::SecurityVendor)
     }
 }
 
@@ -67,26 +94,30 @@ struct Tables {
     security_vendor: Matcher,
     vendor_with_browser: Matcher,
     vendor_browser: Matcher,
+    image_proxy: Matcher,
     office: Matcher,
     mail_client: Matcher,
+    no_mail_client: Matcher,
+    app: Matcher,
+    desktop_app: Matcher,
+    named_device: Matcher,
     automation: Matcher,
+    headless: Matcher,
     address: Matcher,
-    crawlers: Matcher,
+    crawler_user_agents: Matcher,
+    isbot: Matcher,
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-    let sections = sections(AGENTS);
+    let (agents, crawlers) = (sections(AGENTS), sections(CRAWLERS));
     let of = |name: &str| {
-        let lines = sections
+        let lines = agents
             .iter()
+            .chain(&crawlers)
             .find(|(section, _)| *section == name)
             .map(|(_, lines)| lines.as_slice());
-        Matcher::new(lines.unwrap_or_else(|| panic!("data/agents.txt has no section {name}")))
+        Matcher::new(lines.unwrap_or_else(|| panic!("no data file has a section {name}")))
     };
-    let crawlers: Vec<_> = CRAWLERS
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .collect();
     Tables {
         mailbox_proxy: of("mailbox_proxy"),
         gmail_prefetch: of("gmail_prefetch"),
@@ -94,11 +125,18 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         security_vendor: of("security_vendor"),
         vendor_with_browser: of("vendor_with_browser"),
         vendor_browser: of("vendor_browser"),
+        image_proxy: of("image_proxy"),
         office: of("office"),
         mail_client: of("mail_client"),
+        no_mail_client: of("no_mail_client"),
+        app: of("app"),
+        desktop_app: of("desktop_app"),
+        named_device: of("named_device"),
         automation: of("automation"),
+        headless: of("headless"),
         address: of("address"),
-        crawlers: Matcher::new(&crawlers),
+        crawler_user_agents: of("crawler-user-agents"),
+        isbot: of("isbot"),
     }
 });
 
@@ -121,30 +159,82 @@ pub(super) fn judge(agent: Option<&str>) -> Agent {
     if agent == CHROME_104 {
         return Agent::Chrome104;
     }
-    if tables.checker.is_in(agent) {
+    let (named, is_phone) = without_model(tables, agent);
+    let named = named.as_ref();
+    if tables.checker.is_in(named) {
         return Agent::LinkChecker;
     }
-    if tables.security_vendor.is_in(agent) || is_vendor_not_browser(tables, agent) {
+    if tables.security_vendor.is_in(named) || is_vendor_not_browser(tables, agent) {
         return Agent::SecurityVendor;
+    }
+    if tables.image_proxy.is_in(agent) {
+        return Agent::MailboxProxy;
     }
     // Outlook's agent also holds what Internet Explorer's add-ons put there, addresses among it.
     if tables.office.is_in(agent) {
         return Agent::MailClient;
     }
     let has_address = tables.address.is_in(agent);
-    if !has_address && tables.mail_client.is_in(agent) {
+    let is_mail_client = || tables.mail_client.is_in(agent) && !tables.no_mail_client.is_in(named);
+    if !has_address && is_mail_client() {
         return Agent::MailClient;
     }
-    if tables.automation.is_in(agent) {
+    if tables.headless.is_in(agent) || tables.automation.is_in(agent) {
         return Agent::Automation;
     }
-    if tables.crawlers.is_in(agent) {
+    let is_desktop_app = tables.desktop_app.is_in(agent);
+    let is_app = || {
+        // Without a browser's agent around it, it is the app's server that looks at links.
+        (agent.starts_with("Mozilla/") || agent.starts_with("[FB")) && tables.app.is_in(agent)
+    };
+    let is_listed = || {
+        !(is_phone || is_desktop_app) && tables.crawler_user_agents.is_in(agent)
+            || tables.isbot.is_in(named)
+    };
+    if (has_address || !is_app()) && is_listed() {
         return Agent::Crawler;
     }
     if has_address {
         return Agent::WithAddress;
     }
-    Agent::Browser
+    if is_desktop_app {
+        return Agent::DesktopApp;
+    }
+    if ["Mozilla/", "Opera/", "[FB"]
+        .iter()
+        .any(|start| agent.starts_with(start))
+    {
+        Agent::Browser
+    } else {
+        Agent::Other
+    }
+}
+
+/// Whether an agent is a program's that steers a browser without a window.
+pub(super) fn is_headless(agent: Option<&str>) -> bool {
+    agent.is_some_and(|agent| TABLES.headless.is_in(agent))
+}
+
+/// The agent without a phone's model, where it is a phone's, and whether it is.
+fn without_model<'a>(tables: &Tables, agent: &'a str) -> (Cow<'a, str>, bool) {
+    const BROWSER: &str = "Mozilla/5.0 (";
+    const PHONES: [&str; 6] = [
+        "Linux; Android",
+        "Linux; U; Android",
+        "Linux; arm_64; Android",
+        "iPhone",
+        "iPad",
+        "iPod",
+    ];
+    let parts = agent
+        .strip_prefix(BROWSER)
+        .filter(|rest| PHONES.iter().any(|phone| rest.starts_with(phone)))
+        .and_then(|rest| rest.split_once(')'));
+    match parts {
+        None => (Cow::Borrowed(agent), false),
+        Some((model, _)) if tables.named_device.is_in(model) => (Cow::Borrowed(agent), false),
+        Some((_, rest)) => (Cow::Owned(format!("{BROWSER}phone){rest}")), true),
+    }
 }
 
 /// Some vendors of virus scanners also ship a browser, which people use.

@@ -1,10 +1,14 @@
 //! The classifier against labelled cases, agents of crawlers and of people, and its own promises.
 
+#[path = "../../tests/data/agents/mail_clients.rs"]
+mod mail_clients;
+
 mod agents;
 mod cases;
 mod one_way;
 mod relay_list;
 mod rules;
+mod unsubscribes;
 
 use super::*;
 use crate::log::record::Class;

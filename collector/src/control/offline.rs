@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::doctor;
 use crate::folder::DataFolder;
 use crate::lineage::Running;
+use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::WorkspaceId;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::{self, Report};
@@ -77,7 +78,13 @@ impl Offline {
             ..Options::new(data, Arc::clone(&self.meta) as _)
         })
         .map_err(|error| error.to_string())?;
-        renew_contacts(&self.meta, &log).map_err(|error| error.to_string())?;
+        if renew_contacts(&self.meta, &log).map_err(|error| error.to_string())? {
+            let keys = Arc::clone(&self.meta);
+            let today = move |workspace, contact| keys.contact_today(workspace, contact);
+            log.suppressions()
+                .renew(today)
+                .map_err(|error| error.to_string())?;
+        }
         Ok(log)
     }
 }
@@ -112,7 +119,7 @@ impl Target for Offline {
         received_at: Timestamp,
         draft: Draft,
     ) -> Result<Outcome, String> {
-        let log: Arc<dyn Log> = Arc::new(self.open_log()?);
+        let log = Arc::new(self.open_log()?);
         let registrar = Registrar {
             log: Arc::clone(&log),
             meta: Arc::clone(&self.meta),

@@ -59,6 +59,21 @@ pub fn differing_fields(
             ]
         }
         (
+            Fact::Amend {
+                order_id: recorded_order,
+                items: before,
+            },
+            Fact::Amend { order_id, items },
+        ) => {
+            let revenue = again.money.map(|money| (money.minor, money.currency));
+            let recorded = recorded.money.map(|money| (money.minor, money.currency));
+            vec![
+                ("orderId", recorded_order != order_id),
+                ("revenue", revenue.is_some() && revenue != recorded),
+                ("items", known && before != items),
+            ]
+        }
+        (
             Fact::Refund {
                 order_id: recorded_order,
                 refund_id: recorded_refund,
@@ -71,6 +86,24 @@ pub fn differing_fields(
             ("orderId", recorded_order != order_id),
             ("refundId", recorded_refund != refund_id),
             ("amount", !is_same_amount(recorded, asked)),
+        ],
+        (
+            Fact::Delivery {
+                status: recorded_status,
+                code: recorded_code,
+                reason: before,
+                ..
+            },
+            Fact::Delivery {
+                status,
+                code,
+                reason,
+                ..
+            },
+        ) => vec![
+            ("status", recorded_status != status),
+            ("code", recorded_code != code),
+            ("reason", known && before != reason),
         ],
         _ => vec![("type", true)],
     });

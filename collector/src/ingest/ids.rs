@@ -41,6 +41,11 @@ pub fn of_send(key: &WorkspaceKey, message_id: &str) -> DerivedId {
     }
 }
 
+/// The id of what tells when a message left, one for each messageId of a workspace.
+pub fn of_departure(key: &WorkspaceKey, message_id: &str) -> EventId {
+    keyed(key, &[b"departure", message_id.as_bytes()])
+}
+
 /// The id of an unsubscribe, one for each message and contact.
 pub fn of_unsubscribe(
     key: &WorkspaceKey,

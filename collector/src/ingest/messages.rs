@@ -24,9 +24,13 @@ pub struct MessageBatchAnswer {
     /// Always true: the batch was read.
     pub success: bool,
     pub results: Vec<MessageResult>,
-    /// What to look at before they are sent.
+    /// What to look at before they are sent, as far as it is true of all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Fields beside the messages that were sent and not used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "ignoredFields")]
+    pub ignored_fields: Vec<String>,
 }
 
 /// What became of one message of a batch.
@@ -60,6 +64,9 @@ pub struct RejectedMessage {
     /// The fields in which it differs from the message on record.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<&'static str>,
+    /// Fields that were sent and not used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored_fields: Vec<String>,
 }
 
 /// A message that was looked at: its place among the drafts, or why it is none.
@@ -83,11 +90,14 @@ impl Incoming {
         let looked = {
             let body: MessageBody<'_> = parse(&self.text)?;
             self.take_events(1)?;
-            self.look(app, &caller, &body, 0, &mut drafts)
+            self.look(app, &caller, (&body, &self.text), 0, &mut drafts)
         };
         let mut results = self.register(app, &caller, drafts, vec![looked]).await?;
         let mut response = match results.pop() {
-            Some(MessageResult::Registered(answer)) => Json(answer).into_response(),
+            Some(MessageResult::Registered(mut answer)) => {
+                answer.warnings.extend(app.public_url.warning());
+                Json(answer).into_response()
+            }
             Some(MessageResult::Rejected(rejected)) => {
                 let rejection = Rejection {
                     code: rejected.code,
@@ -112,7 +122,7 @@ impl Incoming {
     pub async fn register_messages(self, app: &App) -> Result<Response, ApiError> {
         let caller = self.registering_caller(app)?;
         let mut drafts = Vec::new();
-        let looked = {
+        let (looked, ignored_fields) = {
             let batch: MessageBatchBody<'_> = parse(&self.text)?;
             let messages = wire::parse_messages(&batch).map_err(|rejection| {
                 rejection.map_or(ApiError::TooManyEvents, ApiError::Rejected)
@@ -121,21 +131,22 @@ impl Incoming {
             let mut looked = Vec::with_capacity(messages.len());
             for (place, raw) in messages.into_iter().enumerate() {
                 looked.push(match wire::body::<MessageBody<'_>>(raw.get()) {
-                    Ok(body) => self.look(app, &caller, &body, place, &mut drafts),
+                    Ok(body) => self.look(app, &caller, (&body, raw.get()), place, &mut drafts),
                     Err(_) => {
                         let message = "Send each message as a JSON object";
                         let rejection = Rejection::whole(codes::INVALID_BODY, message);
-                        Err(self.refuse(app, &caller, None, rejection, Vec::new()))
+                        Err(self.refuse(app, &caller, None, rejection, Vec::new(), Vec::new()))
                     }
                 });
             }
-            looked
+            (looked, batch.unknown)
         };
         let results = self.register(app, &caller, drafts, looked).await?;
         let mut response = Json(MessageBatchAnswer {
             success: true,
             results,
             warnings: app.public_url.warning().into_iter().collect(),
+            ignored_fields,
         })
         .into_response();
         self.write_rate(response.headers_mut());
@@ -146,21 +157,25 @@ impl Incoming {
         &self,
         app: &App,
         caller: &Caller,
-        body: &MessageBody<'_>,
+        (body, sent): (&MessageBody<'_>, &str),
         place: usize,
         drafts: &mut Vec<Draft>,
     ) -> Looked {
         let parsed = wire::parse_message(body, self.received_at);
         let message_id = parsed.message_id.as_ref().map(|id| id.as_str().to_owned());
+        let ignored = parsed.unknown_fields.clone();
         if let Some(rejection) = self.screened.rejection(place) {
-            return Err(self.refuse(app, caller, message_id, rejection, Vec::new()));
+            return Err(self.refuse(app, caller, message_id, rejection, Vec::new(), ignored));
         }
         match Draft::of(parsed) {
-            Ok(draft) => {
+            Ok(mut draft) => {
+                draft.hints = wire::hints("send", sent, &ignored);
                 drafts.push(draft);
                 Ok(drafts.len() - 1)
             }
-            Err(rejection) => Err(self.refuse(app, caller, message_id, rejection, Vec::new())),
+            Err(rejection) => {
+                Err(self.refuse(app, caller, message_id, rejection, Vec::new(), ignored))
+            }
         }
     }
 
@@ -172,7 +187,7 @@ impl Incoming {
         looked: Vec<Looked>,
     ) -> Result<Vec<MessageResult>, ApiError> {
         let registrar = Arc::new(Registrar {
-            log: Arc::clone(&app.log),
+            log: app.durable(),
             meta: Arc::clone(&app.meta),
             public_url: app.public_url.to_string(),
             workspace: caller.key.workspace,
@@ -180,10 +195,11 @@ impl Incoming {
             received_at: self.received_at,
             turn: Mutex::new(lock(&self.turn).take()),
         });
-        let ids: Vec<String> = drafts
-            .iter()
-            .map(|draft| draft.message_id.clone())
-            .collect();
+        let named = drafts.iter().map(|draft| {
+            let (id, ignored) = (&draft.message_id, &draft.ignored_fields);
+            (id.clone(), ignored.clone())
+        });
+        let named: Vec<(String, Vec<String>)> = named.collect();
         let outcomes = register(registrar, drafts).await.inspect_err(|error| {
             if let Some(reason) = error.reason() {
                 app.metrics.count_refused_messages(reason);
@@ -193,8 +209,7 @@ impl Incoming {
         let result = |looked: Looked| match looked {
             Err(rejected) => Ok(MessageResult::Rejected(*rejected)),
             Ok(at) => match outcomes.get_mut(at).and_then(Option::take) {
-                Some(Outcome::Registered { mut answer, is_new }) => {
-                    answer.warnings.extend(app.public_url.warning());
+                Some(Outcome::Registered { answer, is_new }) => {
                     app.metrics.count_verdict(
                         caller.key.workspace,
                         if is_new {
@@ -205,9 +220,15 @@ impl Incoming {
                     );
                     Ok(MessageResult::Registered(answer))
                 }
-                Some(Outcome::Conflict { rejection, fields }) => {
+                Some(Outcome::Refused(rejection)) => {
                     let message_id = ids.get(at).cloned();
-                    let refused = self.refuse(app, caller, message_id, rejection, fields);
+                    let refused = self.refuse(app, caller, message_id, rejection, Vec::new());
+                    Ok(MessageResult::Rejected(*refused))
+                }
+                Some(Outcome::Conflict { rejection, fields }) => {
+                    let (message_id, ignored) = named.get(at).cloned().unzip();
+                    let ignored = ignored.unwrap_or_default();
+                    let refused = self.refuse(app, caller, message_id, rejection, fields, ignored);
                     Ok(MessageResult::Rejected(*refused))
                 }
                 Some(Outcome::Refused(rejection)) => {
@@ -229,11 +250,14 @@ impl Incoming {
         message_id: Option<String>,
         rejection: Rejection,
         fields: Vec<&'static str>,
+        ignored_fields: Vec<String>,
     ) -> Box<RejectedMessage> {
         let id = super::new_id().to_string();
         let sketch = Sketch {
             name: Some(shared::event_name::names::EMAIL_SENT.to_owned()),
-            ignored: Vec::new(),
+            own: ignored_fields.len(),
+            ignored: ignored_fields.clone(),
+            hints: Vec::new(),
             body: "",
         };
         self.keep_rejected(app, caller, &id, sketch, &rejection);
@@ -244,6 +268,7 @@ impl Incoming {
             message: rejection.message,
             field: rejection.field,
             fields,
+            ignored_fields,
         })
     }
 }

@@ -97,9 +97,13 @@ impl Claim {
             Appended::Conflict { fields } if self.kind == FactKind::Refund => {
                 self.conflict(fields, refund_conflict)
             }
+            Appended::Conflict { fields } if self.kind == FactKind::Amend => {
+                self.conflict(fields, amendment_conflict)
+            }
             Appended::Conflict { fields } => self.conflict(fields, |fields| {
                 let message = format!(
-                    "this order is on record with a different {fields}: an order is sent once, corrections are refunds"
+                    "this order is on record with a different {fields}: an order is sent once, corrections are refunds or \
+                     have `amend: true`"
                 );
                 Rejection::whole(ORDER_CONFLICT, message)
             }),
@@ -150,6 +154,14 @@ impl Claim {
         rejection.field = fields.first().map(|field| (*field).to_owned());
         Settled::Conflict { rejection, fields }
     }
+}
+
+fn amendment_conflict(fields: &str) -> Rejection {
+    let message = format!(
+        "this order is on record with another {fields}: an amendment keeps email and currency, and its timestamp is \
+         not before that of the last one"
+    );
+    Rejection::whole(ORDER_CONFLICT, message)
 }
 
 fn refund_conflict(fields: &str) -> Rejection {

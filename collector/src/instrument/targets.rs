@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use url::Url;
+use crate::targets::page;
 
 /// The different targets of a message so far.
 #[derive(Debug, Default)]
@@ -29,29 +29,6 @@ impl Targets {
             self.numbers.retain(|_, number| *number < count);
         }
     }
-}
-
-/// What two links have in common that lead to one page: the address as a browser writes it, without
-/// campaign parameters, by which a picture and a button are told apart, and without the place in the
-/// page; but with a fragment that is a route.
-fn page(target: &str) -> String {
-    let Ok(mut url) = Url::parse(target) else {
-        return target.to_owned();
-    };
-    let is_place = |fragment: &str| !fragment.starts_with(['/', '!']);
-    if url.fragment().is_some_and(is_place) {
-        url.set_fragment(None);
-    }
-    let is_kept = |part: &&str| {
-        let name = part.as_bytes().get(..4);
-        !name.is_some_and(|name| name.eq_ignore_ascii_case(b"utm_"))
-    };
-    if let Some(query) = url.query() {
-        let kept: Vec<_> = query.split('&').filter(is_kept).collect();
-        let kept = (!kept.is_empty()).then(|| kept.join("&"));
-        url.set_query(kept.as_deref());
-    }
-    url.into()
 }
 
 #[cfg(test)]

@@ -246,7 +246,7 @@ impl Follower {
         let message = match item {
             Item::Tracked(tracked) => {
                 let (record, beside) = &**tracked;
-                LiveMessage::Tracked(EventView::of(record, beside.clone()))
+                LiveMessage::Tracked(Box::new(EventView::of(record, beside.clone())))
             }
             Item::Rejected(_, rejected) => LiveMessage::Rejected(RejectedView::of(rejected)),
         };

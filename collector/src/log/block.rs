@@ -6,7 +6,7 @@
 //!          | ids: count × (workspace u32, tag u8, id 16 B) | zstd(records)
 //! codec 1: codec u8 | count u32 | last received u64 | checksum u64
 //!          | ids: count × (workspace u32, id 16 B) | zstd(records)
-//! records: count × (length u32, postcard of Entry)
+//! records: count × (length u32, postcard of Entry, then what it has gained since: `extra`)
 //! ```
 //! Numbers are little-endian. Generation and stamp are those of the commit, and stand in the seqs
 //! that callers see; `earlier` tells how many records of a workspace the blocks before in the same
@@ -22,6 +22,7 @@ use shared::ids::EventId;
 use twox_hash::XxHash3_64;
 use zstd::bulk::Decompressor;
 
+use super::extra;
 use super::identity::{FactKind, IdKey, of_tag, tag};
 use super::public_seq::{Indexes, PublicSeq, Stamp};
 use super::record::{Entry, Record, Seq, WorkspaceId};
@@ -98,6 +99,7 @@ impl Packer {
             let start = self.raw.len();
             self.raw.extend_from_slice(&[0; 4]);
             self.raw = postcard::to_extend(entry, std::mem::take(&mut self.raw))
+                .and_then(|raw| extra::write(entry, raw))
                 .map_err(std::io::Error::other)?;
             let length = length32(self.raw.len() - start - 4)?;
             self.raw[start..start + 4].copy_from_slice(&length.to_le_bytes());
@@ -289,8 +291,10 @@ impl<'a> Block<'a> {
                 .ok_or(BadBlock("a record is cut short"))?;
             rest = tail;
             if seq > after && taken < limit {
-                let mut entry: Entry = postcard::from_bytes(bytes)
-                    .map_err(|_| BadBlock("a record does not decode"))?;
+                let undecoded = |_| BadBlock("a record does not decode");
+                let (mut entry, behind) =
+                    postcard::take_from_bytes::<Entry>(bytes).map_err(undecoded)?;
+                extra::read(behind, &mut entry).map_err(undecoded)?;
                 entry.workspace = workspace;
                 entry.id = id;
                 into.push(Record {

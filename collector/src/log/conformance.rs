@@ -1,6 +1,7 @@
 //! The promises of [`Log`] as tests, in two parts: laws, which every log passes, and durability,
 //! which every log that outlives its process passes.
 
+mod amended;
 mod durable;
 mod law;
 mod shown;

@@ -12,9 +12,10 @@ use shared::ids::EventId;
 use shared::money::{Currency, Money, Rounded};
 use shared::rejection::{Rejection, codes};
 
+use super::amend::{self, Amended};
 use super::identity::{IdKey, Seen};
 use super::public_seq::{Indexes, PublicSeq, Stamp};
-use super::record::{Address, ContactId, Entry, Fact, Record, Seq, WorkspaceId};
+use super::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 use super::{Appended, LogError, Refusal, Submission};
 
 /// A refunded order lists its refunds; a caller that splits one order into more than this is
@@ -41,7 +42,7 @@ pub struct OrderState {
     /// The purchase that was tracked.
     pub seq: u64,
     pub id: [u8; 16],
-    digests: Digests,
+    pub(super) digests: Digests,
     /// Milliseconds, where the caller sent a time.
     time: Option<i64>,
     currency: String,
@@ -50,6 +51,9 @@ pub struct OrderState {
     refunds: Vec<SeenRefund>,
     /// The last record that changed this state.
     pub changed: u64,
+    /// What has changed of it since; it lies behind the row, see `amend`.
+    #[serde(skip)]
+    pub(super) amended: Option<Box<Amended>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +65,12 @@ struct SeenRefund {
 
 /// HMAC-SHA-256 under the workspace's key, first 8 bytes, one for each field that is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Digests {
+pub(super) struct Digests {
     email: u64,
-    revenue: u64,
+    pub(super) revenue: u64,
     currency: u64,
-    items: u64,
-    message_id: u64,
+    pub(super) items: u64,
+    pub(super) message_id: u64,
 }
 
 /// A workspace's secret, under which digests and contact ids are made.
@@ -104,7 +108,7 @@ impl WorkspaceKey {
         self.digest("email", normalised.as_bytes())
     }
 
-    fn digest(&self, field: &str, value: &[u8]) -> u64 {
+    pub(super) fn digest(&self, field: &str, value: &[u8]) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.mac(&[field.as_bytes(), value]);
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
@@ -173,6 +177,8 @@ pub(crate) trait Known {
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError>;
     /// The orderId of the order that this refund is of.
     fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError>;
+    /// The money of the record at this place, in minor units; `None` where there is none (any more).
+    fn revenue(&self, seq: Seq) -> Result<Option<i64>, LogError>;
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError>;
     /// See [`WorkspaceKeys::email_digest_today`].
     fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64;
@@ -265,8 +271,9 @@ impl<'a, K: Known> Staged<'a, K> {
                 let key = order_key(&entry, order_id);
                 let workspace_key = self.known.workspace_key(entry.workspace)?;
                 if let Some(first) = self.order(&key)? {
-                    if [Some(entry.id), older].contains(&Some(EventId::from_bytes(first.id))) {
-                        return Ok(first.duplicate());
+                    let mut ids = [Some(entry.id), older].into_iter().flatten();
+                    if let Some(known) = ids.find_map(|id| first.by_id(id)) {
+                        return Ok(known);
                     }
                     let today = |digest| self.known.email_digest_today(entry.workspace, digest);
                     let fields = first.differing_fields(&entry, &workspace_key, &today);
@@ -321,13 +328,44 @@ impl<'a, K: Known> Staged<'a, K> {
                 entry.money = Some(judged.money);
                 entry.rounded = judged.rounded;
             }
+            Fact::Amend { order_id, .. } => {
+                let key = order_key(&entry, order_id);
+                let workspace_key = self.known.workspace_key(entry.workspace)?;
+                let Some(mut state) = self.order(&key)? else {
+                    return Ok(Appended::Refused(Refusal::UnknownOrder));
+                };
+                let mut ids = [Some(entry.id), older].into_iter().flatten();
+                if let Some(known) = ids.find_map(|id| state.by_id(id)) {
+                    return Ok(known);
+                }
+                let standing = amend::standing(self.known, &state, |seq| self.staged_revenue(seq))?;
+                let workspace = entry.workspace;
+                let today = |digest| self.known.email_digest_today(workspace, digest);
+                let judged = state.judge_amendment(&mut entry, &standing, &workspace_key, &today);
+                if let Some(outcome) = judged {
+                    return Ok(outcome);
+                }
+                // It is none of this order's, so that the id is another event's; of a derived id the
+                // content says so.
+                match known_id(self, &entry)? {
+                    Some(_) if older.is_none() => return Ok(Appended::IdConflict),
+                    Some(outcome) => return Ok(outcome),
+                    None => {}
+                }
+                state.amend(self.next, &entry, standing.minor(), &workspace_key);
+                order = Some((key, state));
+            }
             Fact::Purchase { .. }
             | Fact::Track { .. }
             | Fact::Identify { .. }
             | Fact::Send { .. }
             | Fact::Open { .. }
             | Fact::Click { .. }
-            | Fact::Unsubscribe { .. } => {
+            | Fact::Unsubscribe { .. }
+            | Fact::Told { .. }
+            | Fact::Delivery { .. }
+            | Fact::Suppress { .. }
+            | Fact::Lift { .. } => {
                 if let Some(outcome) = known_id(self, &entry)? {
                     return Ok(outcome);
                 }
@@ -409,6 +447,14 @@ impl<'a, K: Known> Staged<'a, K> {
         Ok(first.map(SeenRefund::duplicate))
     }
 
+    /// The money of an entry that is staged.
+    fn staged_revenue(&self, seq: Seq) -> Option<i64> {
+        let first = self.next.0 - self.entries.len() as u64;
+        let at = usize::try_from(seq.0.checked_sub(first)?).ok()?;
+        let entry = self.entries.get(at)?;
+        entry.money.map(|money| money.minor)
+    }
+
     fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
         match self.ids.get(key) {
             Some(seen) => Ok(Some(*seen)),
@@ -451,13 +497,29 @@ pub(crate) fn fold_order<K: Known>(
             }
             Ok(Some((key, state)))
         }
+        Fact::Amend { order_id, .. } => {
+            let key = order_key(entry, order_id);
+            let workspace_key = known.workspace_key(entry.workspace)?;
+            let Some(mut state) = known.order(&key)? else {
+                return Ok(None);
+            };
+            if state.changed < seq.0 {
+                let standing = amend::standing(known, &state, |_| None)?;
+                state.amend(*seq, entry, standing.minor(), &workspace_key);
+            }
+            Ok(Some((key, state)))
+        }
         Fact::Purchase { .. }
         | Fact::Track { .. }
         | Fact::Identify { .. }
         | Fact::Send { .. }
         | Fact::Open { .. }
         | Fact::Click { .. }
-        | Fact::Unsubscribe { .. } => Ok(None),
+        | Fact::Unsubscribe { .. }
+        | Fact::Told { .. }
+        | Fact::Delivery { .. }
+        | Fact::Suppress { .. }
+        | Fact::Lift { .. } => Ok(None),
     }
 }
 
@@ -496,6 +558,7 @@ impl OrderState {
             left: money.minor,
             refunds: Vec::new(),
             changed: seq.0,
+            amended: None,
         })
     }
 
@@ -514,14 +577,16 @@ impl OrderState {
         let other = Digests::of(entry, money, key);
         let time = entry.time_sent.then(|| entry.time.as_millis());
         let times_differ = matches!((self.time, time), (Some(mine), Some(other)) if mine != other);
-        // Also an order whose record is gone is known again by the spelling that it came with.
-        let is_same_spelling = || {
-            let spelled = entry.address.as_ref().map(Address::spelled);
-            let older = spelled.map(|spelled| key.email_digest(&older_normal_form(spelled)));
-            older == Some(mine.email)
-        };
-        let emails_differ =
-            mine.email != other.email && today(mine.email) != other.email && !is_same_spelling();
+        // What holds since an amendment is the order too.
+        let is_as_amended = self.amended.as_ref().is_some_and(|amended| {
+            let now = &amended.digests;
+            (now.revenue, now.currency, now.items, now.message_id)
+                == (other.revenue, other.currency, other.items, other.message_id)
+        });
+        let emails_differ = self.emails_differ(entry, key, today);
+        if is_as_amended && !emails_differ {
+            return Vec::new();
+        }
         [
             ("email", emails_differ),
             ("revenue", mine.revenue != other.revenue),
@@ -535,7 +600,34 @@ impl OrderState {
         .collect()
     }
 
-    fn duplicate(&self) -> Appended {
+    /// Whether another address is named than the order's; none is none.
+    pub(super) fn emails_differ(
+        &self,
+        entry: &Entry,
+        key: &WorkspaceKey,
+        today: &dyn Fn(u64) -> u64,
+    ) -> bool {
+        let Some(address) = &entry.address else {
+            // An amendment that leaves it out means the order's.
+            return false;
+        };
+        let (mine, other) = (self.digests.email, key.email_digest(&address.normalised.0));
+        // Also an order whose record is gone is known again by the spelling that it came with.
+        let older = || key.email_digest(&older_normal_form(address.spelled()));
+        mine != other && today(mine) != other && mine != older()
+    }
+
+    /// Whether anything of it was refunded.
+    pub(super) fn has_refunds(&self) -> bool {
+        !self.refunds.is_empty()
+    }
+
+    /// `None` where it is known here no longer.
+    pub(crate) fn its_currency(&self) -> Option<Currency> {
+        Currency::parse(&self.currency).ok()
+    }
+
+    pub(super) fn duplicate(&self) -> Appended {
         Appended::Duplicate {
             id: EventId::from_bytes(self.id),
             seq: Seq(self.seq),
@@ -689,6 +781,10 @@ mod tests {
         }
 
         fn refund(&self, _: &RefundKey) -> Result<Option<String>, LogError> {
+            Ok(None)
+        }
+
+        fn revenue(&self, _: Seq) -> Result<Option<i64>, LogError> {
             Ok(None)
         }
 

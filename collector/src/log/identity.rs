@@ -16,7 +16,7 @@ pub enum Sender {
     Server,
     /// A mail client, with a token.
     Mail,
-    /// The server itself: sends, whose ids it makes of their messageIds.
+    /// The server itself: sends and when they left, whose ids it makes of their messageIds.
     System,
 }
 
@@ -49,10 +49,15 @@ pub enum FactKind {
     Open,
     Click,
     Unsubscribe,
+    Told,
+    Delivery,
+    Suppress,
+    Lift,
+    Amend,
 }
 
 impl FactKind {
-    const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Track,
         Self::Identify,
         Self::Purchase,
@@ -61,6 +66,11 @@ impl FactKind {
         Self::Open,
         Self::Click,
         Self::Unsubscribe,
+        Self::Told,
+        Self::Delivery,
+        Self::Suppress,
+        Self::Lift,
+        Self::Amend,
     ];
 
     /// The type's number on disk, 0 to 63; never changed.
@@ -74,6 +84,11 @@ impl FactKind {
             Self::Open => 5,
             Self::Click => 6,
             Self::Unsubscribe => 7,
+            Self::Told => 8,
+            Self::Delivery => 9,
+            Self::Suppress => 10,
+            Self::Lift => 11,
+            Self::Amend => 12,
         }
     }
 
@@ -92,6 +107,11 @@ impl FactKind {
             Self::Open => "open",
             Self::Click => "click",
             Self::Unsubscribe => "unsubscribe",
+            Self::Told => "sent",
+            Self::Delivery => "delivery",
+            Self::Suppress => "suppress",
+            Self::Lift => "lift",
+            Self::Amend => "amendment",
         }
     }
 }
@@ -132,6 +152,11 @@ impl Fact {
             Self::Open { .. } => FactKind::Open,
             Self::Click { .. } => FactKind::Click,
             Self::Unsubscribe { .. } => FactKind::Unsubscribe,
+            Self::Told { .. } => FactKind::Told,
+            Self::Delivery { .. } => FactKind::Delivery,
+            Self::Suppress { .. } => FactKind::Suppress,
+            Self::Lift { .. } => FactKind::Lift,
+            Self::Amend { .. } => FactKind::Amend,
         }
     }
 }
@@ -140,7 +165,7 @@ impl Entry {
     /// Who chose the entry's id.
     pub fn sender(&self) -> Sender {
         match (self.source, &self.fact) {
-            (_, Fact::Send { .. }) => Sender::System,
+            (_, Fact::Send { .. } | Fact::Told { .. }) => Sender::System,
             (Source::Browser, _) => Sender::Page,
             (Source::Server, _) => Sender::Server,
             (Source::Mail, _) => Sender::Mail,

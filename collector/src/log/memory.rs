@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use shared::ids::EventId;
 use tokio::sync::watch;
 
+use super::amend::revenue_of;
 use super::decide::{Known, OrderKey, OrderState, RefundKey, Staged, WorkspaceKey, WorkspaceKeys};
 use super::identity::{IdKey, Seen, Sender};
 use super::public_seq::{FIRST_GENERATION, Indexes, PublicSeq, Stamp};
@@ -109,6 +110,11 @@ impl Known for State {
 
     fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError> {
         Ok(self.refunds.get(key).cloned())
+    }
+
+    fn revenue(&self, seq: Seq) -> Result<Option<i64>, LogError> {
+        let at = usize::try_from(seq.0).ok().and_then(|at| at.checked_sub(1));
+        Ok(at.and_then(|at| revenue_of(self.records.get(at)?)))
     }
 
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::LogError;
+use super::amend;
 use super::decide::{OrderKey, OrderState, RefundKey};
 use super::record::{Seq, WorkspaceId};
 use super::segment::{draft_of, rename_synced, settle};
@@ -144,7 +145,7 @@ impl OrderBook {
             |error: &dyn std::fmt::Display| LogError::storage("reading the order book", error);
         bytes()
             .map_err(|error| storage(&error))?
-            .map(|bytes| postcard::from_bytes(&bytes).map_err(|error| storage(&error)))
+            .map(|bytes| amend::from_bytes(&bytes).map_err(|error| storage(&error)))
             .transpose()
     }
 
@@ -273,7 +274,7 @@ impl Shared {
         {
             let mut table = transaction.open_table(ORDERS)?;
             for (key, state) in &orders {
-                let value = postcard::to_stdvec(state)
+                let value = amend::to_bytes(state)
                     .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
                 table.insert(key_bytes(key).as_slice(), value.as_slice())?;
             }

@@ -12,7 +12,9 @@ use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 
 use super::decide::WorkspaceKey;
+use super::extra::Timing;
 use super::public_seq::PublicSeq;
+use super::suppression::Cause;
 
 /// A record's place in the log: from 1, without gaps save where a damaged segment was set aside.
 /// Callers see a [`PublicSeq`] in its place.
@@ -203,6 +205,39 @@ pub enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContactId(pub [u8; 16]);
 
+/// What became of a message on its way: see [`shared::event::DeliveryStatus`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeliveryStatus {
+    Delivered,
+    Bounced,
+    Deferred,
+    Complained,
+}
+
+impl DeliveryStatus {
+    pub fn on_wire(self) -> shared::event::DeliveryStatus {
+        use shared::event::DeliveryStatus as Wire;
+        match self {
+            Self::Delivered => Wire::Delivered,
+            Self::Bounced => Wire::Bounced,
+            Self::Deferred => Wire::Deferred,
+            Self::Complained => Wire::Complained,
+        }
+    }
+}
+
+impl From<shared::event::DeliveryStatus> for DeliveryStatus {
+    fn from(status: shared::event::DeliveryStatus) -> Self {
+        use shared::event::DeliveryStatus as Wire;
+        match status {
+            Wire::Delivered => Self::Delivered,
+            Wire::Bounced => Self::Bounced,
+            Wire::Deferred => Self::Deferred,
+            Wire::Complained => Self::Complained,
+        }
+    }
+}
+
 /// What a message is for: machines that open mail at once are told apart in campaigns alone, because
 /// people wait for a transactional message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -239,6 +274,17 @@ pub struct SendRef {
     pub sent_at: Timestamp,
 }
 
+/// What tells a click from the others of its message: pseudonyms under the workspace's key that mean
+/// nothing outside the message, see [`crate::targets`]. They stay when the click is redacted, so that
+/// what was a burst stays one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ClickMarks {
+    /// Of the page that the link leads to: links to one page have one mark.
+    pub target: u64,
+    /// Of the client's network: the first 24 bits of an IPv4 address, the first 64 of an IPv6 one.
+    pub network: u64,
+}
+
 /// The kind of fact, with what that kind alone has. New kinds come last: what is on disk names a
 /// kind by its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,6 +316,10 @@ pub enum Fact {
         content: [u8; 32],
         /// The key under which its tokens were made, so that the same message again gets the same.
         token_key: u32,
+        /// How many different pages its tracked links lead to; `None` where nobody noted that.
+        /// Written behind the entry, see `extra`.
+        #[serde(skip)]
+        targets: Option<u32>,
     },
     /// The pixel was loaded.
     Open {
@@ -282,9 +332,44 @@ pub enum Fact {
         link: u32,
         /// Where it led.
         target: Option<Personal>,
+        /// `None` where nobody noted them. Written behind the entry, see `extra`.
+        #[serde(skip)]
+        marks: Option<ClickMarks>,
     },
     Unsubscribe {
         send: SendRef,
+    },
+    /// It was told when a message really left: its time is that time, and may lie ahead. The first
+    /// such fact of a message counts.
+    Told {
+        send: SendRef,
+    },
+    /// A mail server told what became of a message.
+    Delivery {
+        send: SendRef,
+        status: DeliveryStatus,
+        /// RFC 3463.
+        code: Option<String>,
+        /// The mail server's own words.
+        reason: Option<Personal>,
+    },
+    /// A contact was put among those who are to get no more mail, by its address.
+    Suppress {
+        cause: Cause,
+    },
+    /// A contact may get mail again.
+    Lift {
+        /// Where the contact said so: the send by whose link they did.
+        send: Option<SendRef>,
+        /// `None` lifts all causes.
+        cause: Option<Cause>,
+    },
+    /// A server changed an order: the entry's money is what it is worth from then on, its messageId the
+    /// new one where one was sent.
+    Amend {
+        order_id: String,
+        /// The canonical JSON of the items, `[]` of none; `None` leaves them as they were.
+        items: Option<Personal>,
     },
 }
 
@@ -305,15 +390,23 @@ impl Fact {
             Self::Open { .. } => names::EMAIL_OPENED,
             Self::Click { .. } => names::EMAIL_CLICKED,
             Self::Unsubscribe { .. } => names::EMAIL_UNSUBSCRIBED,
+            Self::Told { .. } => names::EMAIL_SENT_TOLD,
+            Self::Delivery { status, .. } => status.on_wire().event_name(),
+            Self::Suppress { .. } => names::EMAIL_SUPPRESSED,
+            Self::Amend { .. } => names::PURCHASE_AMENDED,
+            Self::Lift { .. } => names::EMAIL_SUPPRESSION_LIFTED,
         }
     }
 
-    /// The send that a mail client's request belongs to.
+    /// The send that it belongs to, of what a mail client asks for and of what became of a send.
     pub fn send(&self) -> Option<&SendRef> {
         match self {
-            Self::Open { send } | Self::Click { send, .. } | Self::Unsubscribe { send } => {
-                Some(send)
-            }
+            Self::Open { send }
+            | Self::Click { send, .. }
+            | Self::Unsubscribe { send }
+            | Self::Told { send }
+            | Self::Delivery { send, .. } => Some(send),
+            Self::Lift { send, .. } => send.as_ref(),
             _ => None,
         }
     }
@@ -341,7 +434,7 @@ pub struct Entry {
     pub anonymous_id: Option<Personal>,
     pub message_id: Option<String>,
     pub fact: Fact,
-    /// A purchase's revenue, a refund's amount.
+    /// A purchase's revenue, also as amended, a refund's amount.
     #[serde(with = "money")]
     pub money: Option<Money>,
     /// An amount arrived as float noise and was rounded to the minor unit.
@@ -355,6 +448,10 @@ pub struct Entry {
     pub ignored_fields: Vec<String>,
     /// The personal part was erased.
     pub redacted: bool,
+    /// Of an open or a click whose class depends on when the message was sent.
+    // It lies behind the entry, see `extra`.
+    #[serde(skip)]
+    pub timing: Option<Timing>,
 }
 
 impl Entry {
@@ -368,14 +465,26 @@ impl Entry {
         match &mut self.fact {
             Fact::Track { properties, .. } => *properties = None,
             Fact::Identify { traits } => *traits = None,
-            Fact::Purchase { items, .. } => *items = None,
+            Fact::Purchase { items, .. } | Fact::Amend { items, .. } => *items = None,
             Fact::Refund { .. } => {}
             Fact::Send { subject, .. } => *subject = None,
             Fact::Click { send, target, .. } => {
                 send.contact = None;
                 *target = None;
             }
-            Fact::Open { send } | Fact::Unsubscribe { send } => send.contact = None,
+            Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
+                send.contact = None;
+            }
+            Fact::Delivery { send, reason, .. } => {
+                send.contact = None;
+                *reason = None;
+            }
+            Fact::Suppress { .. } => {}
+            Fact::Lift { send, .. } => {
+                if let Some(send) = send {
+                    send.contact = None;
+                }
+            }
         }
         self.redacted = true;
     }
@@ -395,14 +504,21 @@ impl Entry {
         let fact = match &self.fact {
             Fact::Track { name, properties } => name.len() + text(properties),
             Fact::Identify { traits } => text(traits),
-            Fact::Purchase { order_id, items } => order_id.len() + text(items),
+            Fact::Purchase { order_id, items } | Fact::Amend { order_id, items } => {
+                order_id.len() + text(items)
+            }
             Fact::Refund {
                 order_id,
                 refund_id,
             } => order_id.len() + refund_id.len(),
             Fact::Send { subject, .. } => text(subject),
             Fact::Click { target, .. } => text(target),
-            Fact::Open { .. } | Fact::Unsubscribe { .. } => 0,
+            Fact::Delivery { reason, .. } => text(reason),
+            Fact::Open { .. }
+            | Fact::Unsubscribe { .. }
+            | Fact::Told { .. }
+            | Fact::Suppress { .. }
+            | Fact::Lift { .. } => 0,
         };
         512 + fact + text(&self.context)
     }

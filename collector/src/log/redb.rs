@@ -20,6 +20,7 @@ use std::time::Duration;
 use shared::ids::EventId;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::amend::revenue_of;
 use super::block::Packer;
 use super::decide::{
     Known, OrderKey, OrderState, RefundKey, WorkspaceKey, WorkspaceKeys, fold_order,
@@ -27,9 +28,10 @@ use super::decide::{
 use super::identity::{IdKey, Seen, Sender};
 use super::orders::OrderBook;
 use super::public_seq::{FIRST_GENERATION, PublicSeq};
-use super::record::{Record, Seq, WorkspaceId};
+use super::record::{Entry, Record, Seq, WorkspaceId};
 use super::segment::{Disk, RealDisk, Segment};
 use super::stamps::Stamps;
+use super::suppressions::Suppressions;
 use super::verify::{self, Report};
 use super::{Appended, Health, Later, Located, Log, LogError, Submission};
 use crate::clock::{Clock, SystemClock};
@@ -56,6 +58,8 @@ pub const LOG_FOLDER: &str = "log";
 pub const ASIDE_FOLDER: &str = "aside";
 /// The file of the order book within the data folder.
 pub const ORDERS_FILE: &str = "orders.redb";
+/// The file of suppressions within the data folder.
+pub const SUPPRESSIONS_FILE: &str = "suppressions.redb";
 
 /// Called after each commit with its events and how long it took, for the metrics.
 pub type OnCommit = Box<dyn Fn(usize, Duration) + Send + Sync>;
@@ -113,6 +117,7 @@ struct Inner {
     /// In seq order; the last one is active.
     segments: RwLock<Vec<Arc<Segment>>>,
     orders: OrderBook,
+    suppressions: Suppressions,
     /// Written into every new segment.
     lineage: Mutex<Option<Lineage>>,
     keys: Arc<dyn WorkspaceKeys>,
@@ -165,10 +170,16 @@ impl RedbLog {
         if let Some(standing) = &standing {
             standing.check_file(&orders_file, Part::Orders, orders.lineage()?)?;
         }
+        let suppressions_file = data.join(SUPPRESSIONS_FILE);
+        let suppressions = Suppressions::open(&suppressions_file)?;
+        if let Some(standing) = &standing {
+            let found = suppressions.lineage()?;
+            standing.check_file(&suppressions_file, Part::Suppressions, found)?;
+        }
         let (segments, next) = open_segments(
             &folder,
             standing.as_ref(),
-            reached.max(orders.cursor()),
+            reached.max(orders.cursor()).max(suppressions.cursor()),
             remembered_since(&*clock),
             &disk,
         )?;
@@ -179,6 +190,7 @@ impl RedbLog {
             folder,
             segments: RwLock::new(segments),
             orders,
+            suppressions,
             lineage: Mutex::new(standing.and_then(|standing| standing.lineage)),
             keys,
             committed: watch::Sender::new(last),
@@ -192,8 +204,10 @@ impl RedbLog {
             on_commit,
         });
         inner.catch_up_orders(last)?;
+        inner.catch_up_suppressions(last)?;
         inner.ensure_active(next)?;
         inner.orders.start()?;
+        inner.suppressions.start()?;
 
         let (to_seal, sealing) = std::sync::mpsc::channel();
         let sealer = {
@@ -228,13 +242,28 @@ impl RedbLog {
     /// Reads everything and checks every checksum and invariant, beside the writer. Blocks on disk.
     pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
         // In this order: the segments reach at least as far as what was written behind them.
-        let reached = self.inner.orders.cursor();
+        let orders = self.inner.orders.cursor();
+        let reached = orders.max(self.inner.suppressions.cursor());
         let segments = self.inner.segments_from(Seq::START);
         let segments = segments
             .into_iter()
             .map(|segment| (segment.first(), Ok(segment)));
         let aside = aside_of(&self.inner.folder)?;
         verify::verify_segments(&aside, segments, reached, progress)
+    }
+
+    /// The currency of an order that a server has sent. Looks into the order book.
+    pub(crate) fn order_currency(
+        &self,
+        workspace: WorkspaceId,
+        order_id: &str,
+    ) -> Option<shared::money::Currency> {
+        let key = OrderKey {
+            workspace,
+            verified: true,
+            order_id: order_id.to_owned(),
+        };
+        self.inner.orders.get(&key).ok()??.its_currency()
     }
 
     fn send(&self, command: Command) -> Result<(), LogError> {
@@ -254,7 +283,8 @@ impl Log for RedbLog {
                 return Ok(Vec::new());
             }
             let queued = self.inner.queued.fetch_add(events, Ordering::AcqRel);
-            if queued + events > MAX_QUEUED || self.inner.orders.is_behind() {
+            let is_behind = self.inner.orders.is_behind() || self.inner.suppressions.is_behind();
+            if queued + events > MAX_QUEUED || is_behind {
                 self.inner.queued.fetch_sub(events, Ordering::AcqRel);
                 return Err(LogError::Overloaded);
             }
@@ -358,6 +388,7 @@ impl Log for RedbLog {
                         .map_err(|_| LogError::storage("closing the log", &"a thread panicked"))?;
                 }
                 inner.orders.close()?;
+                inner.suppressions.close()?;
                 inner.active().close()
             })
             .await
@@ -376,6 +407,7 @@ impl Drop for RedbLog {
             drop(thread.join());
         }
         drop(self.inner.orders.close());
+        drop(self.inner.suppressions.close());
         drop(self.inner.active().close());
     }
 }
@@ -446,6 +478,43 @@ impl Inner {
         Ok(())
     }
 
+    /// Who is to get no more mail is folded from the log behind what that file had reached; where there
+    /// was none, from all of the log, once.
+    fn catch_up_suppressions(&self, last: Seq) -> Result<(), LogError> {
+        self.suppressions.start_again();
+        let mut after = self.suppressions.cursor();
+        for segment in self.segments_from(after.next()) {
+            loop {
+                let mut records = Vec::new();
+                segment.read_from(after, CATCH_UP_RECORDS, &mut records)?;
+                let Some(end) = records.last().map(|record| record.seq) else {
+                    break;
+                };
+                self.learn_suppressions(records.iter().map(|r| (r.seq, &r.entry)), end)?;
+                if self.suppressions.is_behind() {
+                    self.suppressions.flush()?;
+                }
+                after = end;
+            }
+        }
+        let end = last.max(self.suppressions.cursor());
+        self.learn_suppressions(std::iter::empty(), end)
+    }
+
+    /// Takes in what a commit says of who is to get mail.
+    fn learn_suppressions<'e>(
+        &self,
+        entries: impl Iterator<Item = (Seq, &'e Entry)>,
+        upto: Seq,
+    ) -> Result<(), LogError> {
+        let contact = |entry: &Entry| {
+            let key = self.keys.key_of(entry.workspace)?;
+            let contact = entry.contact(&key)?;
+            Some(self.keys.contact_today(entry.workspace, contact))
+        };
+        self.suppressions.learn(entries, contact, upto)
+    }
+
     fn run_sealer(&self, wakes: &std::sync::mpsc::Receiver<()>) {
         loop {
             match wakes.recv_timeout(SEALER_PAUSE) {
@@ -473,6 +542,7 @@ impl Inner {
     fn redact(&self, seqs: &[Seq]) -> Result<(), LogError> {
         // An order's digests need the address: the order book must have passed these records.
         self.orders.flush()?;
+        self.suppressions.flush()?;
         let _maintenance = lock(&self.maintenance);
         let mut packer = Packer::new().map_err(|error| LogError::storage("redacting", &error))?;
         for segment in self.closed_segments() {
@@ -523,6 +593,16 @@ impl Known for Inner {
 
     fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError> {
         self.orders.refund(key)
+    }
+
+    fn revenue(&self, seq: Seq) -> Result<Option<i64>, LogError> {
+        let Some(segment) = self.segments_from(seq).into_iter().next() else {
+            return Ok(None);
+        };
+        let mut records = Vec::with_capacity(1);
+        segment.read_from(Seq(seq.0.saturating_sub(1)), 1, &mut records)?;
+        let record = records.first().filter(|record| record.seq == seq);
+        Ok(record.and_then(revenue_of))
     }
 
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError> {

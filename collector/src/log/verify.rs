@@ -13,8 +13,11 @@ use super::identity::IdKey;
 use super::orders::{self, OrderBook};
 use super::public_seq::PublicSeq;
 use super::record::{Fact, Record, Seq, WorkspaceId};
-use super::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, aside_of, list_segments, sorted};
+use super::redb::{
+    ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, SUPPRESSIONS_FILE, aside_of, list_segments, sorted,
+};
 use super::segment::{self, RealDisk, Segment, SegmentSummary};
+use super::suppressions::{self, Suppressions};
 use super::{DEDUPE_WINDOW_MS, LogError};
 use crate::files;
 
@@ -122,8 +125,9 @@ pub fn verify(
 ) -> Result<Report, LogError> {
     let disk: Arc<dyn segment::Disk> = Arc::new(RealDisk);
     let open = |path: PathBuf| Segment::open(path, i64::MAX, &disk);
-    let cursor = |orders: &Path| Ok(OrderBook::open(orders)?.cursor());
-    verify_files(data, reached, open, cursor, progress)
+    let orders = |file: &Path| Ok(OrderBook::open(file)?.cursor());
+    let suppressions = |file: &Path| Ok(Suppressions::open(file)?.cursor());
+    verify_files(data, reached, open, (orders, suppressions), progress)
 }
 
 /// The same in a folder that is not to be written: what was not closed in order is named, because it
@@ -140,7 +144,7 @@ pub fn verify_read_only(
         data,
         reached,
         Segment::open_to_read,
-        orders::cursor_at_rest,
+        (orders::cursor_at_rest, suppressions::cursor_at_rest),
         progress,
     )
 }
@@ -149,7 +153,10 @@ fn verify_files(
     data: &Path,
     reached: Seq,
     open: impl Fn(PathBuf) -> Result<Segment, LogError>,
-    cursor: impl Fn(&Path) -> Result<Seq, LogError>,
+    (orders, suppressions): (
+        impl Fn(&Path) -> Result<Seq, LogError>,
+        impl Fn(&Path) -> Result<Seq, LogError>,
+    ),
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LogError> {
     let folder = data.join(LOG_FOLDER);
@@ -157,13 +164,16 @@ fn verify_files(
     let segments = files
         .iter()
         .map(|(first, path)| (*first, open(path.clone()).map(Arc::new)));
-    let orders = data.join(ORDERS_FILE);
-    let orders = if orders.is_file() {
-        cursor(&orders)?
-    } else {
-        Seq::START
-    };
-    verify_segments(&aside_of(&folder)?, segments, reached.max(orders), progress)
+    let mut reached = reached;
+    let file = data.join(ORDERS_FILE);
+    if file.is_file() {
+        reached = reached.max(orders(&file)?);
+    }
+    let file = data.join(SUPPRESSIONS_FILE);
+    if file.is_file() {
+        reached = reached.max(suppressions(&file)?);
+    }
+    verify_segments(&aside_of(&folder)?, segments, reached, progress)
 }
 
 /// Verifies the segments of a backup, which lie under other names, in order. `aside` are the first

@@ -116,10 +116,14 @@ async fn an_unsubscribe_is_one_event_also_when_the_window_for_duplicates_is_over
     let folder = tempfile::tempdir().unwrap();
     let app = app_in(folder.path());
     for _ in 0..3 {
-        unsubscribe(&app, hit(&app), sent("m"), true).await.unwrap();
+        unsubscribe(&app, hit(&app), sent("m"), Way::OneClick)
+            .await
+            .unwrap();
     }
     assert_eq!(*app.log.committed().borrow(), Seq(1));
-    unsubscribe(&app, hit(&app), sent("n"), true).await.unwrap();
+    unsubscribe(&app, hit(&app), sent("n"), Way::OneClick)
+        .await
+        .unwrap();
     assert_eq!(*app.log.committed().borrow(), Seq(2));
     app.close().await.unwrap();
 }

@@ -18,10 +18,14 @@ use crate::views::engagement::order::{MODELS, Model, Order};
 use crate::views::engagement::tally::{Earned, Figures, Revenue, Totals};
 use crate::views::{ViewError, Views};
 
+mod span;
+
+pub use span::{Asked, LinkClicks, campaign, campaigns, message, messages, overview};
+
+/// Decimals of rates.
+const RATE_DIGITS: u8 = 4;
 /// Groups that a report lists; the rest is counted in `omitted`.
 const MAX_GROUPS: usize = 1_000;
-/// Averages and rates per recipient carry so many digits more than the currency.
-const EXTRA_DIGITS: u8 = 4;
 
 /// How many, and of how many messages.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,13 +78,13 @@ pub struct Money {
     /// `gross` less `refunded`.
     #[schema(value_type = f64, example = 100.00)]
     pub net: Box<RawValue>,
-    /// `gross` by `orders`, rounded half up to four digits more than the currency has.
+    /// `gross` by `orders`, rounded half up to the decimals of the currency.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, nullable = false, example = 60.0000)]
+    #[schema(value_type = f64, nullable = false, example = 60.00)]
     pub average_order: Option<Box<RawValue>>,
     /// `net` by the messages sent, rounded likewise. Of messages and campaigns alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, nullable = false, example = 0.1234)]
+    #[schema(value_type = f64, nullable = false, example = 0.12)]
     pub revenue_per_recipient: Option<Box<RawValue>>,
 }
 
@@ -106,12 +110,21 @@ pub struct Engagement {
     pub clicks: ThreeFigures,
     /// Messages by which somebody unsubscribed.
     pub unsubscribes: i64,
+    /// Messages that the receiving server took and that did not bounce later, as far as it was told.
+    pub delivered: i64,
+    /// Messages that were refused for good.
+    pub bounced: i64,
+    /// Messages that their readers called spam.
+    pub complained: i64,
     /// Messages with a genuine open, by messages sent.
-    pub open_rate: Option<f64>,
+    #[schema(value_type = Option<f64>, example = 0.2500)]
+    pub open_rate: Option<Box<RawValue>>,
     /// Messages with a genuine click, by messages sent.
-    pub click_rate: Option<f64>,
+    #[schema(value_type = Option<f64>, example = 0.1250)]
+    pub click_rate: Option<Box<RawValue>>,
     /// Messages with a genuine click, by messages with a genuine open.
-    pub click_to_open_rate: Option<f64>,
+    #[schema(value_type = Option<f64>, example = 0.5000)]
+    pub click_to_open_rate: Option<Box<RawValue>>,
     /// Orders credited under the model that was asked for.
     pub orders: i64,
     /// The same in money, by currency.
@@ -137,6 +150,10 @@ pub struct MessageReport {
     pub sent_at: Option<String>,
     #[serde(flatten)]
     pub engagement: Engagement,
+    /// Its links that were followed, the most genuine clicks first, at most 1,000. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub links: Option<Vec<LinkClicks>>,
 }
 
 /// A campaign's report, but for what every read tells.
@@ -146,6 +163,11 @@ pub struct CampaignReport {
     pub campaign_id: String,
     #[serde(flatten)]
     pub engagement: Engagement,
+    /// Where its links led that were followed, the most genuine clicks first, at most 1,000. Not in
+    /// lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub links: Option<Vec<LinkClicks>>,
 }
 
 /// By what revenue is grouped.
@@ -225,6 +247,14 @@ pub struct RevenueQuery {
 pub struct ModelName(u8);
 
 impl ModelName {
+    /// The model that it names.
+    pub(crate) fn model(self) -> Model {
+        MODELS
+            .get(usize::from(self.0))
+            .copied()
+            .unwrap_or(Model::LastTouch)
+    }
+
     /// `last_touch` (the default), `last_click` or `explicit`.
     pub fn parse(text: &str) -> Option<Self> {
         let place = MODELS.iter().position(|model| model.as_str() == text)?;
@@ -240,7 +270,7 @@ impl ModelName {
 
 /// A time zone by its IANA name, such as `Europe/Paris`; UTC unless said.
 #[derive(Debug, Clone)]
-pub struct Zone(jiff::tz::TimeZone);
+pub struct Zone(pub(super) jiff::tz::TimeZone);
 
 impl Default for Zone {
     fn default() -> Self {
@@ -262,45 +292,6 @@ impl Zone {
         let time = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
         self.0.to_datetime(time).date().to_string()
     }
-}
-
-/// What became of a message; `None` where nothing is known of it. Blocks on disk.
-///
-/// # Errors
-/// [`ViewError`].
-pub fn message(
-    views: &Views,
-    workspace: WorkspaceId,
-    message_id: &str,
-    model: ModelName,
-) -> Result<Option<MessageReport>, ViewError> {
-    let message = views.message(workspace, message_id)?;
-    Ok(message.map(|message| MessageReport {
-        message_id: message_id.to_owned(),
-        campaign_id: message.campaign_id.clone(),
-        kind: message.message_type.as_str(),
-        sent_at: message
-            .sent_at
-            .map(|sent_at| Timestamp::from_millis(sent_at).to_string()),
-        engagement: Engagement::of(&message.totals(), model),
-    }))
-}
-
-/// What became of a campaign; `None` where nothing is known of it. Blocks on disk.
-///
-/// # Errors
-/// [`ViewError`].
-pub fn campaign(
-    views: &Views,
-    workspace: WorkspaceId,
-    campaign_id: &str,
-    model: ModelName,
-) -> Result<Option<CampaignReport>, ViewError> {
-    let totals = views.campaign(workspace, campaign_id)?;
-    Ok(totals.map(|totals| CampaignReport {
-        campaign_id: campaign_id.to_owned(),
-        engagement: Engagement::of(&totals, model),
-    }))
 }
 
 /// Goes through the orders of the span and sums them up. Blocks on disk.
@@ -440,6 +431,9 @@ impl Engagement {
             opens: ThreeFigures::of(&totals.opens, Some(totals.inferred_opens)),
             clicks: ThreeFigures::of(&totals.clicks, None),
             unsubscribes: totals.unsubscribes,
+            delivered: totals.delivered,
+            bounced: totals.bounced,
+            complained: totals.complained,
             open_rate: rate(opened, totals.sent),
             click_rate: rate(clicked, totals.sent),
             click_to_open_rate: rate(clicked, opened),
@@ -513,23 +507,18 @@ impl Money {
     }
 }
 
-/// `minor` by `parts`, rounded half up to [`EXTRA_DIGITS`] more than the currency has; `parts` is
-/// above 0 and amounts are not below.
+/// `minor` by `parts`, rounded half up to the decimals of the currency; `parts` is above 0 and amounts
+/// are not below.
 fn quotient(minor: i128, parts: i64, digits: u8) -> String {
     let parts = i128::from(parts);
-    let scaled = minor.saturating_mul(10_i128.pow(EXTRA_DIGITS.into()));
-    let rounded = (scaled + parts / 2).div_euclid(parts);
-    decimal_string(rounded, digits + EXTRA_DIGITS)
+    let rounded = (2 * minor + parts).div_euclid(2 * parts);
+    decimal_string(rounded, digits)
 }
 
-/// A share of something, with four decimals; `None` of nothing.
-fn rate(part: i64, whole: i64) -> Option<f64> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "numbers of messages are far below 2^52"
-    )]
-    let share = (whole > 0).then(|| part as f64 / whole as f64)?;
-    Some((share * 10_000.0).round() / 10_000.0)
+/// A share of something, always with [`RATE_DIGITS`] decimals, rounded half up; `None` of nothing.
+fn rate(part: i64, whole: i64) -> Option<Box<RawValue>> {
+    let scaled = i128::from(part) * 10_i128.pow(RATE_DIGITS.into());
+    (whole > 0).then(|| raw(quotient(scaled, whole, RATE_DIGITS)))
 }
 
 #[cfg(test)]
@@ -551,10 +540,19 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_rounded_half_up_with_four_digits_more() {
-        assert_eq!(quotient(100, 3, 2), "0.333333");
-        assert_eq!(quotient(200, 3, 2), "0.666667");
-        assert_eq!(quotient(10, 4, 0), "2.5000");
+    fn shares_are_rounded_half_up_to_the_decimals_of_the_currency() {
+        for (minor, parts, digits, text) in [
+            (100, 3, 2, "0.33"),
+            (200, 3, 2, "0.67"),
+            (65_615_625, 1_000, 2, "656.16"),
+            (1, 2, 2, "0.01"),
+            (1, 3, 2, "0.00"),
+            (10, 4, 0, "3"),
+            (9, 4, 0, "2"),
+            (1_234, 2, 3, "0.617"),
+        ] {
+            assert_eq!(quotient(minor, parts, digits), text);
+        }
     }
 
     #[test]
@@ -573,7 +571,10 @@ mod tests {
 
     #[test]
     fn rates_of_nothing_are_none() {
-        assert_eq!(rate(1, 0), None);
-        assert_eq!(rate(1, 3), Some(0.3333));
+        let shown = |part, whole| rate(part, whole).map(|rate| rate.get().to_owned());
+        assert_eq!(shown(1, 0), None);
+        for (part, whole, text) in [(1, 3, "0.3333"), (1, 2, "0.5000"), (3, 2, "1.5000")] {
+            assert_eq!(shown(part, whole).as_deref(), Some(text));
+        }
     }
 }

@@ -6,9 +6,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::event_name::names;
 use shared::money::Currency;
+use shared::time::Timestamp;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
+use crate::log::Located;
 use crate::log::public_seq::Stamp;
 use crate::log::record::{Address, Source};
 use crate::views::history::{
@@ -83,6 +85,10 @@ fn paged(
 /// What the filter means, said in the plainest way.
 fn brute_force(log: &dyn Log, workspace: WorkspaceId, filter: &EventFilter) -> Vec<u64> {
     let mut found = Vec::new();
+    let is_behind = |seq: Seq, cursor: Seq| match filter.order {
+        Order::NewestFirst => seq < cursor,
+        Order::OldestFirst => seq > cursor,
+    };
     for Record { seq, entry, .. } in all(log).into_iter().rev() {
         let email = entry.address.map(|address| address.normalised.0);
         let wanted = [
@@ -92,11 +98,17 @@ fn brute_force(log: &dyn Log, workspace: WorkspaceId, filter: &EventFilter) -> V
             filter.message_id.is_none() || filter.message_id == entry.message_id,
             filter.from.is_none() || filter.from <= Some(entry.time),
             filter.to.is_none() || Some(entry.time) < filter.to,
-            filter.cursor.is_none() || Some(seq) < filter.cursor,
+            filter.kind.is_none() || filter.kind == Some(entry.fact.type_name()),
+            filter.received_from.is_none() || filter.received_from <= Some(entry.received_at),
+            filter.received_to.is_none() || Some(entry.received_at) < filter.received_to,
+            filter.cursor.is_none_or(|cursor| is_behind(seq, cursor)),
         ];
-        if wanted == [true; 7] {
+        if wanted == [true; 10] {
             found.push(seq.0);
         }
+    }
+    if filter.order == Order::OldestFirst {
+        found.reverse();
     }
     found
 }
@@ -109,11 +121,28 @@ fn filters() -> impl Strategy<Value = (WorkspaceId, EventFilter)> {
         prop::option::of(prop::sample::select(&CONTACTS)),
         prop::option::weighted(0.3, prop::sample::select(&MESSAGES)),
         (minute(), minute()),
+        (
+            minute(),
+            any::<bool>(),
+            prop::option::weighted(
+                0.2,
+                prop::sample::select(vec!["track", "identify", "purchase"]),
+            ),
+        ),
         prop::option::weighted(0.3, 0..5_000_u64),
         prop_oneof![1..8_usize, 1..=1_000_usize],
     )
         .prop_map(
-            |(workspace, name, email, message, (from, to), cursor, limit)| {
+            |(
+                workspace,
+                name,
+                email,
+                message,
+                (from, to),
+                (arrived, is_upwards, kind),
+                cursor,
+                limit,
+            )| {
                 let time = |minute| Timestamp::from_millis(NOW + minute * 60_000);
                 let filter = EventFilter {
                     name: name.map(str::to_owned),
@@ -121,8 +150,17 @@ fn filters() -> impl Strategy<Value = (WorkspaceId, EventFilter)> {
                     message_id: message.map(str::to_owned),
                     from: from.map(time),
                     to: to.map(time),
+                    received_from: arrived.map(time).filter(|_| is_upwards),
+                    received_to: arrived.map(time).filter(|_| !is_upwards),
+                    kind,
+                    order: if is_upwards {
+                        Order::OldestFirst
+                    } else {
+                        Order::NewestFirst
+                    },
                     cursor: cursor.map(Seq),
                     limit,
+                    ..EventFilter::default()
                 };
                 (WorkspaceId(workspace), filter)
             },
@@ -142,7 +180,9 @@ proptest! {
         let (views, _folder) = views_of(&log);
         for (workspace, filter) in &filters {
             // Without times the views alone are exact, so that nothing is read from the log in vain.
-            let filter = EventFilter { from: None, to: None, ..filter.clone() };
+            let filter = EventFilter {
+                from: None, to: None, received_from: None, received_to: None, kind: None, ..filter.clone()
+            };
             let wanted = brute_force(&log, *workspace, &filter);
             let page = views.events(*workspace, &filter).unwrap();
             let first = wanted.iter().copied().take(filter.limit).map(Seq);
@@ -505,5 +545,30 @@ fn only_stretches_of_the_log_that_lie_wholly_outside_the_times_are_skipped() {
             },
         );
         assert_eq!(found.len(), wanted.len());
+    }
+}
+
+#[test]
+fn a_page_ends_early_where_too_many_had_to_be_passed_over() {
+    let log = log_of((1..=2_000).map(entry).collect());
+    let (views, _folder) = views_of(&log);
+    for order in [Order::NewestFirst, Order::OldestFirst] {
+        let mut filter = EventFilter {
+            class: ClassFilter::parse("bot"),
+            order,
+            ..EventFilter::default()
+        };
+        let mut pages = 0;
+        loop {
+            let list = list::list_within(&views, &log, WORKSPACE, &filter, 500).unwrap();
+            assert!(list.events.is_empty());
+            pages += 1;
+            let Some(next) = list.next else { break };
+            let Located::At(at) = log.locate(WORKSPACE, next).unwrap() else {
+                panic!("{next} is there");
+            };
+            filter.cursor = Some(at);
+        }
+        assert_eq!(pages, 4, "{order:?}");
     }
 }

@@ -1,47 +1,81 @@
-//! `GET /v1/events`: the events that are on record, newest first.
+//! `GET /v1/events`: the events that are on record, newest first or pulled on from one of them, and those
+//! that were rejected.
 
-use std::str::FromStr;
+mod asked;
+mod rejected;
+
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Json;
-use http::{Request, Uri};
+use http::Request;
 use serde::Serialize;
 use shared::api_key::Scope;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
+use super::read::{Meta, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use crate::log::Located;
-use crate::log::public_seq::PublicSeq;
-use crate::query::{self, EventFilter, EventView};
+use crate::query::{self, EventList, EventView, Order, QueryError};
 
-use super::read::{Meta, address, invalid, min_seq, parameters, read, time};
+pub(super) use asked::type_named;
+use asked::{Asked, Start};
 
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
-
-/// The query of the list, as documented; `parse` reads it.
+/// The query of the list, as documented; `asked` reads it.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "the fields stand for the document alone")]
 pub struct EventParameters {
-    /// Only events of this name, such as `purchase`.
+    /// Only events of this name, such as `plan_upgraded`.
     name: Option<String>,
+    /// Only events of this type: `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click` or
+    /// `unsubscribe`.
+    #[param(rename = "type", example = "purchase")]
+    kind: Option<String>,
     /// Only events of this contact.
     #[param(format = Email, max_length = 254)]
     email: Option<String>,
     /// Only events that name this send.
     message_id: Option<String>,
-    /// Only events at or after this time (RFC 3339).
-    #[param(format = DateTime)]
+    /// Only events that name a send of this campaign.
+    campaign_id: Option<String>,
+    /// Only events of this class: `human`, `proxy_human`, `machine`, `bot`, or `genuine` for the first two.
+    /// What servers tell has none.
+    #[param(example = "genuine")]
+    class: Option<String>,
+    /// `tracked` or `erased` events only, or `rejected` ones, of the last 30 days, in the order of their
+    /// arrival.
+    #[param(example = "rejected")]
+    status: Option<String>,
+    /// Only events that were rejected with this code; the same as `status=rejected` beside it.
+    #[param(example = "invalid_email")]
+    code: Option<String>,
+    /// Only events at or after this time (RFC 3339), or from the start of this day in `tz`. Of rejected
+    /// events the time of arrival counts.
+    #[param(example = "2026-11-23T00:00:00Z")]
     from: Option<String>,
-    /// Only events before this time (RFC 3339).
-    #[param(format = DateTime)]
+    /// Only events before this time (RFC 3339), or until the end of this day in `tz`.
+    #[param(example = "2026-11-24T00:00:00Z")]
     to: Option<String>,
+    /// Only events that arrived at or after this time, or day.
+    #[param(example = "2026-11-23T00:00:00Z")]
+    received_from: Option<String>,
+    /// Only events that arrived before this time, or until the end of this day.
+    #[param(example = "2026-11-24T00:00:00Z")]
+    received_to: Option<String>,
+    /// The time zone of days, by its IANA name; UTC without it.
+    #[param(example = "Europe/Paris")]
+    tz: Option<String>,
+    /// `desc` (the default): newest first, by seq. `asc`: oldest first, for pulling on.
+    #[param(example = "asc")]
+    order: Option<String>,
+    /// With `order=asc`: only events behind the one with this `seq`. 422 `unknown_seq` where no event of
+    /// the workspace has it.
+    after: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Events on a page.
@@ -55,17 +89,21 @@ pub struct EventParameters {
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventPage {
-    /// Newest first, by seq.
+    /// In the order that was asked for.
     pub events: Vec<EventView>,
-    /// `cursor` of the next page; absent on the last.
+    /// `cursor` of the next page; absent on the last. A page before the last may hold fewer events than
+    /// `limit`, where many had to be passed over.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub next: Option<String>,
     pub meta: Meta,
 }
 
-/// List events, newest first
+/// List events
 ///
-/// Filters narrow each other down. All time without `from` and `to`.
+/// Newest first; filters narrow each other down; all time without `from` and `to`. To pull everything
+/// on, ask with `order=asc`, then again and again with `after` = the `seq` of the last event that came.
+/// `status=rejected` lists what was refused, with its reason.
 #[utoipa::path(
     get, path = "/v1/events", tag = "read",
     params(EventParameters),
@@ -81,72 +119,36 @@ pub async fn list_events(
     request: Request<Body>,
 ) -> Result<Json<EventPage>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let Asked {
-        mut filter,
-        cursor,
-        min_seq,
-    } = parse(request.uri())?;
     let workspace = reader.workspace;
-    let (list, meta) = read(&app, workspace, min_seq, move |app| {
-        filter.cursor = match cursor {
-            None => None,
-            Some(cursor) => Some(match app.log.locate(workspace, cursor)? {
-                Located::At(seq) => seq,
-                // The page begins with what is left of those before it.
-                Located::Behind(seq) => seq.next(),
-            }),
-        };
-        query::list_events(&app.views, &*app.log, workspace, &filter)
-    })
-    .await?;
-    Ok(Json(EventPage {
-        events: list.events,
-        next: list.next.map(|seq| seq.to_string()),
-        meta,
-    }))
-}
-
-/// What a query asks for. The filter's cursor stands beside it, because only the log knows its place.
-struct Asked {
-    filter: EventFilter,
-    cursor: Option<PublicSeq>,
-    min_seq: Option<PublicSeq>,
-}
-
-/// Reads the query. Unknown parameters are ignored; empty ones count as absent.
-fn parse(uri: &Uri) -> Result<Asked, ApiError> {
-    let mut filter = EventFilter {
-        limit: DEFAULT_LIMIT,
-        ..EventFilter::default()
-    };
-    let (mut cursor, mut least) = (None, None);
-    for (name, value) in parameters(uri) {
-        match &*name {
-            "name" => filter.name = Some(value.into_owned()),
-            "email" => filter.email = Some(address(&value)?.normalised().to_owned()),
-            "messageId" => filter.message_id = Some(value.into_owned()),
-            "from" => filter.from = Some(time("from", &value)?),
-            "to" => filter.to = Some(time("to", &value)?),
-            "cursor" => {
-                let read = value.parse();
-                cursor =
-                    Some(read.map_err(|_| {
-                        invalid("cursor", "send `next` as it was answered, or none")
-                    })?);
-            }
-            "minSeq" => least = Some(min_seq(&value)?),
-            "limit" => {
-                filter.limit = usize::from_str(&value)
-                    .ok()
-                    .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-                    .ok_or_else(|| invalid("limit", "send a whole number from 1 to 1000"))?;
-            }
-            _ => {}
+    let (list, meta) = match asked::parse(request.uri())? {
+        Asked::Recorded(asked) => {
+            let mut filter = asked.filter;
+            let find = move |app: &App| -> Result<Option<EventList>, QueryError> {
+                let located = match asked.start {
+                    None => None,
+                    Some(Start::Cursor(seq)) => Some(app.log.locate(workspace, seq)?),
+                    Some(Start::After(seq)) => match app.log.locate(workspace, seq)? {
+                        at @ Located::At(_) => Some(at),
+                        Located::Behind(_) => return Ok(None),
+                    },
+                };
+                filter.cursor = located.map(|located| match (located, filter.order) {
+                    (Located::At(seq), _) | (Located::Behind(seq), Order::OldestFirst) => seq,
+                    // The page begins with what is left of those before it.
+                    (Located::Behind(seq), Order::NewestFirst) => seq.next(),
+                });
+                query::list_events(&app.views, &*app.log, workspace, &filter).map(Some)
+            };
+            let (list, meta) = read(&app, workspace, asked.min_seq, find).await?;
+            let list = list.ok_or(ApiError::UnknownSeq { name: "after" })?;
+            let next = list.next.map(|seq| seq.to_string());
+            ((list.events, next), meta)
         }
-    }
-    Ok(Asked {
-        filter,
-        cursor,
-        min_seq: least,
-    })
+        Asked::Rejected(asked) => {
+            let find = move |app: &App| rejected::list(app, workspace, &asked);
+            read(&app, workspace, None, find).await?
+        }
+    };
+    let (events, next) = list;
+    Ok(Json(EventPage { events, next, meta }))
 }

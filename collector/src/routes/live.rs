@@ -71,7 +71,7 @@ pub async fn get_live(
     Ok((headers, body).into_response())
 }
 
-/// Reads header and query. Unknown parameters are ignored; empty ones count as absent.
+/// Reads header and query. That each parameter is known and none empty has been seen to.
 fn parse(headers: &HeaderMap, uri: &Uri) -> Result<Start, ApiError> {
     let mut recent = 0;
     let mut last = None;
@@ -103,7 +103,7 @@ fn parse(headers: &HeaderMap, uri: &Uri) -> Result<Start, ApiError> {
 
 fn invalid(name: &'static str, message: &str) -> ApiError {
     ApiError::InvalidParameter {
-        name,
+        name: name.into(),
         message: message.to_owned(),
     }
 }

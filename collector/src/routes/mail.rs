@@ -2,6 +2,7 @@
 //! they need is in their token; nothing that a caller adds changes where they lead.
 
 mod page;
+pub mod way_back;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use serde::Deserialize;
 use crate::app::App;
 use crate::instrument::redirect_location;
 use crate::log::decide::WorkspaceKeys as _;
-use crate::mail::{self, Hit};
+use crate::mail::way_back::nonce;
+use crate::mail::{self, Hit, Way};
 use crate::metrics::DroppedHit;
 use crate::screen;
 use crate::token::{Sent, Token, TokenKind};
@@ -35,8 +37,6 @@ const KEPT_BYTES: usize = 1_024;
 /// connection rather than the answer.
 const DRAINED_BYTES: usize = 8 * 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// RFC 8058, section 3.2.
-const ONE_CLICK: &[u8] = b"List-Unsubscribe=One-Click";
 
 /// The token of a path, with or without more segments behind it.
 #[derive(Deserialize)]
@@ -110,16 +110,24 @@ pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -
     ),
 )]
 pub async fn get_unsubscribe(State(app): State<Arc<App>>, token: Text) -> Response {
-    match message_of(&app, token) {
-        Some(_) => page::ask(),
-        None => page::incomplete(),
+    let Some((sent, text)) = message_of(&app, token) else {
+        return page::incomplete();
+    };
+    let nonce = nonce(&app, &sent, &text);
+    let is_done = tokio::task::spawn_blocking(move || mail::is_unsubscribed(&app, &sent));
+    match is_done.await {
+        Ok(Ok(true)) => page::done(&text, nonce.as_deref()),
+        // Where it cannot be told, asking does no harm.
+        _ => page::ask(),
     }
 }
 
 /// Unsubscribe
 ///
-/// What the button does, and the one click of mailbox providers (RFC 8058); any body is taken. 200
-/// means that it is on disk; saying it again, at any age, changes nothing. There is no rate limit.
+/// What the button does, and the one click of mailbox providers (RFC 8058), whose body may be
+/// urlencoded, multipart or empty. 200 means that it is on disk; saying it again, at any age, changes
+/// nothing. There is no rate limit. It acts whoever asks; the event's class is `proxy_human` for one
+/// click, what a click would get for the button, and `bot` where a scanner's network or agent asks.
 #[utoipa::path(
     post, path = "/mail/unsubscribe/{token}", tag = "mail",
     params(("token" = String, Path, description = "From the instrumented message")),
@@ -138,12 +146,13 @@ pub async fn post_unsubscribe(
     let hit = Hit::of(&app, &parts);
     let body = read_a_little(body).await;
     screen::flag(&app, &body);
-    let is_one_click = body == ONE_CLICK;
-    let Some(sent) = message_of(&app, token) else {
+    let way = Way::of(&parts.headers, &body);
+    let Some((sent, text)) = message_of(&app, token) else {
         return page::incomplete();
     };
-    match mail::unsubscribe(&app, hit, sent, is_one_click).await {
-        Ok(()) => page::done(),
+    let nonce = nonce(&app, &sent, &text);
+    match mail::unsubscribe(&app, hit, sent, way).await {
+        Ok(()) => page::done(&text, nonce.as_deref()),
         Err(error) => {
             tracing::error!(%error, "an unsubscribe could not be kept");
             page::later()
@@ -151,16 +160,18 @@ pub async fn post_unsubscribe(
     }
 }
 
-/// What an unsubscribe link is about; `None` also where the workspace is not in this store.
-fn message_of(app: &App, token: Text) -> Option<Sent> {
+/// What an unsubscribe link is about, and its token without what was put behind it: that alone may stand
+/// in a page. `None` also where the workspace is not in this store.
+fn message_of(app: &App, token: Text) -> Option<(Sent, String)> {
     let keys = app.meta.token_keys();
     let text = text_of(token);
-    let (token, _) = keys.read(TokenKind::Unsubscribe, &text)?;
+    let (token, text) = keys.read(TokenKind::Unsubscribe, &text)?;
     let sent = match token {
         Token::Unsubscribe(sent) => sent,
         Token::Open(_) | Token::Click { .. } => return None,
     };
-    app.meta.key_of(sent.workspace).map(|_| sent)
+    let text = text.to_owned();
+    app.meta.key_of(sent.workspace).map(|_| (sent, text))
 }
 
 fn pixel() -> Response {

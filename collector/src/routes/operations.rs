@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{MatchedPath, State};
 use axum::response::{IntoResponse, Json, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Request, StatusCode};
 use serde::Serialize;
 use shared::api_key::Scope;
@@ -14,10 +13,12 @@ use shared::wire::ErrorBody;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::assets::Asset;
 use crate::auth;
 use crate::client_address::{Peer, is_local, is_loopback_host};
 use crate::error::ApiError;
-use crate::metrics::Audience;
+use crate::metrics::{Audience, Form};
+use crate::router::Known;
 
 /// How the process is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,8 +61,9 @@ pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// Tell the metrics, as `OpenMetrics` text
+/// Tell the metrics
 ///
+/// In Prometheus's text, or as `OpenMetrics` where `Accept` asks for `application/openmetrics-text`.
 /// A key with the scope `read` is told the series of its workspace. Those of the whole process are
 /// told to a secret key that `misar keys create --operator` has made, to a request from this machine to
 /// its loopback address without any sign of a proxy (no forwarding header, not HTTP/1.0), and where
@@ -69,7 +71,10 @@ pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
     responses(
-        (status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"),
+        (status = 200, description = "Prometheus's text, or OpenMetrics", content(
+            (String = "text/plain"),
+            (String = "application/openmetrics-text"),
+        )),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
     ),
     security((), ("secret_key" = [])),
@@ -79,17 +84,20 @@ pub async fn get_metrics(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let audience = audience(&app, &request)?;
-    tell_metrics(&app, audience)
+    tell_metrics(app, audience, Form::of(request.headers())).await
 }
 
 /// The same where `--metrics-listen` listens: whoever reaches that is the operator's.
-pub async fn get_all_metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    tell_metrics(&app, Audience::Operator)
+pub async fn get_all_metrics(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    tell_metrics(app, Audience::Operator, Form::of(request.headers())).await
 }
 
 fn audience(app: &App, request: &Request<Body>) -> Result<Audience, ApiError> {
     let headers = request.headers();
-    if let Some(caller) = auth::caller_by_headers(app, headers, request.uri())? {
+    if let Some(caller) = auth::server_by_headers(app, headers, request.uri(), Scope::Read)? {
         app.rates.count(&caller.key)?;
         if caller.key.operator {
             return Ok(Audience::Operator);
@@ -107,38 +115,48 @@ fn audience(app: &App, request: &Request<Body>) -> Result<Audience, ApiError> {
     }
 }
 
-fn tell_metrics(app: &App, audience: Audience) -> Result<Response, ApiError> {
-    let page = app
-        .metrics
-        .render(app.gauges(), &app.meta.workspaces(), audience)
-        .map_err(|_| ApiError::Internal)?;
-    let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(CONTENT_TYPE, media)], page).into_response())
+async fn tell_metrics(app: Arc<App>, audience: Audience, form: Form) -> Result<Response, ApiError> {
+    let told = tokio::task::spawn_blocking(move || {
+        let workspaces = app.meta.workspaces();
+        app.metrics.render(app.gauges(), &workspaces, audience)
+    });
+    let page = told.await.map_err(|_| ApiError::Internal)?;
+    let page = form.write(page.map_err(|_| ApiError::Internal)?);
+    Ok(([(CONTENT_TYPE, form.media_type())], page).into_response())
 }
 
-/// This document, as JSON.
-#[derive(Debug, Clone)]
-pub struct Document(pub Bytes);
+/// This document, as JSON: compressed once, because anybody may ask for it.
+#[derive(Clone)]
+pub(crate) struct Document(Arc<Asset>);
+
+impl Document {
+    pub(crate) fn new(text: String) -> Self {
+        Self(Arc::new(Asset::new("application/json", text)))
+    }
+}
 
 /// Tell what there is: this document
 #[utoipa::path(
     get, path = "/openapi.json", tag = "operations",
     responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")),
 )]
-pub async fn get_document(Extension(document): Extension<Document>) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "application/json"),
-        (CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, document.0).into_response()
+pub async fn get_document(request: Request<Body>) -> Result<Response, ApiError> {
+    let document = request.extensions().get::<Document>();
+    let document = document.ok_or(ApiError::Internal)?.0.clone();
+    Ok(document.respond(request.headers()).await)
 }
 
 /// The answer at a path that does not exist.
-pub async fn not_found() -> ApiError {
-    ApiError::NotFound
+pub async fn not_found(request: Request<Body>) -> ApiError {
+    let known = request.extensions().get::<Known>();
+    let path = request.uri().path();
+    ApiError::NoRoute(known.and_then(|known| known.nearest(request.method().as_str(), path)))
 }
 
 /// The answer to a method that the path does not take.
-pub async fn method_not_allowed() -> ApiError {
-    ApiError::MethodNotAllowed
+pub async fn method_not_allowed(request: Request<Body>) -> ApiError {
+    let known = request.extensions().get::<Known>();
+    let path = request.extensions().get::<MatchedPath>();
+    let methods = known.zip(path);
+    ApiError::MethodNotAllowed(methods.and_then(|(known, path)| known.methods(path.as_str())))
 }

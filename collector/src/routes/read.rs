@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use jiff::civil::Date;
 use serde::Serialize;
 use shared::email::Email;
 use shared::time::Timestamp;
@@ -16,6 +17,7 @@ use crate::error::ApiError;
 use crate::log::Located;
 use crate::log::public_seq::PublicSeq;
 use crate::log::record::WorkspaceId;
+use crate::query::report::Zone;
 
 /// How long a read waits for the view to reach `minSeq`.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,7 +30,7 @@ pub struct Meta {
     pub lag_ms: u64,
 }
 
-/// The parameters of a query; empty ones count as absent.
+/// The parameters of a query. Of a route under /v1/ none is unknown or empty: see `router::parameters`.
 pub(super) fn parameters(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(uri.query().unwrap_or("").as_bytes())
         .filter(|(_, value)| !value.is_empty())
@@ -75,11 +77,48 @@ async fn wait_for(
         .map_err(|_| ApiError::ViewBehind)
 }
 
-pub(super) fn time(name: &'static str, value: &str) -> Result<Timestamp, ApiError> {
+/// The parameter `tz` of a query: the zone of its days; UTC without one.
+pub(super) fn zone(uri: &Uri) -> Result<Zone, ApiError> {
+    let zone = parameters(uri).filter(|(name, _)| name == "tz").last();
+    let Some((_, value)) = zone else {
+        return Ok(Zone::default());
+    };
+    Zone::parse(&value).ok_or_else(|| {
+        invalid(
+            "tz",
+            "send a time zone by its IANA name, such as Europe/Paris",
+        )
+    })
+}
+
+/// Where a span of time begins: an instant (RFC 3339), or a day of the zone, from its first moment on.
+pub(super) fn from(name: &'static str, value: &str, zone: &Zone) -> Result<Timestamp, ApiError> {
+    bound(name, value, |day| zone.start_of(day))
+}
+
+/// Where a span of time ends, which it does not hold itself: an instant, or the end of a day, so that a
+/// span from a day to the same day is that day.
+pub(super) fn to(name: &'static str, value: &str, zone: &Zone) -> Result<Timestamp, ApiError> {
+    bound(name, value, |day| zone.end_of(day))
+}
+
+fn bound(
+    name: &'static str,
+    value: &str,
+    of_day: impl FnOnce(Date) -> Timestamp,
+) -> Result<Timestamp, ApiError> {
+    // `jiff` takes more forms of a date than this one.
+    let is_date = value.len() == 10 && value.is_ascii();
+    if let Some(Ok(day)) = is_date.then(|| value.parse::<Date>()) {
+        return Ok(of_day(day));
+    }
     // In a query an unescaped `+` reads as a space.
     let value = value.replace(' ', "+");
-    Timestamp::parse_rfc3339(&value)
-        .map_err(|_| invalid(name, "send a time such as 2026-11-23T10:00:00Z (RFC 3339)"))
+    Timestamp::parse_rfc3339(&value).map_err(|_| {
+        let wanted =
+            "send a time such as 2026-11-23T10:00:00Z (RFC 3339), or a day such as 2026-11-23";
+        invalid(name, wanted)
+    })
 }
 
 /// The value of `minSeq`. What is no seq at all was never given either.
@@ -96,7 +135,7 @@ pub(super) fn address(value: &str) -> Result<Email, ApiError> {
 
 pub(super) fn invalid(name: &'static str, message: &str) -> ApiError {
     ApiError::InvalidParameter {
-        name,
+        name: name.into(),
         message: message.to_owned(),
     }
 }

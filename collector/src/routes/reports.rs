@@ -13,13 +13,13 @@ use shared::ids::MessageId;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, invalid, min_seq, parameters, read, time};
+use super::read::{Meta, from, invalid, min_seq, parameters, read, to, zone};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use crate::log::public_seq::PublicSeq;
 use crate::query::report::{
-    self, CampaignReport, GroupBy, MessageReport, ModelName, RevenueQuery, RevenueReport, Zone,
+    self, Asked, CampaignReport, GroupBy, MessageReport, ModelName, RevenueQuery, RevenueReport,
 };
 
 /// The query of the reports of messages and campaigns, as documented; `parse_subject` reads it.
@@ -29,6 +29,15 @@ use crate::query::report::{
 pub struct SubjectParameters {
     /// How revenue is attributed: `last_touch` (the default), `last_click` or `explicit`.
     model: Option<String>,
+    /// The time zone of days, by its IANA name; UTC without it.
+    tz: Option<String>,
+    /// Only what happened at or after this time (RFC 3339), or from the start of this day in `tz`:
+    /// messages that were sent, opens, clicks and deliveries then, orders that were paid then.
+    #[param(example = "2026-11-23T00:00:00Z")]
+    from: Option<String>,
+    /// Only what happened before this time (RFC 3339), or until the end of this day in `tz`.
+    #[param(example = "2026-11-24T00:00:00Z")]
+    to: Option<String>,
     /// Wait up to 2 s until the event with this `seq` is in the report. 422 `unknown_seq` where no
     /// event of the workspace has it.
     min_seq: Option<String>,
@@ -45,11 +54,11 @@ pub struct RevenueParameters {
     model: Option<String>,
     /// The time zone of days, by its IANA name; UTC without it.
     tz: Option<String>,
-    /// Only orders at or after this time (RFC 3339).
-    #[param(format = DateTime)]
+    /// Only orders at or after this time (RFC 3339), or from the start of this day in `tz`.
+    #[param(example = "2026-11-23T00:00:00Z")]
     from: Option<String>,
-    /// Only orders before this time (RFC 3339).
-    #[param(format = DateTime)]
+    /// Only orders before this time (RFC 3339), or until the end of this day in `tz`.
+    #[param(example = "2026-11-24T00:00:00Z")]
     to: Option<String>,
     /// Wait up to 2 s until the event with this `seq` is in the report. 422 `unknown_seq` where no
     /// event of the workspace has it.
@@ -91,9 +100,9 @@ pub async fn get_message_report(
     };
     // As it was stored: trimmed.
     let id = MessageId::parse(&id).map_err(|_| ApiError::UnknownSubject("message"))?;
-    let (model, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
-        report::message(&app.views, reader.workspace, id.as_str(), model)
+        report::message(&app.views, reader.workspace, id.as_str(), &asked)
     })
     .await?;
     let report = report.ok_or(unknown)?;
@@ -124,9 +133,9 @@ pub async fn get_campaign_report(
     let Ok(Path(id)) = id else {
         return Err(unknown);
     };
-    let (model, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
-        report::campaign(&app.views, reader.workspace, id.trim(), model)
+        report::campaign(&app.views, reader.workspace, id.trim(), &asked)
     })
     .await?;
     let report = report.ok_or(unknown)?;
@@ -160,11 +169,14 @@ pub async fn get_revenue_report(
     Ok(Json(Report { report, meta }))
 }
 
-fn parse_subject(uri: &Uri) -> Result<(ModelName, Option<PublicSeq>), ApiError> {
-    let (mut asked, mut least) = (ModelName::default(), None);
+pub(super) fn parse_subject(uri: &Uri) -> Result<(Asked, Option<PublicSeq>), ApiError> {
+    let (mut asked, mut least) = (Asked::default(), None);
+    let tz = zone(uri)?;
     for (name, value) in parameters(uri) {
         match &*name {
-            "model" => asked = model(&value)?,
+            "model" => asked.model = model(&value)?,
+            "from" => asked.from = Some(from("from", &value, &tz)?),
+            "to" => asked.to = Some(to("to", &value, &tz)?),
             "minSeq" => least = Some(min_seq(&value)?),
             _ => {}
         }
@@ -173,11 +185,11 @@ fn parse_subject(uri: &Uri) -> Result<(ModelName, Option<PublicSeq>), ApiError> 
 }
 
 fn parse_revenue(uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiError> {
-    let (model, min_seq) = parse_subject(uri)?;
+    let (Asked { model, .. }, min_seq) = parse_subject(uri)?;
     let mut query = RevenueQuery {
         group_by: GroupBy::Campaign,
         model,
-        tz: Zone::default(),
+        tz: zone(uri)?,
         from: None,
         to: None,
     };
@@ -189,12 +201,8 @@ fn parse_revenue(uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiErro
                     .find(|group_by| group_by.as_str() == value)
                     .ok_or_else(|| invalid("groupBy", "send campaign, message, day or currency"))?;
             }
-            "tz" => {
-                query.tz = Zone::parse(&value)
-                    .ok_or_else(|| invalid("tz", "send a time zone such as Europe/Paris"))?;
-            }
-            "from" => query.from = Some(time("from", &value)?),
-            "to" => query.to = Some(time("to", &value)?),
+            "from" => query.from = Some(from("from", &value, &query.tz)?),
+            "to" => query.to = Some(to("to", &value, &query.tz)?),
             _ => {}
         }
     }

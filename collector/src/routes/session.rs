@@ -218,7 +218,7 @@ fn failed(error: MetaError) -> ApiError {
 
 fn invalid_body() -> ApiError {
     ApiError::InvalidParameter {
-        name: "code",
+        name: "code".into(),
         message: "send either `code`, from a link of `misar link`, or `key`, a secret key"
             .to_owned(),
     }

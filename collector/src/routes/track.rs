@@ -6,9 +6,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::Request;
+use shared::api_key::KeyKind;
 use shared::limits::{MAX_BATCH_BYTES, MAX_EVENT_BYTES};
 use shared::wire::{
-    BatchAnswer, BatchBody, ErrorBody, EventAnswer, EventBody, IdentifyBody, PurchaseBody,
+    Arrival, BatchAnswer, BatchBody, ErrorBody, EventAnswer, EventBody, IdentifyBody, PurchaseBody,
     RefundBody, parse_event, parse_identify, parse_purchase, parse_refund,
 };
 
@@ -53,7 +54,11 @@ pub async fn track_event(
 ///
 /// An order is recorded once: the same order again is a duplicate when `email`, `revenue`,
 /// `currency`, `items` and `messageId` (and `timestamp`, if both sent one) are equal, else 409 with
-/// the differing fields; its own `id` again is a duplicate whatever else is said. Purchases of public
+/// the differing fields; its own `id` again is a duplicate whatever else is said. With `amend: true` a
+/// server changes an order that is on record: the fields that are sent take the place of those before,
+/// and the difference is credited where the order is, from the `timestamp` on, which is not before that
+/// of the last amendment (else 409 with `fields`). What says nothing new is a duplicate; less than was
+/// refunded is 422. Purchases of public
 /// keys are unverified: each is tracked under its own id, whatever is known of the order; the first one
 /// of an order counts, until a server sends the order.
 #[utoipa::path(
@@ -79,10 +84,24 @@ pub async fn track_purchase(
     if !arrival.purchases_allowed {
         return Err(ApiError::PurchasesNotAllowed);
     }
+    let is_amendment = body.amend.is_some_and(|amend| amend.get() == "true");
+    if is_amendment && caller.key.kind == KeyKind::Public {
+        return Err(ApiError::NotForPublicKeys);
+    }
+    let workspace = caller.key.workspace;
+    let order_currency = |order_id: &str| app.durable().order_currency(workspace, order_id);
+    let arrival = Arrival {
+        order_currency: Some(&order_currency),
+        ..arrival
+    };
     let parsed = parse_purchase(&body, &arrival);
-    Ok(incoming
-        .record(&app, caller, FactKind::Purchase, parsed)
-        .await)
+    // One Idempotency-Key for an order and its amendment is two ids.
+    let kind = if is_amendment {
+        FactKind::Amend
+    } else {
+        FactKind::Purchase
+    };
+    Ok(incoming.record(&app, caller, kind, parsed).await)
 }
 
 /// Record a refund

@@ -259,7 +259,7 @@ impl control::Target for Running {
         draft: Draft,
     ) -> Result<Outcome, String> {
         let registrar = Registrar {
-            log: Arc::clone(&self.app.log),
+            log: self.app.durable(),
             meta: Arc::clone(&self.app.meta),
             public_url,
             workspace,

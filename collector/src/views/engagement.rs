@@ -12,16 +12,23 @@
 //! - `message`: one send; opens, clicks, and the rule of bursts
 //! - `contact`: one person; when seen, unsubscribed
 //! - `score`: how engaged a person is
+//! - `hits`: everything that happened to a message
+//! - `spans`: reading messages with what happened to them
+//! - `told`: what changes once it is told when a message left
 //! - `order`: one order, its touches, whom it is credited to
 
 pub(crate) mod contact;
+pub(crate) mod hits;
 pub(crate) mod message;
 pub(crate) mod order;
 mod rows;
 mod score;
+pub(crate) mod single;
+pub(crate) mod spans;
 pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -30,6 +37,7 @@ use crate::classify::of_page;
 use crate::log::decide::Attribution;
 use crate::log::record::{Class, ContactId, Entry, Fact, Record, Source, WorkspaceId};
 use contact::Contact;
+use hits::{Hit, Hits, What};
 use message::{Click, Message};
 use order::{Order, Orders, TouchKind, Touched};
 use rows::{Rows, key};
@@ -41,14 +49,27 @@ const CONTACTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("contac
 const MESSAGES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("messages_v1");
 /// Key: workspace (u32, big-endian), campaignId. Value: postcard of [`Totals`].
 const CAMPAIGNS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("campaigns_v1");
+/// Key: workspace (u32, big-endian). Value: postcard of [`Totals`], of all its messages.
+const WORKSPACES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("workspaces_v1");
+/// Key: workspace (u32), length of the campaignId (u16), campaignId, messageId, numbers big-endian.
+/// Value: nothing.
+const OF_CAMPAIGN: TableDefinition<'_, &[u8], &[u8]> =
+    TableDefinition::new("messages_of_campaign_v1");
 /// Key: seq of a click whose class was changed from genuine to bot by the rule of bursts.
 const RELABELLED: TableDefinition<'_, u64, ()> = TableDefinition::new("relabelled_v1");
 
+/// Key: seq of an open or a click of a message whose real time of sending was told. Value: postcard of
+/// the class that it has by that time and the reason, where they are not those on record.
+const REJUDGED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rejudged_v1");
+
 /// Every table, for what is done to all of them alike.
-const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 7] = [
+const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 10] = [
     CONTACTS,
     MESSAGES,
     CAMPAIGNS,
+    WORKSPACES,
+    OF_CAMPAIGN,
+    hits::HITS,
     order::TOUCHES,
     order::ORDERS,
     order::PLACES,
@@ -75,8 +96,12 @@ pub(super) fn fold(
         contacts: Rows::open(transaction, CONTACTS)?,
         messages: Rows::open(transaction, MESSAGES)?,
         campaigns: Rows::open(transaction, CAMPAIGNS)?,
+        workspaces: Rows::open(transaction, WORKSPACES)?,
         orders: Orders::open(transaction)?,
         relabelled: transaction.open_table(RELABELLED)?,
+        rejudged: transaction.open_table(REJUDGED)?,
+        hits: Hits::open(transaction)?,
+        of_campaign: transaction.open_table(OF_CAMPAIGN)?,
         attribution,
     };
     for (record, contact) in records.iter().zip(contacts) {
@@ -84,23 +109,28 @@ pub(super) fn fold(
     }
     fold.contacts.write()?;
     fold.messages.write()?;
-    fold.campaigns.write()
+    fold.campaigns.write()?;
+    fold.workspaces.write()
 }
 
 struct Fold<'a> {
     contacts: Rows<'a, Contact>,
     messages: Rows<'a, Message>,
     campaigns: Rows<'a, Totals>,
+    workspaces: Rows<'a, Totals>,
     orders: Orders<'a>,
     relabelled: redb::Table<'a, u64, ()>,
+    rejudged: redb::Table<'a, u64, &'static [u8]>,
+    hits: Hits<'a>,
+    of_campaign: redb::Table<'a, &'static [u8], &'static [u8]>,
     attribution: &'a dyn Fn(WorkspaceId) -> Attribution,
 }
 
 impl Fold<'_> {
     fn record(&mut self, record: &Record, contact: Option<ContactId>) -> Result<(), redb::Error> {
         let Record { seq, entry, .. } = record;
-        let class = class_of(entry);
         let time = happened_at(entry);
+        let class = self.judged(record, class_of(entry), time)?;
         let workspace = entry.workspace;
         if let Some(contact) = contact {
             self.contact(workspace, contact, |row| row.see(entry, class, time))?;
@@ -129,11 +159,26 @@ impl Fold<'_> {
                 let credited = self.orders.refund(workspace, order_id, minor)?;
                 self.credit(workspace, &credited)
             }
-            Fact::Track { .. } | Fact::Identify { .. } => Ok(()),
+            Fact::Amend { order_id, .. } => {
+                let Some(money) = entry.money else {
+                    return Ok(());
+                };
+                let windows = (self.attribution)(workspace);
+                let explicit = entry.message_id.as_deref();
+                let orders = &mut self.orders;
+                let moves = orders.amend(workspace, order_id, money.minor, explicit, &windows)?;
+                self.credit(workspace, &moves)
+            }
+            Fact::Track { .. }
+            | Fact::Identify { .. }
+            | Fact::Suppress { .. }
+            | Fact::Lift { .. } => Ok(()),
             Fact::Send { .. }
             | Fact::Open { .. }
             | Fact::Click { .. }
-            | Fact::Unsubscribe { .. } => self.mail(record, contact, class, time),
+            | Fact::Unsubscribe { .. }
+            | Fact::Delivery { .. } => self.mail(record, contact, class, time),
+            Fact::Told { .. } => self.told(record, contact),
         }
     }
 
@@ -149,29 +194,54 @@ impl Fold<'_> {
         let Some(message_id) = entry.message_id.as_deref() else {
             return Ok(());
         };
-        let mut gone = Vec::new();
+        let (mut gone, mut clicks_of) = (Vec::new(), None);
+        let (mut hit, mut is_told) = (None, false);
         self.message(workspace, message_id, |message| {
             message.learn(entry, contact);
+            is_told = message.told_at.is_some();
             match &entry.fact {
                 Fact::Send { .. } => message.registered = true,
-                Fact::Open { .. } => message.opens.add(class, 1),
-                Fact::Click { link, .. } => {
-                    let address = entry
-                        .client
-                        .as_ref()
-                        .map(|client| client.address.0.as_str());
-                    gone = message.click(Click::new(*seq, time, *link, class, address));
+                Fact::Open { .. } => {
+                    message.opens.add(class, 1);
+                    hit = Some(What::Open);
                 }
-                Fact::Unsubscribe { .. } => message.unsubscribes += 1,
+                Fact::Click { link, target, .. } => {
+                    clicks_of = message.clicks_of(contact);
+                    if let Some(click) = Click::of(*seq, time, class, entry) {
+                        gone = message.click(click);
+                        hit = Some(What::Click {
+                            click,
+                            link: *link,
+                            target: target.as_ref().map(|target| target.0.clone()),
+                        });
+                    }
+                }
+                Fact::Unsubscribe { .. } => {
+                    message.unsubscribes += 1;
+                    hit = Some(What::Unsubscribe);
+                }
+                Fact::Delivery { status, .. } => {
+                    message.fate.see(*status);
+                    hit = Some(What::Delivery(*status));
+                }
                 _ => {}
             }
         })?;
         for click in &gone {
             self.relabelled.insert(click.seq, ())?;
         }
-        let Some(contact) = contact else {
-            return Ok(());
-        };
+        if let Some(what) = hit {
+            let reason = entry.class.as_ref().map(|(_, reason)| reason.clone());
+            let timing = entry.timing.clone().filter(|_| !is_told);
+            let hit = Hit {
+                time,
+                class,
+                contact,
+                what,
+                timing: timing.zip(reason),
+            };
+            self.hits.put(workspace, message_id, seq.0, &hit)?;
+        }
         let kind = match entry.fact {
             Fact::Open { .. } => TouchKind::Open,
             Fact::Click { .. } => TouchKind::Click,
@@ -180,7 +250,8 @@ impl Fold<'_> {
         let windows = (self.attribution)(workspace);
         let mut touched = Vec::new();
         // Of the clicks that turn out to be a machine's, this one may be one: then it never counted.
-        if tally::is_genuine(class) && !gone.iter().any(|click| click.seq == seq.0) {
+        let counts = tally::is_genuine(class) && !gone.iter().any(|click| click.seq == seq.0);
+        if let Some(contact) = contact.filter(|_| counts) {
             let touch = Touched {
                 kind,
                 time,
@@ -191,15 +262,16 @@ impl Fold<'_> {
                     .touch(workspace, contact, touch, message_id, &windows)?,
             );
         }
-        for click in &gone {
-            let touch = Touched {
-                kind,
-                time: click.time,
-                seq: click.seq,
-            };
-            touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
-        }
-        if !gone.is_empty() {
+        gone.retain(|click| click.has_contact);
+        if let Some(contact) = clicks_of.filter(|_| !gone.is_empty()) {
+            for click in &gone {
+                let touch = Touched {
+                    kind,
+                    time: click.time,
+                    seq: click.seq,
+                };
+                touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
+            }
             let left = self.orders.touched(workspace, contact)?;
             let times = gone.iter().map(|click| click.time);
             self.contact(workspace, contact, |row| row.unsee_clicks(times, left))?;
@@ -249,7 +321,18 @@ impl Fold<'_> {
         if before == after {
             return Ok(());
         }
+        if before.0 != after.0 {
+            let place = |campaign_id: &str| of_campaign_key(workspace, campaign_id, message_id);
+            if let Some(campaign_id) = &before.0 {
+                self.of_campaign.remove(place(campaign_id).as_slice())?;
+            }
+            if let Some(campaign_id) = &after.0 {
+                self.of_campaign
+                    .insert(place(campaign_id).as_slice(), [].as_slice())?;
+            }
+        }
         for ((campaign_id, totals), sign) in [(before, -1), (after, 1)] {
+            self.workspaces.get(key(workspace, &[]))?.add(&totals, sign);
             if let Some(campaign_id) = campaign_id {
                 let key = key(workspace, &[campaign_id.as_bytes()]);
                 self.campaigns.get(key)?.add(&totals, sign);
@@ -257,6 +340,15 @@ impl Fold<'_> {
         }
         Ok(())
     }
+}
+
+/// The key in [`OF_CAMPAIGN`]; of no message the key before all of the campaign's.
+fn of_campaign_key(workspace: WorkspaceId, campaign_id: &str, message_id: &str) -> Vec<u8> {
+    let length = hits::length(campaign_id);
+    key(
+        workspace,
+        &[&length, campaign_id.as_bytes(), message_id.as_bytes()],
+    )
 }
 
 /// When it happened, in milliseconds since 1970, but never later than it was known here: a time that
@@ -271,6 +363,7 @@ pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> 
         transaction.open_table(table)?;
     }
     transaction.open_table(RELABELLED)?;
+    transaction.open_table(REJUDGED)?;
     Ok(())
 }
 
@@ -280,14 +373,18 @@ pub(super) fn check(snapshot: &ReadTransaction) -> Result<(), redb::Error> {
         snapshot.open_table(table)?;
     }
     snapshot.open_table(RELABELLED)?;
+    snapshot.open_table(REJUDGED)?;
     Ok(())
 }
 
 pub(super) fn dump(snapshot: &ReadTransaction, dump: &mut Dump) -> Result<(), redb::Error> {
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 10] = [
         "contacts_v1",
         "messages_v1",
         "campaigns_v1",
+        "workspaces_v1",
+        "messages_of_campaign_v1",
+        "hits_v1",
         "touches_v1",
         "orders_v1",
         "order_places_v1",
@@ -307,6 +404,12 @@ pub(super) fn dump(snapshot: &ReadTransaction, dump: &mut Dump) -> Result<(), re
         rows.push((key.value().to_be_bytes().to_vec(), Vec::new()));
     }
     dump.insert("relabelled_v1", rows);
+    let mut rows = Vec::new();
+    for row in snapshot.open_table(REJUDGED)?.iter()? {
+        let (key, value) = row?;
+        rows.push((key.value().to_be_bytes().to_vec(), value.value().to_vec()));
+    }
+    dump.insert("rejudged_v1", rows);
     Ok(())
 }
 
@@ -342,9 +445,63 @@ pub(super) fn campaign(
     rows::read(&snapshot.open_table(CAMPAIGNS)?, &key)
 }
 
+/// The campaign's messages behind `after` in the order of their ids, at most `limit`.
+pub(super) fn messages_of_campaign(
+    snapshot: &ReadTransaction,
+    workspace: WorkspaceId,
+    campaign_id: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<(String, Message)>, redb::Error> {
+    let (index, messages) = (
+        snapshot.open_table(OF_CAMPAIGN)?,
+        snapshot.open_table(MESSAGES)?,
+    );
+    let of_all = of_campaign_key(workspace, campaign_id, "");
+    let first = of_campaign_key(workspace, campaign_id, after);
+    let mut found = Vec::new();
+    for row in index.range(first.as_slice()..)? {
+        let (place, _) = row?;
+        let Some(message_id) = place.value().strip_prefix(of_all.as_slice()) else {
+            break;
+        };
+        if message_id == after.as_bytes() {
+            continue;
+        }
+        let id = String::from_utf8_lossy(message_id).into_owned();
+        if let Some(message) = rows::read(&messages, &key(workspace, &[message_id]))? {
+            found.push((id, message));
+        }
+        if found.len() == limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// What all messages of a workspace come to.
+pub(super) fn workspace(
+    snapshot: &ReadTransaction,
+    workspace: WorkspaceId,
+) -> Result<Totals, redb::Error> {
+    let row = rows::read(&snapshot.open_table(WORKSPACES)?, &key(workspace, &[]))?;
+    Ok(row.unwrap_or_default())
+}
+
 /// Whether the click at this seq was found out to be a machine's.
 pub(super) fn is_relabelled(snapshot: &ReadTransaction, seq: u64) -> Result<bool, redb::Error> {
     Ok(snapshot.open_table(RELABELLED)?.get(seq)?.is_some())
+}
+
+/// The class of an open or a click, and its reason, by the time that was told of its message; `None`
+/// where those on record hold.
+pub(super) fn rejudged(
+    snapshot: &ReadTransaction,
+    seq: u64,
+) -> Result<Option<(Class, String)>, redb::Error> {
+    let table = snapshot.open_table(REJUDGED)?;
+    let row = table.get(seq)?;
+    row.map(|row| rows::decode(row.value())).transpose()
 }
 
 /// Whether a fact of this source can earn a score by itself.

@@ -61,6 +61,7 @@ pub(crate) fn entry(number: u32) -> Entry {
         class: None,
         ignored_fields: Vec::new(),
         redacted: false,
+        timing: None,
     }
 }
 

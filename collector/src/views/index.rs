@@ -5,13 +5,17 @@
 //! that rows stay small however common the term is, and a fold writes each of them once. The rows
 //! depend on the records alone, not on how they were batched.
 
+mod ascending;
+
 use std::collections::{BTreeMap, HashMap};
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{ContactId, Record, Seq, WorkspaceId};
-use crate::query::EventFilter;
+use crate::query::{EventFilter, Order};
+
+use shared::event_name::names;
 
 use super::{Dump, EventPage, ViewError};
 
@@ -112,17 +116,23 @@ pub(super) fn candidates(
     filter: &EventFilter,
 ) -> Result<EventPage, redb::Error> {
     let contact = filter.email.as_ref().map(|email| key.contact(email).0);
+    // All types but the callers' own events have a name that nothing else has.
+    let of_kind = filter.kind.and_then(name_of_kind);
+    let name = filter.name.as_deref().or(of_kind);
     let digest_of = |kind, text: &Option<String>| Some(digest(key, kind, text.as_ref()?));
     let mut terms: Vec<Term> = [
         (CONTACT, contact),
         (MESSAGE, digest_of(MESSAGE, &filter.message_id)),
-        (NAME, digest_of(NAME, &filter.name)),
+        (NAME, name.map(|name| digest(key, NAME, name))),
     ]
     .into_iter()
     .filter_map(|(kind, digest)| Some(term(kind, workspace, digest?)))
     .collect();
     if terms.is_empty() {
         terms.push(term(ALL, workspace, [0; 16]));
+    }
+    if filter.order == Order::OldestFirst {
+        return ascending::candidates(snapshot, workspace, &terms, filter);
     }
     let postings = snapshot.open_table(POSTINGS)?;
     let zones = snapshot.open_table(ZONES)?;
@@ -288,14 +298,36 @@ fn newest(
         return Ok(None);
     };
     let (key, row) = found?;
+    Ok(Some((zone_of(key.value()), offsets(row.value()))))
+}
+
+/// The zone that a row is of.
+fn zone_of(key: &[u8; 29]) -> u64 {
     let mut zone = [0; 8];
-    zone.copy_from_slice(&key.value()[21..]);
-    let (offsets, _) = row.value().as_chunks();
-    let offsets = offsets
+    zone.copy_from_slice(&key[21..]);
+    u64::from_be_bytes(zone)
+}
+
+fn offsets(row: &[u8]) -> Offsets {
+    let (offsets, _) = row.as_chunks();
+    offsets
         .iter()
         .map(|offset| u16::from_le_bytes(*offset))
-        .collect();
-    Ok(Some((u64::from_be_bytes(zone), offsets)))
+        .collect()
+}
+
+/// The name that all events of a type have, where it is the type's own.
+fn name_of_kind(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "identify" => names::IDENTIFIED,
+        "purchase" => names::PURCHASE,
+        "refund" => names::REFUND,
+        "send" => names::EMAIL_SENT,
+        "open" => names::EMAIL_OPENED,
+        "click" => names::EMAIL_CLICKED,
+        "unsubscribe" => names::EMAIL_UNSUBSCRIBED,
+        _ => return None,
+    })
 }
 
 /// The offsets that all rows hold, ascending as the rows are.

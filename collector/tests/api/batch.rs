@@ -179,18 +179,12 @@ async fn each_type_needs_its_own_fields() {
             no("missing_field", "event"),
             ok.clone(),
             no("missing_field", "email"),
-            ok,
+            ok.clone(),
             no("missing_field", "orderId"),
-            no("invalid_type", "type"),
+            ok,
             no("invalid_type", "type"),
             no("missing_field", "type"),
         ]
-    );
-    assert!(
-        answer.results()[7]["message"]
-            .as_str()
-            .unwrap()
-            .contains("/v1/track/refund")
     );
 }
 
@@ -212,7 +206,7 @@ async fn the_context_serves_events_that_have_nobody_of_their_own() {
         (&listed[1]["anonymousId"], &listed[0]["anonymousId"]),
         (&json!("v-1"), &json!("v-2"))
     );
-    for context in [json!([]), json!("x"), json!({"a": "x".repeat(4096)})] {
+    for context in [json!([1]), json!("x"), json!({"a": "x".repeat(4096)})] {
         let body = json!({"context": context, "events": [track()]});
         app.post(ROUTE, &app.key, &body)
             .await

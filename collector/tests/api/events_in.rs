@@ -314,7 +314,7 @@ async fn properties_have_256_names_and_8_levels() {
         "too_deep",
     )
     .await;
-    for wrong in [json!([]), json!("{}"), json!(7)] {
+    for wrong in [json!([1]), json!("{}"), json!(7)] {
         refuses(
             &app,
             json!({"properties": wrong}),
@@ -369,7 +369,7 @@ async fn a_send_may_be_named_that_was_never_registered() {
     .await;
     refuses(
         &app,
-        json!({"messageId": 7}),
+        json!({"messageId": true}),
         "messageId",
         "invalid_message_id",
     )

@@ -80,7 +80,6 @@ async fn filters_narrow_each_other_down() {
         ("name=nothing", vec![]),
         ("name=Odd_day", vec![]),
         ("email=nobody@person.example", vec![]),
-        ("unknown=1&name=", vec![10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
         ("limit=3", vec![10, 9, 8]),
     ] {
         let page = app.get(&format!("/v1/events?{query}")).await;
@@ -186,7 +185,7 @@ async fn wrong_parameters_are_named() {
         ("cursor=alice@person.example", "cursor"),
         ("email=alice", "email"),
         ("from=yesterday", "from"),
-        ("to=2026-01-03", "to"),
+        ("to=2026-01", "to"),
     ] {
         app.get(&format!("/v1/events?{query}"))
             .await

@@ -160,3 +160,47 @@ async fn a_body_is_chunked_or_of_known_length_and_never_both() {
         ["400"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_sound_http_is_told_so_in_a_body() {
+    let app = spawn_app().await;
+    let long = "x".repeat(70_000);
+    for (request, status, code) in [
+        (
+            "POST /v1/track/event HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n"
+                .to_owned(),
+            "400",
+            "invalid_request",
+        ),
+        (
+            "POST /v1/track/event HTTP/1.1\r\nHost: x\r\nContent-Length: five\r\n\r\n".to_owned(),
+            "400",
+            "invalid_request",
+        ),
+        (
+            "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+            "400",
+            "invalid_request",
+        ),
+        ("hello\r\n\r\n".to_owned(), "400", "invalid_request"),
+        (
+            format!("GET / HTTP/1.1\r\nHost: x\r\nX: {long}\r\n\r\n"),
+            "431",
+            "headers_too_large",
+        ),
+    ] {
+        let answer = app.raw(request.as_bytes()).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["error"]["code"], code, "{answer}");
+        assert!(body["error"]["message"].as_str().unwrap().len() > 20);
+        assert!(head.contains("Connection: close"), "{head}");
+        let length = format!("Content-Length: {}", answer.len() - head.len() - 4);
+        assert!(head.contains(&length), "{head}");
+    }
+}

@@ -37,7 +37,7 @@ async fn the_address_is_required_and_the_traits_are_an_object() {
     post(json!({"email": "alice"}))
         .await
         .is_refused_for("email", "invalid_email");
-    post(json!({"email": PERSON, "traits": []}))
+    post(json!({"email": PERSON, "traits": [1]}))
         .await
         .is_refused_for("traits", "invalid_traits");
     post(json!({"email": PERSON, "anonymousId": 7}))

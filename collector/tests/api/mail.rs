@@ -355,7 +355,9 @@ async fn looking_at_the_unsubscribe_page_changes_nothing_at_any_age() {
         let answer = get(&app, &format!("{path}?confirm=1")).await;
         assert_eq!(answer.status, 200);
         is_page(&answer, "Unsubscribe?");
-        assert!(answer.text.contains("<form method=\"post\"><button"));
+        assert!(answer.text.contains(
+            "<form method=\"post\"><input type=\"hidden\" name=\"from\" value=\"page\"><button"
+        ));
         let answer = ask(&app, Method::HEAD, &path, &[]).await;
         assert_eq!((answer.status, answer.text.as_str()), (200, ""));
     }
@@ -398,7 +400,7 @@ async fn unsubscribing_is_on_disk_with_its_answer_and_once_at_any_age() {
     others[1].contact = ContactId([8; 16]);
     for other in others {
         let token = seal(&app, &Token::Unsubscribe(other));
-        post(&app, &format!("/mail/unsubscribe/{token}"), "").await;
+        post(&app, &format!("/mail/unsubscribe/{token}"), "from=page").await;
     }
     assert_eq!(app.on_disk(), 3);
 }

@@ -188,6 +188,8 @@ async fn the_same_message_again_gives_the_same_answer_byte_for_byte() {
     let mut again = batch.results()[0].clone();
     assert_eq!(again["status"], "registered");
     again.as_object_mut().unwrap().remove("status");
+    // What is true of all of them, a batch says once.
+    again["warnings"] = batch.body["warnings"].clone();
     assert_eq!(again, first.body);
     // The time of sending is compared where both have said one.
     let late = message("m", json!({"sentAt": "2026-11-23T09:00:00Z"}));

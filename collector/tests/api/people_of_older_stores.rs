@@ -95,6 +95,7 @@ impl OldStore {
             class: None,
             ignored_fields: Vec::new(),
             redacted: false,
+            timing: None,
         };
         more(&mut entry);
         self.entries.push(entry);
@@ -141,6 +142,7 @@ impl OldStore {
             subject: None,
             content: [0; 32],
             token_key: 1,
+            targets: None,
         };
         self.add(fact, |entry| {
             entry.address = Self::address(spelling);
@@ -151,6 +153,7 @@ impl OldStore {
             send,
             link: 0,
             target: None,
+            marks: None,
         };
         self.mail(fact, message_id);
     }

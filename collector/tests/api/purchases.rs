@@ -242,10 +242,10 @@ async fn required_fields_are_named_and_empty_ones_refused() {
         ("email", json!("alice"), "invalid_email"),
         ("orderId", json!(""), "invalid_order_id"),
         ("orderId", json!(" "), "invalid_order_id"),
-        ("orderId", json!(1234), "invalid_order_id"),
+        ("orderId", json!(true), "invalid_order_id"),
         ("orderId", json!("x".repeat(256)), "invalid_order_id"),
         ("items", json!({}), "invalid_items"),
-        ("messageId", json!(1), "invalid_message_id"),
+        ("messageId", json!([1]), "invalid_message_id"),
         ("id", json!("order_1234"), "invalid_id"),
     ] {
         buy(&app, &but(field, value))
@@ -255,8 +255,6 @@ async fn required_fields_are_named_and_empty_ones_refused() {
     let item = |item: Value| but("items", json!([{"id": "a"}, item]));
     for (wrong, field) in [
         (json!("mug"), "items[1]"),
-        (json!({"price": "1"}), "items[1].price"),
-        (json!({"price": 1.999}), "items[1].price"),
         (json!({"quantity": 0}), "items[1].quantity"),
         (json!({"quantity": "1"}), "items[1].quantity"),
         (json!({"name": 1}), "items[1].name"),

@@ -25,7 +25,7 @@ type Rule = (&'static str, fn(&str) -> bool);
 
 /// Why something is answered otherwise than it was, and where that shows: in lines of the form
 /// `PATH WHERE: WAS became IS`.
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 6] = [
     (
         "an address in which a letter that is not ASCII would become one is refused",
         |line| line.contains("email=%E2%84%AA") && line.ends_with("status: 200 became 422"),
@@ -46,6 +46,15 @@ const RULES: [Rule; 4] = [
         "what pages say is counted from the start of its UTC day on",
         |line| line.starts_with("/v1/contacts?email=Bob.") && line.contains("/score: "),
     ),
+    ("averages have the decimals of their currency", |line| {
+        line.contains("/averageOrder: ") || line.contains("/revenuePerRecipient: ")
+    }),
+    ("reports tell of deliveries and of links too", |line| {
+        ["delivered", "bounced", "complained"]
+            .iter()
+            .any(|name| line.ends_with(&format!("/{name}: null became 0")))
+            || line.contains("/links: null became [")
+    }),
 ];
 
 /// A copy of the older store in a folder of its own.

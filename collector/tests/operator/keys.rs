@@ -271,6 +271,23 @@ fn a_key_expires_when_it_says() {
 }
 
 #[test]
+fn the_table_says_who_reads_the_operators_metrics() {
+    let store = Store::new();
+    let plain = store.misar("keys create --scope read --json").json();
+    let operator = store.misar("keys create --scope read --operator --json");
+    let operator = operator.json();
+    let table = store.misar("keys list").good();
+    let mut lines = table.lines();
+    let head = lines.next().unwrap();
+    let at = head.find("OPERATOR").unwrap();
+    for (made, told) in [(&plain, "-"), (&operator, "yes")] {
+        let mut rows = table.lines();
+        let row = rows.find(|row| row.contains(&text(made, "id"))).unwrap();
+        assert_eq!(row[at..].split_whitespace().next(), Some(told), "{table}");
+    }
+}
+
+#[test]
 fn lists_may_be_written_with_blanks() {
     let store = Store::new();
     for scopes in ["send, read", " send ,read ", "send,read"] {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use crate::support::{Run, Store, run, segment, set_mode};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "FORMAT",
     "LOCK",
     "meta.redb",
     "orders.redb",
+    "suppressions.redb",
     "rejected.redb",
     "views.redb",
     "relay-list.bin",

@@ -47,6 +47,7 @@ fn every_file_is_closed_to_others_whatever_the_umask_and_whoever_made_the_folder
             "LOCK",
             "meta.redb",
             "orders.redb",
+            "suppressions.redb",
             "rejected.redb",
             "views.redb",
         ] {

@@ -95,6 +95,14 @@ pub struct EventAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(nullable = false, value_type = Option<String>, example = "duplicate"))]
     pub reason: Option<&'static str>,
+    /// Fields that were sent and not used, as JSON paths, at most 32; absent where all were used.
+    #[serde(rename = "ignoredFields", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(rename = "ignoredFields", required = false))]
+    pub ignored_fields: Vec<String>,
+    /// What to send in their place, where one comes near a field that was not sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(required = false, example = json!(["send `messageId` (you sent `message_id`)"])))]
+    pub hints: Vec<String>,
 }
 
 impl EventAnswer {
@@ -107,6 +115,18 @@ impl EventAnswer {
             id,
             seq,
             reason: None,
+            ignored_fields: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// With the names of what was sent and not used.
+    #[must_use]
+    pub fn ignoring(self, ignored_fields: Vec<String>, hints: Vec<String>) -> EventAnswer {
+        EventAnswer {
+            ignored_fields,
+            hints,
+            ..self
         }
     }
 
@@ -119,6 +139,8 @@ impl EventAnswer {
             id,
             seq,
             reason: Some("duplicate"),
+            ignored_fields: Vec::new(),
+            hints: Vec::new(),
         }
     }
 }
@@ -131,6 +153,10 @@ pub struct BatchAnswer {
     pub success: bool,
     /// One verdict per event, in the order in which they were sent.
     pub results: Vec<BatchResult>,
+    /// Fields beside the events that were sent and not used; absent where all were used.
+    #[serde(rename = "ignoredFields", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(rename = "ignoredFields", required = false))]
+    pub ignored_fields: Vec<String>,
 }
 
 /// The verdict on one event of a batch.
@@ -170,9 +196,28 @@ pub struct BatchResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub fields: Option<Vec<String>>,
+    /// Fields of the event that were sent and not used, as JSON paths, at most 32; absent where all were
+    /// used.
+    #[serde(rename = "ignoredFields", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(rename = "ignoredFields", required = false))]
+    pub ignored_fields: Vec<String>,
+    /// What to send in their place, where one comes near a field that was not sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub hints: Vec<String>,
 }
 
 impl BatchResult {
+    /// With the names of what was sent and not used.
+    #[must_use]
+    pub fn ignoring(self, ignored_fields: Vec<String>, hints: Vec<String>) -> BatchResult {
+        BatchResult {
+            ignored_fields,
+            hints,
+            ..self
+        }
+    }
+
     /// Recorded, or on record before.
     #[must_use]
     pub fn accepted(id: String, status: BatchStatus, seq: Option<String>) -> BatchResult {
@@ -184,6 +229,8 @@ impl BatchResult {
             message: None,
             field: None,
             fields: None,
+            ignored_fields: Vec::new(),
+            hints: Vec::new(),
         }
     }
 
@@ -203,6 +250,8 @@ impl BatchResult {
             message: Some(message),
             field,
             fields: None,
+            ignored_fields: Vec::new(),
+            hints: Vec::new(),
         }
     }
 }

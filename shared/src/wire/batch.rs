@@ -1,6 +1,7 @@
 //! A batch: its envelope, what it says of all its events, and each event on its own.
 //! The fields of an event stand in `parse`.
 
+use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,6 +11,7 @@ use serde_json::value::RawValue;
 use super::bodies::{BatchBody, BatchEvent, Body, BodyError, body};
 use super::fields::{self, missing};
 use super::json::{self, ListError};
+use super::near_miss;
 use super::parse::parse_entry;
 use super::{Arrival, Parsed};
 use crate::email::Email;
@@ -96,10 +98,9 @@ pub fn parse_batch(text: &str) -> Result<Batch<'_>, BatchError> {
         }
     })?;
     let Some(events) = envelope.events else {
-        return Err(BatchError::Rejected(missing(
-            "events",
-            "Send `events` as a JSON array",
-        )));
+        let rejection = missing("events", "Send `events` as a JSON array");
+        let rejection = near_miss::explain(rejection, &envelope.unknown);
+        return Err(BatchError::Rejected(rejection));
     };
     let events = json::list(events, MAX_BATCH_EVENTS).map_err(|error| match error {
         ListError::TooLong => BatchError::TooManyEvents,
@@ -109,14 +110,11 @@ pub fn parse_batch(text: &str) -> Result<Batch<'_>, BatchError> {
             "Send `events` as a JSON array",
         )),
     })?;
-    let sent_at = envelope
-        .sent_at
-        .map(|raw| fields::timestamp("sentAt", raw))
-        .transpose();
+    let sent_at = envelope.sent_at.map(fields::sent_at).transpose();
     let context = envelope.context.map(context).transpose();
     Ok(Batch {
         key: envelope.key,
-        sent_at: sent_at.map_err(BatchError::Rejected)?,
+        sent_at: sent_at.map_err(BatchError::Rejected)?.flatten(),
         context: context.map_err(BatchError::Rejected)?,
         events,
         unknown: envelope.unknown,
@@ -142,10 +140,11 @@ pub fn parse_batch_event(raw: &RawValue, arrival: &Arrival<'_>) -> Parsed {
         ));
     };
     if raw.get().len() > MAX_EVENT_BYTES {
-        let rejection = Rejection::whole(
-            codes::EVENT_TOO_LARGE,
-            "Send at most 32 KB of JSON per event",
+        let message = format!(
+            "An event has at most 32 KB ({MAX_EVENT_BYTES} bytes) of JSON, this one has {} bytes",
+            raw.get().len()
         );
+        let rejection = Rejection::whole(codes::EVENT_TOO_LARGE, message);
         return Parsed {
             sent_id: entry.id.map(fields::sent_id),
             name: fields::name_as_sent(entry.event),
@@ -201,6 +200,8 @@ struct ContextEntries<'a> {
 }
 
 impl<'a> Body<'a> for ContextEntries<'a> {
+    const FIELDS: &'static [&'static str] = &["email", "anonymousId"];
+
     fn set(&mut self, name: &str, value: Option<&'a RawValue>) -> bool {
         match name {
             "email" => self.email = value,

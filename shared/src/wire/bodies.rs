@@ -4,7 +4,6 @@
 //! Every field is a raw JSON value; null counts as absent, the last of duplicates wins, and names
 //! that are not known are collected.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,10 +13,14 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::json::truncated;
+use super::not_json;
 use crate::limits::{MAX_UNKNOWN_CHARS, MAX_UNKNOWN_FIELDS};
 
 /// A body that [`body`] can read.
 pub trait Body<'a>: Default {
+    /// The names of its fields.
+    const FIELDS: &'static [&'static str];
+
     /// Puts a value in the field of that name. False where no field has it.
     fn set(&mut self, name: &str, value: Option<&'a RawValue>) -> bool;
 
@@ -30,6 +33,8 @@ pub trait Body<'a>: Default {
 /// # Errors
 /// See [`BodyError`].
 pub fn body<'a, B: Body<'a>>(text: &'a str) -> Result<B, BodyError> {
+    // Some programs begin every text with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut json = serde_json::Deserializer::from_str(text);
     let read = json
         .deserialize_map(Fields(PhantomData))
@@ -39,12 +44,11 @@ pub fn body<'a, B: Body<'a>>(text: &'a str) -> Result<B, BodyError> {
         Err(error) => error,
     };
     if !error.is_data() {
-        // Such errors of serde_json name a place and what was expected there, nothing that was sent.
-        return Err(BodyError::NotJson(format!("The body is not JSON: {error}")));
+        return Err(BodyError::NotJson(not_json::explain(text, &error)));
     }
     match serde_json::from_str::<&RawValue>(text) {
         Ok(_) => Err(BodyError::NotAnObject),
-        Err(error) => Err(BodyError::NotJson(format!("The body is not JSON: {error}"))),
+        Err(error) => Err(BodyError::NotJson(not_json::explain(text, &error))),
     }
 }
 
@@ -92,6 +96,8 @@ macro_rules! bodies {
         }
 
         impl<'a> Body<'a> for $body<'a> {
+            const FIELDS: &'static [&'static str] = &[$($name),*];
+
             fn set(&mut self, name: &str, value: Option<&'a RawValue>) -> bool {
                 match name {
                     $($name => self.$field = value,)*
@@ -157,6 +163,9 @@ bodies! {
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The event's identity; the order is looked at first.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// Whether this changes an order that is on record: the fields that are sent take the place of
+        /// those before. Of servers alone; `email` and `currency` may be left out and never change.
+        amend: "amend" (value_type = Option<bool>, example = false),
         /// A public key that was made for purchases, where no header carries one.
         key: "key" (value_type = Option<String>, pattern = "^msk_pub_[0-9A-Za-z]{30}$"),
     }
@@ -167,7 +176,8 @@ bodies! {
         id: "id" (value_type = Option<String>, example = "sku-1"),
         /// Its name.
         name: "name" (value_type = Option<String>, example = "Blue mug"),
-        /// Price of one, in the order's currency, in major units.
+        /// Price of one, in the order's currency, in major units. One that is no such amount is left out,
+        /// and named in `ignoredFields`.
         price: "price" (value_type = Option<f64>, minimum = 0, example = 24.99),
         /// How many: above 0.
         quantity: "quantity" (value_type = Option<f64>, exclusive_minimum = 0, example = 2),
@@ -222,9 +232,10 @@ bodies! {
 
     /// One event of a batch: `type`, and the fields of its own route.
     BatchEvent ({"type": "track", "email": "user@example.com", "event": "page_viewed", "properties": {"url": "https://example.com/"}}) {
-        /// `track`, `identify` or `purchase`.
-        kind: "type" (value_type = String, pattern = "^(track|identify|purchase)$", example = "track"),
-        /// Milliseconds since it happened, by the sender's clock; at most 7 days, less than 0 is 0.
+        /// `track`, `identify` or `purchase`; with a secret key also `refund`, and `delivery` with the scope `write`.
+        kind: "type" (value_type = String, pattern = "^(track|identify|purchase|refund|delivery)$", example = "track"),
+        /// Milliseconds since it happened, by the sender's clock; from a page at most 7 days, less than 0
+        /// is 0. From a server it counts where there is no `timestamp`.
         age: "age" (value_type = Option<f64>, example = 1500),
         /// Who. Track takes `anonymousId` instead; either may stand in `context`.
         email: "email" (value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com"),
@@ -236,21 +247,33 @@ bodies! {
         properties: "properties" (value_type = Option<Object>),
         /// Identify: what is known of the contact.
         traits: "traits" (value_type = Option<Object>),
-        /// Purchase: the order's identity; required there.
+        /// Purchase and refund: the order's identity; required there.
         order_id: "orderId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "A-1001"),
         /// Purchase: the order's worth in major units; required there.
         revenue: "revenue" (value_type = Option<f64>, minimum = 0, example = 49.99),
-        /// Purchase: ISO 4217 code; required there.
+        /// Purchase: ISO 4217 code; required there. Of a refund the order's.
         currency: "currency" (value_type = Option<String>, min_length = 3, max_length = 3, example = "USD"),
         /// Purchase: what was bought.
         items: "items" (value_type = Option<Vec<ItemBody<'static>>>, max_items = 1000),
-        /// Track and purchase: the send that led to it.
+        /// Refund: its identity; required there.
+        refund_id: "refundId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "R-1"),
+        /// Refund: in major units; absent for all that is left.
+        amount: "amount" (value_type = Option<f64>, minimum = 0, example = 10.00),
+        /// Delivery: what became of the message; required there.
+        status: "status" (value_type = Option<String>, pattern = "^(delivered|bounced|deferred|complained)$", example = "delivered"),
+        /// Delivery: the enhanced status code (RFC 3463).
+        code: "code" (value_type = Option<String>, example = "5.1.1"),
+        /// Delivery: the mail server's words.
+        reason: "reason" (value_type = Option<String>, max_length = 998),
+        /// Track and purchase: the send that led to it. Delivery: the send; required there.
         message_id: "messageId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "msg_8f2a"),
         /// When it happened: RFC 3339. From a page, `age` goes before it, and with `sentAt` only its
         /// distance from that counts; not more than 7 days ago.
         timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The event's identity: sending the same one again records nothing.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+        /// Purchase: whether it changes an order that is on record.
+        amend: "amend" (value_type = Option<bool>, example = false),
         /// Ignored here: the batch itself carries the key.
         key: "key" (value_type = Option<String>),
     }
@@ -269,7 +292,8 @@ bodies! {
         kind: "type" (value_type = Option<String>, pattern = "^(campaign|transactional)$", example = "campaign"),
         /// Kept for reports.
         subject: "subject" (value_type = Option<String>, max_length = 998, example = "New mugs"),
-        /// When it is sent: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        /// When it is to be sent: RFC 3339, not before 2000, at most 30 days ahead. Absent: now. When it
+        /// really left, `POST /v1/messages/sent` tells.
         sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
         /// The HTML part; `{{unsubscribe_url}}` becomes the unsubscribe link, and a link with the attribute
         /// `data-misar-notrack` stays as it is, in the text part too.
@@ -283,6 +307,9 @@ bodies! {
         /// Where the pixel stands: at the `end` of the HTML part, unless said, or at its `start`, for mails of
         /// more than 100 KB: Gmail cuts those off.
         pixel: "pixel" (value_type = Option<String>, pattern = "^(start|end)$", example = "end"),
+        /// Whether a campaign's message to a contact who has unsubscribed, or who is suppressed for another
+        /// reason, is refused; false unless said.
+        refuse_unsubscribed: "refuseUnsubscribed" (value_type = Option<bool>, example = true),
         /// Campaign parameters to add to the links' queries.
         utm: "utm" (value_type = Option<UtmBody<'static>>),
     }
@@ -299,6 +326,63 @@ bodies! {
         term: "term" (value_type = Option<String>, min_length = 1, max_length = 255, example = "mugs"),
         /// `utm_content`
         content: "content" (value_type = Option<String>, min_length = 1, max_length = 255, example = "header"),
+    }
+
+    /// Who is to get no more mail: one contact, or up to 1,000 in `suppressions`.
+    SuppressionsBody ({"email": "user@example.com", "reason": "manual"}) {
+        /// Who. Trimmed; case does not matter.
+        email: "email" (value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com"),
+        /// `manual` (the default), `unsubscribed`, `bounced` or `complained`.
+        reason: "reason" (value_type = Option<String>, pattern = "^(manual|unsubscribed|bounced|complained)$", example = "manual"),
+        /// Since when: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+        /// In their place: a list of such entries.
+        suppressions: "suppressions" (value_type = Option<Vec<SuppressionBody<'static>>>, max_items = 1000),
+    }
+
+    /// Somebody who is to get no more mail.
+    SuppressionBody ({"email": "user@example.com", "reason": "manual"}) {
+        /// Who. Trimmed; case does not matter.
+        email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
+        /// `manual` (the default), `unsubscribed`, `bounced` or `complained`.
+        reason: "reason" (value_type = Option<String>, pattern = "^(manual|unsubscribed|bounced|complained)$", example = "manual"),
+        /// Since when: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+    }
+
+    /// What a mail server told of a registered message.
+    DeliveryBody ({"messageId": "spring-42", "status": "bounced", "code": "5.1.1", "reason": "550 5.1.1 No such user", "timestamp": "2026-11-23T10:00:05Z"}) {
+        /// The send, as it was registered.
+        message_id: "messageId" (value_type = String, min_length = 1, max_length = 255, example = "spring-42"),
+        /// `delivered`, `bounced` (for good), `deferred` (it is tried again) or `complained`.
+        status: "status" (value_type = String, pattern = "^(delivered|bounced|deferred|complained)$", example = "bounced"),
+        /// The enhanced status code (RFC 3463). A bounce of 5.7.x, which is about policy, does not suppress the
+        /// contact; without a code every bounce does.
+        code: "code" (value_type = Option<String>, pattern = "^[245]\\.[0-9]{1,3}\\.[0-9]{1,3}$", example = "5.1.1"),
+        /// The mail server's words.
+        reason: "reason" (value_type = Option<String>, max_length = 998, example = "550 5.1.1 No such user"),
+        /// When it happened: RFC 3339, not before 2000, at most 24 hours ahead. Absent: now.
+        timestamp: "timestamp" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:05Z"),
+        /// The event's identity: sending the same one again records nothing.
+        id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
+    }
+
+    /// When messages really left: up to 1,000 of them, or all of a campaign whose time has not been told.
+    SentBody ({"messages": [{"messageId": "spring-42", "sentAt": "2026-11-23T10:00:00Z"}]}) {
+        /// The messages.
+        messages: "messages" (value_type = Option<Vec<SentMessageBody<'static>>>, max_items = 1000),
+        /// In their place: every message of this campaign whose real time has not been told yet.
+        campaign_id: "campaignId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "spring"),
+        /// For all that have no time of their own: RFC 3339, at most 30 days ahead. Absent: now.
+        sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
+    }
+
+    /// When a message really left.
+    SentMessageBody ({"messageId": "spring-42", "sentAt": "2026-11-23T10:00:00Z"}) {
+        /// The send, as it was registered.
+        message_id: "messageId" (value_type = String, min_length = 1, max_length = 255, example = "spring-42"),
+        /// RFC 3339, at most 30 days ahead. Absent: now, or what was told before.
+        sent_at: "sentAt" (value_type = Option<String>, format = DateTime, example = "2026-11-23T10:00:00Z"),
     }
 
     /// Up to 1,000 messages in up to 32 MB; each gets its own verdict.

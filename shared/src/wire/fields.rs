@@ -17,7 +17,7 @@ use crate::event_name::{EventName, NameError};
 use crate::ids::{AnonymousId, EventId, IdError, MessageId};
 use crate::limits::{
     EARLIEST, MAX_AGE_MS, MAX_AHEAD_MS, MAX_DEPTH, MAX_ID_CHARS, MAX_ITEMS, MAX_NAME_CHARS,
-    MAX_PROPERTIES,
+    MAX_PROPERTIES, MAX_SENT_AHEAD_MS,
 };
 use crate::money::{Currency, CurrencyError, Money, MoneyError, Rounded};
 use crate::rejection::{Rejection, codes};
@@ -60,7 +60,14 @@ pub(super) fn email(field: &'static str, raw: &RawValue) -> Result<Email, Reject
 }
 
 pub(super) fn anonymous_id(field: &'static str, raw: &RawValue) -> Result<AnonymousId, Rejection> {
-    caller_id(codes::INVALID_ANONYMOUS_ID, field, raw, AnonymousId::parse)
+    // A browser's own, which is always a text.
+    let text = json::text(raw);
+    id_of(
+        codes::INVALID_ANONYMOUS_ID,
+        field,
+        text.as_deref(),
+        AnonymousId::parse,
+    )
 }
 
 pub(super) fn message_id(raw: &RawValue) -> Result<MessageId, Rejection> {
@@ -72,16 +79,24 @@ pub(super) fn message_id(raw: &RawValue) -> Result<MessageId, Rejection> {
     )
 }
 
-/// An id that the caller chose; always a JSON string.
+/// An id that the caller chose: a JSON string, or a number, which is taken as its text.
 pub(super) fn caller_id<T>(
     code: &'static str,
     field: &'static str,
     raw: &RawValue,
     parse: fn(&str) -> Result<T, IdError>,
 ) -> Result<T, Rejection> {
-    let parsed = json::text(raw)
-        .ok_or(IdError::Empty)
-        .and_then(|text| parse(&text));
+    let text = json::text(raw).or_else(|| json::number(raw).map(Into::into));
+    id_of(code, field, text.as_deref(), parse)
+}
+
+fn id_of<T>(
+    code: &'static str,
+    field: &'static str,
+    text: Option<&str>,
+    parse: fn(&str) -> Result<T, IdError>,
+) -> Result<T, Rejection> {
+    let parsed = text.ok_or(IdError::Empty).and_then(parse);
     parsed.map_err(|error| {
         Rejection::of(
             code,
@@ -111,23 +126,28 @@ pub(super) fn name_as_sent(raw: Option<&RawValue>) -> Option<String> {
     Some(json::truncated(text.trim(), MAX_NAME_CHARS).into())
 }
 
-/// `properties` or `traits`: the object's own text.
+/// `properties` or `traits`: the object's own text. An empty array is an empty object: that is how PHP
+/// writes one.
 pub(super) fn object(
     code: &'static str,
     field: &'static str,
     raw: Option<&RawValue>,
 ) -> Result<Option<String>, Rejection> {
     let Some(raw) = raw else { return Ok(None) };
+    if is_empty_array(raw) {
+        return Ok(Some("{}".into()));
+    }
     match json::check_object(raw) {
         Ok(()) => Ok(Some(raw.get().into())),
-        Err(ObjectError::Malformed) => Err(Rejection::of(
-            code,
-            field,
-            format!(
-                "Send `{field}` as a JSON object, with numbers that a 64-bit float can hold and \
-                 only whole \\u surrogate pairs"
-            ),
-        )),
+        Err(ObjectError::Malformed) => {
+            let message = match json::kind(raw) {
+                "an object" => format!(
+                    "Send `{field}` with numbers that a 64-bit float can hold and only whole \\u surrogate pairs"
+                ),
+                kind => format!("Send `{field}` as an object, not {kind}: `{{…}}`"),
+            };
+            Err(Rejection::of(code, field, message))
+        }
         Err(ObjectError::TooMany) => Err(Rejection::of(
             codes::TOO_MANY_PROPERTIES,
             field,
@@ -141,10 +161,32 @@ pub(super) fn object(
     }
 }
 
+pub(super) fn is_empty_array(raw: &RawValue) -> bool {
+    let inside = raw.get().strip_prefix('[');
+    let inside = inside.and_then(|rest| rest.strip_suffix(']'));
+    inside.is_some_and(|inside| inside.trim_ascii().is_empty())
+}
+
 pub(super) fn timestamp(field: &'static str, raw: &RawValue) -> Result<Timestamp, Rejection> {
     json::text(raw)
         .and_then(|text| Timestamp::parse_rfc3339(&text).ok())
         .ok_or_else(|| Rejection::of(codes::INVALID_TIMESTAMP, field, TimeError.to_string()))
+}
+
+/// A batch's `sentAt`; `None` where the clock that wrote it is beyond the years 0000 to 9999, as
+/// JavaScript writes them (`+010000-01-01T00:00:00.000Z`): it says nothing, and its events are good.
+pub(super) fn sent_at(raw: &RawValue) -> Result<Option<Timestamp>, Rejection> {
+    let is_beyond = |text: &str| {
+        let digits = text.strip_prefix(['+', '-']);
+        digits.is_some_and(|rest| {
+            let year = rest.bytes().take_while(u8::is_ascii_digit).count();
+            (5..=6).contains(&year) && rest[year..].starts_with('-')
+        })
+    };
+    if json::text(raw).is_some_and(|text| is_beyond(&text)) {
+        return Ok(None);
+    }
+    timestamp("sentAt", raw).map(Some)
 }
 
 /// When it happened, and whether that is the caller's own `timestamp`.
@@ -175,7 +217,11 @@ pub(super) fn time(
             }
             within_bounds("timestamp", sent, arrival.received_at).map(|sent| (sent, true))
         }
-        (None, Some(age), _) => by_age("age", age, arrival.received_at),
+        (None, Some(age), _) if browser => by_age("age", age, arrival.received_at),
+        (None, Some(age), _) => {
+            let time = arrival.received_at.plus_millis(age.saturating_neg());
+            within_bounds("age", time, arrival.received_at).map(|time| (time, false))
+        }
         (None, None, _) => Ok((arrival.received_at, false)),
     }
 }
@@ -213,6 +259,17 @@ pub(super) fn within_bounds(
         return Err(ahead(field, "now"));
     }
     Ok(sent)
+}
+
+/// The time of sending a message, where it is not before 2000 nor more than 30 days ahead.
+pub(super) fn sent_at(raw: &RawValue, received_at: Timestamp) -> Result<Timestamp, Rejection> {
+    let sent = timestamp("sentAt", raw)?;
+    if sent.millis_since(received_at) > MAX_SENT_AHEAD_MS {
+        let message = "Send a `sentAt` at most 30 days ahead of now";
+        return Err(Rejection::of(codes::INVALID_TIMESTAMP, "sentAt", message));
+    }
+    // Not before 2000, and not ahead of itself.
+    within_bounds("sentAt", sent, sent)
 }
 
 fn ahead(field: &'static str, of: &str) -> Rejection {
@@ -340,14 +397,11 @@ fn item(
         let text = json::text(raw).map(String::from);
         text.ok_or_else(|| refuse(format!("items[{at}].name"), "a JSON string"))
     });
-    let price = fields.price.map(|raw| {
-        money(
-            codes::INVALID_ITEMS,
-            &format!("items[{at}].price"),
-            raw,
-            currency,
-            rounded,
-        )
+    // What an item costs is for reports: no order is lost for it.
+    let price = fields.price.and_then(|raw| {
+        let field = format!("items[{at}].price");
+        let price = money(codes::INVALID_ITEMS, &field, raw, currency, rounded);
+        price.map_err(|_| note_unknown(unknown, &field)).ok()
     });
     let quantity = fields.quantity.map(|raw| {
         let decimal = json::number(raw).and_then(|text| Decimal::parse(text).ok());
@@ -364,7 +418,7 @@ fn item(
     Ok(Item {
         id: id.transpose()?,
         name: name.transpose()?,
-        price: price.transpose()?,
+        price,
         quantity: quantity.transpose()?,
     })
 }

@@ -31,6 +31,18 @@ pub(super) fn number(raw: &RawValue) -> Option<&str> {
         .then(|| raw.get())
 }
 
+/// What a value is, as a sentence names it.
+pub(super) fn kind(raw: &RawValue) -> &'static str {
+    match raw.get().as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a text",
+        Some(b't' | b'f') => "true or false",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
 /// The first characters of a text.
 pub(super) fn truncated(text: &str, max_chars: usize) -> &str {
     match text.char_indices().nth(max_chars) {

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::bodies::{MessageBatchBody, MessageBody, UtmBody, body, note_unknown};
 use super::fields::{self, missing, required};
 use super::json::{self, ListError};
+use super::near_miss;
 use crate::email::Email;
 use crate::ids::{CampaignId, MessageId};
 use crate::limits::{MAX_BATCH_MESSAGES, MAX_ID_CHARS, MAX_SUBJECT_CHARS};
@@ -40,6 +41,8 @@ pub struct Outgoing {
     pub track_clicks: TrackClicks,
     /// Whether the pixel is to stand at the beginning of the HTML part, rather than at its end.
     pub is_pixel_first: bool,
+    /// Whether a campaign's message to whom is suppressed is refused.
+    pub refuse_unsubscribed: bool,
     /// Campaign parameters for links.
     pub utm: Option<UtmParameters>,
 }
@@ -103,7 +106,10 @@ pub fn parse_messages<'a>(
     batch: &MessageBatchBody<'a>,
 ) -> Result<Vec<&'a RawValue>, Option<Rejection>> {
     let wanted = "Send `messages` as a JSON array";
-    let messages = batch.messages.ok_or_else(|| missing("messages", wanted))?;
+    let messages = batch.messages.ok_or_else(|| {
+        let rejection = missing("messages", wanted);
+        near_miss::explain(rejection, &batch.unknown)
+    })?;
     json::list(messages, MAX_BATCH_MESSAGES).map_err(|error| match error {
         ListError::TooLong => None,
         ListError::NotAList => Some(Rejection::of(codes::INVALID_BODY, "messages", wanted)),
@@ -121,8 +127,8 @@ pub fn parse_message(body: &MessageBody<'_>, received_at: Timestamp) -> ParsedMe
     };
     ParsedMessage {
         message_id: message_id.unwrap_or_default(),
+        outcome: outcome.map_err(|rejection| near_miss::explain(rejection, &unknown_fields)),
         unknown_fields,
-        outcome,
     }
 }
 
@@ -150,10 +156,7 @@ fn outgoing(
         }
     };
     let subject = body.subject.map(subject).transpose()?;
-    let sent_at = body.sent_at.map(|raw| {
-        let sent = fields::timestamp("sentAt", raw)?;
-        fields::within_bounds("sentAt", sent, received_at)
-    });
+    let sent_at = body.sent_at.map(|raw| fields::sent_at(raw, received_at));
     let part = |code, field: &'static str, raw: Option<&RawValue>| {
         let text = |raw| {
             let text = json::text(raw).map(String::from);
@@ -163,7 +166,7 @@ fn outgoing(
         raw.map(text).transpose()
     };
     // Only an HTML part has a pixel, so that for opens `"html"` is the same as true.
-    let flag = |field: &'static str, raw: Option<&RawValue>| match raw.map(RawValue::get) {
+    let tracked = |field: &'static str, raw: Option<&RawValue>| match raw.map(RawValue::get) {
         None | Some("true") => Ok(TrackClicks::Everywhere),
         Some("false") => Ok(TrackClicks::Nowhere),
         Some(_) if raw.and_then(json::text).as_deref() == Some("html") => Ok(TrackClicks::Html),
@@ -180,6 +183,17 @@ fn outgoing(
             return Err(Rejection::of(codes::INVALID_FLAG, "pixel", message));
         }
     };
+    let refuse_unsubscribed = match body.refuse_unsubscribed.map(RawValue::get) {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => {
+            let (field, message) = (
+                "refuseUnsubscribed",
+                "Send `refuseUnsubscribed` as true or false",
+            );
+            return Err(Rejection::of(codes::INVALID_FLAG, field, message));
+        }
+    };
     Ok(Outgoing {
         email,
         campaign_id: campaign_id.transpose()?,
@@ -188,9 +202,10 @@ fn outgoing(
         sent_at: sent_at.transpose()?,
         html: part(codes::INVALID_HTML, "html", body.html)?,
         text: part(codes::INVALID_TEXT, "text", body.text)?,
-        track_opens: flag("trackOpens", body.track_opens)? != TrackClicks::Nowhere,
-        track_clicks: flag("trackClicks", body.track_clicks)?,
+        track_opens: tracked("trackOpens", body.track_opens)? != TrackClicks::Nowhere,
+        track_clicks: tracked("trackClicks", body.track_clicks)?,
         is_pixel_first,
+        refuse_unsubscribed,
         utm: body.utm.map(|raw| utm(raw, unknown_fields)).transpose()?,
     })
 }
@@ -204,6 +219,9 @@ fn subject(raw: &RawValue) -> Result<String, Rejection> {
 }
 
 fn utm(raw: &RawValue, unknown_fields: &mut Vec<String>) -> Result<UtmParameters, Rejection> {
+    if fields::is_empty_array(raw) {
+        return Ok(UtmParameters::default());
+    }
     let parameters: UtmBody<'_> = body(raw.get()).map_err(|_| {
         let message = "Send `utm` as an object such as {\"source\":\"newsletter\"}";
         Rejection::of(codes::INVALID_UTM, "utm", message)

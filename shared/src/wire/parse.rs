@@ -6,11 +6,15 @@ use alloc::vec::Vec;
 
 use serde_json::value::RawValue;
 
-use super::bodies::{BatchEvent, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown};
+use super::bodies::{
+    BatchEvent, DeliveryBody, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown,
+};
 use super::fields::{self, missing, required};
+use super::near_miss;
+use super::sends::parse_delivery;
 use super::{Arrival, Parsed, SentId, Source, refused};
 use crate::email::Email;
-use crate::event::{Event, EventKind, Purchase, Refund};
+use crate::event::{Amendment, Event, EventKind, Purchase, Refund};
 use crate::event_name::names;
 use crate::ids::{AnonymousId, OrderId, RefundId};
 use crate::limits::MAX_UNKNOWN_FIELDS;
@@ -37,11 +41,21 @@ pub fn parse_identify(body: &IdentifyBody<'_>, arrival: &Arrival<'_>) -> Parsed 
 /// A refund from its own route. Whether the order exists, and is worth as much, is not known here.
 #[must_use]
 pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
+    refund(body, None, arrival)
+}
+
+fn refund(body: &RefundBody<'_>, age: Option<&RawValue>, arrival: &Arrival<'_>) -> Parsed {
     finish(
         body.id,
         Some(names::REFUND.into()),
         body.unknown.clone(),
         |_| {
+            if arrival.source == Source::Browser {
+                return Err(Rejection::whole(
+                    codes::INSUFFICIENT_SCOPE,
+                    "Send refunds from a server, with a secret key",
+                ));
+            }
             let order_id = order_id(body.order_id)?;
             let refund_id = fields::caller_id(
                 codes::INVALID_REFUND_ID,
@@ -57,7 +71,7 @@ pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
                 amount,
                 currency,
             });
-            let (time, time_sent) = fields::time(body.timestamp, None, arrival)?;
+            let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
             Ok(Event {
                 time,
                 time_sent,
@@ -74,7 +88,11 @@ pub fn parse_refund(body: &RefundBody<'_>, arrival: &Arrival<'_>) -> Parsed {
 
 /// One event of a batch whose fields have been read. A field that belongs to another type is ignored
 /// like an unknown one, and named like one.
-pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parsed {
+pub(super) fn parse_entry(mut entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parsed {
+    // A server's clock is believed, so that nothing is made of its age.
+    if arrival.source == Source::Server && entry.age.is_some() && entry.timestamp.is_some() {
+        note_unknown(&mut entry.unknown, "age");
+    }
     let kind = entry.kind.and_then(super::json::text);
     match kind.as_deref() {
         Some("track") => {
@@ -86,6 +104,12 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("revenue", entry.revenue),
                     ("currency", entry.currency),
                     ("items", entry.items),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
+                    ("status", entry.status),
+                    ("code", entry.code),
+                    ("reason", entry.reason),
+                    ("amend", entry.amend),
                 ],
             );
             let body = EventBody {
@@ -112,6 +136,12 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("revenue", entry.revenue),
                     ("currency", entry.currency),
                     ("items", entry.items),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
+                    ("status", entry.status),
+                    ("code", entry.code),
+                    ("reason", entry.reason),
+                    ("amend", entry.amend),
                 ],
             );
             let body = IdentifyBody {
@@ -132,6 +162,11 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                     ("event", entry.event),
                     ("properties", entry.properties),
                     ("traits", entry.traits),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
+                    ("status", entry.status),
+                    ("code", entry.code),
+                    ("reason", entry.reason),
                 ],
             );
             let body = PurchaseBody {
@@ -143,24 +178,76 @@ pub(super) fn parse_entry(entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parse
                 message_id: entry.message_id,
                 timestamp: entry.timestamp,
                 id: entry.id,
+                amend: entry.amend,
                 key: entry.key,
                 unknown,
             };
             purchase(&body, entry.anonymous_id, entry.age, arrival)
         }
-        other => {
-            let rejection = match (entry.kind, other) {
-                (None, _) => missing("type", "Send `type` as track, identify or purchase"),
-                (_, Some("refund")) => Rejection::of(
-                    codes::INVALID_TYPE,
-                    "type",
-                    "Send refunds to /v1/track/refund: a batch takes track, identify and purchase",
-                ),
-                _ => Rejection::of(
-                    codes::INVALID_TYPE,
-                    "type",
-                    "Send `type` as track, identify or purchase",
-                ),
+        Some("refund") => {
+            let unknown = foreign(
+                entry.unknown,
+                &[
+                    ("email", entry.email),
+                    ("anonymousId", entry.anonymous_id),
+                    ("event", entry.event),
+                    ("properties", entry.properties),
+                    ("traits", entry.traits),
+                    ("revenue", entry.revenue),
+                    ("items", entry.items),
+                    ("messageId", entry.message_id),
+                    ("status", entry.status),
+                    ("code", entry.code),
+                    ("reason", entry.reason),
+                    ("amend", entry.amend),
+                ],
+            );
+            let body = RefundBody {
+                order_id: entry.order_id,
+                refund_id: entry.refund_id,
+                amount: entry.amount,
+                currency: entry.currency,
+                timestamp: entry.timestamp,
+                id: entry.id,
+                key: entry.key,
+                unknown,
+            };
+            refund(&body, entry.age, arrival)
+        }
+        Some("delivery") => {
+            let unknown = foreign(
+                entry.unknown,
+                &[
+                    ("event", entry.event),
+                    ("properties", entry.properties),
+                    ("traits", entry.traits),
+                    ("email", entry.email),
+                    ("anonymousId", entry.anonymous_id),
+                    ("orderId", entry.order_id),
+                    ("revenue", entry.revenue),
+                    ("currency", entry.currency),
+                    ("items", entry.items),
+                    ("refundId", entry.refund_id),
+                    ("amount", entry.amount),
+                    ("amend", entry.amend),
+                ],
+            );
+            let body = DeliveryBody {
+                message_id: entry.message_id,
+                status: entry.status,
+                code: entry.code,
+                reason: entry.reason,
+                timestamp: entry.timestamp,
+                id: entry.id,
+                unknown,
+            };
+            parse_delivery(&body, arrival)
+        }
+        _ => {
+            let wanted = "Send `type` as track, identify, purchase, refund or delivery";
+            let rejection = match entry.kind {
+                None => missing("type", wanted),
+                Some(_) => Rejection::of(codes::INVALID_TYPE, "type", wanted),
             };
             let name = fields::name_as_sent(entry.event);
             finish(entry.id, name, entry.unknown, |_| Err(rejection))
@@ -262,6 +349,9 @@ fn purchase(
                     "Send purchases from a server, or with a public key made with --allow-purchases",
                 ));
             }
+            if is_amendment(body.amend)? {
+                return amendment(body, arrival, unknown);
+            }
             // A server is told, and sends the order again; a page is gone by then.
             let whom = match arrival.source {
                 Source::Browser => whom(body.email, anonymous_id, arrival, unknown)?,
@@ -345,6 +435,73 @@ fn whom(
     }
 }
 
+fn is_amendment(raw: Option<&RawValue>) -> Result<bool, Rejection> {
+    match raw.map(RawValue::get) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => {
+            let message = "Send `amend` as true or false";
+            Err(Rejection::of(codes::INVALID_FLAG, "amend", message))
+        }
+    }
+}
+
+/// A change of an order. Money is read in the order's currency, which may be left out where the order
+/// is on record.
+fn amendment(
+    body: &PurchaseBody<'_>,
+    arrival: &Arrival<'_>,
+    unknown: &mut Vec<String>,
+) -> Result<Event, Rejection> {
+    if arrival.source == Source::Browser {
+        let message = "Amend orders from a server, with a secret key";
+        return Err(Rejection::of(
+            codes::AMENDMENT_NOT_ALLOWED,
+            "amend",
+            message,
+        ));
+    }
+    let email = body.email.map(|raw| fields::email("email", raw));
+    let email = email.transpose()?;
+    let order_id = order_id(body.order_id)?;
+    let currency = match body.currency {
+        Some(raw) => Some(fields::currency(raw)?),
+        None => arrival
+            .order_currency
+            .and_then(|currency_of| currency_of(order_id.as_str())),
+    };
+    let mut rounded = false;
+    let (mut revenue, mut items) = (None, None);
+    if body.revenue.is_some() || body.items.is_some() {
+        // An order that is not on record yet may be in front of this in the same batch.
+        let message = "Send `currency`: the order is not on record";
+        let currency = currency.ok_or_else(|| missing("currency", message))?;
+        if let Some(raw) = body.revenue {
+            let (code, field) = (codes::INVALID_REVENUE, "revenue");
+            revenue = Some(fields::money(code, field, raw, currency, &mut rounded)?);
+        }
+        if body.items.is_some() {
+            items = Some(fields::items(body.items, currency, unknown, &mut rounded)?);
+        }
+    }
+    let message_id = body.message_id.map(fields::message_id).transpose()?;
+    let (time, time_sent) = fields::time(body.timestamp, None, arrival)?;
+    Ok(Event {
+        time,
+        time_sent,
+        email,
+        anonymous_id: None,
+        message_id,
+        kind: EventKind::Amend(Amendment {
+            order_id,
+            revenue,
+            items,
+        }),
+        unknown_fields: Vec::new(),
+        rounded,
+    })
+}
+
 /// The event's own address and browser, else the batch's. Own ones that are invalid are never
 /// replaced by the batch's, and an invalid one of the batch's refuses the events that would use it.
 fn who(
@@ -402,7 +559,7 @@ fn foreign(mut unknown: Vec<String>, sent: &[(&str, Option<&RawValue>)]) -> Vec<
 }
 
 /// Looks at the id before anything else, then at the rest.
-fn finish(
+pub(super) fn finish(
     id: Option<&RawValue>,
     name: Option<String>,
     mut unknown: Vec<String>,
@@ -413,10 +570,13 @@ fn finish(
         Some(SentId::Invalid(_)) => Err(fields::invalid_id()),
         Some(SentId::Valid(..)) | None => parse(&mut unknown),
     };
-    let outcome = outcome.map(|event| Event {
-        unknown_fields: unknown.clone(),
-        ..event
-    });
+    let outcome = match outcome {
+        Ok(event) => Ok(Event {
+            unknown_fields: unknown.clone(),
+            ..event
+        }),
+        Err(rejection) => Err(near_miss::explain(rejection, &unknown)),
+    };
     // What an accepted event is called is how it is stored.
     let name = outcome
         .as_ref()

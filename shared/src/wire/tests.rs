@@ -28,6 +28,8 @@ fn arrival(source: Source) -> Arrival<'static> {
         received_at: Timestamp::from_millis(NOW),
         source,
         purchases_allowed: true,
+        deliveries_allowed: true,
+        order_currency: None,
         sent_at: None,
         context: None,
     }
@@ -138,7 +140,6 @@ fn field_names_may_hold_escapes() {
 #[test]
 fn a_body_that_is_no_json_and_one_that_is_no_object_are_told_apart() {
     for text in [
-        "",
         "{",
         "{\"a\":1,}",
         "{} {}",
@@ -202,7 +203,7 @@ fn each_field_of_an_event_is_refused_by_its_own_code() {
         (with(r#""event":"purchase""#), "reserved_name", "event"),
         (with(r#""event":"email_opened""#), "reserved_name", "event"),
         (
-            with(r#""properties":[]"#),
+            with(r#""properties":[1]"#),
             "invalid_properties",
             "properties",
         ),
@@ -231,7 +232,7 @@ fn each_field_of_an_event_is_refused_by_its_own_code() {
             "invalid_timestamp",
             "timestamp",
         ),
-        (with(r#""messageId":12"#), "invalid_message_id", "messageId"),
+        (with(r#""messageId":[]"#), "invalid_message_id", "messageId"),
         (
             with(r#""messageId":" ""#),
             "invalid_message_id",

@@ -1,8 +1,11 @@
 //! More evidence never turns a machine into a person, over a full grid.
 
+use std::collections::HashMap;
+
+use super::unsubscribe::{of_form, of_one_click};
 use super::*;
 
-const AGENTS: [&str; 12] = [
+const AGENTS: [&str; 18] = [
     "",
     "Mozilla/5.0",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Safari/537.36",
@@ -14,6 +17,12 @@ const AGENTS: [&str; 12] = [
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
     "Mozilla/5.0 (compatible; Proofpoint/2.0)",
     "python-requests/2.31.0",
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/118.0.5993.117 Safari/537.36 FastmailUA/1.0",
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/120.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) ZohoMail-Desktop/1.6.0 Chrome/116.0.5845.228 Electron/26.3.0 Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Code/1.115.0 Chrome/142.0.7444.265 Electron/39.8.5 Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 15; SM-S928B; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/142.0.7444.74 Mobile Safari/537.36 MetaIAB Facebook",
+    "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8)",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0",
 ];
 const CHROME_104: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/104.0.0.0 Safari/537.36";
@@ -29,11 +38,12 @@ const DELAYS: [Option<i64>; 8] = [
     Some(29_999),
     Some(0),
 ];
-const ADDRESSES: [Option<&str>; 5] = [
+const ADDRESSES: [Option<&str>; 6] = [
     None,
     Some("203.0.113.9"),
     Some("66.249.84.10"),
     Some("67.231.152.7"),
+    Some("40.94.89.21"),
     Some("40.107.1.2"),
 ];
 
@@ -113,18 +123,32 @@ fn worse(evidence: Evidence<'static>) -> Vec<Evidence<'static>> {
     worse
 }
 
+/// By the rules of a hit, of a button pressed, and of one click.
+fn judged(evidence: &Evidence<'_>) -> [Verdict; 3] {
+    [
+        classify(evidence),
+        of_form(evidence),
+        of_one_click(evidence),
+    ]
+}
+
 #[test]
 fn more_evidence_never_turns_a_machine_into_a_person() {
+    // Each is worse than many.
+    let mut known = HashMap::new();
+    let mut verdicts =
+        |evidence: &Evidence<'static>| *known.entry(*evidence).or_insert_with(|| judged(evidence));
     for evidence in grid() {
-        let before = classify(&evidence);
+        let before = verdicts(&evidence);
         for worse in worse(evidence) {
-            let after = classify(&worse);
-            assert!(
-                severity(after.class) >= severity(before.class),
-                "{evidence:?} {before:?}; {worse:?} {after:?}"
-            );
-            if before.class == Class::Human {
-                assert_ne!(after.class, Class::ProxyHuman, "{worse:?}");
+            for (before, after) in before.into_iter().zip(verdicts(&worse)) {
+                assert!(
+                    severity(after.class) >= severity(before.class),
+                    "{evidence:?} {before:?}; {worse:?} {after:?}"
+                );
+                if before.class == Class::Human {
+                    assert_ne!(after.class, Class::ProxyHuman, "{worse:?}");
+                }
             }
         }
     }

@@ -27,6 +27,11 @@ fn windows_are_half_open_and_negative_delays_say_nothing() {
         (Kind::Open, "67.231.152.7", 600_000, Class::Human),
         (Kind::Click, "67.231.152.7", 599_999, Class::Bot),
         (Kind::Click, "67.231.152.7", -1, Class::Human),
+        (Kind::Open, "40.94.89.21", 599_999, Class::Bot),
+        (Kind::Open, "40.94.89.21", 600_000, Class::Human),
+        (Kind::Click, "40.94.30.7", 45_000, Class::Bot),
+        (Kind::Click, "40.64.64.110", 599_999, Class::Bot),
+        (Kind::Click, "40.64.64.110", 600_000, Class::Human),
         (Kind::Web, "67.231.152.7", 1, Class::Human),
         (Kind::Web, "40.107.1.2", -1, Class::Bot),
         (Kind::Open, "::ffff:40.107.1.2", 9_000_000, Class::Bot),
@@ -68,6 +73,50 @@ fn agents_are_trimmed_and_blank_ones_are_bots() {
         let verdict = classify(&Evidence::of_agent(Kind::Web, agent));
         assert_eq!((verdict.class, verdict.reason), (Class::Bot, "empty_agent"));
     }
+}
+
+#[test]
+fn a_mailboxs_proxy_is_a_reader_where_it_fetches_a_picture_and_a_bot_where_it_does_anything_else() {
+    for agent in [
+        "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+        "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
+        "hey.com/imageproxy Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/118.0.5993.117 Safari/537.36 FastmailUA/1.0",
+        "Superhuman/1.7.3(4636); com.android.vending; (OnePlus; CPH2417; Android 34-14) (via SuperhumanProxy; hello@superhuman.com)",
+        "Shortwave Image Fetcher",
+        "SeznamEmailProxy/3.1",
+        "RamblerMail/6.0 (incompatible; ImageProxy/6.0)",
+        "Mozilla/5.0 (Windows NT 10.0) Chrome/55.0.2883.87 Safari/537.36 (via secureurl.fwdcdn.com - mail.ukr.net proxy)",
+        // Of a mailbox that nobody has named yet.
+        "Mozilla/5.0 (compatible; AcmeMail Image Proxy)",
+    ] {
+        for (kind, class) in [
+            (Kind::Open, Class::ProxyHuman),
+            (Kind::Click, Class::Bot),
+            (Kind::Web, Class::Bot),
+        ] {
+            let verdict = classify(&Evidence {
+                after_send_ms: Some(1),
+                ..Evidence::of_agent(kind, Some(agent))
+            });
+            assert_eq!(verdict.class, class, "{kind:?} {agent} {verdict:?}");
+        }
+    }
+    // Fastmail's fetcher of calendars.
+    assert_eq!(open_by("FastmailUA/1.0").class, Class::Bot);
+}
+
+#[test]
+fn a_program_that_is_no_browser_opens_as_soon_as_it_likes_and_clicks_as_a_browser_does() {
+    let program = |kind, after| {
+        classify(&Evidence {
+            after_send_ms: Some(after),
+            ..Evidence::of_agent(kind, Some("Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8)"))
+        })
+    };
+    assert_eq!(program(Kind::Open, 1).reason, "other_program");
+    assert_eq!(program(Kind::Click, 29_999).class, Class::Bot);
+    assert_eq!(program(Kind::Click, 30_000).class, Class::Human);
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(crate) fn entry(number: u32, fact: Fact) -> Entry {
         class: None,
         ignored_fields: Vec::new(),
         redacted: false,
+        timing: None,
     }
 }
 

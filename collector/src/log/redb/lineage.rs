@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{LOG_FOLDER, ORDERS_FILE, RedbLog, list_segments, sorted};
+use super::{LOG_FOLDER, ORDERS_FILE, RedbLog, SUPPRESSIONS_FILE, list_segments, sorted};
 use crate::lineage::{Lineage, Part};
 use crate::locks::lock;
 use crate::log::LogError;
 use crate::log::orders::OrderBook;
 use crate::log::record::Seq;
 use crate::log::segment::{Disk, RealDisk, Segment};
+use crate::log::suppressions::Suppressions;
 
 impl RedbLog {
-    /// Writes the lineage into the newest segment and the order book, durably, and into every
+    /// Writes the lineage into the newest segment, the order book and the suppressions, durably, and into every
     /// segment that is made from now on. For a start: nothing may be appended meanwhile.
     ///
     /// # Errors
@@ -20,7 +21,8 @@ impl RedbLog {
     pub fn set_lineage(&self, lineage: Lineage) -> Result<(), LogError> {
         *lock(&self.inner.lineage) = Some(lineage);
         self.inner.active().set_lineage(lineage)?;
-        self.inner.orders.set_lineage(lineage)
+        self.inner.orders.set_lineage(lineage)?;
+        self.inner.suppressions.set_lineage(lineage)
     }
 
     /// The segments, in order; the last one is active.
@@ -37,6 +39,16 @@ impl RedbLog {
     pub(crate) fn snapshot_orders(&self, to: &Path) -> Result<Seq, LogError> {
         self.inner.orders.snapshot(to)
     }
+
+    /// The same of who is to get no more mail.
+    pub(crate) fn snapshot_suppressions(&self, to: &Path) -> Result<Seq, LogError> {
+        self.inner.suppressions.snapshot(to)
+    }
+
+    /// Who is to get no more mail.
+    pub(crate) fn suppressions(&self) -> &Suppressions {
+        &self.inner.suppressions
+    }
 }
 
 /// The lineages of the log's files in a folder that nobody has open.
@@ -51,6 +63,11 @@ pub(crate) fn lineages_of(data: &Path) -> Result<Vec<(PathBuf, Part, Option<Line
     if orders.is_file() {
         let lineage = OrderBook::open(&orders)?.lineage()?;
         found.push((orders, Part::Orders, lineage));
+    }
+    let suppressions = data.join(SUPPRESSIONS_FILE);
+    if suppressions.is_file() {
+        let lineage = Suppressions::open(&suppressions)?.lineage()?;
+        found.push((suppressions, Part::Suppressions, lineage));
     }
     Ok(found)
 }

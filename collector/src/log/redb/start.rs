@@ -11,6 +11,7 @@ use crate::lineage::{Part, Standing};
 use crate::log::orders::OrderBook;
 use crate::log::record::Seq;
 use crate::log::segment::{self, Disk, RealDisk, Segment};
+use crate::log::suppressions::Suppressions;
 use crate::log::{DEDUPE_WINDOW_MS, Damage, LogError};
 
 /// Behind a tail that was set aside nobody knows how far the seqs had got; so many are skipped.
@@ -92,10 +93,12 @@ pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
     let aside = folder.join(ASIDE_FOLDER);
     files::create_folder(&aside).map_err(|error| storage(&error))?;
     let orders = OrderBook::open(&data.join(super::ORDERS_FILE))?.cursor();
+    let suppressions = Suppressions::open(&data.join(super::SUPPRESSIONS_FILE))?.cursor();
+    let reached = reached.max(orders).max(suppressions);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let mut gaps = Vec::new();
     loop {
-        match open_segments(&folder, None, reached.max(orders), i64::MAX, &disk) {
+        match open_segments(&folder, None, reached, i64::MAX, &disk) {
             Ok(_) => return Ok(gaps),
             Err(LogError::Damaged(damage)) => {
                 let Some(from) = damage.lost_from else {

@@ -103,7 +103,13 @@ impl Writer {
         self.inner.queued.fetch_sub(events, Ordering::AcqRel);
         let outcomes = match outcomes {
             Ok(outcomes) => {
-                (self.inner.on_commit)(events, started.elapsed());
+                let recorded = outcomes.iter().flatten().flatten();
+                let recorded = recorded.filter(|one| matches!(one, Appended::Tracked { .. }));
+                // Duplicates and empty batches commit nothing.
+                match recorded.count() {
+                    0 => {}
+                    recorded => (self.inner.on_commit)(recorded, started.elapsed()),
+                }
                 outcomes
             }
             Err(error) => vec![Err(error); answers.len()],
@@ -166,6 +172,16 @@ impl Writer {
         }
         let last = active.last();
         inner.orders.learn(orders, last);
+        let seqs = (first.0..).map(Seq);
+        let learnt = if inner.suppressions.is_broken() {
+            // This commit is in the log by now too.
+            inner.catch_up_suppressions(last)
+        } else {
+            inner.learn_suppressions(seqs.zip(&entries), last)
+        };
+        if let Err(error) = learnt {
+            tracing::error!(%error, "who unsubscribed cannot be noted; it is tried again with the next event");
+        }
         inner.committed.send_replace(last);
         Ok(outcomes)
     }

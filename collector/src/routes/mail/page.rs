@@ -12,6 +12,8 @@ use http::header::{
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
 
+use crate::mail::{FORM_FIELD, FORM_VALUE};
+
 pub(super) const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 /// Seconds after which an unsubscribe that could not be kept is worth another try.
 const RETRY_SECONDS: u32 = 5;
@@ -39,17 +41,62 @@ pub(super) fn ask() -> Response {
     page(
         StatusCode::OK,
         "Unsubscribe?",
-        "<p>Press the button to get no more of these e-mails.</p>\
-         <form method=\"post\"><button type=\"submit\">Unsubscribe</button></form>",
+        &format!(
+            "<p>Press the button to get no more of these e-mails.</p>{}",
+            form("Unsubscribe")
+        ),
     )
 }
 
-/// Says that it is done.
-pub(super) fn done() -> Response {
+/// A button that posts to the page's own address, and says that it is the page's.
+fn form(button: &str) -> String {
+    format!(
+        "<form method=\"post\"><input type=\"hidden\" name=\"{FORM_FIELD}\" value=\"{FORM_VALUE}\">\
+         <button type=\"submit\">{button}</button></form>"
+    )
+}
+
+/// Says that it is done, and offers the way back.
+pub(super) fn done(token: &str, nonce: Option<&str>) -> Response {
+    let form = back_form(token, nonce, "Get them again");
     page(
         StatusCode::OK,
         "You are unsubscribed",
-        "<p>You will get no more of these e-mails. You can close this page.</p>",
+        &format!(
+            "<p>You will get no more of these e-mails. You can close this page.</p>\
+             <p>You pressed it by mistake?</p>{form}"
+        ),
+    )
+}
+
+/// Asks whether to get mail again.
+pub(super) fn ask_back(token: &str, nonce: Option<&str>) -> Response {
+    let form = back_form(token, nonce, "Get these e-mails again");
+    page(
+        StatusCode::OK,
+        "Get these e-mails again?",
+        &format!(
+            "<p>Press the button to get them again. Within ten minutes of an e-mail this does not work \
+             yet: please try again then.</p>{form}"
+        ),
+    )
+}
+
+/// Says that mail comes again.
+pub(super) fn subscribed() -> Response {
+    page(
+        StatusCode::OK,
+        "You get these e-mails again",
+        "<p>You can close this page.</p>",
+    )
+}
+
+/// The form of the way back. A token and a nonce are of letters, digits, - and _ alone.
+fn back_form(token: &str, nonce: Option<&str>, label: &str) -> String {
+    let nonce = nonce.unwrap_or_default();
+    format!(
+        "<form method=\"post\" action=\"/mail/subscribe/{token}\"><input type=\"hidden\" name=\"nonce\" \
+         value=\"{nonce}\"><button type=\"submit\">{label}</button></form>"
     )
 }
 
@@ -67,8 +114,10 @@ pub(super) fn later() -> Response {
     let mut response = page(
         StatusCode::SERVICE_UNAVAILABLE,
         "Not yet unsubscribed",
-        "<p>This could not be saved just now. Please try again in a moment.</p>\
-         <form method=\"post\"><button type=\"submit\">Try again</button></form>",
+        &format!(
+            "<p>This could not be saved just now. Please try again in a moment.</p>{}",
+            form("Try again")
+        ),
     );
     let headers = response.headers_mut();
     headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));

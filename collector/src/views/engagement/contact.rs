@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts;
+use super::order::TouchKind;
 use super::score::{CLICK, CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score, Weight};
 use crate::log::record::{Class, Entry, Fact, Source};
+use crate::log::suppression::{Cause, Change, change_of};
 
 /// The snippet's name for a page view.
 const PAGE_VIEWED: &str = "page_viewed";
@@ -18,7 +20,7 @@ pub(crate) struct Contact {
     /// Of their genuine events, in milliseconds since 1970.
     pub(crate) first_seen: Option<i64>,
     pub(crate) last_seen: Option<i64>,
-    /// When they asked for no more mail, the first time.
+    /// When they asked for no more mail, the first time since it was last lifted.
     pub(crate) unsubscribed_at: Option<i64>,
     pub(crate) score: Score,
     /// The first and the last of their genuine events that can never be taken back: of all but opens
@@ -40,12 +42,26 @@ impl Contact {
             }
             None => {}
         }
-        if matches!(entry.fact, Fact::Unsubscribe { .. }) {
-            let first = self.unsubscribed_at.unwrap_or(time);
-            self.unsubscribed_at = Some(first.min(time));
+        match change_of(entry) {
+            Some(Change::Add(Cause::Unsubscribed)) => {
+                let first = self.unsubscribed_at.unwrap_or(time);
+                self.unsubscribed_at = Some(first.min(time));
+            }
+            Some(Change::Lift(None | Some(Cause::Unsubscribed))) => self.unsubscribed_at = None,
+            _ => {}
         }
         // A send is what we did, and a refund or a machine is nobody's doing.
-        if matches!(entry.fact, Fact::Send { .. } | Fact::Refund { .. }) || !counts(entry, class) {
+        let is_ours = matches!(
+            entry.fact,
+            Fact::Send { .. }
+                | Fact::Told { .. }
+                | Fact::Delivery { .. }
+                | Fact::Suppress { .. }
+                | Fact::Lift { .. }
+                | Fact::Amend { .. }
+                | Fact::Refund { .. }
+        );
+        if is_ours || !counts(entry, class) {
             return;
         }
         self.seen(widen(self.first_seen.zip(self.last_seen), (time, time)));
@@ -68,6 +84,30 @@ impl Contact {
     ) {
         for time in times {
             self.score.take_back(CLICK, time);
+        }
+        self.seen(match touches {
+            Some(touches) => widen(self.seen_elsewhere, touches),
+            None => self.seen_elsewhere,
+        });
+    }
+
+    /// Puts right what opens and clicks, each with its time, count for by now and no longer; `touches`
+    /// are the first and the last of those that count.
+    pub(super) fn turn(
+        &mut self,
+        gained: impl Iterator<Item = (TouchKind, i64)>,
+        lost: impl Iterator<Item = (TouchKind, i64)>,
+        touches: Option<(i64, i64)>,
+    ) {
+        let weight = |kind| match kind {
+            TouchKind::Open => OPEN,
+            TouchKind::Click => CLICK,
+        };
+        for (kind, time) in gained {
+            self.score.add(weight(kind), time);
+        }
+        for (kind, time) in lost {
+            self.score.take_back(weight(kind), time);
         }
         self.seen(match touches {
             Some(touches) => widen(self.seen_elsewhere, touches),

@@ -183,6 +183,33 @@ impl<'a> Orders<'a> {
         self.change(&order_key, |order| order.refunded += minor)
     }
 
+    /// Changes a server's order: what it is worth, and where one is sent the messageId that it came
+    /// with. It stays where it is in time.
+    pub(super) fn amend(
+        &mut self,
+        workspace: WorkspaceId,
+        order_id: &str,
+        gross: i64,
+        explicit: Option<&str>,
+        windows: &Attribution,
+    ) -> Result<Vec<Move>, redb::Error> {
+        let place = place_key(workspace, true, order_id);
+        let order_key = self.places.get(place.as_slice())?;
+        let Some(order_key) = order_key.map(|order_key| order_key.value().to_vec()) else {
+            return Ok(Vec::new());
+        };
+        let Some(mut amended) = read::<Order>(&self.orders, &order_key)? else {
+            return Ok(Vec::new());
+        };
+        amended.gross = gross;
+        if let Some(explicit) = explicit {
+            amended.explicit = Some(explicit.to_owned());
+        }
+        let (time, _) = when(&order_key);
+        amended.credits = self.credits(workspace, time, &amended, windows)?;
+        self.change(&order_key, |order| *order = amended)
+    }
+
     /// A genuine open or click has come.
     pub(super) fn touch(
         &mut self,
@@ -396,7 +423,7 @@ fn order_key(workspace: WorkspaceId, time: i64, seq: u64) -> Vec<u8> {
 }
 
 /// The time and the seq in a key of [`ORDERS`].
-fn when(order_key: &[u8]) -> (i64, u64) {
+pub(super) fn when(order_key: &[u8]) -> (i64, u64) {
     let (mut time, mut seq) = ([0; 8], [0; 8]);
     time.copy_from_slice(&order_key[4..12]);
     seq.copy_from_slice(&order_key[12..20]);

@@ -23,7 +23,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, class: Class, count: i64) {
+    pub(crate) fn add(&mut self, class: Class, count: i64) {
         let of_class = match class {
             Class::Human => &mut self.human,
             Class::ProxyHuman => &mut self.proxy_human,
@@ -68,7 +68,7 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// Of one message; `implied` where something else shows that there was a genuine one.
-    pub(super) fn of_message(total: Tally, implied: bool) -> Self {
+    pub(crate) fn of_message(total: Tally, implied: bool) -> Self {
         Self {
             total,
             unique_all: i64::from(implied || total.all() > 0),
@@ -77,7 +77,7 @@ impl Figures {
         }
     }
 
-    fn add(&mut self, other: &Self, sign: i64) {
+    pub(crate) fn add(&mut self, other: &Self, sign: i64) {
         self.total.add_all(&other.total, sign);
         self.unique_all += sign * other.unique_all;
         self.unique_machines += sign * other.unique_machines;
@@ -145,16 +145,25 @@ pub(crate) struct Totals {
     /// Of the messages with a genuine open, those whose open only a genuine click shows.
     pub(crate) inferred_opens: i64,
     pub(crate) unsubscribes: i64,
+    /// Messages that were taken and did not bounce later.
+    pub(crate) delivered: i64,
+    /// Messages that were refused for good.
+    pub(crate) bounced: i64,
+    /// Messages that their readers called spam.
+    pub(crate) complained: i64,
     pub(crate) revenue: Revenue,
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, other: &Self, sign: i64) {
+    pub(crate) fn add(&mut self, other: &Self, sign: i64) {
         self.sent += sign * other.sent;
         self.opens.add(&other.opens, sign);
         self.clicks.add(&other.clicks, sign);
         self.inferred_opens += sign * other.inferred_opens;
         self.unsubscribes += sign * other.unsubscribes;
+        self.delivered += sign * other.delivered;
+        self.bounced += sign * other.bounced;
+        self.complained += sign * other.complained;
         for earned in other.revenue.iter() {
             self.revenue.add(earned, sign);
         }

@@ -14,8 +14,8 @@ use super::message::{Click, Message};
 use crate::log::Log;
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{
-    Class, Client, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, Source,
-    WorkspaceId,
+    Class, ClickMarks, Client, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq,
+    Source, WorkspaceId,
 };
 use crate::views::history::{Keys, NOW, address, all, entry, keys, log_of};
 use crate::views::{Dump, Views, rebuild};
@@ -65,16 +65,22 @@ fn ten_thousand_clicks_within_a_minute_keep_the_row_small() {
         ("a scanner of many links", Class::Human, 500, 1),
         ("a bot of one link", Class::Bot, 1, 1),
         ("a person's mouse of one link", Class::Human, 1, 1),
-        ("many addresses", Class::Human, 2, 5_000),
+        ("many networks", Class::Human, 2, 5_000),
     ];
-    for (what, class, links, addresses) in whom {
+    for (what, class, links, networks) in whom {
         let mut message = Message::default();
         let mut relabelled = 0;
         for number in 0..10_000_u32 {
-            let address = format!("192.0.2.{}", number % addresses);
+            let marks = ClickMarks {
+                target: u64::from(number / 3 % links) << 40,
+                network: u64::from(number % networks) << 40,
+            };
             let time = NOW + i64::from(number) * 5;
-            let seq = Seq(u64::from(number) + 1);
-            let click = Click::new(seq, time, number / 3 % links, class, Some(&address));
+            let click = Entry {
+                fact: click_of("ada", 0, Some(marks)),
+                ..entry(number)
+            };
+            let click = Click::of(Seq(u64::from(number) + 1), time, class, &click).unwrap();
             relabelled += message.click(click).len();
         }
         let row = postcard::to_allocvec(&message).unwrap();
@@ -82,6 +88,21 @@ fn ten_thousand_clicks_within_a_minute_keep_the_row_small() {
         assert_eq!(message.clicks.all(), 10_000, "{what}");
         let expected = if links > 3 { 10_000 } else { 0 };
         assert_eq!(relabelled, expected, "{what}");
+    }
+}
+
+/// A click on a link of a message to that contact.
+fn click_of(who: &str, link: u32, marks: Option<ClickMarks>) -> Fact {
+    Fact::Click {
+        send: SendRef {
+            contact: Some(contact_of(WorkspaceId(1), who)),
+            campaign_id: None,
+            message_type: MessageType::Campaign,
+            sent_at: Timestamp::from_millis(NOW),
+        },
+        link,
+        target: None,
+        marks,
     }
 }
 
@@ -103,11 +124,7 @@ fn of_ada(number: usize, (minutes, kind): (i64, u8)) -> Entry {
         1 => (track("joined"), Source::Browser),
         2 => (track("joined"), Source::Server),
         3 => (Fact::Open { send }, Source::Mail),
-        _ => {
-            let link = u32::from(kind % 3);
-            let target = None;
-            (Fact::Click { send, link, target }, Source::Mail)
-        }
+        _ => (click_of("ada", u32::from(kind % 3), None), Source::Mail),
     };
     let is_mail = source == Source::Mail;
     let time = Timestamp::from_millis(NOW + minutes * 60_000);

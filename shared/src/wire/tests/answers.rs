@@ -33,7 +33,8 @@ fn answers_are_written_as_the_contract_shows_them() {
     assert_eq!(
         json(&BatchAnswer {
             success: true,
-            results
+            results,
+            ignored_fields: Vec::new(),
         }),
         r#"{"success":true,"results":[{"id":"i","status":"duplicate","seq":"s"},{"id":"k","status":"tracked"},{"id":"j","status":"rejected","code":"invalid_email","message":"Send …","field":"email"}]}"#
     );

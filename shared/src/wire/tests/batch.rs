@@ -35,7 +35,7 @@ fn a_malformed_batch_is_refused_whole() {
         ("invalid_timestamp", Some("sentAt".into()))
     );
     assert_eq!(
-        code(r#"{"events":[],"context":[]}"#),
+        code(r#"{"events":[],"context":[1]}"#),
         ("invalid_context", Some("context".into()))
     );
     let long = format!(
@@ -75,7 +75,12 @@ fn an_entry_of_a_batch_is_read_by_its_type() {
         ("{}", "missing_field", Some("type")),
         (r#"{"type":7}"#, "invalid_type", Some("type")),
         (r#"{"type":"Track"}"#, "invalid_type", Some("type")),
-        (r#"{"type":"refund"}"#, "invalid_type", Some("type")),
+        (r#"{"type":"refund"}"#, "missing_field", Some("orderId")),
+        (
+            r#"{"type":"delivery","messageId":"m"}"#,
+            "missing_field",
+            Some("status"),
+        ),
         (r#"{"type":"refund","id":"x"}"#, "invalid_id", Some("id")),
         (
             r#"{"type":"track","event":"x"}"#,
@@ -128,6 +133,8 @@ fn an_entry_over_32_kb_is_refused_and_keeps_its_id() {
 fn purchases_need_a_key_that_may_send_them() {
     let arrival = Arrival {
         purchases_allowed: false,
+        deliveries_allowed: true,
+        order_currency: None,
         ..arrival(Source::Browser)
     };
     refused(

@@ -89,7 +89,7 @@ fn each_field_of_a_message_has_its_bounds() {
         r#""type":"campaign""#.into(),
         r#""html":"""#.into(),
         r#""sentAt":"2000-01-01T00:00:00Z""#.into(),
-        r#""sentAt":"2026-11-24T10:00:00Z""#.into(),
+        r#""sentAt":"2026-12-23T10:00:00Z""#.into(),
         format!(r#""utm":{{"source":"{}"}}"#, "é".repeat(255)),
         r#""utm":{}"#.into(),
     ] {
@@ -104,7 +104,11 @@ fn each_field_of_a_message_is_refused_by_its_own_code() {
         (r#""email":null"#.into(), "missing_field", "email"),
         (r#""email":"nobody""#.into(), "invalid_email", "email"),
         (r#""email":7"#.into(), "invalid_email", "email"),
-        (r#""messageId":7"#.into(), "invalid_message_id", "messageId"),
+        (
+            r#""messageId":{}"#.into(),
+            "invalid_message_id",
+            "messageId",
+        ),
         (
             r#""messageId":" ""#.into(),
             "invalid_message_id",
@@ -112,7 +116,7 @@ fn each_field_of_a_message_is_refused_by_its_own_code() {
         ),
         (long("messageId", 256), "invalid_message_id", "messageId"),
         (
-            r#""campaignId":7"#.into(),
+            r#""campaignId":true"#.into(),
             "invalid_campaign_id",
             "campaignId",
         ),
@@ -143,7 +147,7 @@ fn each_field_of_a_message_is_refused_by_its_own_code() {
             "sentAt",
         ),
         (
-            r#""sentAt":"2026-11-24T10:00:00.001Z""#.into(),
+            r#""sentAt":"2026-12-23T10:00:00.001Z""#.into(),
             "invalid_timestamp",
             "sentAt",
         ),
@@ -165,7 +169,7 @@ fn each_field_of_a_message_is_refused_by_its_own_code() {
         (r#""pixel":"top""#.into(), "invalid_flag", "pixel"),
         (r#""pixel":true"#.into(), "invalid_flag", "pixel"),
         (r#""utm":"newsletter""#.into(), "invalid_utm", "utm"),
-        (r#""utm":[]"#.into(), "invalid_utm", "utm"),
+        (r#""utm":[1]"#.into(), "invalid_utm", "utm"),
         (r#""utm":{"source":7}"#.into(), "invalid_utm", "utm.source"),
         (r#""utm":{"medium":""}"#.into(), "invalid_utm", "utm.medium"),
         (

@@ -34,7 +34,7 @@ fn each_field_of_a_purchase_is_refused_by_its_own_code() {
         (r#""currency":null"#, "missing_field", "currency"),
         (r#""email":null"#, "missing_field", "email"),
         (r#""orderId":"  ""#, "invalid_order_id", "orderId"),
-        (r#""orderId":1001"#, "invalid_order_id", "orderId"),
+        (r#""orderId":true"#, "invalid_order_id", "orderId"),
         (r#""revenue":"10""#, "invalid_revenue", "revenue"),
         (r#""revenue":-1"#, "invalid_revenue", "revenue"),
         (r#""revenue":10.005"#, "invalid_revenue", "revenue"),
@@ -45,16 +45,6 @@ fn each_field_of_a_purchase_is_refused_by_its_own_code() {
         (r#""items":[{},7]"#, "invalid_items", "items[1]"),
         (r#""items":[{"id":true}]"#, "invalid_items", "items[0].id"),
         (r#""items":[{"name":7}]"#, "invalid_items", "items[0].name"),
-        (
-            r#""items":[{"price":"7"}]"#,
-            "invalid_items",
-            "items[0].price",
-        ),
-        (
-            r#""items":[{"price":7.001}]"#,
-            "invalid_items",
-            "items[0].price",
-        ),
         (
             r#""items":[{"quantity":0}]"#,
             "invalid_items",
@@ -70,7 +60,7 @@ fn each_field_of_a_purchase_is_refused_by_its_own_code() {
             "invalid_items",
             "items[0].quantity",
         ),
-        (r#""messageId":7"#, "invalid_message_id", "messageId"),
+        (r#""messageId":[7]"#, "invalid_message_id", "messageId"),
         (r#""timestamp":7"#, "invalid_timestamp", "timestamp"),
     ] {
         refused(purchase(&order_with(field)), code, Some(named));

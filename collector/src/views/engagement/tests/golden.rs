@@ -17,14 +17,16 @@ use shared::time::Timestamp;
 use super::super::order::{Cause, Credit, MODELS, TouchKind};
 use super::super::tally::{self, Totals};
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
-use crate::log::decide::RefundAsk;
+use crate::log::decide::{RefundAsk, WorkspaceKeys as _};
+use crate::log::extra::Timing;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{
     Class, Client, Entry, Fact, MessageType, Personal, SendRef, Seq, Source, WorkspaceId,
 };
 use crate::log::{Appended, Log, Submission};
+use crate::targets::marks;
 use crate::views::Views;
-use crate::views::history::{NOW, address, all, at_once, entry, keys};
+use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +48,8 @@ struct Send {
     campaign: Option<String>,
     #[serde(default)]
     transactional: bool,
+    /// How many different pages its links lead to, where that was noted.
+    targets: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -61,10 +65,18 @@ struct Event {
     who: Option<String>,
     message: Option<String>,
     class: Option<Class>,
+    /// Of an open or a click: the class until so long after its message left; later a person.
+    #[serde(default)]
+    timing: Vec<(String, Class)>,
     #[serde(default = "an_address")]
     from: String,
     #[serde(default)]
     link: u32,
+    /// Where the link leads, where the record tells.
+    target: Option<String>,
+    /// Whether the record has marks of target and network, as new ones do.
+    #[serde(default)]
+    marked: bool,
     order: Option<String>,
     refund: Option<String>,
     /// An amount, then a currency where one is given.
@@ -82,9 +94,11 @@ enum What {
     Open,
     Click,
     Unsubscribe,
+    Told,
     PageView,
     Track,
     Order,
+    Amend,
     Refund,
 }
 
@@ -192,6 +206,7 @@ impl Event {
                     subject: None,
                     content: [0; 32],
                     token_key: 1,
+                    targets: about(&message()).targets,
                 },
                 Source::Server,
             ),
@@ -200,11 +215,18 @@ impl Event {
                 Fact::Click {
                     send: send(),
                     link: self.link,
-                    target: None,
+                    target: self.target.clone().map(Personal),
+                    marks: self.marked.then(|| {
+                        let link = format!("https://shop.example/{}", self.link);
+                        let target = self.target.as_ref().unwrap_or(&link);
+                        let key = Keys.key_of(workspace).unwrap();
+                        marks(&key, &message(), target, self.from.parse().unwrap())
+                    }),
                 },
                 Source::Mail,
             ),
             What::Unsubscribe => (Fact::Unsubscribe { send: send() }, Source::Mail),
+            What::Told => (Fact::Told { send: send() }, Source::Server),
             What::PageView => (track("page_viewed"), Source::Browser),
             What::Track => (track("trial_started"), Source::Server),
             What::Order => (
@@ -217,6 +239,13 @@ impl Event {
                 } else {
                     Source::Browser
                 },
+            ),
+            What::Amend => (
+                Fact::Amend {
+                    order_id: order(),
+                    items: None,
+                },
+                Source::Server,
             ),
             What::Refund => (
                 Fact::Refund {
@@ -236,10 +265,15 @@ impl Event {
         };
         let amount = amount.map(|amount| Decimal::parse(amount).unwrap());
         let currency = currency.map(|currency| Currency::parse(currency).unwrap());
+        let window = |(end, class): &(String, Class)| {
+            let end = u32::try_from(moment(end) - NOW).unwrap();
+            (end, *class, "soon".to_owned())
+        };
         let mut submission = Submission::from(Entry {
             workspace,
             id: EventId::from_bytes(id),
             time: Timestamp::from_millis(time),
+            time_sent: matches!(self.what, What::Amend),
             received_at: Timestamp::from_millis(self.received.as_deref().map_or(time, moment)),
             source,
             verified: self.verified && source == Source::Server,
@@ -255,10 +289,14 @@ impl Event {
                 agent: None,
                 headers: Vec::new(),
             }),
+            timing: (!self.timing.is_empty()).then(|| Timing {
+                windows: self.timing.iter().map(window).collect(),
+                otherwise: (Class::Human, "golden".into()),
+            }),
             ..entry(0)
         });
         match self.what {
-            What::Order => {
+            What::Order | What::Amend => {
                 let currency = currency.expect("a currency");
                 let (money, _) = Money::from_decimal(&amount.unwrap(), currency).unwrap();
                 submission.entry.money = Some(money);

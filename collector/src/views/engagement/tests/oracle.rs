@@ -7,8 +7,10 @@ use super::super::order::{Cause, MODELS, TouchKind};
 use super::super::tally::{Earned, Figures, Tally, Totals};
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{
-    Class, ContactId, Entry, Fact, MessageType, Record, SendRef, Source, WorkspaceId,
+    Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Record, SendRef, Source,
+    WorkspaceId,
 };
+use crate::log::suppression;
 use crate::views::Views;
 use crate::views::history::Keys;
 
@@ -22,6 +24,7 @@ type Credits = [Option<(String, Cause)>; 3];
 #[derive(Default)]
 pub(super) struct Report {
     relabelled: BTreeSet<u64>,
+    rejudged: BTreeMap<u64, (Class, String)>,
     seqs: u64,
     messages: BTreeMap<(WorkspaceId, String), Totals>,
     abouts: BTreeMap<(WorkspaceId, String), About>,
@@ -71,70 +74,148 @@ fn genuine(class: Class) -> bool {
     class == Class::Human || class == Class::ProxyHuman
 }
 
+/// What tells targets and networks of one message apart: the marks, or what an old record has instead.
+type Sign = (Option<u64>, String);
+
+struct Followed<'a> {
+    seq: u64,
+    message: (WorkspaceId, &'a Option<String>),
+    target: Sign,
+    network: Option<Sign>,
+    clock: i64,
+    /// How many targets the message was known to have when it was counted last.
+    of: Option<u32>,
+}
+
+impl<'a> Followed<'a> {
+    fn of(Record { seq, entry, .. }: &'a Record, clock: i64, of: Option<u32>) -> Option<Self> {
+        let Fact::Click {
+            link,
+            target,
+            marks,
+            ..
+        } = &entry.fact
+        else {
+            return None;
+        };
+        let link = || (None, link.to_string());
+        let page = || target.as_ref().map(|target| (None, target.0.clone()));
+        let address = || {
+            let address = &entry.client.as_ref()?.address.0;
+            Some((None, address.rsplit_once('.')?.0.to_owned()))
+        };
+        Some(Self {
+            seq: seq.0,
+            message: (entry.workspace, &entry.message_id),
+            target: marks.map_or_else(
+                || page().unwrap_or_else(link),
+                |marks| (Some(marks.target), String::new()),
+            ),
+            network: marks.map_or_else(address, |marks| Some((Some(marks.network), String::new()))),
+            clock,
+            of,
+        })
+    }
+}
+
 /// The clicks that a burst shows to be a machine's, of whatever class they were.
 fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
-    struct Seen<'a> {
-        seq: u64,
-        message: (WorkspaceId, &'a Option<String>),
-        from: Option<&'a str>,
-        link: u32,
-        clock: i64,
-    }
-    let mut clicks: Vec<Seen<'_>> = Vec::new();
-    for Record { seq, entry, .. } in records {
-        let Fact::Click { link, .. } = &entry.fact else {
-            continue;
-        };
+    let mut clicks: Vec<Followed<'_>> = Vec::new();
+    for (at, record) in records.iter().enumerate() {
+        let entry = &record.entry;
         let message = (entry.workspace, &entry.message_id);
         let before = clicks.iter().filter(|click| click.message == message);
-        let clock = before
-            .map(|click| click.clock)
-            .max()
-            .unwrap_or(0)
-            .max(time(entry));
-        clicks.push(Seen {
-            seq: seq.0,
-            message,
-            from: entry
-                .client
-                .as_ref()
-                .map(|client| client.address.0.as_str()),
-            link: *link,
-            clock,
-        });
+        let clock = before.map(|click| click.clock).max().unwrap_or(0);
+        let is_of_it = |of: &Record| (of.entry.workspace, &of.entry.message_id) == message;
+        // Once it is told when the message left, its clicks are counted again.
+        let is_told = |of: &Record| is_of_it(of) && matches!(of.entry.fact, Fact::Told { .. });
+        let known = at.max(records.iter().position(is_told).unwrap_or(0));
+        let of = records[..known]
+            .iter()
+            .find_map(|send| match send.entry.fact {
+                Fact::Send { targets, .. } if is_of_it(send) => Some(targets),
+                _ => None,
+            });
+        clicks.extend(Followed::of(record, clock.max(time(entry)), of.flatten()));
     }
     let mut found = BTreeSet::new();
     for (at, last) in clicks.iter().enumerate() {
-        let together = || {
-            clicks[..=at].iter().filter(|click| {
-                click.message == last.message
-                    && click.from == last.from
-                    && click.clock > last.clock - 60_000
-            })
+        let within = |span: i64| {
+            clicks[..=at]
+                .iter()
+                .filter(move |click| {
+                    click.message == last.message && last.clock - click.clock < span
+                })
+                .collect::<Vec<_>>()
         };
-        let links: BTreeSet<u32> = together().map(|click| click.link).collect();
-        if links.len() >= 3 {
-            found.extend(together().map(|click| click.seq));
+        let targets = |clicks: &[&Followed<'_>]| {
+            let targets: BTreeSet<&Sign> = clicks.iter().map(|click| &click.target).collect();
+            targets.len()
+        };
+        for (least, span) in [(3, 1_000), (5, 5_000)] {
+            let together = within(span);
+            if targets(&together) >= least {
+                found.extend(together.iter().map(|click| click.seq));
+            }
+        }
+        let mut here = within(60_000);
+        here.retain(|click| click.network.is_some() && click.network == last.network);
+        let count = targets(&here);
+        let are_most = last
+            .of
+            .is_some_and(|of| count as u64 * 10 >= u64::from(of) * 8);
+        if count >= 4 && are_most {
+            found.extend(here.iter().map(|click| click.seq));
         }
     }
     found
 }
 
+/// The class of each record by itself: the first, or where it was told when its message left, the one
+/// that follows from that. Of several that tell, the first counts.
+fn by_itself(records: &[Record]) -> BTreeMap<u64, (Class, String)> {
+    let judge = |Record { seq, entry, .. }: &Record| {
+        let first = entry.class.clone();
+        let first = first.unwrap_or((Class::Human, String::new()));
+        let told = records.iter().find(|told| {
+            matches!(told.entry.fact, Fact::Told { .. })
+                && told.entry.workspace == entry.workspace
+                && told.entry.message_id == entry.message_id
+        });
+        let judged = match (&entry.timing, told) {
+            (Some(timing), Some(told)) => {
+                let after = time(entry) - told.entry.time.as_millis();
+                let (class, reason) = timing.class_at(after);
+                (class, reason.to_owned())
+            }
+            _ => first,
+        };
+        (seq.0, judged)
+    };
+    records.iter().map(judge).collect()
+}
+
 impl Report {
     pub(super) fn of(records: &[Record]) -> Self {
         let bursts = in_bursts(records);
-        let first = |entry: &Entry| entry.class.as_ref().map_or(Class::Human, |class| class.0);
-        let class = |Record { seq, entry, .. }: &Record| match bursts.contains(&seq.0) {
-            true if genuine(first(entry)) => Class::Bot,
-            _ => first(entry),
+        let alone = by_itself(records);
+        let first = |seq: u64| alone[&seq].0;
+        let class = |Record { seq, .. }: &Record| match bursts.contains(&seq.0) {
+            true if genuine(first(seq.0)) => Class::Bot,
+            _ => first(seq.0),
         };
         let mut report = Self {
             seqs: records.last().map_or(0, |record| record.seq.0),
             ..Self::default()
         };
         for record in records {
-            if class(record) != first(&record.entry) {
+            if class(record) != first(record.seq.0) {
                 report.relabelled.insert(record.seq.0);
+            }
+            let alone = &alone[&record.seq.0];
+            let is_timed = record.entry.timing.is_some();
+            if is_timed && record.entry.class.as_ref() != Some(alone) {
+                report.rejudged.insert(record.seq.0, alone.clone());
             }
             report.see(record, class(record));
         }
@@ -148,14 +229,28 @@ impl Report {
             return;
         };
         let person = self.contacts.entry((entry.workspace, contact)).or_default();
-        if matches!(entry.fact, Fact::Unsubscribe { .. }) {
-            person.unsubscribed.push(time(entry));
+        match &entry.fact {
+            Fact::Unsubscribe { .. }
+            | Fact::Suppress {
+                cause: suppression::Cause::Unsubscribed,
+            } => person.unsubscribed.push(time(entry)),
+            Fact::Lift {
+                cause: None | Some(suppression::Cause::Unsubscribed),
+                ..
+            } => person.unsubscribed.clear(),
+            _ => {}
         }
         if !genuine(class) {
             return;
         }
         let weight = match &entry.fact {
-            Fact::Send { .. } | Fact::Refund { .. } => return,
+            Fact::Send { .. }
+            | Fact::Told { .. }
+            | Fact::Delivery { .. }
+            | Fact::Suppress { .. }
+            | Fact::Lift { .. }
+            | Fact::Amend { .. }
+            | Fact::Refund { .. } => return,
             Fact::Open { .. } => 1.0,
             Fact::Click { .. } => 3.0,
             Fact::Track { name, .. } if name == "page_viewed" => 0.5,
@@ -177,7 +272,9 @@ impl Report {
                 continue;
             };
             let is_this = |other: &Entry| match &other.fact {
-                Fact::Purchase { order_id: id, .. } | Fact::Refund { order_id: id, .. } => {
+                Fact::Purchase { order_id: id, .. }
+                | Fact::Amend { order_id: id, .. }
+                | Fact::Refund { order_id: id, .. } => {
                     other.workspace == entry.workspace && id == order_id
                 }
                 _ => false,
@@ -188,7 +285,12 @@ impl Report {
             if vouched && !entry.verified {
                 continue;
             }
-            let refunds = others().filter(|other| !is_sale(other) && entry.verified);
+            let is_refund = |other: &Record| matches!(other.entry.fact, Fact::Refund { .. });
+            let refunds = others().filter(|other| is_refund(other) && entry.verified);
+            let is_amendment = |other: &Record| matches!(other.entry.fact, Fact::Amend { .. });
+            let amendments = || others().filter(|other| is_amendment(other) && entry.verified);
+            let amended = amendments().filter_map(|other| other.entry.money).last();
+            let renamed = amendments().filter_map(|other| other.entry.message_id.clone());
             let refunded = refunds.map(|refund| refund.entry.money.map_or(0, |m| m.minor));
             let last = |kind| {
                 let touches = records.iter().filter(|record| {
@@ -209,14 +311,15 @@ impl Report {
                 let touch = touches.max_by_key(|record| (time(&record.entry), record.seq))?;
                 Some((touch.entry.message_id.clone()?, Cause::Touch(kind)))
             };
-            let explicit = entry.message_id.clone().map(|id| (id, Cause::Explicit));
+            let explicit = renamed.last().or_else(|| entry.message_id.clone());
+            let explicit = explicit.map(|id| (id, Cause::Explicit));
             let click = explicit.clone().or_else(|| last(TouchKind::Click));
             let any = click.clone().or_else(|| last(TouchKind::Open));
             let sale = Sale {
                 time: time(entry),
                 contact: contact(entry),
                 currency: money.currency.code().to_owned(),
-                gross: money.minor,
+                gross: amended.unwrap_or(money).minor,
                 refunded: refunded.sum(),
                 credits: match entry.verified {
                     true => [any, click, explicit],
@@ -289,6 +392,16 @@ impl Report {
             };
             totals.inferred_opens = any(inferred);
             totals.unsubscribes = any(people(gone) + machines(gone) > 0);
+            let is = |wanted: DeliveryStatus| {
+                mine.iter().any(|record| match &record.entry.fact {
+                    Fact::Delivery { status, .. } => *status == wanted,
+                    _ => false,
+                })
+            };
+            let bounced = is(DeliveryStatus::Bounced);
+            totals.delivered = any(is(DeliveryStatus::Delivered) && !bounced);
+            totals.bounced = any(bounced);
+            totals.complained = any(is(DeliveryStatus::Complained));
             for ((of, ..), sale) in self.orders.iter().filter(|((of, ..), _)| *of == workspace) {
                 debug_assert_eq!(*of, workspace);
                 for (model, credit) in (0..).zip(&sale.credits) {
@@ -320,6 +433,9 @@ impl Report {
         for seq in 1..=self.seqs {
             let found = views.with_snapshot(|all| super::super::is_relabelled(all, seq));
             assert_eq!(found.unwrap(), self.relabelled.contains(&seq), "seq {seq}");
+            let found = views.with_snapshot(|all| super::super::rejudged(all, seq));
+            let expected = self.rejudged.get(&seq).cloned();
+            assert_eq!(found.unwrap(), expected, "seq {seq}");
         }
         let dump = views.dump().unwrap();
         assert_eq!(dump["messages_v1"].len(), self.messages.len());
@@ -450,6 +566,9 @@ fn sum(to: &mut Totals, other: &Totals) {
     }
     to.inferred_opens += other.inferred_opens;
     to.unsubscribes += other.unsubscribes;
+    to.delivered += other.delivered;
+    to.bounced += other.bounced;
+    to.complained += other.complained;
     for earned in other.revenue.iter() {
         to.revenue.add(earned, 1);
     }

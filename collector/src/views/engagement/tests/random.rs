@@ -9,19 +9,30 @@ use shared::time::Timestamp;
 use tempfile::tempdir;
 
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
-use crate::log::decide::RefundAsk;
+use crate::log::decide::{RefundAsk, WorkspaceKeys as _};
+use crate::log::extra::Timing;
 use crate::log::memory::MemoryLog;
 use crate::log::record::{
-    Class, Client, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
+    Class, Client, DeliveryStatus, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
 };
+use crate::log::suppression::Cause;
 use crate::log::{Log, Submission};
+use crate::targets::marks;
 use crate::views::Views;
-use crate::views::history::{NOW, address, all, at_once, entry, keys};
+use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys};
 
 const PEOPLE: [&str; 3] = ["ada", "ben", "cy"];
 const CLASSES: [Class; 4] = [Class::Human, Class::ProxyHuman, Class::Machine, Class::Bot];
+const STATUSES: [DeliveryStatus; 4] = [
+    DeliveryStatus::Delivered,
+    DeliveryStatus::Bounced,
+    DeliveryStatus::Deferred,
+    DeliveryStatus::Complained,
+];
 /// Around the bounds of bursts.
-const STEPS: [i64; 7] = [0, 1, 20_000, 30_000, 59_999, 60_000, -45_000];
+const STEPS: [i64; 10] = [
+    0, 1, 333, 500, 1_000, 1_250, 14_999, 15_000, 20_000, -45_000,
+];
 
 #[derive(Debug, Clone, Copy)]
 enum What {
@@ -30,9 +41,14 @@ enum What {
     /// So many in a row, each of the next link.
     Clicks(u32),
     Unsubscribe,
+    Told,
+    Delivery(u8),
+    Suppress(usize),
+    Lift(Option<usize>),
     Track(bool),
     Order,
     Refund(Option<u8>),
+    Amend(u8),
 }
 
 /// What happened, with more choices than any one kind needs.
@@ -61,11 +77,16 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let what = prop_oneof![
         1 => Just(What::Send),
         3 => Just(What::Open),
-        6 => (1..6_u32).prop_map(What::Clicks),
+        6 => (1..8_u32).prop_map(What::Clicks),
         1 => Just(What::Unsubscribe),
+        2 => Just(What::Told),
+        1 => (0..4_u8).prop_map(What::Delivery),
+        1 => (0..4_usize).prop_map(What::Suppress),
+        1 => prop::option::of(0..4_usize).prop_map(What::Lift),
         1 => any::<bool>().prop_map(What::Track),
         4 => Just(What::Order),
         2 => prop::option::of(1..200_u8).prop_map(What::Refund),
+        2 => any::<u8>().prop_map(What::Amend),
     ];
     let place = (
         prop_oneof![4 => Just(1_u32), 1 => Just(2)],
@@ -111,6 +132,18 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 impl Act {
+    /// Windows about as long as what lies between two acts.
+    fn timing(&self) -> Option<Timing> {
+        let class = |by: usize| CLASSES[(self.class + by) % CLASSES.len()];
+        let windows = vec![
+            (60_000, class(1), "soon".to_owned()),
+            (4 * 43_200_000, class(2), "later".to_owned()),
+        ];
+        let otherwise = (class(0), "random".to_owned());
+        let timing = Timing { windows, otherwise };
+        (self.odd % 3 > 0).then_some(timing)
+    }
+
     fn submissions(&self, number: usize) -> Vec<Submission> {
         match self.what {
             What::Clicks(count) => (0..count)
@@ -147,14 +180,40 @@ impl Act {
                 subject: None,
                 content: [0; 32],
                 token_key: 1,
+                targets: (self.order > 0).then_some(u32::from(self.order) + 2),
             },
             What::Open => Fact::Open { send },
-            What::Clicks(_) => Fact::Click {
-                send,
-                link: (self.link + turn) % 4,
-                target: None,
-            },
+            What::Clicks(_) => {
+                let link = (self.link + turn) % 8;
+                // Two links lead to one page.
+                let page = format!("https://shop.example/{}", link.min(6));
+                let from = format!("192.0.{}.{}", self.from, self.order)
+                    .parse()
+                    .unwrap();
+                let key = Keys.key_of(workspace).unwrap();
+                Fact::Click {
+                    send,
+                    link,
+                    target: (!is_erased).then(|| Personal(page.clone())),
+                    // Old records have none.
+                    marks: (self.odd != 3).then(|| marks(&key, &message_id, &page, from)),
+                }
+            }
             What::Unsubscribe => Fact::Unsubscribe { send },
+            What::Told => Fact::Told { send },
+            What::Delivery(status) => Fact::Delivery {
+                send,
+                status: STATUSES[usize::from(status)],
+                code: None,
+                reason: None,
+            },
+            What::Suppress(cause) => Fact::Suppress {
+                cause: Cause::ALL[cause],
+            },
+            What::Lift(cause) => Fact::Lift {
+                send: None,
+                cause: cause.map(|cause| Cause::ALL[cause]),
+            },
             What::Track(is_view) => Fact::Track {
                 name: if is_view { "page_viewed" } else { "joined" }.into(),
                 properties: None,
@@ -163,20 +222,30 @@ impl Act {
                 order_id,
                 items: None,
             },
+            What::Amend(_) => Fact::Amend {
+                order_id,
+                items: None,
+            },
             What::Refund(_) => Fact::Refund {
                 order_id,
                 refund_id: format!("r{number}"),
             },
         };
-        let is_mail = fact.send().is_some();
+        let is_told = matches!(self.what, What::Told | What::Delivery(_));
+        let is_mail = fact.send().is_some() && !is_told;
+        let is_hit = is_mail && !matches!(self.what, What::Unsubscribe);
         let is_order = matches!(self.what, What::Order);
+        let is_amendment = matches!(self.what, What::Amend(_));
         let is_browser = matches!(self.what, What::Track(_)) || is_order && !self.verified;
         let source = match (is_mail, is_browser) {
             (true, _) => Source::Mail,
             (_, true) => Source::Browser,
             _ => Source::Server,
         };
-        let has_message = is_mail || matches!(self.what, What::Send) || is_order && self.explicit;
+        let has_message = is_mail
+            || is_told
+            || matches!(self.what, What::Send)
+            || (is_order || is_amendment) && self.explicit;
         let currency = Currency::parse(if self.euros { "EUR" } else { "JPY" }).unwrap();
         let mut submission = Submission::from(Entry {
             workspace,
@@ -185,19 +254,24 @@ impl Act {
             received_at: Timestamp::from_millis(time + self.late),
             source,
             verified: source == Source::Server,
-            address: (!is_mail).then(|| address(&email(who))).flatten(),
+            address: (!is_mail && !is_told)
+                .then(|| address(&email(who)))
+                .flatten(),
             message_id: has_message.then_some(message_id),
             fact,
-            money: is_order.then(|| Money {
-                minor: 100 * i64::from(self.order + 1),
-                currency,
-            }),
+            money: match self.what {
+                What::Order => Some(100 * i64::from(self.order + 1)),
+                What::Amend(worth) => Some(4 * i64::from(worth)),
+                _ => None,
+            }
+            .map(|minor| Money { minor, currency }),
             class: (is_mail || is_browser).then(|| (CLASSES[self.class], "random".into())),
             client: (is_mail && !is_erased).then(|| Client {
-                address: Personal(format!("192.0.2.{}", self.from)),
+                address: Personal(format!("192.0.{}.{}", self.from, self.order)),
                 agent: None,
                 headers: Vec::new(),
             }),
+            timing: self.timing().filter(|_| is_hit),
             ..entry(0)
         });
         if let What::Refund(amount) = self.what {

@@ -1,0 +1,144 @@
+//! Exports: everything of a kind as a table, row after row, for whoever takes it elsewhere. A stream that
+//! reads on in bounded portions as fast as its reader takes them; nothing is held between them but where
+//! it is. Not the routes.
+//!
+//! - `events`, `orders`, `contacts`: the rows of each kind
+//! - `table`: how a row is written, as NDJSON or CSV
+//! - `places`: how many there may be at once
+
+mod contacts;
+mod events;
+mod orders;
+mod places;
+mod table;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Bytes;
+use hyper::body::{Body, Frame};
+use tokio::sync::mpsc;
+
+use crate::app::App;
+use crate::auth::Reader;
+use crate::log::record::WorkspaceId;
+
+pub use contacts::{Contacts, parse_id as parse_contact_id};
+pub use events::Events;
+pub use orders::Orders;
+pub use places::{Place, Places};
+pub use table::Format;
+use table::Row;
+
+/// Rows that are read at once.
+const PORTION: usize = 200;
+/// Portions that wait for the reader beside the one that is being made.
+const WAITING: usize = 1;
+/// Bytes that are handed on, and compressed, at once.
+const PIECE: usize = 64 * 1024;
+
+/// Where rows come from.
+pub(crate) trait Source: Send + 'static {
+    /// The names of the columns, the same in each row and in every export of its kind.
+    fn columns(&self) -> &'static [&'static str];
+
+    /// The next rows, at most some hundred; `None` where there are none left. Blocks on disk.
+    ///
+    /// # Errors
+    /// In words for the log.
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, String>;
+}
+
+/// What went wrong after the answer had begun: the connection ends without the body's end, so that
+/// nobody takes a part for the whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the export broke off")]
+pub struct BrokenOff;
+
+/// The body of an export.
+pub struct Rows {
+    portions: mpsc::Receiver<Result<Bytes, BrokenOff>>,
+}
+
+impl Body for Rows {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let portion = self.portions.poll_recv(context);
+        portion.map(|portion| portion.map(|portion| portion.map(Frame::data)))
+    }
+}
+
+/// Begins an export. It ends early, broken off, where the reader's key is revoked or the node stops.
+pub(crate) fn start(
+    app: Arc<App>,
+    reader: Reader,
+    source: impl Source,
+    format: Format,
+    place: Place,
+) -> Rows {
+    let (sender, portions) = mpsc::channel(WAITING);
+    tokio::spawn(async move {
+        run(app, reader, source, format, sender).await;
+        drop(place);
+    });
+    Rows { portions }
+}
+
+async fn run(
+    app: Arc<App>,
+    reader: Reader,
+    mut source: impl Source,
+    format: Format,
+    to: mpsc::Sender<Result<Bytes, BrokenOff>>,
+) {
+    let draining = app.draining();
+    let head = format.head(source.columns());
+    if !head.is_empty() && to.send(Ok(head.into())).await.is_err() {
+        return;
+    }
+    loop {
+        if *draining.borrow() || !reader.is_still_good(&app) {
+            break;
+        }
+        let (reading, workspace) = (Arc::clone(&app), reader.workspace);
+        // No transaction outlives this, whatever the reader's pace.
+        let read = tokio::task::spawn_blocking(move || {
+            let rows = source.next(&reading, workspace).map(|rows| {
+                rows.map(|rows| {
+                    let mut text = Vec::new();
+                    for row in &rows {
+                        format.write(source.columns(), row, &mut text);
+                    }
+                    Bytes::from(text)
+                })
+            });
+            (source, rows)
+        });
+        let Ok((again, rows)) = read.await else { break };
+        source = again;
+        match rows {
+            // All of it was told.
+            Ok(None) => return,
+            Ok(Some(mut text)) => {
+                while !text.is_empty() {
+                    let piece = text.split_to(PIECE.min(text.len()));
+                    if to.send(Ok(piece)).await.is_err() {
+                        // The reader went away.
+                        return;
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "an export broke off");
+                break;
+            }
+        }
+    }
+    to.send(Err(BrokenOff)).await.ok();
+}

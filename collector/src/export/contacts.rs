@@ -1,0 +1,96 @@
+//! Contacts, in the order of their ids, which tell nothing.
+
+use std::fmt::Write as _;
+
+use super::table::{Cell, Row};
+use super::{PORTION, Source};
+use crate::app::App;
+use crate::log::record::{ContactId, WorkspaceId};
+
+const COLUMNS: [&str; 6] = [
+    "contactId",
+    "email",
+    "firstSeen",
+    "lastSeen",
+    "unsubscribedAt",
+    "score",
+];
+
+/// Every contact behind one.
+pub struct Contacts {
+    after: Option<ContactId>,
+    is_done: bool,
+}
+
+impl Contacts {
+    #[must_use]
+    pub fn new(after: Option<ContactId>) -> Self {
+        Self {
+            after,
+            is_done: false,
+        }
+    }
+}
+
+impl Source for Contacts {
+    fn columns(&self) -> &'static [&'static str] {
+        &COLUMNS
+    }
+
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, String> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let found = app.views.contacts_behind(workspace, self.after, PORTION);
+        let found = found.map_err(|error| error.to_string())?;
+        self.is_done = found.len() < PORTION;
+        let now = app.clock.now().as_millis();
+        let rows = found.into_iter().map(|(id, contact)| {
+            self.after = Some(id);
+            let score = (contact.score.value_at(now) * 1e9).round() / 1e9;
+            vec![
+                Cell::Text(shown(id)),
+                Cell::text(contact.address),
+                Cell::millis(contact.first_seen),
+                Cell::millis(contact.last_seen),
+                Cell::millis(contact.unsubscribed_at),
+                Cell::Number(format!("{score:?}")),
+            ]
+        });
+        Ok(Some(rows.collect()))
+    }
+}
+
+fn shown(id: ContactId) -> String {
+    id.0.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text never fails.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+/// A contact's id, as exports show it.
+#[must_use]
+pub fn parse_id(text: &str) -> Option<ContactId> {
+    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let number = u128::from_str_radix(text, 16).ok()?;
+    Some(ContactId(number.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_is_shown() {
+        for bytes in [[0; 16], [255; 16], *b"0123456789abcdef"] {
+            let id = ContactId(bytes);
+            assert_eq!(parse_id(&shown(id)), Some(id));
+        }
+        for text in ["", "x", "+0000000000000000000000000000000"] {
+            assert_eq!(parse_id(text), None);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Events, in order of their seq.
+
+use super::table::{Cell, Row};
+use super::{PORTION, Source};
+use crate::app::App;
+use crate::log::record::{Entry, Fact, Record, Seq, WorkspaceId};
+use crate::query::{EventFilter, EventView, Order, each_event};
+
+const COLUMNS: [&str; 22] = [
+    "seq",
+    "id",
+    "type",
+    "name",
+    "timestamp",
+    "receivedAt",
+    "email",
+    "anonymousId",
+    "messageId",
+    "campaignId",
+    "source",
+    "class",
+    "reason",
+    "keyId",
+    "orderId",
+    "refundId",
+    "amount",
+    "amountMinor",
+    "currency",
+    "verified",
+    "erased",
+    "properties",
+];
+
+/// The events that a filter asks for, up to what was there when the export began.
+pub struct Events {
+    filter: EventFilter,
+    is_done: bool,
+}
+
+impl Events {
+    /// Behind `filter.cursor`, up to `until`.
+    #[must_use]
+    pub fn new(filter: EventFilter, until: Seq) -> Self {
+        Self {
+            filter: EventFilter {
+                order: Order::OldestFirst,
+                until: Some(until),
+                limit: PORTION,
+                ..filter
+            },
+            is_done: false,
+        }
+    }
+}
+
+impl Source for Events {
+    fn columns(&self) -> &'static [&'static str] {
+        &COLUMNS
+    }
+
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, String> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let (mut rows, mut last) = (Vec::new(), None);
+        let next = each_event(
+            &app.views,
+            &*app.log,
+            workspace,
+            &self.filter,
+            &mut |record, view| {
+                last = Some(record.seq);
+                rows.push(row(record, view));
+            },
+        );
+        match next.map_err(|error| error.to_string())? {
+            None => self.is_done = true,
+            // Behind what was only passed over, too.
+            Some(next) => {
+                let located = app.log.locate(workspace, next);
+                let located = located.map_err(|error| error.to_string())?;
+                self.filter.cursor = Some(located.seq()).max(last);
+            }
+        }
+        Ok(Some(rows))
+    }
+}
+
+fn row(record: &Record, view: EventView) -> Row {
+    let entry = &record.entry;
+    let [amount, minor] = Cell::money(entry.money);
+    let is_money = matches!(entry.fact, Fact::Purchase { .. } | Fact::Refund { .. });
+    let (order_id, refund_id) = match &entry.fact {
+        Fact::Purchase { order_id, .. } => (Some(order_id), None),
+        Fact::Refund {
+            order_id,
+            refund_id,
+        } => (Some(order_id), Some(refund_id)),
+        _ => (None, None),
+    };
+    let campaign_id = campaign_of(entry);
+    vec![
+        Cell::Text(view.seq),
+        Cell::Text(view.id),
+        Cell::Word(view.kind),
+        Cell::Text(view.name),
+        Cell::Text(view.timestamp),
+        Cell::Text(view.received_at),
+        Cell::text(view.email),
+        Cell::text(view.anonymous_id),
+        Cell::text(view.message_id),
+        Cell::text(campaign_id),
+        Cell::Word(view.source),
+        Cell::word(view.class),
+        Cell::text(view.reason),
+        Cell::text(view.key_id),
+        Cell::text(order_id),
+        Cell::text(refund_id),
+        amount,
+        minor,
+        Cell::word(entry.money.map(|money| money.currency.code())),
+        if is_money {
+            Cell::Bool(entry.verified)
+        } else {
+            Cell::Null
+        },
+        Cell::Bool(entry.redacted),
+        Cell::Json(view.properties),
+    ]
+}
+
+/// Of what mails tell.
+fn campaign_of(entry: &Entry) -> Option<&String> {
+    match &entry.fact {
+        Fact::Send { campaign_id, .. } => campaign_id.as_ref(),
+        fact => fact.send()?.campaign_id.as_ref(),
+    }
+}

@@ -1,0 +1,442 @@
+//! When messages really left: from a request to verdicts, one for each message, or one for a campaign.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use shared::api_key::Scope;
+use shared::ids::CampaignId;
+use shared::rejection::Rejection;
+use shared::time::Timestamp;
+use shared::wire::{self, Departure, SentAsk, SentBody};
+use utoipa::ToSchema;
+
+use super::{Incoming, ids, parse};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
+use crate::log::identity::Sender;
+use crate::log::public_seq::PublicSeq;
+use crate::log::record::{Entry, Fact, Record, SendRef, Source, WorkspaceId};
+use crate::log::{Appended, Log, LogError, Submission};
+use crate::meta::Meta;
+use crate::metrics::Verdict;
+
+/// Messages of a campaign that are looked at and recorded in one go.
+const PORTION: usize = 1_000;
+/// How long it waits for the views to know the campaign's newest messages.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// One verdict for each message, in order; one for a campaign.
+#[derive(Serialize, ToSchema)]
+pub struct SentAnswer {
+    /// Always true: the request was read.
+    pub success: bool,
+    pub results: Vec<SentResult>,
+}
+
+/// What became of one message's time, or of a campaign's.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SentResult {
+    /// As sent, where it could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub campaign_id: Option<String>,
+    pub status: SentStatus,
+    /// Of a campaign: how many messages this call told it of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub messages: Option<u64>,
+    /// The time on record, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "2026-11-23T10:00:00Z")]
+    pub sent_at: Option<String>,
+    /// The place of the (last) fact among the workspace's events; reads take it as `minSeq`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-9]{24}$")]
+    pub seq: Option<String>,
+    /// Why it was rejected, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>, example = "invalid_message_id")]
+    pub code: Option<&'static str>,
+    /// For people: what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub field: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SentStatus {
+    /// On disk by this call.
+    Recorded,
+    /// Told before, of the same time or without one. Of a campaign: of every message of it.
+    Duplicate,
+    /// No such message, or no message of such a campaign, was registered.
+    #[default]
+    Unknown,
+    /// Another time was told before, which stands.
+    Conflict,
+    /// It could not be read.
+    Rejected,
+}
+
+impl SentResult {
+    fn rejected(rejection: Rejection) -> Self {
+        Self {
+            status: SentStatus::Rejected,
+            code: Some(rejection.code),
+            message: Some(rejection.message),
+            field: rejection.field,
+            ..Self::default()
+        }
+    }
+
+    fn of(departure: &Departure, status: SentStatus) -> Self {
+        Self {
+            message_id: Some(departure.message_id.as_str().to_owned()),
+            status,
+            ..Self::default()
+        }
+    }
+
+    fn told(self, at: Timestamp, seq: PublicSeq) -> Self {
+        Self {
+            sent_at: Some(at.to_string()),
+            seq: Some(seq.to_string()),
+            ..self
+        }
+    }
+}
+
+/// What telling needs besides the messages.
+struct Teller {
+    log: Arc<dyn Log>,
+    meta: Arc<Meta>,
+    workspace: WorkspaceId,
+    key_id: String,
+    received_at: Timestamp,
+}
+
+enum Look {
+    Done(SentResult),
+    New(Box<Submission>),
+}
+
+impl Incoming {
+    /// Records when messages left and answers.
+    ///
+    /// # Errors
+    /// [`ApiError`], and then nothing was recorded, or of a campaign a part: asking again goes on.
+    pub async fn tell_sent(self, app: &Arc<App>) -> Result<Response, ApiError> {
+        let caller = self.server_caller(app, None)?;
+        caller.require(Scope::Write)?;
+        let teller = Arc::new(Teller {
+            log: Arc::clone(&app.log),
+            meta: Arc::clone(&app.meta),
+            workspace: caller.key.workspace,
+            key_id: caller.key.id.clone(),
+            received_at: self.received_at,
+        });
+        enum Asked {
+            Messages(Vec<Result<Departure, Rejection>>),
+            Campaign(CampaignId, Option<Timestamp>),
+        }
+        let asked = {
+            let body: SentBody<'_> = parse(&self.text)?;
+            let ask = wire::parse_sent(&body, self.received_at).map_err(|rejection| {
+                rejection.map_or(ApiError::TooManyEvents, ApiError::Rejected)
+            })?;
+            match ask {
+                SentAsk::Messages { messages, sent_at } => {
+                    self.take_events(messages.len())?;
+                    let read = |(place, raw)| {
+                        if let Some(rejection) = self.screened.rejection(place) {
+                            return Err(rejection);
+                        }
+                        wire::parse_departure(raw, sent_at, self.received_at)
+                    };
+                    Asked::Messages(messages.into_iter().enumerate().map(read).collect())
+                }
+                SentAsk::Campaign {
+                    campaign_id,
+                    sent_at,
+                } => {
+                    self.take_events(1)?;
+                    Asked::Campaign(campaign_id, sent_at)
+                }
+            }
+        };
+        let results = match asked {
+            Asked::Messages(departures) => {
+                let results = teller.tell(departures).await?;
+                count(app, &caller, &results);
+                results
+            }
+            Asked::Campaign(campaign_id, sent_at) => {
+                let result = tell_campaign(app, &teller, &caller, &campaign_id, sent_at).await?;
+                vec![result]
+            }
+        };
+        let mut response = Json(SentAnswer {
+            success: true,
+            results,
+        })
+        .into_response();
+        self.write_rate(response.headers_mut());
+        Ok(response)
+    }
+}
+
+fn count(app: &App, caller: &Caller, results: &[SentResult]) {
+    for result in results {
+        let verdict = match result.status {
+            SentStatus::Recorded => Verdict::Tracked,
+            SentStatus::Duplicate => Verdict::Duplicate,
+            SentStatus::Unknown | SentStatus::Conflict | SentStatus::Rejected => continue,
+        };
+        app.metrics.count_verdict(caller.key.workspace, verdict);
+    }
+}
+
+/// Tells it of all messages of a campaign of which it has not been told, a portion at a time: what
+/// breaks off goes on where it is asked again.
+async fn tell_campaign(
+    app: &Arc<App>,
+    teller: &Arc<Teller>,
+    caller: &Caller,
+    campaign_id: &CampaignId,
+    sent_at: Option<Timestamp>,
+) -> Result<SentResult, ApiError> {
+    let at = sent_at.unwrap_or(teller.received_at);
+    // What was registered before this call is to be known.
+    let committed = *app.log.committed().borrow();
+    let reached = app.projector.wait_for(committed, PATIENCE).await;
+    reached.map_err(|_| ApiError::ViewBehind)?;
+    let mut result = SentResult {
+        campaign_id: Some(campaign_id.as_str().to_owned()),
+        ..SentResult::default()
+    };
+    let (mut recorded, mut after) = (0, String::new());
+    loop {
+        let (views, workspace) = (Arc::clone(&app.views), teller.workspace);
+        let (campaign, from) = (campaign_id.as_str().to_owned(), after);
+        let page = tokio::task::spawn_blocking(move || {
+            views.messages_of_campaign(workspace, &campaign, &from, PORTION)
+        });
+        let page = page.await.map_err(|_| ApiError::Internal)?;
+        let page = page.map_err(|error| {
+            tracing::error!(%error, "the messages of a campaign could not be read");
+            ApiError::StorageFailing
+        })?;
+        let key = teller.key()?;
+        let mut submissions = Vec::new();
+        for (message_id, message) in &page {
+            if !message.registered {
+                continue;
+            }
+            if result.status == SentStatus::Unknown {
+                result.status = SentStatus::Duplicate;
+            }
+            if message.told_at.is_none() {
+                let send = SendRef {
+                    contact: message.contact,
+                    campaign_id: message.campaign_id.clone(),
+                    message_type: message.message_type,
+                    sent_at: message.sent_at.map_or(at, Timestamp::from_millis),
+                };
+                let time_sent = sent_at.is_some();
+                submissions.push(teller.submission(&key, message_id, send, at, time_sent));
+            }
+        }
+        for appended in teller.log.append(submissions).await? {
+            if let Appended::Tracked { public_seq, .. } = appended {
+                recorded += 1;
+                result = result.told(at, public_seq);
+                result.status = SentStatus::Recorded;
+                app.metrics
+                    .count_verdict(caller.key.workspace, Verdict::Tracked);
+            }
+        }
+        match page.into_iter().next_back() {
+            Some((last, _)) => after = last,
+            None => break,
+        }
+    }
+    result.messages = Some(recorded);
+    Ok(result)
+}
+
+impl Teller {
+    /// Tells it of these messages; one result for each, in order. All that is new is on disk when it
+    /// returns, or nothing is.
+    async fn tell(
+        self: &Arc<Self>,
+        departures: Vec<Result<Departure, Rejection>>,
+    ) -> Result<Vec<SentResult>, ApiError> {
+        let departures = Arc::new(departures);
+        let all = (0..departures.len()).collect();
+        let mut results: Vec<Option<SentResult>> = Vec::new();
+        let (mut submissions, mut waiting) = (Vec::new(), Vec::new());
+        for (at, look) in self
+            .look_all(&departures, all)
+            .await?
+            .into_iter()
+            .enumerate()
+        {
+            results.push(match look {
+                Look::Done(result) => Some(result),
+                Look::New(submission) => {
+                    waiting.push((at, submission.entry.time));
+                    submissions.push(*submission);
+                    None
+                }
+            });
+        }
+        let appended = self.log.append(submissions).await?;
+        let mut overtaken = Vec::new();
+        for ((at, time), appended) in waiting.into_iter().zip(appended) {
+            match (&appended, &departures[at]) {
+                (Appended::Tracked { public_seq, .. }, Ok(departure)) => {
+                    let result = SentResult::of(departure, SentStatus::Recorded);
+                    results[at] = Some(result.told(time, *public_seq));
+                }
+                // Another call, or an earlier message of this one, was faster.
+                _ => overtaken.push(at),
+            }
+        }
+        let again = self.look_all(&departures, overtaken.clone()).await?;
+        for (at, look) in overtaken.into_iter().zip(again) {
+            if let Look::Done(result) = look {
+                results[at] = Some(result);
+            }
+        }
+        let results: Option<Vec<_>> = results.into_iter().collect();
+        // A duplicate is found unless its segment was set aside in this very moment.
+        results.ok_or(ApiError::StorageFailing)
+    }
+
+    /// Looks the messages at these places up, where that may take its time.
+    async fn look_all(
+        self: &Arc<Self>,
+        departures: &Arc<Vec<Result<Departure, Rejection>>>,
+        places: Vec<usize>,
+    ) -> Result<Vec<Look>, ApiError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (teller, departures) = (Arc::clone(self), Arc::clone(departures));
+        let looked = tokio::task::spawn_blocking(move || {
+            let look = |at: usize| match &departures[at] {
+                Ok(departure) => teller.look(departure),
+                Err(rejection) => Ok(Look::Done(SentResult::rejected(rejection.clone()))),
+            };
+            places.into_iter().map(look).collect::<Result<Vec<_>, _>>()
+        });
+        Ok(looked.await.map_err(|_| ApiError::Internal)??)
+    }
+
+    fn look(&self, departure: &Departure) -> Result<Look, LogError> {
+        let key = self.key()?;
+        let message_id = departure.message_id.as_str();
+        let Some(send) = find_send(&*self.log, &key, self.workspace, message_id)? else {
+            let unknown = SentResult::of(departure, SentStatus::Unknown);
+            return Ok(Look::Done(unknown));
+        };
+        let id = ids::of_departure(&key, message_id);
+        if let Some(told) = self.log.find(self.workspace, Sender::System, id)? {
+            let at = told.entry.time;
+            let status = if departure.sent_at.is_none_or(|again| again == at) {
+                SentStatus::Duplicate
+            } else {
+                SentStatus::Conflict
+            };
+            let result = SentResult::of(departure, status);
+            return Ok(Look::Done(result.told(at, told.public_seq)));
+        }
+        let at = departure.sent_at.unwrap_or(self.received_at);
+        let time_sent = departure.sent_at.is_some();
+        let send = send_ref(&send, &key);
+        let submission = self.submission(&key, message_id, send, at, time_sent);
+        Ok(Look::New(Box::new(submission)))
+    }
+
+    fn key(&self) -> Result<WorkspaceKey, LogError> {
+        let key = self.meta.key_of(self.workspace);
+        key.ok_or(LogError::Unavailable)
+    }
+
+    fn submission(
+        &self,
+        key: &WorkspaceKey,
+        message_id: &str,
+        send: SendRef,
+        at: Timestamp,
+        time_sent: bool,
+    ) -> Submission {
+        Submission::from(Entry {
+            workspace: self.workspace,
+            id: ids::of_departure(key, message_id),
+            time: at,
+            time_sent,
+            received_at: self.received_at,
+            source: Source::Server,
+            key_id: Some(self.key_id.clone()),
+            verified: true,
+            address: None,
+            anonymous_id: None,
+            message_id: Some(message_id.to_owned()),
+            fact: Fact::Told { send },
+            money: None,
+            rounded: false,
+            context: None,
+            client: None,
+            class: None,
+            ignored_fields: Vec::new(),
+            redacted: false,
+            timing: None,
+        })
+    }
+}
+
+/// The record of a send, at any age, also under the id that older versions gave it. Blocks on disk.
+pub(crate) fn find_send(
+    log: &dyn Log,
+    key: &WorkspaceKey,
+    workspace: WorkspaceId,
+    message_id: &str,
+) -> Result<Option<Record>, LogError> {
+    let ids::DerivedId { id, older } = ids::of_send(key, message_id);
+    match log.find(workspace, Sender::System, id)? {
+        Some(record) => Ok(Some(record)),
+        None => log.find(workspace, Sender::System, older),
+    }
+}
+
+/// What a fact about a send says of it.
+pub(super) fn send_ref(send: &Record, key: &WorkspaceKey) -> SendRef {
+    let entry = &send.entry;
+    let (campaign_id, message_type) = match &entry.fact {
+        Fact::Send {
+            campaign_id,
+            message_type,
+            ..
+        } => (campaign_id.clone(), *message_type),
+        _ => Default::default(),
+    };
+    SendRef {
+        contact: entry.contact(key),
+        campaign_id,
+        message_type,
+        sent_at: entry.time,
+    }
+}

@@ -1,0 +1,441 @@
+//! Who is to get no more mail, and who may again: from a request to facts. Whether somebody is
+//! suppressed already is asked of the book, which knows all that is on disk.
+
+mod rows;
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Json, Response};
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+use shared::api_key::{KeyKind, Scope};
+use shared::email::Email;
+use shared::rejection::Rejection;
+use shared::time::Timestamp;
+use shared::wire::{
+    self, Suppressed, SuppressionBody, SuppressionsBody, parse_suppression, parse_suppressions,
+};
+use utoipa::ToSchema;
+
+use super::{Incoming, new_id, parse};
+use crate::app::App;
+use crate::auth::{self, Caller};
+use crate::error::ApiError;
+use crate::locks::lock;
+use crate::log::decide::WorkspaceKeys as _;
+use crate::log::record::{Address, Entry, Fact, SendRef, Source, WorkspaceId};
+use crate::log::suppression::Cause;
+use crate::log::{Appended, LogError, Submission};
+use crate::metrics::Verdict;
+use rows::Format;
+
+/// Entries that are recorded in one go.
+const PORTION: usize = 1_000;
+/// Rows of a file that are refused and named; the rest is counted.
+const MAX_NAMED: usize = 1_000;
+
+/// What became of entries.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SuppressAnswer {
+    /// Always true: the request was read.
+    pub success: bool,
+    /// On disk by this call.
+    pub recorded: u64,
+    /// Suppressed for this reason before.
+    pub duplicates: u64,
+    /// Refused.
+    pub rejected: u64,
+    /// One for each entry, in order; of a file only the rows that were refused, at most 1,000.
+    pub results: Vec<SuppressResult>,
+}
+
+/// What became of one entry.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SuppressResult {
+    pub status: SuppressStatus,
+    /// Of a file: the line where the row begins, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub line: Option<u64>,
+    /// Its place among the workspace's events; reads take it as `minSeq`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-9]{24}$")]
+    pub seq: Option<String>,
+    /// Why it was rejected, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>, example = "invalid_email")]
+    pub code: Option<&'static str>,
+    /// For people: what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub field: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SuppressStatus {
+    /// On disk by this call.
+    Recorded,
+    /// Suppressed for this reason before.
+    Duplicate,
+    Rejected,
+}
+
+/// Who may get mail again.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LiftAnswer {
+    /// Always true.
+    pub success: bool,
+    /// Whether something held them back, which this call has ended.
+    pub lifted: bool,
+    /// Its place among the workspace's events; reads take it as `minSeq`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-9]{24}$")]
+    pub seq: Option<String>,
+}
+
+impl SuppressResult {
+    fn of(status: SuppressStatus) -> Self {
+        Self {
+            status,
+            line: None,
+            seq: None,
+            code: None,
+            message: None,
+            field: None,
+        }
+    }
+
+    fn rejected(rejection: Rejection, line: Option<u64>) -> Self {
+        Self {
+            line,
+            code: Some(rejection.code),
+            message: Some(rejection.message),
+            field: rejection.field,
+            ..Self::of(SuppressStatus::Rejected)
+        }
+    }
+}
+
+impl Incoming {
+    /// Who sends, where only servers may, with this scope and by a key in the headers.
+    pub fn server_with(&self, app: &App, scope: Scope) -> Result<Caller, ApiError> {
+        let by_headers = self.by_headers.clone();
+        let caller = auth::caller_by_body(app, &self.parts.headers, by_headers, None)?;
+        caller.require(scope)?;
+        if caller.key.kind == KeyKind::Public {
+            return Err(ApiError::NotForPublicKeys);
+        }
+        lock(&self.charge).pay_with(&caller.key)?;
+        Ok(caller)
+    }
+
+    /// Records who is to get no more mail, and answers.
+    ///
+    /// # Errors
+    /// [`ApiError`]; of a file a part may be recorded then, and sending it again goes on.
+    pub async fn suppress(self, app: &Arc<App>) -> Result<Response, ApiError> {
+        let caller = self.server_with(app, Scope::Contacts)?;
+        let media = self.parts.headers.get(CONTENT_TYPE);
+        let format = media.and_then(|media| Format::of(media.to_str().unwrap_or_default()));
+        let answer = match format {
+            Some(format) => self.suppress_rows(app, &caller, format).await?,
+            None => self.suppress_entries(app, &caller).await?,
+        };
+        let mut response = Json(answer).into_response();
+        self.write_rate(response.headers_mut());
+        Ok(response)
+    }
+
+    async fn suppress_entries(
+        &self,
+        app: &Arc<App>,
+        caller: &Caller,
+    ) -> Result<SuppressAnswer, ApiError> {
+        let entries: Vec<Result<Suppressed, Rejection>> = {
+            let body: SuppressionsBody<'_> = parse(&self.text)?;
+            let list = parse_suppressions(&body).map_err(|rejection| {
+                rejection.map_or(ApiError::TooManyEvents, ApiError::Rejected)
+            })?;
+            match list {
+                Some(list) => {
+                    self.take_events(list.len())?;
+                    let read = |(place, raw): (usize, &serde_json::value::RawValue)| {
+                        if let Some(rejection) = self.screened.rejection(place) {
+                            return Err(rejection);
+                        }
+                        let body: SuppressionBody<'_> = wire::body(raw.get()).map_err(|_| {
+                            let message = "Send each entry as an object such as {\"email\":\"user@example.com\"}";
+                            Rejection::whole(shared::rejection::codes::INVALID_BODY, message)
+                        })?;
+                        parse_suppression(&body, self.received_at)
+                    };
+                    list.into_iter().enumerate().map(read).collect()
+                }
+                None => {
+                    self.take_events(1)?;
+                    let body = SuppressionBody {
+                        email: body.email,
+                        reason: body.reason,
+                        timestamp: body.timestamp,
+                        unknown: Vec::new(),
+                    };
+                    let entry = parse_suppression(&body, self.received_at);
+                    vec![Ok(entry.map_err(ApiError::Rejected)?)]
+                }
+            }
+        };
+        let mut answer = SuppressAnswer {
+            success: true,
+            ..SuppressAnswer::default()
+        };
+        let mut good = Vec::new();
+        let mut places = Vec::new();
+        for (place, entry) in entries.into_iter().enumerate() {
+            answer.results.push(match entry {
+                Ok(entry) => {
+                    good.push(entry);
+                    places.push(place);
+                    SuppressResult::of(SuppressStatus::Duplicate)
+                }
+                Err(rejection) => {
+                    answer.rejected += 1;
+                    SuppressResult::rejected(rejection, None)
+                }
+            });
+        }
+        let seqs = self.record_suppressions(app, caller, good).await?;
+        for (place, seq) in places.into_iter().zip(seqs) {
+            let result = &mut answer.results[place];
+            match seq {
+                Some(seq) => {
+                    answer.recorded += 1;
+                    result.status = SuppressStatus::Recorded;
+                    result.seq = Some(seq);
+                }
+                None => answer.duplicates += 1,
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn suppress_rows(
+        &self,
+        app: &Arc<App>,
+        caller: &Caller,
+        format: Format,
+    ) -> Result<SuppressAnswer, ApiError> {
+        let mut answer = SuppressAnswer {
+            success: true,
+            ..SuppressAnswer::default()
+        };
+        let mut rows = rows::read(&self.text, format, self.received_at)?;
+        while !rows.is_empty() {
+            let rest = rows.split_off(rows.len().min(PORTION));
+            let portion = std::mem::replace(&mut rows, rest);
+            let mut good = Vec::with_capacity(portion.len());
+            for (line, row) in portion {
+                match row {
+                    Ok(entry) => good.push(entry),
+                    Err(rejection) => {
+                        answer.rejected += 1;
+                        if answer.results.len() < MAX_NAMED {
+                            let result = SuppressResult::rejected(rejection, Some(line));
+                            answer.results.push(result);
+                        }
+                    }
+                }
+            }
+            for seq in self.record_suppressions(app, caller, good).await? {
+                match seq {
+                    Some(_) => answer.recorded += 1,
+                    None => answer.duplicates += 1,
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Records those of the entries that are new; the seq of each, `None` where it was known.
+    async fn record_suppressions(
+        &self,
+        app: &Arc<App>,
+        caller: &Caller,
+        entries: Vec<Suppressed>,
+    ) -> Result<Vec<Option<String>>, ApiError> {
+        let workspace = caller.key.workspace;
+        let key = app.meta.key_of(workspace).ok_or(ApiError::Internal)?;
+        let (looking, received_at) = (Arc::clone(app), self.received_at);
+        let key_id = caller.key.id.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut seen = std::collections::HashSet::new();
+            let look = |entry: Suppressed| {
+                // The parser knows no others.
+                let cause = Cause::parse(entry.reason).unwrap_or(Cause::Manual);
+                let contact = key.contact(entry.email.normalised());
+                let held = looking.suppressions().get((workspace, contact))?;
+                let is_known = held.is_some_and(|held| held.since(cause).is_some())
+                    || !seen.insert((contact, cause));
+                Ok((!is_known).then(|| suppress(workspace, &key_id, &entry, cause, received_at)))
+            };
+            entries
+                .into_iter()
+                .map(look)
+                .collect::<Result<Vec<_>, LogError>>()
+        });
+        let looked = looked.await.map_err(|_| ApiError::Internal)??;
+        let places: Vec<bool> = looked.iter().map(Option::is_some).collect();
+        let submissions: Vec<Submission> = looked.into_iter().flatten().collect();
+        let mut appended = app.log.append(submissions).await?.into_iter();
+        let seqs = places.into_iter().map(|is_new| {
+            let verdict = if is_new {
+                Verdict::Tracked
+            } else {
+                Verdict::Duplicate
+            };
+            app.metrics.count_verdict(workspace, verdict);
+            let appended = is_new.then(|| appended.next()).flatten();
+            appended.as_ref().and_then(seq_of)
+        });
+        Ok(seqs.collect())
+    }
+
+    /// Lets a contact get mail again, and answers.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn lift(
+        self,
+        app: &Arc<App>,
+        email: Email,
+        cause: Option<Cause>,
+    ) -> Result<Response, ApiError> {
+        let caller = self.server_with(app, Scope::Contacts)?;
+        self.take_events(1)?;
+        let workspace = caller.key.workspace;
+        let key = app.meta.key_of(workspace).ok_or(ApiError::Internal)?;
+        let contact = key.contact(email.normalised());
+        let looking = Arc::clone(app);
+        let held =
+            tokio::task::spawn_blocking(move || looking.suppressions().get((workspace, contact)));
+        let held = held.await.map_err(|_| ApiError::Internal)??;
+        let is_held = held.is_some_and(|held| match cause {
+            Some(cause) => held.since(cause).is_some(),
+            None => true,
+        });
+        let mut answer = LiftAnswer {
+            success: true,
+            lifted: is_held,
+            seq: None,
+        };
+        if is_held {
+            let entry = Entry {
+                address: Some(Address::from(&email)),
+                ..fact(
+                    workspace,
+                    Some(caller.key.id.clone()),
+                    Fact::Lift { send: None, cause },
+                    self.received_at,
+                    self.received_at,
+                )
+            };
+            let appended = app.log.append(vec![new(entry)]).await?;
+            answer.seq = appended.first().and_then(seq_of);
+            app.metrics.count_verdict(workspace, Verdict::Tracked);
+        }
+        let mut response = Json(answer).into_response();
+        self.write_rate(response.headers_mut());
+        Ok(response)
+    }
+}
+
+/// The fact that the contact of a send has asked for mail again.
+pub(crate) fn way_back(
+    workspace: WorkspaceId,
+    message_id: String,
+    send: SendRef,
+    at: Timestamp,
+) -> Entry {
+    let lift = Fact::Lift {
+        send: Some(send),
+        cause: Some(Cause::Unsubscribed),
+    };
+    Entry {
+        source: Source::Mail,
+        verified: false,
+        message_id: Some(message_id),
+        ..fact(workspace, None, lift, at, at)
+    }
+}
+
+fn suppress(
+    workspace: WorkspaceId,
+    key_id: &str,
+    entry: &Suppressed,
+    cause: Cause,
+    received_at: Timestamp,
+) -> Submission {
+    let time = entry.time.unwrap_or(received_at);
+    new(Entry {
+        time_sent: entry.time.is_some(),
+        address: Some(Address::from(&entry.email)),
+        ..fact(
+            workspace,
+            Some(key_id.to_owned()),
+            Fact::Suppress { cause },
+            time,
+            received_at,
+        )
+    })
+}
+
+fn new(entry: Entry) -> Submission {
+    Submission {
+        has_new_id: true,
+        ..Submission::from(entry)
+    }
+}
+
+fn fact(
+    workspace: WorkspaceId,
+    key_id: Option<String>,
+    fact: Fact,
+    time: Timestamp,
+    received_at: Timestamp,
+) -> Entry {
+    Entry {
+        workspace,
+        id: new_id(),
+        time,
+        time_sent: false,
+        received_at,
+        source: Source::Server,
+        key_id,
+        verified: true,
+        address: None,
+        anonymous_id: None,
+        message_id: None,
+        fact,
+        money: None,
+        rounded: false,
+        context: None,
+        client: None,
+        class: None,
+        ignored_fields: Vec::new(),
+        redacted: false,
+        timing: None,
+    }
+}
+
+fn seq_of(appended: &Appended) -> Option<String> {
+    match appended {
+        Appended::Tracked { public_seq, .. } => Some(public_seq.to_string()),
+        _ => None,
+    }
+}

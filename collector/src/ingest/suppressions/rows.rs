@@ -1,0 +1,159 @@
+//! Files of suppressions: CSV with a header line (`email`, and if wanted `reason` and `timestamp`; other
+//! columns are ignored), or one JSON object a line.
+
+use csv::{ReaderBuilder, Trim};
+use shared::rejection::{Rejection, codes};
+use shared::time::Timestamp;
+use shared::wire::{self, Suppressed, SuppressionBody, parse_suppression, parse_suppression_row};
+
+use crate::error::ApiError;
+
+/// Rows of one file.
+pub(super) const MAX_ROWS: usize = 100_000;
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Csv,
+    /// One JSON object a line.
+    Lines,
+}
+
+impl Format {
+    /// By its media type; `None` of one JSON document.
+    pub(super) fn of(media: &str) -> Option<Self> {
+        let essence = media.split(';').next().unwrap_or_default().trim();
+        match essence.to_ascii_lowercase().as_str() {
+            "text/csv" => Some(Self::Csv),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+                Some(Self::Lines)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A row by the line where it begins, from 1: what it says, or what is wrong with it.
+pub(super) type Row = (u64, Result<Suppressed, Rejection>);
+
+/// Reads all rows; blank lines are none.
+///
+/// # Errors
+/// Where it is no such file, or one of too many rows.
+pub(super) fn read(
+    text: &str,
+    format: Format,
+    received_at: Timestamp,
+) -> Result<Vec<Row>, ApiError> {
+    // Spreadsheets write one.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let rows = match format {
+        Format::Csv => csv_rows(text, received_at)?,
+        Format::Lines => lines(text, received_at),
+    };
+    if rows.len() > MAX_ROWS {
+        return Err(refused(
+            "a file takes at most 100000 rows: split it".to_owned(),
+        ));
+    }
+    Ok(rows)
+}
+
+fn refused(message: String) -> ApiError {
+    ApiError::Rejected(Rejection::whole(codes::INVALID_BODY, message))
+}
+
+fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<Row>, ApiError> {
+    let wanted = "send CSV with a header line that names the column `email`, and if wanted `reason` and `timestamp`";
+    let mut reader = ReaderBuilder::new()
+        .trim(Trim::All)
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    let headers = reader.headers().map_err(|_| refused(wanted.to_owned()))?;
+    let column = |name: &str| {
+        let mut headers = headers.iter();
+        headers.position(|header| header.eq_ignore_ascii_case(name))
+    };
+    let email = column("email").ok_or_else(|| refused(wanted.to_owned()))?;
+    let (reason, time) = (column("reason"), column("timestamp"));
+    let mut rows = Vec::new();
+    for record in reader.records().take(MAX_ROWS + 1) {
+        let Ok(record) = record else {
+            let message = "the file is no CSV from here on: send it in UTF-8, with quotation marks doubled in quotes";
+            rows.push((0, Err(Rejection::whole(codes::INVALID_BODY, message))));
+            break;
+        };
+        let line = record.position().map_or(0, csv::Position::line);
+        let at = |column: Option<usize>| column.and_then(|at| record.get(at)).unwrap_or_default();
+        let row = parse_suppression_row(at(Some(email)), at(reason), at(time), received_at);
+        rows.push((line, row));
+    }
+    Ok(rows)
+}
+
+fn lines(text: &str, received_at: Timestamp) -> Vec<Row> {
+    let numbered = (1..).zip(text.lines());
+    let full = numbered.filter(|(_, line)| !line.trim().is_empty());
+    let read = |line: &str| {
+        let body: SuppressionBody<'_> = wire::body(line).map_err(|_| {
+            let message = "Send one JSON object a line, such as {\"email\":\"user@example.com\"}";
+            Rejection::whole(codes::INVALID_BODY, message)
+        })?;
+        parse_suppression(&body, received_at)
+    };
+    full.take(MAX_ROWS + 1)
+        .map(|(number, line)| (number, read(line)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(
+        text: &str,
+        format: Format,
+    ) -> Vec<(u64, Result<(String, &'static str), &'static str>)> {
+        let rows = read(text, format, Timestamp::from_millis(1_790_000_000_000)).unwrap();
+        let short = |(line, row): Row| {
+            let row = row.map(|entry| (entry.email.normalised().to_owned(), entry.reason));
+            (line, row.map_err(|rejection| rejection.code))
+        };
+        rows.into_iter().map(short).collect()
+    }
+
+    #[test]
+    fn a_csv_file_is_read_by_its_header_whatever_else_is_in_it() {
+        let text = "\u{feff}Name,Email,Reason\r\n\"Ada, \"\"A\"\"\", Ada@example.com ,bounced\r\nBen,ben@example.com,\n,nobody,\nCy,cy@example.com,cold\n";
+        assert_eq!(
+            read_all(text, Format::Csv),
+            [
+                (2, Ok(("ada@example.com".to_owned(), "bounced"))),
+                (3, Ok(("ben@example.com".to_owned(), "manual"))),
+                (4, Err("invalid_email")),
+                (5, Err("invalid_reason")),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_of_lines_is_read_line_by_line() {
+        let text =
+            "{\"email\":\"ada@example.com\",\"reason\":\"complained\"}\n\n{\"email\":5}\nnothing\n";
+        assert_eq!(
+            read_all(text, Format::Lines),
+            [
+                (1, Ok(("ada@example.com".to_owned(), "complained"))),
+                (3, Err("invalid_email")),
+                (4, Err("invalid_body")),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_without_addresses_is_refused() {
+        let now = Timestamp::from_millis(0);
+        assert!(read("name\nada\n", Format::Csv, now).is_err());
+        assert!(read("", Format::Csv, now).is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! Who is to get no more mail, with the address to show: the book's own, or that of the mail by whose
+//! link the contact is known. Reads book and log, and no view.
+
+use shared::email::Email;
+
+use crate::app::App;
+use crate::ingest::sent::find_send;
+use crate::log::LogError;
+use crate::log::decide::WorkspaceKeys as _;
+use crate::log::record::{ContactId, WorkspaceId};
+use crate::log::suppression::Suppression;
+
+/// Portions of the book that are looked through where few of it are asked for.
+const PORTION: usize = 1_000;
+/// The most rows that one page looks at; it ends early then, and says where to go on.
+const MOST_LOOKED_AT: usize = 100_000;
+
+/// A contact that is held back.
+pub struct Found {
+    pub email: Option<String>,
+    pub state: Suppression,
+}
+
+/// The contact with this address. Blocks on disk.
+///
+/// # Errors
+/// [`LogError`].
+pub fn of_address(
+    app: &App,
+    workspace: WorkspaceId,
+    email: &Email,
+) -> Result<Option<Found>, LogError> {
+    let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
+    let contact = key.contact(email.normalised());
+    let state = app.suppressions().get((workspace, contact))?;
+    Ok(state.map(|state| Found {
+        email: Some(email.normalised().to_owned()),
+        state,
+    }))
+}
+
+/// Those behind `after` that are asked for, at most `limit`, and where to go on where there may be
+/// more. Blocks on disk.
+///
+/// # Errors
+/// [`LogError`].
+pub fn list(
+    app: &App,
+    workspace: WorkspaceId,
+    mut after: Option<ContactId>,
+    limit: usize,
+    is_asked: impl Fn(&Suppression) -> bool,
+) -> Result<(Vec<Found>, Option<ContactId>), LogError> {
+    let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
+    let mut found = Vec::new();
+    let mut looked_at = 0;
+    loop {
+        let portion = app.suppressions().list(workspace, after, PORTION)?;
+        let is_last = portion.len() < PORTION;
+        for (contact, state) in portion {
+            if found.len() == limit {
+                return Ok((found, after));
+            }
+            after = Some(contact);
+            looked_at += 1;
+            if !is_asked(&state) {
+                continue;
+            }
+            let email = match (&state.address, &state.message_id) {
+                (Some(address), _) => Some(address.clone()),
+                (None, Some(message_id)) => find_send(&*app.log, &key, workspace, message_id)?
+                    .and_then(|send| send.entry.address)
+                    .map(|address| address.spelled_for_contact().to_owned()),
+                (None, None) => None,
+            };
+            found.push(Found { email, state });
+        }
+        if is_last {
+            return Ok((found, None));
+        }
+        if looked_at >= MOST_LOOKED_AT {
+            return Ok((found, after));
+        }
+    }
+}

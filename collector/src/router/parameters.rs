@@ -1,0 +1,73 @@
+//! Reads know their parameters: one that they do not know, or that is empty, is refused rather than
+//! ignored, since an answer that was not filtered looks like one that was.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{Method, Request};
+
+use super::known::{Known, nearest_name};
+use crate::app::App;
+use crate::auth;
+use crate::error::ApiError;
+
+/// The layer around the reads. Who may not ask at all is told that first.
+pub(super) async fn know(
+    State((app, known)): State<(Arc<App>, Known)>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let path = request.extensions().get::<MatchedPath>();
+    let refusal = path.and_then(|path| check(&known, path.as_str(), &request));
+    let Some(refusal) = refusal else {
+        return next.run(request).await;
+    };
+    match auth::any_reader(&app, request.headers(), request.uri()) {
+        Ok(_) => refusal.into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn check<B>(known: &Known, path: &str, request: &Request<B>) -> Option<ApiError> {
+    if !path.starts_with("/v1/") || !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    let names = known.parameters(path);
+    let query = request.uri().query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| {
+        match names.iter().find(|known| **known == name) {
+            None => Some(unknown(&name, names)),
+            Some(known) if value.trim().is_empty() => Some(ApiError::InvalidParameter {
+                name: known.clone().into(),
+                message: format!("`{known}` is empty: send a value, or leave it out"),
+            }),
+            Some(_) => None,
+        }
+    })
+}
+
+fn unknown(sent: &str, names: &[String]) -> ApiError {
+    let nearest = nearest_name(sent, names.iter().map(String::as_str));
+    // Anything could stand in a name; what looks like one is repeated.
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte);
+    let is_shown = (1..=40).contains(&sent.len()) && sent.bytes().all(is_name);
+    let what = if is_shown {
+        format!("there is no parameter `{sent}` here")
+    } else {
+        "a parameter of this request is not known here".to_owned()
+    };
+    let meant = nearest.map_or(String::new(), |name| format!(": do you mean `{name}`?"));
+    let listed = if names.is_empty() {
+        "This read takes none".to_owned()
+    } else {
+        format!("The known ones are `{}`", names.join("`, `"))
+    };
+    let end = if meant.is_empty() { "." } else { "" };
+    ApiError::UnknownParameter {
+        name: is_shown.then(|| sent.to_owned()),
+        message: format!("{what}{meant}{end} {listed}"),
+    }
+}
