@@ -201,14 +201,12 @@ pub enum Outcome {
         answer: Box<MessageAnswer>,
         is_new: bool,
     },
-    /// Refused, because its contact is suppressed.
-    Refused(Rejection),
     /// On record with other content.
     Conflict {
         rejection: Rejection,
         fields: Vec<&'static str>,
     },
-    /// One of its parts cannot be sent as it is.
+    /// Its contact is suppressed, or one of its parts cannot be sent as it is.
     Refused(Rejection),
 }
 

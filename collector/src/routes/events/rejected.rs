@@ -127,6 +127,7 @@ fn view(rejected: Rejected) -> EventView {
         reason: None,
         key_id: Some(rejected.key_id),
         status: Some("rejected"),
+        dropped: None,
         code: Some(rejected.code),
         message: Some(rejected.message),
         field: rejected.field,
