@@ -221,8 +221,10 @@ impl Incoming {
                     Ok(MessageResult::Registered(answer))
                 }
                 Some(Outcome::Refused(rejection)) => {
-                    let message_id = ids.get(at).cloned();
-                    let refused = self.refuse(app, caller, message_id, rejection, Vec::new());
+                    let (message_id, ignored) = named.get(at).cloned().unzip();
+                    let ignored = ignored.unwrap_or_default();
+                    let refused =
+                        self.refuse(app, caller, message_id, rejection, Vec::new(), ignored);
                     Ok(MessageResult::Rejected(*refused))
                 }
                 Some(Outcome::Conflict { rejection, fields }) => {

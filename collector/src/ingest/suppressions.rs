@@ -130,7 +130,7 @@ impl Incoming {
         let caller = auth::caller_by_body(app, &self.parts.headers, by_headers, None)?;
         caller.require(scope)?;
         if caller.key.kind == KeyKind::Public {
-            return Err(ApiError::NotForPublicKeys);
+            return Err(ApiError::NotForPublicKeys(scope));
         }
         lock(&self.charge).pay_with(&caller.key)?;
         Ok(caller)

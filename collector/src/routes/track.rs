@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::Request;
-use shared::api_key::KeyKind;
+use shared::api_key::{KeyKind, Scope};
 use shared::limits::{MAX_BATCH_BYTES, MAX_EVENT_BYTES};
 use shared::wire::{
     Arrival, BatchAnswer, BatchBody, ErrorBody, EventAnswer, EventBody, IdentifyBody, PurchaseBody,
@@ -86,7 +86,7 @@ pub async fn track_purchase(
     }
     let is_amendment = body.amend.is_some_and(|amend| amend.get() == "true");
     if is_amendment && caller.key.kind == KeyKind::Public {
-        return Err(ApiError::NotForPublicKeys);
+        return Err(ApiError::NotForPublicKeys(Scope::Send));
     }
     let workspace = caller.key.workspace;
     let order_currency = |order_id: &str| app.durable().order_currency(workspace, order_id);

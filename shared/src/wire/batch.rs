@@ -110,7 +110,7 @@ pub fn parse_batch(text: &str) -> Result<Batch<'_>, BatchError> {
             "Send `events` as a JSON array",
         )),
     })?;
-    let sent_at = envelope.sent_at.map(fields::sent_at).transpose();
+    let sent_at = envelope.sent_at.map(fields::batch_sent_at).transpose();
     let context = envelope.context.map(context).transpose();
     Ok(Batch {
         key: envelope.key,

@@ -175,7 +175,7 @@ pub(super) fn timestamp(field: &'static str, raw: &RawValue) -> Result<Timestamp
 
 /// A batch's `sentAt`; `None` where the clock that wrote it is beyond the years 0000 to 9999, as
 /// JavaScript writes them (`+010000-01-01T00:00:00.000Z`): it says nothing, and its events are good.
-pub(super) fn sent_at(raw: &RawValue) -> Result<Option<Timestamp>, Rejection> {
+pub(super) fn batch_sent_at(raw: &RawValue) -> Result<Option<Timestamp>, Rejection> {
     let is_beyond = |text: &str| {
         let digits = text.strip_prefix(['+', '-']);
         digits.is_some_and(|rest| {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde_json::value::RawValue;
 
 use super::bodies::{
-    Body, EventBody, IdentifyBody, ItemBody, MessageBody, PurchaseBody, RefundBody,
+    Body, DeliveryBody, EventBody, IdentifyBody, ItemBody, MessageBody, PurchaseBody, RefundBody,
 };
 use crate::limits::MAX_ITEMS;
 use crate::rejection::{Rejection, codes};
@@ -162,6 +162,7 @@ pub fn hints(kind: &str, text: &str, unknown: &[String]) -> Vec<String> {
         "identify" => IdentifyBody::FIELDS,
         "purchase" => PurchaseBody::FIELDS,
         "refund" => RefundBody::FIELDS,
+        "delivery" => DeliveryBody::FIELDS,
         "send" => MessageBody::FIELDS,
         _ => return hints,
     };
