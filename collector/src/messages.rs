@@ -18,7 +18,7 @@ use crate::error::ApiError;
 use crate::heavy::Turn;
 use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::instrument::{
-    Plan, Refusal, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text,
+    Plan, Refusal, SkipReason, SkippedLink, TrackedLink, Utm, instrument_html, instrument_text,
 };
 use crate::locks::lock;
 use crate::log::decide::WorkspaceKeys as _;
@@ -100,12 +100,11 @@ struct Link {
 
 /// A link that stayed as it was, as the document describes it.
 #[derive(ToSchema)]
+#[schema(as = SkippedLink)]
 #[expect(dead_code, reason = "the fields stand for the document alone")]
 struct Skipped {
     url: String,
-    /// `other_scheme`, `fragment`, `relative`, `unsubscribe`, `own`, `instrumented`, `notrack`,
-    /// `in_head`, `ambiguous`, `invalid` or `too_long`.
-    reason: String,
+    reason: SkipReason,
 }
 
 /// Hides the parts and to whom they go.

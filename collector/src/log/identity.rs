@@ -52,7 +52,7 @@ pub enum FactKind {
 }
 
 impl FactKind {
-    const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Track,
         Self::Identify,
         Self::Purchase,

@@ -59,6 +59,7 @@ pub struct EventPage {
     pub events: Vec<EventView>,
     /// `cursor` of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub next: Option<String>,
     pub meta: Meta,
 }

@@ -11,6 +11,7 @@ mod corpus;
 mod assets;
 mod batch;
 mod demo_shop;
+mod documents;
 mod embeds;
 mod encodings;
 mod events_in;
