@@ -88,6 +88,10 @@ test_rust() {
 }
 
 test_exports() {
+  if ! grep -q '"/v1/export/orders"' "$work/openapi.json"; then
+    say "this misar has no exports yet: nothing to read into DuckDB and pandas"
+    return
+  fi
   python_packages "${python_readers[@]}"
   rm -rf "$work/exports"
   mkdir -p "$work/exports"

@@ -27,7 +27,7 @@ def call(path, body=None, **headers):
 ORDERS = {
     "00042": ("USD", "0.1", 10),
     "1e5": ("JPY", "500", 500),
-    'say "no",\nplease': ("KWD", "12345678901.234", 12345678901234),
+    'say "no", please': ("KWD", "12345678901.234", 12345678901234),
     f"{RUN}-plain": ("EUR", "90071992547409.93", 9007199254740993),
 }
 for order, (currency, amount, _) in ORDERS.items():
@@ -75,8 +75,8 @@ from_csv = pandas.read_csv(
     folder / "orders.csv", dtype={**text_columns, "grossMinor": "Int64"}, parse_dates=["timestamp"], keep_default_na=False,
     na_values=[""])
 from_json = pandas.read_json(
-    folder / "orders.ndjson", lines=True, dtype={**text_columns, "grossMinor": "Int64"}, convert_dates=["timestamp"],
-    precise_float=True)
+    folder / "orders.ndjson", lines=True, dtype={**text_columns, "grossMinor": "Int64"}, precise_float=True)
+from_json["timestamp"] = pandas.to_datetime(from_json["timestamp"], utc=True)
 for table in (from_csv, from_json):
     table = table.set_index("orderId")
     assert str(table["timestamp"].dtype).endswith("UTC]"), table.dtypes
