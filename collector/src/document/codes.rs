@@ -73,6 +73,8 @@ const OF_REQUESTS: &[(u16, &[&str])] = &[
             "invalid_idempotency_key",
             "idempotency_key_mismatch",
             "exceeds_order",
+            "below_refunded",
+            "too_many_amendments",
         ],
     ),
     (429, &["rate_limited"]),
@@ -86,6 +88,7 @@ const OF_REQUESTS: &[(u16, &[&str])] = &[
             "view_behind",
             "not_ready",
             "too_many_live_readers",
+            "too_many_exports",
         ],
     ),
 ];

@@ -42,36 +42,39 @@ async fn every_request_of_the_page_works_as_it_is_pasted_from_the_first_to_the_l
     let key = app.secret(&[Scope::Admin]);
     let requests = requests(&page);
     assert!(requests.len() >= 15, "{requests:#?}");
-    let run = move || {
-        for (name, request) in requests {
-            assert!(request.starts_with("curl "), "{name}: {request}");
-            // The status, and of a stream no more than its beginning.
-            let command = format!(
-                "curl --silent --show-error --include {}",
-                &request["curl ".len()..]
-            );
-            let mut child = Command::new("sh")
-                .args(["-c", &format!("exec {command}")])
-                .env("KEY", &key)
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut output = BufReader::new(child.stdout.take().unwrap());
-            let mut status = String::new();
-            output.read_line(&mut status).unwrap();
-            if request.contains(" -N") {
-                child.kill().unwrap();
-            }
-            let rest: Vec<_> = output.lines().map_while(Result::ok).collect();
-            child.wait().unwrap();
-            assert!(
-                status.contains(" 200"),
-                "{request}\n{status}{}",
-                rest.join("\n")
-            );
-        }
-    };
-    tokio::task::spawn_blocking(run).await.unwrap();
+    for (name, request) in requests {
+        assert!(request.starts_with("curl "), "{name}: {request}");
+        // As for whoever pastes it: a read comes when the views have what was sent before.
+        app.caught_up().await;
+        let key = key.clone();
+        let run = move || run(&request, &key);
+        tokio::task::spawn_blocking(run).await.unwrap();
+    }
+}
+
+/// Runs a request in a shell; of a stream no more than its beginning.
+fn run(request: &str, key: &str) {
+    let options = &request["curl ".len()..];
+    let command = format!("exec curl --silent --show-error --include {options}");
+    let mut child = Command::new("sh")
+        .args(["-c", &command])
+        .env("KEY", key)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut status = String::new();
+    output.read_line(&mut status).unwrap();
+    if request.contains(" -N") {
+        child.kill().unwrap();
+    }
+    let rest: Vec<_> = output.lines().map_while(Result::ok).collect();
+    child.wait().unwrap();
+    assert!(
+        status.contains(" 200"),
+        "{request}\n{status}{}",
+        rest.join("\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

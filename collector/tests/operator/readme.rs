@@ -14,10 +14,20 @@ const README: &str = include_str!("../../../README.md");
 const ADDRESS: &str = "127.0.0.1:8080";
 
 /// Stands before the blocks: a call that fails ends the run with its own words, as an answer of 400 and
-/// above does. `misar doctor` may warn: a store in a temporary folder is not in production.
+/// above does. A read waits until the views have come to the end of the log, as whoever types it does.
+/// `misar doctor` may warn: a store in a temporary folder is not in production.
 const BEFORE: &str = r#"
 set -uo pipefail
-curl() { command curl --silent --show-error --fail-with-body "$@"; }
+curl() {
+  case "$*" in
+    *' -d '* | *readyz) ;;
+    *) until caught_up; do sleep 0.1; done ;;
+  esac
+  command curl --silent --show-error --fail-with-body "$@"
+}
+caught_up() {
+  command curl --silent -H "Authorization: Bearer $KEY" 'http://127.0.0.1:8080/v1/events?limit=1' | grep -q '"lagMs":0'
+}
 failed() {
   local code=$1 what=$2
   if [ "$code" = 1 ] && [ "$what" = "misar doctor" ]; then return; fi
@@ -71,6 +81,7 @@ fn every_shell_block_of_the_readme_works_in_order() {
     assert!(run.status.success(), "{said}\n{errors}");
     for wanted in [
         "trial_started",
+        "\"status\":\"tracked\"",
         "/mail/track/click/",
         "List-Unsubscribe",
         "\"net\":49.98",
