@@ -42,7 +42,7 @@ snippet-test:
     @scripts/test-snippet.sh
 
 # linters on the API's documents, and clients generated from them, against a real server: lint typescript python rust
-test-clients *PARTS:
+test-clients *PARTS: web
     @echo "==> the documents, and clients made of them"
     @scripts/test-clients.sh {{ PARTS }}
 
