@@ -41,7 +41,7 @@ snippet-test:
     @echo "==> the snippet in Chromium"
     @scripts/test-snippet.sh
 
-# linters on the API's documents, and clients generated from them, against a real server: lint typescript python rust
+# linters on the API's documents, and clients generated from them, against a real server: lint typescript python rust exports
 test-clients *PARTS: web
     @echo "==> the documents, and clients made of them"
     @scripts/test-clients.sh {{ PARTS }}
