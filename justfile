@@ -42,6 +42,11 @@ snippet-test:
     @echo "==> the snippet in Chromium"
     @scripts/test-snippet.sh
 
+# linters on the API's documents, and clients generated from them, against a real server: lint typescript python rust exports
+test-clients *PARTS: web
+    @echo "==> the documents, and clients made of them"
+    @scripts/test-clients.sh {{ PARTS }}
+
 # kill a collector under load N times and count what it had acknowledged
 torture N="50":
     @echo "==> the crash loop: {{ N }} cycles"

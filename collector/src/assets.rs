@@ -29,6 +29,7 @@ use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
 use crate::cli::PublicUrl;
+use crate::document::Documents;
 
 use negotiate::{Coding, accepted, is_known};
 use versions::{Version, Versions};
@@ -299,6 +300,10 @@ fn script_asset(bytes: impl Into<Bytes>) -> Asset {
 pub struct Assets {
     pub snippet: Snippet,
     pub live: Asset,
+    /// `/docs`, and what it is made of: OpenAPI 3.1 and 3.0.
+    pub docs: Asset,
+    pub document: Asset,
+    pub older_document: Asset,
     /// By their name under `/assets/`.
     files: Vec<(&'static str, Asset)>,
 }
@@ -318,6 +323,14 @@ impl Assets {
                 "live.js",
                 Asset::script(include_bytes!("../../www/live.js")),
             ),
+            (
+                "docs.css",
+                Asset::style(include_bytes!("../../www/docs.css")),
+            ),
+            (
+                "docs.js",
+                Asset::script(include_bytes!("../../www/docs.js")),
+            ),
             ("www.js", Asset::script(include_bytes!("../../dist/www.js"))),
             ("www_bg.wasm", Asset::new(WASM, wasm)),
         ];
@@ -325,9 +338,14 @@ impl Assets {
         if let Err(error) = snippet.keep_in(data) {
             tracing::warn!(%error, "this version of track.js could not be kept for pages that pin it");
         }
+        let documents = Documents::of(public_url);
+        let policy = HeaderValue::from_static(PAGE_POLICY);
         Arc::new(Self {
             snippet,
-            live: Asset::page(live, HeaderValue::from_static(PAGE_POLICY)),
+            live: Asset::page(live, policy.clone()),
+            docs: Asset::page(documents.page, policy),
+            document: Asset::new(JSON, documents.current),
+            older_document: Asset::new(JSON, documents.older),
             files,
         })
     }

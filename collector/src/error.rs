@@ -16,6 +16,7 @@ use shared::wire::ErrorBody;
 
 use crate::auth::scopes;
 use crate::cli::PUBLIC_URL_MISSING;
+use crate::document::codes as documented;
 use crate::live::Full;
 use crate::log::LogError;
 use crate::rates::{Limit, RateState};
@@ -333,6 +334,10 @@ impl ApiError {
             return response;
         }
         let (status, code) = self.kind();
+        debug_assert!(
+            documented::is_listed(code),
+            "list `{code}` in document/codes.rs"
+        );
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
         if let Self::Conflict { fields, .. } = &self

@@ -24,6 +24,7 @@ mod snapshot;
 
 pub mod assets;
 pub mod demo_shop;
+pub mod document;
 pub mod embed;
 pub mod router;
 pub mod routes;

@@ -62,9 +62,11 @@ pub struct RejectedView {
     /// As sent, or as given.
     pub id: String,
     /// RFC 3339.
+    #[schema(format = DateTime)]
     pub received_at: String,
     /// The event's name, as far as it could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     /// Why, for programs.
     pub code: String,
@@ -72,16 +74,19 @@ pub struct RejectedView {
     pub message: String,
     /// The field that was wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub field: Option<String>,
     /// The id of the key that it came with.
     pub key_id: String,
     /// The event as sent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub body: Option<String>,
 }
 
 /// Events that this reader does not get, because it was too far behind.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SkippedEvents)]
 pub struct Skipped {
     pub count: u64,
 }

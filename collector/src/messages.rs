@@ -19,8 +19,8 @@ use crate::error::ApiError;
 use crate::heavy::Turn;
 use crate::ingest::ids::{self, DerivedId, new_id};
 use crate::instrument::{
-    Held, Plan, Refusal, SkippedLink, Targets, TrackedLink, Utm, instrument_html, instrument_text,
-    line_and_column,
+    Held, Plan, Refusal, SkipReason, SkippedLink, Targets, TrackedLink, Utm, instrument_html,
+    instrument_text, line_and_column,
 };
 use crate::locks::lock;
 use crate::log::decide::WorkspaceKeys as _;
@@ -121,12 +121,11 @@ struct Link {
 
 /// A link that stayed as it was, as the document describes it.
 #[derive(ToSchema)]
+#[schema(as = SkippedLink)]
 #[expect(dead_code, reason = "the fields stand for the document alone")]
 struct Skipped {
     url: String,
-    /// `other_scheme`, `fragment`, `relative`, `unsubscribe`, `own`, `instrumented`, `notrack`,
-    /// `in_head`, `ambiguous`, `invalid`, `too_long` or `placeholder` (a merge tag for another system).
-    reason: String,
+    reason: SkipReason,
 }
 
 /// Hides the parts and to whom they go.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use shared::money::Money;
 
 use crate::classify::{LINK_BURST, of_page};
+use crate::document::words::{EventClass, EventSource, EventType};
 use crate::ingest::dropped::dropped_before;
 use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
@@ -61,20 +62,17 @@ pub struct EventView {
     )]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub seq: String,
-    /// `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click`,
-    /// `unsubscribe`, `sent`, `delivery`, `suppress`,
-    /// `lift` or `amendment`.
     #[serde(rename = "type")]
-    #[schema(value_type = String, example = "track")]
+    #[schema(value_type = EventType)]
     pub kind: &'static str,
     /// The caller's name for it; of other types the system's own.
     #[schema(example = "trial_started")]
     pub name: String,
     /// When it happened, RFC 3339.
-    #[schema(example = "2026-11-23T10:00:00Z")]
+    #[schema(format = DateTime, example = "2026-11-23T10:00:00Z")]
     pub timestamp: String,
     /// When it arrived here, RFC 3339.
-    #[schema(example = "2026-11-23T10:00:01Z")]
+    #[schema(format = DateTime, example = "2026-11-23T10:00:01Z")]
     pub received_at: String,
     /// The contact's address, as it was spelled.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,12 +93,11 @@ pub struct EventView {
     /// code and reason.
     #[schema(value_type = Object)]
     pub properties: Box<RawValue>,
-    /// Who told us: `browser`, `server` or `mail`.
-    #[schema(value_type = String, example = "server")]
+    #[schema(value_type = EventSource)]
     pub source: &'static str,
-    /// Who acted: `human`, `proxy_human`, `machine` or `bot`; of browsers and mail clients only.
+    /// Who acted; of browsers and mail clients only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, nullable = false, example = "human")]
+    #[schema(value_type = Option<EventClass>, nullable = false)]
     pub class: Option<&'static str>,
     /// Why it was judged so.
     #[serde(skip_serializing_if = "Option::is_none")]

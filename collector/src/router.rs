@@ -26,21 +26,19 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::assets::Assets;
 use crate::client_address::Peer;
+use crate::document;
 use crate::routes::{
     assets, contacts, embeds, events, export, live, mail, messages, operations, receipts,
     report_lists, reports, sent, session, suppressions, track,
 };
 use crate::screen;
 use crate::secrets;
-use crate::session::COOKIE_NAME;
 
 pub(crate) use known::Known;
 
@@ -50,9 +48,23 @@ const COMPRESSED: u16 = 1_024;
 /// known.
 const MAX_ASKED_BYTES: usize = 1_024;
 
-/// The router, with the document of it at `/openapi.json`.
-pub fn router(app: Arc<App>) -> Router {
-    let (ingest, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+/// The routes that the document describes, in the groups that share their layers.
+struct Described {
+    ingest: Router<Arc<App>>,
+    reads: Router<Arc<App>>,
+    /// Neither shed nor open to other sites.
+    operations: Router<Arc<App>>,
+    /// Neither that nor compressed.
+    others: Router<Arc<App>>,
+}
+
+/// The document of every route, as annotated; `document` gives it its shape.
+pub(crate) fn described() -> OpenApi {
+    parts().1
+}
+
+fn parts() -> (Described, OpenApi) {
+    let (ingest, mut document) = OpenApiRouter::with_openapi(document::beginning())
         .routes(routes!(track::track_event))
         .routes(routes!(track::track_purchase))
         .routes(routes!(track::track_refund))
@@ -94,6 +106,7 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(operations::get_readiness))
         .routes(routes!(operations::get_metrics))
         .routes(routes!(operations::get_document))
+        .routes(routes!(operations::get_older_document))
         .split_for_parts();
     let (snippet, snippet_document) = OpenApiRouter::new()
         .routes(routes!(assets::get_snippet))
@@ -105,19 +118,36 @@ pub fn router(app: Arc<App>) -> Router {
         .routes(routes!(mail::get_unsubscribe, mail::post_unsubscribe))
         .routes(routes!(mail::way_back::post_subscribe))
         .split_for_parts();
+    document.merge(read_document);
+    document.merge(mails_document);
+    document.merge(snippet_document);
+    document.merge(operations_document);
+    let described = Described {
+        ingest,
+        reads,
+        operations,
+        others: mails.merge(snippet),
+    };
+    (described, document)
+}
+
+/// The router, with the document of it at `/openapi.json`.
+pub fn router(app: Arc<App>) -> Router {
+    let (described, document) = parts();
+    let Described {
+        ingest,
+        reads,
+        operations,
+        others,
+    } = described;
     let pages = pages()
         .into_iter()
         .fold(Router::new(), |router, (path, page)| {
             router.route(path, page)
         });
-    document.merge(read_document);
-    document.merge(mails_document);
-    document.merge(snippet_document);
-    document.merge(operations_document);
     // It holds nothing that could fail to serialise.
-    let document = document.to_json().unwrap_or_default();
-    let known = serde_json::from_str(&document).unwrap_or_default();
-    let known = Known::of(&known, undocumented_paths());
+    let document = serde_json::to_value(document).unwrap_or_default();
+    let known = Known::of(&document, undocumented_paths());
 
     // The fallback for methods comes before the layers, so that they stand around it too.
     let ingest = ingest
@@ -131,19 +161,16 @@ pub fn router(app: Arc<App>) -> Router {
         ))
         .layer(from_fn_with_state(Arc::clone(&app), shed))
         .layer(compression());
-    let operations = operations.layer(compression());
     Router::new()
         .merge(ingest)
         .merge(reads)
-        .merge(operations)
-        .merge(mails)
-        .merge(snippet)
+        .merge(operations.layer(compression()))
+        .merge(others)
         .merge(pages)
         .method_not_allowed_fallback(operations::method_not_allowed)
         .fallback(operations::not_found)
         .layer(Extension(Assets::new(&app.public_url, app.data())))
         .layer(Extension(known))
-        .layer(Extension(operations::Document::new(document)))
         .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
         .layer(from_fn_with_state(Arc::clone(&app), notice_proxies))
         .layer(from_fn(private))
@@ -163,10 +190,11 @@ fn compression() -> CompressionLayer<impl Predicate> {
 }
 
 /// What people and their browsers ask for: not part of the document.
-fn pages() -> [(&'static str, MethodRouter<Arc<App>>); 12] {
+fn pages() -> [(&'static str, MethodRouter<Arc<App>>); 13] {
     let unsubscribe = || get(mail::get_unsubscribe).post(mail::post_unsubscribe);
     [
         ("/", get(assets::get_root)),
+        ("/docs", get(assets::get_docs)),
         ("/live", get(assets::get_live)),
         ("/assets/{name}", get(assets::get_asset)),
         ("/mail/{file}", get(assets::get_versioned_snippet)),
@@ -183,7 +211,7 @@ fn pages() -> [(&'static str, MethodRouter<Arc<App>>); 12] {
 }
 
 /// The paths of the routes that the document leaves out; all of them take GET.
-pub fn undocumented_paths() -> [&'static str; 12] {
+pub fn undocumented_paths() -> [&'static str; 13] {
     pages().map(|(path, _)| path)
 }
 
@@ -196,53 +224,6 @@ pub fn metrics_router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
         .layer(from_fn(private))
         .with_state(app)
-}
-
-#[derive(utoipa::OpenApi)]
-#[openapi(
-    info(
-        title = "MisarMail Tracking",
-        description = "Events, purchases and contacts from web pages, servers and mail clients. \
-            A 200 means that the event is on disk; every event gets a verdict, and a receipt tells later what became of it.\n\n\
-            Errors are `{\"success\":false,\"error\":{\"code\",\"message\",\"field\"?},\"id\"?}`: 400 not JSON · \
-            401 no or unknown key · 403 scope, origin, or a secret key in a page · 404 · 408 body too slow · \
-            409 an order that differs · 413 too large · 415 media type or encoding · 422 a field · \
-            429 rate (Retry-After, RateLimit-*) · 503 overloaded, storage failing, or a view behind (Retry-After). \
-            Bodies are JSON, plain or gzip; unknown fields are ignored, and named in `ignoredFields` of the answer and of the receipt. A query parameter that a read does not know is 422 `unknown_parameter`.\n\n\
-            A secret key is refused with 403 `secret_key_in_browser`, and flagged, where a page shows one in its \
-            headers or body, and where anybody shows one in an address or as `key` in a body. An event that holds one \
-            of this store's is rejected with the same code; any other secret key in an event is kept as \
-            `msk_sec_[masked]`.",
-    ),
-    tags(
-        (name = "ingest", description = "Events in"),
-        (name = "read", description = "What is known"),
-        (name = "session", description = "The sessions of misar's own pages"),
-        (name = "mail", description = "The addresses in instrumented messages; they need no key"),
-        (name = "snippet", description = "What pages embed"),
-        (name = "operations", description = "The process itself"),
-    ),
-    modifiers(&Keys),
-)]
-struct Document;
-
-struct Keys;
-
-impl Modify for Keys {
-    fn modify(&self, document: &mut OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let secret = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("A secret key, `msk_sec_…`, from a server; X-API-Key takes it too. Never in a page."))
-            .build();
-        components.add_security_scheme("secret_key", SecurityScheme::Http(secret));
-        let description = "A public key, `msk_pub_…`; pages send it as `key` in the body instead.";
-        let public = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", description));
-        components.add_security_scheme("public_key", SecurityScheme::ApiKey(public));
-        let description = "The session of misar's own pages, from POST /session; __Host-misar_session where the public URL is https.";
-        let session = ApiKey::Cookie(ApiKeyValue::with_description(COOKIE_NAME, description));
-        components.add_security_scheme("session", SecurityScheme::ApiKey(session));
-    }
 }
 
 /// Counts the answer, and how long it took.

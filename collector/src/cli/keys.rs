@@ -34,6 +34,7 @@ pub(super) enum Keys {
 #[command(after_help = "\
 Examples:
   For a server:  misar keys create --scope send,read --label shop
+  Into a shell:  KEY=$(misar keys create --scope send,read --quiet)
   For a page:    misar keys create --public --origin https://shop.example --label web
   For a while:   misar keys create --scope read --expires 90d --label audit
   For monitoring: misar keys create --scope read --operator --label prometheus")]
@@ -89,6 +90,9 @@ pub(super) struct Create {
     /// The workspace that the key is for
     #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
     workspace: String,
+    /// Prints the key and nothing else, for a variable of the shell
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
     /// Prints one JSON object and nothing else
     #[arg(long)]
     json: bool,
@@ -161,6 +165,9 @@ fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<()
     }
     if create.json {
         return Ok(output.json(&created)?);
+    }
+    if create.quiet {
+        return Ok(output.line(&created.key)?);
     }
     let kind = kind(created.public);
     output.line(&format!(

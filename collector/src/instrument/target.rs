@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use url::Url;
+use utoipa::ToSchema;
 
 use super::merge_tags;
 
 /// Why a link stayed as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
     /// A scheme other than http and https: `mailto:`, `tel:`, `javascript:` …

@@ -13,6 +13,7 @@ use shared::time::Timestamp;
 use utoipa::ToSchema;
 
 use super::raw;
+use crate::document::words::{AttributionModel, MessageKind, RevenueGrouping};
 use crate::log::record::WorkspaceId;
 use crate::views::engagement::order::{MODELS, Model, Order};
 use crate::views::engagement::tally::{Earned, Figures, Revenue, Totals};
@@ -117,13 +118,13 @@ pub struct Engagement {
     /// Messages that their readers called spam.
     pub complained: i64,
     /// Messages with a genuine open, by messages sent.
-    #[schema(value_type = Option<f64>, example = 0.2500)]
+    #[schema(value_type = Option<f64>, required, example = 0.2500)]
     pub open_rate: Option<Box<RawValue>>,
     /// Messages with a genuine click, by messages sent.
-    #[schema(value_type = Option<f64>, example = 0.1250)]
+    #[schema(value_type = Option<f64>, required, example = 0.1250)]
     pub click_rate: Option<Box<RawValue>>,
     /// Messages with a genuine click, by messages with a genuine open.
-    #[schema(value_type = Option<f64>, example = 0.5000)]
+    #[schema(value_type = Option<f64>, required, example = 0.5000)]
     pub click_to_open_rate: Option<Box<RawValue>>,
     /// Orders credited under the model that was asked for.
     pub orders: i64,
@@ -140,13 +141,12 @@ pub struct MessageReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub campaign_id: Option<String>,
-    /// `campaign` or `transactional`.
     #[serde(rename = "type")]
-    #[schema(value_type = String, example = "campaign")]
+    #[schema(value_type = MessageKind)]
     pub kind: &'static str,
     /// RFC 3339; absent where nothing but orders names the message.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "2026-11-23T10:00:00Z")]
+    #[schema(nullable = false, format = DateTime, example = "2026-11-23T10:00:00Z")]
     pub sent_at: Option<String>,
     #[serde(flatten)]
     pub engagement: Engagement,
@@ -198,6 +198,7 @@ impl GroupBy {
 pub struct RevenueGroup {
     /// The campaignId, the messageId, the day (`2026-11-23`) or the currency; null for orders that no
     /// message, or no message of a campaign, is credited with.
+    #[schema(required)]
     pub key: Option<String>,
     #[serde(flatten)]
     pub money: Money,
@@ -209,9 +210,9 @@ pub struct RevenueGroup {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevenueReport {
-    #[schema(value_type = String, example = "campaign")]
+    #[schema(value_type = RevenueGrouping)]
     pub group_by: &'static str,
-    #[schema(value_type = String, example = "last_touch")]
+    #[schema(value_type = AttributionModel)]
     pub model: &'static str,
     /// The time zone of days, by its IANA name.
     #[schema(example = "UTC")]

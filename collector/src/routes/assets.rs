@@ -1,4 +1,4 @@
-//! What browsers get without a key: the snippet, the live page and its files.
+//! What browsers get without a key: the snippet, our pages and their files.
 
 use std::sync::Arc;
 
@@ -20,6 +20,11 @@ pub async fn get_root() -> Response {
 /// The live page
 pub async fn get_live(Extension(assets): Extension<Arc<Assets>>, headers: HeaderMap) -> Response {
     assets.live.respond(&headers).await
+}
+
+/// The document, as a page
+pub async fn get_docs(Extension(assets): Extension<Arc<Assets>>, headers: HeaderMap) -> Response {
+    assets.docs.respond(&headers).await
 }
 
 /// A file of our pages

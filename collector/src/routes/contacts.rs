@@ -26,7 +26,7 @@ use crate::views::ViewError;
 #[expect(dead_code, reason = "the fields stand for the document alone")]
 pub struct ContactParameters {
     /// The contact with this address.
-    #[param(format = Email, max_length = 254)]
+    #[param(format = Email, max_length = 254, example = "user@example.com")]
     email: String,
     /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
     /// event of the workspace has it.
@@ -51,14 +51,14 @@ pub struct ContactView {
     pub email: String,
     /// Of their genuine events.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, format = DateTime)]
     pub first_seen: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, format = DateTime)]
     pub last_seen: Option<String>,
     /// When they asked for no more mail, the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, format = DateTime)]
     pub unsubscribed_at: Option<String>,
     /// How engaged they are now: genuine events, each by its weight (open 1, click 3, page view 0.5,
     /// other events 2, purchase 10), halved every 30 days; of what pages say, at most 20 for each day
@@ -68,6 +68,9 @@ pub struct ContactView {
 }
 
 /// Show a contact
+///
+/// When they were seen, whether they have unsubscribed, and how engaged they are. Takes the scope
+/// `contacts`.
 #[utoipa::path(
     get, path = "/v1/contacts", tag = "read",
     params(ContactParameters),

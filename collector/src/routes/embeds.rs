@@ -49,6 +49,8 @@ pub struct Embed {
 }
 
 /// List the embed code of every public key
+///
+/// Ready to be put into pages, and whether events have come with the key.
 #[utoipa::path(
     get, path = "/v1/embeds", tag = "read",
     responses(

@@ -26,7 +26,8 @@ pub struct LiveParameters {
     /// Begin with so many events that are there already.
     #[param(minimum = 0, maximum = 200, default = 0)]
     recent: Option<u32>,
-    /// The same as the header Last-Event-ID, which goes before it.
+    /// `id` of the last message that was received. The header Last-Event-ID says the same, and goes
+    /// before it.
     last_event_id: Option<String>,
 }
 
@@ -40,10 +41,7 @@ pub struct LiveParameters {
 /// have 64 divided by the number of workspaces, at least 16, and a key half as many as its workspace.
 #[utoipa::path(
     get, path = "/v1/live", tag = "read",
-    params(
-        LiveParameters,
-        ("Last-Event-ID" = Option<String>, Header, description = "`id` of the last message that was received"),
-    ),
+    params(LiveParameters),
     responses(
         (status = 200, description = "The stream; each `data` is one of these", body = LiveMessage, content_type = "text/event-stream"),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),

@@ -76,6 +76,7 @@ pub async fn get_pixel() -> Response {
     responses(
         (status = 302, description = "`Location` is the link's target"),
         (status = 404, description = "A page that says that the link is incomplete", body = String, content_type = "text/html"),
+        (status = "default", description = "No redirect: the request itself was unsound", body = String, content_type = "text/html"),
     ),
 )]
 pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -> Response {

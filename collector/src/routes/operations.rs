@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};
 use axum::response::{IntoResponse, Json, Response};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use serde::Serialize;
 use shared::api_key::Scope;
 use shared::wire::ErrorBody;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::assets::Asset;
+use crate::assets::Assets;
 use crate::auth;
 use crate::client_address::{Peer, is_local, is_loopback_host};
 use crate::error::ApiError;
@@ -27,7 +28,17 @@ pub struct Health {
     pub status: &'static str,
 }
 
+/// Why events are not taken: as every refusal, and as [`Health`] says it.
+#[derive(Debug, Serialize)]
+struct NotReady {
+    status: &'static str,
+    #[serde(flatten)]
+    refused: ErrorBody,
+}
+
 /// Say that the process runs
+///
+/// Whatever else is wrong: `/readyz` says that.
 #[utoipa::path(
     get, path = "/healthz", tag = "operations",
     responses((status = 200, description = "It runs", body = Health)),
@@ -43,7 +54,7 @@ pub async fn get_health() -> Json<Health> {
     get, path = "/readyz", tag = "operations",
     responses(
         (status = 200, description = "Events are taken", body = Health),
-        (status = 503, description = "They are not; `status` says why", body = Health),
+        (status = 503, description = "They are not; `error.message` says why, and so does `status`", body = ErrorBody),
     ),
 )]
 pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
@@ -51,12 +62,9 @@ pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
         Ok(()) => Json(Health { status: "ok" }).into_response(),
         Err(status) => {
             let headers = [(RETRY_AFTER, HeaderValue::from_static("1"))];
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                headers,
-                Json(Health { status }),
-            )
-                .into_response()
+            let refused = ErrorBody::new("not_ready", status);
+            let body = Json(NotReady { status, refused });
+            (StatusCode::SERVICE_UNAVAILABLE, headers, body).into_response()
         }
     }
 }
@@ -125,25 +133,38 @@ async fn tell_metrics(app: Arc<App>, audience: Audience, form: Form) -> Result<R
     Ok(([(CONTENT_TYPE, form.media_type())], page).into_response())
 }
 
-/// This document, as JSON: compressed once, because anybody may ask for it.
-#[derive(Clone)]
-pub(crate) struct Document(Arc<Asset>);
-
-impl Document {
-    pub(crate) fn new(text: String) -> Self {
-        Self(Arc::new(Asset::new("application/json", text)))
-    }
-}
-
 /// Tell what there is: this document
+///
+/// For generators and other programs; `/docs` says the same to people.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "operations",
-    responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")),
+    responses(
+        (status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json"),
+        (status = 304, description = "As the caller has it already"),
+    ),
 )]
-pub async fn get_document(request: Request<Body>) -> Result<Response, ApiError> {
-    let document = request.extensions().get::<Document>();
-    let document = document.ok_or(ApiError::Internal)?.0.clone();
-    Ok(document.respond(request.headers()).await)
+pub async fn get_document(
+    Extension(assets): Extension<Arc<Assets>>,
+    headers: HeaderMap,
+) -> Response {
+    assets.document.respond(&headers).await
+}
+
+/// Tell the same as OpenAPI 3.0
+///
+/// For generators that read no 3.1. Where 3.0 has no word, it says less.
+#[utoipa::path(
+    get, path = "/openapi-3.0.json", tag = "operations",
+    responses(
+        (status = 200, description = "OpenAPI 3.0", body = Object, content_type = "application/json"),
+        (status = 304, description = "As the caller has it already"),
+    ),
+)]
+pub async fn get_older_document(
+    Extension(assets): Extension<Arc<Assets>>,
+    headers: HeaderMap,
+) -> Response {
+    assets.older_document.respond(&headers).await
 }
 
 /// The answer at a path that does not exist.

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth;
+use crate::document::words::EventClass;
 use crate::error::ApiError;
 use crate::ingest::dropped::dropped_before;
 use crate::log::identity::Sender;
@@ -40,22 +41,28 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<String>,
     /// RFC 3339.
+    #[schema(format = DateTime)]
     pub received_at: String,
     /// The event's name, as far as it could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
-    /// Who acted: `human`, `proxy_human`, `machine` or `bot`.
+    /// Who acted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<EventClass>, nullable = false)]
     pub class: Option<&'static str>,
     /// Why it was rejected, for programs; of a tracked event `invalid_email`, where its address was
     /// refused and it was recorded under its anonymousId.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub code: Option<String>,
     /// Why it was rejected, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub message: Option<String>,
     /// The field that was wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub field: Option<String>,
     /// Fields that were sent and are not known.
     pub ignored_fields: Vec<String>,
@@ -84,7 +91,7 @@ pub enum ReceiptStatus {
 /// sent the event.
 #[utoipa::path(
     get, path = "/v1/receipts/{id}", tag = "read",
-    params(("id" = String, Path, description = "The event's id, as sent or as answered")),
+    params(("id" = String, Path, description = "The event's id, as sent or as answered", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b")),
     responses(
         (status = 200, description = "The receipt", body = Receipt),
         (status = 404, description = "No such event", body = ErrorBody),

@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::read::{Meta, from, invalid, min_seq, parameters, read, to, zone};
 use crate::app::App;
 use crate::auth;
+use crate::document::words::{AttributionModel, RevenueGrouping};
 use crate::error::ApiError;
 use crate::log::public_seq::PublicSeq;
 use crate::query::report::{
@@ -27,7 +28,8 @@ use crate::query::report::{
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "the fields stand for the document alone")]
 pub struct SubjectParameters {
-    /// How revenue is attributed: `last_touch` (the default), `last_click` or `explicit`.
+    /// How revenue is attributed; `last_touch` without it.
+    #[param(inline, value_type = Option<AttributionModel>)]
     model: Option<String>,
     /// The time zone of days, by its IANA name; UTC without it.
     tz: Option<String>,
@@ -48,9 +50,11 @@ pub struct SubjectParameters {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "the fields stand for the document alone")]
 pub struct RevenueParameters {
-    /// `campaign` (the default), `message`, `day` or `currency`.
+    /// By what; `campaign` without it.
+    #[param(inline, value_type = Option<RevenueGrouping>)]
     group_by: Option<String>,
-    /// How revenue is attributed: `last_touch` (the default), `last_click` or `explicit`.
+    /// How revenue is attributed; `last_touch` without it.
+    #[param(inline, value_type = Option<AttributionModel>)]
     model: Option<String>,
     /// The time zone of days, by its IANA name; UTC without it.
     tz: Option<String>,
@@ -79,7 +83,7 @@ pub struct Report<T> {
 /// and what it earned under every model of attribution.
 #[utoipa::path(
     get, path = "/v1/reports/messages/{id}", tag = "read",
-    params(("id" = String, Path, description = "The messageId"), SubjectParameters),
+    params(("id" = String, Path, description = "The messageId", example = "spring-42"), SubjectParameters),
     responses(
         (status = 200, description = "What became of it", body = Report<MessageReport>),
         (status = 404, description = "Nothing is known of this message", body = ErrorBody),
@@ -114,7 +118,7 @@ pub async fn get_message_report(
 /// The sums over its messages. A message counts once in every `unique`.
 #[utoipa::path(
     get, path = "/v1/reports/campaigns/{id}", tag = "read",
-    params(("id" = String, Path, description = "The campaignId"), SubjectParameters),
+    params(("id" = String, Path, description = "The campaignId", example = "spring"), SubjectParameters),
     responses(
         (status = 200, description = "What became of it", body = Report<CampaignReport>),
         (status = 404, description = "Nothing is known of this campaign", body = ErrorBody),

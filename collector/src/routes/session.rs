@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::auth;
 use crate::body::memory::Owner;
 use crate::body::{Means, Media, read_text};
+use crate::document::words::ScopeName;
 use crate::error::ApiError;
 use crate::meta::{MetaError, NewSession, Session};
 use crate::network::Payer;
@@ -44,10 +45,12 @@ pub struct SessionBody {
 pub struct SessionView {
     pub success: bool,
     pub workspace: String,
+    #[schema(value_type = Vec<ScopeName>)]
     pub scopes: Vec<&'static str>,
     /// Changes send it as X-CSRF-Token.
     pub csrf_token: String,
     /// RFC 3339.
+    #[schema(format = DateTime)]
     pub expires_at: String,
 }
 
@@ -151,6 +154,8 @@ pub async fn open_session(
 }
 
 /// Tell the session that the cookie names
+///
+/// Its workspace and scopes, and the token that changes send.
 #[utoipa::path(
     get, path = "/session", tag = "session",
     responses(
@@ -168,6 +173,8 @@ pub async fn get_session(
 }
 
 /// End the session
+///
+/// Its cookie is worth nothing from then on, in every browser that has it.
 #[utoipa::path(
     delete, path = "/session", tag = "session",
     params(("X-CSRF-Token" = String, Header, description = "`csrfToken` of the session")),

@@ -137,6 +137,9 @@ pub async fn track_refund(
 }
 
 /// Say who a browser is, and what is known of a contact
+///
+/// Recorded like an event, under the name `identified`: `traits` say what is known of the contact, and
+/// `anonymousId` which browser is theirs.
 #[utoipa::path(
     post, path = "/v1/identify", tag = "ingest",
     request_body(content = IdentifyBody<'static>, content_type = "application/json"),

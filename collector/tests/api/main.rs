@@ -14,6 +14,7 @@ mod batch;
 mod bursts;
 mod deliveries;
 mod demo_shop;
+mod documents;
 mod embeds;
 mod encodings;
 mod events_filters;

@@ -70,7 +70,7 @@ enum Caller {
 /// Method, path, what it needs, and the body that gets in. `{…}` stands for something that exists.
 type Route = (&'static str, &'static str, Needs);
 
-const ROUTES: [Route; 43] = [
+const ROUTES: [Route; 45] = [
     ("POST", "/v1/track/event", Needs::Send),
     ("POST", "/v1/track/purchase", Needs::Purchase),
     ("POST", "/v1/track/refund", Needs::ServerSend),
@@ -106,6 +106,8 @@ const ROUTES: [Route; 43] = [
     ("GET", "/healthz", Needs::Nothing),
     ("GET", "/readyz", Needs::Nothing),
     ("GET", "/openapi.json", Needs::Nothing),
+    ("GET", "/openapi-3.0.json", Needs::Nothing),
+    ("GET", "/docs", Needs::Nothing),
     ("GET", "/mail/track.js", Needs::Nothing),
     ("GET", "/mail/track.json", Needs::Nothing),
     ("GET", "/mail/track/open/{token}", Needs::Nothing),

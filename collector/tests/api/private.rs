@@ -93,6 +93,8 @@ async fn what_is_public_is_kept_as_ever() {
         ("/live", "no-cache"),
         ("/assets/style.css", "no-cache"),
         ("/openapi.json", "no-cache"),
+        ("/openapi-3.0.json", "no-cache"),
+        ("/docs", "no-cache"),
         ("/mail/track/open/x", "no-store, private"),
     ] {
         let answer = app.ask(Method::GET, path).send().await;

@@ -33,6 +33,16 @@ fn keys_are_told_apart_by_their_last_four_characters() {
 }
 
 #[test]
+fn a_key_made_quietly_is_all_that_is_printed() {
+    let store = Store::new();
+    for line in ["keys create -q", "keys create --public --quiet"] {
+        let printed = store.misar(line).good();
+        let key = printed.strip_suffix('\n').unwrap();
+        assert!(shared::api_key::ApiKey::parse(key).is_ok(), "{printed}");
+    }
+}
+
+#[test]
 fn a_key_is_revoked_by_its_id_or_by_its_text() {
     let store = Store::new();
     let server = store.serve();

@@ -9,5 +9,6 @@ mod modes;
 mod owners;
 mod places;
 mod read_only;
+mod readme;
 mod signals;
 mod support;

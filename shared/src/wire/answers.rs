@@ -93,7 +93,7 @@ pub struct EventAnswer {
     pub seq: Option<String>,
     /// `duplicate` where `tracked` is false.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(nullable = false, value_type = Option<String>, example = "duplicate"))]
+    #[cfg_attr(feature = "schema", schema(nullable = false, value_type = Option<String>, pattern = "^(duplicate)$"))]
     pub reason: Option<&'static str>,
     /// Fields that were sent and not used, as JSON paths, at most 32; absent where all were used.
     #[serde(rename = "ignoredFields", skip_serializing_if = "Vec::is_empty")]

@@ -122,7 +122,7 @@ macro_rules! bodies {
 
 bodies! {
     /// A custom event.
-    EventBody ({"email": "user@example.com", "event": "plan_upgraded", "properties": {"plan": "pro", "seats": 5}}) {
+    EventBody ({"id": "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b", "email": "user@example.com", "event": "plan_upgraded", "properties": {"plan": "pro", "seats": 5}}) {
         /// Who did it. Trimmed; case does not matter, nor how letters with marks are composed, nor in
         /// which form (IDNA) the domain is written.
         email: "email" (value_type = String, format = Email, max_length = 254, example = "user@example.com"),
@@ -311,7 +311,7 @@ bodies! {
         /// reason, is refused; false unless said.
         refuse_unsubscribed: "refuseUnsubscribed" (value_type = Option<bool>, example = true),
         /// Campaign parameters to add to the links' queries.
-        utm: "utm" (value_type = Option<UtmBody<'static>>),
+        utm: "utm" (value_type = Option<UtmBody<'static>>, nullable = false),
     }
 
     /// Campaign parameters; each is added to a link as `utm_…` where the link does not have it.
