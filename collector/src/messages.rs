@@ -85,7 +85,7 @@ pub struct MessageAnswer {
     /// When the contact asked for no more mail, RFC 3339; absent where they did not, or where that was
     /// lifted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "2026-11-23T10:00:00Z")]
+    #[schema(nullable = false, format = DateTime, example = "2026-11-23T10:00:00Z")]
     pub unsubscribed_at: Option<String>,
     /// What to look at before it is sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -113,7 +113,7 @@ pub struct EventView {
     pub dropped: Option<u32>,
     /// `rejected` in a list of rejected events; absent of all others.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, nullable = false)]
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^(rejected)$")]
     pub status: Option<&'static str>,
     /// Why it was rejected, for programs; this and what follows is of rejected events alone.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,7 +21,8 @@ use crate::session::COOKIE_NAME;
             401 no or unknown key · 403 scope, origin, or a secret key in a page · 404 · 408 body too slow · \
             409 an order that differs · 413 too large · 415 media type or encoding · 422 a field · \
             429 rate (Retry-After, RateLimit-*) · 503 overloaded, storage failing, or a view behind (Retry-After). \
-            Bodies are JSON, plain or gzip; unknown fields are ignored and named in the receipt.\n\n\
+            Bodies are JSON, plain or gzip; unknown fields are ignored, and named in `ignoredFields` of the answer and of the receipt. \
+            A query parameter that a read does not know is 422 `unknown_parameter`.\n\n\
             A secret key is refused with 403 `secret_key_in_browser`, and flagged, where a page shows one in its \
             headers or body, and where anybody shows one in an address or as `key` in a body. An event that holds one \
             of this store's is rejected with the same code; any other secret key in an event is kept as \

@@ -24,7 +24,7 @@ const CLOSED: [&str; 9] = [
     "type", "status", "source", "class", "groupBy", "model", "order", "pixel", "reason",
 ];
 /// Of those, the ones that hold a text of another kind somewhere, and why.
-const NOT_CLOSED: [(&str, &str, &str); 5] = [
+const NOT_CLOSED: [(&str, &str, &str); 6] = [
     ("Health", "status", "a sentence that says why not"),
     (
         "EventView",
@@ -38,6 +38,7 @@ const NOT_CLOSED: [(&str, &str, &str); 5] = [
     ),
     ("UtmBody", "source", "the caller's"),
     ("DeliveryBody", "reason", "the words of a mail server"),
+    ("BatchEvent", "reason", "the words of a mail server"),
 ];
 
 /// A breach: where, and what to do.

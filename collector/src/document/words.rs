@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::log::identity::FactKind;
 use crate::log::record::{Class, MessageType, Source};
+use crate::log::suppression::Cause;
 use crate::query::class_name;
 use crate::query::report::GroupBy;
 use crate::views::engagement::order::MODELS;
@@ -48,6 +49,10 @@ sets! {
     /// Who acted, as far as the evidence goes: a person, a mailbox provider's proxy for one, a machine that
     /// loads ahead, or a bot.
     EventClass = [Class::Human, Class::ProxyHuman, Class::Machine, Class::Bot].map(class_name);
+    /// Who acted; `genuine` is a person, by a proxy or not.
+    ClassFilter = [Class::Human, Class::ProxyHuman, Class::Machine, Class::Bot].map(class_name).into_iter().chain(["genuine"]);
+    /// Why a contact is to get no more mail.
+    SuppressionReason = Cause::ALL.map(Cause::as_str);
     /// What a message is for. People wait for transactional ones.
     MessageKind = [MessageType::Campaign, MessageType::Transactional].map(MessageType::as_str);
     /// By what revenue is grouped.

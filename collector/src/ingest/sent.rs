@@ -55,7 +55,7 @@ pub struct SentResult {
     pub messages: Option<u64>,
     /// The time on record, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "2026-11-23T10:00:00Z")]
+    #[schema(nullable = false, format = DateTime, example = "2026-11-23T10:00:00Z")]
     pub sent_at: Option<String>,
     /// The place of the (last) fact among the workspace's events; reads take it as `minSeq`.
     #[serde(skip_serializing_if = "Option::is_none")]

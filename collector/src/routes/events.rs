@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::read::{Meta, read};
 use crate::app::App;
 use crate::auth;
+use crate::document::words::{ClassFilter, EventType};
 use crate::error::ApiError;
 use crate::log::Located;
 use crate::query::{self, EventList, EventView, Order, QueryError};
@@ -32,9 +33,8 @@ use asked::{Asked, Start};
 pub struct EventParameters {
     /// Only events of this name, such as `plan_upgraded`.
     name: Option<String>,
-    /// Only events of this type: `track`, `identify`, `purchase`, `refund`, `send`, `open`, `click` or
-    /// `unsubscribe`.
-    #[param(rename = "type", example = "purchase")]
+    /// Only events of this type.
+    #[param(rename = "type", inline, value_type = Option<EventType>, example = "purchase")]
     kind: Option<String>,
     /// Only events of this contact.
     #[param(format = Email, max_length = 254)]
@@ -43,13 +43,12 @@ pub struct EventParameters {
     message_id: Option<String>,
     /// Only events that name a send of this campaign.
     campaign_id: Option<String>,
-    /// Only events of this class: `human`, `proxy_human`, `machine`, `bot`, or `genuine` for the first two.
-    /// What servers tell has none.
-    #[param(example = "genuine")]
+    /// Only events of this class; `genuine` is `human` and `proxy_human`. What servers tell has none.
+    #[param(inline, value_type = Option<ClassFilter>, example = "genuine")]
     class: Option<String>,
     /// `tracked` or `erased` events only, or `rejected` ones, of the last 30 days, in the order of their
     /// arrival.
-    #[param(example = "rejected")]
+    #[param(pattern = "^(tracked|erased|rejected)$", example = "rejected")]
     status: Option<String>,
     /// Only events that were rejected with this code; the same as `status=rejected` beside it.
     #[param(example = "invalid_email")]
@@ -71,7 +70,7 @@ pub struct EventParameters {
     #[param(example = "Europe/Paris")]
     tz: Option<String>,
     /// `desc` (the default): newest first, by seq. `asc`: oldest first, for pulling on.
-    #[param(example = "asc")]
+    #[param(pattern = "^(desc|asc)$", example = "asc")]
     order: Option<String>,
     /// With `order=asc`: only events behind the one with this `seq`. 422 `unknown_seq` where no event of
     /// the workspace has it.

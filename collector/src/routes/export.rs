@@ -15,6 +15,7 @@ use super::events::type_named;
 use super::read::{from, invalid, parameters, to, zone};
 use crate::app::App;
 use crate::auth::{self, Reader};
+use crate::document::words::{AttributionModel, EventType};
 use crate::error::ApiError;
 use crate::export::{self, Contacts, Events, Format, Orders, Source};
 use crate::log::Located;
@@ -29,13 +30,13 @@ use crate::query::report::ModelName;
 #[expect(dead_code, reason = "the fields stand for the document alone")]
 pub struct EventsParameters {
     /// `ndjson` (the default) or `csv`.
-    #[param(example = "ndjson")]
+    #[param(pattern = "^(ndjson|csv)$", example = "ndjson")]
     format: Option<String>,
     /// Only events behind the one with this `seq`: where an earlier export ended. 422 `unknown_seq` where
     /// no event of the workspace has it.
     after: Option<String>,
-    /// Only events of this type, such as `purchase`.
-    #[param(rename = "type")]
+    /// Only events of this type.
+    #[param(rename = "type", inline, value_type = Option<EventType>)]
     kind: Option<String>,
     /// Only events of this name.
     name: Option<String>,
@@ -57,7 +58,7 @@ pub struct EventsParameters {
 #[expect(dead_code, reason = "the fields stand for the document alone")]
 pub struct OrdersParameters {
     /// `ndjson` (the default) or `csv`.
-    #[param(example = "csv")]
+    #[param(pattern = "^(ndjson|csv)$", example = "csv")]
     format: Option<String>,
     /// Only orders whose purchase came behind the event with this `seq`. 422 `unknown_seq` where no event
     /// of the workspace has it.
@@ -72,7 +73,8 @@ pub struct OrdersParameters {
     received_to: Option<String>,
     /// The time zone of days, by its IANA name; UTC without it.
     tz: Option<String>,
-    /// How orders are credited: `last_touch` (the default), `last_click` or `explicit`.
+    /// How orders are credited; `last_touch` without it.
+    #[param(inline, value_type = Option<AttributionModel>)]
     model: Option<String>,
 }
 
@@ -82,6 +84,7 @@ pub struct OrdersParameters {
 #[expect(dead_code, reason = "the fields stand for the document alone")]
 pub struct ContactsParameters {
     /// `ndjson` (the default) or `csv`.
+    #[param(pattern = "^(ndjson|csv)$")]
     format: Option<String>,
     /// Only contacts behind the one with this `contactId`: where an earlier export broke off.
     after: Option<String>,

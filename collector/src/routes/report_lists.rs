@@ -95,6 +95,9 @@ pub async fn get_overview(
 }
 
 /// List the reports of all campaigns
+///
+/// In the order of their ids, a page at a time, all time or within a span. Links are in the report of
+/// one campaign alone.
 #[utoipa::path(
     get, path = "/v1/reports/campaigns", tag = "read",
     params(SubjectParameters, PageParameters),
@@ -128,6 +131,9 @@ pub async fn list_campaign_reports(
 }
 
 /// List the reports of all messages
+///
+/// In the order of their ids, a page at a time, of one campaign where that is asked for. Links are in
+/// the report of one message alone.
 #[utoipa::path(
     get, path = "/v1/reports/messages", tag = "read",
     params(SubjectParameters, PageParameters, MessagesParameters),

@@ -23,6 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::read::{address, invalid, parameters};
 use crate::app::App;
 use crate::auth;
+use crate::document::words::SuppressionReason;
 use crate::error::ApiError;
 use crate::ingest::suppressions::{LiftAnswer, SuppressAnswer};
 use crate::ingest::{Incoming, parse};
@@ -43,14 +44,15 @@ pub struct SuppressionParameters {
     /// Only the contact with this address.
     #[param(format = Email, max_length = 254)]
     email: Option<String>,
-    /// Only those who are suppressed for this reason: `unsubscribed`, `bounced`, `complained` or
-    /// `manual`.
+    /// Only those who are suppressed for this reason.
+    #[param(inline, value_type = Option<SuppressionReason>)]
     reason: Option<String>,
     /// How many contacts, 1 to 1,000; 100 without it.
     limit: Option<u32>,
     /// Where the last page ended, as its `next` says.
     cursor: Option<String>,
     /// `json` (the default), or the whole list as a file: `csv` or `ndjson`, which POST takes back.
+    #[param(pattern = "^(json|csv|ndjson)$")]
     format: Option<String>,
 }
 
@@ -61,9 +63,10 @@ pub struct SuppressionParameters {
 pub struct LiftParameters {
     /// The contact with this address. It may stand in a JSON body in its place, which no proxy's log
     /// keeps.
-    #[param(format = Email, max_length = 254)]
-    email: Option<String>,
+    #[param(format = Email, max_length = 254, example = "user@example.com")]
+    email: String,
     /// Lift this reason alone; all without it.
+    #[param(inline, value_type = Option<SuppressionReason>)]
     reason: Option<String>,
 }
 
@@ -91,11 +94,10 @@ pub struct SuppressionView {
 /// Why, and since when.
 #[derive(Serialize, ToSchema)]
 pub struct ReasonView {
-    /// `unsubscribed`, `bounced`, `complained` or `manual`.
-    #[schema(value_type = String, example = "unsubscribed")]
+    #[schema(value_type = SuppressionReason)]
     pub reason: &'static str,
     /// RFC 3339.
-    #[schema(example = "2026-11-23T10:00:00Z")]
+    #[schema(format = DateTime, example = "2026-11-23T10:00:00Z")]
     pub at: String,
 }
 
@@ -121,7 +123,11 @@ impl SuppressionView {
     get, path = "/v1/suppressions", tag = "read",
     params(SuppressionParameters),
     responses(
-        (status = 200, description = "A page of them, or a file of all", body = SuppressionList),
+        (status = 200, description = "A page of them, or a file of all", content(
+            (SuppressionList = "application/json"),
+            (String = "text/csv"),
+            (String = "application/x-ndjson"),
+        )),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "Not now: ask again after Retry-After", body = ErrorBody),
     ),

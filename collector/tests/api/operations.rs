@@ -135,6 +135,10 @@ async fn the_document_names_every_route_with_its_full_path() {
         "/v1/reports/messages/{id}",
         "/v1/reports/campaigns/{id}",
         "/v1/reports/revenue",
+        "/v1/reports/overview",
+        "/v1/reports/campaigns",
+        "/v1/reports/messages",
+        "/v1/suppressions",
         "/mail/track/open/{token}",
         "/mail/track/click/{token}",
         "/mail/unsubscribe/{token}",
@@ -149,12 +153,17 @@ async fn the_document_names_every_route_with_its_full_path() {
         expected.insert(format!("GET {path}"));
     }
     for method in ["POST", "DELETE"] {
-        expected.insert(format!("{method} /session"));
+        for path in ["/session", "/v1/suppressions"] {
+            expected.insert(format!("{method} {path}"));
+        }
     }
     for path in [
         "/v1/messages",
         "/v1/messages/batch",
+        "/v1/messages/sent",
+        "/v1/messages/delivery",
         "/mail/unsubscribe/{token}",
+        "/mail/subscribe/{token}",
     ] {
         expected.insert(format!("POST {path}"));
     }
@@ -216,7 +225,7 @@ async fn the_documents_own_examples_are_taken() {
     let app = spawn_app().await;
     let document = document(&app).await;
     let schemas = &document["components"]["schemas"];
-    let key = app.secret(&[Scope::Write]);
+    let key = app.secret(&[Scope::Write, Scope::Contacts]);
     for (route, schema) in [
         ("/v1/track/event", "EventBody"),
         ("/v1/track/purchase", "PurchaseBody"),
@@ -225,6 +234,9 @@ async fn the_documents_own_examples_are_taken() {
         ("/v1/identify", "IdentifyBody"),
         ("/v1/messages", "MessageBody"),
         ("/v1/messages/batch", "MessageBatchBody"),
+        ("/v1/messages/sent", "SentBody"),
+        ("/v1/messages/delivery", "DeliveryBody"),
+        ("/v1/suppressions", "SuppressionsBody"),
     ] {
         let body = &document["paths"][route]["post"]["requestBody"]["content"]["application/json"]
             ["schema"];

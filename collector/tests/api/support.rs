@@ -513,9 +513,12 @@ impl Answer {
             }
         }
         // What readers of a mail see is a page.
-        let is_for_readers = ["/mail/track/click/", "/mail/unsubscribe/"]
-            .iter()
-            .any(|start| route.starts_with(start));
+        let of_readers = [
+            "/mail/track/click/",
+            "/mail/unsubscribe/",
+            "/mail/subscribe/",
+        ];
+        let is_for_readers = of_readers.iter().any(|start| route.starts_with(start));
         if status >= 400 && route != "/readyz" && !is_for_readers {
             answer.check_error();
         }
