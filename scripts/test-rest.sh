@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # A recipe of the justfile, and what it is for.
 rest=(
   "torture-backup 20 rounds of backups under load (./dev test makes a few)"
+  "test-clients linters on the API's documents, clients generated from them, and exports read into DuckDB and pandas"
 )
 
 case ${1:-} in
