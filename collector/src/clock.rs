@@ -67,6 +67,11 @@ impl FixedClock {
         }
     }
 
+    /// Moves it on to this time.
+    pub fn set(&self, now: Timestamp) {
+        self.advance_millis(now.millis_since(self.now()));
+    }
+
     /// Sets the clock forward, or back.
     pub fn advance_millis(&self, by: i64) {
         self.now.fetch_add(by, Ordering::SeqCst);

@@ -76,6 +76,7 @@ fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<Row>, ApiError> {
     };
     let email = column("email").ok_or_else(|| refused(wanted.to_owned()))?;
     let (reason, time) = (column("reason"), column("timestamp"));
+    let (mut line, mut counted) = (1, 0);
     let mut rows = Vec::new();
     for record in reader.records().take(MAX_ROWS + 1) {
         let Ok(record) = record else {
@@ -83,7 +84,17 @@ fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<Row>, ApiError> {
             rows.push((0, Err(Rejection::whole(codes::INVALID_BODY, message))));
             break;
         };
-        let line = record.position().map_or(0, csv::Position::line);
+        // The position may lie within the end of the row before.
+        let start = record.position().map_or(0, csv::Position::byte);
+        let start = usize::try_from(start).unwrap_or(text.len()).min(text.len());
+        let ends = text.as_bytes()[start..].iter();
+        let start = start
+            + ends
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+                .count();
+        let passed = text.as_bytes()[counted..start].iter();
+        line += passed.filter(|byte| **byte == b'\n').count() as u64;
+        counted = start;
         let at = |column: Option<usize>| column.and_then(|at| record.get(at)).unwrap_or_default();
         let row = parse_suppression_row(at(Some(email)), at(reason), at(time), received_at);
         rows.push((line, row));
