@@ -78,7 +78,8 @@ impl OrderState {
         let now = self.digests_now();
         let Standing { money: gross } = standing;
         let mut fields = Vec::new();
-        if self.emails_differ(entry, key, today) {
+        // One that leaves the address out means the order's.
+        if entry.address.is_some() && self.emails_differ(entry, key, today) {
             fields.push("email");
         }
         if entry

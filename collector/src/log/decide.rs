@@ -600,18 +600,18 @@ impl OrderState {
         .collect()
     }
 
-    /// Whether another address is named than the order's; none is none.
+    /// Whether it names another address than the order's, or none where that has one.
     pub(super) fn emails_differ(
         &self,
         entry: &Entry,
         key: &WorkspaceKey,
         today: &dyn Fn(u64) -> u64,
     ) -> bool {
+        let mine = self.digests.email;
         let Some(address) = &entry.address else {
-            // An amendment that leaves it out means the order's.
-            return false;
+            return mine != key.email_digest("");
         };
-        let (mine, other) = (self.digests.email, key.email_digest(&address.normalised.0));
+        let other = key.email_digest(&address.normalised.0);
         // Also an order whose record is gone is known again by the spelling that it came with.
         let older = || key.email_digest(&older_normal_form(address.spelled()));
         mine != other && today(mine) != other && mine != older()
