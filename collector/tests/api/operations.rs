@@ -131,7 +131,11 @@ async fn the_document_names_every_route_with_its_full_path() {
         "/v1/export/orders",
         "/v1/export/contacts",
         "/v1/contacts",
+        "/v1/suppressions",
+        "/v1/reports/overview",
+        "/v1/reports/messages",
         "/v1/reports/messages/{id}",
+        "/v1/reports/campaigns",
         "/v1/reports/campaigns/{id}",
         "/v1/reports/revenue",
         "/mail/track/open/{token}",
@@ -148,11 +152,15 @@ async fn the_document_names_every_route_with_its_full_path() {
     }
     for method in ["POST", "DELETE"] {
         expected.insert(format!("{method} /session"));
+        expected.insert(format!("{method} /v1/suppressions"));
     }
     for path in [
         "/v1/messages",
         "/v1/messages/batch",
+        "/v1/messages/sent",
+        "/v1/messages/delivery",
         "/mail/unsubscribe/{token}",
+        "/mail/subscribe/{token}",
     ] {
         expected.insert(format!("POST {path}"));
     }

@@ -513,9 +513,13 @@ impl Answer {
             }
         }
         // What readers of a mail see is a page.
-        let is_for_readers = ["/mail/track/click/", "/mail/unsubscribe/"]
-            .iter()
-            .any(|start| route.starts_with(start));
+        let is_for_readers = [
+            "/mail/track/click/",
+            "/mail/unsubscribe/",
+            "/mail/subscribe/",
+        ]
+        .iter()
+        .any(|start| route.starts_with(start));
         if status >= 400 && route != "/readyz" && !is_for_readers {
             answer.check_error();
         }
