@@ -143,6 +143,6 @@ async fn a_batch_takes_deliveries_with_write_and_refunds_from_servers() {
     assert_eq!(codes(&answer), [refused, refused, "tracked"]);
     let page = app.public(&[]);
     let answer = app.post("/v1/track/batch", &page, &batch).await;
-    assert_eq!(codes(&answer), ["invalid_type"; 3]);
+    assert_eq!(codes(&answer), [refused, refused, "insufficient_scope"]);
     assert_eq!(campaign(&app, &key).await["delivered"], 1);
 }

@@ -403,7 +403,7 @@ async fn a_message_that_is_refused_says_which_field_and_has_a_receipt() {
             "invalid_timestamp",
         ),
         (
-            json!({"sentAt": "2026-11-24T10:00:01Z"}),
+            json!({"sentAt": "2026-12-23T10:00:01Z"}),
             "sentAt",
             "invalid_timestamp",
         ),
@@ -420,7 +420,7 @@ async fn a_message_that_is_refused_says_which_field_and_has_a_receipt() {
         );
     }
     assert_eq!(app.on_disk(), 0);
-    let bounds = ["2000-01-01T00:00:00Z", "2026-11-24T10:00:00Z"];
+    let bounds = ["2000-01-01T00:00:00Z", "2026-12-23T10:00:00Z"];
     for sent_at in bounds {
         let answer = app
             .post(ROUTE, &key, &message(sent_at, json!({"sentAt": sent_at})))

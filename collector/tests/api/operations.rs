@@ -132,13 +132,13 @@ async fn the_document_names_every_route_with_its_full_path() {
         "/v1/export/orders",
         "/v1/export/contacts",
         "/v1/contacts",
+        "/v1/suppressions",
+        "/v1/reports/overview",
+        "/v1/reports/messages",
         "/v1/reports/messages/{id}",
+        "/v1/reports/campaigns",
         "/v1/reports/campaigns/{id}",
         "/v1/reports/revenue",
-        "/v1/reports/overview",
-        "/v1/reports/campaigns",
-        "/v1/reports/messages",
-        "/v1/suppressions",
         "/mail/track/open/{token}",
         "/mail/track/click/{token}",
         "/mail/unsubscribe/{token}",
@@ -153,9 +153,8 @@ async fn the_document_names_every_route_with_its_full_path() {
         expected.insert(format!("GET {path}"));
     }
     for method in ["POST", "DELETE"] {
-        for path in ["/session", "/v1/suppressions"] {
-            expected.insert(format!("{method} {path}"));
-        }
+        expected.insert(format!("{method} /session"));
+        expected.insert(format!("{method} /v1/suppressions"));
     }
     for path in [
         "/v1/messages",

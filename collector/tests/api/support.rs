@@ -513,12 +513,13 @@ impl Answer {
             }
         }
         // What readers of a mail see is a page.
-        let of_readers = [
+        let is_for_readers = [
             "/mail/track/click/",
             "/mail/unsubscribe/",
             "/mail/subscribe/",
-        ];
-        let is_for_readers = of_readers.iter().any(|start| route.starts_with(start));
+        ]
+        .iter()
+        .any(|start| route.starts_with(start));
         if status >= 400 && route != "/readyz" && !is_for_readers {
             answer.check_error();
         }
