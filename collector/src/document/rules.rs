@@ -20,8 +20,8 @@ const OPEN: [&str; 7] = [
     "/session",
 ];
 /// Fields and parameters whose texts are ours, and of which there are few.
-const CLOSED: [&str; 9] = [
-    "type", "status", "source", "class", "groupBy", "model", "order", "pixel", "reason",
+const CLOSED: [&str; 10] = [
+    "type", "status", "source", "class", "groupBy", "model", "order", "pixel", "reason", "format",
 ];
 /// Of those, the ones that hold a text of another kind somewhere, and why.
 const NOT_CLOSED: [(&str, &str, &str); 6] = [
