@@ -37,7 +37,7 @@ mod utm;
 
 #[cfg(test)]
 #[path = "../tests/data/corpus.rs"]
-mod corpus;
+pub(crate) mod corpus;
 #[cfg(test)]
 mod corpus_tests;
 #[cfg(test)]
@@ -219,13 +219,13 @@ pub fn instrument_text(text: &str, plan: &mut Plan<'_>) -> Instrumented {
         .filter(|spot| !is_in_url(spot.route.start))
         .take(most)
         .collect();
-    let urls = urls.iter().cloned().filter(|url| {
+    let urls = urls.iter().filter(|url| {
         let next = placeholders.partition_point(|found| found.range.end <= url.start);
         placeholders
             .get(next)
             .is_none_or(|found| url.end <= found.range.start)
     });
-    items.extend(urls.map(Item::Url));
+    items.extend(urls.cloned().map(Item::Url));
     items.extend(spots.iter().map(Item::Spot));
     items.sort_by_key(Item::start);
     let mut links = Links::new(plan, true);

@@ -2,10 +2,7 @@
 //! `cargo test --workspace --lib token::sizes -- --nocapture` prints it.
 
 use super::*;
-
-#[path = "../../tests/data/corpus.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
-mod corpus;
+use crate::instrument::corpus;
 
 /// As other senders' mails have them, with their own tokens: long and hard to pack.
 const LONG: &str = include_str!("../../tests/data/long_links.txt");

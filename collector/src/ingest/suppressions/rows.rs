@@ -121,10 +121,10 @@ fn lines(text: &str, received_at: Timestamp) -> Vec<Row> {
 mod tests {
     use super::*;
 
-    fn read_all(
-        text: &str,
-        format: Format,
-    ) -> Vec<(u64, Result<(String, &'static str), &'static str>)> {
+    /// The line of a row, and its address and reason, or the code of its refusal.
+    type Short = (u64, Result<(String, &'static str), &'static str>);
+
+    fn read_all(text: &str, format: Format) -> Vec<Short> {
         let rows = read(text, format, Timestamp::from_millis(1_790_000_000_000)).unwrap();
         let short = |(line, row): Row| {
             let row = row.map(|entry| (entry.email.normalised().to_owned(), entry.reason));

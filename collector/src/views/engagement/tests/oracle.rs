@@ -289,8 +289,10 @@ impl Report {
             let refunds = others().filter(|other| is_refund(other) && entry.verified);
             let is_amendment = |other: &Record| matches!(other.entry.fact, Fact::Amend { .. });
             let amendments = || others().filter(|other| is_amendment(other) && entry.verified);
-            let amended = amendments().filter_map(|other| other.entry.money).last();
-            let renamed = amendments().filter_map(|other| other.entry.message_id.clone());
+            let amended = amendments()
+                .filter_map(|other| other.entry.money)
+                .next_back();
+            let mut renamed = amendments().filter_map(|other| other.entry.message_id.clone());
             let refunded = refunds.map(|refund| refund.entry.money.map_or(0, |m| m.minor));
             let last = |kind| {
                 let touches = records.iter().filter(|record| {
@@ -311,7 +313,7 @@ impl Report {
                 let touch = touches.max_by_key(|record| (time(&record.entry), record.seq))?;
                 Some((touch.entry.message_id.clone()?, Cause::Touch(kind)))
             };
-            let explicit = renamed.last().or_else(|| entry.message_id.clone());
+            let explicit = renamed.next_back().or_else(|| entry.message_id.clone());
             let explicit = explicit.map(|id| (id, Cause::Explicit));
             let click = explicit.clone().or_else(|| last(TouchKind::Click));
             let any = click.clone().or_else(|| last(TouchKind::Open));

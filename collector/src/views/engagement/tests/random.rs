@@ -141,7 +141,7 @@ impl Act {
         ];
         let otherwise = (class(0), "random".to_owned());
         let timing = Timing { windows, otherwise };
-        (self.odd % 3 > 0).then_some(timing)
+        (!self.odd.is_multiple_of(3)).then_some(timing)
     }
 
     fn submissions(&self, number: usize) -> Vec<Submission> {
