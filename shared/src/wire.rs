@@ -59,8 +59,8 @@ pub enum Source {
     Mail,
 }
 
-/// Finds the currency of an order on record by its id.
-pub type OrderCurrency<'a> = &'a (dyn Fn(&str) -> Option<Currency> + Sync);
+/// Looks up the currency of an order, by its orderId.
+pub type OrderCurrency<'a> = dyn Fn(&str) -> Option<Currency> + Sync + 'a;
 
 /// What is known of an event's arrival besides its body.
 #[derive(Clone, Copy)]
@@ -74,7 +74,7 @@ pub struct Arrival<'a> {
     /// Whether the key may tell what became of messages.
     pub deliveries_allowed: bool,
     /// The currency of an order that is on record, for amendments that leave it out.
-    pub order_currency: Option<OrderCurrency<'a>>,
+    pub order_currency: Option<&'a OrderCurrency<'a>>,
     /// When the caller sent the batch, by its own clock.
     pub sent_at: Option<Timestamp>,
     /// What the batch says of all its events.

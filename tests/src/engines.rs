@@ -1,4 +1,4 @@
-//! The engines that pages run in: Chromium, Firefox and `WebKitGTK`, each with the driver that Debian or
+//! The engines that pages run in: Chromium, Firefox and WebKitGTK, each with the driver that Debian or
 //! `./dev` brings. What the other two cannot do (a console to be read, devtools), tests ask of Chromium.
 
 use std::fs::File;
@@ -110,7 +110,7 @@ fn firefox() -> PathBuf {
         .expect("firefox-esr is missing: ./dev installs it, or apt-get install firefox-esr")
 }
 
-/// The browser that comes with `WebKitGTK`; its folder names the machine and the version.
+/// The browser that comes with WebKitGTK; its folder names the machine and the version.
 fn mini_browser() -> PathBuf {
     let entries = |folder: &Path| {
         let entries = std::fs::read_dir(folder).into_iter().flatten();

@@ -4,7 +4,7 @@
 //! - `wait`: waiting for a condition
 //! - `collector`: the `misar` binary as a child process, and what is on its record
 //! - `chromium`: a browser of one's own for each test
-//! - `engines`: the same of Firefox and `WebKitGTK`
+//! - `engines`: the same of Firefox and WebKitGTK
 //! - `server`: the loop of the small servers here
 //! - `gate`: a proxy in front of the collector that records, delays and loses
 //! - `site`: a customer's pages

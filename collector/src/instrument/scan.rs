@@ -409,8 +409,7 @@ impl<'h> Scanner<'h> {
             self.is_in_head = false;
         }
         let is_link = matches!(&*name, "a" | "area");
-        let is_of_head = matches!(&*name, "html" | "head") || is_html && stays_in_head(&name);
-        if is_link || !is_of_head {
+        if is_link || !(matches!(&*name, "html" | "head") || is_html && stays_in_head(&name)) {
             self.content(tag.start);
         }
         if is_html && is_raw(&name) {

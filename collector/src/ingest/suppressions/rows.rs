@@ -121,7 +121,7 @@ fn lines(text: &str, received_at: Timestamp) -> Vec<Row> {
 mod tests {
     use super::*;
 
-    /// A row's line, with its address and reason, or the code with which it was refused.
+    /// The line of a row, and its address and reason, or the code of its refusal.
     type Short = (u64, Result<(String, &'static str), &'static str>);
 
     fn read_all(text: &str, format: Format) -> Vec<Short> {
