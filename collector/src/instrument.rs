@@ -80,7 +80,7 @@ pub struct Plan<'a> {
     /// The index of the next link: 0 for a new message. Counted up with each tracked link, in document
     /// order, equal targets or not.
     pub next_index: u32,
-    /// Targets that a link of the HTML part has opted out of tracking, as [`target::normal`] writes them.
+    /// Targets that a link of the HTML part has opted out of tracking, as `target::normal` writes them.
     pub opted_out: HashSet<String>,
     /// The different targets of the message so far.
     pub targets: Targets,

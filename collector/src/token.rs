@@ -8,7 +8,7 @@
 //! |---|---|
 //! | 1 | four bits each: version, 2; kind: 1 open, 2 click, 3 unsubscribe |
 //! | 1–5 | id of the key (LEB128) |
-//! | 16 + n | AES-SIV (RFC 5297, AES-256) of what [`layout`] writes, with the bytes before as associated data |
+//! | 16 + n | AES-SIV (RFC 5297, AES-256) of what `layout` writes, with the bytes before as associated data |
 //!
 //! It never ends in `-` or `_`. Tokens of the version before (`first`) are read for ever, and made with keys
 //! of that time, so that a message that is registered again gets its own again.
