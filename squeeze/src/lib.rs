@@ -3,7 +3,7 @@
 //!
 //! Deflate, brotli and zstd spend 5 to 40 bytes on tables and headers before the first character, and
 //! base64 makes a third more of them. Here both sides begin with the same model, which has read a
-//! primer of typical addresses ([`model`]), so that nothing but the text is told.
+//! primer of typical addresses (`model`), so that nothing but the text is told.
 //!
 //! **The format is frozen**: mails that are out hold packed texts for ever. A change to a constant or to
 //! a byte of the primer is another format; `tests::what_was_packed_once_is_unpacked_for_ever` turns red.
