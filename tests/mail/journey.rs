@@ -131,14 +131,23 @@ fn of_people(report: &Value) -> Value {
     let mut report = report.clone();
     report.as_object_mut().unwrap().remove("meta");
     for name in ["opens", "clicks"] {
-        let figures = report[name].as_object_mut().unwrap();
-        assert!(figures.remove("all").is_some());
-        assert!(figures.remove("machine").is_some());
-        let classes = figures["byClass"].as_object_mut().unwrap();
-        assert!(classes.remove("machine").is_some());
-        assert!(classes.remove("bot").is_some());
+        keep_people(&mut report[name]);
+    }
+    let links = report["links"].as_array_mut().unwrap();
+    links.retain(|link| link["clicks"]["genuine"]["total"] != 0);
+    for link in links {
+        keep_people(&mut link["clicks"]);
     }
     report
+}
+
+fn keep_people(figures: &mut Value) {
+    let figures = figures.as_object_mut().unwrap();
+    assert!(figures.remove("all").is_some());
+    assert!(figures.remove("machine").is_some());
+    let classes = figures["byClass"].as_object_mut().unwrap();
+    assert!(classes.remove("machine").is_some());
+    assert!(classes.remove("bot").is_some());
 }
 
 #[track_caller]
