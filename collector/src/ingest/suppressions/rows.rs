@@ -65,6 +65,12 @@ fn refused(message: String) -> ApiError {
 
 fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<Row>, ApiError> {
     let wanted = "send CSV with a header line that names the column `email`, and if wanted `reason` and `timestamp`";
+    if let Some(line) = unclosed_quote(text) {
+        let message = format!(
+            "the quotation mark in line {line} is never closed: close it, or double it if it is meant"
+        );
+        return Err(refused(message));
+    }
     let mut reader = ReaderBuilder::new()
         .trim(Trim::All)
         .flexible(true)
@@ -102,6 +108,21 @@ fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<Row>, ApiError> {
     Ok(rows)
 }
 
+/// The line, from 1, of a quotation mark that holds everything to the end of the file together: the
+/// reader takes that for one cell, and the people in it would be lost. A doubled one closes and opens.
+fn unclosed_quote(text: &str) -> Option<u64> {
+    let (mut line, mut open) = (1, None);
+    for byte in text.bytes() {
+        match byte {
+            b'\n' => line += 1,
+            b'"' if open.is_some() => open = None,
+            b'"' => open = Some(line),
+            _ => {}
+        }
+    }
+    open
+}
+
 fn lines(text: &str, received_at: Timestamp) -> Vec<Row> {
     let numbered = (1..).zip(text.lines());
     let full = numbered.filter(|(_, line)| !line.trim().is_empty());
@@ -131,6 +152,34 @@ mod tests {
             (line, row.map_err(|rejection| rejection.code))
         };
         rows.into_iter().map(short).collect()
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_never_closed_loses_nobody_in_silence() {
+        for (text, line) in [
+            (
+                "email,reason\n\"a@example.com,manual\nb@example.com,manual\n",
+                2,
+            ),
+            (
+                "email,reason\na@example.com,manual\nb@example.com,\"manual\nc@example.com,manual\n",
+                3,
+            ),
+            (
+                "email,name\na@example.com,\"Ada \"\"A\"\"\"\nb@example.com,\"",
+                3,
+            ),
+        ] {
+            let refusal = read(text, Format::Csv, Timestamp::from_millis(1_790_000_000_000));
+            let Err(ApiError::Rejected(rejection)) = refusal else {
+                panic!("{text} is read");
+            };
+            assert!(
+                rejection.message.contains(&format!("line {line} ")),
+                "{}",
+                rejection.message
+            );
+        }
     }
 
     #[test]
