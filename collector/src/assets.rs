@@ -28,8 +28,8 @@ use sha2::{Digest, Sha256, Sha384};
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
-use crate::cli::PublicUrl;
 use crate::document::Documents;
+use crate::public_url::PublicUrl;
 
 use negotiate::{Coding, accepted, is_known};
 use versions::{Version, Versions};

@@ -3,7 +3,6 @@
 
 mod foreign_origin;
 mod no_key;
-pub(crate) mod scopes;
 
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use serde_json::value::RawValue;
 use shared::api_key::{ApiKey, KeyError, KeyKind, Scope, kind_of};
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, scopes};
 use crate::log::record::WorkspaceId;
 use crate::meta::{Key, Session, TokenDigest};
 use crate::screen;

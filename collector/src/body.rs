@@ -2,7 +2,6 @@
 //! how much memory (`memory`), nor how gzip is undone (`gzip`).
 
 mod gzip;
-pub mod memory;
 
 use std::time::Duration;
 
@@ -13,9 +12,9 @@ use http_body_util::BodyExt as _;
 use shared::limits::MAX_EVENT_BYTES;
 
 use crate::error::ApiError;
-use crate::heavy::{Heavy, Lane};
+use crate::limits::heavy::{Heavy, Lane};
+use crate::limits::memory::{BodyMemory, BodyPlace, Owner};
 use gzip::inflate;
-use memory::{BodyMemory, BodyPlace, Owner};
 
 /// A body that has not arrived after this time is given up.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,27 +40,6 @@ pub enum Media {
     /// Also files of rows: CSV, or one JSON object a line.
     JsonOrRows,
 }
-
-/// A body of nothing but white space.
-pub const EMPTY: &str = "empty";
-/// A body that was not read at all, because its sender showed no key.
-pub const NO_KEY: &str = "no_key";
-/// Why a body was refused, as the metric names it.
-pub const REASONS: [&str; 13] = [
-    "memory_full",
-    "workspace_share",
-    "key_share",
-    "address_share",
-    "slow",
-    "timeout",
-    "too_large",
-    "gzip_broken",
-    "gzip_members",
-    "gzip_ratio",
-    "broken_off",
-    EMPTY,
-    NO_KEY,
-];
 
 /// Where a body's memory comes from, and who undoes its compression.
 pub struct Means<'a> {

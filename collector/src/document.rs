@@ -10,7 +10,6 @@
 //! - `rules`: what must hold of every route's annotations
 
 mod about;
-pub mod codes;
 mod examples;
 mod older;
 mod page;
@@ -27,7 +26,7 @@ use utoipa::openapi::OpenApi;
 
 use about::About;
 
-use crate::cli::PublicUrl;
+use crate::public_url::PublicUrl;
 use crate::router;
 
 /// What stands in the documents for the public URL.

@@ -4,6 +4,10 @@
 //! its request, 400 to 415; one that should come again later, 429 or 503 with Retry-After. What is
 //! ours alone (a failing disk) is logged with its cause and answered without it.
 
+pub mod codes;
+pub mod limit;
+pub(crate) mod scopes;
+
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Json, Response};
@@ -11,16 +15,18 @@ use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use shared::api_key::Scope;
 use shared::limits::MAX_EVENT_BYTES;
-use shared::rejection::{Rejection, codes};
+use shared::rejection::{Rejection, codes as of_events};
 use shared::wire::ErrorBody;
 
-use crate::auth::scopes;
-use crate::cli::PUBLIC_URL_MISSING;
-use crate::document::codes as documented;
-use crate::live::Full;
 use crate::log::LogError;
-use crate::rates::{Limit, RateState};
-use crate::screen;
+use crate::public_url::PUBLIC_URL_MISSING;
+use limit::{Full, Limit, RateState};
+
+/// What whoever showed a secret key should do; also the message of an event that holds one.
+pub const SECRET_KEY_SHOWN: &str = "a secret key must not be in a page, an event, a body or a URL: revoke it with `misar keys \
+    revoke`, and use a public key (msk_pub_…) there. A server that forwards a browser's request must strip the \
+    headers Origin, Sec-Fetch-Site and Sec-Fetch-Dest, strip keys from what it forwards, and send its own key in \
+    Authorization. Nothing was recorded";
 
 /// Every way in which a request is refused.
 #[derive(Debug)]
@@ -167,7 +173,7 @@ impl ApiError {
             Self::AnswerTooLarge => (S::PAYLOAD_TOO_LARGE, "answer_too_large"),
             Self::UnsupportedMediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::UnsupportedEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
-            Self::Rejected(rejection) if rejection.code == codes::SECRET_KEY_IN_BROWSER => {
+            Self::Rejected(rejection) if rejection.code == of_events::SECRET_KEY_IN_BROWSER => {
                 (S::FORBIDDEN, rejection.code)
             }
             Self::Rejected(rejection) => (S::UNPROCESSABLE_ENTITY, rejection.code),
@@ -200,7 +206,7 @@ impl ApiError {
                                  `misar keys update --expires`"
                 .into(),
             Self::RevokedKey => "this key was revoked: make a new one with `misar keys create`".into(),
-            Self::SecretKeyInBrowser => screen::MESSAGE.into(),
+            Self::SecretKeyInBrowser => SECRET_KEY_SHOWN.into(),
             Self::OriginMissing => "this key is limited to some sites and the request names none (no Origin header, \
                                     or `null`): send it from a page of those sites"
                 .into(),
@@ -334,10 +340,7 @@ impl ApiError {
             return response;
         }
         let (status, code) = self.kind();
-        debug_assert!(
-            documented::is_listed(code),
-            "list `{code}` in document/codes.rs"
-        );
+        debug_assert!(codes::is_listed(code), "list `{code}` in error/codes.rs");
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
         if let Self::Conflict { fields, .. } = &self

@@ -31,20 +31,20 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::auth::{self, Caller};
-use crate::body::memory::{BodyPlace, Owner};
 use crate::body::{self, Means, Media};
 use crate::classify::of_page;
 use crate::client_address::client_of;
 use crate::error::ApiError;
-use crate::heavy::{Lane, Turn};
+use crate::limits::heavy::{Lane, Turn};
+use crate::limits::memory::{BodyPlace, Owner};
+use crate::limits::network::Payer;
+use crate::limits::rates::{Charge, Ticket};
 use crate::locks::lock;
 use crate::log::Submission;
 use crate::log::decide::{RefundAsk, WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::{FactKind, Sender};
 use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
-use crate::metrics::Verdict;
-use crate::network::Payer;
-use crate::rates::{Charge, Ticket};
+use crate::metrics::{Verdict, reasons};
 use crate::rejected::Rejected;
 use crate::screen::{self, Screened};
 use crate::secrets;
@@ -146,7 +146,7 @@ impl Incoming {
             .await
             .map_err(|error| app.rates.blame_unread(&blamed, error))?;
         if text.trim_ascii().is_empty() {
-            app.metrics.count_refused_body(body::EMPTY);
+            app.metrics.count_refused_body(reasons::EMPTY);
         }
         let carrier = screen::Carrier::of(&parts);
         let screened = if text.len() > body::LARGE {
@@ -197,7 +197,7 @@ impl Incoming {
         }
         if let Some(scope) = only_servers {
             let Some(caller) = caller else {
-                app.metrics.count_refused_body(body::NO_KEY);
+                app.metrics.count_refused_body(reasons::NO_KEY);
                 return Err(ApiError::MissingKey);
             };
             caller.require(scope)?;

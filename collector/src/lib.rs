@@ -9,6 +9,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod accept_copy;
 pub mod app;
 pub mod backup;
 pub mod cli;
@@ -33,16 +34,15 @@ pub mod auth;
 pub mod body;
 pub mod client_address;
 pub mod error;
-pub mod heavy;
 pub mod ingest;
 pub mod instrument;
+pub mod limits;
 pub mod mail;
 pub mod messages;
 pub mod meta;
 pub mod metrics;
-pub mod network;
 pub mod proxies;
-pub mod rates;
+pub mod public_url;
 pub mod screen;
 pub mod secrets;
 pub mod session;

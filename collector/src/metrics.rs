@@ -3,6 +3,7 @@
 mod by_workspace;
 mod exposition;
 mod machine;
+pub mod reasons;
 
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
@@ -14,11 +15,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::body;
+use crate::error::limit::Limit;
 use crate::log::record::WorkspaceId;
-use crate::messages::RegisterError;
 use crate::meta::Workspace;
-use crate::rates::Limit;
 
 use by_workspace::ByWorkspace;
 pub use exposition::Form;
@@ -155,11 +154,11 @@ impl Default for Metrics {
             drop(rate_limits.get_or_create(&LimitLabels { limit }));
         }
         let refused_bodies: Family<ReasonLabels, Counter> = Family::default();
-        for reason in body::REASONS {
+        for reason in reasons::BODY {
             drop(refused_bodies.get_or_create(&ReasonLabels { reason }));
         }
         let refused_messages: Family<ReasonLabels, Counter> = Family::default();
-        for reason in RegisterError::REASONS {
+        for reason in reasons::MESSAGES {
             drop(refused_messages.get_or_create(&ReasonLabels { reason }));
         }
         Self {
@@ -255,14 +254,14 @@ impl Metrics {
         self.rate_limits.get_or_create(&LimitLabels { limit }).inc();
     }
 
-    /// A body that was refused: one of [`body::REASONS`].
+    /// A body that was refused: one of [`reasons::BODY`].
     pub fn count_refused_body(&self, reason: &'static str) {
         self.refused_bodies
             .get_or_create(&ReasonLabels { reason })
             .inc();
     }
 
-    /// A request to register messages that was refused: one of [`RegisterError::REASONS`].
+    /// A request to register messages that was refused: one of [`reasons::MESSAGES`].
     pub fn count_refused_messages(&self, reason: &'static str) {
         self.refused_messages
             .get_or_create(&ReasonLabels { reason })

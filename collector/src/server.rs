@@ -8,6 +8,7 @@ mod framing;
 mod life;
 mod patient;
 mod service_manager;
+pub mod settings;
 mod signals;
 mod slash;
 mod unsound;

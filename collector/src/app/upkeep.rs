@@ -2,8 +2,8 @@
 
 use super::App;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
-use crate::cli::{PUBLIC_URL_MISSING, Reach};
 use crate::doctor::{self, Server, UntrustedProxy};
+use crate::public_url::{PUBLIC_URL_MISSING, Reach};
 
 impl App {
     /// Makes a backup beside the traffic. Blocks on disk.

@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 use super::{Draft as Sketch, Incoming, parse};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::cli::Reach;
 use crate::error::ApiError;
 use crate::locks::lock;
 use crate::messages::{Draft, MessageAnswer, Outcome, Registrar, register};
 use crate::metrics::Verdict;
+use crate::public_url::Reach;
 
 /// One verdict for each message of a batch, in order.
 #[derive(Serialize, ToSchema)]

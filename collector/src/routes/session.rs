@@ -15,12 +15,12 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth;
-use crate::body::memory::Owner;
 use crate::body::{Means, Media, read_text};
 use crate::document::words::ScopeName;
 use crate::error::ApiError;
+use crate::limits::memory::Owner;
+use crate::limits::network::Payer;
 use crate::meta::{MetaError, NewSession, Session};
-use crate::network::Payer;
 use crate::screen;
 use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
 

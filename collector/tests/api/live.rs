@@ -388,7 +388,7 @@ async fn there_are_places_for_so_many_streams_and_one_that_ends_makes_room() {
     // The only workspace may have all of them, and each of its keys half.
     let mut streams = Vec::new();
     for key in [app.secret(&[Scope::Read]), app.key.clone()] {
-        for _ in 0..collector::live::MAX_READERS / 2 {
+        for _ in 0..collector::limits::live::MAX_READERS / 2 {
             streams.push(Live::of(app.ask(Method::GET, "/v1/live").key(&key)).await);
         }
         app.get_with("/v1/live", &key)

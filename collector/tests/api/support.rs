@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector::app::App;
-use collector::cli::PublicUrl;
 use collector::clock::{Clock, FixedClock, SystemClock};
 use collector::meta::{Key, NewKey};
+use collector::public_url::PublicUrl;
 use collector::server;
 use ipnet::IpNet;
 use reqwest::Method;

@@ -6,7 +6,7 @@ use shared::api_key::Scope;
 use crate::meta::DEFAULT_WORKSPACE;
 
 /// Of a secret key, or of a session that was opened with one.
-pub(super) fn refusal(wanted: Scope, held: &[Scope], workspace: &str, whose: &str) -> String {
+pub(crate) fn refusal(wanted: Scope, held: &[Scope], workspace: &str, whose: &str) -> String {
     let named = |scopes: Vec<Scope>, mark: &str, between: &str| {
         let names = scopes
             .iter()
