@@ -8,7 +8,6 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Json, Response};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
-use shared::api_key::{KeyKind, Scope};
 use shared::email::Email;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
@@ -19,9 +18,8 @@ use utoipa::ToSchema;
 
 use super::{Incoming, new_id, parse};
 use crate::app::App;
-use crate::auth::{self, Caller};
+use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::locks::lock;
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{Address, Entry, Fact, SendRef, Source, WorkspaceId};
 use crate::log::suppression::Cause;
@@ -124,24 +122,12 @@ impl SuppressResult {
 }
 
 impl Incoming {
-    /// Who sends, where only servers may, with this scope and by a key in the headers.
-    pub fn server_with(&self, app: &App, scope: Scope) -> Result<Caller, ApiError> {
-        let by_headers = self.by_headers.clone();
-        let caller = auth::caller_by_body(app, &self.parts.headers, by_headers, None)?;
-        caller.require(scope)?;
-        if caller.key.kind == KeyKind::Public {
-            return Err(ApiError::NotForPublicKeys(scope));
-        }
-        lock(&self.charge).pay_with(&caller.key)?;
-        Ok(caller)
-    }
-
     /// Records who is to get no more mail, and answers.
     ///
     /// # Errors
     /// [`ApiError`]; of a file a part may be recorded then, and sending it again goes on.
     pub async fn suppress(self, app: &Arc<App>) -> Result<Response, ApiError> {
-        let caller = self.server_with(app, Scope::Contacts)?;
+        let caller = self.caller(app, None)?;
         let media = self.parts.headers.get(CONTENT_TYPE);
         let format = media.and_then(|media| Format::of(media.to_str().unwrap_or_default()));
         let answer = match format {
@@ -316,7 +302,7 @@ impl Incoming {
         email: Email,
         cause: Option<Cause>,
     ) -> Result<Response, ApiError> {
-        let caller = self.server_with(app, Scope::Contacts)?;
+        let caller = self.caller(app, None)?;
         self.take_events(1)?;
         let workspace = caller.key.workspace;
         let key = app.meta.key_of(workspace).ok_or(ApiError::Internal)?;

@@ -201,7 +201,7 @@ pub async fn lift(
     let uri = request.uri().clone();
     let incoming =
         Incoming::read_of_server(&app, request, MAX_EVENT_BYTES, Scope::Contacts).await?;
-    incoming.server_with(&app, Scope::Contacts)?;
+    incoming.caller(&app, None)?;
     let (email, cause) = parse_lift(&uri, &incoming.text)?;
     incoming.lift(&app, email, cause).await
 }
