@@ -60,7 +60,8 @@ pub async fn track_event(
 /// server changes an order that is on record: the fields that are sent take the place of those before,
 /// and the difference is credited where the order is, from the `timestamp` on, which is not before that
 /// of the last amendment (else 409 with `fields`). What says nothing new is a duplicate; less than was
-/// refunded is 422. Purchases of public
+/// refunded is 422. An amendment takes an `Idempotency-Key` of its own: under the order's it is 409
+/// `id_conflict`. Purchases of public
 /// keys are unverified: each is tracked under its own id, whatever is known of the order; the first one
 /// of an order counts, until a server sends the order.
 #[utoipa::path(
