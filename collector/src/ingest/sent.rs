@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::ids::CampaignId;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
-use shared::wire::{self, Departure, SentAsk, SentBody};
+use shared::wire::{self, Departure, Refused, SentAsk, SentBody};
 use utoipa::ToSchema;
 
 use super::{Incoming, ids, parse};
@@ -60,17 +60,9 @@ pub struct SentResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^[0-9]{24}$")]
     pub seq: Option<String>,
-    /// Why it was rejected, for programs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<String>, example = "invalid_message_id")]
-    pub code: Option<&'static str>,
-    /// For people: what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub field: Option<String>,
+    /// Why it was rejected.
+    #[serde(flatten)]
+    pub refused: Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
@@ -93,9 +85,7 @@ impl SentResult {
     fn rejected(rejection: Rejection) -> Self {
         Self {
             status: SentStatus::Rejected,
-            code: Some(rejection.code),
-            message: Some(rejection.message),
-            field: rejection.field,
+            refused: rejection.into(),
             ..Self::default()
         }
     }

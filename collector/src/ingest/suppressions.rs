@@ -12,7 +12,8 @@ use shared::email::Email;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
 use shared::wire::{
-    self, Suppressed, SuppressionBody, SuppressionsBody, parse_suppression, parse_suppressions,
+    self, Refused, Suppressed, SuppressionBody, SuppressionsBody, parse_suppression,
+    parse_suppressions,
 };
 use utoipa::ToSchema;
 
@@ -61,17 +62,9 @@ pub struct SuppressResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^[0-9]{24}$")]
     pub seq: Option<String>,
-    /// Why it was rejected, for programs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<String>, example = "invalid_email")]
-    pub code: Option<&'static str>,
-    /// For people: what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub field: Option<String>,
+    /// Why it was rejected.
+    #[serde(flatten)]
+    pub refused: Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -104,18 +97,14 @@ impl SuppressResult {
             status,
             line: None,
             seq: None,
-            code: None,
-            message: None,
-            field: None,
+            refused: Refused::default(),
         }
     }
 
     fn rejected(rejection: Rejection, line: Option<u64>) -> Self {
         Self {
             line,
-            code: Some(rejection.code),
-            message: Some(rejection.message),
-            field: rejection.field,
+            refused: rejection.into(),
             ..Self::of(SuppressStatus::Rejected)
         }
     }
