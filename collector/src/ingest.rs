@@ -30,6 +30,7 @@ use shared::wire::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
+use crate::auth::asks::Asks;
 use crate::auth::{self, Caller};
 use crate::body::{self, Means, Media};
 use crate::classify::of_page;
@@ -52,10 +53,20 @@ use deliveries::Sends;
 use ids::{DerivedId, IdempotencyKey, new_id};
 use settle::{Claim, Settled, settle};
 
+/// Where a route looks for a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyIn {
+    Headers,
+    /// Or in the body, where the headers hold none.
+    BodyToo,
+}
+
 /// A request whose body has been read.
 pub struct Incoming {
     parts: Parts,
     by_headers: Option<Caller>,
+    /// What the route asks of whoever sends.
+    asks: Asks,
     pub text: String,
     received_at: Timestamp,
     charge: Mutex<Charge>,
@@ -77,14 +88,16 @@ struct Admitted {
 
 impl Incoming {
     /// Authenticates by the headers where they hold a key, then reads the body, then takes a place
-    /// among the requests in work: one that stalls before takes none.
+    /// among the requests in work: one that stalls before takes none. Where the headers hold none, the
+    /// body may.
     pub async fn read(
         app: &Arc<App>,
         request: Request<Body>,
         media: Media,
         limit: usize,
+        asks: Asks,
     ) -> Result<Self, ApiError> {
-        Self::read_as(app, request, media, limit, None).await
+        Self::read_as(app, request, media, limit, asks, KeyIn::BodyToo).await
     }
 
     /// The same where only servers may send, with their key in a header: of nobody else's body
@@ -95,7 +108,8 @@ impl Incoming {
         limit: usize,
         scope: Scope,
     ) -> Result<Self, ApiError> {
-        Self::read_as(app, request, Media::Json, limit, Some(scope)).await
+        let asks = Asks::Server(scope);
+        Self::read_as(app, request, Media::Json, limit, asks, KeyIn::Headers).await
     }
 
     /// The same of a route that takes files of rows too.
@@ -105,7 +119,8 @@ impl Incoming {
         limit: usize,
         scope: Scope,
     ) -> Result<Self, ApiError> {
-        Self::read_as(app, request, Media::JsonOrRows, limit, Some(scope)).await
+        let asks = Asks::Server(scope);
+        Self::read_as(app, request, Media::JsonOrRows, limit, asks, KeyIn::Headers).await
     }
 
     async fn read_as(
@@ -113,11 +128,12 @@ impl Incoming {
         request: Request<Body>,
         media: Media,
         limit: usize,
-        only_servers: Option<Scope>,
+        asks: Asks,
+        key_in: KeyIn,
     ) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let payer = Payer::of(&parts, &app.trusted_proxies);
-        let admitted = match Self::admit(app, &parts, &payer, only_servers) {
+        let admitted = match Self::admit(app, &parts, &payer, asks, key_in) {
             Ok(admitted) => admitted,
             Err(error) => {
                 let error = app.rates.blame(&payer, error);
@@ -170,6 +186,7 @@ impl Incoming {
         Ok(Self {
             parts,
             by_headers,
+            asks,
             text,
             received_at: app.clock.now(),
             charge: Mutex::new(charge),
@@ -185,22 +202,14 @@ impl Incoming {
         app: &App,
         parts: &Parts,
         payer: &Payer,
-        only_servers: Option<Scope>,
+        asks: Asks,
+        key_in: KeyIn,
     ) -> Result<Admitted, ApiError> {
-        let by_headers = match only_servers {
-            Some(scope) => auth::server_by_headers(app, &parts.headers, &parts.uri, scope)?,
-            None => auth::caller_by_headers(app, &parts.headers, &parts.uri)?,
-        };
+        let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri, asks)?;
         let caller = by_headers.as_ref();
-        if let (Some(caller), None) = (caller, only_servers) {
-            caller.require(Scope::Send)?;
-        }
-        if let Some(scope) = only_servers {
-            let Some(caller) = caller else {
-                app.metrics.count_refused_body(reasons::NO_KEY);
-                return Err(ApiError::MissingKey);
-            };
-            caller.require(scope)?;
+        if caller.is_none() && key_in == KeyIn::Headers {
+            app.metrics.count_refused_body(reasons::NO_KEY);
+            return Err(ApiError::MissingKey);
         }
         let ticket = match caller {
             Some(caller) => app.rates.begin(&caller.key, *payer)?,
@@ -223,8 +232,8 @@ impl Incoming {
 
     /// Who sends, by the headers or else by the body's `key`.
     pub fn caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
-        let caller = auth::caller_by_body(app, &self.parts.headers, self.by_headers.clone(), key)?;
-        caller.require(Scope::Send)?;
+        let by_headers = self.by_headers.clone();
+        let caller = auth::caller_by_body(app, &self.parts.headers, by_headers, key, self.asks)?;
         lock(&self.charge).pay_with(&caller.key)?;
         Ok(caller)
     }
@@ -260,16 +269,6 @@ impl Incoming {
     fn write_rate(&self, headers: &mut HeaderMap) {
         if let Some(rate) = lock(&self.charge).state() {
             rate.write(headers);
-        }
-    }
-
-    /// Who sends, where only servers may.
-    pub fn server_caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
-        let caller = self.caller(app, key)?;
-        if caller.key.kind == KeyKind::Public {
-            Err(ApiError::NotForPublicKeys(Scope::Send))
-        } else {
-            Ok(caller)
         }
     }
 

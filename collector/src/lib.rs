@@ -15,6 +15,7 @@ pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod control;
+mod csv_text;
 pub mod doctor;
 mod files;
 pub mod folder;

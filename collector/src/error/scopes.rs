@@ -40,13 +40,13 @@ pub(crate) fn refusal(wanted: Scope, held: &[Scope], workspace: &str, whose: &st
 pub(crate) fn of_public_key(wanted: Scope) -> String {
     match wanted {
         Scope::Read | Scope::Contacts => format!(
-            "public keys never read: use a secret key with the scope `{0}`, from a server; `misar keys create --scope \
-             {0}` makes one",
+            "public keys never read, they have the one scope `send`: use a secret key with the scope `{0}`, from a \
+             server; `misar keys create --scope {0}` makes one",
             wanted.as_str()
         ),
         _ => format!(
-            "public keys only send events: use a secret key with the scope `{0}`, from a server; `misar keys create \
-             --scope {0}` makes one",
+            "public keys only send events, with the one scope `send`: use a secret key with the scope `{0}`, from a \
+             server; `misar keys create --scope {0}` makes one",
             wanted.as_str()
         ),
     }

@@ -102,15 +102,19 @@ impl IdempotencyKey {
         EventId::parse(&self.text) == Ok(id)
     }
 
-    /// The id of the one event of this type that this kind of sender sends with it.
+    /// The id of the one event that this kind of sender sends with it on the route of events of this
+    /// type.
     pub fn id(&self, key: &WorkspaceKey, sender: Sender, kind: FactKind) -> DerivedId {
-        let parts = [b"idempotency-key", kind.as_str().as_bytes()];
+        let of = |route: &str| {
+            let (sender, text) = ([sender.code()], self.text.as_bytes());
+            keyed(key, &[b"idempotency-key", &sender, route.as_bytes(), text])
+        };
         DerivedId {
-            id: keyed(
-                key,
-                &[parts[0], &[sender.code()], parts[1], self.text.as_bytes()],
-            ),
-            older: self.older,
+            id: of(route_of(kind)),
+            older: match kind {
+                FactKind::Amend => of(kind.as_str()),
+                _ => self.older,
+            },
         }
     }
 
@@ -122,18 +126,28 @@ impl IdempotencyKey {
         kind: Option<FactKind>,
         index: usize,
     ) -> DerivedId {
-        let kind = kind.map_or("", FactKind::as_str);
-        let parts: [&[u8]; 5] = [
-            b"idempotency-key of a batch",
-            &[sender.code()],
-            kind.as_bytes(),
-            self.text.as_bytes(),
-            &(index as u64).to_le_bytes(),
-        ];
+        let place = (index as u64).to_le_bytes();
+        let of = |route: &str| {
+            let (sender, text) = ([sender.code()], self.text.as_bytes());
+            let what = b"idempotency-key of a batch";
+            keyed(key, &[what, &sender, route.as_bytes(), text, &place])
+        };
         DerivedId {
-            id: keyed(key, &parts),
-            older: unkeyed(&[self.older.as_bytes(), &(index as u64).to_le_bytes()]),
+            id: of(kind.map_or("", route_of)),
+            older: match kind {
+                Some(FactKind::Amend) => of(FactKind::Amend.as_str()),
+                _ => unkeyed(&[self.older.as_bytes(), &place]),
+            },
         }
+    }
+}
+
+/// The route that a key is bound to: an order and its amendment share one, so that one key cannot be
+/// both. (Before that, an amendment's ids were bound to its own type.)
+fn route_of(kind: FactKind) -> &'static str {
+    match kind {
+        FactKind::Amend => FactKind::Purchase.as_str(),
+        other => other.as_str(),
     }
 }
 
@@ -240,6 +254,21 @@ mod tests {
             assert_eq!(read(values), Err("invalid_idempotency_key"), "{values:?}");
         }
         assert!(read(&[&long[1..]]).is_ok());
+    }
+
+    #[test]
+    fn an_order_and_its_amendment_share_the_ids_of_their_route() {
+        let (key, text) = (KEY, key("k"));
+        let of = |kind| text.id(&key, Sender::Server, kind);
+        let in_batch = |kind, at| text.id_in_batch(&key, Sender::Server, Some(kind), at);
+        let (order, amendment) = (of(FactKind::Purchase), of(FactKind::Amend));
+        assert_eq!(order.id, amendment.id);
+        // What an amendment had before is asked for too.
+        assert!(![order.id, order.older].contains(&amendment.older));
+        let amendment = in_batch(FactKind::Amend, 1);
+        assert_eq!(in_batch(FactKind::Purchase, 1).id, amendment.id);
+        assert_ne!(in_batch(FactKind::Purchase, 2).id, amendment.id);
+        assert_ne!(of(FactKind::Refund).id, order.id);
     }
 
     #[test]

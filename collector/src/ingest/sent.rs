@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
-use shared::api_key::Scope;
 use shared::ids::CampaignId;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
-use shared::wire::{self, Departure, SentAsk, SentBody};
+use shared::wire::{self, Departure, Refused, SentAsk, SentBody};
 use utoipa::ToSchema;
 
 use super::{Incoming, ids, parse};
@@ -61,17 +60,9 @@ pub struct SentResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^[0-9]{24}$")]
     pub seq: Option<String>,
-    /// Why it was rejected, for programs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<String>, example = "invalid_message_id")]
-    pub code: Option<&'static str>,
-    /// For people: what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub field: Option<String>,
+    /// Why it was rejected.
+    #[serde(flatten)]
+    pub refused: Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
@@ -94,9 +85,7 @@ impl SentResult {
     fn rejected(rejection: Rejection) -> Self {
         Self {
             status: SentStatus::Rejected,
-            code: Some(rejection.code),
-            message: Some(rejection.message),
-            field: rejection.field,
+            refused: rejection.into(),
             ..Self::default()
         }
     }
@@ -138,8 +127,7 @@ impl Incoming {
     /// # Errors
     /// [`ApiError`], and then nothing was recorded, or of a campaign a part: asking again goes on.
     pub async fn tell_sent(self, app: &Arc<App>) -> Result<Response, ApiError> {
-        let caller = self.server_caller(app, None)?;
-        caller.require(Scope::Write)?;
+        let caller = self.caller(app, None)?;
         let teller = Arc::new(Teller {
             log: Arc::clone(&app.log),
             meta: Arc::clone(&app.meta),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::{Method, Uri};
 use serde_json::Value;
 use strsim::normalized_damerau_levenshtein as likeness;
 
@@ -58,6 +59,21 @@ impl Known {
     /// The query parameters that a read knows.
     pub(crate) fn parameters(&self, path: &str) -> &[String] {
         self.0.get(path).map_or(&[], |route| &route.parameters)
+    }
+
+    /// Where a page lies that is asked for with one slash too many, such as `/docs`, with the query. Not
+    /// for programs: `/v1/` says which route was meant, or takes the slash (`server::slash`).
+    pub(crate) fn without_slash(&self, method: &Method, uri: &Uri) -> Option<String> {
+        let path = uri.path().strip_suffix('/')?;
+        let is_page = matches!(*method, Method::GET | Method::HEAD)
+            && !path.starts_with("/v1/")
+            && !path.contains('{');
+        let route = self.0.get(path).filter(|_| is_page)?;
+        let takes_get = route.methods.iter().any(|method| method == "GET");
+        takes_get.then(|| match uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        })
     }
 
     /// The route that was meant by a path at which there is none, as `POST /v1/track/event`. Holds
@@ -188,6 +204,28 @@ mod tests {
         }
         let long = "/v1/track/event".repeat(100);
         assert_eq!(known.nearest("POST", &long), None);
+    }
+
+    #[test]
+    fn a_page_is_found_without_a_slash_at_its_end_and_nothing_else_is() {
+        let known = known();
+        let found = |method: Method, uri: &str| known.without_slash(&method, &uri.parse().unwrap());
+        assert_eq!(found(Method::GET, "/live/").as_deref(), Some("/live"));
+        assert_eq!(
+            found(Method::HEAD, "/session/?x=1/").as_deref(),
+            Some("/session?x=1/")
+        );
+        for (method, uri) in [
+            (Method::POST, "/session/"),
+            (Method::GET, "/"),
+            (Method::GET, "/live//"),
+            (Method::GET, "//live/"),
+            (Method::GET, "/lives/"),
+            (Method::GET, "/v1/events/"),
+            (Method::GET, "/v1/track/event/"),
+        ] {
+            assert_eq!(found(method, uri), None, "{uri}");
+        }
     }
 
     #[test]

@@ -95,7 +95,10 @@ pub struct ContactsParameters {
 /// Every event up to now, the oldest first, streamed: one JSON object a line (NDJSON), or CSV with a line
 /// of names. Each row has all columns; what an event does not have is null, or empty. `seq` and ids are
 /// texts, times RFC 3339 in UTC, `amount` is exact in major units and `amountMinor` in minor ones,
-/// `properties` JSON. Sent with gzip where `Accept-Encoding` asks for it. To go on where an export ended
+/// `properties` JSON. In CSV a text that begins with `=`, `+`, `-`, `@` (also their wide forms), a tab, a
+/// line break or `'` has a `'` in front, so that no spreadsheet runs a stranger's words: programs take that
+/// one character off, or read NDJSON, which has every text as it is. Numbers, times and JSON are never
+/// marked. Sent with gzip where `Accept-Encoding` asks for it. To go on where an export ended
 /// or broke off, send the last row's `seq` as `after`. Two exports of a workspace may run at once.
 #[utoipa::path(
     get, path = "/v1/export/events", tag = "read",

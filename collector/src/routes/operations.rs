@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Redirect, Response};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode};
 use serde::Serialize;
@@ -167,11 +167,16 @@ pub async fn get_older_document(
     assets.older_document.respond(&headers).await
 }
 
-/// The answer at a path that does not exist.
-pub async fn not_found(request: Request<Body>) -> ApiError {
+/// The answer at a path that does not exist. One of our pages with a slash at its end has another
+/// address, which browsers are sent to.
+pub async fn not_found(request: Request<Body>) -> Result<Redirect, ApiError> {
     let known = request.extensions().get::<Known>();
-    let path = request.uri().path();
-    ApiError::NoRoute(known.and_then(|known| known.nearest(request.method().as_str(), path)))
+    let (method, uri) = (request.method(), request.uri());
+    if let Some(page) = known.and_then(|known| known.without_slash(method, uri)) {
+        return Ok(Redirect::permanent(&page));
+    }
+    let nearest = known.and_then(|known| known.nearest(method.as_str(), uri.path()));
+    Err(ApiError::NoRoute(nearest))
 }
 
 /// The answer to a method that the path does not take.

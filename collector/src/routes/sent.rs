@@ -67,8 +67,7 @@ pub async fn tell_delivery(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let incoming = Incoming::read_of_server(&app, request, MAX_EVENT_BYTES, Scope::Write).await?;
-    let caller = incoming.server_caller(&app, None)?;
-    caller.require(Scope::Write)?;
+    let caller = incoming.caller(&app, None)?;
     let body: DeliveryBody<'_> = parse(&incoming.text)?;
     let parsed = parse_delivery(&body, &incoming.arrival(&caller));
     Ok(incoming

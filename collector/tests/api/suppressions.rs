@@ -384,3 +384,98 @@ async fn a_store_from_before_gets_its_list_from_the_log_and_keeps_it_across_rest
     let app = crate::support::spawn_app_in(folder, Arc::new(collector::clock::SystemClock)).await;
     assert_eq!(reasons(&app, &key).await, ["unsubscribed"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_utf_8_is_refused_by_its_line_and_its_own_code() {
+    let app = spawn_app().await;
+    let key = writer(&app);
+    let latin = b"email,name\nada@person.example,Ada\nzoe@person.example,Zo\xeb\n".to_vec();
+    let lines =
+        b"{\"email\":\"ada@person.example\"}\n{\"email\":\"zo\xeb@person.example\"}\n".to_vec();
+    let wide = |mark: &[u8], bytes: fn(u16) -> [u8; 2]| {
+        let text = "email\nada@person.example\n".encode_utf16().flat_map(bytes);
+        mark.iter().copied().chain(text).collect::<Vec<u8>>()
+    };
+    for (media, file, parts) in [
+        ("text/csv", latin.clone(), ["line 3 ", "UTF-8"]),
+        ("text/csv; charset=utf-8", latin, ["line 3 ", "UTF-8"]),
+        ("application/x-ndjson", lines, ["line 2 ", "UTF-8"]),
+        (
+            "text/csv",
+            wide(&[0xff, 0xfe], u16::to_le_bytes),
+            ["line 1 ", "UTF-16"],
+        ),
+        (
+            "text/csv",
+            wide(&[0xfe, 0xff], u16::to_be_bytes),
+            ["line 1 ", "UTF-16"],
+        ),
+        (
+            "text/csv",
+            wide(&[], u16::to_le_bytes),
+            ["line 1 ", "UTF-16"],
+        ),
+        (
+            "text/csv",
+            wide(&[], u16::to_be_bytes),
+            ["line 1 ", "UTF-16"],
+        ),
+    ] {
+        let ask = app.ask(Method::POST, ROUTE).key(&key);
+        let answer = ask.header("content-type", media).body(file).send().await;
+        answer.is_refused(422, "invalid_body");
+        let message = answer.body["error"]["message"].as_str().unwrap();
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    }
+    assert_eq!(app.on_disk(), 0);
+    // JSON that is not UTF-8 is no JSON.
+    let ask = app.ask(Method::POST, ROUTE).key(&key);
+    let ask = ask.header("content-type", "application/json");
+    let answer = ask.body(b"{\"email\":\n\"zo\xeb\"}".to_vec()).send().await;
+    answer.is_refused(400, "invalid_json");
+    // A character that stands nowhere spoils its own row.
+    let ask = app.ask(Method::POST, ROUTE).key(&key);
+    let file = "email\nada\0@person.example\nben@person.example\n";
+    let answer = ask
+        .header("content-type", "text/csv")
+        .body(file)
+        .send()
+        .await;
+    assert_eq!(answer.body["recorded"], 1, "{}", answer.text);
+    assert_eq!(answer.body["results"][0]["line"], 2, "{}", answer.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_is_a_formula_in_the_file_and_each_comes_back_as_it_was() {
+    let app = spawn_app().await;
+    let key = writer(&app);
+    let addresses = [
+        "=cmd@person.example",
+        "+49@person.example",
+        "-1@person.example",
+        "'o@person.example",
+    ];
+    let entries: Vec<Value> = addresses
+        .iter()
+        .map(|email| json!({"email": email}))
+        .collect();
+    let answer = app
+        .post(ROUTE, &key, &json!({"suppressions": entries}))
+        .await;
+    assert_eq!(answer.body["recorded"], 4, "{}", answer.text);
+    let csv = format!("{ROUTE}?format=csv");
+    let file = app.get_with(&csv, &key).await.text;
+    for address in addresses {
+        assert!(file.contains(&format!("\n'{address},")), "{file}");
+        let plain = address.replace('+', "%2B");
+        lift(&app, &key, &format!("?email={plain}")).await;
+    }
+    let ask = app.ask(Method::POST, ROUTE).key(&key);
+    let answer = ask
+        .header("content-type", "text/csv")
+        .body(file.clone())
+        .send()
+        .await;
+    assert_eq!(answer.body["recorded"], 4, "{}", answer.text);
+    assert_eq!(app.get_with(&csv, &key).await.text, file);
+}

@@ -115,6 +115,15 @@ pub fn parse_departure(
 /// What a mail server told of a message. Whether the message is registered is not known here.
 #[must_use]
 pub fn parse_delivery(body: &DeliveryBody<'_>, arrival: &Arrival<'_>) -> Parsed {
+    delivery(body, None, arrival)
+}
+
+/// The same of an event in a batch, which may say how long ago it happened.
+pub(super) fn delivery(
+    body: &DeliveryBody<'_>,
+    age: Option<&RawValue>,
+    arrival: &Arrival<'_>,
+) -> Parsed {
     let status = body.status.map(status);
     let name = match &status {
         Some(Ok(status)) => Some(status.event_name().into()),
@@ -133,7 +142,7 @@ pub fn parse_delivery(body: &DeliveryBody<'_>, arrival: &Arrival<'_>) -> Parsed 
             code: body.code.map(enhanced_code).transpose()?,
             reason: body.reason.map(reason).transpose()?,
         };
-        let (time, time_sent) = fields::time(body.timestamp, None, arrival)?;
+        let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
         Ok(Event {
             time,
             time_sent,
