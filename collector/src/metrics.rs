@@ -190,6 +190,8 @@ impl Default for Metrics {
 pub struct Gauges {
     pub queued_events: usize,
     pub view_lag: Duration,
+    /// How much of what reads must be shown the views hold; 1 unless they are being built.
+    pub views_built: f64,
     pub ready: bool,
     /// Networks of peers that forward requests without being trusted.
     pub untrusted_proxies: usize,
@@ -401,6 +403,12 @@ fn write_gauges(page: &mut String, now: &Gauges, audience: Audience) -> std::fmt
         "{view=\"all\"}",
         "How far the views lie behind the log",
         &now.view_lag.as_secs_f64(),
+    )?;
+    gauge(
+        "views_built_ratio",
+        "",
+        "How much of what was on disk at the start the views hold; below 1 reads are answered with view_building",
+        &now.views_built,
     )?;
     gauge(
         "ready",

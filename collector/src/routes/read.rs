@@ -1,7 +1,6 @@
 //! What all reads share: their parameters, waiting for `minSeq`, and what they tell of themselves.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +9,17 @@ use jiff::civil::Date;
 use serde::Serialize;
 use shared::email::Email;
 use shared::time::Timestamp;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::log::Located;
 use crate::log::public_seq::PublicSeq;
-use crate::log::record::WorkspaceId;
+use crate::log::record::{Seq, WorkspaceId};
 use crate::query::report::Zone;
 
-/// How long a read waits for the view to reach `minSeq`.
+/// How long a read waits for views that are being built, and for them to reach `minSeq`.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What every read tells of itself.
@@ -36,45 +36,78 @@ pub(super) fn parameters(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'
         .filter(|(_, value)| !value.is_empty())
 }
 
-/// Waits until the views reflect the workspace's event `min_seq`, then reads where blocking on disk
-/// is allowed.
-pub(super) async fn read<T: Send + 'static, E: Display + Send + 'static>(
+/// Waits until the views may be read and reflect the workspace's event `min_seq`, then reads where
+/// blocking on disk is allowed.
+pub(super) async fn read<T: Send + 'static, E: Into<ApiError> + Send + 'static>(
     app: &Arc<App>,
     workspace: WorkspaceId,
     min_seq: Option<PublicSeq>,
     work: impl FnOnce(&App) -> Result<T, E> + Send + 'static,
 ) -> Result<(T, Meta), ApiError> {
-    if let Some(min_seq) = min_seq {
-        wait_for(app, workspace, min_seq).await?;
+    let until = Instant::now() + PATIENCE;
+    let wanted = match min_seq {
+        Some(min_seq) => Some(place_of(app, workspace, min_seq).await?),
+        None => None,
+    };
+    whole_until(app, until).await?;
+    if let Some(seq) = wanted {
+        let left = until.saturating_duration_since(Instant::now());
+        let reached = app.projector.wait_for(seq, left).await;
+        reached.map_err(|_| ApiError::ViewBehind)?;
     }
+    read_elsewhere(app, work).await
+}
+
+/// The same of what lies in no view.
+pub(super) async fn read_elsewhere<T: Send + 'static, E: Into<ApiError> + Send + 'static>(
+    app: &Arc<App>,
+    work: impl FnOnce(&App) -> Result<T, E> + Send + 'static,
+) -> Result<(T, Meta), ApiError> {
     let lag_ms = app.projector.lag_ms();
     let reading = Arc::clone(app);
     let found = tokio::task::spawn_blocking(move || work(&reading))
         .await
         .map_err(|_| ApiError::Internal)?
-        .map_err(|error| {
-            tracing::error!(%error, "the views could not be read");
-            ApiError::StorageFailing
-        })?;
+        .map_err(Into::into)?;
     Ok((found, Meta { lag_ms }))
 }
 
-async fn wait_for(
+/// Views that may be read.
+pub(super) struct Whole {
+    /// The last record that they reflect.
+    pub reached: Seq,
+    /// How far they lie behind the log, in milliseconds.
+    pub lag_ms: u64,
+}
+
+/// Waits until the views may be read, for what reads them bit by bit.
+pub(super) async fn whole(app: &App) -> Result<Whole, ApiError> {
+    whole_until(app, Instant::now() + PATIENCE).await?;
+    Ok(Whole {
+        lag_ms: app.projector.lag_ms(),
+        reached: app.views.cursor(),
+    })
+}
+
+async fn whole_until(app: &App, until: Instant) -> Result<(), ApiError> {
+    let left = until.saturating_duration_since(Instant::now());
+    let built = app.projector.wait_until_built(left).await;
+    built.map_err(ApiError::ViewBuilding)
+}
+
+async fn place_of(
     app: &Arc<App>,
     workspace: WorkspaceId,
     min_seq: PublicSeq,
-) -> Result<(), ApiError> {
+) -> Result<Seq, ApiError> {
     let looking = Arc::clone(app);
     let located = tokio::task::spawn_blocking(move || looking.log.locate(workspace, min_seq))
         .await
         .map_err(|_| ApiError::Internal)??;
-    let Located::At(seq) = located else {
-        return Err(ApiError::UnknownSeq { name: "minSeq" });
-    };
-    app.projector
-        .wait_for(seq, PATIENCE)
-        .await
-        .map_err(|_| ApiError::ViewBehind)
+    match located {
+        Located::At(seq) => Ok(seq),
+        Located::Behind(_) => Err(ApiError::UnknownSeq { name: "minSeq" }),
+    }
 }
 
 /// The parameter `tz` of a query: the zone of its days; UTC without one.

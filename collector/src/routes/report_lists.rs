@@ -77,7 +77,7 @@ pub struct MessageList {
     responses(
         (status = 200, description = "What became of them", body = Report<Engagement>),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -104,7 +104,7 @@ pub async fn get_overview(
     responses(
         (status = 200, description = "A page of them", body = CampaignList),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -140,7 +140,7 @@ pub async fn list_campaign_reports(
     responses(
         (status = 200, description = "A page of them", body = MessageList),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]

@@ -88,7 +88,7 @@ pub struct Report<T> {
         (status = 200, description = "What became of it", body = Report<MessageReport>),
         (status = 404, description = "Nothing is known of this message", body = ErrorBody),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -123,7 +123,7 @@ pub async fn get_message_report(
         (status = 200, description = "What became of it", body = Report<CampaignReport>),
         (status = 404, description = "Nothing is known of this campaign", body = ErrorBody),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -156,7 +156,7 @@ pub async fn get_campaign_report(
     responses(
         (status = 200, description = "What was earned", body = Report<RevenueReport>),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]

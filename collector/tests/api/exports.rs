@@ -75,7 +75,9 @@ async fn events_are_exported_whole_in_the_order_of_their_seq() {
         .await
         .is_tracked();
     let listed = app.all_events().await;
-    let exported = rows(&app.get("/v1/export/events").await);
+    let exported = app.get("/v1/export/events").await;
+    assert_eq!(exported.header("misar-lag-ms"), "0");
+    let exported = rows(&exported);
     assert_eq!(exported.len(), listed.len());
     for (row, event) in exported.iter().zip(listed.iter().rev()) {
         let names = [
@@ -396,4 +398,19 @@ async fn exports_are_shared_out_and_end_with_their_key() {
     // The places come back.
     let own = app.get("/v1/export/events").await;
     assert_eq!(own.text.lines().count(), 1_200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_says_how_far_behind_it_began() {
+    let app = spawn_app().await;
+    shop(&app).await;
+    let key = app.secret(&[Scope::Read, Scope::Contacts]);
+    for kind in ["events", "orders", "contacts"] {
+        for format in ["ndjson", "csv"] {
+            let path = format!("/v1/export/{kind}?format={format}");
+            let exported = app.get_with(&path, &key).await;
+            assert_eq!(exported.status, 200, "{}", exported.text);
+            assert_eq!(exported.header("misar-lag-ms"), "0", "{path}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod corpus;
 mod amendments;
 mod assets;
 mod batch;
+mod building;
 mod bursts;
 mod deliveries;
 mod demo_shop;
