@@ -30,7 +30,8 @@ pub struct Meta {
     pub lag_ms: u64,
 }
 
-/// The parameters of a query. Of a route under /v1/ none is unknown or empty: see `router::parameters`.
+/// The parameters of a query. Of a read under /v1/ none is unknown, empty or there twice: see
+/// `router::parameters`.
 pub(super) fn parameters(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(uri.query().unwrap_or("").as_bytes())
         .filter(|(_, value)| !value.is_empty())
@@ -110,18 +111,21 @@ async fn place_of(
     }
 }
 
-/// The parameter `tz` of a query: the zone of its days; UTC without one.
+/// The parameter `tz` of a query: the zone of its days; UTC without it. Also sees to it that each span
+/// of the query begins before it ends, so that no route that reads one can forget to.
 pub(super) fn zone(uri: &Uri) -> Result<Zone, ApiError> {
-    let zone = parameters(uri).filter(|(name, _)| name == "tz").last();
-    let Some((_, value)) = zone else {
-        return Ok(Zone::default());
+    let sent = parameters(uri).find(|(name, _)| name == "tz");
+    let zone = match sent {
+        None => Zone::default(),
+        Some((_, value)) => Zone::parse(&value).ok_or_else(|| {
+            invalid(
+                "tz",
+                "send a time zone by its IANA name, such as Europe/Paris",
+            )
+        })?,
     };
-    Zone::parse(&value).ok_or_else(|| {
-        invalid(
-            "tz",
-            "send a time zone by its IANA name, such as Europe/Paris",
-        )
-    })
+    check_spans(uri, &zone)?;
+    Ok(zone)
 }
 
 /// Where a span of time begins: an instant (RFC 3339), or a day of the zone, from its first moment on.
@@ -135,14 +139,39 @@ pub(super) fn to(name: &'static str, value: &str, zone: &Zone) -> Result<Timesta
     bound(name, value, |day| zone.end_of(day))
 }
 
+/// Refuses spans that end before they begin: nothing could ever lie in them. One that ends where it begins
+/// is empty, as a program's window may be.
+fn check_spans(uri: &Uri, zone: &Zone) -> Result<(), ApiError> {
+    for (from_name, to_name) in [("from", "to"), ("receivedFrom", "receivedTo")] {
+        let sent = |wanted| parameters(uri).find(|(name, _)| name == wanted);
+        let (Some((_, since)), Some((_, until))) = (sent(from_name), sent(to_name)) else {
+            continue;
+        };
+        let (begins, ends) = (from(from_name, &since, zone)?, to(to_name, &until, zone)?);
+        // A day ends where the next one begins, and lies before it.
+        if begins > ends || (begins == ends && day(&until).is_some()) {
+            let message = format!(
+                "`{from_name}` lies after `{to_name}`: send the earlier time as `{from_name}`"
+            );
+            return Err(invalid(from_name, &message));
+        }
+    }
+    Ok(())
+}
+
+/// The day that a bound names, where it does.
+fn day(value: &str) -> Option<Date> {
+    // `jiff` takes more forms of a date than this one.
+    let is_date = value.len() == 10 && value.is_ascii();
+    is_date.then(|| value.parse().ok()).flatten()
+}
+
 fn bound(
     name: &'static str,
     value: &str,
     of_day: impl FnOnce(Date) -> Timestamp,
 ) -> Result<Timestamp, ApiError> {
-    // `jiff` takes more forms of a date than this one.
-    let is_date = value.len() == 10 && value.is_ascii();
-    if let Some(Ok(day)) = is_date.then(|| value.parse::<Date>()) {
+    if let Some(day) = day(value) {
         return Ok(of_day(day));
     }
     // In a query an unescaped `+` reads as a space.

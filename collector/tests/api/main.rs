@@ -50,6 +50,7 @@ mod private;
 mod proxies;
 mod public_url;
 mod purchases;
+mod queries;
 mod rates;
 mod receipts;
 mod refunds;
