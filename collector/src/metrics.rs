@@ -3,6 +3,7 @@
 mod by_workspace;
 mod exposition;
 mod machine;
+mod told;
 
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
@@ -20,9 +21,10 @@ use crate::messages::RegisterError;
 use crate::meta::Workspace;
 use crate::rates::Limit;
 
-use by_workspace::ByWorkspace;
+use by_workspace::{ByWorkspace, Series};
 pub use exposition::Form;
 pub use machine::Machine;
+pub(crate) use told::Told;
 
 /// Labels of a request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -87,15 +89,20 @@ impl DroppedHit {
         Self::BadToken,
     ];
 
-    fn labels(self) -> ReasonLabels {
-        let reason = match self {
+    fn as_str(self) -> &'static str {
+        match self {
             Self::Budget => "budget",
             Self::Busy => "busy",
             Self::Overloaded => "overloaded",
             Self::Storage => "storage",
             Self::BadToken => "bad_token",
-        };
-        ReasonLabels { reason }
+        }
+    }
+
+    fn labels(self) -> ReasonLabels {
+        ReasonLabels {
+            reason: self.as_str(),
+        }
     }
 }
 
@@ -250,6 +257,20 @@ impl Metrics {
         self.dropped_hits.get_or_create(&reason.labels()).inc();
     }
 
+    /// The same, of a mail of this workspace.
+    pub fn count_dropped_hit_of(&self, workspace: WorkspaceId, reason: DroppedHit) {
+        self.count_dropped_hit(reason);
+        let counts = self.by_workspace.of(workspace);
+        counts.count_one(Series::DroppedHits, reason.as_str());
+    }
+
+    /// A fact that was recorded.
+    pub(crate) fn count_told(&self, workspace: WorkspaceId, told: Told) {
+        if told != Told::default() {
+            self.by_workspace.of(workspace).count_told(told);
+        }
+    }
+
     /// A request that a rate refused.
     pub fn count_rate_limited(&self, limit: Limit) {
         self.rate_limited.inc();
@@ -265,7 +286,9 @@ impl Metrics {
     }
 
     /// A request to register messages that was refused: one of [`RegisterError::REASONS`].
-    pub fn count_refused_messages(&self, reason: &'static str) {
+    pub fn count_refused_messages(&self, workspace: WorkspaceId, reason: &'static str) {
+        let counts = self.by_workspace.of(workspace);
+        counts.count_one(Series::RefusedMessages, reason);
         self.refused_messages
             .get_or_create(&ReasonLabels { reason })
             .inc();
