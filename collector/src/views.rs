@@ -53,7 +53,7 @@ pub use owed::Building;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
-const SCHEMA: u64 = 5;
+const SCHEMA: u64 = 6;
 
 const FILE: &str = "views.redb";
 /// A rebuild's file until it takes the place of the other.
@@ -341,7 +341,7 @@ impl Views {
         self.with_snapshot(|snapshot| spans::messages(snapshot, workspace, after, limit))
     }
 
-    /// The campaigns likewise.
+    /// The campaigns likewise, as of `now` in milliseconds since 1970.
     ///
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
@@ -350,16 +350,17 @@ impl Views {
         workspace: WorkspaceId,
         after: &str,
         limit: usize,
+        now: i64,
     ) -> Result<Vec<(String, Totals)>, ViewError> {
-        self.with_snapshot(|snapshot| spans::campaigns(snapshot, workspace, after, limit))
+        self.with_snapshot(|snapshot| spans::campaigns(snapshot, workspace, after, limit, now))
     }
 
-    /// What all messages of a workspace come to.
+    /// What all messages of a workspace come to, as of `now` in milliseconds since 1970.
     ///
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn workspace(&self, workspace: WorkspaceId) -> Result<Totals, ViewError> {
-        self.with_snapshot(|snapshot| engagement::workspace(snapshot, workspace))
+    pub(crate) fn workspace(&self, workspace: WorkspaceId, now: i64) -> Result<Totals, ViewError> {
+        self.with_snapshot(|snapshot| engagement::workspace(snapshot, workspace, now))
     }
 
     /// Hands over messages with everything that happened to them, in the order of their ids.
@@ -375,7 +376,7 @@ impl Views {
         self.with_snapshot(|snapshot| spans::for_each(snapshot, workspace, whose, each))
     }
 
-    /// What is known of a campaign.
+    /// What is known of a campaign, as of `now` in milliseconds since 1970.
     ///
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
@@ -383,8 +384,9 @@ impl Views {
         &self,
         workspace: WorkspaceId,
         campaign_id: &str,
+        now: i64,
     ) -> Result<Option<Totals>, ViewError> {
-        self.with_snapshot(|snapshot| engagement::campaign(snapshot, workspace, campaign_id))
+        self.with_snapshot(|snapshot| engagement::campaign(snapshot, workspace, campaign_id, now))
     }
 
     /// An order as it stands, and the record that counts for it; verified ones and those that pages told

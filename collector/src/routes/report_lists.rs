@@ -86,7 +86,7 @@ pub async fn get_overview(
     request: Request<Body>,
 ) -> Result<Json<Report<Engagement>>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::overview(&app.views, reader.workspace, &asked)
     })
@@ -113,7 +113,7 @@ pub async fn list_campaign_reports(
     request: Request<Body>,
 ) -> Result<Json<CampaignList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let Page { limit, after, .. } = parse_page(request.uri())?;
     let (mut campaigns, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::campaigns(&app.views, reader.workspace, &after, limit + 1, &asked)
@@ -149,7 +149,7 @@ pub async fn list_message_reports(
     request: Request<Body>,
 ) -> Result<Json<MessageList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let Page {
         limit,
         after,

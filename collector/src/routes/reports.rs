@@ -104,7 +104,7 @@ pub async fn get_message_report(
     };
     // As it was stored: trimmed.
     let id = MessageId::parse(&id).map_err(|_| ApiError::UnknownSubject("message"))?;
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::message(&app.views, reader.workspace, id.as_str(), &asked)
     })
@@ -137,7 +137,7 @@ pub async fn get_campaign_report(
     let Ok(Path(id)) = id else {
         return Err(unknown);
     };
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::campaign(&app.views, reader.workspace, id.trim(), &asked)
     })
@@ -165,7 +165,7 @@ pub async fn get_revenue_report(
     request: Request<Body>,
 ) -> Result<Json<Report<RevenueReport>>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (query, min_seq) = parse_revenue(request.uri())?;
+    let (query, min_seq) = parse_revenue(&app, request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::revenue(&app.views, reader.workspace, &query)
     })
@@ -173,8 +173,12 @@ pub async fn get_revenue_report(
     Ok(Json(Report { report, meta }))
 }
 
-pub(super) fn parse_subject(uri: &Uri) -> Result<(Asked, Option<PublicSeq>), ApiError> {
-    let (mut asked, mut least) = (Asked::default(), None);
+pub(super) fn parse_subject(app: &App, uri: &Uri) -> Result<(Asked, Option<PublicSeq>), ApiError> {
+    let mut asked = Asked {
+        now: app.clock.now().as_millis(),
+        ..Asked::default()
+    };
+    let mut least = None;
     let tz = zone(uri)?;
     for (name, value) in parameters(uri) {
         match &*name {
@@ -188,27 +192,23 @@ pub(super) fn parse_subject(uri: &Uri) -> Result<(Asked, Option<PublicSeq>), Api
     Ok((asked, least))
 }
 
-fn parse_revenue(uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiError> {
-    let (Asked { model, .. }, min_seq) = parse_subject(uri)?;
+fn parse_revenue(app: &App, uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiError> {
+    let (asked, min_seq) = parse_subject(app, uri)?;
+    let Asked {
+        model, from, to, ..
+    } = asked;
     let mut query = RevenueQuery {
         group_by: GroupBy::Campaign,
         model,
         tz: zone(uri)?,
-        from: None,
-        to: None,
+        from,
+        to,
     };
-    for (name, value) in parameters(uri) {
-        match &*name {
-            "groupBy" => {
-                query.group_by = GroupBy::ALL
-                    .into_iter()
-                    .find(|group_by| group_by.as_str() == value)
-                    .ok_or_else(|| invalid("groupBy", "send campaign, message, day or currency"))?;
-            }
-            "from" => query.from = Some(from("from", &value, &query.tz)?),
-            "to" => query.to = Some(to("to", &value, &query.tz)?),
-            _ => {}
-        }
+    if let Some((_, value)) = parameters(uri).find(|(name, _)| name == "groupBy") {
+        query.group_by = GroupBy::ALL
+            .into_iter()
+            .find(|group_by| group_by.as_str() == value)
+            .ok_or_else(|| invalid("groupBy", "send campaign, message, day or currency"))?;
     }
     Ok((query, min_seq))
 }
