@@ -172,8 +172,8 @@ impl Views {
         })
     }
 
-    /// From now on every read is refused with [`ViewError::Building`] until the rows reflect this record,
-    /// or [`Self::owe_nothing`].
+    /// From now on every read is refused with [`ViewError::Building`] until the rows reflect this record, or
+    /// the projector finds that the log holds no more.
     pub fn owe(&self, seq: Seq) {
         self.owed.raise(seq);
     }
