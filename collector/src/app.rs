@@ -210,6 +210,10 @@ impl App {
         Gauges {
             queued_events: self.log.queued(),
             view_lag: Duration::from_millis(self.projector.lag_ms()),
+            views_built: self
+                .views
+                .building()
+                .map_or(1.0, |building| f64::from(building.percent()) / 100.0),
             ready: self.readiness().is_ok(),
             untrusted_proxies: self.proxies_seen.count(),
             machine: Machine::measure(&self.data),

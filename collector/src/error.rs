@@ -20,6 +20,8 @@ use shared::wire::ErrorBody;
 
 use crate::log::LogError;
 use crate::public_url::PUBLIC_URL_MISSING;
+use crate::query::QueryError;
+use crate::views::{Building, ViewError};
 use limit::{Full, Limit, RateState};
 
 /// What whoever showed a secret key should do; also the message of an event that holds one.
@@ -126,6 +128,8 @@ pub enum ApiError {
     TooManyExports,
     StorageFailing,
     ViewBehind,
+    /// The views hold less than is known, and are being built.
+    ViewBuilding(Building),
     Internal,
 }
 
@@ -187,6 +191,7 @@ impl ApiError {
             Self::TooManyExports => (S::SERVICE_UNAVAILABLE, "too_many_exports"),
             Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
             Self::ViewBehind => (S::SERVICE_UNAVAILABLE, "view_behind"),
+            Self::ViewBuilding(_) => (S::SERVICE_UNAVAILABLE, "view_building"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -284,6 +289,10 @@ impl ApiError {
             Self::TooManyExports => "as many exports as may run at once are running: come again once one has ended".into(),
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
             Self::ViewBehind => "the event is on disk, but this view has not reached it yet: ask again".into(),
+            Self::ViewBuilding(building) => format!(
+                "what this reads is being built from the events on disk, and {} % is done: nothing is lost, ask again",
+                building.percent()
+            ),
             Self::Internal => "this is our fault and has been logged".into(),
         }
     }
@@ -305,6 +314,7 @@ impl ApiError {
         match self {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
+            Self::ViewBuilding(_) => Some(2),
             Self::TooManyLiveReaders(_) | Self::TooManyExports => Some(10),
             _ => None,
         }
@@ -343,6 +353,9 @@ impl ApiError {
         debug_assert!(codes::is_listed(code), "list `{code}` in error/codes.rs");
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
+        if let Self::ViewBuilding(building) = &self {
+            body.error.progress = Some(building.percent());
+        }
         if let Self::Conflict { fields, .. } = &self
             && !fields.is_empty()
         {
@@ -392,6 +405,28 @@ fn too_large(limit: usize, size: Option<usize>) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.respond(None)
+    }
+}
+
+impl From<ViewError> for ApiError {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Building(building) => Self::ViewBuilding(building),
+            ViewError::Log(error) => error.into(),
+            error => {
+                tracing::error!(%error, "the views could not be read");
+                Self::StorageFailing
+            }
+        }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Views(error) => error.into(),
+            QueryError::Log(error) => error.into(),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::response::{IntoResponse, Json, Response};
 use http::request::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Method, Request};
 use serde_json::value::RawValue;
 use shared::api_key::{KeyKind, Scope};
 use shared::event::{Event, EventKind};
@@ -45,7 +45,7 @@ use crate::log::Submission;
 use crate::log::decide::{RefundAsk, WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::{FactKind, Sender};
 use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
-use crate::metrics::{Verdict, reasons};
+use crate::metrics::{Told, Verdict, reasons};
 use crate::rejected::Rejected;
 use crate::screen::{self, Screened};
 use crate::secrets;
@@ -161,7 +161,8 @@ impl Incoming {
         let (mut text, memory) = body::read_text(&parts.headers, body, media, limit, means)
             .await
             .map_err(|error| app.rates.blame_unread(&blamed, error))?;
-        if text.trim_ascii().is_empty() {
+        // What DELETE wants may stand in the query.
+        if text.trim_ascii().is_empty() && parts.method != Method::DELETE {
             app.metrics.count_refused_body(reasons::EMPTY);
         }
         let carrier = screen::Carrier::of(&parts);
@@ -354,6 +355,7 @@ impl Incoming {
                     }
                 };
                 let claim = [Claim::of(&submission)];
+                let told = Told::of(&submission.entry);
                 let settled = match app.log.append(vec![submission]).await {
                     Ok(outcomes) => {
                         let seqs = seqs::shown(app, &caller, &outcomes).await;
@@ -364,6 +366,7 @@ impl Incoming {
                 };
                 match settled {
                     Ok((settled, mut seqs)) => {
+                        count_told(app, &caller, &[told], &settled);
                         let seq = seqs.pop().flatten();
                         self.answer(app, &caller, settled, seq, identity, rejection)
                     }
@@ -512,9 +515,12 @@ impl Incoming {
         }
         self.give_up_turn();
         let claims: Vec<Claim> = submissions.iter().map(Claim::of).collect();
+        let told = submissions.iter().map(|one| Told::of(&one.entry));
+        let told: Vec<Told> = told.collect();
         let outcomes = app.log.append(submissions).await?;
         let seqs = seqs::shown(app, &caller, &outcomes).await;
         let settled = settle(&app.log, &claims, outcomes).await?;
+        count_told(app, &caller, &told, &settled);
         if let Some(lost) = lost
             // The same batch again says it again.
             && !matches!(settled.first(), Some(Settled::Duplicate { .. }))
@@ -698,6 +704,15 @@ impl Incoming {
                 // Whoever hands it over: a refused body is shown to readers.
                 .then(|| Personal(secrets::mask(draft.body).into_owned())),
         });
+    }
+}
+
+/// Counts what is new of these facts; there is one outcome for each.
+fn count_told(app: &App, caller: &Caller, told: &[Told], settled: &[Settled]) {
+    for (told, settled) in told.iter().zip(settled) {
+        if matches!(settled, Settled::Tracked) {
+            app.metrics.count_told(caller.key.workspace, *told);
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use crate::log::record::{
 };
 use crate::log::suppression::Cause;
 use crate::log::{Appended, Log as _, LogError, Submission};
-use crate::metrics::{DroppedHit, Verdict};
+use crate::metrics::{DroppedHit, Told, Verdict};
 use crate::secrets;
 use crate::targets::marks;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
@@ -81,7 +81,8 @@ pub fn record_open(app: &Arc<App>, hit: Hit, mut text: String) {
 /// Records that a link was followed, behind the answer.
 pub fn record_click(app: &Arc<App>, hit: Hit, token: Token, text: String) {
     let Some(place) = app.hits.take_place() else {
-        app.metrics.count_dropped_hit(DroppedHit::Busy);
+        app.metrics
+            .count_dropped_hit_of(token.sent().workspace, DroppedHit::Busy);
         return;
     };
     let app = Arc::clone(app);
@@ -102,7 +103,8 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
         return;
     };
     if !app.hits.take_budget(text) {
-        app.metrics.count_dropped_hit(DroppedHit::Budget);
+        app.metrics
+            .count_dropped_hit_of(workspace, DroppedHit::Budget);
         return;
     }
     let kind = match token.kind() {
@@ -123,10 +125,13 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
     };
     match app.log.append(vec![submission]).await {
         Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
-        Err(LogError::Overloaded) => app.metrics.count_dropped_hit(DroppedHit::Overloaded),
+        Err(LogError::Overloaded) => app
+            .metrics
+            .count_dropped_hit_of(workspace, DroppedHit::Overloaded),
         Err(error) => {
             tracing::debug!(%error, "an open or click was not written");
-            app.metrics.count_dropped_hit(DroppedHit::Storage);
+            app.metrics
+                .count_dropped_hit_of(workspace, DroppedHit::Storage);
         }
     }
 }
@@ -184,14 +189,16 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
             class,
         ))
     };
+    let told = Told::of(&submission.entry);
     let outcomes = app.log.append(vec![submission]).await?;
-    app.metrics.count_verdict(
-        workspace,
-        match outcomes.first() {
-            Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
-            _ => Verdict::Tracked,
-        },
-    );
+    let verdict = match outcomes.first() {
+        Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
+        _ => {
+            app.metrics.count_told(workspace, told);
+            Verdict::Tracked
+        }
+    };
+    app.metrics.count_verdict(workspace, verdict);
     Ok(())
 }
 

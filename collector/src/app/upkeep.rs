@@ -29,6 +29,7 @@ impl App {
         let server = Server {
             not_ready: self.readiness().err().map(str::to_owned),
             view_lag_ms: self.projector.lag_ms(),
+            views_building: self.views.building().map(|building| building.percent()),
             public_url: self.public_url.as_str().to_owned(),
             public_url_warning: match self.public_url.reach() {
                 Reach::Guessed => Some(PUBLIC_URL_MISSING.to_owned()),

@@ -200,7 +200,8 @@ impl Incoming {
         let named: Vec<(String, Vec<String>)> = named.collect();
         let outcomes = register(registrar, drafts).await.inspect_err(|error| {
             if let Some(reason) = error.reason() {
-                app.metrics.count_refused_messages(reason);
+                app.metrics
+                    .count_refused_messages(caller.key.workspace, reason);
             }
         })?;
         let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();

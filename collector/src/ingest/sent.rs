@@ -209,7 +209,10 @@ async fn tell_campaign(
     // What was registered before this call is to be known.
     let committed = *app.log.committed().borrow();
     let reached = app.projector.wait_for(committed, PATIENCE).await;
-    reached.map_err(|_| ApiError::ViewBehind)?;
+    reached.map_err(|_| match app.views.building() {
+        Some(building) => ApiError::ViewBuilding(building),
+        None => ApiError::ViewBehind,
+    })?;
     let mut result = SentResult {
         campaign_id: Some(campaign_id.as_str().to_owned()),
         ..SentResult::default()
@@ -222,10 +225,7 @@ async fn tell_campaign(
             views.messages_of_campaign(workspace, &campaign, &from, PORTION)
         });
         let page = page.await.map_err(|_| ApiError::Internal)?;
-        let page = page.map_err(|error| {
-            tracing::error!(%error, "the messages of a campaign could not be read");
-            ApiError::StorageFailing
-        })?;
+        let page = page?;
         let key = teller.key()?;
         let mut submissions = Vec::new();
         for (message_id, message) in &page {

@@ -25,7 +25,7 @@ use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{Address, Entry, Fact, SendRef, Source, WorkspaceId};
 use crate::log::suppression::Cause;
 use crate::log::{Appended, LogError, Submission};
-use crate::metrics::Verdict;
+use crate::metrics::{Told, Verdict};
 use rows::Format;
 
 /// Entries that are recorded in one go.
@@ -267,7 +267,12 @@ impl Incoming {
         let looked = looked.await.map_err(|_| ApiError::Internal)??;
         let places: Vec<bool> = looked.iter().map(Option::is_some).collect();
         let submissions: Vec<Submission> = looked.into_iter().flatten().collect();
+        let told = submissions.iter().map(|one| Told::of(&one.entry));
+        let told: Vec<Told> = told.collect();
         let mut appended = app.log.append(submissions).await?.into_iter();
+        for told in told {
+            app.metrics.count_told(workspace, told);
+        }
         let seqs = places.into_iter().map(|is_new| {
             let verdict = if is_new {
                 Verdict::Tracked
@@ -320,8 +325,10 @@ impl Incoming {
                     self.received_at,
                 )
             };
+            let told = Told::of(&entry);
             let appended = app.log.append(vec![new(entry)]).await?;
             answer.seq = appended.first().and_then(seq_of);
+            app.metrics.count_told(workspace, told);
             app.metrics.count_verdict(workspace, Verdict::Tracked);
         }
         let mut response = Json(answer).into_response();

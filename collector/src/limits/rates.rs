@@ -1,6 +1,6 @@
 //! How much a caller may send: requests, events and bytes of a key, the part of it that one address may
 //! take, requests of a session, and what refusals cost. See design.md 4.2, Limits. Not who a caller is
-//! (`auth`), nor how much memory bodies may hold (`body::memory`).
+//! (`auth`), nor how much memory bodies may hold (`memory`).
 //!
 //! Each key has buckets of its own, so nobody's flood takes anything from another key. A request is
 //! counted when it begins ([`Rates::begin`]); what it turns out to hold is counted once that is known

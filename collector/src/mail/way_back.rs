@@ -15,7 +15,7 @@ use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::record::{Class, SendRef};
 use crate::log::suppression::Cause;
 use crate::log::{LogError, Submission};
-use crate::metrics::Verdict;
+use crate::metrics::{Told, Verdict};
 use crate::token::Sent;
 
 /// So long after the send nobody comes back, in milliseconds: 10 minutes (design, section 7).
@@ -90,7 +90,9 @@ pub async fn subscribe(
         has_new_id: true,
         ..Submission::from(entry)
     };
+    let told = Told::of(&submission.entry);
     app.log.append(vec![submission]).await?;
+    app.metrics.count_told(workspace, told);
     app.metrics.count_verdict(workspace, Verdict::Tracked);
     Ok(WayBack::Open)
 }

@@ -75,7 +75,9 @@ async fn events_are_exported_whole_in_the_order_of_their_seq() {
         .await
         .is_tracked();
     let listed = app.all_events().await;
-    let exported = rows(&app.get("/v1/export/events").await);
+    let exported = app.get("/v1/export/events").await;
+    assert_eq!(exported.header("misar-lag-ms"), "0");
+    let exported = rows(&exported);
     assert_eq!(exported.len(), listed.len());
     for (row, event) in exported.iter().zip(listed.iter().rev()) {
         let names = [
@@ -462,6 +464,21 @@ async fn no_cell_of_csv_is_a_formula_and_every_text_and_number_comes_back() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_says_how_far_behind_it_began() {
+    let app = spawn_app().await;
+    shop(&app).await;
+    let key = app.secret(&[Scope::Read, Scope::Contacts]);
+    for kind in ["events", "orders", "contacts"] {
+        for format in ["ndjson", "csv"] {
+            let path = format!("/v1/export/{kind}?format={format}");
+            let exported = app.get_with(&path, &key).await;
+            assert_eq!(exported.status, 200, "{}", exported.text);
+            assert_eq!(exported.header("misar-lag-ms"), "0", "{path}");
         }
     }
 }

@@ -534,7 +534,7 @@ impl Answer {
         let known = ["success", "error", "id"];
         assert!(keys(body).iter().all(|key| known.contains(key)), "{text}");
         let error = &body["error"];
-        let known = ["code", "message", "field", "fields"];
+        let known = ["code", "message", "field", "fields", "progress"];
         assert!(keys(error).iter().all(|key| known.contains(key)), "{text}");
         let code = error["code"].as_str().unwrap();
         let is_code = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';

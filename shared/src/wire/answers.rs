@@ -41,6 +41,7 @@ impl From<Rejection> for ErrorBody {
             message,
             field,
             fields: None,
+            progress: None,
         };
         ErrorBody {
             success: false,
@@ -67,6 +68,13 @@ pub struct ErrorDetail {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub fields: Option<Vec<String>>,
+    /// How far what is being built is, in percent; of `view_building` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schema(nullable = false, minimum = 0, maximum = 99)
+    )]
+    pub progress: Option<u8>,
 }
 
 /// An event that is on disk.
