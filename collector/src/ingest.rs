@@ -327,7 +327,8 @@ impl Incoming {
             parsed.outcome = Err(rejection);
         }
         let derived = retried.map(|retried| retried.id(&key, sender, kind));
-        let identity = Identity::of(parsed.sent_id.as_ref(), derived);
+        let told = deliveries::id_of(&key, &parsed.outcome);
+        let identity = Identity::of(parsed.sent_id.as_ref(), derived, told);
         let hints = match &parsed.outcome {
             Ok(event) => wire::hints(event.type_name(), &self.text, &parsed.unknown_fields),
             Err(_) => Vec::new(),
@@ -478,7 +479,8 @@ impl Incoming {
             let derived = retried
                 .as_ref()
                 .map(|retried| retried.id_in_batch(&key, sender, kind, index));
-            let identity = Identity::of(parsed.sent_id.as_ref(), derived);
+            let told = deliveries::id_of(&key, &parsed.outcome);
+            let identity = Identity::of(parsed.sent_id.as_ref(), derived, told);
             let draft = Draft {
                 name: parsed.name,
                 ignored: parsed.unknown_fields,
@@ -745,12 +747,14 @@ struct Identity {
 }
 
 impl Identity {
-    /// The id that was sent, else the one that was made of a text, else a new one.
-    fn of(sent: Option<&SentId>, derived: Option<DerivedId>) -> Self {
+    /// The id that was sent, else the one that was made of a text, else the one that what is `told` has
+    /// by itself, else a new one.
+    fn of(sent: Option<&SentId>, derived: Option<DerivedId>, told: Option<EventId>) -> Self {
         let (id, older, is_new) = match (sent, derived) {
             (Some(SentId::Valid(id, _)), _) => (*id, None, false),
-            (Some(SentId::Invalid(_)), _) | (None, None) => (new_id(), None, true),
+            (Some(SentId::Invalid(_)), _) => (new_id(), None, true),
             (None, Some(DerivedId { id, older })) => (id, Some(older), false),
+            (None, None) => (told.unwrap_or_else(new_id), None, told.is_none()),
         };
         let as_sent = sent.map_or_else(|| id.to_string(), |sent| sent.as_sent().to_owned());
         Self {

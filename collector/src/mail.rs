@@ -202,16 +202,6 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
     Ok(())
 }
 
-/// Whether a send's contact has unsubscribed, by whichever link. Blocks on disk.
-///
-/// # Errors
-/// When that cannot be read now.
-pub fn is_unsubscribed(app: &App, sent: &Sent) -> Result<bool, LogError> {
-    let contact = app.meta.contact_today(sent.workspace, sent.contact);
-    let held = app.suppressions().get((sent.workspace, contact))?;
-    Ok(held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some()))
-}
-
 /// `contact` is whom the token names, by the id of today: a mail may be older than the rule.
 fn entry(
     key: &WorkspaceKey,

@@ -142,12 +142,12 @@ pub fn router(app: Arc<App>) -> Router {
     } = described;
     let pages = pages()
         .into_iter()
-        .fold(Router::new(), |router, (path, page)| {
+        .fold(Router::new(), |router, (path, _, page)| {
             router.route(path, page)
         });
     // It holds nothing that could fail to serialise.
     let document = serde_json::to_value(document).unwrap_or_default();
-    let known = Known::of(&document, undocumented_paths());
+    let known = Known::of(&document, undocumented());
 
     // The fallback for methods comes before the layers, so that they stand around it too.
     let ingest = ingest
@@ -189,30 +189,43 @@ fn compression() -> CompressionLayer<impl Predicate> {
         .compress_when(is_worth_it)
 }
 
+/// A path, the methods that it takes, and what answers.
+type Page = (
+    &'static str,
+    &'static [&'static str],
+    MethodRouter<Arc<App>>,
+);
+
 /// What people and their browsers ask for: not part of the document.
-fn pages() -> [(&'static str, MethodRouter<Arc<App>>); 13] {
+fn pages() -> [Page; 13] {
+    const GET: &[&str] = &["GET"];
+    const BOTH: &[&str] = &["GET", "POST"];
     let unsubscribe = || get(mail::get_unsubscribe).post(mail::post_unsubscribe);
     [
-        ("/", get(assets::get_root)),
-        ("/docs", get(assets::get_docs)),
-        ("/live", get(assets::get_live)),
-        ("/assets/{name}", get(assets::get_asset)),
-        ("/mail/{file}", get(assets::get_versioned_snippet)),
+        ("/", GET, get(assets::get_root)),
+        ("/docs", GET, get(assets::get_docs)),
+        ("/live", GET, get(assets::get_live)),
+        ("/assets/{name}", GET, get(assets::get_asset)),
+        ("/mail/{file}", GET, get(assets::get_versioned_snippet)),
         // Whatever mail programs and gateways have made of the addresses in mails.
-        ("/mail/track/open", get(mail::get_pixel)),
-        ("/mail/track/open/", get(mail::get_pixel)),
-        ("/mail/track/open/{token}/", get(mail::get_open)),
-        ("/mail/track/open/{token}/{*rest}", get(mail::get_open)),
-        ("/mail/track/click/{token}/", get(mail::get_click)),
-        ("/mail/track/click/{token}/{*rest}", get(mail::get_click)),
-        ("/mail/unsubscribe/{token}/", unsubscribe()),
-        ("/mail/unsubscribe/{token}/{*rest}", unsubscribe()),
+        ("/mail/track/open", GET, get(mail::get_pixel)),
+        ("/mail/track/open/", GET, get(mail::get_pixel)),
+        ("/mail/track/open/{token}/", GET, get(mail::get_open)),
+        ("/mail/track/open/{token}/{*rest}", GET, get(mail::get_open)),
+        ("/mail/track/click/{token}/", GET, get(mail::get_click)),
+        (
+            "/mail/track/click/{token}/{*rest}",
+            GET,
+            get(mail::get_click),
+        ),
+        ("/mail/unsubscribe/{token}/", BOTH, unsubscribe()),
+        ("/mail/unsubscribe/{token}/{*rest}", BOTH, unsubscribe()),
     ]
 }
 
-/// The paths of the routes that the document leaves out; all of them take GET.
-pub fn undocumented_paths() -> [&'static str; 13] {
-    pages().map(|(path, _)| path)
+/// The paths of the routes that the document leaves out, with the methods that each takes.
+pub fn undocumented() -> [(&'static str, &'static [&'static str]); 13] {
+    pages().map(|(path, methods, _)| (path, methods))
 }
 
 /// The router of `--metrics-listen`: metrics, and nothing else.

@@ -6,6 +6,7 @@
 mod connections;
 mod framing;
 mod life;
+mod mail_line;
 mod patient;
 mod service_manager;
 pub mod settings;
@@ -169,7 +170,8 @@ fn handle(
         let answer = match framing::check(&request) {
             Ok(()) => {
                 request.extensions_mut().insert(Peer(peer));
-                if let Some(uri) = slash::without_slash(request.uri()) {
+                let mended = slash::without_slash(request.uri());
+                if let Some(uri) = mended.or_else(|| slash::one_before_token(request.uri())) {
                     *request.uri_mut() = uri;
                 }
                 Ok(router.clone().call(request.map(Body::new)))

@@ -5,8 +5,10 @@
 
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
+use shared::event::{Delivery, DeliveryStatus};
 use shared::ids::EventId;
 use shared::rejection::Rejection;
+use shared::time::Timestamp;
 
 use crate::log::decide::WorkspaceKey;
 use crate::log::identity::{FactKind, Sender};
@@ -58,6 +60,29 @@ pub fn of_unsubscribe(
         id: keyed(key, &[b"unsubscribe", message_id, &contact.0]),
         older: unkeyed(&[b"unsubscribe", &workspace, message_id, &contact.0]),
     }
+}
+
+/// The id of what was told of a message on its way where no id was sent: one for each message, status,
+/// code and time, whatever words stand beside them. Without a time it is one for each of what a message
+/// becomes but once; `None` where it is deferred, which it may be again and again.
+pub fn of_delivery(
+    key: &WorkspaceKey,
+    message_id: &str,
+    delivery: &Delivery,
+    time: Option<Timestamp>,
+) -> Option<EventId> {
+    if time.is_none() && delivery.status == DeliveryStatus::Deferred {
+        return None;
+    }
+    let time = time.map(|time| time.as_millis().to_le_bytes());
+    let parts: [&[u8]; 5] = [
+        b"delivery",
+        message_id.as_bytes(),
+        delivery.status.as_str().as_bytes(),
+        delivery.code.as_deref().unwrap_or_default().as_bytes(),
+        time.as_ref().map_or(&[], |time| time.as_slice()),
+    ];
+    Some(keyed(key, &parts))
 }
 
 /// What stands in the header `Idempotency-Key`.
@@ -296,6 +321,35 @@ mod tests {
         assert_eq!(ids.len(), made);
         let again = key("a").id(&WorkspaceKey([1; 32]), Sender::Page, FactKind::Track);
         assert!(ids.contains(&again.id));
+    }
+
+    #[test]
+    fn what_is_told_of_a_message_has_one_id_until_something_else_is_told() {
+        let told = |status, code: Option<&str>, reason: Option<&str>| Delivery {
+            status,
+            code: code.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+        };
+        let at = |millis| Some(Timestamp::from_millis(millis));
+        let first = told(DeliveryStatus::Bounced, Some("5.1.1"), Some("550 No"));
+        let id = of_delivery(&KEY, "m", &first, at(1)).unwrap();
+        let in_other_words = told(DeliveryStatus::Bounced, Some("5.1.1"), None);
+        assert_eq!(of_delivery(&KEY, "m", &in_other_words, at(1)), Some(id));
+        let delivered = told(DeliveryStatus::Delivered, None, None);
+        let others = [
+            of_delivery(&WorkspaceKey([4; 32]), "m", &first, at(1)),
+            of_delivery(&KEY, "n", &first, at(1)),
+            of_delivery(&KEY, "m", &first, at(2)),
+            of_delivery(&KEY, "m", &first, None),
+            of_delivery(&KEY, "m", &told(DeliveryStatus::Bounced, None, None), at(1)),
+            of_delivery(&KEY, "m", &delivered, at(1)),
+            of_delivery(&KEY, "m", &delivered, None),
+        ];
+        let unique: HashSet<_> = others.into_iter().flatten().chain([id]).collect();
+        assert_eq!(unique.len(), 8);
+        let deferred = told(DeliveryStatus::Deferred, None, None);
+        assert_eq!(of_delivery(&KEY, "m", &deferred, None), None);
+        assert!(of_delivery(&KEY, "m", &deferred, at(1)).is_some());
     }
 
     /// What stands here was computed with the version that wrote such ids.
