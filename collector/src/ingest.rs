@@ -4,7 +4,7 @@
 pub mod compare;
 mod deliveries;
 pub mod dropped;
-pub mod ids;
+mod idempotency;
 pub mod messages;
 pub mod sent;
 mod seqs;
@@ -36,6 +36,7 @@ use crate::body::{self, Means, Media};
 use crate::classify::of_page;
 use crate::client_address::client_of;
 use crate::error::ApiError;
+use crate::ids::{DerivedId, new_id};
 use crate::limits::heavy::{Lane, Turn};
 use crate::limits::memory::{BodyPlace, Owner};
 use crate::limits::network::Payer;
@@ -46,11 +47,12 @@ use crate::log::decide::{RefundAsk, WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::{FactKind, Sender};
 use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
 use crate::metrics::{Told, Verdict, reasons};
+use crate::query::dropped::in_context;
 use crate::rejected::Rejected;
 use crate::screen::{self, Screened};
 use crate::secrets;
 use deliveries::Sends;
-use ids::{DerivedId, IdempotencyKey, new_id};
+use idempotency::IdempotencyKey;
 use settle::{Claim, Settled, settle};
 
 /// Where a route looks for a key.
@@ -451,7 +453,7 @@ impl Incoming {
 
         // What the page has lost is said of the first event that is taken.
         let lost = match caller.key.kind {
-            KeyKind::Public => context.and_then(|context| dropped::in_context(&context.json)),
+            KeyKind::Public => context.and_then(|context| in_context(&context.json)),
             KeyKind::Secret => None,
         };
         let behind_first = lost.and(context).map(dropped::said_before);

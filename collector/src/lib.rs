@@ -23,8 +23,10 @@ pub mod lineage;
 mod locks;
 pub mod server;
 mod snapshot;
+mod terminal;
 
 pub mod assets;
+mod cross_origin;
 pub mod demo_shop;
 pub mod document;
 pub mod embed;
@@ -35,6 +37,7 @@ pub mod auth;
 pub mod body;
 pub mod client_address;
 pub mod error;
+pub mod ids;
 pub mod ingest;
 pub mod instrument;
 pub mod limits;

@@ -20,7 +20,7 @@ use shared::time::Timestamp;
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
 use crate::client_address::client_of;
-use crate::ingest::ids::{self, DerivedId, new_id};
+use crate::ids::{self, DerivedId, new_id};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::record::{

@@ -35,8 +35,9 @@ use tower_service::Service as _;
 
 use crate::app::App;
 use crate::client_address::Peer;
+use crate::cross_origin::open_to_every_site;
 use crate::metrics::Metrics;
-use crate::router::{keep_private, open_to_every_site, router};
+use crate::router::{keep_private, router};
 
 use connections::{Connections, Refused};
 use patient::{AnswerBody, Patience, Patient, Turn};

@@ -8,13 +8,14 @@ use shared::event::{Delivery, Event, EventKind};
 use shared::ids::{EventId, MessageId};
 use shared::rejection::Rejection;
 
-use super::ids;
-use super::sent::{find_send, send_ref};
+use super::sent::send_ref;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::ids;
 use crate::log::LogError;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::record::{Fact, Personal, SendRef};
+use crate::query::find_send;
 
 /// The code of a delivery of a message that is not registered.
 const UNKNOWN_MESSAGE: &str = "unknown_message";

@@ -10,9 +10,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Method, Request};
 
-use super::known::{Known, nearest_name};
 use crate::app::App;
 use crate::auth;
+use crate::document::{Known, nearest_name};
 use crate::error::ApiError;
 
 /// The layer around the reads. Who may not ask at all is told that first.

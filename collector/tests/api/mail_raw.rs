@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use collector::mail::BURST;
+use collector::limits::hits::BURST;
 use collector::token::Token;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;

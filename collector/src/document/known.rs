@@ -29,7 +29,7 @@ struct Route {
 
 impl Known {
     /// Reads the document; `pages` are the paths that it leaves out, each with the methods that it takes.
-    pub(super) fn of(
+    pub(crate) fn of(
         document: &Value,
         pages: impl IntoIterator<Item = (&'static str, &'static [&'static str])>,
     ) -> Self {
