@@ -32,7 +32,7 @@ const IDLE_RECORDS: u64 = 50_000;
 pub(crate) type Whom = (WorkspaceId, ContactId);
 
 /// The book; the file is written by a thread of its own.
-pub(crate) struct Suppressions {
+pub struct Suppressions {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
