@@ -55,7 +55,10 @@ pub mod token;
 
 pub mod classify;
 
+pub mod journal;
+pub mod ledger;
 pub mod log;
+pub mod record;
 pub mod rejected;
 pub mod renewal;
 

@@ -1,0 +1,128 @@
+//! Segments and backups: a consistent, sealed copy of a segment that is still written to, copies under
+//! other names, and the lineage that each segment carries.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::ReadableTable as _;
+
+use super::tables::{ABOUT, BLOCKS, filter_over, insert_blocks, set_about, sort_ids, write_seal};
+use super::{Disk, Handle, Segment, damaged, open_active, read};
+use crate::files;
+use crate::journal::LogError;
+use crate::journal::block::Block;
+use crate::lineage::{self, Lineage};
+use crate::record::Seq;
+use crate::record::identity::Seen;
+
+/// Blocks are copied in transactions of about so many bytes.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+impl Segment {
+    /// Which store it is of, and in which opening it was last the newest; `None` where it is from
+    /// before there were lineages.
+    pub(crate) fn lineage(&self) -> Result<Option<Lineage>, LogError> {
+        self.read("its header", |transaction| {
+            lineage::read(&transaction.open_table(ABOUT)?)
+        })
+    }
+
+    /// Notes the lineage, durably. Only of a segment that is active.
+    pub(crate) fn set_lineage(&self, lineage: Lineage) -> Result<(), LogError> {
+        let handle = read(&self.handle);
+        let Handle::Active(database) = &*handle else {
+            return Err(LogError::Unavailable);
+        };
+        set_about(database, &numbers_of(lineage))
+            .map_err(|error| LogError::storage("noting the lineage of a segment", &error))
+    }
+
+    /// Opens a sealed segment that lies under another name: a backup's.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`], also where it is not sealed: the segments of a backup are.
+    pub(crate) fn open_copy(path: PathBuf, first: Seq) -> Result<Self, LogError> {
+        Self::open_sealed(&path, first, i64::MAX)?
+            .ok_or_else(|| damaged(&path, "its seal", &"it is not sealed"))
+    }
+
+    /// Writes all that is committed here into a new file, which is sealed and synced; its name is
+    /// not synced. Returns the last seq in it; `None`, and no file, where nothing is committed yet.
+    pub(crate) fn snapshot(
+        &self,
+        to: &Path,
+        disk: &Arc<dyn Disk>,
+    ) -> Result<Option<Seq>, LogError> {
+        if self.last() < self.first() {
+            return Ok(None);
+        }
+        let storage = |error: &dyn std::fmt::Display| LogError::storage("copying a segment", error);
+        let file = files::create_anew(to).map_err(|error| storage(&error))?;
+        let copy = open_active(file, disk).map_err(|error| storage(&error))?;
+        set_about(&copy, &[("first_seq", self.first().0)]).map_err(|error| storage(&error))?;
+        let mut ids = HashMap::new();
+        let mut last = Seq(self.first().0 - 1);
+        let mut last_received = 0;
+        let mut batch = Vec::new();
+        // Kept apart from what reading meets: a disk that is full is no damage of this segment.
+        let mut written = Ok(());
+        if let Some(lineage) = self.lineage()? {
+            set_about(&copy, &numbers_of(lineage)).map_err(|error| storage(&error))?;
+        }
+        self.read("its blocks", |transaction| {
+            let mut bytes = 0;
+            for row in transaction.open_table(BLOCKS)?.iter()? {
+                let (first, packed) = row?;
+                let first = Seq(first.value());
+                let block = Block::parse(first, packed.value())
+                    .map_err(|bad| redb::Error::Corrupted(format!("seq {first}: {bad}")))?;
+                let found = block
+                    .ids()
+                    .map_err(|bad| redb::Error::Corrupted(format!("seq {first}: {bad}")))?;
+                let seqs = (first.0..).map(Seq);
+                ids.extend(
+                    found
+                        .into_iter()
+                        .zip(seqs)
+                        .map(|((id, kind), seq)| (id, Seen { seq, kind })),
+                );
+                last = block.last();
+                last_received = block.last_received().max(last_received);
+                bytes += packed.value().len();
+                batch.push((first, packed.value().to_vec()));
+                if bytes >= BATCH_BYTES {
+                    written = insert_blocks(&copy, &batch);
+                    if written.is_err() {
+                        return Ok(());
+                    }
+                    batch.clear();
+                    bytes = 0;
+                }
+            }
+            Ok(())
+        })?;
+        written
+            .and_then(|()| insert_blocks(&copy, &batch))
+            .map_err(|error| storage(&error))?;
+        let filter = filter_over(ids.keys());
+        write_seal(
+            &copy,
+            &sort_ids(&ids, self.first()),
+            &filter,
+            last,
+            last_received,
+        )
+        .map_err(|error| storage(&error))?;
+        copy.close().map_err(|error| storage(&error))?;
+        Ok(Some(last))
+    }
+}
+
+/// A lineage as it stands in the table of numbers.
+pub(super) fn numbers_of(lineage: Lineage) -> [(&'static str, u64); 2] {
+    [
+        (lineage::STORE, lineage.store),
+        (lineage::OPENING, lineage.opening.number()),
+    ]
+}

@@ -1,0 +1,177 @@
+//! What the log finds on disk when it starts: which segments, in which order, and what comes next.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::ASIDE_FOLDER;
+use crate::clock::Clock;
+use crate::files;
+use crate::journal::local::segment::{self, Disk, RealDisk, Segment};
+use crate::ledger::orders::OrderBook;
+use crate::ledger::suppressions::Suppressions;
+use crate::ledger::{DEDUPE_WINDOW_MS, Damage, LogError};
+use crate::lineage::{Part, Standing};
+use crate::record::Seq;
+
+/// Behind a tail that was set aside nobody knows how far the seqs had got; so many are skipped.
+const ASIDE_GAP: u64 = 1 << 32;
+
+/// Opens what is there, and says which seq comes next.
+pub(crate) fn open_segments(
+    folder: &Path,
+    standing: Option<&Standing>,
+    reached: Seq,
+    since: i64,
+    disk: &Arc<dyn Disk>,
+) -> Result<(Vec<Arc<Segment>>, Seq), LogError> {
+    let aside = aside_of(folder)?;
+    let mut segments: Vec<Arc<Segment>> = Vec::new();
+    let mut next = Seq(1);
+    let files = list_segments(folder)?;
+    for (first, path) in sorted(files) {
+        let segment = Segment::open(path.clone(), since, disk)?;
+        if let Some(standing) = standing {
+            standing.check_file(segment.path(), Part::OldSegment, segment.lineage()?)?;
+        }
+        if first > next && !aside.iter().any(|gap| (next..first).contains(gap)) {
+            let what = format!("the records before it, from seq {next}, are missing");
+            return Err(lost(&path, "its start", what, next));
+        }
+        if first < next {
+            // Rotation made it and failed before anything was appended there.
+            if segment.last() < first && !segment.is_sealed() {
+                std::fs::remove_file(segment.path())
+                    .map_err(|error| LogError::storage("removing an empty segment", &error))?;
+                continue;
+            }
+            let what = format!("the segment before it reaches up to seq {}", next.0 - 1);
+            return Err(segment::damaged(segment.path(), "its start", &what));
+        }
+        next = segment.last().next().max(first);
+        segments.push(Arc::new(segment));
+    }
+    let tail = aside.iter().filter(|first| **first >= next).max();
+    // Whose newest segment was set aside has an older one now, and knows of it.
+    if let (Some(standing), Some(newest), None) = (standing, segments.last(), tail) {
+        standing.check_file(newest.path(), Part::NewestSegment, newest.lineage()?)?;
+    }
+    if let Some(tail) = tail {
+        return Ok((segments, Seq(tail.0.max(reached.0) + ASIDE_GAP)));
+    }
+    if reached >= next {
+        let path = segments.last().map_or_else(
+            || folder.join(segment::file_name(Seq(1))),
+            |last| last.path().to_owned(),
+        );
+        let what = format!(
+            "seq {reached} was acknowledged, but the log ends at seq {}",
+            next.0 - 1
+        );
+        return Err(lost(&path, "its end", what, next));
+    }
+    Ok((segments, next))
+}
+
+/// Records are missing around a segment that is itself sound.
+fn lost(path: &Path, position: &str, what: String, from: Seq) -> LogError {
+    LogError::Damaged(Box::new(Damage {
+        lost_from: Some(from),
+        ..segment::damage(path, position, &what)
+    }))
+}
+
+/// Writes down that records are missing and that this is known, so that the log opens again.
+/// Returns the first seq of each gap. The mark is an empty file in the folder of segments that were
+/// set aside, under the name that the missing segment would have.
+///
+/// # Errors
+/// [`LogError::Damaged`] where something is damaged rather than missing.
+pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
+    let storage = |error: &dyn std::fmt::Display| LogError::storage("noting a loss", error);
+    let folder = data.join(super::LOG_FOLDER);
+    let aside = folder.join(ASIDE_FOLDER);
+    files::create_folder(&aside).map_err(|error| storage(&error))?;
+    let orders = OrderBook::open(&data.join(crate::ledger::redb::ORDERS_FILE))?.cursor();
+    let suppressions =
+        Suppressions::open(&data.join(crate::ledger::redb::SUPPRESSIONS_FILE))?.cursor();
+    let reached = reached.max(orders).max(suppressions);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let mut gaps = Vec::new();
+    loop {
+        match open_segments(&folder, None, reached, i64::MAX, &disk) {
+            Ok(_) => return Ok(gaps),
+            Err(LogError::Damaged(damage)) => {
+                let Some(from) = damage.lost_from else {
+                    return Err(LogError::Damaged(damage));
+                };
+                let mark = aside.join(segment::file_name(from));
+                files::create(&mark)
+                    .and_then(|mark| mark.sync_all())
+                    .and_then(|()| segment::sync_folder_of(&mark))
+                    .and_then(|()| segment::sync_folder_of(&aside))
+                    .map_err(|error| storage(&error))?;
+                gaps.push(from);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The first seqs of the segments that were set aside, and of the gaps that were accepted.
+pub(crate) fn aside_of(folder: &Path) -> Result<Vec<Seq>, LogError> {
+    Ok(list_segments(&folder.join(ASIDE_FOLDER))?
+        .into_keys()
+        .collect())
+}
+
+/// The segments of a folder by their first seq; drafts that a crash left behind are removed.
+pub(crate) fn list_segments(folder: &Path) -> Result<HashMap<Seq, PathBuf>, LogError> {
+    let storage = |error: &dyn std::fmt::Display| LogError::storage("listing the segments", error);
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) => return Err(storage(&error)),
+    };
+    let mut found = HashMap::new();
+    for entry in entries {
+        let path = entry.map_err(|error| storage(&error))?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "draft")
+        {
+            match std::fs::remove_file(&path) {
+                // A copy that is not to be written: a draft is nothing there either.
+                Err(error)
+                    if !matches!(
+                        error.kind(),
+                        std::io::ErrorKind::PermissionDenied
+                            | std::io::ErrorKind::ReadOnlyFilesystem
+                    ) =>
+                {
+                    return Err(storage(&error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "redb")
+        {
+            let first = segment::first_of(&path)
+                .ok_or_else(|| LogError::Foreign(path.display().to_string()))?;
+            found.insert(first, path);
+        }
+    }
+    Ok(found)
+}
+
+/// Ids that arrived before this (milliseconds) may be tracked again.
+pub(crate) fn remembered_since(clock: &dyn Clock) -> i64 {
+    clock.now().as_millis() - DEDUPE_WINDOW_MS
+}
+
+pub(crate) fn sorted(files: HashMap<Seq, PathBuf>) -> Vec<(Seq, PathBuf)> {
+    let mut files: Vec<_> = files.into_iter().collect();
+    files.sort_unstable();
+    files
+}

@@ -1,0 +1,269 @@
+//! The file of suppressions: its tables, how it is opened, copied and carries its lineage.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Suppressions, Whom, storage};
+use crate::files;
+use crate::journal::local::segment::{draft_of, rename_synced, settle};
+use crate::ledger::LogError;
+use crate::ledger::suppression::{Lifted, Suppression};
+use crate::lineage::{self, Lineage};
+use crate::locks::lock;
+use crate::record::{ContactId, Seq, WorkspaceId};
+use crate::snapshot;
+
+/// Key: workspace (u32, big-endian), contact (16 bytes). Value: postcard of [`Suppression`].
+const SUPPRESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("suppressions_v1");
+/// The same key. Value: postcard of [`Lifted`], also where nothing holds the contact back any more. Files
+/// of older versions have none until they are opened: what was lifted before is not known then.
+const LIFTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("lifted_v1");
+/// Key: `cursor`. Value: the last seq that the rows reflect. Beside it `store` and `opening`, the
+/// lineage.
+const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
+
+const CACHE: usize = 16 * 1024 * 1024;
+
+pub(super) fn open(path: &Path) -> Result<(Database, Seq), LogError> {
+    let open = || -> Result<(Database, Seq), redb::Error> {
+        if !files::is_taken(path) {
+            // Under another name first: a crash leaves the whole file or none.
+            let draft = draft_of(path);
+            let database = files::database::create_anew(&draft, CACHE)?;
+            let transaction = database.begin_write()?;
+            transaction.open_table(SUPPRESSIONS)?;
+            transaction.open_table(LIFTED)?;
+            transaction.open_table(ABOUT)?.insert("cursor", 0)?;
+            transaction.commit()?;
+            database.close()?;
+            rename_synced(&draft, path)?;
+        }
+        settle(&files::open_to_read(path)?)?;
+        let database = files::database::open(path, CACHE)?;
+        add_table(&database)?;
+        let cursor = cursor_in(&database)?;
+        Ok((database, cursor))
+    };
+    let doing = "opening the suppressions (suppressions.redb; restore it from a backup, or move it \
+                 away: it is then made anew from the log)";
+    std::panic::catch_unwind(open)
+        .unwrap_or_else(|_| {
+            Err(redb::Error::Corrupted(
+                "redb could not make sense of it".into(),
+            ))
+        })
+        .map_err(|error| LogError::storage(doing, &error))
+}
+
+/// Adds the table that files of older versions lack.
+fn add_table(database: &Database) -> Result<(), redb::Error> {
+    let found = database.begin_read()?.open_table(LIFTED);
+    if let Err(redb::TableError::TableDoesNotExist(_)) = found {
+        let transaction = database.begin_write()?;
+        transaction.open_table(LIFTED)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The cursor of a file that nobody has open, without writing to it.
+pub(crate) fn cursor_at_rest(path: &Path) -> Result<Seq, LogError> {
+    let read =
+        || -> Result<Seq, redb::Error> { cursor_in(&files::database::open_to_read(path, CACHE)?) };
+    match std::panic::catch_unwind(read) {
+        Ok(Err(redb::Error::RepairAborted)) => Err(storage(
+            "reading",
+            &files::database::Unclean(path.to_owned()),
+        )),
+        Ok(read) => read.map_err(|error| storage("reading", &error)),
+        Err(_) => Err(storage("reading", &"redb could not make sense of it")),
+    }
+}
+
+fn cursor_in(database: &impl redb::ReadableDatabase) -> Result<Seq, redb::Error> {
+    let about = database.begin_read()?.open_table(ABOUT)?;
+    Ok(Seq(about.get("cursor")?.map_or(0, |row| row.value())))
+}
+
+pub(super) fn get(database: &Database, whom: Whom) -> Result<Option<Suppression>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let held = transaction.open_table(SUPPRESSIONS)?;
+    let held = held.get(key(whom).as_slice())?;
+    let held: Option<Suppression> = held.map(|row| decode(row.value())).transpose()?;
+    let lifted = transaction.open_table(LIFTED)?;
+    let Some(lifted) = lifted.get(key(whom).as_slice())? else {
+        return Ok(held);
+    };
+    let mut state = held.unwrap_or_default();
+    state.lifted = decode(lifted.value())?;
+    Ok(Some(state))
+}
+
+pub(super) fn list(
+    database: &Database,
+    workspace: WorkspaceId,
+    after: Option<ContactId>,
+    limit: usize,
+) -> Result<Vec<(ContactId, Suppression)>, redb::Error> {
+    let table = database.begin_read()?.open_table(SUPPRESSIONS)?;
+    let first = key((workspace, after.unwrap_or(ContactId([0; 16]))));
+    let last = key((workspace, ContactId([0xff; 16])));
+    let mut found = Vec::new();
+    for row in table.range(first.as_slice()..=last.as_slice())? {
+        let (place, row) = row?;
+        let mut contact = [0; 16];
+        contact.copy_from_slice(&place.value()[4..]);
+        if after == Some(ContactId(contact)) {
+            continue;
+        }
+        found.push((ContactId(contact), decode(row.value())?));
+        if found.len() == limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn write(
+    database: &Database,
+    changed: &HashMap<Whom, (Option<Suppression>, Seq)>,
+    upto: Seq,
+) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    {
+        let mut held = transaction.open_table(SUPPRESSIONS)?;
+        let mut lifted = transaction.open_table(LIFTED)?;
+        for (whom, (state, _)) in changed {
+            let key = key(*whom);
+            match state {
+                Some(state) if state.holds() => {
+                    held.insert(key.as_slice(), encode(state)?.as_slice())?;
+                }
+                _ => drop(held.remove(key.as_slice())?),
+            }
+            if let Some(state) = state.as_ref().filter(|state| !state.lifted.is_empty()) {
+                lifted.insert(key.as_slice(), encode(&state.lifted)?.as_slice())?;
+            }
+        }
+        transaction.open_table(ABOUT)?.insert("cursor", upto.0)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+pub(super) fn renew(
+    database: &Database,
+    today: impl Fn(WorkspaceId, ContactId) -> ContactId,
+) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    {
+        let mut table = transaction.open_table(SUPPRESSIONS)?;
+        let mut moved = Vec::new();
+        for row in table.iter()? {
+            let (place, row) = row?;
+            let whom = whom_of(place.value());
+            let renewed = today(whom.0, whom.1);
+            if renewed != whom.1 {
+                moved.push((whom, (whom.0, renewed), decode::<Suppression>(row.value())?));
+            }
+        }
+        for (old, new, state) in moved {
+            table.remove(key(old).as_slice())?;
+            let known = table.get(key(new).as_slice())?;
+            let known = known
+                .map(|row| decode::<Suppression>(row.value()))
+                .transpose()?;
+            let state = match known {
+                Some(known) => known.with(state),
+                None => state,
+            };
+            table.insert(key(new).as_slice(), encode(&state)?.as_slice())?;
+        }
+        let mut table = transaction.open_table(LIFTED)?;
+        let mut moved = Vec::new();
+        for row in table.iter()? {
+            let (place, row) = row?;
+            let whom = whom_of(place.value());
+            let renewed = today(whom.0, whom.1);
+            if renewed != whom.1 {
+                moved.push((whom, (whom.0, renewed), decode::<Lifted>(row.value())?));
+            }
+        }
+        for (old, new, lifted) in moved {
+            table.remove(key(old).as_slice())?;
+            let known = table.get(key(new).as_slice())?;
+            let known = known.map(|row| decode::<Lifted>(row.value())).transpose()?;
+            let lifted = known.unwrap_or_default().with(lifted);
+            table.insert(key(new).as_slice(), encode(&lifted)?.as_slice())?;
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+impl Suppressions {
+    /// Which store it is of, and when it was last opened with it; `None` where it was made anew.
+    pub(crate) fn lineage(&self) -> Result<Option<Lineage>, LogError> {
+        let database = self.database()?;
+        let read = || -> Result<_, redb::Error> {
+            lineage::read(&database.begin_read()?.open_table(ABOUT)?)
+        };
+        read().map_err(|error| storage("reading", &error))
+    }
+
+    pub(crate) fn set_lineage(&self, lineage: Lineage) -> Result<(), LogError> {
+        let _flushing = lock(&self.shared.flushing);
+        let database = self.database()?;
+        let write = || -> Result<(), redb::Error> {
+            let transaction = database.begin_write()?;
+            lineage::write(&mut transaction.open_table(ABOUT)?, lineage)?;
+            Ok(transaction.commit()?)
+        };
+        write().map_err(|error| storage("noting the lineage of", &error))
+    }
+
+    /// Writes what the file holds into a new one; what waits in memory is folded from the log when
+    /// that is opened. Returns the last record that it reflects.
+    pub(crate) fn snapshot(&self, to: &Path) -> Result<Seq, LogError> {
+        let database = self.database()?;
+        let copy = || -> Result<Seq, redb::Error> {
+            snapshot::take(&database, to, |copy| {
+                copy.table(SUPPRESSIONS)?;
+                copy.table(LIFTED)?;
+                copy.table(ABOUT)
+            })?;
+            // Not ours, which may have moved on meanwhile.
+            cursor_in(&files::database::open_to_read(to, CACHE)?)
+        };
+        copy().map_err(|error| storage("copying", &error))
+    }
+}
+
+fn key((workspace, contact): Whom) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&workspace.0.to_be_bytes());
+    key[4..].copy_from_slice(&contact.0);
+    key
+}
+
+fn whom_of(key: &[u8]) -> Whom {
+    let (mut workspace, mut contact) = ([0; 4], [0; 16]);
+    workspace.copy_from_slice(&key[..4]);
+    contact.copy_from_slice(&key[4..20]);
+    (
+        WorkspaceId(u32::from_be_bytes(workspace)),
+        ContactId(contact),
+    )
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, redb::Error> {
+    postcard::to_stdvec(value).map_err(|error| redb::Error::Corrupted(error.to_string()))
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, redb::Error> {
+    postcard::from_bytes(bytes).map_err(|error| redb::Error::Corrupted(error.to_string()))
+}

@@ -1,0 +1,23 @@
+//! What is on disk of an event, in reading order. Nothing here reads or writes a file.
+//!
+//! - `seq`: its place in the log; `public_seq`: its seq as callers see it
+//! - `workspace`: whose it is; `contact`: whom it is about; `source`: who told, and how that was judged
+//! - `fact`: the kinds of facts; `entry`: all of it; `extra`: what came to be kept later
+//! - `identity`: what tells it from others
+
+pub mod contact;
+pub mod entry;
+pub mod extra;
+pub mod fact;
+pub mod identity;
+pub mod public_seq;
+pub mod seq;
+pub mod source;
+pub mod workspace;
+
+pub use contact::{Address, ContactId, Personal};
+pub use entry::{Entry, Record, items_text};
+pub use fact::{Cause, ClickMarks, DeliveryStatus, Fact, MessageType, SendRef};
+pub use seq::Seq;
+pub use source::{Class, Client, Source};
+pub use workspace::{Attribution, WorkspaceId, WorkspaceKey, WorkspaceKeys};

@@ -1,0 +1,38 @@
+//! A record's place in the log. What callers see in its place is another number (`public_seq`).
+
+use std::fmt;
+
+/// A record's place in the log: from 1, without gaps save where a damaged segment was set aside.
+/// Callers see a [`PublicSeq`] in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// Before the first record.
+    pub const START: Self = Self(0);
+
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for Seq {
+    type Err = std::num::ParseIntError;
+
+    /// Digits alone: `u64::from_str` would take a sign too.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            text
+        } else {
+            ""
+        };
+        digits.parse().map(Self)
+    }
+}
