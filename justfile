@@ -81,12 +81,12 @@ bench-floods:
 # how long one verdict and one look-up of a relay take
 bench-classify:
     @echo "==> the classifier"
-    @cargo bench -p collector --locked --bench classify
+    @cargo bench -p store --locked --bench classify
 
 # how well people are told from machines, on labelled cases and lists of agents; fails below the bars
 classify-report:
     @echo "==> people and machines"
-    @cargo run --quiet -p collector --locked --example classify_report
+    @cargo run --quiet -p store --locked --example classify_report
 
 # format the code
 fmt:

@@ -1,6 +1,6 @@
-// Refreshes collector/data/crawlers.txt and the agents in collector/tests/data/agents from four npm
+// Refreshes store/data/crawlers.txt and the agents in store/tests/data/agents from four npm
 // packages: `node scripts/crawler-lists.mjs`. Only data is taken from them, no code; licences and
-// authors stand in collector/data/THIRD-PARTY.md. Raise the versions here.
+// authors stand in store/data/THIRD-PARTY.md. Raise the versions here.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -109,7 +109,7 @@ try {
     const text = literal(pattern);
     lines.push(text === null ? `i~${spelledOut(pattern)}` : `i=${text.toLowerCase()}`);
   }
-  write("collector/data/crawlers.txt", [
+  write("store/data/crawlers.txt", [
     `Crawlers, by parts of their agents. Made by scripts/crawler-lists.mjs on ${day}; not to be edited.`,
     `Sources: npm crawler-user-agents ${VERSIONS["crawler-user-agents"]} (MIT)`,
     `without ${dropped.join(", ")}, which people's programs send;`,
@@ -118,12 +118,12 @@ try {
   ], lines);
 
   const instances = [...new Set(crawlers.flatMap((one) => one.instances))];
-  write("collector/tests/data/agents/crawlers.txt", [
+  write("store/tests/data/agents/crawlers.txt", [
     `Agents of crawlers: the instances of npm crawler-user-agents ${VERSIONS["crawler-user-agents"]} (MIT), fetched ${day}.`,
   ], instances);
 
   const agents = [...new Set(people.map((one) => one.userAgent))].sort();
-  write("collector/tests/data/agents/browsers.txt", [
+  write("store/tests/data/agents/browsers.txt", [
     `Agents of ordinary browsers and apps, fetched ${day}: npm top-user-agents ${VERSIONS["top-user-agents"]} (MIT), all of it;`,
     `npm user-agents ${VERSIONS["user-agents"]} (BSD-2-Clause), all of it.`,
   ], [...new Set([...top, ...agents])]);

@@ -9,20 +9,13 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-mod accept_copy;
 pub mod app;
 pub mod backup;
 pub mod cli;
-pub mod clock;
 pub mod control;
 mod csv_text;
 pub mod doctor;
-mod files;
-pub mod folder;
-pub mod lineage;
-mod locks;
 pub mod server;
-mod snapshot;
 mod terminal;
 
 pub mod assets;
@@ -37,34 +30,24 @@ pub mod auth;
 pub mod body;
 pub mod client_address;
 pub mod error;
-pub mod ids;
 pub mod ingest;
 pub mod instrument;
 pub mod limits;
 pub mod mail;
 pub mod messages;
-pub mod meta;
 pub mod metrics;
 pub mod proxies;
 pub mod public_url;
 pub mod screen;
-pub mod secrets;
 pub mod session;
-pub mod targets;
-pub mod token;
 
-pub mod classify;
 
-pub mod journal;
-pub mod ledger;
-pub mod log;
-pub mod record;
-pub mod rejected;
-pub mod renewal;
 
-pub mod projector;
-pub mod views;
 
 pub mod export;
 pub mod live;
-pub mod query;
+
+pub use store::{
+    accept_copy, classify, clock, files, folder, ids, journal, ledger, lineage, locks, log, meta, projector, query,
+    record, rejected, renewal, secrets, snapshot, targets, token, views,
+};

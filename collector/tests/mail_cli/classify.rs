@@ -46,7 +46,7 @@ fn classes(answers: &[Value]) -> Vec<&str> {
 #[test]
 fn the_labelled_cases_are_answered_in_order_and_people_are_told_from_the_rest() {
     for (kind, file) in [("open", "opens.json"), ("click", "clicks.json")] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cases");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/tests/data/cases");
         let text = std::fs::read_to_string(path.join(file)).unwrap();
         let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
         assert!(cases.len() > 10);

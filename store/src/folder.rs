@@ -1,0 +1,475 @@
+//! The data folder: whose it is, in which format, and that one process alone has it open.
+//! Not what lies in it.
+
+use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::files::entries::{self, Open};
+use crate::files::{self, draft_of, rename_synced};
+use crate::lineage::{self, Strange};
+use crate::log::redb::LOG_FOLDER;
+use crate::log::segment::first_of;
+use crate::meta::META_FILE;
+
+/// Says whose folder it is and in which format.
+pub const FORMAT_FILE: &str = "FORMAT";
+/// Locked by the process that has the folder open; the system unlocks it when that process dies.
+const LOCK_FILE: &str = "LOCK";
+/// What stands in [`FORMAT_FILE`] before the number.
+const FORMAT_NAME: &str = "misar-store";
+/// The format that this version reads and writes.
+const FORMAT: u32 = 1;
+/// What may lie in a folder that is new: our own files of a start that was cut short, and what a
+/// freshly made file system has.
+const NOT_COUNTED: [&str; 3] = [LOCK_FILE, "FORMAT.draft", "lost+found"];
+
+/// Why a folder could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Another process has it open.
+    #[error("{} is in use by another misar process", .0.display())]
+    Held(PathBuf),
+    #[error("{} is not a misar data folder: name another one, or an empty one", .0.display())]
+    Foreign(PathBuf),
+    #[error("there is no misar store in {}", .0.display())]
+    Absent(PathBuf),
+    /// What a restore has left there is no store.
+    #[error(transparent)]
+    HalfRestored(Strange),
+    #[error(
+        "{} cannot be made, because there is no folder {}: make that first, or name another place with --data",
+        .path.display(), .parent.display()
+    )]
+    NoParent { path: PathBuf, parent: PathBuf },
+    #[error("{} is a file, not a folder: name another place with --data", .0.display())]
+    NotAFolder(PathBuf),
+    #[error("{} is a link that leads nowhere: mend it, or name another place with --data", .0.display())]
+    DeadLink(PathBuf),
+    /// A store, as its other files show; which version it is of, nobody knows.
+    #[error(
+        "{} holds a misar store, but its file FORMAT {what}, so nobody knows which version wrote it. Put the file \
+         back from where the rest came from. Where you know that this misar or an older one wrote it: \
+         echo '{FORMAT_NAME} {FORMAT}' > {}",
+        .path.display(), .path.join(FORMAT_FILE).display()
+    )]
+    FormatLost { path: PathBuf, what: &'static str },
+    #[error(
+        "{} belongs to user {owner} and is closed to others: run misar as that user, or as root",
+        .path.display()
+    )]
+    Closed { path: PathBuf, owner: u32 },
+    /// It may be a read-only copy.
+    #[error(
+        "{} cannot be written ({error}): run misar as the user that it belongs to; what only reads, such as \
+         `misar log verify`, works all the same",
+        .path.display()
+    )]
+    Unwritable {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error(
+        "{} was written by a newer misar (format {format}); this one reads format {FORMAT}: use a newer misar",
+        .path.display()
+    )]
+    Newer { path: PathBuf, format: u32 },
+    #[error("{} failed while {doing}: {error}", .path.display())]
+    Storage {
+        path: PathBuf,
+        doing: &'static str,
+        error: std::io::Error,
+    },
+}
+
+/// A data folder that no other process opens as long as this value lives.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    /// Unlocks when it is closed. None in a folder that cannot be written and has none.
+    _lock: Option<File>,
+    is_read_only: bool,
+}
+
+impl DataFolder {
+    /// Opens a data folder; makes one where there is nothing, or an empty folder. What lies above it
+    /// must be there: a mistyped name must not become an empty store.
+    ///
+    /// # Errors
+    /// See [`FolderError`]. A folder that is not ours is left as it is.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        ensure(path)?;
+        match read_format(path)? {
+            Format::Ours | Format::Empty => {}
+            Format::Other => return Err(FolderError::Foreign(path.to_owned())),
+        }
+        let folder = Self::lock(path)?;
+        // Asked again, since whoever held the lock may just have written it.
+        if let Format::Empty = read_format(path)? {
+            write_format(path).map_err(|error| failed(path, "writing FORMAT", error))?;
+        }
+        Ok(folder)
+    }
+
+    /// Opens a data folder that has been one before: what only reads must not make a store of a
+    /// mistyped name and find it in order.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub fn open_existing(path: &Path) -> Result<Self, FolderError> {
+        expect_store(path)?;
+        Self::lock(path)
+    }
+
+    /// Opens a store that is not to be written, such as a copy on a read-only file system: nothing in
+    /// it is made or changed. That no server writes it meanwhile is seen where it lies on this
+    /// machine and has its file LOCK.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub fn open_to_read(path: &Path) -> Result<Self, FolderError> {
+        expect_store(path)?;
+        let lock = files::open_to_read(&path.join(LOCK_FILE)).ok();
+        if let Some(Err(TryLockError::WouldBlock)) = lock.as_ref().map(File::try_lock_shared) {
+            return Err(FolderError::Held(path.to_owned()));
+        }
+        entries::check(path, Open::Leave).map_err(|error| failed(path, "looking at it", error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+            is_read_only: true,
+        })
+    }
+
+    /// Locks a folder into which a backup is being restored.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub fn open_to_restore(path: &Path) -> Result<Self, FolderError> {
+        Self::lock(path)
+    }
+
+    /// As it was given, so that it can stand in messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it was opened with [`Self::open_to_read`].
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
+    fn lock(path: &Path) -> Result<Self, FolderError> {
+        let lock = files::open_or_create(&path.join(LOCK_FILE)).map_err(|error| {
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) {
+                FolderError::Unwritable {
+                    path: path.to_owned(),
+                    error,
+                }
+            } else {
+                failed(path, "opening LOCK", error)
+            }
+        })?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderError::Held(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(path, "locking it", error)),
+        }
+        entries::check(path, Open::Close).map_err(|error| failed(path, "looking at it", error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: Some(lock),
+            is_read_only: false,
+        })
+    }
+}
+
+/// What a folder says about itself.
+enum Format {
+    Ours,
+    /// Nothing lies in it yet.
+    Empty,
+    Other,
+}
+
+fn read_format(path: &Path) -> Result<Format, FolderError> {
+    lineage::check_restored(path).map_err(FolderError::HalfRestored)?;
+    let format = path.join(FORMAT_FILE);
+    // Not of its own name alone: a folder of that name is somebody else's.
+    if format.is_dir() && !format.is_symlink() {
+        return other(path, "is a folder");
+    }
+    let text = match files::read(&format) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let empty = is_empty(path).map_err(|error| failed(path, "listing it", error))?;
+            return if empty {
+                Ok(Format::Empty)
+            } else {
+                other(path, "is missing")
+            };
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let owner = std::fs::metadata(path).map(|about| about.uid());
+            return Err(match owner {
+                Ok(owner) => FolderError::Closed {
+                    path: path.to_owned(),
+                    owner,
+                },
+                Err(error) => failed(path, "looking at it", error),
+            });
+        }
+        Err(error) => return Err(failed(path, "reading FORMAT", error)),
+    };
+    let number = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.trim_end().strip_prefix(FORMAT_NAME)?.strip_prefix(' '))
+        .and_then(|number| number.parse::<u32>().ok());
+    match number {
+        Some(FORMAT) => Ok(Format::Ours),
+        Some(format) if format > FORMAT => Err(FolderError::Newer {
+            path: path.to_owned(),
+            format,
+        }),
+        Some(_) | None => other(path, "holds something else"),
+    }
+}
+
+/// What a folder is that does not say so itself: a store by its other files, or not ours.
+fn other(path: &Path, what: &'static str) -> Result<Format, FolderError> {
+    let holds_segments = || {
+        let names = std::fs::read_dir(path.join(LOG_FOLDER)).ok();
+        let mut names = names.into_iter().flatten().flatten();
+        names.any(|entry| first_of(&entry.path()).is_some())
+    };
+    if path.join(META_FILE).is_file() || holds_segments() {
+        return Err(FolderError::FormatLost {
+            path: path.to_owned(),
+            what,
+        });
+    }
+    Ok(Format::Other)
+}
+
+fn is_empty(path: &Path) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if !NOT_COUNTED.iter().any(|known| name == *known) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Under another name first: a crash leaves a whole one or none.
+fn write_format(path: &Path) -> std::io::Result<()> {
+    let target = path.join(FORMAT_FILE);
+    let draft = draft_of(&target);
+    let mut file = files::create_anew(&draft)?;
+    writeln!(file, "{FORMAT_NAME} {FORMAT}")?;
+    rename_synced(&draft, &target)
+}
+
+/// Sees to it that there is a folder, for this user alone where it is made.
+fn ensure(path: &Path) -> Result<(), FolderError> {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => return Ok(()),
+        Ok(_) => return Err(FolderError::NotAFolder(path.to_owned())),
+        Err(_) if path.is_symlink() => return Err(FolderError::DeadLink(path.to_owned())),
+        // Or a part above it is a file, which is said below.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+        Err(error) => return Err(failed(path, "looking at it", error)),
+    }
+    let parent = files::folder_of(path);
+    match std::fs::metadata(parent) {
+        Ok(about) if about.is_dir() => {
+            files::create_folder(path).map_err(|error| failed(path, "making the folder", error))
+        }
+        Ok(_) => Err(FolderError::NotAFolder(parent.to_owned())),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(FolderError::NoParent {
+                path: path.to_owned(),
+                parent: parent.to_owned(),
+            })
+        }
+        Err(error) => Err(failed(parent, "looking at it", error)),
+    }
+}
+
+/// Refuses what is no store.
+fn expect_store(path: &Path) -> Result<(), FolderError> {
+    match std::fs::metadata(path) {
+        Ok(about) if !about.is_dir() => return Err(FolderError::NotAFolder(path.to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(FolderError::Absent(path.to_owned()));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    match read_format(path)? {
+        Format::Ours => Ok(()),
+        Format::Empty => Err(FolderError::Absent(path.to_owned())),
+        Format::Other => Err(FolderError::Foreign(path.to_owned())),
+    }
+}
+
+fn failed(path: &Path, doing: &'static str, error: std::io::Error) -> FolderError {
+    FolderError::Storage {
+        path: path.to_owned(),
+        doing,
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Its names, sorted.
+    fn names(path: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_made_for_this_user_alone() {
+        let parent = TempDir::new().unwrap();
+        let path = parent.path().join("a");
+        let folder = DataFolder::open(&path).unwrap();
+        assert_eq!(folder.path(), path);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        let format = std::fs::read_to_string(path.join("FORMAT")).unwrap();
+        assert_eq!(format, "misar-store 1\n");
+        assert_eq!(names(&path), ["FORMAT", "LOCK"]);
+    }
+
+    #[test]
+    fn an_empty_folder_becomes_one_also_after_a_start_that_was_cut_short() {
+        let parent = TempDir::new().unwrap();
+        std::fs::write(parent.path().join("LOCK"), "").unwrap();
+        std::fs::write(parent.path().join("FORMAT.draft"), "mis").unwrap();
+        std::fs::create_dir(parent.path().join("lost+found")).unwrap();
+        drop(DataFolder::open(parent.path()).unwrap());
+        drop(DataFolder::open(parent.path()).unwrap());
+        DataFolder::open_existing(parent.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_open_once_and_free_again_when_it_is_dropped() {
+        let parent = TempDir::new().unwrap();
+        let folder = DataFolder::open(parent.path()).unwrap();
+        for second in [DataFolder::open, DataFolder::open_existing] {
+            let error = second(parent.path()).unwrap_err();
+            assert!(matches!(error, FolderError::Held(_)), "{error}");
+        }
+        drop(folder);
+        DataFolder::open(parent.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_other_things_in_it_is_left_as_it_is() {
+        let parent = TempDir::new().unwrap();
+        std::fs::write(parent.path().join("holiday.jpg"), "").unwrap();
+        for open in [DataFolder::open, DataFolder::open_existing] {
+            let error = open(parent.path()).unwrap_err();
+            assert!(matches!(error, FolderError::Foreign(_)), "{error}");
+        }
+        assert_eq!(names(parent.path()), ["holiday.jpg"]);
+    }
+
+    #[test]
+    fn another_format_is_refused() {
+        let parent = TempDir::new().unwrap();
+        let format = parent.path().join("FORMAT");
+        std::fs::write(&format, "misar-store 2\n").unwrap();
+        let error = DataFolder::open(parent.path()).unwrap_err();
+        let sentence = error.to_string();
+        assert!(
+            sentence.ends_with(
+                "was written by a newer misar (format 2); this one reads format 1: use a newer misar"
+            ),
+            "{sentence}"
+        );
+        for text in [
+            "",
+            "misar-store",
+            "misar-store 0\n",
+            "misar-store1\n",
+            "other 1\n",
+            "\u{0}",
+        ] {
+            std::fs::write(&format, text).unwrap();
+            let error = DataFolder::open(parent.path()).unwrap_err();
+            assert!(matches!(error, FolderError::Foreign(_)), "{text:?} {error}");
+        }
+        assert_eq!(names(parent.path()), ["FORMAT"]);
+    }
+
+    #[test]
+    fn what_only_reads_makes_no_folder() {
+        let parent = TempDir::new().unwrap();
+        let path = parent.path().join("typo");
+        let error = DataFolder::open_existing(&path).unwrap_err();
+        assert!(matches!(error, FolderError::Absent(_)), "{error}");
+        assert!(!path.exists());
+        let error = DataFolder::open_existing(parent.path()).unwrap_err();
+        assert!(matches!(error, FolderError::Absent(_)), "{error}");
+        assert!(names(parent.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_folder_is_refused() {
+        let parent = TempDir::new().unwrap();
+        let path = parent.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        for open in [
+            DataFolder::open,
+            DataFolder::open_existing,
+            DataFolder::open_to_read,
+        ] {
+            let error = open(&path).unwrap_err();
+            assert!(matches!(error, FolderError::NotAFolder(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_above_that_is_missing_is_not_made() {
+        let parent = TempDir::new().unwrap();
+        let path = parent.path().join("a/b");
+        let error = DataFolder::open(&path).unwrap_err();
+        assert!(matches!(error, FolderError::NoParent { .. }), "{error}");
+        assert!(names(parent.path()).is_empty());
+    }
+
+    #[test]
+    fn whoever_reads_alone_keeps_out_who_writes_and_makes_nothing() {
+        let parent = TempDir::new().unwrap();
+        drop(DataFolder::open(parent.path()).unwrap());
+        let reader = DataFolder::open_to_read(parent.path()).unwrap();
+        DataFolder::open_to_read(parent.path()).unwrap();
+        let error = DataFolder::open(parent.path()).unwrap_err();
+        assert!(matches!(error, FolderError::Held(_)), "{error}");
+        drop(reader);
+        let writer = DataFolder::open(parent.path()).unwrap();
+        let error = DataFolder::open_to_read(parent.path()).unwrap_err();
+        assert!(matches!(error, FolderError::Held(_)), "{error}");
+        drop(writer);
+        std::fs::remove_file(parent.path().join("LOCK")).unwrap();
+        DataFolder::open_to_read(parent.path()).unwrap();
+        assert_eq!(names(parent.path()), ["FORMAT"]);
+    }
+}

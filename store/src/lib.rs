@@ -1,0 +1,33 @@
+//! The store: what happened, on disk, and what is made of it. No HTTP, no commands.
+//!
+//! Modules in reading order: what is kept (`record`), where it is kept (`journal`, under a `ledger` that
+//! decides), what lies beside it (`meta`, `rejected`), what is folded from it (`views`, by the `projector`)
+//! and how that is read (`query`).
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod files;
+pub mod locks;
+pub mod snapshot;
+
+pub mod record;
+pub mod secrets;
+pub mod targets;
+pub mod token;
+pub mod ids;
+pub mod classify;
+
+pub mod lineage;
+pub mod journal;
+pub mod ledger;
+pub mod log;
+pub mod meta;
+pub mod folder;
+pub mod rejected;
+
+pub mod views;
+pub mod projector;
+pub mod query;
+
+pub mod renewal;
+pub mod accept_copy;

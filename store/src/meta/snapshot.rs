@@ -1,0 +1,35 @@
+//! A consistent copy of the meta store, for a backup. Sessions stay out of it: a restore ends them.
+
+use std::path::Path;
+
+use super::{
+    KEYS, LAST_USED, Meta, MetaError, NUMBERS, WORKSPACES, former, lineage, session, storage,
+    token_key,
+};
+use crate::lineage::State;
+use crate::snapshot;
+
+impl Meta {
+    /// Writes all of it but the sessions into a new file, marked as one of a backup.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn snapshot(&self, to: &Path) -> Result<(), MetaError> {
+        let database = self.lock_database();
+        let Some(open) = &*database else {
+            return Err(storage(&self.path, "copying it", &"it is not open"));
+        };
+        snapshot::take(open, to, |copy| {
+            copy.table(WORKSPACES)?;
+            copy.table(KEYS)?;
+            copy.table(LAST_USED)?;
+            copy.table(NUMBERS)?;
+            copy.table(token_key::TOKEN_KEYS)?;
+            copy.table(lineage::NOTES)?;
+            copy.table(former::FORMER)?;
+            copy.leave_out(session::SESSIONS);
+            copy.insert(NUMBERS, lineage::STATE, State::Backup as u64)
+        })
+        .map_err(|error| storage(&self.path, "copying it", &error))
+    }
+}

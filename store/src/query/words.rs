@@ -1,0 +1,64 @@
+//! Closed sets of words, for the annotations of fields that hold a text of ours: each set is the code's own list,
+//! so that the document knows a new word as soon as the code does.
+
+use std::borrow::Cow;
+
+use shared::api_key::Scope;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::class_name;
+use super::report::GroupBy;
+use crate::log::identity::FactKind;
+use crate::log::record::{Class, MessageType, Source};
+use crate::log::suppression::Cause;
+use crate::views::engagement::order::MODELS;
+
+macro_rules! sets {
+    ($($(#[doc = $doc:literal])* $name:ident = $words:expr;)*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let words = $words;
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some([$($doc.trim()),*].join(" ")))
+                    .enum_values(Some(words))
+                    .build()
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    )*};
+}
+
+sets! {
+    /// What kind of event it is.
+    EventType = FactKind::ALL.map(FactKind::as_str);
+    /// Who told of an event.
+    EventSource = [Source::Browser, Source::Server, Source::Mail].map(Source::as_str);
+    /// Who acted, as far as the evidence goes: a person, a mailbox provider's proxy for one, a machine that
+    /// loads ahead, or a bot.
+    EventClass = [Class::Human, Class::ProxyHuman, Class::Machine, Class::Bot].map(class_name);
+    /// Who acted; `genuine` is a person, by a proxy or not.
+    ClassFilter = [Class::Human, Class::ProxyHuman, Class::Machine, Class::Bot].map(class_name).into_iter().chain(["genuine"]);
+    /// Why a contact is to get no more mail.
+    SuppressionReason = Cause::ALL.map(Cause::as_str);
+    /// What a message is for. People wait for transactional ones.
+    MessageKind = [MessageType::Campaign, MessageType::Transactional].map(MessageType::as_str);
+    /// By what revenue is grouped.
+    RevenueGrouping = GroupBy::ALL.map(GroupBy::as_str);
+    /// How orders are credited to messages.
+    AttributionModel = MODELS.map(|model| model.as_str());
+    /// What a key may do.
+    ScopeName = Scope::ALL.map(Scope::as_str);
+}

@@ -1,0 +1,148 @@
+//! One person: the address to show, when seen, whether unsubscribed, and how engaged.
+
+use serde::{Deserialize, Serialize};
+
+use super::counts;
+use super::order::TouchKind;
+use super::score::{CLICK, CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score, Weight};
+use crate::log::record::{Class, Entry, Fact, Source};
+use crate::log::suppression::{Cause, Change, change_of};
+
+/// The snippet's name for a page view.
+const PAGE_VIEWED: &str = "page_viewed";
+
+/// What is known of a person.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Contact {
+    /// As a server last spelled it, and normalised where only pages have named the contact; `None`
+    /// where only tokens have.
+    pub address: Option<String>,
+    /// Of their genuine events, in milliseconds since 1970.
+    pub first_seen: Option<i64>,
+    pub last_seen: Option<i64>,
+    /// When they asked for no more mail, the first time since it was last lifted.
+    pub unsubscribed_at: Option<i64>,
+    pub score: Score,
+    /// The first and the last of their genuine events that can never be taken back: of all but opens
+    /// and clicks.
+    seen_elsewhere: Option<(i64, i64)>,
+}
+
+impl Contact {
+    /// Takes an event of theirs in.
+    pub(super) fn see(&mut self, entry: &Entry, class: Class, time: i64) {
+        match &entry.address {
+            Some(address) if entry.source == Source::Server => {
+                self.address = Some(address.spelled_for_contact().to_owned());
+            }
+            // Anybody can write into a page: the spelling is not theirs to choose.
+            Some(address) => {
+                let known = &mut self.address;
+                known.get_or_insert_with(|| address.normalised.0.clone());
+            }
+            None => {}
+        }
+        match change_of(entry) {
+            Some(Change::Add(Cause::Unsubscribed)) => {
+                let first = self.unsubscribed_at.unwrap_or(time);
+                self.unsubscribed_at = Some(first.min(time));
+            }
+            Some(Change::Lift(None | Some(Cause::Unsubscribed))) => self.unsubscribed_at = None,
+            _ => {}
+        }
+        // A send is what we did, and a refund or a machine is nobody's doing.
+        let is_ours = matches!(
+            entry.fact,
+            Fact::Send { .. }
+                | Fact::Told { .. }
+                | Fact::Delivery { .. }
+                | Fact::Suppress { .. }
+                | Fact::Lift { .. }
+                | Fact::Amend { .. }
+                | Fact::Refund { .. }
+        );
+        if is_ours || !counts(entry, class) {
+            return;
+        }
+        self.seen(widen(self.first_seen.zip(self.last_seen), (time, time)));
+        if !matches!(entry.fact, Fact::Open { .. } | Fact::Click { .. }) {
+            self.seen_elsewhere = widen(self.seen_elsewhere, (time, time));
+        }
+        match weight(entry) {
+            Some(weight) if entry.source == Source::Browser => self.score.add_page(weight, time),
+            Some(weight) => self.score.add(weight, time),
+            None => {}
+        }
+    }
+
+    /// Takes back clicks that were none of theirs, at these times; `touches` are the first and the
+    /// last of the opens and clicks that are left.
+    pub(super) fn unsee_clicks(
+        &mut self,
+        times: impl Iterator<Item = i64>,
+        touches: Option<(i64, i64)>,
+    ) {
+        for time in times {
+            self.score.take_back(CLICK, time);
+        }
+        self.seen(match touches {
+            Some(touches) => widen(self.seen_elsewhere, touches),
+            None => self.seen_elsewhere,
+        });
+    }
+
+    /// Puts right what opens and clicks, each with its time, count for by now and no longer; `touches`
+    /// are the first and the last of those that count.
+    pub(super) fn turn(
+        &mut self,
+        gained: impl Iterator<Item = (TouchKind, i64)>,
+        lost: impl Iterator<Item = (TouchKind, i64)>,
+        touches: Option<(i64, i64)>,
+    ) {
+        let weight = |kind| match kind {
+            TouchKind::Open => OPEN,
+            TouchKind::Click => CLICK,
+        };
+        for (kind, time) in gained {
+            self.score.add(weight(kind), time);
+        }
+        for (kind, time) in lost {
+            self.score.take_back(weight(kind), time);
+        }
+        self.seen(match touches {
+            Some(touches) => widen(self.seen_elsewhere, touches),
+            None => self.seen_elsewhere,
+        });
+    }
+
+    fn seen(&mut self, span: Option<(i64, i64)>) {
+        (self.first_seen, self.last_seen) = span.unzip();
+    }
+}
+
+/// The span from the first to the last of both.
+fn widen(span: Option<(i64, i64)>, (first, last): (i64, i64)) -> Option<(i64, i64)> {
+    let (from, to) = span.unwrap_or((first, last));
+    Some((from.min(first), to.max(last)))
+}
+
+/// Hides who it is.
+impl std::fmt::Debug for Contact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contact")
+            .field("score", &self.score)
+            .finish_non_exhaustive()
+    }
+}
+
+fn weight(entry: &Entry) -> Option<Weight> {
+    match &entry.fact {
+        Fact::Open { .. } => Some(OPEN),
+        Fact::Click { .. } => Some(CLICK),
+        Fact::Track { name, .. } if name == PAGE_VIEWED => Some(PAGE_VIEW),
+        Fact::Track { .. } => Some(CUSTOM_EVENT),
+        // What a page says of money is not believed.
+        Fact::Purchase { .. } if entry.verified => Some(PURCHASE),
+        _ => None,
+    }
+}

@@ -1,0 +1,456 @@
+//! Orders, the genuine opens and clicks that they may be credited to, and to which they are.
+//!
+//! Whom an order is credited to depends on the touches of its contact alone, never on which of them
+//! came first: when a touch comes or goes, the orders that it could have led to are credited again.
+
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+
+use super::rows::{decode, encode, from_sortable, key, read, sortable};
+use super::tally::Earned;
+use crate::log::decide::Attribution;
+use crate::log::record::{ContactId, Seq, WorkspaceId};
+
+/// Key: workspace (u32), contact (16 bytes), kind (u8), time (i64, sortable), seq (u64), all
+/// big-endian. Value: messageId. Genuine opens and clicks alone.
+pub(super) const TOUCHES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("touches_v1");
+/// Key: workspace (u32), time (i64, sortable), seq (u64), all big-endian. Value: postcard of
+/// [`Order`].
+pub(super) const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("orders_v1");
+/// Key: workspace (u32, big-endian), 1 where verified and else 0 (u8), orderId. Value: the key in
+/// [`ORDERS`].
+pub(super) const PLACES: TableDefinition<'_, &[u8], &[u8]> =
+    TableDefinition::new("order_places_v1");
+/// Key: workspace (u32), contact (16 bytes), then what follows the workspace in the key in
+/// [`ORDERS`], all big-endian. Value: nothing. Verified orders alone.
+pub(super) const OF_CONTACT: TableDefinition<'_, &[u8], &[u8]> =
+    TableDefinition::new("orders_of_contact_v1");
+
+/// How it is decided which message an order is credited to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    /// The messageId that came with the order, else the last genuine click within the window, else
+    /// the last genuine open within the window.
+    LastTouch,
+    /// The messageId that came with the order, else the last genuine click within the window.
+    LastClick,
+    /// The messageId that came with the order alone.
+    Explicit,
+}
+
+/// Every model, in the order in which rows name them; each order is credited under all of them, so
+/// that they can be laid side by side.
+pub const MODELS: [Model; 3] = [Model::LastTouch, Model::LastClick, Model::Explicit];
+
+impl Model {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LastTouch => "last_touch",
+            Self::LastClick => "last_click",
+            Self::Explicit => "explicit",
+        }
+    }
+}
+
+/// A click says more than an open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TouchKind {
+    Open,
+    Click,
+}
+
+/// A genuine open or click.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Touched {
+    pub(super) kind: TouchKind,
+    /// Milliseconds since 1970.
+    pub(super) time: i64,
+    pub(super) seq: u64,
+}
+
+/// Why an order is credited to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// The order came with the messageId.
+    Explicit,
+    Touch(TouchKind),
+}
+
+/// To which message an order is credited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Credit {
+    pub message_id: String,
+    pub cause: Cause,
+}
+
+/// An order that was paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub(crate) order_id: String,
+    /// `None` once erased: then no touch can be credited.
+    pub(crate) contact: Option<ContactId>,
+    /// A server vouches for it; others earn nothing.
+    pub verified: bool,
+    /// The messageId that it came with.
+    pub explicit: Option<String>,
+    pub currency: String,
+    /// Minor units.
+    pub gross: i64,
+    /// Minor units.
+    pub refunded: i64,
+    /// Under each of [`MODELS`].
+    pub credits: [Option<Credit>; MODELS.len()],
+}
+
+/// What is added to a message's revenue (`sign` 1) or taken from it (−1).
+#[derive(Debug)]
+pub(super) struct Move {
+    pub(super) message_id: String,
+    pub(super) earned: Earned,
+    pub(super) sign: i64,
+}
+
+/// The tables of orders, open for a fold.
+pub(super) struct Orders<'a> {
+    touches: Table<'a, &'static [u8], &'static [u8]>,
+    orders: Table<'a, &'static [u8], &'static [u8]>,
+    places: Table<'a, &'static [u8], &'static [u8]>,
+    of_contact: Table<'a, &'static [u8], &'static [u8]>,
+}
+
+impl<'a> Orders<'a> {
+    pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, redb::Error> {
+        Ok(Self {
+            touches: transaction.open_table(TOUCHES)?,
+            orders: transaction.open_table(ORDERS)?,
+            places: transaction.open_table(PLACES)?,
+            of_contact: transaction.open_table(OF_CONTACT)?,
+        })
+    }
+
+    /// Takes a new order in. One of a server takes the place of what a page said of it; what a page
+    /// says counts where nothing was said before.
+    pub(super) fn place(
+        &mut self,
+        workspace: WorkspaceId,
+        time: i64,
+        Seq(seq): Seq,
+        mut order: Order,
+        windows: &Attribution,
+    ) -> Result<Vec<Move>, redb::Error> {
+        let order_key = order_key(workspace, time, seq);
+        let mut moves = Vec::new();
+        if !order.verified {
+            for verified in [true, false] {
+                let said = place_key(workspace, verified, &order.order_id);
+                if self.places.get(said.as_slice())?.is_some() {
+                    return Ok(moves);
+                }
+            }
+        }
+        if order.verified {
+            let page_said = place_key(workspace, false, &order.order_id);
+            if let Some(superseded) = self.places.remove(page_said.as_slice())? {
+                self.orders.remove(superseded.value())?;
+            }
+            order.credits = self.credits(workspace, time, &order, windows)?;
+            moves = order.moves(1);
+            if let Some(contact) = order.contact {
+                let of_contact = of_contact_key(workspace, contact, &order_key);
+                self.of_contact
+                    .insert(of_contact.as_slice(), [].as_slice())?;
+            }
+        }
+        let place = place_key(workspace, order.verified, &order.order_id);
+        self.places.insert(place.as_slice(), order_key.as_slice())?;
+        self.orders
+            .insert(order_key.as_slice(), encode(&order)?.as_slice())?;
+        Ok(moves)
+    }
+
+    /// Gives back of a server's order; the log has seen to it that no more than there was.
+    pub(super) fn refund(
+        &mut self,
+        workspace: WorkspaceId,
+        order_id: &str,
+        minor: i64,
+    ) -> Result<Vec<Move>, redb::Error> {
+        let place = place_key(workspace, true, order_id);
+        let order_key = self.places.get(place.as_slice())?;
+        let Some(order_key) = order_key.map(|order_key| order_key.value().to_vec()) else {
+            return Ok(Vec::new());
+        };
+        self.change(&order_key, |order| order.refunded += minor)
+    }
+
+    /// Changes a server's order: what it is worth, and where one is sent the messageId that it came
+    /// with. It stays where it is in time.
+    pub(super) fn amend(
+        &mut self,
+        workspace: WorkspaceId,
+        order_id: &str,
+        gross: i64,
+        explicit: Option<&str>,
+        windows: &Attribution,
+    ) -> Result<Vec<Move>, redb::Error> {
+        let place = place_key(workspace, true, order_id);
+        let order_key = self.places.get(place.as_slice())?;
+        let Some(order_key) = order_key.map(|order_key| order_key.value().to_vec()) else {
+            return Ok(Vec::new());
+        };
+        let Some(mut amended) = read::<Order>(&self.orders, &order_key)? else {
+            return Ok(Vec::new());
+        };
+        amended.gross = gross;
+        if let Some(explicit) = explicit {
+            amended.explicit = Some(explicit.to_owned());
+        }
+        let (time, _) = when(&order_key);
+        amended.credits = self.credits(workspace, time, &amended, windows)?;
+        self.change(&order_key, |order| *order = amended)
+    }
+
+    /// A genuine open or click has come.
+    pub(super) fn touch(
+        &mut self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        touched: Touched,
+        message_id: &str,
+        windows: &Attribution,
+    ) -> Result<Vec<Move>, redb::Error> {
+        let touch = touch_key(workspace, contact, touched);
+        self.touches
+            .insert(touch.as_slice(), message_id.as_bytes())?;
+        self.credit_again(workspace, contact, touched, windows)
+    }
+
+    /// It was none.
+    pub(super) fn untouch(
+        &mut self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        touched: Touched,
+        windows: &Attribution,
+    ) -> Result<Vec<Move>, redb::Error> {
+        // A click that shows itself to be a machine's was never put in.
+        let touch = touch_key(workspace, contact, touched);
+        if self.touches.remove(touch.as_slice())?.is_none() {
+            return Ok(Vec::new());
+        }
+        self.credit_again(workspace, contact, touched, windows)
+    }
+
+    /// When the contact first and last touched anything.
+    pub(super) fn touched(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+    ) -> Result<Option<(i64, i64)>, redb::Error> {
+        let mut times = Vec::new();
+        for kind in [TouchKind::Open, TouchKind::Click] {
+            let at = |time, seq| touch_key(workspace, contact, Touched { kind, time, seq });
+            let (first, last) = (at(i64::MIN, 0), at(i64::MAX, u64::MAX));
+            let mut touches = self.touches.range(first.as_slice()..=last.as_slice())?;
+            for touch in [touches.next(), touches.next_back()].into_iter().flatten() {
+                let (touch, _) = touch?;
+                times.push(touched_at(touch.value()));
+            }
+        }
+        Ok(times.iter().copied().min().zip(times.into_iter().max()))
+    }
+
+    /// Credits the orders that a touch could have led to.
+    fn credit_again(
+        &mut self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        touched: Touched,
+        windows: &Attribution,
+    ) -> Result<Vec<Move>, redb::Error> {
+        let of_contact = key(workspace, &[&contact.0]);
+        let until = touched.time.saturating_add(window(windows, touched.kind));
+        let first = [of_contact.as_slice(), &sortable(touched.time)].concat();
+        let end = [of_contact.as_slice(), &sortable(until)].concat();
+        let mut orders = Vec::new();
+        for row in self.of_contact.range(first.as_slice()..end.as_slice())? {
+            let (found, _) = row?;
+            orders.push(found.value()[of_contact.len()..].to_vec());
+        }
+        let mut moves = Vec::new();
+        for place in orders {
+            let order_key = key(workspace, &[&place]);
+            let Some(order) = read::<Order>(&self.orders, &order_key)? else {
+                continue;
+            };
+            let (time, _) = when(&order_key);
+            let credits = self.credits(workspace, time, &order, windows)?;
+            if credits != order.credits {
+                moves.extend(self.change(&order_key, |order| order.credits = credits)?);
+            }
+        }
+        Ok(moves)
+    }
+
+    /// Changes an order: what it earned goes, what it earns now comes.
+    fn change(
+        &mut self,
+        order_key: &[u8],
+        change: impl FnOnce(&mut Order),
+    ) -> Result<Vec<Move>, redb::Error> {
+        let Some(mut order) = read::<Order>(&self.orders, order_key)? else {
+            return Ok(Vec::new());
+        };
+        let mut moves = order.moves(-1);
+        change(&mut order);
+        moves.extend(order.moves(1));
+        self.orders.insert(order_key, encode(&order)?.as_slice())?;
+        Ok(moves)
+    }
+
+    /// Whom an order is credited to, under each model.
+    fn credits(
+        &self,
+        workspace: WorkspaceId,
+        time: i64,
+        order: &Order,
+        windows: &Attribution,
+    ) -> Result<[Option<Credit>; MODELS.len()], redb::Error> {
+        let explicit = order.explicit.as_ref().map(|message_id| Credit {
+            message_id: message_id.clone(),
+            cause: Cause::Explicit,
+        });
+        if explicit.is_some() {
+            return Ok([explicit.clone(), explicit.clone(), explicit]);
+        }
+        let Some(contact) = order.contact else {
+            return Ok([None, None, None]);
+        };
+        let last = |kind| self.last_touch(workspace, contact, time, kind, windows);
+        let click = last(TouchKind::Click)?;
+        let touch = match &click {
+            Some(click) => Some(click.clone()),
+            None => last(TouchKind::Open)?,
+        };
+        Ok([touch, click, None])
+    }
+
+    /// The last touch of this kind in (time − window, time].
+    fn last_touch(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        time: i64,
+        kind: TouchKind,
+        windows: &Attribution,
+    ) -> Result<Option<Credit>, redb::Error> {
+        let key_at = |time, seq| touch_key(workspace, contact, Touched { kind, time, seq });
+        let since = time.saturating_sub(window(windows, kind));
+        if since >= time {
+            return Ok(None);
+        }
+        let first = key_at(since.saturating_add(1), 0);
+        let last = key_at(time, u64::MAX);
+        let mut touches = self.touches.range(first.as_slice()..=last.as_slice())?;
+        let Some(touch) = touches.next_back() else {
+            return Ok(None);
+        };
+        let (_, message_id) = touch?;
+        Ok(Some(Credit {
+            message_id: String::from_utf8_lossy(message_id.value()).into_owned(),
+            cause: Cause::Touch(kind),
+        }))
+    }
+}
+
+impl Order {
+    /// What it adds to messages, or takes from them.
+    fn moves(&self, sign: i64) -> Vec<Move> {
+        (0..)
+            .zip(&self.credits)
+            .filter_map(|(model, credit)| {
+                let credit = credit.as_ref()?;
+                Some(Move {
+                    message_id: credit.message_id.clone(),
+                    earned: self.earned(model),
+                    sign,
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn earned(&self, model: u8) -> Earned {
+        Earned {
+            model,
+            currency: self.currency.clone(),
+            orders: 1,
+            gross: self.gross.into(),
+            refunded: self.refunded.into(),
+        }
+    }
+}
+
+/// Every order of a workspace with a time from `from` and before `to` (milliseconds since 1970), the
+/// oldest first, with its time.
+pub(crate) fn for_each(
+    snapshot: &ReadTransaction,
+    workspace: WorkspaceId,
+    from: i64,
+    to: i64,
+    mut each: impl FnMut(i64, Order) -> Result<(), redb::Error>,
+) -> Result<(), redb::Error> {
+    let orders = snapshot.open_table(ORDERS)?;
+    let (first, end) = (order_key(workspace, from, 0), order_key(workspace, to, 0));
+    if first >= end {
+        return Ok(());
+    }
+    for row in orders.range(first.as_slice()..end.as_slice())? {
+        let (found, order) = row?;
+        each(when(found.value()).0, decode(order.value())?)?;
+    }
+    Ok(())
+}
+
+fn window(windows: &Attribution, kind: TouchKind) -> i64 {
+    match kind {
+        TouchKind::Open => windows.open_window_ms,
+        TouchKind::Click => windows.click_window_ms,
+    }
+}
+
+fn order_key(workspace: WorkspaceId, time: i64, seq: u64) -> Vec<u8> {
+    key(workspace, &[&sortable(time), &seq.to_be_bytes()])
+}
+
+/// The time and the seq in a key of [`ORDERS`].
+pub(super) fn when(order_key: &[u8]) -> (i64, u64) {
+    let (mut time, mut seq) = ([0; 8], [0; 8]);
+    time.copy_from_slice(&order_key[4..12]);
+    seq.copy_from_slice(&order_key[12..20]);
+    (from_sortable(time), u64::from_be_bytes(seq))
+}
+
+fn of_contact_key(workspace: WorkspaceId, contact: ContactId, order_key: &[u8]) -> Vec<u8> {
+    key(workspace, &[&contact.0, &order_key[4..]])
+}
+
+fn place_key(workspace: WorkspaceId, verified: bool, order_id: &str) -> Vec<u8> {
+    key(workspace, &[&[u8::from(verified)], order_id.as_bytes()])
+}
+
+fn touch_key(workspace: WorkspaceId, contact: ContactId, touched: Touched) -> Vec<u8> {
+    let kind = match touched.kind {
+        TouchKind::Open => 0,
+        TouchKind::Click => 1,
+    };
+    let time = sortable(touched.time);
+    let seq = touched.seq.to_be_bytes();
+    key(workspace, &[&contact.0, &[kind], &time, &seq])
+}
+
+/// The time in a key of [`TOUCHES`].
+fn touched_at(touch_key: &[u8]) -> i64 {
+    let mut time = [0; 8];
+    time.copy_from_slice(&touch_key[21..29]);
+    from_sortable(time)
+}
