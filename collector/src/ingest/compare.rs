@@ -147,7 +147,7 @@ mod tests {
     use shared::decimal::Decimal;
 
     use super::*;
-    use crate::log::conformance::subject::{purchase, refund, track};
+    use crate::ledger::laws::{purchase, refund, track};
 
     fn of_amount(amount: Option<&str>) -> RefundAsk {
         RefundAsk {
