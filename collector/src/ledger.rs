@@ -29,7 +29,7 @@ mod redactions;
 mod seqs;
 mod stamps;
 pub mod suppression;
-pub(crate) mod suppressions;
+pub mod suppressions;
 mod writer;
 
 pub mod local;

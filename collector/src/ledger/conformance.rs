@@ -63,8 +63,11 @@ checks! {
     amended::an_order_is_amended_after_refunds_in_one_append_and_across_commits
 }
 
+/// A check of ledgers over one journal, which they share. It wants a runtime.
+pub type DeciderCheck = fn(Arc<dyn Journal>) -> Later<'static, ()>;
+
 /// What two ledgers over one journal keep.
-pub const DECIDER_CHECKS: &[(&str, fn(Arc<dyn Journal>) -> Later<'static, ()>)] = &[
+pub const DECIDER_CHECKS: &[(&str, DeciderCheck)] = &[
     (
         "of_two_deciders_at_once_each_event_is_tracked_by_one",
         |journal| Box::pin(deciders::each_event_once(journal)),

@@ -1,5 +1,9 @@
 //! The suites that `collector` exports for journals, run from outside as somebody would who has written
 //! one: on both that there are, and on some that are broken on purpose.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says so where it does"
+)]
 
 mod broken;
 

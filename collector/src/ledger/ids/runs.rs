@@ -209,12 +209,10 @@ impl Runs {
             let mut next: Option<(usize, Place)> = None;
             for (at, source) in sources.iter_mut().enumerate() {
                 match source.peek() {
-                    None => {}
-                    Some(Ok(place)) => {
-                        if next.is_none_or(|(_, least)| *place < least) {
-                            next = Some((at, *place));
-                        }
+                    Some(Ok(place)) if next.is_none_or(|(_, least)| *place < least) => {
+                        next = Some((at, *place));
                     }
+                    Some(Ok(_)) | None => {}
                     Some(Err(_)) => {
                         if let Some(Err(error)) = source.next() {
                             return Err(error);
