@@ -9,27 +9,27 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::body::memory::BodyMemory;
 use crate::classify::relay::RelayList;
-use crate::cli::PublicUrl;
 use crate::clock::Clock;
 use crate::error::ApiError;
-use crate::export;
-use crate::heavy::Heavy;
+use crate::limits::exports;
+use crate::limits::heavy::Heavy;
+use crate::limits::hits::Hits;
+use crate::limits::live::Places;
+use crate::limits::memory::BodyMemory;
+use crate::limits::rates::Rates;
 use crate::lineage::{Running, State, Strange};
-use crate::live::Places;
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::Seq;
 use crate::log::redb::{Options, RedbLog};
 use crate::log::suppressions::Suppressions;
 use crate::log::verify::Report;
 use crate::log::{Health, Log, LogError};
-use crate::mail::Hits;
 use crate::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
 use crate::metrics::{Gauges, Machine, Metrics};
 use crate::projector::Projector;
 use crate::proxies::ProxiesSeen;
-use crate::rates::Rates;
+use crate::public_url::PublicUrl;
 use crate::rejected::{self, RejectedStore};
 use crate::renewal::{RenewalError, renew_contacts};
 use crate::session::Codes;
@@ -64,7 +64,7 @@ pub struct App {
     /// Of the links to the live page.
     pub(crate) codes: Codes,
     pub(crate) live_places: Places,
-    pub(crate) exports: export::Places,
+    pub(crate) exports: exports::Places,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<RedbLog>,
     running: Running,
@@ -116,7 +116,11 @@ impl App {
             ..Options::new(data, Arc::clone(&meta) as _)
         })?);
         let senders = rejected::senders(&meta);
-        let rejected = RejectedStore::open(data, &senders, Arc::clone(&clock), metrics.clone())?;
+        let dropped = metrics.dropped_receipts.clone();
+        let count = move |more| {
+            dropped.inc_by(more);
+        };
+        let rejected = RejectedStore::open(data, &senders, Arc::clone(&clock), count)?;
         rejected.check_lineage(data, &standing)?;
         // All of it fits together: from here on the files are of this opening.
         running.keep();
@@ -151,7 +155,7 @@ impl App {
             hits: Hits::default(),
             codes: Codes::default(),
             live_places: Places::default(),
-            exports: export::Places::default(),
+            exports: exports::Places::default(),
             durable,
             running,
             data: data.to_owned(),
@@ -206,6 +210,10 @@ impl App {
         Gauges {
             queued_events: self.log.queued(),
             view_lag: Duration::from_millis(self.projector.lag_ms()),
+            views_built: self
+                .views
+                .building()
+                .map_or(1.0, |building| f64::from(building.percent()) / 100.0),
             ready: self.readiness().is_ok(),
             untrusted_proxies: self.proxies_seen.count(),
             machine: Machine::measure(&self.data),

@@ -1,9 +1,14 @@
 //! Who may do what: keys, scopes, origins, secret keys in pages. See design.md 4.1. How often they may
 //! is `rates`'.
+//!
+//! The order of the checks, wherever a key comes from: first whether it is one, good, and not shown to the
+//! world (`known`: 401, or 403 `secret_key_in_browser`); then what it can never do, whoever sends it
+//! (`asks`: its kind, then its scopes); then whether it may do it from here (`check_origin`). So nobody
+//! is told to send from a page what no page may send.
 
+pub(crate) mod asks;
 mod foreign_origin;
 mod no_key;
-pub(crate) mod scopes;
 
 use std::sync::Arc;
 
@@ -13,11 +18,12 @@ use serde_json::value::RawValue;
 use shared::api_key::{ApiKey, KeyError, KeyKind, Scope, kind_of};
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, scopes};
 use crate::log::record::WorkspaceId;
 use crate::meta::{Key, Session, TokenDigest};
 use crate::screen;
 use crate::session::{Token, is_same_origin};
+use asks::Asks;
 
 /// A request whose key is good.
 #[derive(Debug, Clone)]
@@ -33,8 +39,8 @@ impl Caller {
 }
 
 fn require(key: &Key, scope: Scope) -> Result<(), ApiError> {
-    if key.kind == KeyKind::Public && scope != Scope::Send {
-        return Err(ApiError::NotForPublicKeys(scope));
+    if scope != Scope::Send {
+        asks::only_secret(key, scope)?;
     }
     if key.allows(scope) {
         return Ok(());
@@ -152,8 +158,8 @@ pub fn session_by_cookie(
 /// The key with which one of our own pages opens a session: the one place where a page may show a
 /// secret key. From elsewhere it is as exposed as in any other body.
 pub fn key_for_session(app: &App, headers: &HeaderMap, text: &str) -> Result<Arc<Key>, ApiError> {
-    let caller = authenticate(app, headers, text, Place::Session)?;
-    caller.require(Scope::Read)?;
+    let caller = known(app, headers, text, Place::Session)?;
+    let caller = admit(app, headers, caller, Asks::Server(Scope::Read))?;
     app.rates.count(&caller.key)?;
     Ok(caller.key)
 }
@@ -163,13 +169,12 @@ pub fn caller_by_headers(
     app: &App,
     headers: &HeaderMap,
     uri: &Uri,
+    asks: Asks,
 ) -> Result<Option<Caller>, ApiError> {
     let caller = known_by_headers(app, headers, uri)?;
-    if let Some(caller) = &caller {
-        check_origin(&caller.key, headers)?;
-        app.meta.touch(&caller.key, app.clock.now());
-    }
-    Ok(caller)
+    caller
+        .map(|caller| admit(app, headers, caller, asks))
+        .transpose()
 }
 
 /// The same where only secret keys are good, for this scope: a public one is told so, wherever it comes
@@ -182,11 +187,17 @@ pub fn server_by_headers(
 ) -> Result<Option<Caller>, ApiError> {
     let caller = known_by_headers(app, headers, uri)?;
     if let Some(Caller { key }) = &caller {
-        if key.kind == KeyKind::Public {
-            return Err(ApiError::NotForPublicKeys(wanted));
-        }
+        asks::only_secret(key, wanted)?;
         app.meta.touch(key, app.clock.now());
     }
+    Ok(caller)
+}
+
+/// Lets a good key in: what it can never do comes before where it may come from.
+fn admit(app: &App, headers: &HeaderMap, caller: Caller, asks: Asks) -> Result<Caller, ApiError> {
+    asks.of(&caller.key)?;
+    check_origin(&caller.key, headers)?;
+    app.meta.touch(&caller.key, app.clock.now());
     Ok(caller)
 }
 
@@ -215,6 +226,7 @@ pub fn caller_by_body(
     headers: &HeaderMap,
     by_headers: Option<Caller>,
     key: Option<&RawValue>,
+    asks: Asks,
 ) -> Result<Caller, ApiError> {
     let text = match key.map(|raw| serde_json::from_str::<String>(raw.get())) {
         Some(Ok(text)) => Some(text),
@@ -224,16 +236,12 @@ pub fn caller_by_body(
     match (by_headers, text) {
         (Some(caller), Some(text)) if kind_of(&text) != Some(KeyKind::Secret) => Ok(caller),
         (Some(caller), None) => Ok(caller),
-        (_, Some(text)) => authenticate(app, headers, &text, Place::Body),
+        (_, Some(text)) => {
+            let caller = known(app, headers, &text, Place::Body)?;
+            admit(app, headers, caller, asks)
+        }
         (None, None) => Err(ApiError::MissingKey),
     }
-}
-
-/// Finds the caller of a route that takes keys in headers alone.
-pub fn caller(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiError> {
-    let caller = caller_by_headers(app, headers, uri)?.ok_or(ApiError::MissingKey)?;
-    app.rates.count(&caller.key)?;
-    Ok(caller)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -273,18 +281,6 @@ pub(crate) fn is_from_page(headers: &HeaderMap) -> bool {
     [ORIGIN.as_str(), "sec-fetch-site", "sec-fetch-dest"]
         .iter()
         .any(|name| headers.contains_key(*name))
-}
-
-fn authenticate(
-    app: &App,
-    headers: &HeaderMap,
-    text: &str,
-    place: Place,
-) -> Result<Caller, ApiError> {
-    let caller = known(app, headers, text, place)?;
-    check_origin(&caller.key, headers)?;
-    app.meta.touch(&caller.key, app.clock.now());
-    Ok(caller)
 }
 
 /// Whose key it is, wherever it comes from.

@@ -2,8 +2,8 @@
 //! how much memory (`memory`), nor how gzip is undone (`gzip`).
 
 mod gzip;
-pub mod memory;
 
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,11 +11,12 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt as _;
 use shared::limits::MAX_EVENT_BYTES;
+use shared::rejection::{Rejection, codes};
 
 use crate::error::ApiError;
-use crate::heavy::{Heavy, Lane};
+use crate::limits::heavy::{Heavy, Lane};
+use crate::limits::memory::{BodyMemory, BodyPlace, Owner};
 use gzip::inflate;
-use memory::{BodyMemory, BodyPlace, Owner};
 
 /// A body that has not arrived after this time is given up.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,25 +43,12 @@ pub enum Media {
     JsonOrRows,
 }
 
-/// A body of nothing but white space.
-pub const EMPTY: &str = "empty";
-/// A body that was not read at all, because its sender showed no key.
-pub const NO_KEY: &str = "no_key";
-/// Why a body was refused, as the metric names it.
-pub const REASONS: [&str; 13] = [
-    "memory_full",
-    "workspace_share",
-    "key_share",
-    "address_share",
-    "slow",
-    "timeout",
-    "too_large",
-    "gzip_broken",
-    "gzip_members",
-    "gzip_ratio",
-    "broken_off",
-    EMPTY,
-    NO_KEY,
+/// The media types of files of rows.
+const ROWS: [&str; 4] = [
+    "text/csv",
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
 ];
 
 /// Where a body's memory comes from, and who undoes its compression.
@@ -111,6 +99,7 @@ pub async fn read_text(
     // The rest may still come: it must not be read as a request.
     let bytes = bytes.map_err(|error| counted(error).unread())?;
     place.is_whole();
+    let body_form = form_of(headers);
     let text = move |mut place: BodyPlace| {
         let bytes = if is_gzip {
             let packed = bytes.len();
@@ -118,8 +107,7 @@ pub async fn read_text(
         } else {
             bytes
         };
-        let mut text = String::from_utf8(bytes)
-            .map_err(|_| ApiError::NotJson("the body is not UTF-8".into()))?;
+        let mut text = String::from_utf8(bytes).map_err(|error| not_utf8(body_form, &error))?;
         // Some programs begin every text with it; it says nothing here.
         if text.starts_with(BYTE_ORDER_MARK) {
             text.drain(..BYTE_ORDER_MARK.len_utf8());
@@ -180,6 +168,44 @@ pub async fn discard(headers: &HeaderMap, mut body: Body) -> bool {
     discarded.unwrap_or(false)
 }
 
+/// What a body that can be read is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    /// CSV, or one JSON object a line.
+    Rows,
+}
+
+fn form_of(headers: &HeaderMap) -> Form {
+    match essence(headers).as_deref() {
+        Some(media) if ROWS.contains(&media) => Form::Rows,
+        _ => Form::Json,
+    }
+}
+
+/// The media type without its parameters, in lower case; `None` where the header is absent.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().unwrap_or("");
+    let essence = value.split(';').next().unwrap_or_default();
+    Some(essence.trim().to_ascii_lowercase())
+}
+
+/// Where a body stops being UTF-8. Of a file the line is named, from 1, as editors count.
+fn not_utf8(form: Form, error: &FromUtf8Error) -> ApiError {
+    let bytes = error.as_bytes();
+    let good = &bytes[..error.utf8_error().valid_up_to()];
+    let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+    let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let found = if is_utf16 { ", but in UTF-16" } else { "" };
+    match form {
+        Form::Json => ApiError::NotJson(format!("the body is not UTF-8 in line {line}")),
+        Form::Rows => {
+            let message = format!("line {line} is not in UTF-8{found}: save the file in UTF-8");
+            ApiError::Rejected(Rejection::whole(codes::INVALID_BODY, message))
+        }
+    }
+}
+
 fn check_media(headers: &HeaderMap, media: Media) -> Result<(), ApiError> {
     // Absent is taken for JSON: a beacon of a plain Blob has none.
     let Some(value) = headers.get(CONTENT_TYPE) else {
@@ -190,9 +216,7 @@ fn check_media(headers: &HeaderMap, media: Media) -> Result<(), ApiError> {
     let known = match parts.next() {
         Some("application/json") => true,
         Some("text/plain") => media == Media::JsonOrText,
-        Some("text/csv" | "application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
-            media == Media::JsonOrRows
-        }
+        Some(media_type) if ROWS.contains(&media_type) => media == Media::JsonOrRows,
         _ => false,
     };
     let utf8 = parts

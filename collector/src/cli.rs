@@ -32,8 +32,6 @@ use serde::de::DeserializeOwned;
 use crate::clock::SystemClock;
 use crate::control::{self, Progress};
 
-pub use serve::{LogFormat, PUBLIC_URL_MISSING, PublicUrl, Reach, Settings};
-
 use output::Output;
 
 /// Records what people do with e-mails and web pages, and says what came of it.

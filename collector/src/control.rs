@@ -30,7 +30,6 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
-use crate::cli::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::clock::Clock;
 use crate::doctor;
 use crate::embed::embed;
@@ -41,6 +40,7 @@ use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
 use crate::messages::{Draft, MessageAnswer, Outcome};
 use crate::meta::{Key, Meta, NO_TOKEN_KEY, NewKey, OriginPattern, Workspace};
+use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::screen;
 use crate::token::{TokenKey, TokenKeys};
 

@@ -26,12 +26,12 @@ use shared::api_key::{ApiKey, KeyKind, Scope};
 
 use crate::app::App;
 use crate::assets::Asset;
-use crate::body::memory::{BodyMemory, Owner};
 use crate::body::{Means, Media, read_text};
-use crate::cli::PublicUrl;
 use crate::embed::{embed, inline_script};
-use crate::heavy::Heavy;
+use crate::limits::heavy::Heavy;
+use crate::limits::memory::{BodyMemory, Owner};
 use crate::meta::{DEFAULT_WORKSPACE, Meta, MetaError, NewKey, OriginPattern, Workspace};
+use crate::public_url::PublicUrl;
 
 use catalogue::{CATALOGUE, Catalogue, Order};
 

@@ -101,6 +101,8 @@ pub struct Server {
     pub not_ready: Option<String>,
     /// Milliseconds.
     pub view_lag_ms: u64,
+    /// How far the views are, in percent, where they are being built.
+    pub views_building: Option<u8>,
     pub public_url: String,
     /// What is wrong with it for mails.
     pub public_url_warning: Option<String>,

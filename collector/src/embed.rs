@@ -3,7 +3,7 @@
 
 use shared::api_key::ApiKey;
 
-use crate::cli::PublicUrl;
+use crate::public_url::PublicUrl;
 
 /// Makes calls wait until the snippet is there. One line.
 const STUB: &str = include_str!("../../dist/stub.js");

@@ -4,6 +4,10 @@
 //! its request, 400 to 415; one that should come again later, 429 or 503 with Retry-After. What is
 //! ours alone (a failing disk) is logged with its cause and answered without it.
 
+pub mod codes;
+pub mod limit;
+pub(crate) mod scopes;
+
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Json, Response};
@@ -11,16 +15,20 @@ use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use shared::api_key::Scope;
 use shared::limits::MAX_EVENT_BYTES;
-use shared::rejection::{Rejection, codes};
+use shared::rejection::{Rejection, codes as of_events};
 use shared::wire::ErrorBody;
 
-use crate::auth::scopes;
-use crate::cli::PUBLIC_URL_MISSING;
-use crate::document::codes as documented;
-use crate::live::Full;
 use crate::log::LogError;
-use crate::rates::{Limit, RateState};
-use crate::screen;
+use crate::public_url::PUBLIC_URL_MISSING;
+use crate::query::QueryError;
+use crate::views::{Building, ViewError};
+use limit::{Full, Limit, RateState};
+
+/// What whoever showed a secret key should do; also the message of an event that holds one.
+pub const SECRET_KEY_SHOWN: &str = "a secret key must not be in a page, an event, a body or a URL: revoke it with `misar keys \
+    revoke`, and use a public key (msk_pub_…) there. A server that forwards a browser's request must strip the \
+    headers Origin, Sec-Fetch-Site and Sec-Fetch-Dest, strip keys from what it forwards, and send its own key in \
+    Authorization. Nothing was recorded";
 
 /// Every way in which a request is refused.
 #[derive(Debug)]
@@ -120,6 +128,8 @@ pub enum ApiError {
     TooManyExports,
     StorageFailing,
     ViewBehind,
+    /// The views hold less than is known, and are being built.
+    ViewBuilding(Building),
     Internal,
 }
 
@@ -167,7 +177,7 @@ impl ApiError {
             Self::AnswerTooLarge => (S::PAYLOAD_TOO_LARGE, "answer_too_large"),
             Self::UnsupportedMediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::UnsupportedEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
-            Self::Rejected(rejection) if rejection.code == codes::SECRET_KEY_IN_BROWSER => {
+            Self::Rejected(rejection) if rejection.code == of_events::SECRET_KEY_IN_BROWSER => {
                 (S::FORBIDDEN, rejection.code)
             }
             Self::Rejected(rejection) => (S::UNPROCESSABLE_ENTITY, rejection.code),
@@ -181,6 +191,7 @@ impl ApiError {
             Self::TooManyExports => (S::SERVICE_UNAVAILABLE, "too_many_exports"),
             Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
             Self::ViewBehind => (S::SERVICE_UNAVAILABLE, "view_behind"),
+            Self::ViewBuilding(_) => (S::SERVICE_UNAVAILABLE, "view_building"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -200,7 +211,7 @@ impl ApiError {
                                  `misar keys update --expires`"
                 .into(),
             Self::RevokedKey => "this key was revoked: make a new one with `misar keys create`".into(),
-            Self::SecretKeyInBrowser => screen::MESSAGE.into(),
+            Self::SecretKeyInBrowser => SECRET_KEY_SHOWN.into(),
             Self::OriginMissing => "this key is limited to some sites and the request names none (no Origin header, \
                                     or `null`): send it from a page of those sites"
                 .into(),
@@ -278,6 +289,10 @@ impl ApiError {
             Self::TooManyExports => "as many exports as may run at once are running: come again once one has ended".into(),
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
             Self::ViewBehind => "the event is on disk, but this view has not reached it yet: ask again".into(),
+            Self::ViewBuilding(building) => format!(
+                "what this reads is being built from the events on disk, and {} % is done: nothing is lost, ask again",
+                building.percent()
+            ),
             Self::Internal => "this is our fault and has been logged".into(),
         }
     }
@@ -299,6 +314,7 @@ impl ApiError {
         match self {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
+            Self::ViewBuilding(_) => Some(2),
             Self::TooManyLiveReaders(_) | Self::TooManyExports => Some(10),
             _ => None,
         }
@@ -334,12 +350,12 @@ impl ApiError {
             return response;
         }
         let (status, code) = self.kind();
-        debug_assert!(
-            documented::is_listed(code),
-            "list `{code}` in document/codes.rs"
-        );
+        debug_assert!(codes::is_listed(code), "list `{code}` in error/codes.rs");
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
+        if let Self::ViewBuilding(building) = &self {
+            body.error.progress = Some(building.percent());
+        }
         if let Self::Conflict { fields, .. } = &self
             && !fields.is_empty()
         {
@@ -389,6 +405,28 @@ fn too_large(limit: usize, size: Option<usize>) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.respond(None)
+    }
+}
+
+impl From<ViewError> for ApiError {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Building(building) => Self::ViewBuilding(building),
+            ViewError::Log(error) => error.into(),
+            error => {
+                tracing::error!(%error, "the views could not be read");
+                Self::StorageFailing
+            }
+        }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Views(error) => error.into(),
+            QueryError::Log(error) => error.into(),
+        }
     }
 }
 

@@ -4,12 +4,10 @@
 //!
 //! - `events`, `orders`, `contacts`: the rows of each kind
 //! - `table`: how a row is written, as NDJSON or CSV
-//! - `places`: how many there may be at once
 
 mod contacts;
 mod events;
 mod orders;
-mod places;
 mod table;
 
 use std::pin::Pin;
@@ -22,12 +20,12 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::auth::Reader;
+use crate::limits::exports::Place;
 use crate::log::record::WorkspaceId;
 
 pub use contacts::{Contacts, parse_id as parse_contact_id};
 pub use events::Events;
 pub use orders::Orders;
-pub use places::{Place, Places};
 pub use table::Format;
 use table::Row;
 

@@ -4,7 +4,7 @@
 pub mod compare;
 mod deliveries;
 pub mod dropped;
-pub mod ids;
+mod idempotency;
 pub mod messages;
 pub mod sent;
 mod seqs;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::response::{IntoResponse, Json, Response};
 use http::request::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Method, Request};
 use serde_json::value::RawValue;
 use shared::api_key::{KeyKind, Scope};
 use shared::event::{Event, EventKind};
@@ -30,32 +30,45 @@ use shared::wire::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
+use crate::auth::asks::Asks;
 use crate::auth::{self, Caller};
-use crate::body::memory::{BodyPlace, Owner};
 use crate::body::{self, Means, Media};
 use crate::classify::of_page;
 use crate::client_address::client_of;
 use crate::error::ApiError;
-use crate::heavy::{Lane, Turn};
+use crate::ids::{DerivedId, new_id};
+use crate::limits::heavy::{Lane, Turn};
+use crate::limits::memory::{BodyPlace, Owner};
+use crate::limits::network::Payer;
+use crate::limits::rates::{Charge, Ticket};
 use crate::locks::lock;
 use crate::log::Submission;
 use crate::log::decide::{RefundAsk, WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::{FactKind, Sender};
 use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
-use crate::metrics::Verdict;
-use crate::network::Payer;
-use crate::rates::{Charge, Ticket};
+use crate::metrics::{Told, Verdict, reasons};
+use crate::query::dropped::in_context;
 use crate::rejected::Rejected;
 use crate::screen::{self, Screened};
 use crate::secrets;
 use deliveries::Sends;
-use ids::{DerivedId, IdempotencyKey, new_id};
+use idempotency::IdempotencyKey;
 use settle::{Claim, Settled, settle};
+
+/// Where a route looks for a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyIn {
+    Headers,
+    /// Or in the body, where the headers hold none.
+    BodyToo,
+}
 
 /// A request whose body has been read.
 pub struct Incoming {
     parts: Parts,
     by_headers: Option<Caller>,
+    /// What the route asks of whoever sends.
+    asks: Asks,
     pub text: String,
     received_at: Timestamp,
     charge: Mutex<Charge>,
@@ -77,14 +90,16 @@ struct Admitted {
 
 impl Incoming {
     /// Authenticates by the headers where they hold a key, then reads the body, then takes a place
-    /// among the requests in work: one that stalls before takes none.
+    /// among the requests in work: one that stalls before takes none. Where the headers hold none, the
+    /// body may.
     pub async fn read(
         app: &Arc<App>,
         request: Request<Body>,
         media: Media,
         limit: usize,
+        asks: Asks,
     ) -> Result<Self, ApiError> {
-        Self::read_as(app, request, media, limit, None).await
+        Self::read_as(app, request, media, limit, asks, KeyIn::BodyToo).await
     }
 
     /// The same where only servers may send, with their key in a header: of nobody else's body
@@ -95,7 +110,8 @@ impl Incoming {
         limit: usize,
         scope: Scope,
     ) -> Result<Self, ApiError> {
-        Self::read_as(app, request, Media::Json, limit, Some(scope)).await
+        let asks = Asks::Server(scope);
+        Self::read_as(app, request, Media::Json, limit, asks, KeyIn::Headers).await
     }
 
     /// The same of a route that takes files of rows too.
@@ -105,7 +121,8 @@ impl Incoming {
         limit: usize,
         scope: Scope,
     ) -> Result<Self, ApiError> {
-        Self::read_as(app, request, Media::JsonOrRows, limit, Some(scope)).await
+        let asks = Asks::Server(scope);
+        Self::read_as(app, request, Media::JsonOrRows, limit, asks, KeyIn::Headers).await
     }
 
     async fn read_as(
@@ -113,11 +130,12 @@ impl Incoming {
         request: Request<Body>,
         media: Media,
         limit: usize,
-        only_servers: Option<Scope>,
+        asks: Asks,
+        key_in: KeyIn,
     ) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let payer = Payer::of(&parts, &app.trusted_proxies);
-        let admitted = match Self::admit(app, &parts, &payer, only_servers) {
+        let admitted = match Self::admit(app, &parts, &payer, asks, key_in) {
             Ok(admitted) => admitted,
             Err(error) => {
                 let error = app.rates.blame(&payer, error);
@@ -145,8 +163,9 @@ impl Incoming {
         let (mut text, memory) = body::read_text(&parts.headers, body, media, limit, means)
             .await
             .map_err(|error| app.rates.blame_unread(&blamed, error))?;
-        if text.trim_ascii().is_empty() {
-            app.metrics.count_refused_body(body::EMPTY);
+        // What DELETE wants may stand in the query.
+        if text.trim_ascii().is_empty() && parts.method != Method::DELETE {
+            app.metrics.count_refused_body(reasons::EMPTY);
         }
         let carrier = screen::Carrier::of(&parts);
         let screened = if text.len() > body::LARGE {
@@ -170,6 +189,7 @@ impl Incoming {
         Ok(Self {
             parts,
             by_headers,
+            asks,
             text,
             received_at: app.clock.now(),
             charge: Mutex::new(charge),
@@ -185,22 +205,14 @@ impl Incoming {
         app: &App,
         parts: &Parts,
         payer: &Payer,
-        only_servers: Option<Scope>,
+        asks: Asks,
+        key_in: KeyIn,
     ) -> Result<Admitted, ApiError> {
-        let by_headers = match only_servers {
-            Some(scope) => auth::server_by_headers(app, &parts.headers, &parts.uri, scope)?,
-            None => auth::caller_by_headers(app, &parts.headers, &parts.uri)?,
-        };
+        let by_headers = auth::caller_by_headers(app, &parts.headers, &parts.uri, asks)?;
         let caller = by_headers.as_ref();
-        if let (Some(caller), None) = (caller, only_servers) {
-            caller.require(Scope::Send)?;
-        }
-        if let Some(scope) = only_servers {
-            let Some(caller) = caller else {
-                app.metrics.count_refused_body(body::NO_KEY);
-                return Err(ApiError::MissingKey);
-            };
-            caller.require(scope)?;
+        if caller.is_none() && key_in == KeyIn::Headers {
+            app.metrics.count_refused_body(reasons::NO_KEY);
+            return Err(ApiError::MissingKey);
         }
         let ticket = match caller {
             Some(caller) => app.rates.begin(&caller.key, *payer)?,
@@ -223,8 +235,8 @@ impl Incoming {
 
     /// Who sends, by the headers or else by the body's `key`.
     pub fn caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
-        let caller = auth::caller_by_body(app, &self.parts.headers, self.by_headers.clone(), key)?;
-        caller.require(Scope::Send)?;
+        let by_headers = self.by_headers.clone();
+        let caller = auth::caller_by_body(app, &self.parts.headers, by_headers, key, self.asks)?;
         lock(&self.charge).pay_with(&caller.key)?;
         Ok(caller)
     }
@@ -260,16 +272,6 @@ impl Incoming {
     fn write_rate(&self, headers: &mut HeaderMap) {
         if let Some(rate) = lock(&self.charge).state() {
             rate.write(headers);
-        }
-    }
-
-    /// Who sends, where only servers may.
-    pub fn server_caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
-        let caller = self.caller(app, key)?;
-        if caller.key.kind == KeyKind::Public {
-            Err(ApiError::NotForPublicKeys(Scope::Send))
-        } else {
-            Ok(caller)
         }
     }
 
@@ -327,7 +329,8 @@ impl Incoming {
             parsed.outcome = Err(rejection);
         }
         let derived = retried.map(|retried| retried.id(&key, sender, kind));
-        let identity = Identity::of(parsed.sent_id.as_ref(), derived);
+        let told = deliveries::id_of(&key, &parsed.outcome);
+        let identity = Identity::of(parsed.sent_id.as_ref(), derived, told);
         let hints = match &parsed.outcome {
             Ok(event) => wire::hints(event.type_name(), &self.text, &parsed.unknown_fields),
             Err(_) => Vec::new(),
@@ -355,6 +358,7 @@ impl Incoming {
                     }
                 };
                 let claim = [Claim::of(&submission)];
+                let told = Told::of(&submission.entry);
                 let settled = match app.log.append(vec![submission]).await {
                     Ok(outcomes) => {
                         let seqs = seqs::shown(app, &caller, &outcomes).await;
@@ -365,6 +369,7 @@ impl Incoming {
                 };
                 match settled {
                     Ok((settled, mut seqs)) => {
+                        count_told(app, &caller, &[told], &settled);
                         let seq = seqs.pop().flatten();
                         self.answer(app, &caller, settled, seq, identity, rejection)
                     }
@@ -448,7 +453,7 @@ impl Incoming {
 
         // What the page has lost is said of the first event that is taken.
         let lost = match caller.key.kind {
-            KeyKind::Public => context.and_then(|context| dropped::in_context(&context.json)),
+            KeyKind::Public => context.and_then(|context| in_context(&context.json)),
             KeyKind::Secret => None,
         };
         let behind_first = lost.and(context).map(dropped::said_before);
@@ -476,7 +481,8 @@ impl Incoming {
             let derived = retried
                 .as_ref()
                 .map(|retried| retried.id_in_batch(&key, sender, kind, index));
-            let identity = Identity::of(parsed.sent_id.as_ref(), derived);
+            let told = deliveries::id_of(&key, &parsed.outcome);
+            let identity = Identity::of(parsed.sent_id.as_ref(), derived, told);
             let draft = Draft {
                 name: parsed.name,
                 ignored: parsed.unknown_fields,
@@ -513,9 +519,12 @@ impl Incoming {
         }
         self.give_up_turn();
         let claims: Vec<Claim> = submissions.iter().map(Claim::of).collect();
+        let told = submissions.iter().map(|one| Told::of(&one.entry));
+        let told: Vec<Told> = told.collect();
         let outcomes = app.log.append(submissions).await?;
         let seqs = seqs::shown(app, &caller, &outcomes).await;
         let settled = settle(&app.log, &claims, outcomes).await?;
+        count_told(app, &caller, &told, &settled);
         if let Some(lost) = lost
             // The same batch again says it again.
             && !matches!(settled.first(), Some(Settled::Duplicate { .. }))
@@ -702,6 +711,15 @@ impl Incoming {
     }
 }
 
+/// Counts what is new of these facts; there is one outcome for each.
+fn count_told(app: &App, caller: &Caller, told: &[Told], settled: &[Settled]) {
+    for (told, settled) in told.iter().zip(settled) {
+        if matches!(settled, Settled::Tracked) {
+            app.metrics.count_told(caller.key.workspace, *told);
+        }
+    }
+}
+
 /// What the receipt of a refused event needs besides the reason.
 struct Draft<'a> {
     name: Option<String>,
@@ -731,12 +749,14 @@ struct Identity {
 }
 
 impl Identity {
-    /// The id that was sent, else the one that was made of a text, else a new one.
-    fn of(sent: Option<&SentId>, derived: Option<DerivedId>) -> Self {
+    /// The id that was sent, else the one that was made of a text, else the one that what is `told` has
+    /// by itself, else a new one.
+    fn of(sent: Option<&SentId>, derived: Option<DerivedId>, told: Option<EventId>) -> Self {
         let (id, older, is_new) = match (sent, derived) {
             (Some(SentId::Valid(id, _)), _) => (*id, None, false),
-            (Some(SentId::Invalid(_)), _) | (None, None) => (new_id(), None, true),
+            (Some(SentId::Invalid(_)), _) => (new_id(), None, true),
             (None, Some(DerivedId { id, older })) => (id, Some(older), false),
+            (None, None) => (told.unwrap_or_else(new_id), None, told.is_none()),
         };
         let as_sent = sent.map_or_else(|| id.to_string(), |sent| sent.as_sent().to_owned());
         Self {

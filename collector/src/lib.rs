@@ -9,11 +9,13 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod accept_copy;
 pub mod app;
 pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod control;
+mod csv_text;
 pub mod doctor;
 mod files;
 pub mod folder;
@@ -21,8 +23,10 @@ pub mod lineage;
 mod locks;
 pub mod server;
 mod snapshot;
+mod terminal;
 
 pub mod assets;
+mod cross_origin;
 pub mod demo_shop;
 pub mod document;
 pub mod embed;
@@ -33,16 +37,16 @@ pub mod auth;
 pub mod body;
 pub mod client_address;
 pub mod error;
-pub mod heavy;
+pub mod ids;
 pub mod ingest;
 pub mod instrument;
+pub mod limits;
 pub mod mail;
 pub mod messages;
 pub mod meta;
 pub mod metrics;
-pub mod network;
 pub mod proxies;
-pub mod rates;
+pub mod public_url;
 pub mod screen;
 pub mod secrets;
 pub mod session;

@@ -2,7 +2,6 @@
 //! opened with the others. Tells copies that were made of a running store, and folders that were
 //! put together from several. Not whether a file is sound in itself.
 //!
-//! - `accept`: taking a copy or a mixture for the store, by an operator's word
 //! - `running`: the file `RUNNING`, which tells a store that is open, or was when its process died,
 //!   from a copy of its files
 //!
@@ -10,14 +9,12 @@
 //! first: no file can be of a later opening than that one. A stop in good order says in `meta.redb`
 //! that the store is closed, and all files are of the same opening then.
 
-mod accept;
 mod running;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use accept::accept;
 pub use running::{Found, Running};
 pub(crate) use running::{begin_restore, check_restored, end_restore};
 
@@ -51,7 +48,7 @@ impl Opening {
         Self(number)
     }
 
-    fn count(self) -> u32 {
+    pub(crate) fn count(self) -> u32 {
         u32::try_from(self.0 >> 32).unwrap_or(u32::MAX)
     }
 }

@@ -5,7 +5,6 @@
 //! is told how many events it does not get, and goes on with the newest. Not the route.
 
 mod follower;
-mod places;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -25,12 +24,12 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Reader;
+use crate::limits::live::Place;
 use crate::log::public_seq::PublicSeq;
 use crate::query::EventView;
 use crate::rejected::Rejected;
 
 use follower::Follower;
-pub use places::{Full, MAX_READERS, Place, Places, share_of_key, share_of_workspace};
 
 /// The most events that a stream may begin with.
 pub const MAX_RECENT: usize = 200;

@@ -3,31 +3,24 @@
 //! (`routes::mail`), nor what a token is (`token`).
 //!
 //! Pixels and links are answered without a look at the log, so their events are written behind the
-//! answer, bounded in number ([`MAX_HITS`]) and for each token ([`BURST`]); what is dropped is
+//! answer, bounded in number and for each token (`limits::hits`); what is dropped is
 //! counted. An unsubscribe is answered once it is on disk, and nothing limits it.
 
 mod way;
 pub mod way_back;
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::Method;
 use http::request::Parts;
 use shared::ids::EventId;
 use shared::time::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
 use crate::client_address::client_of;
-use crate::ingest::ids::{self, DerivedId, new_id};
-use crate::locks::{read, write};
+use crate::ids::{self, DerivedId, new_id};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::record::{
@@ -35,25 +28,11 @@ use crate::log::record::{
 };
 use crate::log::suppression::Cause;
 use crate::log::{Appended, Log as _, LogError, Submission};
-use crate::metrics::{DroppedHit, Verdict};
+use crate::metrics::{DroppedHit, Told, Verdict};
 use crate::secrets;
 use crate::targets::marks;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
 pub use way::{FORM_FIELD, FORM_VALUE, Way};
-
-/// Hits that may be in work behind their answers; more are dropped. Each holds 10 KB at the most.
-pub const MAX_HITS: usize = 4_096;
-/// Hits of one token that are kept at once, and then one in each [`PERIOD`]: a person opens a mail a
-/// few times, and a token that is replayed fills no disk.
-pub const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
-pub const PERIOD: Duration = Duration::from_secs(60);
-
-/// Tokens whose budget is remembered; past that all budgets start over. About 40 MB.
-const MAX_BUDGETS: usize = 1_000_000;
-/// After so many hits, budgets that are whole again are forgotten.
-const SWEEP: u64 = 65_536;
-/// How long a stop waits for the hits in work.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One request of a mail client.
 pub struct Hit {
@@ -73,37 +52,6 @@ impl Hit {
             client,
             received_at: app.clock.now(),
         }
-    }
-}
-
-/// The hits in work, and what is left of the budget of each token.
-pub struct Hits {
-    places: Arc<Semaphore>,
-    budgets: Budgets,
-}
-
-impl Default for Hits {
-    fn default() -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(MAX_HITS)),
-            budgets: Budgets::default(),
-        }
-    }
-}
-
-impl Hits {
-    fn take_place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
-    }
-
-    /// Waits a moment for the hits in work; later ones are dropped.
-    pub(crate) async fn close(&self) {
-        let all = u32::try_from(MAX_HITS).unwrap_or(u32::MAX);
-        let drained = tokio::time::timeout(DRAIN_TIMEOUT, self.places.acquire_many(all)).await;
-        if drained.is_err() {
-            tracing::warn!("opens and clicks were not written before the stop");
-        }
-        self.places.close();
     }
 }
 
@@ -133,7 +81,8 @@ pub fn record_open(app: &Arc<App>, hit: Hit, mut text: String) {
 /// Records that a link was followed, behind the answer.
 pub fn record_click(app: &Arc<App>, hit: Hit, token: Token, text: String) {
     let Some(place) = app.hits.take_place() else {
-        app.metrics.count_dropped_hit(DroppedHit::Busy);
+        app.metrics
+            .count_dropped_hit_of(token.sent().workspace, DroppedHit::Busy);
         return;
     };
     let app = Arc::clone(app);
@@ -153,8 +102,9 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
         app.metrics.count_dropped_hit(DroppedHit::BadToken);
         return;
     };
-    if !app.hits.budgets.take(text) {
-        app.metrics.count_dropped_hit(DroppedHit::Budget);
+    if !app.hits.take_budget(text) {
+        app.metrics
+            .count_dropped_hit_of(workspace, DroppedHit::Budget);
         return;
     }
     let kind = match token.kind() {
@@ -175,10 +125,13 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
     };
     match app.log.append(vec![submission]).await {
         Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
-        Err(LogError::Overloaded) => app.metrics.count_dropped_hit(DroppedHit::Overloaded),
+        Err(LogError::Overloaded) => app
+            .metrics
+            .count_dropped_hit_of(workspace, DroppedHit::Overloaded),
         Err(error) => {
             tracing::debug!(%error, "an open or click was not written");
-            app.metrics.count_dropped_hit(DroppedHit::Storage);
+            app.metrics
+                .count_dropped_hit_of(workspace, DroppedHit::Storage);
         }
     }
 }
@@ -236,25 +189,17 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
             class,
         ))
     };
+    let told = Told::of(&submission.entry);
     let outcomes = app.log.append(vec![submission]).await?;
-    app.metrics.count_verdict(
-        workspace,
-        match outcomes.first() {
-            Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
-            _ => Verdict::Tracked,
-        },
-    );
+    let verdict = match outcomes.first() {
+        Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
+        _ => {
+            app.metrics.count_told(workspace, told);
+            Verdict::Tracked
+        }
+    };
+    app.metrics.count_verdict(workspace, verdict);
     Ok(())
-}
-
-/// Whether a send's contact has unsubscribed, by whichever link. Blocks on disk.
-///
-/// # Errors
-/// When that cannot be read now.
-pub fn is_unsubscribed(app: &App, sent: &Sent) -> Result<bool, LogError> {
-    let contact = app.meta.contact_today(sent.workspace, sent.contact);
-    let held = app.suppressions().get((sent.workspace, contact))?;
-    Ok(held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some()))
 }
 
 /// `contact` is whom the token names, by the id of today: a mail may be older than the rule.
@@ -340,49 +285,6 @@ fn evidence_of<'a>(app: &App, hit: &'a Hit, kind: Kind, sent: &Sent) -> Evidence
             hit.client.agent.as_ref().map(|agent| agent.0.as_str()),
         )
     }
-}
-
-/// What is left for each token, by a hash of its text.
-struct Budgets {
-    limiter: RwLock<Arc<DefaultKeyedRateLimiter<u64>>>,
-    hasher: RandomState,
-    taken: AtomicU64,
-}
-
-impl Default for Budgets {
-    fn default() -> Self {
-        Self {
-            limiter: RwLock::new(Arc::new(limiter())),
-            hasher: RandomState::new(),
-            taken: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Budgets {
-    /// Takes one hit of a token that is good; false where none is left. Bad ones never get here, so
-    /// that nobody without tokens makes this grow.
-    fn take(&self, text: &str) -> bool {
-        if self.taken.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
-            self.sweep(MAX_BUDGETS);
-        }
-        let limiter = Arc::clone(&read(&self.limiter));
-        limiter.check_key(&self.hasher.hash_one(text)).is_ok()
-    }
-
-    /// Forgets budgets that are whole, and all of them where more than `most` are left.
-    fn sweep(&self, most: usize) {
-        let current = Arc::clone(&read(&self.limiter));
-        current.retain_recent();
-        if current.len() > most {
-            *write(&self.limiter) = Arc::new(limiter());
-        }
-    }
-}
-
-fn limiter() -> DefaultKeyedRateLimiter<u64> {
-    let quota = Quota::with_period(PERIOD).expect("a minute is longer than nothing");
-    RateLimiter::keyed(quota.allow_burst(BURST))
 }
 
 #[cfg(test)]

@@ -16,12 +16,12 @@ use shared::wire::{Outgoing, ParsedMessage, TrackClicks, UtmParameters};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::heavy::Turn;
-use crate::ingest::ids::{self, DerivedId, new_id};
+use crate::ids::{self, DerivedId, new_id};
 use crate::instrument::{
     Held, Plan, Refusal, SkipReason, SkippedLink, Targets, TrackedLink, Utm, instrument_html,
     instrument_text, line_and_column,
 };
+use crate::limits::heavy::Turn;
 use crate::locks::lock;
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::identity::Sender;
@@ -33,6 +33,7 @@ use crate::log::redb::RedbLog;
 use crate::log::suppression::{Cause, Suppression};
 use crate::log::{Appended, Log as _, LogError, Submission};
 use crate::meta::Meta;
+use crate::metrics::reasons;
 use crate::targets;
 use crate::token::{MAX_TOKEN_CHARS, Sent, Token, TokenKind};
 
@@ -240,12 +241,9 @@ pub enum RegisterError {
 }
 
 impl RegisterError {
-    /// What the metric calls those that are the sender's affair.
-    pub const REASONS: [&'static str; 4] = ["links", "links_in_all", "tangle", "answer"];
-
-    /// One of [`Self::REASONS`].
+    /// One of [`reasons::MESSAGES`], of those that are the sender's affair.
     pub fn reason(&self) -> Option<&'static str> {
-        let [links, in_all, tangle, answer] = Self::REASONS;
+        let [links, in_all, tangle, answer] = reasons::MESSAGES;
         match self {
             Self::Log(_) => None,
             Self::TooManyLinks => Some(links),

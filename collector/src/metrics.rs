@@ -3,6 +3,8 @@
 mod by_workspace;
 mod exposition;
 mod machine;
+pub mod reasons;
+mod told;
 
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
@@ -14,15 +16,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::body;
+use crate::error::limit::Limit;
 use crate::log::record::WorkspaceId;
-use crate::messages::RegisterError;
 use crate::meta::Workspace;
-use crate::rates::Limit;
 
-use by_workspace::ByWorkspace;
+use by_workspace::{ByWorkspace, Series};
 pub use exposition::Form;
 pub use machine::Machine;
+pub(crate) use told::Told;
 
 /// Labels of a request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -87,15 +88,20 @@ impl DroppedHit {
         Self::BadToken,
     ];
 
-    fn labels(self) -> ReasonLabels {
-        let reason = match self {
+    fn as_str(self) -> &'static str {
+        match self {
             Self::Budget => "budget",
             Self::Busy => "busy",
             Self::Overloaded => "overloaded",
             Self::Storage => "storage",
             Self::BadToken => "bad_token",
-        };
-        ReasonLabels { reason }
+        }
+    }
+
+    fn labels(self) -> ReasonLabels {
+        ReasonLabels {
+            reason: self.as_str(),
+        }
     }
 }
 
@@ -155,11 +161,11 @@ impl Default for Metrics {
             drop(rate_limits.get_or_create(&LimitLabels { limit }));
         }
         let refused_bodies: Family<ReasonLabels, Counter> = Family::default();
-        for reason in body::REASONS {
+        for reason in reasons::BODY {
             drop(refused_bodies.get_or_create(&ReasonLabels { reason }));
         }
         let refused_messages: Family<ReasonLabels, Counter> = Family::default();
-        for reason in RegisterError::REASONS {
+        for reason in reasons::MESSAGES {
             drop(refused_messages.get_or_create(&ReasonLabels { reason }));
         }
         Self {
@@ -190,6 +196,8 @@ impl Default for Metrics {
 pub struct Gauges {
     pub queued_events: usize,
     pub view_lag: Duration,
+    /// How much of what reads must be shown the views hold; 1 unless they are being built.
+    pub views_built: f64,
     pub ready: bool,
     /// Networks of peers that forward requests without being trusted.
     pub untrusted_proxies: usize,
@@ -248,6 +256,20 @@ impl Metrics {
         self.dropped_hits.get_or_create(&reason.labels()).inc();
     }
 
+    /// The same, of a mail of this workspace.
+    pub fn count_dropped_hit_of(&self, workspace: WorkspaceId, reason: DroppedHit) {
+        self.count_dropped_hit(reason);
+        let counts = self.by_workspace.of(workspace);
+        counts.count_one(Series::DroppedHits, reason.as_str());
+    }
+
+    /// A fact that was recorded.
+    pub(crate) fn count_told(&self, workspace: WorkspaceId, told: Told) {
+        if told != Told::default() {
+            self.by_workspace.of(workspace).count_told(told);
+        }
+    }
+
     /// A request that a rate refused.
     pub fn count_rate_limited(&self, limit: Limit) {
         self.rate_limited.inc();
@@ -255,15 +277,17 @@ impl Metrics {
         self.rate_limits.get_or_create(&LimitLabels { limit }).inc();
     }
 
-    /// A body that was refused: one of [`body::REASONS`].
+    /// A body that was refused: one of [`reasons::BODY`].
     pub fn count_refused_body(&self, reason: &'static str) {
         self.refused_bodies
             .get_or_create(&ReasonLabels { reason })
             .inc();
     }
 
-    /// A request to register messages that was refused: one of [`RegisterError::REASONS`].
-    pub fn count_refused_messages(&self, reason: &'static str) {
+    /// A request to register messages that was refused: one of [`reasons::MESSAGES`].
+    pub fn count_refused_messages(&self, workspace: WorkspaceId, reason: &'static str) {
+        let counts = self.by_workspace.of(workspace);
+        counts.count_one(Series::RefusedMessages, reason);
         self.refused_messages
             .get_or_create(&ReasonLabels { reason })
             .inc();
@@ -401,6 +425,12 @@ fn write_gauges(page: &mut String, now: &Gauges, audience: Audience) -> std::fmt
         "{view=\"all\"}",
         "How far the views lie behind the log",
         &now.view_lag.as_secs_f64(),
+    )?;
+    gauge(
+        "views_built_ratio",
+        "",
+        "How much of what was on disk at the start the views hold; below 1 reads are answered with view_building",
+        &now.views_built,
     )?;
     gauge(
         "ready",

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::locks::lock;
 use crate::log::Log;
 use crate::log::record::Seq;
-use crate::views::{FOLD_RECORDS, ViewError, Views, next_batch};
+use crate::views::{Building, FOLD_RECORDS, ViewError, Views, next_batch};
 
 #[cfg(test)]
 mod tests;
@@ -71,8 +71,10 @@ enum Step {
 }
 
 impl Projector {
-    /// Starts following the log, on the runtime that this is called on.
+    /// Starts following the log, on the runtime that this is called on. Until the views reflect what the
+    /// log holds now, nobody reads them.
     pub fn start(log: Arc<dyn Log>, views: Arc<Views>, clock: Arc<dyn Clock>) -> Self {
+        views.owe(*log.committed().borrow());
         let shared = Arc::new(Shared {
             cursor: watch::Sender::new(views.cursor()),
             log,
@@ -123,6 +125,21 @@ impl Projector {
                 cursor: *self.shared.cursor.borrow(),
             }),
         }
+    }
+
+    /// Waits until the views may be read.
+    ///
+    /// # Errors
+    /// How far they are, after `timeout`.
+    pub async fn wait_until_built(&self, timeout: Duration) -> Result<(), Building> {
+        let views = &self.shared.views;
+        if views.building().is_none() {
+            return Ok(());
+        }
+        let mut cursor = self.shared.cursor.subscribe();
+        let built = cursor.wait_for(|_| views.building().is_none());
+        drop(tokio::time::timeout(timeout, built).await);
+        views.building().map_or(Ok(()), Err)
     }
 
     /// Builds the views anew beside those in use, then puts them in their place. Queries go on
@@ -189,7 +206,9 @@ async fn follow(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let mut pause = FIRST_PAUSE;
     // What was committed when nothing was left to read: nothing waits until there is more.
     let mut exhausted = Seq::START;
+    let mut was_building = false;
     loop {
+        shared.tell_building(&mut was_building);
         let upto = *committed.borrow_and_update();
         let waits = upto > *shared.cursor.borrow() && upto != exhausted;
         if waits {
@@ -254,6 +273,7 @@ impl Shared {
         let Some(oldest) = records.first() else {
             // Nothing is there up to `committed` but what was set aside, so nobody need wait for it.
             self.behind_since.store(NOTHING_WAITS, Ordering::Release);
+            self.views.owe_nothing();
             self.publish(committed);
             return Ok(Step::CaughtUp);
         };
@@ -282,6 +302,20 @@ impl Shared {
         self.cursor.send_replace(self.views.cursor().max(at_least));
     }
 
+    /// Says in the log when views are being built, and when they are built.
+    fn tell_building(&self, was_building: &mut bool) {
+        let building = self.views.building();
+        match building {
+            Some(building) if !*was_building => tracing::info!(
+                percent = building.percent(),
+                "the views are being built: reads of them are answered with 503 until that is done"
+            ),
+            None if *was_building => tracing::info!("the views are built"),
+            _ => {}
+        }
+        *was_building = building.is_some();
+    }
+
     /// Starts the lag's clock where it does not run yet.
     fn note_waiting(&self) {
         let now = self.clock.now().as_millis();
@@ -300,9 +334,11 @@ impl Shared {
             ViewError::Damaged(_) => true,
             ViewError::Storage(_) | ViewError::Closed => false,
             // The file is not at fault.
-            ViewError::Log(_) | ViewError::NoKey(_) | ViewError::Busy | ViewError::Stopped => {
-                return;
-            }
+            ViewError::Log(_)
+            | ViewError::NoKey(_)
+            | ViewError::Building(_)
+            | ViewError::Busy
+            | ViewError::Stopped => return,
         };
         let shared = Arc::clone(self);
         let reopened = blocking("opening", move || {
@@ -310,7 +346,9 @@ impl Shared {
                 .folding
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            shared.views.reopen(start_over)?;
+            // Readers have seen no more than that.
+            let seen = *shared.log.committed().borrow();
+            shared.views.reopen(start_over, seen)?;
             shared.publish(Seq::START);
             Ok(())
         })

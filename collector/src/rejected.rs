@@ -35,7 +35,6 @@ use crate::files;
 use crate::locks::lock;
 use crate::log::identity::Sender;
 use crate::log::record::{Personal, WorkspaceId};
-use crate::metrics::Metrics;
 use waiting::Waiting;
 
 /// The file within the data folder.
@@ -122,7 +121,7 @@ struct Shared {
     /// One flush at a time.
     flushing: Mutex<()>,
     clock: Arc<dyn Clock>,
-    metrics: Metrics,
+    dropped: Box<dyn Fn(u64) + Send + Sync>,
 }
 
 #[derive(Default)]
@@ -136,12 +135,12 @@ struct State {
 impl RejectedStore {
     /// Opens the store; a file that cannot be read is put aside, since receipts of rejected events
     /// are no reason not to start. `sender_of` tells by the id of a key who used it, for the rows of
-    /// older versions.
+    /// older versions. `dropped` is told how many were lost before they were on disk.
     pub fn open(
         data: &Path,
         sender_of: &dyn Fn(&str) -> Sender,
         clock: Arc<dyn Clock>,
-        metrics: Metrics,
+        dropped: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<Self, redb::Error> {
         let path = data.join(FILE);
         let database = match open_file(&path, sender_of) {
@@ -161,7 +160,7 @@ impl RejectedStore {
             wake: Condvar::new(),
             flushing: Mutex::default(),
             clock,
-            metrics,
+            dropped: Box::new(dropped),
         });
         let writer = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -180,7 +179,9 @@ impl RejectedStore {
         self.recent.push(Arc::clone(&rejected));
         let spelling = spelling(&rejected.id);
         let dropped = lock(&self.shared.state).waiting.put(spelling, rejected);
-        self.shared.metrics.dropped_receipts.inc_by(dropped);
+        if dropped > 0 {
+            (self.shared.dropped)(dropped);
+        }
         self.shared.wake.notify_one();
     }
 
@@ -271,7 +272,7 @@ impl Shared {
             state.waiting.remove(&spelling(&rejected.id), rejected);
         }
         if written.is_err() {
-            self.metrics.dropped_receipts.inc_by(batch.len() as u64);
+            (self.dropped)(batch.len() as u64);
         }
         written
     }
@@ -383,6 +384,8 @@ fn spelling(id: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
     use crate::clock::FixedClock;
     use shared::time::Timestamp;
@@ -390,15 +393,23 @@ mod tests {
 
     /// Opens a store whose older rows were sent by keys named `page` and others.
     pub(super) fn open(data: &Path, clock: &Arc<FixedClock>) -> RejectedStore {
-        open_counting(data, clock, Metrics::default())
+        open_counting(data, clock, &Arc::default())
     }
 
-    fn open_counting(data: &Path, clock: &Arc<FixedClock>, metrics: Metrics) -> RejectedStore {
+    fn open_counting(
+        data: &Path,
+        clock: &Arc<FixedClock>,
+        dropped: &Arc<AtomicU64>,
+    ) -> RejectedStore {
+        let dropped = Arc::clone(dropped);
+        let count = move |more| {
+            dropped.fetch_add(more, Ordering::Relaxed);
+        };
         let sender_of = |key_id: &str| match key_id {
             "page" => Sender::Page,
             _ => Sender::Server,
         };
-        RejectedStore::open(data, &sender_of, Arc::clone(clock) as _, metrics).unwrap()
+        RejectedStore::open(data, &sender_of, Arc::clone(clock) as _, count).unwrap()
     }
 
     pub(super) fn rejected(id: &str, received_at: i64) -> Rejected {
@@ -490,8 +501,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(FixedClock::new(Timestamp::from_millis(KEPT_MS * 2)));
         let now = clock.now().as_millis();
-        let metrics = Metrics::default();
-        let open = || open_counting(folder.path(), &clock, metrics.clone());
+        let dropped = Arc::new(AtomicU64::new(0));
+        let open = || open_counting(folder.path(), &clock, &dropped);
         let kept = i64::try_from(MAX_KEPT).unwrap();
         let waiting = i64::try_from(MAX_WAITING).unwrap();
         // Closing writes what waits, so that none is dropped here.
@@ -501,7 +512,7 @@ mod tests {
                 store.keep(rejected(&number.to_string(), now + number));
             }
         }
-        assert_eq!(metrics.dropped_receipts.get(), 0);
+        assert_eq!(dropped.load(Ordering::Relaxed), 0);
         let store = open();
         assert_eq!(
             store.find(WorkspaceId(1), Sender::Server, "9999").unwrap(),
@@ -523,7 +534,7 @@ mod tests {
                 ..large.clone()
             });
         }
-        assert!(metrics.dropped_receipts.get() > 0);
+        assert!(dropped.load(Ordering::Relaxed) > 0);
     }
 
     /// Of two workspaces, one's pages flood; its own server and the other workspace keep every

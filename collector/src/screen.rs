@@ -28,9 +28,9 @@ use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::auth;
-use crate::error::ApiError;
+use crate::cross_origin::open_to_every_site;
+use crate::error::{ApiError, SECRET_KEY_SHOWN};
 use crate::meta::Meta;
-use crate::router::open_to_every_site;
 use crate::secrets::{self, Found};
 
 use layout::{Layout, Place};
@@ -48,12 +48,6 @@ static FORMS: Semaphore = Semaphore::const_new(32);
 /// Of a refused request's body, so much is read and thrown away, for so long.
 const DRAINED_BYTES: usize = 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What whoever showed a secret key should do; also the message of an event that holds one.
-pub const MESSAGE: &str = "a secret key must not be in a page, an event, a body or a URL: revoke it with `misar keys \
-    revoke`, and use a public key (msk_pub_…) there. A server that forwards a browser's request must strip the \
-    headers Origin, Sec-Fetch-Site and Sec-Fetch-Dest, strip keys from what it forwards, and send its own key in \
-    Authorization. Nothing was recorded";
 
 /// Refuses a request that shows a secret key in its address, or as a page in its headers, on every
 /// route; those under `/mail/` answer as ever, because a reader of a mail must not suffer for it, and
@@ -117,7 +111,7 @@ impl Screened {
     /// Why the event or message at this place is refused, if it is.
     pub fn rejection(&self, place: usize) -> Option<Rejection> {
         let held = self.all || self.at.contains(&place);
-        held.then(|| Rejection::whole(codes::SECRET_KEY_IN_BROWSER, MESSAGE))
+        held.then(|| Rejection::whole(codes::SECRET_KEY_IN_BROWSER, SECRET_KEY_SHOWN))
     }
 }
 
@@ -187,7 +181,7 @@ pub fn message(meta: &Meta, text: &str) -> Result<Option<String>, String> {
     }
     let is_known = |one: &Found| meta.authenticate(&one.key).is_some();
     if found.iter().take(MAX_LOOKUPS).any(is_known) {
-        return Err(MESSAGE.to_owned());
+        return Err(SECRET_KEY_SHOWN.to_owned());
     }
     let layout = Layout::of(text, &found);
     Ok(Some(mask_message(text, &found, &layout)))

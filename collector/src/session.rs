@@ -12,11 +12,11 @@ use http::header::{COOKIE, HOST, HeaderValue, InvalidHeaderValue, ORIGIN};
 use sha2::{Digest as _, Sha256};
 use shared::time::Timestamp;
 
-use crate::cli::PublicUrl;
 use crate::error::ApiError;
 use crate::locks::lock;
 use crate::log::record::WorkspaceId;
 use crate::meta::{MetaError, Origin, TokenDigest, random};
+use crate::public_url::PublicUrl;
 
 /// The cookie that holds the token, where the server is known by http.
 pub const COOKIE_NAME: &str = "misar_session";

@@ -12,9 +12,11 @@
 //! [`Views::make_durable`] syncs them now and then.
 
 pub(crate) mod engagement;
+pub mod filter;
 #[cfg(test)]
 pub(crate) mod history;
 mod index;
+mod owed;
 mod received;
 #[cfg(test)]
 mod tests;
@@ -36,20 +38,23 @@ use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{Class, ContactId, Personal, Record, Seq, WorkspaceId};
 use crate::log::segment::sync_folder_of;
 use crate::log::{Log, LogError};
-use crate::query::EventFilter;
 
 use engagement::contact::Contact;
 use engagement::message::Message;
 use engagement::order::{self, Order};
 use engagement::spans::{self, Happened, Whose};
 use engagement::tally::Totals;
+use filter::EventFilter;
+use owed::Owed;
+
+pub use owed::Building;
 
 /// Key: `cursor`, the last seq that the rows reflect; `schema`, see [`SCHEMA`]; `settings`, the digest
 /// of those that the rows were folded under.
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 /// What the rows mean. Raised with every change of what a fold writes: a file of another number is
 /// built anew.
-const SCHEMA: u64 = 5;
+const SCHEMA: u64 = 6;
 
 const FILE: &str = "views.redb";
 /// A rebuild's file until it takes the place of the other.
@@ -84,6 +89,9 @@ pub enum ViewError {
     /// The views are closed, or wait to be opened again after a failure.
     #[error("the views are not open")]
     Closed,
+    /// They hold less than is known, and are not read until they have made up for it.
+    #[error("the views are being built: {} % is done", .0.percent())]
+    Building(Building),
     /// Another rebuild is under way.
     #[error("the views are being rebuilt already")]
     Busy,
@@ -128,7 +136,7 @@ pub struct Beside {
 pub type Dump = BTreeMap<&'static str, Vec<(Vec<u8>, Vec<u8>)>>;
 
 /// The views, open. Readers never wait for a fold. Every method blocks on disk, save
-/// [`Self::cursor`].
+/// [`Self::cursor`] and those about what is owed.
 pub struct Views {
     path: PathBuf,
     keys: Arc<dyn WorkspaceKeys>,
@@ -138,6 +146,7 @@ pub struct Views {
     /// One fold at a time; true while something is committed that is not synced.
     unsynced: Mutex<bool>,
     cursor: AtomicU64,
+    owed: Owed,
 }
 
 impl Views {
@@ -160,10 +169,27 @@ impl Views {
             file: RwLock::new(Some(database)),
             unsynced: Mutex::new(false),
             cursor: AtomicU64::new(cursor.0),
+            owed: Owed::default(),
         })
     }
 
-    /// The last seq that readers see.
+    /// From now on every read is refused with [`ViewError::Building`] until the rows reflect this record, or
+    /// the projector finds that the log holds no more.
+    pub fn owe(&self, seq: Seq) {
+        self.owed.raise(seq);
+    }
+
+    /// The rows reflect all that the log holds.
+    pub(crate) fn owe_nothing(&self) {
+        self.owed.settle();
+    }
+
+    /// How far they are where they are not to be read yet. Every read asks this by itself.
+    pub fn building(&self) -> Option<Building> {
+        self.owed.from(self.cursor())
+    }
+
+    /// The last seq that the rows reflect.
     pub fn cursor(&self) -> Seq {
         Seq(self.cursor.load(Ordering::Acquire))
     }
@@ -316,7 +342,7 @@ impl Views {
         self.with_snapshot(|snapshot| spans::messages(snapshot, workspace, after, limit))
     }
 
-    /// The campaigns likewise.
+    /// The campaigns likewise, as of `now` in milliseconds since 1970.
     ///
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
@@ -325,16 +351,17 @@ impl Views {
         workspace: WorkspaceId,
         after: &str,
         limit: usize,
+        now: i64,
     ) -> Result<Vec<(String, Totals)>, ViewError> {
-        self.with_snapshot(|snapshot| spans::campaigns(snapshot, workspace, after, limit))
+        self.with_snapshot(|snapshot| spans::campaigns(snapshot, workspace, after, limit, now))
     }
 
-    /// What all messages of a workspace come to.
+    /// What all messages of a workspace come to, as of `now` in milliseconds since 1970.
     ///
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn workspace(&self, workspace: WorkspaceId) -> Result<Totals, ViewError> {
-        self.with_snapshot(|snapshot| engagement::workspace(snapshot, workspace))
+    pub(crate) fn workspace(&self, workspace: WorkspaceId, now: i64) -> Result<Totals, ViewError> {
+        self.with_snapshot(|snapshot| engagement::workspace(snapshot, workspace, now))
     }
 
     /// Hands over messages with everything that happened to them, in the order of their ids.
@@ -350,7 +377,7 @@ impl Views {
         self.with_snapshot(|snapshot| spans::for_each(snapshot, workspace, whose, each))
     }
 
-    /// What is known of a campaign.
+    /// What is known of a campaign, as of `now` in milliseconds since 1970.
     ///
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
@@ -358,8 +385,9 @@ impl Views {
         &self,
         workspace: WorkspaceId,
         campaign_id: &str,
+        now: i64,
     ) -> Result<Option<Totals>, ViewError> {
-        self.with_snapshot(|snapshot| engagement::campaign(snapshot, workspace, campaign_id))
+        self.with_snapshot(|snapshot| engagement::campaign(snapshot, workspace, campaign_id, now))
     }
 
     /// An order as it stands, and the record that counts for it; verified ones and those that pages told
@@ -478,10 +506,12 @@ impl Views {
         synced
     }
 
-    /// Opens the file again, as it was last synced; `start_over` deletes it first.
-    pub(crate) fn reopen(&self, start_over: bool) -> Result<(), ViewError> {
+    /// Opens the file again, as it was last synced; `start_over` deletes it first. Readers have seen more
+    /// then: they are refused until the rows reflect `seen` again.
+    pub(crate) fn reopen(&self, start_over: bool, seen: Seq) -> Result<(), ViewError> {
         let mut unsynced = lock(&self.unsynced);
         let mut file = write(&self.file);
+        self.owed.raise(seen);
         // The lock on the file must be free before it can be opened again.
         drop(file.take());
         if start_over {
@@ -575,8 +605,17 @@ impl Views {
         &self,
         work: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, ViewError> {
-        self.with_database(|database| work(&database.begin_read()?))?
-            .map_err(ViewError::while_doing("reading"))
+        let look = |database: &Database| match self.building() {
+            Some(building) => Err(ViewError::Building(building)),
+            None => {
+                let snapshot = database.begin_read().map_err(redb::Error::from);
+                let worked = snapshot.and_then(|snapshot| work(&snapshot));
+                worked.map_err(ViewError::while_doing("reading"))
+            }
+        };
+        // While the file is held no other with fewer rows takes its place.
+        let file = read(&self.file);
+        file.as_ref().map_or(Err(ViewError::Closed), look)
     }
 }
 

@@ -31,7 +31,9 @@ pub mod refused;
 
 pub mod answers;
 
-pub use answers::{BatchAnswer, BatchResult, BatchStatus, ErrorBody, ErrorDetail, EventAnswer};
+pub use answers::{
+    BatchAnswer, BatchResult, BatchStatus, ErrorBody, ErrorDetail, EventAnswer, Refused,
+};
 pub use batch::{Batch, BatchError, Context, parse_batch, parse_batch_event};
 pub use bodies::{
     BatchBody, BatchEvent, Body, BodyError, DeliveryBody, EventBody, IdentifyBody, ItemBody,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use collector::app::App;
-use collector::cli::PublicUrl;
 use collector::clock::FixedClock;
 use collector::meta::NewKey;
+use collector::public_url::PublicUrl;
 use collector::server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

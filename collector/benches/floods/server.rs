@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector::app::App;
-use collector::cli::PublicUrl;
 use collector::clock::SystemClock;
 use collector::meta::NewKey;
+use collector::public_url::PublicUrl;
 use collector::server;
 use shared::api_key::{KeyKind, Scope};
 use tokio::net::TcpListener;

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use collector::app::App;
-use collector::cli::PublicUrl;
 use collector::clock::SystemClock;
 use collector::meta::NewKey;
+use collector::public_url::PublicUrl;
 use collector::server;
 use shared::api_key::KeyKind;
 use tokio::net::TcpListener;

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use collector::app::App;
-use collector::cli::PublicUrl;
 use collector::clock::SystemClock;
+use collector::public_url::PublicUrl;
 use collector::server;
 use tokio::net::TcpListener;
 

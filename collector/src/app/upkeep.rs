@@ -2,8 +2,8 @@
 
 use super::App;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
-use crate::cli::{PUBLIC_URL_MISSING, Reach};
 use crate::doctor::{self, Server, UntrustedProxy};
+use crate::public_url::{PUBLIC_URL_MISSING, Reach};
 
 impl App {
     /// Makes a backup beside the traffic. Blocks on disk.
@@ -29,6 +29,7 @@ impl App {
         let server = Server {
             not_ready: self.readiness().err().map(str::to_owned),
             view_lag_ms: self.projector.lag_ms(),
+            views_building: self.views.building().map(|building| building.percent()),
             public_url: self.public_url.as_str().to_owned(),
             public_url_warning: match self.public_url.reach() {
                 Reach::Guessed => Some(PUBLIC_URL_MISSING.to_owned()),

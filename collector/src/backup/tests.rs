@@ -15,7 +15,6 @@ use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::verify;
 use crate::log::{Log as _, Submission};
 use crate::meta::Meta;
-use crate::metrics::Metrics;
 use crate::rejected::RejectedStore;
 use crate::views::history::{address, entry};
 
@@ -45,13 +44,8 @@ impl Store {
         })
         .unwrap();
         log.set_lineage(lineage).unwrap();
-        let rejected = RejectedStore::open(
-            &data,
-            &|_| Sender::Server,
-            Arc::new(SystemClock),
-            Metrics::default(),
-        )
-        .unwrap();
+        let rejected =
+            RejectedStore::open(&data, &|_| Sender::Server, Arc::new(SystemClock), |_| {}).unwrap();
         rejected.set_lineage(lineage).unwrap();
         meta.set_state(State::Open).unwrap();
         Self {

@@ -8,10 +8,10 @@ use serde_json::Value;
 use shared::limits::MAX_MESSAGES_BYTES;
 
 use super::output::{Output, tell};
-use super::serve::PublicUrl;
 use super::{Failure, Folder};
 use crate::control::{Command, InstrumentMessage};
 use crate::meta::DEFAULT_WORKSPACE;
+use crate::public_url::PublicUrl;
 
 /// Registers a message, and prints it with pixel and tracked links: HTML in, HTML out
 ///

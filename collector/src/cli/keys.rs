@@ -11,12 +11,13 @@ use shared::api_key::{ApiKey, Scope};
 use shared::time::Timestamp;
 
 use super::output::{Output, tell};
-use super::serve::{DEFAULT_LISTEN, PublicUrl};
+use super::serve::DEFAULT_LISTEN;
 use super::{Failure, Folder};
 use crate::clock::{Clock as _, SystemClock};
 use crate::control::{Command, CreatedKey, KeysCreate, ListedKey};
 use crate::embed::embed;
 use crate::meta::{DEFAULT_WORKSPACE, OriginError, OriginPattern};
+use crate::public_url::PublicUrl;
 
 use expiry::{Expiry, distance};
 use name::key_name;

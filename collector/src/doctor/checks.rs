@@ -194,6 +194,16 @@ fn views(server: Option<&Server>) -> Check {
     let Some(server) = server else {
         return ok("views", "no server runs, so nothing waits for them");
     };
+    if let Some(percent) = server.views_building {
+        return bad(
+            "views",
+            Status::Warn,
+            format!(
+                "{percent} % built from the log: until then reads are answered with view_building"
+            ),
+            "wait; events are taken meanwhile. The server's log says why they had to be built",
+        );
+    }
     let lag = server.view_lag_ms;
     let finding = format!("{lag} ms behind the log");
     let advice = "reports are late: the server's log says why; misar rebuild builds them anew";

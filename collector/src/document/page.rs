@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::shape::{operations, target};
-use super::{BASE, codes, examples};
+use super::{BASE, examples};
+use crate::error::codes;
 
 const HEAD: &str = include_str!("../../../www/docs.html");
 /// Where the page goes into [`HEAD`].

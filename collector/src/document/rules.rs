@@ -393,7 +393,7 @@ fn the_document_names_its_server_its_version_and_every_code() {
     assert_ne!(document["info"]["version"], "0.0.0");
     let description = document["info"]["description"].as_str().unwrap();
     let listed = &document["components"]["schemas"]["ErrorDetail"]["properties"]["code"]["x-extensible-enum"];
-    for code in super::codes::all() {
+    for code in crate::error::codes::all() {
         assert!(description.contains(&format!("`{code}`")), "{code}");
         assert!(
             listed.as_array().unwrap().iter().any(|known| known == code),

@@ -12,7 +12,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{BASE, codes};
+use super::BASE;
+use crate::error::codes;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// What any operation may be answered before it is looked at.

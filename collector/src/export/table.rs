@@ -1,10 +1,12 @@
 //! How a row is written: as a line of NDJSON, an object with every column, or of CSV (RFC 4180). Texts
-//! stay texts, whatever they look like; amounts are exact decimals, with their minor units beside them
+//! stay texts, whatever they look like (in CSV marked where they look like formulas: `csv_text`); amounts are exact decimals, with their minor units beside them
 //! as whole numbers; instants are RFC 3339 in UTC.
 
 use serde_json::value::RawValue;
 use shared::money::{Money, decimal_string};
 use shared::time::Timestamp;
+
+use crate::csv_text;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -147,28 +149,12 @@ fn write_text(text: &str, to: &mut Vec<u8>) {
 fn write_csv(cell: &Cell, to: &mut Vec<u8>) {
     match cell {
         Cell::Null => {}
-        Cell::Text(text) => write_field(text, to),
-        Cell::Word(word) => write_field(word, to),
+        Cell::Text(text) => csv_text::write(text, to),
+        Cell::Word(word) => csv_text::write(word, to),
         Cell::Number(number) => to.extend_from_slice(number.as_bytes()),
         Cell::Bool(value) => to.extend_from_slice(if *value { b"true" } else { b"false" }),
-        Cell::Json(json) => write_field(json.get(), to),
+        Cell::Json(json) => csv_text::write(json.get(), to),
     }
-}
-
-/// Quoted where it must be, and where it is empty: an absent value has no quotes.
-fn write_field(text: &str, to: &mut Vec<u8>) {
-    let is_plain = !text.is_empty()
-        && text.trim().len() == text.len()
-        && !text
-            .bytes()
-            .any(|byte| matches!(byte, b'"' | b',' | b'\n' | b'\r'));
-    if is_plain {
-        to.extend_from_slice(text.as_bytes());
-        return;
-    }
-    to.push(b'"');
-    to.extend_from_slice(text.replace('"', "\"\"").as_bytes());
-    to.push(b'"');
 }
 
 #[cfg(test)]
@@ -181,13 +167,17 @@ mod tests {
         let row = [
             Cell::Text("0017".into()),
             Cell::Text("a \"b\", c\nd".into()),
+            Cell::Text("-1".into()),
+            Cell::Number("-1".into()),
             Cell::Text(String::new()),
             Cell::Null,
             Cell::Number("49.90".into()),
             Cell::Bool(true),
             Cell::Json(json),
         ];
-        let columns = ["id", "text", "empty", "none", "amount", "yes", "json"];
+        let columns = [
+            "id", "text", "name", "less", "empty", "none", "amount", "yes", "json",
+        ];
         let write = |format: Format| {
             let mut text = format.head(&columns);
             format.write(&columns, &row, &mut text);
@@ -195,12 +185,12 @@ mod tests {
         };
         assert_eq!(
             write(Format::Ndjson),
-            "{\"id\":\"0017\",\"text\":\"a \\\"b\\\", c\\nd\",\"empty\":\"\",\"none\":null,\"amount\":49.90,\"yes\":true,\
+            "{\"id\":\"0017\",\"text\":\"a \\\"b\\\", c\\nd\",\"name\":\"-1\",\"less\":-1,\"empty\":\"\",\"none\":null,\"amount\":49.90,\"yes\":true,\
              \"json\":{\"a\": [1,\"x\\ny\"]}}\n"
         );
         assert_eq!(
             write(Format::Csv),
-            "id,text,empty,none,amount,yes,json\r\n0017,\"a \"\"b\"\", c\nd\",\"\",,49.90,true,\"{\"\"a\"\":\n [1,\r\n\
+            "id,text,name,less,empty,none,amount,yes,json\r\n0017,\"a \"\"b\"\", c\nd\",'-1,-1,\"\",,49.90,true,\"{\"\"a\"\":\n [1,\r\n\
              \"\"x\\ny\"\"]}\"\r\n"
         );
     }

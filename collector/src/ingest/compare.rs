@@ -15,6 +15,9 @@ pub fn differing_fields(
     again: &Entry,
     asked: Option<&RefundAsk>,
 ) -> Vec<&'static str> {
+    if recorded.fact.kind() != again.fact.kind() {
+        return vec!["type"];
+    }
     let known = !recorded.redacted;
     let address = |entry: &Entry| {
         let address = entry.address.as_ref();

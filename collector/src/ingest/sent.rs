@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
-use shared::api_key::Scope;
 use shared::ids::CampaignId;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
-use shared::wire::{self, Departure, SentAsk, SentBody};
+use shared::wire::{self, Departure, Refused, SentAsk, SentBody};
 use utoipa::ToSchema;
 
-use super::{Incoming, ids, parse};
+use super::{Incoming, parse};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::ids;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::public_seq::PublicSeq;
@@ -23,6 +23,7 @@ use crate::log::record::{Entry, Fact, Record, SendRef, Source, WorkspaceId};
 use crate::log::{Appended, Log, LogError, Submission};
 use crate::meta::Meta;
 use crate::metrics::Verdict;
+use crate::query::find_send;
 
 /// Messages of a campaign that are looked at and recorded in one go.
 const PORTION: usize = 1_000;
@@ -61,17 +62,9 @@ pub struct SentResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^[0-9]{24}$")]
     pub seq: Option<String>,
-    /// Why it was rejected, for programs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<String>, example = "invalid_message_id")]
-    pub code: Option<&'static str>,
-    /// For people: what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub field: Option<String>,
+    /// Why it was rejected.
+    #[serde(flatten)]
+    pub refused: Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
@@ -94,9 +87,7 @@ impl SentResult {
     fn rejected(rejection: Rejection) -> Self {
         Self {
             status: SentStatus::Rejected,
-            code: Some(rejection.code),
-            message: Some(rejection.message),
-            field: rejection.field,
+            refused: rejection.into(),
             ..Self::default()
         }
     }
@@ -138,8 +129,7 @@ impl Incoming {
     /// # Errors
     /// [`ApiError`], and then nothing was recorded, or of a campaign a part: asking again goes on.
     pub async fn tell_sent(self, app: &Arc<App>) -> Result<Response, ApiError> {
-        let caller = self.server_caller(app, None)?;
-        caller.require(Scope::Write)?;
+        let caller = self.caller(app, None)?;
         let teller = Arc::new(Teller {
             log: Arc::clone(&app.log),
             meta: Arc::clone(&app.meta),
@@ -221,7 +211,10 @@ async fn tell_campaign(
     // What was registered before this call is to be known.
     let committed = *app.log.committed().borrow();
     let reached = app.projector.wait_for(committed, PATIENCE).await;
-    reached.map_err(|_| ApiError::ViewBehind)?;
+    reached.map_err(|_| match app.views.building() {
+        Some(building) => ApiError::ViewBuilding(building),
+        None => ApiError::ViewBehind,
+    })?;
     let mut result = SentResult {
         campaign_id: Some(campaign_id.as_str().to_owned()),
         ..SentResult::default()
@@ -234,10 +227,7 @@ async fn tell_campaign(
             views.messages_of_campaign(workspace, &campaign, &from, PORTION)
         });
         let page = page.await.map_err(|_| ApiError::Internal)?;
-        let page = page.map_err(|error| {
-            tracing::error!(%error, "the messages of a campaign could not be read");
-            ApiError::StorageFailing
-        })?;
+        let page = page?;
         let key = teller.key()?;
         let mut submissions = Vec::new();
         for (message_id, message) in &page {
@@ -405,20 +395,6 @@ impl Teller {
             redacted: false,
             timing: None,
         })
-    }
-}
-
-/// The record of a send, at any age, also under the id that older versions gave it. Blocks on disk.
-pub(crate) fn find_send(
-    log: &dyn Log,
-    key: &WorkspaceKey,
-    workspace: WorkspaceId,
-    message_id: &str,
-) -> Result<Option<Record>, LogError> {
-    let ids::DerivedId { id, older } = ids::of_send(key, message_id);
-    match log.find(workspace, Sender::System, id)? {
-        Some(record) => Ok(Some(record)),
-        None => log.find(workspace, Sender::System, older),
     }
 }
 

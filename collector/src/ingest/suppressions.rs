@@ -8,25 +8,24 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Json, Response};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
-use shared::api_key::{KeyKind, Scope};
 use shared::email::Email;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
 use shared::wire::{
-    self, Suppressed, SuppressionBody, SuppressionsBody, parse_suppression, parse_suppressions,
+    self, Refused, Suppressed, SuppressionBody, SuppressionsBody, parse_suppression,
+    parse_suppressions,
 };
 use utoipa::ToSchema;
 
 use super::{Incoming, new_id, parse};
 use crate::app::App;
-use crate::auth::{self, Caller};
+use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::locks::lock;
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{Address, Entry, Fact, SendRef, Source, WorkspaceId};
 use crate::log::suppression::Cause;
 use crate::log::{Appended, LogError, Submission};
-use crate::metrics::Verdict;
+use crate::metrics::{Told, Verdict};
 use rows::Format;
 
 /// Entries that are recorded in one go.
@@ -63,17 +62,9 @@ pub struct SuppressResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^[0-9]{24}$")]
     pub seq: Option<String>,
-    /// Why it was rejected, for programs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<String>, example = "invalid_email")]
-    pub code: Option<&'static str>,
-    /// For people: what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub field: Option<String>,
+    /// Why it was rejected.
+    #[serde(flatten)]
+    pub refused: Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -106,42 +97,26 @@ impl SuppressResult {
             status,
             line: None,
             seq: None,
-            code: None,
-            message: None,
-            field: None,
+            refused: Refused::default(),
         }
     }
 
     fn rejected(rejection: Rejection, line: Option<u64>) -> Self {
         Self {
             line,
-            code: Some(rejection.code),
-            message: Some(rejection.message),
-            field: rejection.field,
+            refused: rejection.into(),
             ..Self::of(SuppressStatus::Rejected)
         }
     }
 }
 
 impl Incoming {
-    /// Who sends, where only servers may, with this scope and by a key in the headers.
-    pub fn server_with(&self, app: &App, scope: Scope) -> Result<Caller, ApiError> {
-        let by_headers = self.by_headers.clone();
-        let caller = auth::caller_by_body(app, &self.parts.headers, by_headers, None)?;
-        caller.require(scope)?;
-        if caller.key.kind == KeyKind::Public {
-            return Err(ApiError::NotForPublicKeys(scope));
-        }
-        lock(&self.charge).pay_with(&caller.key)?;
-        Ok(caller)
-    }
-
     /// Records who is to get no more mail, and answers.
     ///
     /// # Errors
     /// [`ApiError`]; of a file a part may be recorded then, and sending it again goes on.
     pub async fn suppress(self, app: &Arc<App>) -> Result<Response, ApiError> {
-        let caller = self.server_with(app, Scope::Contacts)?;
+        let caller = self.caller(app, None)?;
         let media = self.parts.headers.get(CONTENT_TYPE);
         let format = media.and_then(|media| Format::of(media.to_str().unwrap_or_default()));
         let answer = match format {
@@ -292,7 +267,12 @@ impl Incoming {
         let looked = looked.await.map_err(|_| ApiError::Internal)??;
         let places: Vec<bool> = looked.iter().map(Option::is_some).collect();
         let submissions: Vec<Submission> = looked.into_iter().flatten().collect();
+        let told = submissions.iter().map(|one| Told::of(&one.entry));
+        let told: Vec<Told> = told.collect();
         let mut appended = app.log.append(submissions).await?.into_iter();
+        for told in told {
+            app.metrics.count_told(workspace, told);
+        }
         let seqs = places.into_iter().map(|is_new| {
             let verdict = if is_new {
                 Verdict::Tracked
@@ -316,7 +296,7 @@ impl Incoming {
         email: Email,
         cause: Option<Cause>,
     ) -> Result<Response, ApiError> {
-        let caller = self.server_with(app, Scope::Contacts)?;
+        let caller = self.caller(app, None)?;
         self.take_events(1)?;
         let workspace = caller.key.workspace;
         let key = app.meta.key_of(workspace).ok_or(ApiError::Internal)?;
@@ -345,8 +325,10 @@ impl Incoming {
                     self.received_at,
                 )
             };
+            let told = Told::of(&entry);
             let appended = app.log.append(vec![new(entry)]).await?;
             answer.seq = appended.first().and_then(seq_of);
+            app.metrics.count_told(workspace, told);
             app.metrics.count_verdict(workspace, Verdict::Tracked);
         }
         let mut response = Json(answer).into_response();

@@ -1,39 +1,17 @@
-//! Budgets, and an unsubscribe that the log's own memory of ids no longer reaches.
+//! A flood of hits, and an unsubscribe that the log's own memory of ids no longer reaches.
 
 use std::net::SocketAddr;
 
 use tokio::sync::watch;
 
 use super::*;
-use crate::cli::PublicUrl;
 use crate::clock::SystemClock;
+use crate::limits::hits::MAX_HITS;
 use crate::log::public_seq::PublicSeq;
 use crate::log::record::{ContactId, MessageType, Record, Seq, WorkspaceId};
 use crate::log::{Health, Later, Located, Log};
 use crate::metrics::Audience;
-
-#[test]
-fn a_token_has_a_burst_and_others_have_theirs() {
-    let budgets = Budgets::default();
-    let taken = |text: &str| (0..1_000).filter(|_| budgets.take(text)).count();
-    assert_eq!(taken("one"), 100);
-    assert_eq!(taken("other"), 100);
-    assert_eq!(taken("one"), 0);
-}
-
-#[test]
-fn a_sweep_keeps_what_is_spent_and_starts_over_where_there_are_too_many() {
-    let budgets = Budgets::default();
-    while budgets.take("spent") {}
-    budgets.sweep(10);
-    assert!(!budgets.take("spent"));
-    for number in 0..11 {
-        budgets.take(&number.to_string());
-    }
-    budgets.sweep(10);
-    assert!(budgets.take("spent"));
-    assert_eq!(read(&budgets.limiter).len(), 1);
-}
+use crate::public_url::PublicUrl;
 
 /// A log that knows no ids when it appends, as one whose window is over.
 struct Forgetful(Arc<dyn Log>);

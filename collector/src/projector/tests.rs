@@ -92,6 +92,23 @@ async fn what_was_committed_before_the_start_is_folded() {
 }
 
 #[tokio::test]
+async fn views_are_not_read_until_they_hold_what_was_there_at_the_start() {
+    let log = Trial::new(log_of((1..=3).map(entry).collect()), 0..0);
+    log.fail(true);
+    let subject = Subject::start_on(log);
+    let building = Building { done: 0, total: 3 };
+    let waited = subject.projector.wait_until_built(Duration::from_millis(1));
+    assert_eq!(waited.await, Err(building));
+    let read = subject
+        .views
+        .events(WorkspaceId(1), &EventFilter::default());
+    assert!(matches!(read, Err(ViewError::Building(told)) if told == building));
+    subject.log.fail(false);
+    assert_eq!(subject.projector.wait_until_built(LONG).await, Ok(()));
+    assert_eq!(subject.newest(), Some(Seq(3)));
+}
+
+#[tokio::test]
 async fn who_waits_for_what_is_not_there_is_told_how_far_the_views_are() {
     let subject = Subject::start(3);
     subject.reach(Seq(3)).await;
@@ -136,6 +153,7 @@ async fn nobody_waits_for_the_end_of_a_log_that_was_set_aside() {
     let subject = Subject::start_on(Trial::new(log, 8..11));
     subject.reach(Seq(10)).await;
     assert_eq!(subject.views.cursor(), Seq(7));
+    assert_eq!(subject.views.building(), None);
     assert_eq!(subject.projector.lag_ms(), 0);
     let seq = subject.append(11..=11).await;
     subject.reach(seq).await;

@@ -13,7 +13,7 @@ use shared::time::Timestamp;
 use utoipa::ToSchema;
 
 use super::raw;
-use crate::document::words::{AttributionModel, MessageKind, RevenueGrouping};
+use super::words::{AttributionModel, MessageKind, RevenueGrouping};
 use crate::log::record::WorkspaceId;
 use crate::views::engagement::order::{MODELS, Model, Order};
 use crate::views::engagement::tally::{Earned, Figures, Revenue, Totals};
@@ -105,8 +105,10 @@ pub struct Models {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Engagement {
-    /// Messages registered.
+    /// Messages that were sent: registered, and the time of sending has come.
     pub sent: i64,
+    /// Messages that are registered to be sent later; they count in `sent` from then on.
+    pub planned: i64,
     pub opens: ThreeFigures,
     pub clicks: ThreeFigures,
     /// Messages by which somebody unsubscribed.
@@ -429,6 +431,7 @@ impl Engagement {
         let clicked = totals.clicks.unique_genuine;
         Self {
             sent: totals.sent,
+            planned: totals.planned,
             opens: ThreeFigures::of(&totals.opens, Some(totals.inferred_opens)),
             clicks: ThreeFigures::of(&totals.clicks, None),
             unsubscribes: totals.unsubscribes,

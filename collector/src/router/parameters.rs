@@ -1,6 +1,7 @@
-//! Reads know their parameters: one that they do not know, or that is empty, is refused rather than
-//! ignored, since an answer that was not filtered looks like one that was.
+//! Reads know their parameters: one that they do not know, that is empty, or that is there twice, is
+//! refused rather than ignored, since an answer that was not filtered looks like one that was.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -9,9 +10,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Method, Request};
 
-use super::known::{Known, nearest_name};
 use crate::app::App;
 use crate::auth;
+use crate::document::{Known, nearest_name};
 use crate::error::ApiError;
 
 /// The layer around the reads. Who may not ask at all is told that first.
@@ -32,12 +33,23 @@ pub(super) async fn know(
 }
 
 fn check<B>(known: &Known, path: &str, request: &Request<B>) -> Option<ApiError> {
-    if !path.starts_with("/v1/") || !matches!(*request.method(), Method::GET | Method::HEAD) {
+    let takes_no_body = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::DELETE
+    );
+    if !path.starts_with("/v1/") || !takes_no_body {
         return None;
     }
     let names = known.parameters(path);
     let query = request.uri().query().unwrap_or_default();
-    form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| {
+    let mut sent = form_urlencoded::parse(query.as_bytes());
+    // As many as there are names: what is no name, or is there twice, ends the search.
+    let mut seen: Vec<Cow<'_, str>> = Vec::new();
+    sent.find_map(|(name, value)| {
+        if seen.contains(&name) {
+            return Some(twice(&name));
+        }
+        seen.push(name.clone());
         match names.iter().find(|known| **known == name) {
             None => Some(unknown(&name, names)),
             Some(known) if value.trim().is_empty() => Some(ApiError::InvalidParameter {
@@ -47,6 +59,14 @@ fn check<B>(known: &Known, path: &str, request: &Request<B>) -> Option<ApiError>
             Some(_) => None,
         }
     })
+}
+
+/// Of a known name, which the first of the two was found to be.
+fn twice(name: &str) -> ApiError {
+    ApiError::InvalidParameter {
+        name: name.to_owned().into(),
+        message: format!("`{name}` is there twice: send it once"),
+    }
 }
 
 fn unknown(sent: &str, names: &[String]) -> ApiError {

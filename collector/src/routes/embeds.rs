@@ -11,7 +11,7 @@ use shared::api_key::{ApiKey, KeyKind, Scope};
 use shared::wire::ErrorBody;
 use utoipa::ToSchema;
 
-use super::read::Meta;
+use super::read::{Meta, read};
 use crate::app::App;
 use crate::auth;
 use crate::embed::embed;
@@ -56,7 +56,7 @@ pub struct Embed {
     responses(
         (status = 200, description = "One for each public key that is not revoked", body = Embeds),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "Ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -66,18 +66,8 @@ pub async fn list_embeds(
 ) -> Result<Json<Embeds>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let workspace = reader.workspace;
-    let lag_ms = app.projector.lag_ms();
-    let embeds = tokio::task::spawn_blocking(move || embeds(&app, workspace))
-        .await
-        .map_err(|_| ApiError::Internal)?
-        .map_err(|error| {
-            tracing::error!(%error, "the views could not say which keys have sent");
-            ApiError::StorageFailing
-        })?;
-    Ok(Json(Embeds {
-        embeds,
-        meta: Meta { lag_ms },
-    }))
+    let (embeds, meta) = read(&app, workspace, None, move |app| embeds(app, workspace)).await?;
+    Ok(Json(Embeds { embeds, meta }))
 }
 
 fn embeds(app: &App, workspace: WorkspaceId) -> Result<Vec<Embed>, ViewError> {

@@ -15,12 +15,12 @@ use shared::api_key::Scope;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, read};
+use super::read::{Meta, read, read_elsewhere};
 use crate::app::App;
 use crate::auth;
-use crate::document::words::{ClassFilter, EventType};
 use crate::error::ApiError;
 use crate::log::Located;
+use crate::query::words::{ClassFilter, EventType};
 use crate::query::{self, EventList, EventView, Order, QueryError};
 
 pub(super) use asked::type_named;
@@ -109,7 +109,7 @@ pub struct EventPage {
     responses(
         (status = 200, description = "A page", body = EventPage),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -145,7 +145,7 @@ pub async fn list_events(
         }
         Asked::Rejected(asked) => {
             let find = move |app: &App| rejected::list(app, workspace, &asked);
-            read(&app, workspace, None, find).await?
+            read_elsewhere(&app, find).await?
         }
     };
     let (events, next) = list;

@@ -6,16 +6,15 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{Request, Uri};
+use http::{HeaderName, Request, Uri};
 use shared::api_key::Scope;
 use shared::wire::ErrorBody;
 use utoipa::IntoParams;
 
 use super::events::type_named;
-use super::read::{from, invalid, parameters, to, zone};
+use super::read::{Whole, from, invalid, parameters, to, whole, zone};
 use crate::app::App;
 use crate::auth::{self, Reader};
-use crate::document::words::{AttributionModel, EventType};
 use crate::error::ApiError;
 use crate::export::{self, Contacts, Events, Format, Orders, Source};
 use crate::log::Located;
@@ -23,6 +22,10 @@ use crate::log::public_seq::PublicSeq;
 use crate::log::record::WorkspaceId;
 use crate::query::EventFilter;
 use crate::query::report::ModelName;
+use crate::query::words::{AttributionModel, EventType};
+
+/// Rows have no place for what reads tell in `meta`.
+const LAG_MS: HeaderName = HeaderName::from_static("misar-lag-ms");
 
 /// The query of the export of events, as documented; `parse` reads it.
 #[derive(IntoParams)]
@@ -95,15 +98,23 @@ pub struct ContactsParameters {
 /// Every event up to now, the oldest first, streamed: one JSON object a line (NDJSON), or CSV with a line
 /// of names. Each row has all columns; what an event does not have is null, or empty. `seq` and ids are
 /// texts, times RFC 3339 in UTC, `amount` is exact in major units and `amountMinor` in minor ones,
-/// `properties` JSON. Sent with gzip where `Accept-Encoding` asks for it. To go on where an export ended
-/// or broke off, send the last row's `seq` as `after`. Two exports of a workspace may run at once.
+/// `properties` JSON. In CSV a text that begins with `=`, `+`, `-`, `@` (also their wide forms), a tab, a
+/// line break or `'` has a `'` in front, so that no spreadsheet runs a stranger's words: programs take that
+/// one character off, or read NDJSON, which has every text as it is. Numbers, times and JSON are never
+/// marked. Sent with gzip where `Accept-Encoding` asks for it. To go on where an export ended
+/// or broke off, send the last row's `seq` as `after`. The header `Misar-Lag-Ms` says how far the export lay
+/// behind the log when it began. Two exports of a workspace may run at once.
 #[utoipa::path(
     get, path = "/v1/export/events", tag = "read",
     params(EventsParameters),
     responses(
-        (status = 200, description = "The rows", content((String = "application/x-ndjson"), (String = "text/csv"))),
+        (
+            status = 200, description = "The rows",
+            content((String = "application/x-ndjson"), (String = "text/csv")),
+            headers(("Misar-Lag-Ms" = u64, description = "How far the export lay behind the log when it began, in milliseconds: `meta.lagMs` of other reads")),
+        ),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "Too many exports are running: come again after Retry-After", body = ErrorBody),
+        (status = 503, description = "Too many exports are running, or what they read is being built: come again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -114,8 +125,9 @@ pub async fn export_events(
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let asked = parse(request.uri())?;
     let filter = asked.filter(&app, reader.workspace).await?;
-    let source = Events::new(filter, app.views.cursor());
-    stream(app, reader, source, asked.format, "events")
+    let views = whole(&app).await?;
+    let source = Events::new(filter, views.reached);
+    stream(app, reader, source, asked.format, "events", &views)
 }
 
 /// Export orders
@@ -128,9 +140,13 @@ pub async fn export_events(
     get, path = "/v1/export/orders", tag = "read",
     params(OrdersParameters),
     responses(
-        (status = 200, description = "The rows", content((String = "application/x-ndjson"), (String = "text/csv"))),
+        (
+            status = 200, description = "The rows",
+            content((String = "application/x-ndjson"), (String = "text/csv")),
+            headers(("Misar-Lag-Ms" = u64, description = "How far the export lay behind the log when it began, in milliseconds: `meta.lagMs` of other reads")),
+        ),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "Too many exports are running: come again after Retry-After", body = ErrorBody),
+        (status = 503, description = "Too many exports are running, or what they read is being built: come again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -141,8 +157,9 @@ pub async fn export_orders(
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let asked = parse(request.uri())?;
     let filter = asked.filter(&app, reader.workspace).await?;
-    let source = Orders::new(filter, app.views.cursor(), asked.model.model());
-    stream(app, reader, source, asked.format, "orders")
+    let views = whole(&app).await?;
+    let source = Orders::new(filter, views.reached, asked.model.model());
+    stream(app, reader, source, asked.format, "orders", &views)
 }
 
 /// Export contacts
@@ -153,9 +170,13 @@ pub async fn export_orders(
     get, path = "/v1/export/contacts", tag = "read",
     params(ContactsParameters),
     responses(
-        (status = 200, description = "The rows", content((String = "application/x-ndjson"), (String = "text/csv"))),
+        (
+            status = 200, description = "The rows",
+            content((String = "application/x-ndjson"), (String = "text/csv")),
+            headers(("Misar-Lag-Ms" = u64, description = "How far the export lay behind the log when it began, in milliseconds: `meta.lagMs` of other reads")),
+        ),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "Too many exports are running: come again after Retry-After", body = ErrorBody),
+        (status = 503, description = "Too many exports are running, or what they read is being built: come again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -176,7 +197,9 @@ pub async fn export_contacts(
             _ => {}
         }
     }
-    stream(app, reader, Contacts::new(after), format, "contacts")
+    let views = whole(&app).await?;
+    let source = Contacts::new(after);
+    stream(app, reader, source, format, "contacts", &views)
 }
 
 fn stream(
@@ -185,6 +208,7 @@ fn stream(
     source: impl Source,
     format: Format,
     what: &str,
+    views: &Whole,
 ) -> Result<Response, ApiError> {
     let place = app.exports.take(reader.workspace);
     let place = place.ok_or(ApiError::TooManyExports)?;
@@ -195,6 +219,7 @@ fn stream(
     let headers = [
         (CONTENT_TYPE, format.media_type().to_owned()),
         (CONTENT_DISPOSITION, file),
+        (LAG_MS, views.lag_ms.to_string()),
     ];
     let rows = export::start(app, reader, source, format, place);
     Ok((headers, Body::new(rows)).into_response())

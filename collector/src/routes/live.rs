@@ -11,6 +11,7 @@ use shared::api_key::Scope;
 use shared::wire::ErrorBody;
 use utoipa::IntoParams;
 
+use super::read::whole;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
@@ -45,7 +46,7 @@ pub struct LiveParameters {
     responses(
         (status = 200, description = "The stream; each `data` is one of these", body = LiveMessage, content_type = "text/event-stream"),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "Too many streams of this key, of its workspace or in all are open: come again after Retry-After", body = ErrorBody),
+        (status = 503, description = "Too many streams of this key, of its workspace or in all are open, or what it shows is being built: come again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -55,6 +56,8 @@ pub async fn get_live(
 ) -> Result<Response, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let start = parse(request.headers(), request.uri())?;
+    // It shows events as the views know them.
+    whole(&app).await?;
     let workspaces = app.meta.workspaces().len();
     let place = app
         .live_places

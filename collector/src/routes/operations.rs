@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Redirect, Response};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode};
 use serde::Serialize;
@@ -17,15 +17,22 @@ use crate::app::App;
 use crate::assets::Assets;
 use crate::auth;
 use crate::client_address::{Peer, is_local, is_loopback_host};
+use crate::document::Known;
 use crate::error::ApiError;
 use crate::metrics::{Audience, Form};
-use crate::router::Known;
+use crate::views::Building;
 
 /// How the process is.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Health {
     /// `ok`, or why not.
     pub status: &'static str,
+    /// How far what reads answer from is built, in percent: there only while it is being built, and reads
+    /// are answered with `view_building`. Events are taken all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0, maximum = 99)]
+    pub views_building: Option<u8>,
 }
 
 /// Why events are not taken: as every refusal, and as [`Health`] says it.
@@ -44,12 +51,16 @@ struct NotReady {
     responses((status = 200, description = "It runs", body = Health)),
 )]
 pub async fn get_health() -> Json<Health> {
-    Json(Health { status: "ok" })
+    Json(Health {
+        status: "ok",
+        views_building: None,
+    })
 }
 
 /// Say whether events are taken
 ///
-/// Ready when the last commit succeeded, the queue is not full and the process is not stopping.
+/// Ready when the last commit succeeded, the queue is not full and the process is not stopping. Reads may
+/// have to wait all the same: `viewsBuilding` says so.
 #[utoipa::path(
     get, path = "/readyz", tag = "operations",
     responses(
@@ -59,7 +70,14 @@ pub async fn get_health() -> Json<Health> {
 )]
 pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
     match app.readiness() {
-        Ok(()) => Json(Health { status: "ok" }).into_response(),
+        Ok(()) => {
+            let building = app.views.building();
+            Json(Health {
+                status: "ok",
+                views_building: building.map(Building::percent),
+            })
+            .into_response()
+        }
         Err(status) => {
             let headers = [(RETRY_AFTER, HeaderValue::from_static("1"))];
             let refused = ErrorBody::new("not_ready", status);
@@ -167,11 +185,16 @@ pub async fn get_older_document(
     assets.older_document.respond(&headers).await
 }
 
-/// The answer at a path that does not exist.
-pub async fn not_found(request: Request<Body>) -> ApiError {
+/// The answer at a path that does not exist. One of our pages with a slash at its end has another
+/// address, which browsers are sent to.
+pub async fn not_found(request: Request<Body>) -> Result<Redirect, ApiError> {
     let known = request.extensions().get::<Known>();
-    let path = request.uri().path();
-    ApiError::NoRoute(known.and_then(|known| known.nearest(request.method().as_str(), path)))
+    let (method, uri) = (request.method(), request.uri());
+    if let Some(page) = known.and_then(|known| known.without_slash(method, uri)) {
+        return Ok(Redirect::permanent(&page));
+    }
+    let nearest = known.and_then(|known| known.nearest(method.as_str(), uri.path()));
+    Err(ApiError::NoRoute(nearest))
 }
 
 /// The answer to a method that the path does not take.

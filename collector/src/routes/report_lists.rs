@@ -77,7 +77,7 @@ pub struct MessageList {
     responses(
         (status = 200, description = "What became of them", body = Report<Engagement>),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -86,7 +86,7 @@ pub async fn get_overview(
     request: Request<Body>,
 ) -> Result<Json<Report<Engagement>>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::overview(&app.views, reader.workspace, &asked)
     })
@@ -104,7 +104,7 @@ pub async fn get_overview(
     responses(
         (status = 200, description = "A page of them", body = CampaignList),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -113,7 +113,7 @@ pub async fn list_campaign_reports(
     request: Request<Body>,
 ) -> Result<Json<CampaignList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let Page { limit, after, .. } = parse_page(request.uri())?;
     let (mut campaigns, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::campaigns(&app.views, reader.workspace, &after, limit + 1, &asked)
@@ -140,7 +140,7 @@ pub async fn list_campaign_reports(
     responses(
         (status = 200, description = "A page of them", body = MessageList),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -149,7 +149,7 @@ pub async fn list_message_reports(
     request: Request<Body>,
 ) -> Result<Json<MessageList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let Page {
         limit,
         after,

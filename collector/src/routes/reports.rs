@@ -16,12 +16,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::read::{Meta, from, invalid, min_seq, parameters, read, to, zone};
 use crate::app::App;
 use crate::auth;
-use crate::document::words::{AttributionModel, RevenueGrouping};
 use crate::error::ApiError;
 use crate::log::public_seq::PublicSeq;
 use crate::query::report::{
     self, Asked, CampaignReport, GroupBy, MessageReport, ModelName, RevenueQuery, RevenueReport,
 };
+use crate::query::words::{AttributionModel, RevenueGrouping};
 
 /// The query of the reports of messages and campaigns, as documented; `parse_subject` reads it.
 #[derive(IntoParams)]
@@ -88,7 +88,7 @@ pub struct Report<T> {
         (status = 200, description = "What became of it", body = Report<MessageReport>),
         (status = 404, description = "Nothing is known of this message", body = ErrorBody),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -104,7 +104,7 @@ pub async fn get_message_report(
     };
     // As it was stored: trimmed.
     let id = MessageId::parse(&id).map_err(|_| ApiError::UnknownSubject("message"))?;
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::message(&app.views, reader.workspace, id.as_str(), &asked)
     })
@@ -123,7 +123,7 @@ pub async fn get_message_report(
         (status = 200, description = "What became of it", body = Report<CampaignReport>),
         (status = 404, description = "Nothing is known of this campaign", body = ErrorBody),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -137,7 +137,7 @@ pub async fn get_campaign_report(
     let Ok(Path(id)) = id else {
         return Err(unknown);
     };
-    let (asked, min_seq) = parse_subject(request.uri())?;
+    let (asked, min_seq) = parse_subject(&app, request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::campaign(&app.views, reader.workspace, id.trim(), &asked)
     })
@@ -156,7 +156,7 @@ pub async fn get_campaign_report(
     responses(
         (status = 200, description = "What was earned", body = Report<RevenueReport>),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -165,7 +165,7 @@ pub async fn get_revenue_report(
     request: Request<Body>,
 ) -> Result<Json<Report<RevenueReport>>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (query, min_seq) = parse_revenue(request.uri())?;
+    let (query, min_seq) = parse_revenue(&app, request.uri())?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::revenue(&app.views, reader.workspace, &query)
     })
@@ -173,8 +173,12 @@ pub async fn get_revenue_report(
     Ok(Json(Report { report, meta }))
 }
 
-pub(super) fn parse_subject(uri: &Uri) -> Result<(Asked, Option<PublicSeq>), ApiError> {
-    let (mut asked, mut least) = (Asked::default(), None);
+pub(super) fn parse_subject(app: &App, uri: &Uri) -> Result<(Asked, Option<PublicSeq>), ApiError> {
+    let mut asked = Asked {
+        now: app.clock.now().as_millis(),
+        ..Asked::default()
+    };
+    let mut least = None;
     let tz = zone(uri)?;
     for (name, value) in parameters(uri) {
         match &*name {
@@ -188,27 +192,23 @@ pub(super) fn parse_subject(uri: &Uri) -> Result<(Asked, Option<PublicSeq>), Api
     Ok((asked, least))
 }
 
-fn parse_revenue(uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiError> {
-    let (Asked { model, .. }, min_seq) = parse_subject(uri)?;
+fn parse_revenue(app: &App, uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiError> {
+    let (asked, min_seq) = parse_subject(app, uri)?;
+    let Asked {
+        model, from, to, ..
+    } = asked;
     let mut query = RevenueQuery {
         group_by: GroupBy::Campaign,
         model,
         tz: zone(uri)?,
-        from: None,
-        to: None,
+        from,
+        to,
     };
-    for (name, value) in parameters(uri) {
-        match &*name {
-            "groupBy" => {
-                query.group_by = GroupBy::ALL
-                    .into_iter()
-                    .find(|group_by| group_by.as_str() == value)
-                    .ok_or_else(|| invalid("groupBy", "send campaign, message, day or currency"))?;
-            }
-            "from" => query.from = Some(from("from", &value, &query.tz)?),
-            "to" => query.to = Some(to("to", &value, &query.tz)?),
-            _ => {}
-        }
+    if let Some((_, value)) = parameters(uri).find(|(name, _)| name == "groupBy") {
+        query.group_by = GroupBy::ALL
+            .into_iter()
+            .find(|group_by| group_by.as_str() == value)
+            .ok_or_else(|| invalid("groupBy", "send campaign, message, day or currency"))?;
     }
     Ok((query, min_seq))
 }

@@ -14,13 +14,13 @@ use shared::wire::ErrorBody;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::auth;
-use crate::body::memory::Owner;
+use crate::auth::{self, asks::Asks};
 use crate::body::{Means, Media, read_text};
-use crate::document::words::ScopeName;
 use crate::error::ApiError;
+use crate::limits::memory::Owner;
+use crate::limits::network::Payer;
 use crate::meta::{MetaError, NewSession, Session};
-use crate::network::Payer;
+use crate::query::words::ScopeName;
 use crate::screen;
 use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
 
@@ -97,7 +97,8 @@ pub async fn open_session(
     let payer = Payer::of(&parts, &app.trusted_proxies);
     let blame = |error| app.rates.blame_unread(&payer, error);
     // A secret key in a header or the URL stays what it is elsewhere.
-    auth::caller_by_headers(&app, headers, &parts.uri).map_err(|error| blame(error.unread()))?;
+    auth::caller_by_headers(&app, headers, &parts.uri, Asks::Nothing)
+        .map_err(|error| blame(error.unread()))?;
     let means = Means {
         memory: &app.body_memory,
         owner: &Owner::Anybody(payer.for_memory()),
@@ -200,7 +201,7 @@ pub async fn end_session(
 fn by_cookie(app: &App, request: &Request<Body>) -> Result<(Token, Arc<Session>), ApiError> {
     let headers = request.headers();
     // A secret key that a page shows is refused here as elsewhere.
-    auth::caller_by_headers(app, headers, request.uri())?;
+    auth::caller_by_headers(app, headers, request.uri(), Asks::Nothing)?;
     let (token, session) = auth::session_by_cookie(app, headers)?;
     app.rates.count_session(&token.digest(), &session)?;
     Ok((token, session))

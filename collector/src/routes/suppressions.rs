@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::read::{address, invalid, parameters};
 use crate::app::App;
 use crate::auth;
-use crate::document::words::SuppressionReason;
+use crate::csv_text;
 use crate::error::ApiError;
 use crate::ingest::suppressions::{LiftAnswer, SuppressAnswer};
 use crate::ingest::{Incoming, parse};
@@ -31,6 +31,7 @@ use crate::log::LogError;
 use crate::log::record::{ContactId, WorkspaceId};
 use crate::log::suppression::{Cause, Suppression};
 use crate::query::suppressions::{self as query, Found};
+use crate::query::words::SuppressionReason;
 
 /// Contacts on a page unless the caller says, and at the most.
 const DEFAULT_LIMIT: usize = 100;
@@ -118,7 +119,8 @@ impl SuppressionView {
 ///
 /// Everybody who has unsubscribed, whose mail bounced for good, who called one spam, or who was put
 /// here by hand. What is on disk is in it at once. `format=csv` and `format=ndjson` give all of it as a
-/// file, one row for each reason.
+/// file, one row for each reason; addresses in CSV are marked as texts in exports are, and POST takes the
+/// marks off.
 #[utoipa::path(
     get, path = "/v1/suppressions", tag = "read",
     params(SuppressionParameters),
@@ -156,7 +158,7 @@ pub async fn list_suppressions(
 /// Suppress contacts
 ///
 /// One (`email`), up to 1,000 (`suppressions`), or a file of up to 100,000 rows and 32 MB as `text/csv`
-/// (with a header line) or `application/x-ndjson`. `reason` is `manual` unless said. Whoever is
+/// (with a header line) or `application/x-ndjson`, in UTF-8. `reason` is `manual` unless said. Whoever is
 /// suppressed for that reason already is a duplicate, so that the same list can be sent again.
 #[utoipa::path(
     post, path = "/v1/suppressions", tag = "mail",
@@ -201,7 +203,7 @@ pub async fn lift(
     let uri = request.uri().clone();
     let incoming =
         Incoming::read_of_server(&app, request, MAX_EVENT_BYTES, Scope::Contacts).await?;
-    incoming.server_with(&app, Scope::Contacts)?;
+    incoming.caller(&app, None)?;
     let (email, cause) = parse_lift(&uri, &incoming.text)?;
     incoming.lift(&app, email, cause).await
 }
@@ -312,16 +314,24 @@ async fn page(
     let (email, after) = (asked.email.clone(), asked.after);
     let found = tokio::task::spawn_blocking(move || match email {
         Some(email) => {
-            let found = query::of_address(&looking, workspace, &email)?;
+            let found = query::of_address(sources(&looking), workspace, &email)?;
             let found = found.filter(|found| is_asked(&found.state, cause));
             Ok((found.into_iter().collect(), None))
         }
-        None => query::list(&looking, workspace, after, limit, |state| {
+        None => query::list(sources(&looking), workspace, after, limit, |state| {
             is_asked(state, cause)
         }),
     });
     let found: Result<_, LogError> = found.await.map_err(|_| ApiError::Internal)?;
     Ok(found?)
+}
+
+fn sources(app: &App) -> query::Sources<'_> {
+    query::Sources {
+        meta: &app.meta,
+        log: &*app.log,
+        book: app.suppressions(),
+    }
 }
 
 fn is_asked(state: &Suppression, cause: Option<Cause>) -> bool {
@@ -377,14 +387,14 @@ fn file(app: Arc<App>, workspace: WorkspaceId, format: FileFormat, mut asked: As
     (headers, Body::new(FileBody(body))).into_response()
 }
 
-fn rows_of(found: &[Found], format: FileFormat, wanted: Option<Cause>) -> String {
+fn rows_of(found: &[Found], format: FileFormat, wanted: Option<Cause>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Line<'a> {
         email: &'a str,
         reason: &'static str,
         timestamp: String,
     }
-    let mut rows = String::new();
+    let mut rows = Vec::new();
     for one in found {
         // A row without an address could not be taken back.
         let Some(email) = &one.email else { continue };
@@ -395,8 +405,8 @@ fn rows_of(found: &[Found], format: FileFormat, wanted: Option<Cause>) -> String
             let (reason, timestamp) = (cause.as_str(), Timestamp::from_millis(*at).to_string());
             match format {
                 FileFormat::Csv => {
-                    let email = field(email);
-                    write!(rows, "{email},{reason},{timestamp}\r\n").ok();
+                    csv_text::write(email, &mut rows);
+                    rows.extend_from_slice(format!(",{reason},{timestamp}\r\n").as_bytes());
                 }
                 FileFormat::Lines => {
                     let line = Line {
@@ -405,22 +415,13 @@ fn rows_of(found: &[Found], format: FileFormat, wanted: Option<Cause>) -> String
                         timestamp,
                     };
                     // Texts alone: nothing of this can fail to serialise.
-                    rows.push_str(&serde_json::to_string(&line).unwrap_or_default());
-                    rows.push('\n');
+                    rows.extend(serde_json::to_vec(&line).unwrap_or_default());
+                    rows.push(b'\n');
                 }
             }
         }
     }
     rows
-}
-
-/// A field of CSV (RFC 4180).
-fn field(text: &str) -> String {
-    if text.contains(['"', ',', '\r', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }
 
 /// The body of a file that is written while it is read.

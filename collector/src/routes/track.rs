@@ -14,6 +14,7 @@ use shared::wire::{
 };
 
 use crate::app::App;
+use crate::auth::asks::Asks;
 use crate::body::Media;
 use crate::error::ApiError;
 use crate::ingest::{Incoming, parse};
@@ -43,7 +44,8 @@ pub async fn track_event(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let incoming = Incoming::read(&app, request, Media::JsonOrText, MAX_EVENT_BYTES).await?;
+    let (media, asks) = (Media::JsonOrText, Asks::Events);
+    let incoming = Incoming::read(&app, request, media, MAX_EVENT_BYTES, asks).await?;
     let body: EventBody<'_> = parse(&incoming.text)?;
     let caller = incoming.caller(&app, body.key)?;
     let parsed = parse_event(&body, &incoming.arrival(&caller));
@@ -58,7 +60,8 @@ pub async fn track_event(
 /// server changes an order that is on record: the fields that are sent take the place of those before,
 /// and the difference is credited where the order is, from the `timestamp` on, which is not before that
 /// of the last amendment (else 409 with `fields`). What says nothing new is a duplicate; less than was
-/// refunded is 422. Purchases of public
+/// refunded is 422. An amendment takes an `Idempotency-Key` of its own: under the order's it is 409
+/// `id_conflict`. Purchases of public
 /// keys are unverified: each is tracked under its own id, whatever is known of the order; the first one
 /// of an order counts, until a server sends the order.
 #[utoipa::path(
@@ -77,13 +80,11 @@ pub async fn track_purchase(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let incoming = Incoming::read(&app, request, Media::Json, MAX_EVENT_BYTES).await?;
+    let (media, asks) = (Media::Json, Asks::Purchases);
+    let incoming = Incoming::read(&app, request, media, MAX_EVENT_BYTES, asks).await?;
     let body: PurchaseBody<'_> = parse(&incoming.text)?;
     let caller = incoming.caller(&app, body.key)?;
     let arrival = incoming.arrival(&caller);
-    if !arrival.purchases_allowed {
-        return Err(ApiError::PurchasesNotAllowed);
-    }
     let is_amendment = body.amend.is_some_and(|amend| amend.get() == "true");
     if is_amendment && caller.key.kind == KeyKind::Public {
         return Err(ApiError::NotForPublicKeys(Scope::Send));
@@ -95,7 +96,6 @@ pub async fn track_purchase(
         ..arrival
     };
     let parsed = parse_purchase(&body, &arrival);
-    // One Idempotency-Key for an order and its amendment is two ids.
     let kind = if is_amendment {
         FactKind::Amend
     } else {
@@ -127,9 +127,10 @@ pub async fn track_refund(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let incoming = Incoming::read(&app, request, Media::Json, MAX_EVENT_BYTES).await?;
+    let (media, asks) = (Media::Json, Asks::Server(Scope::Send));
+    let incoming = Incoming::read(&app, request, media, MAX_EVENT_BYTES, asks).await?;
     let body: RefundBody<'_> = parse(&incoming.text)?;
-    let caller = incoming.server_caller(&app, body.key)?;
+    let caller = incoming.caller(&app, body.key)?;
     let parsed = parse_refund(&body, &incoming.arrival(&caller));
     Ok(incoming
         .record(&app, caller, FactKind::Refund, parsed)
@@ -156,7 +157,8 @@ pub async fn identify(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let incoming = Incoming::read(&app, request, Media::JsonOrText, MAX_EVENT_BYTES).await?;
+    let (media, asks) = (Media::JsonOrText, Asks::Events);
+    let incoming = Incoming::read(&app, request, media, MAX_EVENT_BYTES, asks).await?;
     let body: IdentifyBody<'_> = parse(&incoming.text)?;
     let caller = incoming.caller(&app, body.key)?;
     let parsed = parse_identify(&body, &incoming.arrival(&caller));
@@ -187,7 +189,8 @@ pub async fn track_batch(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let incoming = Incoming::read(&app, request, Media::JsonOrText, MAX_BATCH_BYTES).await?;
+    let (media, asks) = (Media::JsonOrText, Asks::Events);
+    let incoming = Incoming::read(&app, request, media, MAX_BATCH_BYTES, asks).await?;
     if incoming.is_large() {
         let work =
             |incoming: Incoming, app: Arc<App>| async move { incoming.record_batch(&app).await };

@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::service_manager::ServiceManager;
+use super::settings::{LogFormat, Settings};
 use super::signals::{self, Stop};
 use super::{raise_open_files, serve, serve_router};
 use crate::app::App;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
-use crate::cli::{LogFormat, PUBLIC_URL_MISSING, PublicUrl, Reach, Settings, output};
 use crate::clock::SystemClock;
 use crate::control::{self, ControlSocket, RebuildReport};
 use crate::demo_shop::DemoShop;
@@ -28,7 +28,9 @@ use crate::log::record::WorkspaceId;
 use crate::log::verify::Report;
 use crate::messages::{Draft, Outcome, Registrar, register};
 use crate::meta::Meta;
+use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::router::metrics_router;
+use crate::terminal;
 
 /// How often the times at which keys were last used go to disk.
 const LAST_USED_PAUSE: Duration = Duration::from_secs(60);
@@ -153,7 +155,7 @@ fn show_link(app: &App, format: LogFormat) {
         return;
     }
     match app.make_link() {
-        Ok(link) => output::tell(&format!(
+        Ok(link) => terminal::tell(&format!(
             "open {link} to watch events arrive; the link works once"
         )),
         Err(error) => tracing::warn!(%error, "no link to the live page could be made"),

@@ -10,6 +10,7 @@
 //! - `rows`: rows read once and written once in a fold
 //! - `tally`: counts by class, and what a message adds to its campaign
 //! - `message`: one send; opens, clicks, and the rule of bursts
+//! - `ahead`: messages that are planned, by when they are sent
 //! - `contact`: one person; when seen, unsubscribed
 //! - `score`: how engaged a person is
 //! - `hits`: everything that happened to a message
@@ -17,6 +18,7 @@
 //! - `told`: what changes once it is told when a message left
 //! - `order`: one order, its touches, whom it is credited to
 
+mod ahead;
 pub(crate) mod contact;
 pub(crate) mod hits;
 pub(crate) mod message;
@@ -63,7 +65,7 @@ const RELABELLED: TableDefinition<'_, u64, ()> = TableDefinition::new("relabelle
 const REJUDGED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rejudged_v1");
 
 /// Every table, for what is done to all of them alike.
-const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 10] = [
+const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 11] = [
     CONTACTS,
     MESSAGES,
     CAMPAIGNS,
@@ -74,6 +76,7 @@ const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 10] = [
     order::ORDERS,
     order::PLACES,
     order::OF_CONTACT,
+    ahead::AHEAD,
 ];
 
 /// Who acted: the class that was decided at the edge; of a page's event from before there were
@@ -97,6 +100,7 @@ pub(super) fn fold(
         messages: Rows::open(transaction, MESSAGES)?,
         campaigns: Rows::open(transaction, CAMPAIGNS)?,
         workspaces: Rows::open(transaction, WORKSPACES)?,
+        ahead: Rows::open(transaction, ahead::AHEAD)?,
         orders: Orders::open(transaction)?,
         relabelled: transaction.open_table(RELABELLED)?,
         rejudged: transaction.open_table(REJUDGED)?,
@@ -110,7 +114,8 @@ pub(super) fn fold(
     fold.contacts.write()?;
     fold.messages.write()?;
     fold.campaigns.write()?;
-    fold.workspaces.write()
+    fold.workspaces.write()?;
+    fold.ahead.write()
 }
 
 struct Fold<'a> {
@@ -118,6 +123,7 @@ struct Fold<'a> {
     messages: Rows<'a, Message>,
     campaigns: Rows<'a, Totals>,
     workspaces: Rows<'a, Totals>,
+    ahead: Rows<'a, i64>,
     orders: Orders<'a>,
     relabelled: redb::Table<'a, u64, ()>,
     rejudged: redb::Table<'a, u64, &'static [u8]>,
@@ -200,7 +206,10 @@ impl Fold<'_> {
             message.learn(entry, contact);
             is_told = message.told_at.is_some();
             match &entry.fact {
-                Fact::Send { .. } => message.registered = true,
+                Fact::Send { .. } => {
+                    message.registered = true;
+                    message.note_ahead(entry.received_at.as_millis());
+                }
                 Fact::Open { .. } => {
                     message.opens.add(class, 1);
                     hit = Some(What::Open);
@@ -316,10 +325,19 @@ impl Fold<'_> {
             .messages
             .get(key(workspace, &[message_id.as_bytes()]))?;
         let before = (message.campaign_id.clone(), message.totals());
+        let ahead_before = message.ahead;
         change(message);
         let after = (message.campaign_id.clone(), message.totals());
-        if before == after {
+        let ahead_after = message.ahead;
+        if before == after && ahead_before == ahead_after {
             return Ok(());
+        }
+        for ((campaign_id, _), ahead, sign) in
+            [(&before, ahead_before, -1), (&after, ahead_after, 1)]
+        {
+            if let Some(time) = ahead {
+                self.count_ahead(workspace, campaign_id.as_deref(), time, sign)?;
+            }
         }
         if before.0 != after.0 {
             let place = |campaign_id: &str| of_campaign_key(workspace, campaign_id, message_id);
@@ -378,7 +396,7 @@ pub(super) fn check(snapshot: &ReadTransaction) -> Result<(), redb::Error> {
 }
 
 pub(super) fn dump(snapshot: &ReadTransaction, dump: &mut Dump) -> Result<(), redb::Error> {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "contacts_v1",
         "messages_v1",
         "campaigns_v1",
@@ -389,6 +407,7 @@ pub(super) fn dump(snapshot: &ReadTransaction, dump: &mut Dump) -> Result<(), re
         "orders_v1",
         "order_places_v1",
         "orders_of_contact_v1",
+        "ahead_v1",
     ];
     for (table, name) in TABLES.into_iter().zip(NAMES) {
         let mut rows = Vec::new();
@@ -435,14 +454,19 @@ pub(super) fn message(
     rows::read(&snapshot.open_table(MESSAGES)?, &key)
 }
 
-/// The campaign's totals; `None` where nothing is known of it.
+/// The campaign's totals as of `now`, in milliseconds since 1970; `None` where nothing is known of it.
 pub(super) fn campaign(
     snapshot: &ReadTransaction,
     workspace: WorkspaceId,
     campaign_id: &str,
+    now: i64,
 ) -> Result<Option<Totals>, redb::Error> {
     let key = key(workspace, &[campaign_id.as_bytes()]);
-    rows::read(&snapshot.open_table(CAMPAIGNS)?, &key)
+    let mut totals: Option<Totals> = rows::read(&snapshot.open_table(CAMPAIGNS)?, &key)?;
+    if let Some(totals) = &mut totals {
+        ahead::take_off(snapshot, workspace, Some(campaign_id), now, totals)?;
+    }
+    Ok(totals)
 }
 
 /// The campaign's messages behind `after` in the order of their ids, at most `limit`.
@@ -479,13 +503,16 @@ pub(super) fn messages_of_campaign(
     Ok(found)
 }
 
-/// What all messages of a workspace come to.
+/// What all messages of a workspace come to as of `now`, in milliseconds since 1970.
 pub(super) fn workspace(
     snapshot: &ReadTransaction,
     workspace: WorkspaceId,
+    now: i64,
 ) -> Result<Totals, redb::Error> {
     let row = rows::read(&snapshot.open_table(WORKSPACES)?, &key(workspace, &[]))?;
-    Ok(row.unwrap_or_default())
+    let mut totals: Totals = row.unwrap_or_default();
+    ahead::take_off(snapshot, workspace, None, now, &mut totals)?;
+    Ok(totals)
 }
 
 /// Whether the click at this seq was found out to be a machine's.

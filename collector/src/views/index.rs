@@ -5,15 +5,15 @@
 //! that rows stay small however common the term is, and a fold writes each of them once. The rows
 //! depend on the records alone, not on how they were batched.
 
-mod ascending;
+mod walk;
 
 use std::collections::{BTreeMap, HashMap};
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable as _, TableDefinition, WriteTransaction};
 
+use super::filter::EventFilter;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{ContactId, Record, Seq, WorkspaceId};
-use crate::query::{EventFilter, Order};
 
 use shared::event_name::names;
 
@@ -107,8 +107,7 @@ pub(super) fn fold(transaction: &WriteTransaction, rows: &Rows) -> Result<(), re
     Ok(())
 }
 
-/// See [`super::Views::events`]. Walks the zones from the newest down; where several terms are asked
-/// for, each says which zone is the next that it could have, until all agree.
+/// See [`super::Views::events`].
 pub(super) fn candidates(
     snapshot: &ReadTransaction,
     workspace: WorkspaceId,
@@ -131,41 +130,7 @@ pub(super) fn candidates(
     if terms.is_empty() {
         terms.push(term(ALL, workspace, [0; 16]));
     }
-    if filter.order == Order::OldestFirst {
-        return ascending::candidates(snapshot, workspace, &terms, filter);
-    }
-    let postings = snapshot.open_table(POSTINGS)?;
-    let zones = snapshot.open_table(ZONES)?;
-    let before = filter.cursor.unwrap_or(Seq(u64::MAX));
-    let mut seqs = Vec::new();
-    let mut below = before.0.div_ceil(ZONE);
-    while let Some((zone, rows)) = newest_common(&postings, &terms, below)? {
-        below = zone;
-        if filter.from.is_some() || filter.to.is_some() {
-            let span = zones.get(&zone_key(workspace, zone))?;
-            let span = span.map(|row| Span::from_bytes(row.value()));
-            if !span.is_some_and(|span| span.meets(filter)) {
-                continue;
-            }
-        }
-        for offset in intersection(&rows).into_iter().rev() {
-            let seq = Seq(zone * ZONE + u64::from(offset));
-            if seq >= before {
-                continue;
-            }
-            if seqs.len() == filter.limit {
-                return Ok(EventPage {
-                    seqs,
-                    complete: false,
-                });
-            }
-            seqs.push(seq);
-        }
-    }
-    Ok(EventPage {
-        seqs,
-        complete: true,
-    })
+    walk::walk(snapshot, workspace, &terms, filter)
 }
 
 /// Makes the tables, so that readers find them from the start.
@@ -258,47 +223,6 @@ impl<'a> Terms<'a> {
             .entry((kind, text))
             .or_insert_with(|| term(kind, workspace, digest(key, kind, text))))
     }
-}
-
-/// The newest zone below `below` in which every term has a row, and these rows.
-fn newest_common(
-    postings: &impl ReadableTable<&'static [u8; 29], &'static [u8]>,
-    terms: &[Term],
-    below: u64,
-) -> Result<Option<(u64, Vec<Offsets>)>, redb::Error> {
-    let mut below = below;
-    'lower: loop {
-        let mut zone = None;
-        let mut rows = Vec::with_capacity(terms.len());
-        for term in terms {
-            let Some((mine, row)) = newest(postings, term, below)? else {
-                return Ok(None);
-            };
-            if *zone.get_or_insert(mine) > mine {
-                below = mine + 1;
-                continue 'lower;
-            }
-            // A later term that has no row in `zone` says so above; one that has a newer one cannot
-            // be, since it was asked for `zone` at the most.
-            below = mine + 1;
-            rows.push(row);
-        }
-        return Ok(zone.map(|zone| (zone, rows)));
-    }
-}
-
-/// The newest zone below `below` in which the term has a row, and the row.
-fn newest(
-    postings: &impl ReadableTable<&'static [u8; 29], &'static [u8]>,
-    term: &Term,
-    below: u64,
-) -> Result<Option<(u64, Offsets)>, redb::Error> {
-    let (first, end) = (posting_key(term, 0), posting_key(term, below));
-    let Some(found) = postings.range::<&[u8; 29]>(&first..&end)?.next_back() else {
-        return Ok(None);
-    };
-    let (key, row) = found?;
-    Ok(Some((zone_of(key.value()), offsets(row.value()))))
 }
 
 /// The zone that a row is of.

@@ -33,6 +33,26 @@ fn crash(folder: &TempDir) -> TempDir {
     after
 }
 
+#[test]
+fn views_that_are_opened_again_with_less_are_not_read_until_they_hold_what_was_seen() {
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    let records = all(&log_of((1..=5).map(entry).collect()));
+    views.fold(&records).unwrap();
+    assert_eq!(views.received(WorkspaceId(1), "key").ok(), Some(false));
+    views.reopen(true, Seq(5)).unwrap();
+    let building = |done| Building { done, total: 5 };
+    for done in [0, 4] {
+        views.fold(&records[..done]).unwrap();
+        let done = done as u64;
+        assert_eq!(views.building(), Some(building(done)));
+        let read = views.received(WorkspaceId(1), "key");
+        assert!(matches!(read, Err(ViewError::Building(told)) if told == building(done)));
+    }
+    views.fold(&records).unwrap();
+    assert_eq!(views.received(WorkspaceId(1), "key").ok(), Some(false));
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Fold(usize),

@@ -1,9 +1,10 @@
 //! `POST /v1/track/purchase` with `amend: true`: an order that turned out otherwise.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::messages::writer;
-use crate::support::{PERSON, TestApp, new_id, spawn_app};
+use crate::support::{Answer, PERSON, TestApp, new_id, spawn_app};
 
 const ROUTE: &str = "/v1/track/purchase";
 
@@ -144,4 +145,86 @@ async fn the_difference_is_credited_where_the_order_is() {
     let report = app.get_with("/v1/reports/messages/m", &key).await;
     assert_eq!(report.body["orders"], 1, "{}", report.text);
     assert_eq!(report.body["revenue"][0]["gross"], 12.0, "{}", report.text);
+}
+
+async fn under(app: &TestApp, path: &str, key: &str, body: &Value) -> Answer {
+    let ask = app.ask(Method::POST, path).key(&app.key);
+    ask.header("idempotency-key", key).json(body).send().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_idempotency_key_is_not_both_an_order_and_its_amendment() {
+    let app = spawn_app().await;
+    let first = order(json!(10), json!({}));
+    let amended = |revenue: i64| order(json!(revenue), json!({"amend": true}));
+    let placed = under(&app, ROUTE, "k", &first).await;
+    placed.is_tracked();
+    let answer = under(&app, ROUTE, "k", &amended(12)).await;
+    answer.is_refused(409, "id_conflict");
+    assert_eq!(answer.body["error"]["fields"], json!(["type"]));
+    // Under a key of its own it is taken, once, and that key is no order's from then on.
+    let taken = under(&app, ROUTE, "l", &amended(12)).await;
+    taken.is_tracked();
+    let again = under(&app, ROUTE, "l", &amended(12)).await;
+    again.is_duplicate_of(&taken);
+    let other = under(&app, ROUTE, "l", &amended(13)).await;
+    other.is_refused(409, "id_conflict");
+    assert_eq!(other.body["error"]["fields"], json!(["revenue"]));
+    for of_order in ["o", "p"] {
+        let order = order(json!(10), json!({"orderId": of_order}));
+        under(&app, ROUTE, "l", &order)
+            .await
+            .is_refused(409, "id_conflict");
+    }
+    // It came after another amendment, and is a retry all the same.
+    under(&app, ROUTE, "m", &amended(14)).await.is_tracked();
+    let again = under(&app, ROUTE, "l", &amended(12)).await;
+    again.is_duplicate_of(&taken);
+    // A refund has a route of its own.
+    let refund = json!({"orderId": "o", "refundId": "r", "amount": 1});
+    under(&app, "/v1/track/refund", "k", &refund)
+        .await
+        .is_tracked();
+    under(&app, ROUTE, "k", &first)
+        .await
+        .is_duplicate_of(&placed);
+    assert_eq!(app.on_disk(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_at_one_place_of_a_batch() {
+    let app = spawn_app().await;
+    let item = |revenue: i64, amend: bool| {
+        order(json!(revenue), json!({"type": "purchase", "amend": amend}))
+    };
+    let batch = |items: &[Value]| json!({"events": items});
+    let path = "/v1/track/batch";
+    let statuses = |answer: &Answer| {
+        let results = answer.results().iter();
+        results
+            .map(|result| result["status"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    // Beside each other they are two events.
+    let both = batch(&[item(10, false), item(12, true)]);
+    let answer = under(&app, path, "k", &both).await;
+    assert_eq!(statuses(&answer), ["tracked", "tracked"], "{}", answer.text);
+    let answer = under(&app, path, "k", &both).await;
+    assert_eq!(
+        statuses(&answer),
+        ["duplicate", "duplicate"],
+        "{}",
+        answer.text
+    );
+    let answer = under(&app, path, "k", &batch(&[item(14, true), item(10, false)])).await;
+    assert_eq!(
+        statuses(&answer),
+        ["rejected", "rejected"],
+        "{}",
+        answer.text
+    );
+    for result in answer.results() {
+        assert_eq!(result["code"], "id_conflict", "{}", answer.text);
+    }
+    assert_eq!(app.on_disk(), 2);
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use collector::cli::PublicUrl;
+use collector::public_url::PublicUrl;
 use reqwest::Method;
 use sha2::{Digest, Sha256, Sha384};
 

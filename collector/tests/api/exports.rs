@@ -75,7 +75,9 @@ async fn events_are_exported_whole_in_the_order_of_their_seq() {
         .await
         .is_tracked();
     let listed = app.all_events().await;
-    let exported = rows(&app.get("/v1/export/events").await);
+    let exported = app.get("/v1/export/events").await;
+    assert_eq!(exported.header("misar-lag-ms"), "0");
+    let exported = rows(&exported);
     assert_eq!(exported.len(), listed.len());
     for (row, event) in exported.iter().zip(listed.iter().rev()) {
         let names = [
@@ -396,4 +398,87 @@ async fn exports_are_shared_out_and_end_with_their_key() {
     // The places come back.
     let own = app.get("/v1/export/events").await;
     assert_eq!(own.text.lines().count(), 1_200);
+}
+
+/// Names, ids and addresses are a stranger's words; whoever opens the file with a spreadsheet must not
+/// run them.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_cell_of_csv_is_a_formula_and_every_text_and_number_comes_back() {
+    let app = spawn_app().await;
+    let words = [
+        "=1+1",
+        "+49 30",
+        "-5",
+        "@SUM(A1)",
+        "=HYPERLINK(\"https://evil.example\",\"x\")",
+        "'=1",
+        "0017",
+    ];
+    for word in words {
+        let event = json!({"email": "=cmd@person.example", "event": word, "messageId": word, "anonymousId": word, "properties": {"=x": word}});
+        app.post("/v1/track/event", &app.key, &event)
+            .await
+            .is_tracked();
+        let order = json!({"email": "+1@person.example", "orderId": word, "revenue": 5, "currency": "EUR", "messageId": word,
+            "items": [{"id": word, "name": word}]});
+        app.post("/v1/track/purchase", &app.key, &order)
+            .await
+            .is_tracked();
+    }
+    app.caught_up().await;
+    let contacts = app.secret(&[Scope::Contacts]);
+    for (kind, key) in [
+        ("events", &app.key),
+        ("orders", &app.key),
+        ("contacts", &contacts),
+    ] {
+        let path = format!("/v1/export/{kind}");
+        let as_lines = rows(&app.get_with(&path, key).await);
+        let csv = app.get_with(&format!("{path}?format=csv"), key).await.text;
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let names = reader.headers().unwrap().clone();
+        let as_csv: Vec<_> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(as_csv.len(), as_lines.len());
+        for (cells, row) in as_csv.iter().zip(&as_lines) {
+            for (name, cell) in names.iter().zip(cells) {
+                let value = &row[name];
+                if value.is_number() {
+                    // A score falls with time.
+                    let is_same = cell.parse::<f64>().ok() == value.as_f64();
+                    assert!(name == "score" || is_same, "{name} {cell}");
+                    continue;
+                }
+                assert!(
+                    !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']),
+                    "{name} {cell}"
+                );
+                // What the documentation says: one mark goes.
+                let text = cell.strip_prefix('\'').unwrap_or(cell);
+                match value {
+                    Value::String(value) => assert_eq!(text, value, "{name}"),
+                    Value::Null => assert_eq!(cell, "", "{name}"),
+                    Value::Bool(value) => assert_eq!(cell, value.to_string(), "{name}"),
+                    json => {
+                        let read: Value = serde_json::from_str(cell).unwrap();
+                        assert_eq!(read, *json, "{name}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_says_how_far_behind_it_began() {
+    let app = spawn_app().await;
+    shop(&app).await;
+    let key = app.secret(&[Scope::Read, Scope::Contacts]);
+    for kind in ["events", "orders", "contacts"] {
+        for format in ["ndjson", "csv"] {
+            let path = format!("/v1/export/{kind}?format={format}");
+            let exported = app.get_with(&path, &key).await;
+            assert_eq!(exported.status, 200, "{}", exported.text);
+            assert_eq!(exported.header("misar-lag-ms"), "0", "{path}");
+        }
+    }
 }

@@ -166,6 +166,21 @@ async fn an_accepted_and_a_rejected_event_are_shown_as_they_arrive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_silent_stream_says_that_it_is_there_and_keeps_its_place() {
+    let app = spawn_app().await;
+    let mut live = Live::open(&app, "/v1/live").await;
+    send(&app, &app.key, "first").await;
+    let first = live.message().await;
+    // 15 s later.
+    let heartbeat = live.block().await.unwrap();
+    assert_eq!(heartbeat, "event: heartbeat\ndata: {}");
+    // It has no id of its own, so that who comes again goes on where it was.
+    assert_eq!(live.last_id, first.id);
+    send(&app, &app.key, "second").await;
+    assert_eq!(live.names(1).await, ["second"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_begins_with_as_many_events_as_it_asks_for() {
     let app = spawn_app().await;
     for name in ["a", "b", "c"] {
@@ -388,7 +403,7 @@ async fn there_are_places_for_so_many_streams_and_one_that_ends_makes_room() {
     // The only workspace may have all of them, and each of its keys half.
     let mut streams = Vec::new();
     for key in [app.secret(&[Scope::Read]), app.key.clone()] {
-        for _ in 0..collector::live::MAX_READERS / 2 {
+        for _ in 0..collector::limits::live::MAX_READERS / 2 {
             streams.push(Live::of(app.ask(Method::GET, "/v1/live").key(&key)).await);
         }
         app.get_with("/v1/live", &key)

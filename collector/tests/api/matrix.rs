@@ -2,11 +2,13 @@
 //! another. A route that the tables do not name fails the test.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use collector::router::undocumented_paths;
+use collector::router::undocumented;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::{KeyKind, Scope};
+use tokio::task::JoinSet;
 
 use crate::keys::{foreign, typo};
 use crate::sessions::{Browser, log_in};
@@ -121,7 +123,7 @@ const ROUTES: [Route; 45] = [
 ];
 
 /// Other forms of routes above, for what mail programs and caches make of them.
-const FORMS: [(&str, &str); 9] = [
+const FORMS: [(&str, &str); 11] = [
     ("GET", "/mail/{file}"),
     ("GET", "/mail/track/open"),
     ("GET", "/mail/track/open/"),
@@ -131,6 +133,8 @@ const FORMS: [(&str, &str); 9] = [
     ("GET", "/mail/track/click/{token}/{*rest}"),
     ("GET", "/mail/unsubscribe/{token}/"),
     ("GET", "/mail/unsubscribe/{token}/{*rest}"),
+    ("POST", "/mail/unsubscribe/{token}/"),
+    ("POST", "/mail/unsubscribe/{token}/{*rest}"),
 ];
 
 fn callers() -> Vec<Caller> {
@@ -388,7 +392,10 @@ async fn every_route_is_in_the_matrix() {
             }
         }
     }
-    there.extend(undocumented_paths().map(|path| ("GET".to_owned(), path.to_owned())));
+    for (path, methods) in undocumented() {
+        let methods = methods.iter();
+        there.extend(methods.map(|method| ((*method).to_owned(), path.to_owned())));
+    }
     let rows = ROUTES.iter().map(|(method, path, _)| (*method, *path));
     let here: BTreeSet<_> = rows
         .chain(FORMS)
@@ -430,6 +437,43 @@ async fn every_caller_gets_in_exactly_where_the_contract_says() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Reads of what lies in no view: they go on while the views are built.
+const OF_NO_VIEW: [&str; 2] = ["/v1/receipts/{id}", "/v1/suppressions"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_answers_from_views_that_are_being_built() {
+    let world = Arc::new(World::new().await);
+    world.app.caught_up().await;
+    // More than there is, so that they stay behind.
+    let end = *world.app.app.log.committed().borrow();
+    world.app.app.views.owe(end.next());
+    let mut asking = JoinSet::new();
+    for (method, path, needs) in ROUTES {
+        if method != "GET" || !matches!(needs, Needs::Read | Needs::Contacts) {
+            continue;
+        }
+        let world = Arc::clone(&world);
+        asking.spawn(async move {
+            let answer = world.ask(method, path, Caller::Secret(Scope::Admin)).await;
+            (path, answer)
+        });
+    }
+    let mut asked = 0;
+    while let Some(answer) = asking.join_next().await {
+        let (path, answer) = answer.unwrap();
+        if OF_NO_VIEW.contains(&path) {
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        } else {
+            assert_eq!(answer.status, 503, "{path}: {}", answer.text);
+            answer.is_refused(503, "view_building");
+            let progress = answer.body["error"]["progress"].as_u64();
+            assert!(progress.is_some_and(|progress| progress < 100), "{path}");
+        }
+        asked += 1;
+    }
+    assert!(asked > 12, "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,6 +103,56 @@ async fn a_key_that_reads_is_told_of_its_own_workspace_wherever_it_asks() {
         .is_refused(401, "invalid_key");
 }
 
+/// Unsubscribes somebody, tells of two deliveries to them, suppresses them twice and lifts all of it.
+async fn mail_comes_to(app: &TestApp, key: &str) {
+    let message = json!({"email": PERSON, "messageId": "m", "text": "Hello"});
+    let sent = app.post("/v1/messages", key, &message).await;
+    let url = sent.text_of("unsubscribeUrl");
+    app.ask(Method::POST, &url[url.find("/mail/").unwrap()..])
+        .send()
+        .await;
+    for (status, code) in [("deferred", "4.2.2"), ("bounced", "5.1.1")] {
+        let body = json!({"messageId": "m", "status": status, "code": code});
+        app.post("/v1/messages/delivery", key, &body)
+            .await
+            .is_tracked();
+    }
+    // The second is a duplicate.
+    for _ in 0..2 {
+        app.post("/v1/suppressions", key, &json!({"email": PERSON}))
+            .await;
+    }
+    let path = format!("/v1/suppressions?email={PERSON}");
+    let lifted = app.ask(Method::DELETE, &path).key(key).send().await;
+    assert_eq!(lifted.body["lifted"], true, "{}", lifted.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_mails_come_to_is_counted_for_their_workspace() {
+    let app = spawn_app().await;
+    let key = app.secret(&[Scope::Admin]);
+    let elsewhere = app.key_of_other("elsewhere", KeyKind::Secret, &[Scope::Admin]);
+    mail_comes_to(&app, &key).await;
+    let told = [
+        "misar_suppressions_total{workspace=\"default\",change=\"unsubscribed\"} 1",
+        "misar_suppressions_total{workspace=\"default\",change=\"bounced\"} 1",
+        "misar_suppressions_total{workspace=\"default\",change=\"manual\"} 1",
+        "misar_suppressions_total{workspace=\"default\",change=\"lifted\"} 1",
+        "misar_deliveries_total{workspace=\"default\",status=\"deferred\"} 1",
+        "misar_deliveries_total{workspace=\"default\",status=\"bounced\"} 1",
+    ];
+    let page = app.get_with("/metrics", &key).await.text;
+    tells(&page, &told, true);
+    let theirs = app.get_with("/metrics", &elsewhere).await.text;
+    tells(&theirs, &told, false);
+    // A lift says in its query what it wants.
+    assert_eq!(
+        app.series("misar_bodies_refused_total{reason=\"empty\"}")
+            .await,
+        0
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operators_key_is_told_everything() {
     let (app, _) = app().await;
@@ -273,6 +323,7 @@ async fn promtool_finds_nothing_to_mend() {
     let (app, _) = app().await;
     // Each counter with labels has been counted.
     app.ask(Method::GET, "/nowhere").send().await;
+    mail_comes_to(&app, &app.secret(&[Scope::Admin])).await;
     let page = app.ask(Method::GET, "/metrics").send().await.text;
     let mut command = std::process::Command::new(promtool);
     command.args(["check", "metrics"]).stdin(Stdio::piped());

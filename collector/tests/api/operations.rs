@@ -54,7 +54,7 @@ async fn unknown_paths_are_404_and_wrong_methods_405() {
     let app = spawn_app().await;
     for path in [
         "/index.html",
-        "/live/",
+        "/live//",
         "/assets",
         "/mail",
         "/v1",
@@ -245,5 +245,33 @@ async fn the_documents_own_examples_are_taken() {
         assert!(example.is_object(), "{schema}");
         let answer = app.post(route, &key, &example).await;
         assert_eq!(answer.status, 200, "{schema}: {}", answer.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_found_with_a_slash_at_its_end() {
+    let app = spawn_app().await;
+    for page in [
+        "/docs",
+        "/live",
+        "/openapi.json",
+        "/openapi-3.0.json",
+        "/healthz",
+        "/readyz",
+        "/mail/track.js",
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let ask = app.ask(method, &format!("{page}/?a=b"));
+            let answer = ask.open_without_following().await;
+            assert_eq!(answer.status(), 308, "{page}");
+            assert_eq!(answer.headers()["location"], format!("{page}?a=b"));
+        }
+        assert_eq!(
+            app.ask(Method::GET, page).send().await.status,
+            200,
+            "{page}"
+        );
+        let answer = app.ask(Method::POST, &format!("{page}/")).send().await;
+        answer.is_refused(404, "not_found");
     }
 }

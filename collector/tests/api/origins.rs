@@ -194,3 +194,56 @@ async fn pages_can_read_refusals_but_no_reports() {
     let page = app.get("/v1/events").await;
     assert!(!page.headers.contains_key("access-control-allow-origin"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_key_can_never_do_is_said_before_where_it_may_be_used_from() {
+    let app = spawn_app().await;
+    let listed = app.public(&["https://shop.example"]);
+    let refund = json!({"orderId": "o", "refundId": "r"});
+    let message = json!({"email": PERSON, "messageId": "m", "text": "Hello"});
+    let delivery = json!({"messageId": "m", "status": "delivered"});
+    let suppression = json!({"email": PERSON});
+    for origin in [None, Some("null"), Some("https://evil.example")] {
+        for (path, body) in [
+            ("/v1/track/refund", &refund),
+            ("/v1/messages", &message),
+            ("/v1/messages/batch", &message),
+            ("/v1/messages/delivery", &delivery),
+            ("/v1/messages/sent", &message),
+            ("/v1/suppressions", &suppression),
+        ] {
+            let ask = app.ask(Method::POST, path);
+            let ask = match origin {
+                Some(origin) => ask.header("origin", origin),
+                None => ask,
+            };
+            let answer = ask.key(&listed).json(body).send().await;
+            answer.is_refused(403, "insufficient_scope");
+            let message = answer.body["error"]["message"].as_str().unwrap();
+            for part in ["public keys", "`send`", "misar keys create --scope"] {
+                assert!(message.contains(part), "{path} {message}");
+            }
+        }
+        // Purchases need a key that was made for them, wherever it is used; so does a key in a body.
+        let order = json!({"email": PERSON, "orderId": "o", "revenue": 5, "currency": "EUR"});
+        for (path, body, code) in [
+            ("/v1/track/purchase", order, "purchases_not_allowed"),
+            ("/v1/track/refund", refund.clone(), "insufficient_scope"),
+        ] {
+            for in_body in [false, true] {
+                let mut ask = app.ask(Method::POST, path);
+                let mut body = body.clone();
+                if let Some(origin) = origin {
+                    ask = ask.header("origin", origin);
+                }
+                if in_body {
+                    body["key"] = json!(listed);
+                } else {
+                    ask = ask.key(&listed);
+                }
+                ask.json(&body).send().await.is_refused(403, code);
+            }
+        }
+    }
+    assert_eq!(app.on_disk(), 0);
+}

@@ -1,6 +1,6 @@
 //! Mails whose links would lead nowhere.
 
-use collector::cli::PublicUrl;
+use collector::public_url::PublicUrl;
 use serde_json::json;
 use shared::api_key::Scope;
 

@@ -89,6 +89,84 @@ async fn an_order_of_a_page_is_recorded_and_one_of_a_server_is_refused() {
     app.caught_up().await;
 }
 
+/// What a page sends once its `identify` was refused: it knows no address.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_of_a_page_needs_no_address_where_its_browser_is_known() {
+    let app = spawn_app().await;
+    let shop = app.shop();
+    let order = |id: &str, order: &str| {
+        json!({
+            "id": id, "type": "purchase", "anonymousId": "v-1", "messageId": "m",
+            "orderId": order, "revenue": 5, "currency": "EUR",
+        })
+    };
+    let [bad, first, second] = [new_id(), new_id(), new_id()];
+    let batch = json!({"events": [
+        {"id": bad, "type": "identify", "email": "{{ user.email }}", "anonymousId": "v-1"},
+        order(&first, "o-1"),
+    ]});
+    let answer = app.post("/v1/track/batch", &shop, &batch).await;
+    assert_eq!(
+        answer.results()[0]["code"],
+        "invalid_email",
+        "{}",
+        answer.text
+    );
+    assert_eq!(answer.results()[1]["status"], "tracked", "{}", answer.text);
+    let visit = json!({
+        "context": {"anonymous": true},
+        "events": [{"id": second, "type": "purchase", "orderId": "o-2", "revenue": 7, "currency": "EUR"}],
+    });
+    let answer = app.post("/v1/track/batch", &shop, &visit).await;
+    assert_eq!(answer.results()[0]["status"], "tracked", "{}", answer.text);
+    let listed = app.listed_as(&first).await;
+    assert_eq!(
+        (&listed["anonymousId"], &listed["email"]),
+        (&json!("v-1"), &Value::Null)
+    );
+    assert_eq!(listed["properties"]["verified"], false, "{listed}");
+    // A server is told.
+    let server = json!({"events": [order(&new_id(), "o-3")]});
+    let answer = app.post("/v1/track/batch", &app.key, &server).await;
+    assert_eq!(
+        answer.results()[0]["code"],
+        "missing_field",
+        "{}",
+        answer.text
+    );
+    // The browser turns out to be somebody's.
+    let identify = json!({"email": PERSON, "anonymousId": "v-1"});
+    app.post("/v1/identify", &app.key, &identify)
+        .await
+        .is_tracked();
+    app.caught_up().await;
+    let export = app.get("/v1/export/orders").await;
+    let rows: Vec<Value> = export
+        .text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (&row["orderId"], &row["verified"], &row["creditedMessageId"]))
+        .collect();
+    let (no, none) = (json!(false), Value::Null);
+    assert_eq!(
+        told,
+        [(&json!("o-1"), &no, &none), (&json!("o-2"), &no, &none)]
+    );
+    // Unverified orders earn nothing, and the server's word takes the place of a page's.
+    let revenue = app.get("/v1/reports/revenue?groupBy=currency").await;
+    assert_eq!(revenue.body["total"], json!([]), "{}", revenue.text);
+    let order = json!({"email": PERSON, "orderId": "o-1", "revenue": 5, "currency": "EUR"});
+    app.post("/v1/track/purchase", &app.key, &order)
+        .await
+        .is_tracked();
+    app.caught_up().await;
+    let revenue = app.get("/v1/reports/revenue?groupBy=currency").await;
+    assert_eq!(revenue.body["total"][0]["gross"], 5.0, "{}", revenue.text);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_browser_a_refused_address_is_refused() {
     let app = spawn_app().await;

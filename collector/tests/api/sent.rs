@@ -271,3 +271,71 @@ async fn what_is_no_list_and_no_campaign_is_refused_and_nothing_is_recorded() {
     }
     assert_eq!(app.on_disk(), 0);
 }
+
+/// `sent` and `planned` of every report that holds the campaign `spring`.
+async fn counted(app: &TestApp, key: &str, span: &str) -> Vec<[i64; 2]> {
+    app.caught_up().await;
+    let mut counted = Vec::new();
+    for path in [
+        "/v1/reports/overview",
+        "/v1/reports/campaigns/spring",
+        "/v1/reports/campaigns",
+        "/v1/reports/messages",
+    ] {
+        let answer = app.get_with(&format!("{path}?{span}"), key).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let of = |report: &Value| ["sent", "planned"].map(|name| report[name].as_i64().unwrap());
+        let rows = ["campaigns", "messages"]
+            .iter()
+            .find_map(|name| answer.body[name].as_array());
+        let sum = |rows: &Vec<Value>| {
+            rows.iter()
+                .map(of)
+                .fold([0, 0], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
+        };
+        counted.push(rows.map_or_else(|| of(&answer.body), sum));
+    }
+    counted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_planned_counts_as_sent_once_its_time_has_come() {
+    // Arrange: one that has left, two that are to leave together, one later.
+    let (app, clock) = spawn_app_at_rest().await;
+    let key = writer(&app);
+    register(&app, &key, "a", None).await;
+    for (id, minutes) in [("b", 10), ("c", 10), ("d", 60)] {
+        register(&app, &key, id, Some(at(minutes * MINUTE_MS))).await;
+    }
+    // Act, assert: in every report, of all time and of spans.
+    assert_eq!(counted(&app, &key, "").await, [[1, 3]; 4]);
+    let message = report(&app, &key, "b").await;
+    assert_eq!([&message["sent"], &message["planned"]], [0, 1]);
+    let hour = format!("from={}&to={}", at(0), at(60 * MINUTE_MS));
+    assert_eq!(counted(&app, &key, &hour).await, [[1, 2]; 4]);
+    clock.set(now().plus_millis(10 * MINUTE_MS - 1));
+    assert_eq!(counted(&app, &key, "").await, [[1, 3]; 4]);
+    clock.set(now().plus_millis(10 * MINUTE_MS));
+    assert_eq!(counted(&app, &key, "").await, [[3, 1]; 4]);
+    assert_eq!(counted(&app, &key, &hour).await, [[3, 0]; 4]);
+    // One leaves earlier than was planned.
+    let told = json!({"messages": [{"messageId": "d"}]});
+    assert_eq!(statuses(&tell(&app, &key, told).await), ["recorded"]);
+    assert_eq!(counted(&app, &key, "").await, [[4, 0]; 4]);
+    // And the same from views that are built anew.
+    app.app.projector.rebuild(|_, _| {}).await.unwrap();
+    assert_eq!(counted(&app, &key, "").await, [[4, 0]; 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_told_to_leave_later_is_planned_again() {
+    let (app, clock) = spawn_app_at_rest().await;
+    let key = writer(&app);
+    register(&app, &key, "a", None).await;
+    assert_eq!(counted(&app, &key, "").await, [[1, 0]; 4]);
+    let told = json!({"messages": [{"messageId": "a", "sentAt": at(5 * MINUTE_MS)}]});
+    assert_eq!(statuses(&tell(&app, &key, told).await), ["recorded"]);
+    assert_eq!(counted(&app, &key, "").await, [[0, 1]; 4]);
+    clock.set(now().plus_millis(5 * MINUTE_MS));
+    assert_eq!(counted(&app, &key, "").await, [[1, 0]; 4]);
+}

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
 
-use collector::cli::PublicUrl;
+use collector::public_url::PublicUrl;
 
 use crate::support::{
     Answer, PERSON, TestApp, new_id, spawn_app, spawn_app_at_rest, spawn_app_known_as,

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use collector::cli::PublicUrl;
 use collector::clock::SystemClock;
+use collector::public_url::PublicUrl;
 use reqwest::Method;
 use serde_json::{Value, json};
 

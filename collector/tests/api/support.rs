@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector::app::App;
-use collector::cli::PublicUrl;
 use collector::clock::{Clock, FixedClock, SystemClock};
 use collector::meta::{Key, NewKey};
+use collector::public_url::PublicUrl;
 use collector::server;
 use ipnet::IpNet;
 use reqwest::Method;
@@ -534,7 +534,7 @@ impl Answer {
         let known = ["success", "error", "id"];
         assert!(keys(body).iter().all(|key| known.contains(key)), "{text}");
         let error = &body["error"];
-        let known = ["code", "message", "field", "fields"];
+        let known = ["code", "message", "field", "fields", "progress"];
         assert!(keys(error).iter().all(|key| known.contains(key)), "{text}");
         let code = error["code"].as_str().unwrap();
         let is_code = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';

@@ -372,6 +372,101 @@ async fn the_way_back_lifts_the_unsubscription_alone_and_only_for_a_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_old_page_lifts_no_later_unsubscription_of_whoever_set_it() {
+    let (app, clock) = spawn_app_at_rest().await;
+    let key = writer(&app);
+    let mail = register(&app, &key, "a").await;
+    let path = unsubscribe_path(&mail);
+    move_to(&clock, HOUR_MS);
+    let page = press(&app, &path, "").await;
+    let (back, old) = way_back(&page.text);
+    let shown_again = ask(&app, Method::GET, &path, &[]).await;
+    assert_eq!(way_back(&shown_again.text).1, old);
+    // It is the page's own for as long as what it showed holds.
+    move_to(&clock, 30 * 24 * HOUR_MS);
+    let lifted = press(&app, &back, &old).await;
+    assert!(
+        lifted.text.contains("You get these e-mails again"),
+        "{}",
+        lifted.text
+    );
+    // Spent, and there is nothing to lift.
+    let again = press(&app, &back, &old).await;
+    assert!(
+        again.text.contains("You get these e-mails again"),
+        "{}",
+        again.text
+    );
+    assert_eq!(
+        app.all_events()
+            .await
+            .iter()
+            .filter(|event| event["type"] == "lift")
+            .count(),
+        1
+    );
+
+    let later: [(&str, Value); 2] = [
+        ("reader", Value::Null),
+        ("server", json!({"email": PERSON, "reason": "unsubscribed"})),
+    ];
+    for (who, body) in later {
+        match who {
+            "reader" => drop(press(&app, &path, "").await),
+            _ => {
+                let answer = app.post(ROUTE, &key, &body).await;
+                assert_eq!(answer.status, 200, "{}", answer.text);
+            }
+        }
+        assert_eq!(reasons(&app, &key).await, ["unsubscribed"], "{who}");
+        let shown = press(&app, &back, &old).await;
+        assert_eq!(shown.status, 200);
+        assert!(shown.text.contains("out of date"), "{}", shown.text);
+        assert_eq!(reasons(&app, &key).await, ["unsubscribed"], "{who}");
+        let (_, fresh) = way_back(&shown.text);
+        assert_ne!(fresh, old);
+        // Another message's page knows another nonce.
+        let other = register(&app, &key, &format!("of-{who}")).await;
+        move_to(&clock, 60 * 24 * HOUR_MS);
+        let other = ask(&app, Method::GET, &unsubscribe_path(&other), &[]).await;
+        let (_, foreign) = way_back(&other.text);
+        press(&app, &back, &foreign).await;
+        assert_eq!(reasons(&app, &key).await, ["unsubscribed"], "{who}");
+        press(&app, &back, &fresh).await;
+        assert_eq!(reasons(&app, &key).await, [""; 0], "{who}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounce_that_is_told_late_brings_nothing_back_that_was_lifted_since() {
+    let (app, clock) = spawn_app_at_rest().await;
+    let key = writer(&app);
+    register(&app, &key, "a").await;
+    move_to(&clock, HOUR_MS);
+    let bounce =
+        |at: &str| json!({"messageId": "a", "status": "bounced", "code": "5.1.1", "timestamp": at});
+    let told = async |at: &str| {
+        let answer = app.post("/v1/messages/delivery", &key, &bounce(at)).await;
+        answer.is_tracked();
+        reasons(&app, &key).await
+    };
+    assert_eq!(told("2026-11-23T10:10:00Z").await, ["bounced"]);
+    let lifted = lift(&app, &key, &format!("?email={PERSON}")).await;
+    assert_eq!(lifted.body["lifted"], true, "{}", lifted.text);
+    assert_eq!(told("2026-11-23T10:20:00Z").await, [""; 0]);
+    // Also once it is in the file, and after a restart.
+    let (app, _) = app.restart().await;
+    let told = async |at: &str| {
+        let answer = app.post("/v1/messages/delivery", &key, &bounce(at)).await;
+        answer.is_tracked();
+        reasons(&app, &key).await
+    };
+    assert_eq!(told("2026-11-23T10:30:00Z").await, [""; 0]);
+    move_to(&clock, 3 * HOUR_MS);
+    assert_eq!(told("2026-11-23T11:30:00Z").await, ["bounced"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_from_before_gets_its_list_from_the_log_and_keeps_it_across_restarts() {
     let app = spawn_app().await;
     let key = writer(&app);
@@ -383,4 +478,99 @@ async fn a_store_from_before_gets_its_list_from_the_log_and_keeps_it_across_rest
     std::fs::remove_file(folder.path().join("suppressions.redb")).unwrap();
     let app = crate::support::spawn_app_in(folder, Arc::new(collector::clock::SystemClock)).await;
     assert_eq!(reasons(&app, &key).await, ["unsubscribed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_utf_8_is_refused_by_its_line_and_its_own_code() {
+    let app = spawn_app().await;
+    let key = writer(&app);
+    let latin = b"email,name\nada@person.example,Ada\nzoe@person.example,Zo\xeb\n".to_vec();
+    let lines =
+        b"{\"email\":\"ada@person.example\"}\n{\"email\":\"zo\xeb@person.example\"}\n".to_vec();
+    let wide = |mark: &[u8], bytes: fn(u16) -> [u8; 2]| {
+        let text = "email\nada@person.example\n".encode_utf16().flat_map(bytes);
+        mark.iter().copied().chain(text).collect::<Vec<u8>>()
+    };
+    for (media, file, parts) in [
+        ("text/csv", latin.clone(), ["line 3 ", "UTF-8"]),
+        ("text/csv; charset=utf-8", latin, ["line 3 ", "UTF-8"]),
+        ("application/x-ndjson", lines, ["line 2 ", "UTF-8"]),
+        (
+            "text/csv",
+            wide(&[0xff, 0xfe], u16::to_le_bytes),
+            ["line 1 ", "UTF-16"],
+        ),
+        (
+            "text/csv",
+            wide(&[0xfe, 0xff], u16::to_be_bytes),
+            ["line 1 ", "UTF-16"],
+        ),
+        (
+            "text/csv",
+            wide(&[], u16::to_le_bytes),
+            ["line 1 ", "UTF-16"],
+        ),
+        (
+            "text/csv",
+            wide(&[], u16::to_be_bytes),
+            ["line 1 ", "UTF-16"],
+        ),
+    ] {
+        let ask = app.ask(Method::POST, ROUTE).key(&key);
+        let answer = ask.header("content-type", media).body(file).send().await;
+        answer.is_refused(422, "invalid_body");
+        let message = answer.body["error"]["message"].as_str().unwrap();
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    }
+    assert_eq!(app.on_disk(), 0);
+    // JSON that is not UTF-8 is no JSON.
+    let ask = app.ask(Method::POST, ROUTE).key(&key);
+    let ask = ask.header("content-type", "application/json");
+    let answer = ask.body(b"{\"email\":\n\"zo\xeb\"}".to_vec()).send().await;
+    answer.is_refused(400, "invalid_json");
+    // A character that stands nowhere spoils its own row.
+    let ask = app.ask(Method::POST, ROUTE).key(&key);
+    let file = "email\nada\0@person.example\nben@person.example\n";
+    let answer = ask
+        .header("content-type", "text/csv")
+        .body(file)
+        .send()
+        .await;
+    assert_eq!(answer.body["recorded"], 1, "{}", answer.text);
+    assert_eq!(answer.body["results"][0]["line"], 2, "{}", answer.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_is_a_formula_in_the_file_and_each_comes_back_as_it_was() {
+    let app = spawn_app().await;
+    let key = writer(&app);
+    let addresses = [
+        "=cmd@person.example",
+        "+49@person.example",
+        "-1@person.example",
+        "'o@person.example",
+    ];
+    let entries: Vec<Value> = addresses
+        .iter()
+        .map(|email| json!({"email": email}))
+        .collect();
+    let answer = app
+        .post(ROUTE, &key, &json!({"suppressions": entries}))
+        .await;
+    assert_eq!(answer.body["recorded"], 4, "{}", answer.text);
+    let csv = format!("{ROUTE}?format=csv");
+    let file = app.get_with(&csv, &key).await.text;
+    for address in addresses {
+        assert!(file.contains(&format!("\n'{address},")), "{file}");
+        let plain = address.replace('+', "%2B");
+        lift(&app, &key, &format!("?email={plain}")).await;
+    }
+    let ask = app.ask(Method::POST, ROUTE).key(&key);
+    let answer = ask
+        .header("content-type", "text/csv")
+        .body(file.clone())
+        .send()
+        .await;
+    assert_eq!(answer.body["recorded"], 4, "{}", answer.text);
+    assert_eq!(app.get_with(&csv, &key).await.text, file);
 }

@@ -74,6 +74,18 @@ impl Client {
         Ok(Answer { status, body })
     }
 
+    /// Posts as the form of a mail does, with nothing in it.
+    pub(crate) async fn press(&self, path: &str) -> reqwest::StatusCode {
+        let request = self.http.post(format!("{}{path}", self.base));
+        request.send().await.expect(path).status()
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> reqwest::StatusCode {
+        let request = self.http.delete(format!("{}{path}", self.base));
+        let response = request.bearer_auth(&self.key).send().await;
+        response.expect(path).status()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         let request = self
             .http

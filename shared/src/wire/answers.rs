@@ -41,6 +41,7 @@ impl From<Rejection> for ErrorBody {
             message,
             field,
             fields: None,
+            progress: None,
         };
         ErrorBody {
             success: false,
@@ -67,6 +68,13 @@ pub struct ErrorDetail {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub fields: Option<Vec<String>>,
+    /// How far what is being built is, in percent; of `view_building` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schema(nullable = false, minimum = 0, maximum = 99)
+    )]
+    pub progress: Option<u8>,
 }
 
 /// An event that is on disk.
@@ -145,6 +153,40 @@ impl EventAnswer {
     }
 }
 
+/// Why one of several was refused; nothing of it where it was taken. Verdicts hold it among their own
+/// fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Refused {
+    /// Why it was rejected, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false, value_type = Option<String>, example = "invalid_email"))]
+    pub code: Option<&'static str>,
+    /// What to do, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
+    pub message: Option<String>,
+    /// The JSON path of the field that is meant, from the entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
+    pub field: Option<String>,
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Refused {
+        let Rejection {
+            code,
+            message,
+            field,
+        } = rejection;
+        Refused {
+            code: Some(code),
+            message: Some(message),
+            field,
+        }
+    }
+}
+
 /// The verdicts on a batch, one per event, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -180,18 +222,9 @@ pub struct BatchResult {
         )
     )]
     pub seq: Option<String>,
-    /// Why it was rejected, for programs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(nullable = false, value_type = Option<String>, example = "invalid_email"))]
-    pub code: Option<&'static str>,
-    /// What to do, for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(nullable = false))]
-    pub message: Option<String>,
-    /// The JSON path of the field that is meant, from the event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(nullable = false))]
-    pub field: Option<String>,
+    /// Why it was rejected.
+    #[serde(flatten)]
+    pub refused: Refused,
     /// The fields in which an order differs from the one on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(nullable = false))]
@@ -225,9 +258,7 @@ impl BatchResult {
             id,
             status,
             seq,
-            code: None,
-            message: None,
-            field: None,
+            refused: Refused::default(),
             fields: None,
             ignored_fields: Vec::new(),
             hints: Vec::new(),
@@ -237,18 +268,11 @@ impl BatchResult {
     /// Refused.
     #[must_use]
     pub fn rejected(id: String, rejection: Rejection) -> BatchResult {
-        let Rejection {
-            code,
-            message,
-            field,
-        } = rejection;
         BatchResult {
             id,
             status: BatchStatus::Rejected,
             seq: None,
-            code: Some(code),
-            message: Some(message),
-            field,
+            refused: rejection.into(),
             fields: None,
             ignored_fields: Vec::new(),
             hints: Vec::new(),

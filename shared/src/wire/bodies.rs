@@ -111,6 +111,14 @@ macro_rules! bodies {
             }
         }
 
+        impl<'a> $body<'a> {
+            /// The fields that were sent, by their names, in the order in which they stand here.
+            pub fn sent(&self) -> impl Iterator<Item = (&'static str, &'a RawValue)> {
+                let fields = [$(($name, self.$field)),*];
+                fields.into_iter().filter_map(|(name, value)| Some((name, value?)))
+            }
+        }
+
         /// Shows no value: addresses and keys are among them.
         impl fmt::Debug for $body<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,7 +245,8 @@ bodies! {
         /// Milliseconds since it happened, by the sender's clock; from a page at most 7 days, less than 0
         /// is 0. From a server it counts where there is no `timestamp`.
         age: "age" (value_type = Option<f64>, example = 1500),
-        /// Who. Track takes `anonymousId` instead; either may stand in `context`.
+        /// Who. Track takes `anonymousId` instead, and so does a purchase of a page; either may stand in
+        /// `context`.
         email: "email" (value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com"),
         /// The browser in which it was done.
         anonymous_id: "anonymousId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "5f1c0a52-6a0e-4a53-9d0b-8a9f3c1d2e4f"),
@@ -261,7 +270,7 @@ bodies! {
         amount: "amount" (value_type = Option<f64>, minimum = 0, example = 10.00),
         /// Delivery: what became of the message; required there.
         status: "status" (value_type = Option<String>, pattern = "^(delivered|bounced|deferred|complained)$", example = "delivered"),
-        /// Delivery: the enhanced status code (RFC 3463).
+        /// Delivery: the enhanced status code (RFC 3463); its class must be that of `status`.
         code: "code" (value_type = Option<String>, example = "5.1.1"),
         /// Delivery: the mail server's words.
         reason: "reason" (value_type = Option<String>, max_length = 998),

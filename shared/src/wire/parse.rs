@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 use serde_json::value::RawValue;
 
 use super::bodies::{
-    BatchEvent, DeliveryBody, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown,
+    BatchEvent, Body, EventBody, IdentifyBody, PurchaseBody, RefundBody, note_unknown,
 };
 use super::fields::{self, missing, required};
 use super::near_miss;
-use super::sends::parse_delivery;
+use super::sends::delivery;
 use super::{Arrival, Parsed, SentId, Source, refused};
 use crate::email::Email;
 use crate::event::{Amendment, Event, EventKind, Purchase, Refund};
@@ -29,7 +29,7 @@ pub fn parse_event(body: &EventBody<'_>, arrival: &Arrival<'_>) -> Parsed {
 /// A purchase from its own route.
 #[must_use]
 pub fn parse_purchase(body: &PurchaseBody<'_>, arrival: &Arrival<'_>) -> Parsed {
-    purchase(body, None, None, arrival)
+    purchase(body, None, None, Who::Address, arrival)
 }
 
 /// A contact named on its own route.
@@ -86,163 +86,32 @@ fn refund(body: &RefundBody<'_>, age: Option<&RawValue>, arrival: &Arrival<'_>) 
     )
 }
 
-/// One event of a batch whose fields have been read. A field that belongs to another type is ignored
-/// like an unknown one, and named like one.
+/// One event of a batch whose fields have been read.
 pub(super) fn parse_entry(mut entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parsed {
     // A server's clock is believed, so that nothing is made of its age.
     if arrival.source == Source::Server && entry.age.is_some() && entry.timestamp.is_some() {
         note_unknown(&mut entry.unknown, "age");
     }
+    let (id, age, anonymous_id) = (entry.id, entry.age, entry.anonymous_id);
     let kind = entry.kind.and_then(super::json::text);
     match kind.as_deref() {
         Some("track") => {
-            let unknown = foreign(
-                entry.unknown,
-                &[
-                    ("traits", entry.traits),
-                    ("orderId", entry.order_id),
-                    ("revenue", entry.revenue),
-                    ("currency", entry.currency),
-                    ("items", entry.items),
-                    ("refundId", entry.refund_id),
-                    ("amount", entry.amount),
-                    ("status", entry.status),
-                    ("code", entry.code),
-                    ("reason", entry.reason),
-                    ("amend", entry.amend),
-                ],
-            );
-            let body = EventBody {
-                email: entry.email,
-                event: entry.event,
-                properties: entry.properties,
-                timestamp: entry.timestamp,
-                message_id: entry.message_id,
-                id: entry.id,
-                anonymous_id: entry.anonymous_id,
-                key: entry.key,
-                unknown,
-            };
-            track(&body, entry.age, Who::AddressOrBrowser, arrival)
+            let body = of_type(entry, &[]);
+            track(&body, age, Who::AddressOrBrowser, arrival)
         }
-        Some("identify") => {
-            let unknown = foreign(
-                entry.unknown,
-                &[
-                    ("event", entry.event),
-                    ("properties", entry.properties),
-                    ("messageId", entry.message_id),
-                    ("orderId", entry.order_id),
-                    ("revenue", entry.revenue),
-                    ("currency", entry.currency),
-                    ("items", entry.items),
-                    ("refundId", entry.refund_id),
-                    ("amount", entry.amount),
-                    ("status", entry.status),
-                    ("code", entry.code),
-                    ("reason", entry.reason),
-                    ("amend", entry.amend),
-                ],
-            );
-            let body = IdentifyBody {
-                email: entry.email,
-                traits: entry.traits,
-                anonymous_id: entry.anonymous_id,
-                id: entry.id,
-                timestamp: entry.timestamp,
-                key: entry.key,
-                unknown,
-            };
-            identify(&body, entry.age, arrival)
-        }
+        Some("identify") => identify(&of_type(entry, &[]), age, arrival),
         Some("purchase") => {
-            let unknown = foreign(
-                entry.unknown,
-                &[
-                    ("event", entry.event),
-                    ("properties", entry.properties),
-                    ("traits", entry.traits),
-                    ("refundId", entry.refund_id),
-                    ("amount", entry.amount),
-                    ("status", entry.status),
-                    ("code", entry.code),
-                    ("reason", entry.reason),
-                ],
-            );
-            let body = PurchaseBody {
-                email: entry.email,
-                order_id: entry.order_id,
-                revenue: entry.revenue,
-                currency: entry.currency,
-                items: entry.items,
-                message_id: entry.message_id,
-                timestamp: entry.timestamp,
-                id: entry.id,
-                amend: entry.amend,
-                key: entry.key,
-                unknown,
+            let body = of_type(entry, &["anonymousId"]);
+            // A server is told what is missing, and sends the order again; a page is gone by then, and a
+            // later `identify` may say whose its browser is.
+            let needed = match arrival.source {
+                Source::Browser => Who::AddressOrBrowser,
+                Source::Server | Source::Mail => Who::Address,
             };
-            purchase(&body, entry.anonymous_id, entry.age, arrival)
+            purchase(&body, anonymous_id, age, needed, arrival)
         }
-        Some("refund") => {
-            let unknown = foreign(
-                entry.unknown,
-                &[
-                    ("email", entry.email),
-                    ("anonymousId", entry.anonymous_id),
-                    ("event", entry.event),
-                    ("properties", entry.properties),
-                    ("traits", entry.traits),
-                    ("revenue", entry.revenue),
-                    ("items", entry.items),
-                    ("messageId", entry.message_id),
-                    ("status", entry.status),
-                    ("code", entry.code),
-                    ("reason", entry.reason),
-                    ("amend", entry.amend),
-                ],
-            );
-            let body = RefundBody {
-                order_id: entry.order_id,
-                refund_id: entry.refund_id,
-                amount: entry.amount,
-                currency: entry.currency,
-                timestamp: entry.timestamp,
-                id: entry.id,
-                key: entry.key,
-                unknown,
-            };
-            refund(&body, entry.age, arrival)
-        }
-        Some("delivery") => {
-            let unknown = foreign(
-                entry.unknown,
-                &[
-                    ("event", entry.event),
-                    ("properties", entry.properties),
-                    ("traits", entry.traits),
-                    ("email", entry.email),
-                    ("anonymousId", entry.anonymous_id),
-                    ("orderId", entry.order_id),
-                    ("revenue", entry.revenue),
-                    ("currency", entry.currency),
-                    ("items", entry.items),
-                    ("refundId", entry.refund_id),
-                    ("amount", entry.amount),
-                    ("amend", entry.amend),
-                ],
-            );
-            let body = DeliveryBody {
-                message_id: entry.message_id,
-                status: entry.status,
-                code: entry.code,
-                reason: entry.reason,
-                timestamp: entry.timestamp,
-                id: entry.id,
-                unknown,
-            };
-            parse_delivery(&body, arrival)
-        }
+        Some("refund") => refund(&of_type(entry, &[]), age, arrival),
+        Some("delivery") => delivery(&of_type(entry, &[]), age, arrival),
         _ => {
             let wanted = "Send `type` as track, identify, purchase, refund or delivery";
             let rejection = match entry.kind {
@@ -250,9 +119,30 @@ pub(super) fn parse_entry(mut entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> P
                 Some(_) => Rejection::of(codes::INVALID_TYPE, "type", wanted),
             };
             let name = fields::name_as_sent(entry.event);
-            finish(entry.id, name, entry.unknown, |_| Err(rejection))
+            finish(id, name, entry.unknown, |_| Err(rejection))
         }
     }
+}
+
+/// What a batch says of each of its events beside the fields of the type's own route.
+const OF_EVERY_TYPE: [&str; 3] = ["type", "age", "key"];
+
+/// The body of the type's own route. A field that it does not have, and that is none of `more` either,
+/// belongs to another type: it is ignored like an unknown one, and named behind those.
+fn of_type<'a, B: Body<'a>>(entry: BatchEvent<'a>, more: &[&str]) -> B {
+    let mut body = B::default();
+    let mut foreign = Vec::new();
+    for (name, value) in entry.sent() {
+        let is_used = body.set(name, Some(value));
+        if !is_used && !OF_EVERY_TYPE.contains(&name) && !more.contains(&name) {
+            foreign.push(name);
+        }
+    }
+    *body.unknown_mut() = entry.unknown;
+    for name in foreign {
+        note_unknown(body.unknown_mut(), name);
+    }
+    body
 }
 
 /// Whom an event needs.
@@ -260,6 +150,27 @@ pub(super) fn parse_entry(mut entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> P
 enum Who {
     Address,
     AddressOrBrowser,
+}
+
+impl Who {
+    /// Of an event without an address: whether its browser will do. A visitor who must not be known has
+    /// none.
+    fn check(
+        self,
+        anonymous_id: Option<&AnonymousId>,
+        arrival: &Arrival<'_>,
+    ) -> Result<(), Rejection> {
+        let message = match self {
+            Who::AddressOrBrowser if anonymous_id.is_some() || names_nobody(arrival) => {
+                return Ok(());
+            }
+            Who::AddressOrBrowser => {
+                "Send `email` or `anonymousId`, in the event or in the batch's `context`"
+            }
+            Who::Address => "Send `email`",
+        };
+        Err(missing("email", message))
+    }
 }
 
 fn track(
@@ -276,16 +187,7 @@ fn track(
             is_refused,
         } = whom(body.email, body.anonymous_id, arrival, unknown)?;
         if email.is_none() && !is_refused {
-            match needed {
-                Who::Address => return Err(missing("email", "Send `email`")),
-                Who::AddressOrBrowser if anonymous_id.is_none() && !names_nobody(arrival) => {
-                    return Err(missing(
-                        "email",
-                        "Send `email` or `anonymousId`, in the event or in the batch's `context`",
-                    ));
-                }
-                Who::AddressOrBrowser => {}
-            }
+            needed.check(anonymous_id.as_ref(), arrival)?;
         }
         let name = fields::event_name(required("event", body.event)?)?;
         let properties = fields::object(codes::INVALID_PROPERTIES, "properties", body.properties)?;
@@ -336,6 +238,7 @@ fn purchase(
     body: &PurchaseBody<'_>,
     anonymous_id: Option<&RawValue>,
     age: Option<&RawValue>,
+    needed: Who,
     arrival: &Arrival<'_>,
 ) -> Parsed {
     finish(
@@ -350,9 +253,8 @@ fn purchase(
                 ));
             }
             if is_amendment(body.amend)? {
-                return amendment(body, arrival, unknown);
+                return amendment(body, age, arrival, unknown);
             }
-            // A server is told, and sends the order again; a page is gone by then.
             let whom = match arrival.source {
                 Source::Browser => whom(body.email, anonymous_id, arrival, unknown)?,
                 Source::Server | Source::Mail => who(body.email, anonymous_id, arrival)?,
@@ -363,7 +265,7 @@ fn purchase(
                 is_refused,
             } = whom;
             if email.is_none() && !is_refused {
-                return Err(missing("email", "Send `email`"));
+                needed.check(anonymous_id.as_ref(), arrival)?;
             }
             let order_id = order_id(body.order_id)?;
             // What the revenue may be depends on the currency.
@@ -450,6 +352,7 @@ fn is_amendment(raw: Option<&RawValue>) -> Result<bool, Rejection> {
 /// is on record.
 fn amendment(
     body: &PurchaseBody<'_>,
+    age: Option<&RawValue>,
     arrival: &Arrival<'_>,
     unknown: &mut Vec<String>,
 ) -> Result<Event, Rejection> {
@@ -485,7 +388,7 @@ fn amendment(
         }
     }
     let message_id = body.message_id.map(fields::message_id).transpose()?;
-    let (time, time_sent) = fields::time(body.timestamp, None, arrival)?;
+    let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
     Ok(Event {
         time,
         time_sent,
@@ -545,17 +448,6 @@ fn names_nobody(arrival: &Arrival<'_>) -> bool {
 fn order_id(raw: Option<&RawValue>) -> Result<OrderId, Rejection> {
     let raw = required("orderId", raw)?;
     fields::caller_id(codes::INVALID_ORDER_ID, "orderId", raw, OrderId::parse)
-}
-
-/// The names of the fields that were sent though the event's type has no use for them, after those
-/// that no type knows.
-fn foreign(mut unknown: Vec<String>, sent: &[(&str, Option<&RawValue>)]) -> Vec<String> {
-    for (name, value) in sent {
-        if value.is_some() {
-            note_unknown(&mut unknown, name);
-        }
-    }
-    unknown
 }
 
 /// Looks at the id before anything else, then at the rest.

@@ -9,10 +9,10 @@ use super::super::Failure;
 use super::super::output::{Output, tell};
 use super::super::progress::{Elsewhere, Shown};
 use super::open_at_rest;
+use crate::accept_copy::accept_copy;
 use crate::app::reached;
 use crate::clock::SystemClock;
 use crate::control::Progress;
-use crate::lineage;
 use crate::log::verify::verify;
 use crate::meta::Meta;
 
@@ -46,7 +46,7 @@ pub(super) fn run(data: &std::path::Path, output: &mut Output) -> Result<(), Fai
             data.display()
         )));
     }
-    lineage::accept(data, &meta)?;
+    accept_copy(data, &meta)?;
     output.line(&format!(
         "accepted: {} events and {} orders, up to seq {}",
         report.events, report.orders, report.last_public_seq

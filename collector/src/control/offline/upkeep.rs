@@ -7,7 +7,6 @@ use crate::backup::{self, BackupAsk, BackupReport, Sources};
 use crate::clock::SystemClock;
 use crate::doctor;
 use crate::files;
-use crate::metrics::Metrics;
 use crate::rejected::{self, RejectedStore};
 
 impl Offline {
@@ -23,7 +22,7 @@ impl Offline {
                 data,
                 &rejected::senders(&self.meta),
                 Arc::new(SystemClock),
-                Metrics::default(),
+                |_| {},
             )
             .map_err(|error| format!("rejected events cannot be read: {error}"))?;
             opened

@@ -24,6 +24,7 @@ fn well() -> Facts {
         server: Some(Server {
             not_ready: None,
             view_lag_ms: 12,
+            views_building: None,
             public_url: "https://track.example".to_owned(),
             public_url_warning: None,
             untrusted_proxies: Vec::new(),
@@ -196,6 +197,11 @@ fn a_server_that_is_not_there_or_not_ready_is_told() {
     check(lag(9_999), "views", Status::Ok, "9999 ms");
     check(lag(10_000), "views", Status::Warn, "10000 ms");
     check(lag(600_000), "views", Status::Fail, "600000 ms");
+    let building = |facts: &mut Facts| {
+        let server = facts.server.as_mut().unwrap();
+        (server.views_building, server.view_lag_ms) = (Some(42), 600_000);
+    };
+    check(building, "views", Status::Warn, "42 %");
     let broken = |facts: &mut Facts| facts.log = Err("segment 1 is damaged".into());
     check(broken, "log", Status::Fail, "segment 1 is damaged");
 }

@@ -6,6 +6,7 @@ use shared::rejection::{Rejection, codes};
 use shared::time::Timestamp;
 use shared::wire::{self, Suppressed, SuppressionBody, parse_suppression, parse_suppression_row};
 
+use crate::csv_text;
 use crate::error::ApiError;
 
 /// Rows of one file.
@@ -64,6 +65,12 @@ fn refused(message: String) -> ApiError {
 }
 
 fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<Row>, ApiError> {
+    // A text in UTF-16 is full of them, and reads as if no column had a name.
+    let first = text.lines().next().unwrap_or_default();
+    if first.contains('\0') {
+        let message = "line 1 holds NUL characters: save the file in UTF-8, not in UTF-16";
+        return Err(refused(message.to_owned()));
+    }
     let wanted = "send CSV with a header line that names the column `email`, and if wanted `reason` and `timestamp`";
     if let Some(line) = unclosed_quote(text) {
         let message = format!(
@@ -102,7 +109,8 @@ fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<Row>, ApiError> {
         line += passed.filter(|byte| **byte == b'\n').count() as u64;
         counted = start;
         let at = |column: Option<usize>| column.and_then(|at| record.get(at)).unwrap_or_default();
-        let row = parse_suppression_row(at(Some(email)), at(reason), at(time), received_at);
+        let email = csv_text::read(at(Some(email)));
+        let row = parse_suppression_row(email, at(reason), at(time), received_at);
         rows.push((line, row));
     }
     Ok(rows)
@@ -208,6 +216,36 @@ mod tests {
                 (4, Err("invalid_body")),
             ]
         );
+    }
+
+    #[test]
+    fn an_address_is_read_as_our_own_files_and_as_others_write_it() {
+        let text = "email\n'=a@example.com\n''b@example.com\n'c@example.com\n+d@example.com\n";
+        let emails = read_all(text, Format::Csv)
+            .into_iter()
+            .map(|(_, row)| row.unwrap().0);
+        assert_eq!(
+            emails.collect::<Vec<_>>(),
+            [
+                "=a@example.com",
+                "'b@example.com",
+                "'c@example.com",
+                "+d@example.com"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_text_in_utf_16_is_named_as_one_and_a_stray_nul_spoils_its_row_alone() {
+        let now = Timestamp::from_millis(1_790_000_000_000);
+        let Err(ApiError::Rejected(refusal)) = read("e\0m\0a\0i\0l\0\n\0", Format::Csv, now) else {
+            panic!("it is read");
+        };
+        assert!(refusal.message.contains("UTF-16"), "{}", refusal.message);
+        let text = "email\nada\0@example.com\nben@example.com\n";
+        let rows = read_all(text, Format::Csv);
+        assert_eq!(rows[0], (2, Err("invalid_email")));
+        assert!(rows[1].1.is_ok());
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Asked {
     pub from: Option<Timestamp>,
     /// Before this time.
     pub to: Option<Timestamp>,
+    /// When it is asked, in milliseconds since 1970: what is to be sent later is only planned.
+    pub now: i64,
 }
 
 /// Clicks on one link.
@@ -73,7 +75,7 @@ pub fn message(
     };
     let whose = Whose::Message(message_id.to_owned());
     let (totals, links) = looked_through(views, workspace, &whose, asked, true)?;
-    let totals = totals.unwrap_or_else(|| message.totals());
+    let totals = totals.unwrap_or_else(|| message.totals_at(asked.now));
     let engagement = Engagement::of(&totals, asked.model);
     Ok(Some(MessageReport {
         links: Some(links),
@@ -91,7 +93,7 @@ pub fn campaign(
     campaign_id: &str,
     asked: &Asked,
 ) -> Result<Option<CampaignReport>, ViewError> {
-    let Some(of_all_time) = views.campaign(workspace, campaign_id)? else {
+    let Some(of_all_time) = views.campaign(workspace, campaign_id, asked.now)? else {
         return Ok(None);
     };
     let whose = Whose::Campaign(campaign_id.to_owned());
@@ -113,8 +115,8 @@ pub fn overview(
     asked: &Asked,
 ) -> Result<Engagement, ViewError> {
     let totals = match asked.span() {
-        None => views.workspace(workspace)?,
-        Some(span) => within(views, workspace, &Whose::Workspace, &span)?,
+        None => views.workspace(workspace, asked.now)?,
+        Some(span) => within(views, workspace, &Whose::Workspace, &span, asked.now)?,
     };
     Ok(Engagement::of(&totals, asked.model))
 }
@@ -144,12 +146,12 @@ pub fn messages(
     let mut reports = Vec::with_capacity(found.len());
     for (id, message) in found {
         let totals = match &span {
-            None => message.totals(),
+            None => message.totals_at(asked.now),
             Some(span) => {
                 let mut totals = Totals::default();
                 let whose = Whose::Message(id.clone());
                 views.each_message(workspace, &whose, |id, message, all| {
-                    totals = of_span(id, message, all, span, &earned);
+                    totals = of_span(id, message, all, span, asked.now, &earned);
                 })?;
                 totals
             }
@@ -171,7 +173,7 @@ pub fn campaigns(
     limit: usize,
     asked: &Asked,
 ) -> Result<Vec<CampaignReport>, ViewError> {
-    let found = views.campaigns(workspace, after, limit)?;
+    let found = views.campaigns(workspace, after, limit, asked.now)?;
     let span = asked.span();
     let earned = match &span {
         Some(span) => earned(views, workspace, span)?,
@@ -183,7 +185,7 @@ pub fn campaigns(
             totals = Totals::default();
             let whose = Whose::Campaign(campaign_id.clone());
             views.each_message(workspace, &whose, |id, message, all| {
-                totals.add(&of_span(id, message, all, span, &earned), 1);
+                totals.add(&of_span(id, message, all, span, asked.now, &earned), 1);
             })?;
         }
         reports.push(CampaignReport {
@@ -196,7 +198,7 @@ pub fn campaigns(
 }
 
 fn of_message(message_id: &str, message: &Message, engagement: Engagement) -> MessageReport {
-    let sent_at = message.told_at.or(message.sent_at);
+    let sent_at = message.sent_at();
     MessageReport {
         message_id: message_id.to_owned(),
         campaign_id: message.campaign_id.clone(),
@@ -240,7 +242,7 @@ fn looked_through(
             links.entry(link).or_default().add(&figures, 1);
         }
         if let Some(span) = &span {
-            totals.add(&of_span(id, message, all, span, &earned), 1);
+            totals.add(&of_span(id, message, all, span, asked.now, &earned), 1);
         }
     })?;
     let mut links: Vec<_> = links.into_iter().collect();
@@ -260,11 +262,12 @@ fn within(
     workspace: WorkspaceId,
     whose: &Whose,
     span: &Range<i64>,
+    now: i64,
 ) -> Result<Totals, ViewError> {
     let earned = earned(views, workspace, span)?;
     let mut totals = Totals::default();
     views.each_message(workspace, whose, |id, message, all| {
-        totals.add(&of_span(id, message, all, span, &earned), 1);
+        totals.add(&of_span(id, message, all, span, now, &earned), 1);
     })?;
     Ok(totals)
 }
@@ -275,9 +278,10 @@ fn of_span(
     message: &Message,
     all: &[Happened],
     span: &Range<i64>,
+    now: i64,
     earned: &BTreeMap<String, Revenue>,
 ) -> Totals {
-    let mut totals = message.totals_within(all, span);
+    let mut totals = message.totals_within(all, span, now);
     if let Some(revenue) = earned.get(message_id) {
         totals.revenue.clone_from(revenue);
     }

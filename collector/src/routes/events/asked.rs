@@ -50,12 +50,11 @@ pub(super) struct AskedRejected {
     pub(super) limit: usize,
 }
 
-/// Reads the query. That each parameter is known and none empty has been seen to.
+/// Reads the query. That each parameter is known, and none empty or there twice, has been seen to.
 pub(super) fn parse(uri: &Uri) -> Result<Asked, ApiError> {
     let all: Vec<(Cow<'_, str>, Cow<'_, str>)> = parameters(uri).collect();
-    // The last of several counts.
     let text = |wanted: &str| {
-        let found = all.iter().rfind(|(name, _)| name == wanted);
+        let found = all.iter().find(|(name, _)| name == wanted);
         found.map(|(_, value)| value.as_ref())
     };
     let owned = |wanted: &str| text(wanted).map(str::to_owned);

@@ -7,6 +7,7 @@ use shared::time::Timestamp;
 
 use super::asked::AskedRejected;
 use crate::app::App;
+use crate::error::ApiError;
 use crate::log::identity::Sender;
 use crate::log::record::WorkspaceId;
 use crate::query::EventView;
@@ -17,11 +18,15 @@ pub(super) fn list(
     app: &App,
     workspace: WorkspaceId,
     asked: &AskedRejected,
-) -> Result<(Vec<EventView>, Option<String>), redb::Error> {
+) -> Result<(Vec<EventView>, Option<String>), ApiError> {
     let wanted = |rejected: &Rejected| is_wanted(asked, rejected);
     let listed = app
         .rejected
-        .list(workspace, asked.before, asked.limit, &wanted)?;
+        .list(workspace, asked.before, asked.limit, &wanted)
+        .map_err(|error| {
+            tracing::error!(%error, "the rejected events could not be read");
+            ApiError::StorageFailing
+        })?;
     let events = listed.found.into_iter().map(view).collect();
     Ok((events, listed.next.map(|place| place.to_string())))
 }

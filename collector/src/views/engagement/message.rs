@@ -39,6 +39,8 @@ pub(crate) struct Message {
     pub(crate) told_at: Option<i64>,
     /// By `POST /v1/messages`; events may name a message that never was.
     pub(crate) registered: bool,
+    /// Its time of sending, where that lay ahead when it was told; milliseconds since 1970.
+    pub(super) ahead: Option<i64>,
     /// How many different pages its tracked links lead to, where that is known.
     targets: Option<u32>,
     pub(crate) opens: Tally,
@@ -264,7 +266,7 @@ impl Message {
             .len()
     }
 
-    /// What it adds to its campaign.
+    /// What it adds to its campaign, whenever it is sent.
     pub(crate) fn totals(&self) -> Totals {
         let clicked = self.clicks.genuine() > 0;
         let inferred = clicked && self.opens.genuine() == 0;
@@ -278,6 +280,7 @@ impl Message {
             bounced: i64::from(self.fate.is_bounced()),
             complained: i64::from(self.fate.is_complained()),
             revenue: self.revenue.clone(),
+            planned: 0,
         }
     }
 }

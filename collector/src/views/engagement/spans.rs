@@ -9,7 +9,7 @@ use super::hits::{HITS, Hit, What, of_message};
 use super::message::{Fate, Message};
 use super::rows::{decode, key};
 use super::tally::{Figures, Tally, Totals};
-use super::{CAMPAIGNS, MESSAGES, RELABELLED, messages_of_campaign};
+use super::{CAMPAIGNS, MESSAGES, RELABELLED, ahead, messages_of_campaign};
 use crate::log::record::{Class, WorkspaceId};
 
 /// Messages that are read in one go.
@@ -81,14 +81,20 @@ pub(crate) fn messages(
     page(&snapshot.open_table(MESSAGES)?, workspace, after, limit)
 }
 
-/// Its campaigns likewise.
+/// Its campaigns likewise, as of `now` in milliseconds since 1970.
 pub(crate) fn campaigns(
     snapshot: &ReadTransaction,
     workspace: WorkspaceId,
     after: &str,
     limit: usize,
+    now: i64,
 ) -> Result<Vec<(String, Totals)>, redb::Error> {
-    page(&snapshot.open_table(CAMPAIGNS)?, workspace, after, limit)
+    let mut found: Vec<(String, Totals)> =
+        page(&snapshot.open_table(CAMPAIGNS)?, workspace, after, limit)?;
+    for (campaign_id, totals) in &mut found {
+        ahead::take_off(snapshot, workspace, Some(campaign_id), now, totals)?;
+    }
+    Ok(found)
 }
 
 fn page<V: serde::de::DeserializeOwned>(
@@ -118,8 +124,9 @@ fn page<V: serde::de::DeserializeOwned>(
 }
 
 impl Message {
-    /// What it comes to within a span of milliseconds since 1970, but for what orders earned it.
-    pub(crate) fn totals_within(&self, all: &[Happened], span: &Range<i64>) -> Totals {
+    /// What it comes to within a span of milliseconds since 1970, as of `now`, but for what orders earned
+    /// it.
+    pub(crate) fn totals_within(&self, all: &[Happened], span: &Range<i64>, now: i64) -> Totals {
         let (mut opens, mut clicks) = (Tally::default(), Tally::default());
         let (mut fate, mut unsubscribes) = (Fate::default(), 0);
         for one in all.iter().filter(|one| span.contains(&one.time)) {
@@ -130,11 +137,12 @@ impl Message {
                 What::Delivery(status) => fate.see(status),
             }
         }
-        let sent_at = self.told_at.or(self.sent_at);
-        let is_sent = self.registered && sent_at.is_some_and(|at| span.contains(&at));
+        let is_here = self.registered && self.sent_at().is_some_and(|at| span.contains(&at));
+        let is_planned = self.is_planned(now);
         let is_inferred = clicks.genuine() > 0 && opens.genuine() == 0;
         Totals {
-            sent: i64::from(is_sent),
+            sent: i64::from(is_here && !is_planned),
+            planned: i64::from(is_here && is_planned),
             opens: Figures::of_message(opens, is_inferred),
             clicks: Figures::of_message(clicks, false),
             inferred_opens: i64::from(is_inferred),

@@ -152,6 +152,10 @@ pub(crate) struct Totals {
     /// Messages that their readers called spam.
     pub(crate) complained: i64,
     pub(crate) revenue: Revenue,
+    /// Of those that were registered, the ones that a reader's clock finds ahead and has taken off `sent`;
+    /// 0 in rows, which know no clock.
+    #[serde(skip)]
+    pub(crate) planned: i64,
 }
 
 impl Totals {
@@ -164,6 +168,7 @@ impl Totals {
         self.delivered += sign * other.delivered;
         self.bounced += sign * other.bounced;
         self.complained += sign * other.complained;
+        self.planned += sign * other.planned;
         for earned in other.revenue.iter() {
             self.revenue.add(earned, sign);
         }

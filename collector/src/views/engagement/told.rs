@@ -74,6 +74,7 @@ impl Fold<'_> {
         self.message(workspace, message_id, |message| {
             message.learn(entry, contact);
             message.told_at = Some(told_at);
+            message.note_ahead(entry.received_at.as_millis());
             in_burst = message.count_again(&hits, &judged);
         })?;
         let mut turned: BTreeMap<ContactId, Turned> = BTreeMap::new();

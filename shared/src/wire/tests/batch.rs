@@ -113,6 +113,104 @@ fn fields_of_another_type_are_ignored_and_named() {
     assert_eq!(accepted(parsed).unknown_fields, ["event", "messageId"]);
 }
 
+/// The bodies say which fields a type has: each is taken by its types, and named by the others.
+#[test]
+fn every_field_is_used_or_named_whatever_the_type() {
+    let values: &[(&str, &str)] = &[
+        ("email", r#""a@b.c""#),
+        ("anonymousId", r#""v""#),
+        ("event", r#""x""#),
+        ("properties", "{}"),
+        ("traits", "{}"),
+        ("orderId", r#""o""#),
+        ("revenue", "5"),
+        ("currency", r#""EUR""#),
+        ("items", "[]"),
+        ("refundId", r#""r""#),
+        ("amount", "5"),
+        ("status", r#""bounced""#),
+        ("code", r#""5.1.1""#),
+        ("reason", r#""gone""#),
+        ("messageId", r#""m""#),
+        ("age", "5"),
+        ("id", r#""01890f3e-6d6f-7c4e-8d2b-0a1b2c3d4e5f""#),
+        ("amend", "false"),
+        ("key", r#""k""#),
+    ];
+    let all = |value: &(&str, &str)| format!(r#""{}":{}"#, value.0, value.1);
+    let all: Vec<_> = values.iter().map(all).collect();
+    let tables: [(&str, &[&str], &[&str]); 5] = [
+        ("track", EventBody::FIELDS, &[]),
+        ("identify", IdentifyBody::FIELDS, &[]),
+        ("purchase", PurchaseBody::FIELDS, &["anonymousId"]),
+        ("refund", RefundBody::FIELDS, &[]),
+        ("delivery", DeliveryBody::FIELDS, &[]),
+    ];
+    for (kind, fields, more) in tables {
+        let text = format!(r#"{{"type":"{kind}",{}}}"#, all.join(","));
+        let is_used = |name: &&str| {
+            fields.contains(name) || more.contains(name) || ["age", "key"].contains(name)
+        };
+        let names = values.iter().map(|(name, _)| *name);
+        let named: Vec<_> = names.filter(|name| !is_used(name)).collect();
+        let parsed = entry(&text);
+        assert_eq!(accepted(parsed).unknown_fields, named, "{kind}");
+    }
+    // Nothing was forgotten here.
+    let known = values.len() + ["type", "timestamp"].len();
+    assert_eq!(known, BatchEvent::FIELDS.len());
+}
+
+#[test]
+fn the_age_of_a_server_s_amendments_and_deliveries_counts_as_that_of_other_events() {
+    for text in [
+        r#"{"type":"purchase","amend":true,"orderId":"o","age":60000}"#,
+        r#"{"type":"delivery","messageId":"m","status":"delivered","age":60000}"#,
+        r#"{"type":"refund","orderId":"o","refundId":"r","age":60000}"#,
+    ] {
+        let event = accepted(entry(text));
+        assert_eq!(event.time, Timestamp::from_millis(NOW - 60_000), "{text}");
+    }
+}
+
+#[test]
+fn an_order_of_a_page_needs_no_address_where_its_browser_is_known_or_must_not_be() {
+    let order = |more: &str| {
+        format!(r#"{{"type":"purchase","orderId":"o","revenue":5,"currency":"EUR"{more}}}"#)
+    };
+    let own = order(r#","anonymousId":"v""#);
+    let event = accepted(entry_at(&own, &arrival(Source::Browser)));
+    assert_eq!(event.email, None);
+    assert_eq!(event.anonymous_id.unwrap().as_str(), "v");
+    for context in [r#"{"anonymousId":"v"}"#, r#"{"anonymous":true}"#] {
+        let text = format!(r#"{{"events":[],"context":{context}}}"#);
+        let batch = parse_batch(&text).unwrap();
+        let at = |source| Arrival {
+            context: batch.context.as_ref(),
+            ..arrival(source)
+        };
+        accepted(entry_at(&order(""), &at(Source::Browser)));
+        refused(
+            entry_at(&order(""), &at(Source::Server)),
+            "missing_field",
+            Some("email"),
+        );
+    }
+    refused(
+        entry_at(&own, &arrival(Source::Server)),
+        "missing_field",
+        Some("email"),
+    );
+    refused(
+        entry_at(&order(""), &arrival(Source::Browser)),
+        "missing_field",
+        Some("email"),
+    );
+    // Its own route takes no browser.
+    let alone = super::super::parse_purchase(&body(&own).unwrap(), &arrival(Source::Browser));
+    refused(alone, "missing_field", Some("email"));
+}
+
 #[test]
 fn an_entry_over_32_kb_is_refused_and_keeps_its_id() {
     let sized = |bytes: usize| {

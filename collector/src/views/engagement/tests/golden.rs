@@ -393,7 +393,7 @@ fn check(scenario: &Scenario, views: &Views, seqs: u64) {
     }
     for (id, expected) in &expect.campaigns {
         let (workspace, campaign_id) = split(id);
-        let found = views.campaign(workspace, campaign_id).unwrap();
+        let found = views.campaign(workspace, campaign_id, i64::MAX).unwrap();
         let found = figures(&found.unwrap_or_default());
         assert_eq!(found, *expected, "{name}: campaign {id}");
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::{Method, Uri};
 use serde_json::Value;
 use strsim::normalized_damerau_levenshtein as likeness;
 
@@ -27,8 +28,11 @@ struct Route {
 }
 
 impl Known {
-    /// Reads the document; `pages` are the paths that it leaves out, all of which take GET.
-    pub(super) fn of(document: &Value, pages: impl IntoIterator<Item = &'static str>) -> Self {
+    /// Reads the document; `pages` are the paths that it leaves out, each with the methods that it takes.
+    pub(crate) fn of(
+        document: &Value,
+        pages: impl IntoIterator<Item = (&'static str, &'static [&'static str])>,
+    ) -> Self {
         let mut routes: BTreeMap<String, Route> = BTreeMap::new();
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
             let route = routes.entry(path.clone()).or_default();
@@ -43,9 +47,10 @@ impl Known {
                 }
             }
         }
-        for path in pages {
+        for (path, methods) in pages {
             let route = routes.entry(path.to_owned()).or_default();
-            route.methods.push("GET".to_owned());
+            let methods = methods.iter().map(|method| (*method).to_owned());
+            route.methods.extend(methods);
         }
         Self(Arc::new(routes))
     }
@@ -58,6 +63,21 @@ impl Known {
     /// The query parameters that a read knows.
     pub(crate) fn parameters(&self, path: &str) -> &[String] {
         self.0.get(path).map_or(&[], |route| &route.parameters)
+    }
+
+    /// Where a page lies that is asked for with one slash too many, such as `/docs`, with the query. Not
+    /// for programs: `/v1/` says which route was meant, or takes the slash (`server::slash`).
+    pub(crate) fn without_slash(&self, method: &Method, uri: &Uri) -> Option<String> {
+        let path = uri.path().strip_suffix('/')?;
+        let is_page = matches!(*method, Method::GET | Method::HEAD)
+            && !path.starts_with("/v1/")
+            && !path.contains('{');
+        let route = self.0.get(path).filter(|_| is_page)?;
+        let takes_get = route.methods.iter().any(|method| method == "GET");
+        takes_get.then(|| match uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        })
     }
 
     /// The route that was meant by a path at which there is none, as `POST /v1/track/event`. Holds
@@ -155,7 +175,8 @@ mod tests {
             "/v1/reports/revenue": get, "/v1/reports/messages/{id}": get, "/v1/contacts": get,
             "/session": {"get": {}, "post": {}},
         }});
-        Known::of(&document, ["/live"])
+        let get: &[&str] = &["GET"];
+        Known::of(&document, [("/live", get), ("/leave/", &["GET", "POST"])])
     }
 
     #[test]
@@ -191,11 +212,34 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_found_without_a_slash_at_its_end_and_nothing_else_is() {
+        let known = known();
+        let found = |method: Method, uri: &str| known.without_slash(&method, &uri.parse().unwrap());
+        assert_eq!(found(Method::GET, "/live/").as_deref(), Some("/live"));
+        assert_eq!(
+            found(Method::HEAD, "/session/?x=1/").as_deref(),
+            Some("/session?x=1/")
+        );
+        for (method, uri) in [
+            (Method::POST, "/session/"),
+            (Method::GET, "/"),
+            (Method::GET, "/live//"),
+            (Method::GET, "//live/"),
+            (Method::GET, "/lives/"),
+            (Method::GET, "/v1/events/"),
+            (Method::GET, "/v1/track/event/"),
+        ] {
+            assert_eq!(found(method, uri), None, "{uri}");
+        }
+    }
+
+    #[test]
     fn the_document_tells_methods_and_parameters() {
         let known = known();
         let methods = known.methods("/session");
         assert_eq!(methods.as_deref(), Some("GET or POST"));
         assert_eq!(known.methods("/live").as_deref(), Some("GET"));
+        assert_eq!(known.methods("/leave/").as_deref(), Some("GET or POST"));
         assert_eq!(known.parameters("/v1/events"), ["limit"]);
         assert!(known.parameters("/v1/track/event").is_empty());
     }

@@ -6,7 +6,7 @@ use shared::api_key::Scope;
 use crate::meta::DEFAULT_WORKSPACE;
 
 /// Of a secret key, or of a session that was opened with one.
-pub(super) fn refusal(wanted: Scope, held: &[Scope], workspace: &str, whose: &str) -> String {
+pub(crate) fn refusal(wanted: Scope, held: &[Scope], workspace: &str, whose: &str) -> String {
     let named = |scopes: Vec<Scope>, mark: &str, between: &str| {
         let names = scopes
             .iter()
@@ -40,13 +40,13 @@ pub(super) fn refusal(wanted: Scope, held: &[Scope], workspace: &str, whose: &st
 pub(crate) fn of_public_key(wanted: Scope) -> String {
     match wanted {
         Scope::Read | Scope::Contacts => format!(
-            "public keys never read: use a secret key with the scope `{0}`, from a server; `misar keys create --scope \
-             {0}` makes one",
+            "public keys never read, they have the one scope `send`: use a secret key with the scope `{0}`, from a \
+             server; `misar keys create --scope {0}` makes one",
             wanted.as_str()
         ),
         _ => format!(
-            "public keys only send events: use a secret key with the scope `{0}`, from a server; `misar keys create \
-             --scope {0}` makes one",
+            "public keys only send events, with the one scope `send`: use a secret key with the scope `{0}`, from a \
+             server; `misar keys create --scope {0}` makes one",
             wanted.as_str()
         ),
     }

@@ -86,6 +86,7 @@ const OF_REQUESTS: &[(u16, &[&str])] = &[
             "overloaded",
             "storage_failing",
             "view_behind",
+            "view_building",
             "not_ready",
             "too_many_live_readers",
             "too_many_exports",

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::network::Network;
+use crate::limits::network::Network;
 
 /// Values that nobody has asked for so long are forgotten where room is needed: every bucket is full
 /// again by then.

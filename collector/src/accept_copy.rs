@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Lineage, Part, Running, Standing, State, Strange};
 use crate::clock::SystemClock;
 use crate::files;
+use crate::lineage::{Lineage, Part, Running, Standing, State, Strange};
 use crate::log::redb::lineages_of;
 use crate::meta::Meta;
-use crate::metrics::Metrics;
 use crate::rejected::{self, RejectedStore};
 use crate::views;
 
@@ -17,7 +16,7 @@ use crate::views;
 ///
 /// # Errors
 /// A sentence for whoever runs the command.
-pub(crate) fn accept(data: &Path, meta: &Meta) -> Result<(), String> {
+pub(crate) fn accept_copy(data: &Path, meta: &Meta) -> Result<(), String> {
     let standing = meta.standing();
     if standing.state == State::Backup {
         let data = data.to_owned();
@@ -29,7 +28,7 @@ pub(crate) fn accept(data: &Path, meta: &Meta) -> Result<(), String> {
             data,
             &rejected::senders(meta),
             Arc::new(SystemClock),
-            Metrics::default(),
+            |_| {},
         )
         .map_err(|error| format!("rejected events cannot be read: {error}"))?;
         let lineage = rejected.lineage(data).map_err(|error| error.to_string())?;

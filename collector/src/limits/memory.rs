@@ -10,11 +10,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::error::ApiError;
+use crate::limits::network::Network;
 use crate::locks::lock;
 use crate::log::record::WorkspaceId;
 use crate::meta::Key;
 use crate::metrics::Metrics;
-use crate::network::Network;
 
 /// Kilobytes of bodies whose sender has shown a secret key that is good.
 pub const MAX_PROVEN_KB: usize = 256 * 1024;
@@ -148,7 +148,7 @@ impl BodyMemory {
         }
     }
 
-    pub(super) fn metrics(&self) -> &Metrics {
+    pub(crate) fn metrics(&self) -> &Metrics {
         &self.proven.metrics
     }
 
@@ -227,7 +227,7 @@ impl BodyPlace {
         ApiError::BodyTimeout
     }
 
-    pub(super) fn count_broken_off(&self) {
+    pub(crate) fn count_broken_off(&self) {
         self.pool.metrics.count_refused_body("broken_off");
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 use crate::error::ApiError;
+use crate::error::limit::Full;
 use crate::locks::lock;
 use crate::log::record::WorkspaceId;
 
@@ -23,14 +24,6 @@ pub fn share_of_workspace(workspaces: usize) -> usize {
 /// Streams that a key may have: half of its workspace's, so that another key finds a place.
 pub fn share_of_key(workspaces: usize) -> usize {
     share_of_workspace(workspaces) / 2
-}
-
-/// Which bound a reader has met; the number is how many streams it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
-    Key(usize),
-    Workspace(usize),
-    All(usize),
 }
 
 /// Who has a place. The workspace's sessions of one-time codes have no key and share one share.
@@ -103,7 +96,7 @@ impl Places {
 
 impl Place {
     /// Returns once the place is another's.
-    pub(super) async fn taken_away(&self) {
+    pub(crate) async fn taken_away(&self) {
         // An error means that the holder is gone from the list, which is the same.
         self.end.clone().wait_for(|ended| *ended).await.ok();
     }

@@ -1,6 +1,6 @@
 //! How much a caller may send: requests, events and bytes of a key, the part of it that one address may
 //! take, requests of a session, and what refusals cost. See design.md 4.2, Limits. Not who a caller is
-//! (`auth`), nor how much memory bodies may hold (`body::memory`).
+//! (`auth`), nor how much memory bodies may hold (`memory`).
 //!
 //! Each key has buckets of its own, so nobody's flood takes anything from another key. A request is
 //! counted when it begins ([`Rates::begin`]); what it turns out to hold is counted once that is known
@@ -17,15 +17,14 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
-use http::header::{HeaderName, HeaderValue};
 use shared::api_key::KeyKind;
 
 use crate::error::ApiError;
+use crate::error::limit::{Limit, RateState};
+use crate::limits::network::{Network, Payer};
 use crate::locks::{lock, read, write};
 use crate::meta::{Key, Session, TokenDigest};
 use crate::metrics::Metrics;
-use crate::network::{Network, Payer};
 use addresses::Addresses;
 use bucket::{Bucket, Quota};
 pub use charge::Charge;
@@ -54,75 +53,6 @@ const MAX_ADDRESSES: usize = 2_048;
 const MAX_BLAMED: usize = 16_384;
 /// Sessions that are remembered; those whose bucket is full again make room. The store keeps fewer.
 const MAX_SESSIONS: usize = 8_192;
-
-/// What ran out. Also the label of the metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    Requests,
-    Events,
-    Bytes,
-    /// The part of the key's rate that one address may take.
-    Address,
-    Session,
-    /// Requests of one address that were refused.
-    Refusals,
-}
-
-impl Limit {
-    pub const ALL: [Self; 6] = [
-        Self::Requests,
-        Self::Events,
-        Self::Bytes,
-        Self::Address,
-        Self::Session,
-        Self::Refusals,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::Events => "events",
-            Self::Bytes => "bytes",
-            Self::Address => "address",
-            Self::Session => "session",
-            Self::Refusals => "refusals",
-        }
-    }
-
-    /// What there was too much of, for people.
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Self::Requests => "too many requests with this key",
-            Self::Events => "too many events with this key",
-            Self::Bytes => "too many bytes with this key",
-            Self::Address => "too much from this address, while the key is near its rate",
-            Self::Session => "too many requests of this session",
-            Self::Refusals => "too many requests of this address were refused",
-        }
-    }
-}
-
-/// Where a limited key stands, for the `RateLimit-*` headers.
-#[derive(Debug, Clone, Copy)]
-pub struct RateState {
-    /// Requests that may come at once.
-    pub limit: u32,
-    pub remaining: u32,
-    /// Seconds until all of `limit` is there again.
-    pub reset: u32,
-}
-
-impl RateState {
-    /// Writes the headers.
-    pub fn write(self, headers: &mut HeaderMap) {
-        let mut set = |name: &'static str, value: u32| {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
-        };
-        set("ratelimit-limit", self.limit);
-        set("ratelimit-remaining", self.remaining);
-        set("ratelimit-reset", self.reset);
-    }
-}
 
 /// What a request takes. A request with a `--rate` costs its events, and at least one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

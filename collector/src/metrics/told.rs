@@ -1,0 +1,31 @@
+//! What a recorded fact adds to the counters of its workspace, beside its verdict: what mail servers tell,
+//! and who is to get mail no more, or again.
+
+use crate::log::record::{Entry, Fact};
+use crate::log::suppression::{Change, change_of};
+
+/// What is counted of one fact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Of a delivery its status, as answers spell it.
+    pub(super) delivery: Option<&'static str>,
+    /// The reason by which it holds somebody back, or `lifted`.
+    pub(super) suppression: Option<&'static str>,
+}
+
+impl Told {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let delivery = match &entry.fact {
+            Fact::Delivery { status, .. } => Some(status.on_wire().as_str()),
+            _ => None,
+        };
+        let suppression = change_of(entry).map(|change| match change {
+            Change::Add(cause) => cause.as_str(),
+            Change::Lift(_) => "lifted",
+        });
+        Self {
+            delivery,
+            suppression,
+        }
+    }
+}

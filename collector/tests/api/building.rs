@@ -1,0 +1,200 @@
+//! Views that are lost, damaged or behind: a read says so, or tells all; it never tells less than is on
+//! disk.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use collector::clock::SystemClock;
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::api_key::Scope;
+use tempfile::TempDir;
+
+use crate::support::{Answer, PERSON, TestApp, spawn_app, spawn_app_in};
+
+/// Enough that building the views takes a while, in batches of [`BATCH`].
+const MANY: usize = 24_000;
+const BATCH: usize = 1_000;
+const VIEWS: &str = "views.redb";
+
+async fn send(app: &TestApp, count: usize) {
+    for first in (0..count).step_by(BATCH) {
+        let event = |n: usize| {
+            json!({"type": "track", "event": "viewed", "email": format!("user{}@person.example", n % 50),
+                   "properties": {"n": n}})
+        };
+        let events: Vec<Value> = (first..count.min(first + BATCH)).map(event).collect();
+        let sent = app
+            .post("/v1/track/batch", &app.key, &json!({"events": events}))
+            .await;
+        assert_eq!(sent.results().len(), events.len());
+    }
+}
+
+/// Registers a message to somebody and unsubscribes them by its link.
+async fn unsubscribe(app: &TestApp, key: &str) {
+    let message =
+        json!({"email": PERSON, "messageId": "m", "campaignId": "spring", "text": "Hello"});
+    let sent = app.post("/v1/messages", key, &message).await;
+    let url = sent.text_of("unsubscribeUrl");
+    let path = &url[url.find("/mail/").unwrap()..];
+    let done = app.ask(Method::POST, path).send().await;
+    assert_eq!(done.status, 200, "{}", done.text);
+}
+
+async fn start(folder: TempDir) -> TestApp {
+    spawn_app_in(folder, Arc::new(SystemClock)).await
+}
+
+/// The answer once there is one; until then it is refused as it should be.
+async fn told(app: &TestApp, key: &str, path: &str) -> Answer {
+    loop {
+        let answer = app.get_with(path, key).await;
+        if answer.status != 503 {
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+            return answer;
+        }
+        answer.is_refused(503, "view_building");
+        let progress = answer.body["error"]["progress"].as_u64().unwrap();
+        assert!(progress < 100, "{}", answer.text);
+        assert!(answer.message().contains(&format!("{progress} %")));
+    }
+}
+
+/// Asks everything at once, before the views can be there, and expects to be told of all of it.
+async fn tells_all(app: &TestApp, key: &str, events: usize) {
+    let lines = |answer: &Answer| answer.text.lines().count();
+    let of_person = format!("/v1/contacts?email={PERSON}");
+    let (list, contact, overview, campaigns, messages, exported, contacts, revenue) = tokio::join!(
+        told(app, key, "/v1/events?limit=1"),
+        told(app, key, &of_person),
+        told(app, key, "/v1/reports/overview"),
+        told(app, key, "/v1/reports/campaigns"),
+        told(app, key, "/v1/reports/messages?campaignId=spring"),
+        told(app, key, "/v1/export/events"),
+        told(app, key, "/v1/export/contacts"),
+        told(app, key, "/v1/reports/revenue"),
+    );
+    assert_eq!(list.body["events"][0]["properties"]["n"], events - 1);
+    let contact = &contact.body["contacts"][0];
+    assert!(contact["unsubscribedAt"].is_string(), "{contact}");
+    assert_eq!(overview.body["sent"], 1, "{}", overview.text);
+    assert_eq!(overview.body["unsubscribes"], 1, "{}", overview.text);
+    assert_eq!(campaigns.body["campaigns"][0]["campaignId"], "spring");
+    assert_eq!(messages.body["messages"][0]["messageId"], "m");
+    assert_eq!(lines(&exported), events + 2);
+    assert_eq!(lines(&contacts), 51);
+    assert_eq!(revenue.body["total"], json!([]));
+}
+
+/// A store whose views have been spoilt while it was at rest.
+async fn spoilt(events: usize, spoil: impl FnOnce(&Path)) -> (TestApp, String) {
+    let app = spawn_app().await;
+    let key = app.secret(&[Scope::Admin]);
+    unsubscribe(&app, &key).await;
+    send(&app, events).await;
+    let (folder, _) = app.stop().await;
+    spoil(&folder.path().join(VIEWS));
+    (start(folder).await, key)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_views_are_built_before_anything_is_read_from_them() {
+    let (app, key) = spoilt(MANY, |views| std::fs::remove_file(views).unwrap()).await;
+    tells_all(&app, &key, MANY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_views_are_built_before_anything_is_read_from_them() {
+    let spoil = |views: &Path| std::fs::write(views, vec![0x5a; 100_000]).unwrap();
+    let (app, key) = spoilt(MANY, spoil).await;
+    tells_all(&app, &key, MANY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_that_a_crash_has_thrown_back_catch_up_before_they_are_read() {
+    // Arrange: of before the last events, as after `kill -9`.
+    let app = spawn_app().await;
+    let key = app.secret(&[Scope::Admin]);
+    let (folder, _) = app.stop().await;
+    let older = std::fs::read(folder.path().join(VIEWS)).unwrap();
+    let app = start(folder).await;
+    unsubscribe(&app, &key).await;
+    send(&app, MANY).await;
+    let (folder, _) = app.stop().await;
+    std::fs::write(folder.path().join(VIEWS), older).unwrap();
+    // Act, assert
+    let app = start(folder).await;
+    tells_all(&app, &key, MANY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_waits_for_views_that_are_built_soon() {
+    let (app, key) = spoilt(50, |views| std::fs::remove_file(views).unwrap()).await;
+    let list = app.get_with("/v1/events?limit=1000", &key).await;
+    assert_eq!(list.status, 200, "{}", list.text);
+    assert_eq!(list.body["events"].as_array().unwrap().len(), 52);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_views_are_built_events_are_taken_and_it_is_said_how_far_they_are() {
+    let app = spawn_app().await;
+    let key = app.secret(&[Scope::Admin]);
+    unsubscribe(&app, &key).await;
+    send(&app, 8).await;
+    app.caught_up().await;
+    let ready = app.ask(Method::GET, "/readyz").send().await;
+    assert_eq!(ready.body, json!({"status": "ok"}));
+    let page = app.ask(Method::GET, "/metrics").send().await.text;
+    assert!(page.contains("\nmisar_views_built_ratio 1\n"), "{page}");
+    // Ten of forty.
+    app.app.views.owe(collector::log::record::Seq(40));
+    let event = json!({"email": PERSON, "event": "x"});
+    let sent = app.post("/v1/track/event", &app.key, &event).await;
+    let receipt = app.receipt(&sent.is_tracked().text_of("id")).await;
+    assert_eq!(receipt.body["status"], "tracked");
+    app.caught_up().await;
+    let rejected = app.get("/v1/events?status=rejected").await;
+    assert_eq!(rejected.status, 200, "{}", rejected.text);
+    let held = app.get_with("/v1/suppressions", &key).await;
+    assert_eq!(held.body["suppressions"].as_array().unwrap().len(), 1);
+    let ready = app.ask(Method::GET, "/readyz").send().await;
+    assert_eq!(ready.body, json!({"status": "ok", "viewsBuilding": 27}));
+    let page = app.ask(Method::GET, "/metrics").send().await.text;
+    assert!(page.contains("\nmisar_views_built_ratio 0.27\n"), "{page}");
+    let seq = sent.text_of("seq");
+    let path = format!("/v1/events?minSeq={seq}");
+    let refused = app.get(&path).await;
+    refused.is_refused(503, "view_building");
+    assert_eq!(refused.body["error"]["progress"], 27, "{}", refused.text);
+    let told = json!({"campaignId": "spring"});
+    let told = app.post("/v1/messages/sent", &key, &told).await;
+    told.is_refused(503, "view_building");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_books_of_orders_and_suppressions_are_made_anew_before_anything_is_answered() {
+    // Arrange
+    let app = spawn_app().await;
+    let key = app.secret(&[Scope::Admin]);
+    unsubscribe(&app, &key).await;
+    send(&app, 2_000).await;
+    let order = json!({"email": PERSON, "orderId": "o", "revenue": 5, "currency": "EUR"});
+    let first = app.post("/v1/track/purchase", &key, &order).await;
+    first.is_tracked();
+    let (folder, _) = app.stop().await;
+    for file in ["orders.redb", "suppressions.redb", VIEWS] {
+        std::fs::remove_file(folder.path().join(file)).unwrap();
+    }
+    // Act
+    let app = start(folder).await;
+    // Assert
+    let message = json!({"email": PERSON, "messageId": "n", "campaignId": "spring", "text": "Hello",
+                         "refuseUnsubscribed": true});
+    let refused = app.post("/v1/messages", &key, &message).await;
+    refused.is_refused(422, "unsubscribed");
+    let again = app.post("/v1/track/purchase", &key, &order).await;
+    again.is_duplicate_of(&first);
+    let held = app.get_with("/v1/suppressions", &key).await;
+    assert_eq!(held.body["suppressions"].as_array().unwrap().len(), 1);
+}
