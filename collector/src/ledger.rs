@@ -7,7 +7,8 @@
 //! In reading order:
 //!
 //! - `asked`: what is asked and answered; `face`: what everybody else sees
-//! - `decide`: duplicate, conflict or new (pure); `amend`: changes of orders
+//! - `decide`: duplicate, conflict or new (pure); `order`: an order as it is remembered; `amend`: its
+//!   changes
 //! - `writer`: from the queue to the journal; `stamps`: the times of commits
 //! - `inner`: what is known of all that was committed, and how it is learnt
 //! - `ids`: which ids are in the log; `orders`: every order for ever; `suppression`, `suppressions`: who
@@ -24,6 +25,7 @@ mod error;
 mod face;
 pub mod ids;
 mod inner;
+mod order;
 pub(crate) mod orders;
 mod redactions;
 mod seqs;

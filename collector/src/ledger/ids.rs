@@ -24,12 +24,13 @@ use runs::Runs;
 
 /// The folder of the index within the data folder.
 pub const IDS_FOLDER: &str = "ids";
-/// Ids in memory before they become a run, some 70 bytes each; a restart reads as many again.
-pub const RUN_IDS: usize = 65_536;
+/// Ids in memory before they become a run, some 70 bytes each; a restart reads as many again. A run
+/// costs two syncs on the disk that commits go to.
+pub const RUN_IDS: usize = 262_144;
 /// A start makes larger runs, since it may read the whole log.
-const START_RUNS: usize = 16;
+const START_RUNS: usize = 4;
 /// With more in memory, the disk is too slow or full: appending is refused until they are written.
-const MAX_RECENT: usize = 1 << 20;
+const MAX_RECENT: usize = 2_000_000;
 /// What could not be written is tried again after this time; filters go when their window is over.
 const PAUSE: Duration = Duration::from_secs(5);
 
