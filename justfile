@@ -78,6 +78,11 @@ bench-floods:
     @echo "==> honest callers beside floods"
     @cargo bench -p collector --locked --bench floods
 
+# what it costs to find an event by its id in a thousand segments, and how large the index is
+bench-find:
+    @echo "==> the index of ids"
+    @cargo bench -p store --locked --bench find
+
 # how long one verdict and one look-up of a relay take
 bench-classify:
     @echo "==> the classifier"

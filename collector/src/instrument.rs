@@ -45,6 +45,8 @@ mod corpus_tests;
 mod property_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_sizes;
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -1,180 +1,431 @@
 //! The ledger: what becomes of each submission, and what is known of all before it: ids, orders,
-//! refunds, who is to get no more mail. One code for every journal.
+//! refunds, who is to get no more mail. One code for every journal, which keeps nothing but blocks.
+//!
+//! The writer takes whatever queued during the last commit, decides it, appends it to the journal as
+//! one, then answers all its callers; there is no timer.
 //!
 //! In reading order:
 //!
-//! - `decide`: duplicate, conflict or new (pure); `amend`: changes of orders
-//! - `stamps`: the times of commits
-//! - `orders`: every order for ever; `suppression`, `suppressions`: who is to get no more mail
-//! - `redb`: the ledger on one machine's disk; `memory`: a small one
+//! - `asked`: what is asked and answered; `face`: what everybody else sees
+//! - `decide`: duplicate, conflict or new (pure); `order`: an order as it is remembered; `amend`: its
+//!   changes
+//! - `writer`: from the queue to the journal; `stamps`: the times of commits
+//! - `inner`: what is known of all that was committed, and how it is learnt
+//! - `ids`: which ids are in the log; `orders`: every order for ever; `suppression`, `suppressions`: who
+//!   is to get no more mail; `redactions`: what is hidden
+//! - `seqs`: places and the seqs that callers know
+//! - `local`: over the journal on this machine's disk; `memory`: over one in memory
 //! - `verify`: a look at everything
-//! - `conformance`: the promises as tests
+//! - `conformance`: the promises as checks, for ledgers over any journal
 
 pub(crate) mod amend;
+mod asked;
 pub mod decide;
+mod error;
+mod face;
+pub mod ids;
+mod inner;
+mod order;
 pub(crate) mod orders;
+mod redactions;
+mod seqs;
 mod stamps;
 pub mod suppression;
-pub(crate) mod suppressions;
+pub mod suppressions;
+mod writer;
 
+pub mod local;
 pub mod memory;
-pub mod redb;
 pub mod verify;
 
+pub mod conformance;
 #[cfg(test)]
-pub(crate) mod conformance;
+pub(crate) mod laws;
 #[cfg(test)]
 mod old_layout;
 #[cfg(test)]
 mod power_cut;
 
-use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use shared::ids::EventId;
-use shared::rejection::Rejection;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
-pub use crate::journal::{Damage, LogError};
-use crate::record::identity::Sender;
+pub use asked::{Appended, Located, Refusal, Submission};
+pub use error::LogError;
+pub use face::{Health, Log};
+
+use crate::clock::Clock;
+use crate::journal::Journal;
+use crate::journal::block::Packer;
+pub use crate::journal::{Damage, Later};
+use crate::locks::{lock, read, write};
+use crate::record::identity::{IdKey, Sender};
 use crate::record::public_seq::PublicSeq;
-use crate::record::{Entry, Record, Seq, WorkspaceId};
-use decide::RefundAsk;
+use crate::record::{Record, Seq, WorkspaceId, WorkspaceKeys};
+use decide::OrderKey;
+use inner::{Books, Inner};
+use stamps::Stamps;
+use suppressions::Suppressions;
+use writer::Writer;
 
 /// How long an id is remembered at the least, in milliseconds: 7 days.
 pub const DEDUPE_WINDOW_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Events that may wait for the writer; more are refused at once.
+pub const MAX_QUEUED: usize = 65_536;
+/// Whether redactions have waited long enough is looked at so often.
+const REDACTOR_PAUSE: Duration = Duration::from_secs(5);
 
-/// One event on its way into the log.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    pub entry: Entry,
-    /// With a refund: what it asks for. The log writes the entry's money.
-    pub asked: Option<RefundAsk>,
-    /// The id was made for this submission, so that nothing can have it yet.
-    pub has_new_id: bool,
-    /// The id under which a version from before ids were keyed would have recorded it: that counts
-    /// as its own where such a version has recorded an event of its type under it.
-    pub older: Option<EventId>,
+/// Called after each commit with its events and how long it took, for the metrics.
+pub type OnCommit = Box<dyn Fn(usize, Duration) + Send + Sync>;
+
+type Answer = oneshot::Sender<Result<Vec<Appended>, LogError>>;
+type Ask = (Vec<Submission>, Answer);
+
+/// What a ledger is opened with, beside its journal.
+struct Setup {
+    books: Books,
+    keys: Arc<dyn WorkspaceKeys>,
+    generation: u8,
+    clock: Arc<dyn Clock>,
+    on_commit: OnCommit,
+    /// How long a redaction waits for others.
+    gathering: Duration,
 }
 
-impl From<Entry> for Submission {
-    fn from(entry: Entry) -> Self {
-        Self {
-            entry,
-            asked: None,
-            has_new_id: false,
-            older: None,
-        }
-    }
-}
-
-/// What became of a submission.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Appended {
-    /// New, and on disk; callers see `public_seq`.
-    Tracked { seq: Seq, public_seq: PublicSeq },
-    /// Known already; `id` and `seq` are those of the first. Its content is not compared, save an
-    /// order's: who must know whether a refund or a derived id says the same reads the record.
-    Duplicate { id: EventId, seq: Seq },
-    /// An order or a refund that is known with other content in `fields`.
-    Conflict { fields: Vec<&'static str> },
-    /// The id is that of an event of another type.
-    IdConflict,
-    /// A refund that cannot be.
-    Refused(Refusal),
-}
-
-/// Where a seq that callers see leads to in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Located {
-    /// The record itself.
-    At(Seq),
-    /// No record of the workspace has this seq: of its records, those with lower ones lie up to this
-    /// place, all others behind it.
-    Behind(Seq),
-}
-
-impl Located {
-    /// The place up to which the workspace's records have this seq or a lower one.
-    #[must_use]
-    pub fn seq(self) -> Seq {
-        match self {
-            Self::At(seq) | Self::Behind(seq) => seq,
-        }
-    }
-}
-
-/// Why a refund was not recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// No server has reported a purchase of this order.
-    UnknownOrder,
-    Invalid(Rejection),
-}
-
-/// Whether the log takes events now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    Ready,
-    QueueFull,
-    /// The last commit failed, or the log is closed.
-    Failing,
-}
-
-/// A future that a trait object can return.
-pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// The durable record of events.
+/// The ledger over one journal. See [`Log`] for what it promises.
 ///
-/// Promises, each of which `conformance` tests:
-/// 1. **Durable**: when `append` returns `Ok`, every `Tracked` record is on storage that survives
-///    the process and the machine's power (memory logs excepted, and they say so).
-/// 2. **Atomic**: the submissions of one `append` are all recorded or none is.
-/// 3. **Ordered**: seqs grow by one from 1 in the order of submission; `read_from` yields them in
-///    that order without gaps, and never yields a record that was not committed.
-/// 4. **Once**: an (workspace, kind of sender, id) is tracked once within [`DEDUPE_WINDOW_MS`], however
-///    many appends race; an id counts as seen only with the commit that holds it. An order of a
-///    server's is tracked once for ever, and so is a refund by its refundId.
-/// 5. **Found**: `find` sees a record as soon as its `append` has returned.
-/// 6. **Bounded**: `append` waits for no space: it takes the submissions or says `Overloaded`.
-/// 7. **Redacted**: after `redact`, the personal part of those records is nowhere in the log;
-///    their seq, id, time, name, class and money are as before. Repeating it changes nothing.
-/// 8. **Shown**: a record has one public seq for ever. Those of a workspace rise with the log, and
-///    differ by the time between commits and by its own records within one, by nothing of others.
-///    `public_seqs` tells them, and `locate` leads back.
-pub trait Log: Send + Sync + 'static {
-    /// Appends; one outcome for each submission, in order.
-    fn append(&self, batch: Vec<Submission>) -> Later<'_, Result<Vec<Appended>, LogError>>;
+/// It holds the journal as a trait object: a call costs nothing beside a commit, and which journal it
+/// is is a setting of the process, not a type that all above would have to name.
+pub struct Ledger {
+    inner: Arc<Inner>,
+    /// `None` once closed.
+    queue: RwLock<Option<mpsc::UnboundedSender<Ask>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    redactor: Mutex<Option<JoinHandle<()>>>,
+    closing: Arc<(Mutex<bool>, Condvar)>,
+    gathering: Duration,
+}
 
-    /// Reads up to `limit` records behind `after`. Blocks on disk: not for an async worker.
-    fn read_from(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError>;
+impl Ledger {
+    /// Learns what the journal holds and the books do not, and starts the writer.
+    fn open(journal: Arc<dyn Journal>, setup: Setup) -> Result<Self, LogError> {
+        let Setup {
+            books,
+            keys,
+            generation,
+            clock,
+            on_commit,
+            gathering,
+        } = setup;
+        let end = *journal.committed().borrow();
+        let reached = books.orders.cursor().max(books.suppressions.cursor());
+        if reached > end {
+            let what = format!("it ends at seq {end}, and what is known of it reaches {reached}");
+            return Err(LogError::storage("opening the log", &what));
+        }
+        let inner = Arc::new(Inner {
+            journal,
+            books,
+            keys,
+            committed: watch::Sender::new(end),
+            queued: AtomicUsize::new(0),
+            failing: AtomicBool::new(false),
+            on_commit,
+        });
+        let newest = match inner.catch_up()? {
+            Some(newest) => newest,
+            None => inner.newest_stamp(end)?,
+        };
+        inner.books.ids.start()?;
+        inner.books.orders.start()?;
+        inner.books.suppressions.start()?;
+        let (queue, asked) = mpsc::unbounded_channel();
+        let packer = Packer::new().map_err(|error| LogError::storage("opening the log", &error))?;
+        let writer = Writer {
+            inner: Arc::clone(&inner),
+            packer,
+            stamps: Stamps::new(generation, newest, clock),
+            recovered_at: None,
+        };
+        let writer = spawn("log writer", move || writer.run(asked))?;
+        let this = Self {
+            inner,
+            queue: RwLock::new(Some(queue)),
+            writer: Mutex::new(Some(writer)),
+            redactor: Mutex::default(),
+            closing: Arc::default(),
+            gathering,
+        };
+        if !this.inner.books.redactions.pending().is_empty() {
+            this.start_redactor()?;
+        }
+        Ok(this)
+    }
 
-    /// Finds a record by its id and by who chose that, at any age; the newest where the id came back
-    /// after the window. Blocks on disk.
+    /// Who is to get no more mail.
+    pub fn suppressions(&self) -> &Suppressions {
+        &self.inner.books.suppressions
+    }
+
+    /// The currency of an order that a server has sent. Looks into the order book.
+    pub fn order_currency(
+        &self,
+        workspace: WorkspaceId,
+        order_id: &str,
+    ) -> Option<shared::money::Currency> {
+        let key = OrderKey {
+            workspace,
+            verified: true,
+            order_id: order_id.to_owned(),
+        };
+        self.inner.books.orders.get(&key).ok()??.its_currency()
+    }
+
+    /// Makes what is hidden by redactions gone: the journal is written anew where they are. That comes
+    /// by itself some minutes after a redaction. Blocks on disk.
+    ///
+    /// # Errors
+    /// When the journal fails; what is hidden stays hidden.
+    pub fn purge(&self) -> Result<(), LogError> {
+        self.inner.purge()
+    }
+
+    /// Lets go of what lies before `seq`, as far as the journal does by whole stretches. Returns the
+    /// first seq that is left. Blocks on disk.
+    ///
+    /// # Errors
+    /// When a disk fails. Nothing goes that is not in every book.
+    pub fn drop_before(&self, seq: Seq) -> Result<Seq, LogError> {
+        self.inner.books.orders.flush()?;
+        self.inner.books.suppressions.flush()?;
+        let books = &self.inner.books;
+        let known = books.orders.cursor().min(books.suppressions.cursor());
+        let floor = self.inner.journal.drop_before(seq.min(known.next()))?;
+        books.ids.drop_below(floor);
+        Ok(floor)
+    }
+
+    /// The first seq that may be in the log.
+    pub fn floor(&self) -> Seq {
+        self.inner.journal.floor()
+    }
+
+    /// Ids in the index on disk, and its bytes.
+    pub fn index_sizes(&self) -> (u64, u64) {
+        self.inner.books.ids.sizes()
+    }
+
+    /// Brings the newest ids to disk too, which otherwise happens behind the writer. Blocks on disk.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn flush_ids(&self) -> Result<(), LogError> {
+        self.inner.books.ids.flush()
+    }
+
+    /// The place of a record by its id, without the record; see [`Log::find`]. Blocks on disk.
+    ///
+    /// # Errors
+    /// When the index or the journal cannot be read.
+    pub fn place_of(
+        &self,
+        workspace: WorkspaceId,
+        sender: Sender,
+        id: EventId,
+    ) -> Result<Option<Seq>, LogError> {
+        let key = IdKey {
+            workspace,
+            sender,
+            id,
+        };
+        let inner = &self.inner;
+        let seen = inner.books.ids.find(&key, &|seq| inner.id_at(seq))?;
+        Ok(seen.map(|seen| seen.seq))
+    }
+
+    fn start_redactor(&self) -> Result<(), LogError> {
+        let mut redactor = lock(&self.redactor);
+        if redactor.is_some() {
+            return Ok(());
+        }
+        let (inner, closing, gathering) = (
+            Arc::clone(&self.inner),
+            Arc::clone(&self.closing),
+            self.gathering,
+        );
+        *redactor = Some(spawn("redactor", move || {
+            run_redactor(&inner, &closing, gathering);
+        })?);
+        Ok(())
+    }
+
+    /// Takes nothing any more, and hands out the threads, which end by themselves: the writer once it has
+    /// committed what is queued.
+    fn stop(&self) -> Vec<JoinHandle<()>> {
+        drop(write(&self.queue).take());
+        *lock(&self.closing.0) = true;
+        self.closing.1.notify_all();
+        let threads = [lock(&self.writer).take(), lock(&self.redactor).take()];
+        threads.into_iter().flatten().collect()
+    }
+}
+
+/// Waits for the threads, then closes the books.
+fn close_books(inner: &Inner, threads: Vec<JoinHandle<()>>) -> Result<(), LogError> {
+    let mut ended = Ok(());
+    for thread in threads {
+        if thread.join().is_err() {
+            ended = Err(LogError::storage("closing the log", &"a thread panicked"));
+        }
+    }
+    let books = &inner.books;
+    books.ids.close();
+    books.redactions.close();
+    ended
+        .and(books.orders.close())
+        .and(books.suppressions.close())
+}
+
+/// Runs what blocks beside the workers of a runtime, or here where there is none.
+async fn beside<T: Send + 'static>(
+    doing: &str,
+    run: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => runtime
+            .spawn_blocking(run)
+            .await
+            .unwrap_or_else(|error| Err(LogError::storage(doing, &error))),
+        Err(_) => run(),
+    }
+}
+
+fn run_redactor(inner: &Inner, (closing, wake): &(Mutex<bool>, Condvar), gathering: Duration) {
+    loop {
+        let pause = REDACTOR_PAUSE.min(gathering);
+        let waited = wake.wait_timeout_while(lock(closing), pause, |closing| !*closing);
+        let (closing, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if *closing {
+            return;
+        }
+        drop(closing);
+        if inner.books.redactions.are_due(gathering)
+            && let Err(error) = inner.purge()
+        {
+            tracing::error!(%error, "what was redacted is hidden and still on disk; it is tried again");
+        }
+    }
+}
+
+impl Log for Ledger {
+    fn append(&self, batch: Vec<Submission>) -> Later<'_, Result<Vec<Appended>, LogError>> {
+        Box::pin(async move {
+            let events = batch.len();
+            if events == 0 {
+                return Ok(Vec::new());
+            }
+            let inner = &self.inner;
+            let queued = inner.queued.fetch_add(events, Ordering::AcqRel);
+            let books = &inner.books;
+            let is_behind =
+                books.orders.is_behind() || books.suppressions.is_behind() || books.ids.is_behind();
+            if queued + events > MAX_QUEUED || is_behind {
+                inner.queued.fetch_sub(events, Ordering::AcqRel);
+                return Err(LogError::Overloaded);
+            }
+            let (answer, outcome) = oneshot::channel();
+            let sent = {
+                let queue = read(&self.queue);
+                queue
+                    .as_ref()
+                    .is_some_and(|queue| queue.send((batch, answer)).is_ok())
+            };
+            if !sent {
+                inner.queued.fetch_sub(events, Ordering::AcqRel);
+                return Err(LogError::Unavailable);
+            }
+            outcome.await.unwrap_or(Err(LogError::Unavailable))
+        })
+    }
+
+    fn read_from(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError> {
+        self.inner.read(after, limit)
+    }
+
     fn find(
         &self,
         workspace: WorkspaceId,
         sender: Sender,
         id: EventId,
-    ) -> Result<Option<Record>, LogError>;
+    ) -> Result<Option<Record>, LogError> {
+        match self.place_of(workspace, sender, id)? {
+            Some(place) => self.inner.record_at(place),
+            None => Ok(None),
+        }
+    }
 
-    /// What callers see as the seqs of the records at these places, in their order; `None` where there
-    /// is no record (any more). Blocks on disk.
-    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError>;
+    fn public_seqs(&self, places: &[Seq]) -> Result<Vec<Option<PublicSeq>>, LogError> {
+        self.inner.public_seqs(places)
+    }
 
-    /// Where the workspace's record with this seq is, or would be. Blocks on disk.
-    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError>;
+    fn locate(&self, workspace: WorkspaceId, seq: PublicSeq) -> Result<Located, LogError> {
+        self.inner.locate(workspace, seq)
+    }
 
-    /// Takes away the personal part of these records; returns once that is durable.
-    fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>>;
+    fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {
+        Box::pin(async move {
+            self.start_redactor()?;
+            let inner = Arc::clone(&self.inner);
+            beside("redacting", move || inner.redact(&seqs)).await
+        })
+    }
 
-    /// The last committed seq, and a wake-up for whoever follows the log.
-    fn committed(&self) -> watch::Receiver<Seq>;
+    fn committed(&self) -> watch::Receiver<Seq> {
+        self.inner.committed.subscribe()
+    }
 
-    fn health(&self) -> Health;
+    fn health(&self) -> Health {
+        let writer = lock(&self.writer);
+        let dead = writer.as_ref().is_some_and(JoinHandle::is_finished);
+        let closed = read(&self.queue).is_none();
+        if closed || dead || self.inner.failing.load(Ordering::Acquire) {
+            Health::Failing
+        } else if self.queued() >= MAX_QUEUED {
+            Health::QueueFull
+        } else {
+            Health::Ready
+        }
+    }
 
-    /// Events taken and not yet answered.
-    fn queued(&self) -> usize;
+    fn queued(&self) -> usize {
+        self.inner.queued.load(Ordering::Acquire)
+    }
 
-    /// Commits what is queued, then closes the store in order. Appends fail from then on.
-    fn close(&self) -> Later<'_, Result<(), LogError>>;
+    fn close(&self) -> Later<'_, Result<(), LogError>> {
+        // From here on nothing is taken, also where nobody waits for the rest.
+        let threads = self.stop();
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let books = Arc::clone(&inner);
+            beside("closing the log", move || close_books(&books, threads)).await?;
+            Ok(inner.journal.close().await?)
+        })
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        drop(close_books(&self.inner, self.stop()));
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|error| LogError::storage("starting a thread", &error))
 }

@@ -299,6 +299,4 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod sizes;
-#[cfg(test)]
 mod tests;

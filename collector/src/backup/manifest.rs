@@ -7,6 +7,7 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{self, create_anew, draft_of, rename_synced};
+use crate::journal::local::FLOOR_FILE;
 use crate::log::record::Seq;
 use crate::log::redb::{ASIDE_FOLDER, LOG_FOLDER};
 use crate::log::segment::first_of;
@@ -144,6 +145,12 @@ impl Manifest {
     pub(super) fn aside(&self) -> Vec<Seq> {
         let aside = format!("{LOG_FOLDER}/{ASIDE_FOLDER}");
         self.in_folder(&aside).map(|(first, _)| first).collect()
+    }
+
+    /// The file that says where the log begins, where a part of it was dropped.
+    pub(super) fn floor(&self) -> Option<&Stored> {
+        let path = format!("{LOG_FOLDER}/{FLOOR_FILE}");
+        self.files.iter().find(|file| file.path == path)
     }
 
     fn in_folder(&self, folder: &str) -> impl Iterator<Item = (Seq, &Stored)> {

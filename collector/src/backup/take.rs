@@ -18,10 +18,11 @@ use crate::assets::versions::{self, Version};
 use crate::classify::relay;
 use crate::files::{self, create_anew, create_folder, sync_folder_of};
 use crate::folder::FORMAT_FILE;
+use crate::journal::local::{FLOOR_FILE, read_floor};
 use crate::log::Log as _;
 use crate::log::record::Seq;
 use crate::log::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, RedbLog, SUPPRESSIONS_FILE};
-use crate::log::segment::{Segment, file_name, first_of};
+use crate::log::segment::{LogSegment, file_name, first_of};
 use crate::log::verify::verify_copies;
 use crate::meta::{LastBackup, META_FILE, Meta};
 use crate::rejected::{self, RejectedStore};
@@ -238,9 +239,15 @@ impl Writer<'_> {
         self.take_draft(SUPPRESSIONS_FILE, &draft)?;
         // The log must reach what either of them reflects.
         let orders = orders.max(suppressions);
+        // What is hidden in answers is not to lie in a backup.
+        sources.log.purge().map_err(|error| sentence(&error))?;
         let mut log = Seq::START;
         for segment in sources.log.segments() {
             log = self.take_segment(&segment, sources.log)?.max(log);
+        }
+        let floor = data.join(LOG_FOLDER).join(FLOOR_FILE);
+        if files::is_taken(&floor) {
+            self.take_file(&format!("{LOG_FOLDER}/{FLOOR_FILE}"), &floor)?;
         }
         self.take_aside(data)?;
         if let Some(rejected) = sources.rejected {
@@ -268,7 +275,7 @@ impl Writer<'_> {
 
     /// Copies a segment: the file, or of one that is not sealed what is committed in it. Returns its
     /// last record.
-    fn take_segment(&mut self, segment: &Segment, log: &RedbLog) -> Result<Seq, String> {
+    fn take_segment(&mut self, segment: &LogSegment, log: &RedbLog) -> Result<Seq, String> {
         let path = format!("{LOG_FOLDER}/{}", file_name(segment.first()));
         if segment.is_sealed() {
             if self.link {
@@ -468,7 +475,11 @@ pub(super) fn check(
         .map(|(first, file)| (first, dir.join(&file.stored)))
         .collect();
     let mut passed = 0;
-    let report = verify_copies(&manifest.aside(), segments, reached, &mut |events| {
+    let floor = match manifest.floor() {
+        Some(file) => read_floor(&dir.join(&file.stored)).map_err(|error| error.to_string())?,
+        None => Seq(1),
+    };
+    let report = verify_copies(floor, &manifest.aside(), segments, reached, &mut |events| {
         let part =
             u128::from(log_bytes) * u128::from(events) / u128::from(manifest.last_place.max(1));
         let now = u64::try_from(part).unwrap_or(log_bytes).min(log_bytes);

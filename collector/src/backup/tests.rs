@@ -10,13 +10,13 @@ use crate::app::reached;
 use crate::clock::SystemClock;
 use crate::lineage::State;
 use crate::log::identity::Sender;
-use crate::log::record::{Record, Seq};
+use crate::log::record::{Address, Personal, Record, Seq};
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::verify;
 use crate::log::{Log as _, Submission};
 use crate::meta::Meta;
 use crate::rejected::RejectedStore;
-use crate::views::history::{address, entry};
+use crate::ledger::conformance::subject::track;
 
 /// Records in a segment.
 const ROTATE: u64 = 4;
@@ -58,10 +58,14 @@ impl Store {
 
     async fn append(&self, numbers: std::ops::RangeInclusive<u32>) {
         for number in numbers {
-            let mut entry = entry(number);
-            entry.address = address("ada@example.com");
+            let mut event = track(number);
+            event.entry.address = Some(Address {
+                normalised: Personal("ada@example.com".into()),
+                original: None,
+                older: None,
+            });
             self.log
-                .append(vec![Submission::from(entry)])
+                .append(vec![event])
                 .await
                 .unwrap();
         }
@@ -443,4 +447,28 @@ async fn the_last_backup_is_remembered() {
     let report = store.take(&dir, false).unwrap();
     let last = store.meta.last_backup().unwrap().unwrap();
     assert_eq!((last.dir, last.last_seq), (report.dir, report.last_seq));
+}
+
+#[tokio::test]
+async fn a_log_without_its_beginning_is_restored_without_it_and_what_is_hidden_is_in_no_backup() {
+    let store = Store::new();
+    store.append(1..=11).await;
+    assert_eq!(store.log.drop_before(Seq(6)).unwrap(), Seq(5));
+    store.log.redact(vec![Seq(6), Seq(11)]).await.unwrap();
+    let dir = store.path("backup");
+    assert_eq!(store.take(&dir, false).unwrap().events, 7);
+    let to = store.path("restored");
+    restored(&dir, &to).unwrap();
+    let found = records_of(&to);
+    assert_eq!(found, store.records());
+    let redacted: Vec<u64> = found
+        .iter()
+        .filter(|record| record.entry.redacted)
+        .map(|record| record.seq.0)
+        .collect();
+    assert_eq!((found[0].seq, redacted), (Seq(5), vec![6, 11]));
+    // Brought up to date once more of the beginning has gone.
+    store.append(12..=14).await;
+    store.log.drop_before(Seq(9)).unwrap();
+    assert_eq!(store.take(&dir, true).unwrap().events, 6);
 }

@@ -150,7 +150,7 @@ mod tests {
     use shared::decimal::Decimal;
 
     use super::*;
-    use crate::log::conformance::subject::{purchase, refund, track};
+    use crate::ledger::conformance::subject::{purchase, refund, track};
 
     fn of_amount(amount: Option<&str>) -> RefundAsk {
         RefundAsk {

@@ -1,8 +1,15 @@
 //! How many bytes a link grows by when it is tracked: a report, and the bound that it keeps.
-//! `cargo test --workspace --lib token::sizes -- --nocapture` prints it.
+//! `cargo test --workspace --lib token_sizes -- --nocapture` prints it.
 
-use super::*;
-use crate::instrument::corpus;
+use std::sync::Arc;
+
+use shared::time::Timestamp;
+use store::clock::SystemClock;
+use store::meta::Meta;
+use store::record::{MessageType, WorkspaceId, WorkspaceKey};
+use store::token::{Sent, Token};
+
+use super::corpus;
 
 /// As other senders' mails have them, with their own tokens: long and hard to pack.
 const LONG: &str = include_str!("../../tests/data/long_links.txt");
@@ -26,14 +33,19 @@ fn corpus_links() -> Vec<String> {
 
 /// The growth of each link, in order.
 fn growth(links: &[String], message_id: &str, campaign_id: &str) -> Vec<i64> {
-    let keys = tests::keys();
+    let folder = tempfile::tempdir().unwrap();
+    let meta = Meta::open(folder.path(), Arc::new(SystemClock)).unwrap();
+    let keys = meta.token_keys();
     let mut growth: Vec<_> = (0..)
         .zip(links)
         .map(|(link, target)| {
             let sent = Sent {
                 message_id: message_id.to_owned(),
                 campaign_id: Some(campaign_id.to_owned()),
-                ..tests::sent()
+                workspace: WorkspaceId(1),
+                contact: WorkspaceKey([3; 32]).contact("user@example.com"),
+                message_type: MessageType::Campaign,
+                sent_at: Timestamp::from_millis(1_764_000_000_000),
             };
             let token = Token::Click {
                 sent,

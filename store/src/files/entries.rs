@@ -12,10 +12,17 @@ use super::{
 };
 
 /// Our files by name, and by the ending behind the last dot.
-const NAMES: [&str; 5] = ["FORMAT", "LOCK", "RESTORING", "RUNNING", "control.sock"];
-const ENDINGS: [&str; 5] = ["redb", "draft", "unreadable", "bin", "js"];
+const NAMES: [&str; 6] = [
+    "FLOOR",
+    "FORMAT",
+    "LOCK",
+    "RESTORING",
+    "RUNNING",
+    "control.sock",
+];
+const ENDINGS: [&str; 6] = ["redb", "draft", "ids", "unreadable", "bin", "js"];
 /// Our folders; within each other these alone are looked into.
-const FOLDERS: [&str; 3] = ["log", "aside", "snippets"];
+const FOLDERS: [&str; 4] = ["log", "aside", "ids", "snippets"];
 
 /// What [`check`] does about files that are open to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -52,6 +52,16 @@ pub struct CommitPart {
     pub earlier: Vec<(WorkspaceId, u32)>,
 }
 
+/// A block on its way into a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    pub first: Seq,
+    pub last: Seq,
+    /// The latest arrival in it, milliseconds since 1970.
+    pub last_received: i64,
+    pub bytes: Vec<u8>,
+}
+
 /// Why a block of a later version is not read.
 const NEWER: &str = "the block was written by a newer misar";
 
@@ -121,6 +131,8 @@ impl Packer {
 
 /// A block whose checksum has been verified.
 pub struct Block<'a> {
+    /// All of it.
+    bytes: &'a [u8],
     first: Seq,
     count: usize,
     last_received: i64,
@@ -174,6 +186,7 @@ impl<'a> Block<'a> {
             return Err(BadBlock(NEWER));
         }
         Ok(Self {
+            bytes,
             first,
             count,
             last_received,
@@ -183,6 +196,11 @@ impl<'a> Block<'a> {
             ids,
             packed,
         })
+    }
+
+    /// As it was packed.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     pub fn first(&self) -> Seq {
@@ -229,6 +247,33 @@ impl<'a> Block<'a> {
                 Ok((key, kind))
             })
             .collect()
+    }
+
+    /// The id of the record at this place, with its type; `None` where the place is not here.
+    pub fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, BadBlock> {
+        if !(self.first..=self.last()).contains(&place) {
+            return Ok(None);
+        }
+        if !self.tagged {
+            let mut records = Vec::with_capacity(1);
+            self.records(Seq(place.0 - 1), 1, &mut records)?;
+            let id = |record: &Record| (record.entry.id_key(), record.entry.fact.kind());
+            return Ok(records.first().map(id));
+        }
+        let at = usize::try_from(place.0 - self.first.0).unwrap_or(usize::MAX);
+        let (Some(tag), Some((workspace, id))) = (
+            self.ids.chunks_exact(ID_BYTES).nth(at).map(|id| id[4]),
+            self.places().nth(at),
+        ) else {
+            return Ok(None);
+        };
+        let (sender, kind) = of_tag(tag).ok_or(BadBlock(NEWER))?;
+        let key = IdKey {
+            workspace,
+            sender,
+            id,
+        };
+        Ok(Some((key, kind)))
     }
 
     /// The lowest seq that a record here can have. Blocks of one commit share it.
@@ -357,7 +402,7 @@ fn read_u64(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::ledger::conformance::subject::{purchase, track, unverified};
+    use crate::ledger::laws::{purchase, track, unverified};
 
     /// Packs as a version from before codec 2 did.
     pub(crate) fn pack_old(first: Seq, entries: &[Entry]) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! Why a journal could not do what was asked, and what is damaged.
+//! How a journal says that it could not do what was asked, and what is damaged.
 
 use crate::lineage::Strange;
 use crate::record::Seq;
@@ -45,17 +45,13 @@ impl std::fmt::Display for Damage {
     }
 }
 
-/// Why the log could not do what was asked. All of them are ours, none the caller's fault.
+/// Why a journal could not do what was asked. All of them are ours, none the caller's fault.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum LogError {
-    /// The queue is full: nothing was taken; trying again later is right.
-    #[error("the queue of the log is full")]
-    Overloaded,
-    /// The disk failed. Whether an append of that moment is in the log is not known; once the
-    /// store is open again the same id gets the true answer.
+pub enum JournalError {
+    /// The storage failed.
     #[error("the store is failing while {0}")]
     Storage(String),
-    /// The log is closed or being opened again.
+    /// The journal is closed or being opened again.
     #[error("the log is not open")]
     Unavailable,
     /// What is on disk is not what was written.
@@ -69,14 +65,28 @@ pub enum LogError {
     Strange(Box<Strange>),
 }
 
-impl From<Strange> for LogError {
+impl From<Strange> for JournalError {
     fn from(strange: Strange) -> Self {
         Self::Strange(Box::new(strange))
     }
 }
 
-impl LogError {
+impl JournalError {
     pub(crate) fn storage(doing: &str, error: &dyn std::fmt::Display) -> Self {
         Self::Storage(format!("{doing}: {error}"))
     }
+}
+
+/// Why an append was not acknowledged, and whether it may be there all the same.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// Nothing of it is there: the journal ends elsewhere, because somebody else has appended.
+    #[error("the journal ends at seq {end}, where another writer has appended")]
+    Lost { end: Seq },
+    /// Nothing of it is there, and nothing ever will be.
+    #[error("nothing was written: {0}")]
+    NotWritten(JournalError),
+    /// It may be there or not until [`super::Journal::settle`] has returned.
+    #[error("whether it was written is not known: {0}")]
+    Unknown(JournalError),
 }

@@ -7,7 +7,8 @@ use shared::money::Money;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
 
-use super::decide::{Digests, Known, OrderState, WorkspaceKey};
+use super::decide::{Known, WorkspaceKey};
+use super::order::{Digests, OrderState};
 use super::{Appended, LogError, Refusal};
 use crate::record::{Entry, Fact, Record, Seq};
 

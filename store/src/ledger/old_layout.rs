@@ -1,19 +1,17 @@
 //! Stores from before ids belonged to who sends them: what they know stays known.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use super::conformance::subject::{
-    NOW, WORKSPACE, all, append, id, options, purchase, track, tracked, unverified,
-};
-use super::redb::{LOG_FOLDER, RedbLog};
+use super::laws::{NOW, WORKSPACE, all, append, id, options, purchase, track, tracked, unverified};
+use super::local::LocalLedger as RedbLog;
 use super::verify::verify;
 use super::{Appended, Located, Log, Submission};
+use crate::journal::block::Packed;
 use crate::journal::block::tests::pack_old;
+use crate::journal::local::LOG_FOLDER;
 use crate::journal::local::segment::{file_name, old};
 use crate::record::identity::Sender;
-use crate::record::public_seq::PublicSeq;
-use crate::record::{Entry, Record, Seq, WorkspaceId};
+use crate::record::{Entry, Seq, WorkspaceId};
 
 /// Writes one segment in the old layout, two records to a block.
 fn write_segment(folder: &Path, first: u64, submissions: &[Submission], sealed: bool) {
@@ -24,24 +22,17 @@ fn write_segment(folder: &Path, first: u64, submissions: &[Submission], sealed: 
     let blocks: Vec<_> = (first..)
         .step_by(2)
         .zip(entries.chunks(2))
-        .map(|(first, entries)| (Seq(first), pack_old(Seq(first), entries)))
-        .collect();
-    let ids: HashMap<_, _> = entries
-        .into_iter()
-        .zip(first..)
-        .map(|(entry, seq)| {
-            Record {
-                public_seq: PublicSeq::START,
-                seq: Seq(seq),
-                entry,
-            }
-            .seen()
+        .map(|(first, entries)| Packed {
+            first: Seq(first),
+            last: Seq(first + entries.len() as u64 - 1),
+            last_received: NOW,
+            bytes: pack_old(Seq(first), entries),
         })
         .collect();
     let log = folder.join(LOG_FOLDER);
     std::fs::create_dir_all(&log).unwrap();
     let path = log.join(file_name(Seq(first)));
-    old::write_segment(&path, Seq(first), &blocks, &ids, NOW, sealed);
+    old::write_segment(&path, Seq(first), &blocks, NOW, sealed);
 }
 
 #[tokio::test]
@@ -99,6 +90,8 @@ async fn an_old_store_knows_its_ids_by_sender_in_sealed_and_open_segments() {
             // Rewrites the sealed segment, and seals the other, in the new layout.
             0 => {
                 log.redact(vec![Seq(1), Seq(4)]).await.unwrap();
+                assert!(all(&log)[0].entry.redacted);
+                log.purge().unwrap();
                 assert!(all(&log)[0].entry.redacted);
                 assert!(log.verify(&mut |_| {}).unwrap().ok);
             }

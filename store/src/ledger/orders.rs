@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use redb::backends::InMemoryBackend;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::LogError;
@@ -46,7 +47,8 @@ pub(crate) struct OrderBook {
 }
 
 struct Shared {
-    path: PathBuf,
+    /// `None` in memory.
+    path: Option<PathBuf>,
     /// `None` after a failure, until it opens again.
     database: Mutex<Option<Arc<Database>>>,
     waiting: Mutex<Waiting>,
@@ -89,8 +91,23 @@ pub(crate) fn cursor_at_rest(path: &Path) -> Result<Seq, LogError> {
 impl OrderBook {
     pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
         let (database, cursor) = open_file(path)?;
+        Ok(Self::over(database, cursor, Some(path.to_owned())))
+    }
+
+    /// One that lives as long as it is held, and begins behind this record.
+    pub(crate) fn in_memory(after: Seq) -> Result<Self, LogError> {
+        let open = || -> Result<Database, redb::Error> {
+            let database = Database::builder().create_with_backend(InMemoryBackend::new())?;
+            make_tables(&database, after)?;
+            Ok(database)
+        };
+        let database = open().map_err(|error| LogError::storage("making an order book", &error))?;
+        Ok(Self::over(database, after, None))
+    }
+
+    fn over(database: Database, cursor: Seq, path: Option<PathBuf>) -> Self {
         let shared = Arc::new(Shared {
-            path: path.to_owned(),
+            path,
             database: Mutex::new(Some(Arc::new(database))),
             waiting: Mutex::new(Waiting {
                 upto: cursor,
@@ -100,10 +117,10 @@ impl OrderBook {
             flushing: Mutex::new(()),
             cursor: AtomicU64::new(cursor.0),
         });
-        Ok(Self {
+        Self {
             shared,
             thread: Mutex::new(None),
-        })
+        }
     }
 
     /// Starts writing behind; before, [`Self::learn`] only collects, and [`Self::refund`] may not know
@@ -126,6 +143,11 @@ impl OrderBook {
     /// The last record that the file reflects.
     pub(crate) fn cursor(&self) -> Seq {
         Seq(self.shared.cursor.load(Ordering::Acquire))
+    }
+
+    /// The last record whose orders have been handed over.
+    pub(crate) fn reached(&self) -> Seq {
+        lock(&self.shared.waiting).upto
     }
 
     pub(crate) fn get(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
@@ -304,6 +326,9 @@ impl Shared {
 
     /// After an I/O error redb wants the file closed and opened again.
     fn reopen(&self) {
+        let Some(path) = &self.path else {
+            return;
+        };
         // Held throughout, so that no reader sees the moment in between.
         let mut database = lock(&self.database);
         // A reader that still holds the old handle keeps the file locked; the next turn tries again.
@@ -313,7 +338,7 @@ impl Shared {
             *database = Some(held);
             return;
         }
-        match open_file(&self.path) {
+        match open_file(path) {
             Ok((opened, _)) => *database = Some(Arc::new(opened)),
             Err(error) => tracing::error!(%error, "the order book could not be opened again"),
         }
@@ -326,10 +351,7 @@ fn open_file(path: &Path) -> Result<(Database, Seq), LogError> {
             // Under another name first: a crash leaves the whole file or none.
             let draft = draft_of(path);
             let database = files::database::create_anew(&draft, CACHE)?;
-            let transaction = database.begin_write()?;
-            transaction.open_table(ORDERS)?;
-            transaction.open_table(ABOUT)?.insert("cursor", 0)?;
-            transaction.commit()?;
+            make_tables(&database, Seq::START)?;
             database.close()?;
             rename_synced(&draft, path)?;
         }
@@ -350,6 +372,13 @@ fn open_file(path: &Path) -> Result<(Database, Seq), LogError> {
             ))
         })
         .map_err(|error| LogError::storage(doing, &error))
+}
+
+fn make_tables(database: &Database, after: Seq) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(ORDERS)?;
+    transaction.open_table(ABOUT)?.insert("cursor", after.0)?;
+    Ok(transaction.commit()?)
 }
 
 /// Lists the refunds of all orders where that is not so yet: older versions know them by their orders
@@ -413,8 +442,8 @@ fn key_bytes(key: &OrderKey) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::conformance::subject::{WORKSPACE, append, options, purchase, refund};
-    use crate::ledger::redb::{ORDERS_FILE, RedbLog};
+    use crate::ledger::laws::{WORKSPACE, append, options, purchase, refund};
+    use crate::ledger::local::{LocalLedger as RedbLog, ORDERS_FILE};
     use crate::ledger::{Appended, Log as _};
 
     /// Versions from before refunds were listed leave the file so.

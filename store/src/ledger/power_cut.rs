@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use redb::StorageBackend;
 
-use super::conformance::subject::{OneKey, WORKSPACE, crash_image, id, track};
-use super::redb::{LOG_FOLDER, Options, RedbLog};
+use super::laws::{OneKey, WORKSPACE, crash_image, id, track};
+use super::local::{LocalLedger as RedbLog, Options};
 use super::{Appended, Health, Log, LogError};
+use crate::journal::local::LOG_FOLDER;
 use crate::journal::local::segment::{Disk, file_name};
 use crate::record::Seq;
 use crate::record::identity::Sender;
@@ -435,7 +436,7 @@ async fn a_lost_tail_is_refused_and_can_be_accepted_without_losing_the_rest() {
     let sentence = damaged(RedbLog::open(reached()).err().unwrap());
     assert!(sentence.contains("seq 400 was acknowledged"), "{sentence}");
     assert!(sentence.contains("misar log accept-loss"), "{sentence}");
-    let gaps = super::redb::accept_loss(folder.path(), Seq(400)).unwrap();
+    let gaps = super::local::accept_loss(folder.path(), Seq(400)).unwrap();
     assert_eq!(gaps, [Seq(301)]);
     let log = RedbLog::open(reached()).unwrap();
     assert_eq!(log.read_from(Seq::START, usize::MAX).unwrap().len(), 300);

@@ -65,6 +65,13 @@ impl Stamps {
         self.last = stamp;
         self.steady = self.clock.steady_micros();
     }
+
+    /// Others have made a commit with this stamp: the next one is later.
+    pub(crate) fn go_on_behind(&mut self, newest: Stamp) {
+        if newest > self.last {
+            self.advance(newest);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -236,7 +236,7 @@ mod tests {
 
     fn delivery(status: DeliveryStatus) -> Fact {
         Fact::Delivery {
-            send: crate::log::record::SendRef {
+            send: crate::record::SendRef {
                 contact: None,
                 campaign_id: None,
                 message_type: Default::default(),

@@ -38,7 +38,8 @@ pub struct Suppressions {
 }
 
 struct Shared {
-    path: PathBuf,
+    /// `None` in memory.
+    path: Option<PathBuf>,
     /// `None` after a failure, until it opens again.
     database: Mutex<Option<Arc<Database>>>,
     waiting: Mutex<Waiting>,
@@ -69,13 +70,23 @@ impl Suppressions {
     /// Opens the file, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
         let (database, cursor) = file::open(path)?;
+        Ok(Self::over(database, cursor, Some(path.to_owned())))
+    }
+
+    /// One that lives as long as it is held, and begins behind this record.
+    pub(crate) fn in_memory(after: Seq) -> Result<Self, LogError> {
+        let database = file::in_memory(after).map_err(|error| storage("making", &error))?;
+        Ok(Self::over(database, after, None))
+    }
+
+    fn over(database: Database, cursor: Seq, path: Option<PathBuf>) -> Self {
         let waiting = Waiting {
             upto: cursor,
             ..Waiting::default()
         };
-        Ok(Self {
+        Self {
             shared: Arc::new(Shared {
-                path: path.to_owned(),
+                path,
                 database: Mutex::new(Some(Arc::new(database))),
                 waiting: Mutex::new(waiting),
                 wake: Condvar::new(),
@@ -83,7 +94,7 @@ impl Suppressions {
                 cursor: AtomicU64::new(cursor.0),
             }),
             thread: Mutex::new(None),
-        })
+        }
     }
 
     /// Starts writing behind; before, [`Self::learn`] only collects.
@@ -285,6 +296,9 @@ impl Shared {
 
     /// After an I/O error redb wants the file closed and opened again.
     fn reopen(&self) {
+        let Some(path) = &self.path else {
+            return;
+        };
         // Held throughout, so that no reader sees the moment in between.
         let mut database = lock(&self.database);
         // A reader that still holds the old handle keeps the file locked; the next turn tries again.
@@ -294,7 +308,7 @@ impl Shared {
             *database = Some(held);
             return;
         }
-        match file::open(&self.path) {
+        match file::open(path) {
             Ok((opened, _)) => *database = Some(Arc::new(opened)),
             Err(error) => tracing::error!(%error, "the suppressions could not be opened again"),
         }

@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::local::{ORDERS_FILE, SUPPRESSIONS_FILE};
 use super::orders::{self, OrderBook};
-use super::redb::{
-    ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, SUPPRESSIONS_FILE, aside_of, list_segments, sorted,
-};
 use super::suppressions::{self, Suppressions};
 use super::{DEDUPE_WINDOW_MS, LogError};
 use crate::files;
+use crate::journal::JournalError;
 use crate::journal::block::Block;
-use crate::journal::local::segment::{self, RealDisk, Segment, SegmentSummary};
+use crate::journal::local::segment::{self, LogSegment, RealDisk, SegmentSummary};
+use crate::journal::local::{ASIDE_FOLDER, LOG_FOLDER, aside_of, floor_of, list_segments, sorted};
 use crate::record::identity::IdKey;
 use crate::record::public_seq::PublicSeq;
 use crate::record::{Fact, Record, Seq, WorkspaceId};
@@ -124,7 +124,7 @@ pub fn verify(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LogError> {
     let disk: Arc<dyn segment::Disk> = Arc::new(RealDisk);
-    let open = |path: PathBuf| Segment::open(path, i64::MAX, &disk);
+    let open = |path: PathBuf| LogSegment::open(path, &disk);
     let orders = |file: &Path| Ok(OrderBook::open(file)?.cursor());
     let suppressions = |file: &Path| Ok(Suppressions::open(file)?.cursor());
     verify_files(data, reached, open, (orders, suppressions), progress)
@@ -143,7 +143,7 @@ pub fn verify_read_only(
     verify_files(
         data,
         reached,
-        Segment::open_to_read,
+        LogSegment::open_to_read,
         (orders::cursor_at_rest, suppressions::cursor_at_rest),
         progress,
     )
@@ -152,7 +152,7 @@ pub fn verify_read_only(
 fn verify_files(
     data: &Path,
     reached: Seq,
-    open: impl Fn(PathBuf) -> Result<Segment, LogError>,
+    open: impl Fn(PathBuf) -> Result<LogSegment, JournalError>,
     (orders, suppressions): (
         impl Fn(&Path) -> Result<Seq, LogError>,
         impl Fn(&Path) -> Result<Seq, LogError>,
@@ -173,15 +173,19 @@ fn verify_files(
     if file.is_file() {
         reached = reached.max(suppressions(&file)?);
     }
-    verify_segments(&aside_of(&folder)?, segments, reached, progress)
+    let floor = floor_of(&folder)?;
+    // A crash may have left what lies below.
+    let segments = segments.filter(|(first, _)| *first >= floor);
+    verify_segments(floor, &aside_of(&folder)?, segments, reached, progress)
 }
 
 /// Verifies the segments of a backup, which lie under other names, in order. `aside` are the first
-/// seqs of those that were set aside.
+/// seqs of those that were set aside, `floor` is where the log begins.
 ///
 /// # Errors
 /// None but what [`verify`] has.
 pub fn verify_copies(
+    floor: Seq,
     aside: &[Seq],
     files: Vec<(Seq, PathBuf)>,
     reached: Seq,
@@ -189,21 +193,23 @@ pub fn verify_copies(
 ) -> Result<Report, LogError> {
     let segments = files
         .into_iter()
-        .map(|(first, path)| (first, Segment::open_copy(path, first).map(Arc::new)));
-    verify_segments(aside, segments, reached, progress)
+        .map(|(first, path)| (first, LogSegment::open_copy(path, first).map(Arc::new)));
+    let segments = segments.filter(|(first, _)| *first >= floor);
+    verify_segments(floor, aside, segments, reached, progress)
 }
 
 /// Verifies segments that are open already, in order.
 pub(super) fn verify_segments(
+    floor: Seq,
     aside: &[Seq],
-    segments: impl Iterator<Item = (Seq, Result<Arc<Segment>, LogError>)>,
+    segments: impl Iterator<Item = (Seq, Result<Arc<LogSegment>, JournalError>)>,
     reached: Seq,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LogError> {
     let mut report = Report::default();
     let mut invariants = Invariants::default();
     // `None` behind a damaged segment: nobody knows where it ended.
-    let mut next = Some(Seq(1));
+    let mut next = Some(floor);
     for (first, opened) in segments {
         if let Some(next) = next
             && first > next
@@ -214,8 +220,9 @@ pub(super) fn verify_segments(
                 "segment {name}: the records before it, from seq {next}, are missing"
             ));
         }
-        let checked =
-            opened.and_then(|segment| check(&segment, &mut invariants, &mut report, progress));
+        let checked = opened
+            .map_err(LogError::from)
+            .and_then(|segment| check(&segment, &mut invariants, &mut report, progress));
         next = match checked {
             Ok(summary) => Some(summary.last.next().max(first)),
             Err(error) => {
@@ -247,7 +254,7 @@ pub(super) fn verify_segments(
 }
 
 fn check(
-    segment: &Segment,
+    segment: &LogSegment,
     invariants: &mut Invariants,
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
@@ -255,7 +262,6 @@ fn check(
     let name = segment::file_name(segment.first());
     // Before the scan: beside a running writer the segment may be sealed meanwhile, with more in it.
     let sealed = segment.is_sealed();
-    let mut ids = HashMap::new();
     let summary = segment.scan(&mut |block: &Block<'_>| {
         let mut records = Vec::with_capacity(block.count());
         block
@@ -272,16 +278,12 @@ fn check(
                 let position = format!("seq {}", record.seq);
                 return Err(segment::damaged(segment.path(), &position, &what));
             }
-            ids.insert(key, seen);
         }
         report.events += records.len() as u64;
         report.blocks += 1;
         progress(report.events);
         Ok(())
     })?;
-    if sealed {
-        segment.check_ids(&ids)?;
-    }
     invariants.forget_before(segment.last_received() - DEDUPE_WINDOW_MS);
     if sealed && segment.last() != summary.last {
         let what = format!(
@@ -289,7 +291,7 @@ fn check(
             segment.last(),
             summary.last
         );
-        return Err(segment::damaged(segment.path(), "its seal", &what));
+        return Err(segment::damaged(segment.path(), "its seal", &what).into());
     }
     report.segments.push(SegmentReport {
         segment: name,

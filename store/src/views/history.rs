@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
 use shared::ids::EventId;
@@ -21,7 +20,7 @@ use crate::log::{Appended, Health, Later, Located, Log, LogError, Submission};
 pub(crate) const NOW: i64 = 1_790_000_000_000;
 
 /// Every workspace but number 9 has a key, each its own.
-pub(crate) struct Keys;
+pub struct Keys;
 
 impl WorkspaceKeys for Keys {
     fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey> {
@@ -84,12 +83,9 @@ pub(crate) fn append(log: &dyn Log, entries: Vec<Entry>) -> Vec<Appended> {
     at_once(log.append(batch)).unwrap()
 }
 
-/// What a memory log answers: it never waits, so no runtime is needed.
-pub(crate) fn at_once<T>(mut later: Later<'_, T>) -> T {
-    match later.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("a memory log never waits"),
-    }
+/// What a memory log answers: its own thread does, so no runtime is needed.
+pub(crate) fn at_once<T>(later: Later<'_, T>) -> T {
+    crate::journal::wait(later)
 }
 
 pub(crate) fn all(log: &dyn Log) -> Vec<Record> {
@@ -140,7 +136,7 @@ pub(crate) const CONTACTS: [&str; 4] = ["ada@example.com", "b@example.com", "c@d
 pub(crate) const MESSAGES: [&str; 3] = ["message-1", "message-2", "viewed"];
 
 /// A memory log that fails to read while told to, has lost some seqs, and counts.
-pub(crate) struct Trial {
+pub struct Trial {
     inner: MemoryLog,
     lost: Range<u64>,
     failing: AtomicBool,

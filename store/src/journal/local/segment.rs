@@ -1,45 +1,38 @@
 //! One segment of the log: a redb file with the blocks of a run of seqs. Knows how to create,
-//! recover, read, seal and rewrite the file; not which segments there are (`redb`) or what may be
-//! appended (`decide`).
+//! recover, read, seal and rewrite the file; not which segments there are (`local`).
 //!
-//! A segment is *active* while the writer appends to it; its ids are in memory then. *Sealed*, it
-//! also holds its sorted ids and a filter over them, is opened for reading alone, and never
-//! changes again, save that redaction and retention replace or delete the whole file.
+//! A segment is *active* while the journal appends to it. *Sealed*, it says where it ends, is opened
+//! for reading alone, and never changes again, save that redaction and retention replace or delete the
+//! whole file.
 
 mod disk;
 mod read;
-mod seqs;
 mod snapshot;
 mod tables;
 #[cfg(test)]
 pub(crate) use tables::old;
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
 
-use fastbloom::BloomFilter;
 use redb::{Database, DatabaseError, ReadOnlyDatabase};
 
-use crate::journal::block::Packer;
-use crate::journal::{Damage, LogError};
-use crate::record::identity::{IdKey, Seen, Sender};
-use crate::record::public_seq::PublicSeq;
-use crate::record::{Record, Seq};
-
 use crate::files;
-pub(crate) use crate::files::{draft_of, rename_synced, sync_folder_of};
+pub use crate::files::{draft_of, rename_synced, sync_folder_of};
+use crate::journal::block::Packed;
+use crate::journal::{Change, Damage, JournalError};
 use crate::locks::{read, write};
+use crate::record::Seq;
 pub use disk::{Disk, RealDisk};
 use disk::{SEALED_CACHE, open_active};
-pub(crate) use disk::{file_name, first_of, settle};
+pub use disk::{file_name, first_of, settle};
 pub use read::SegmentSummary;
 use tables::{
-    Listing, Seal, drop_blocks_after, filter_over, insert_blocks, read_seal, set_about, sort_ids,
-    write_seal,
+    Seal, drop_blocks_after, insert_block, insert_blocks, read_seal, set_about, write_seal,
 };
 
 /// The open file.
@@ -50,38 +43,26 @@ enum Handle {
     Closed,
 }
 
-/// Where the segment's ids are.
-enum Ids {
-    /// Of everything that is committed here.
-    Memory(HashMap<IdKey, Seen>),
-    /// On disk; the filter says which ids are certainly not there. `None` where the segment is too
-    /// old for dedupe to ask it: then only receipts look, and the memory is better used.
-    Disk(Option<BloomFilter>, Listing),
-}
-
-/// A segment of the log. Shared between the writer, the sealer and readers.
-pub(crate) struct Segment {
+/// A segment of the log. Shared between the writer, the sealer and readers. (Customers have segments
+/// too: those are of people.)
+pub struct LogSegment {
     path: PathBuf,
     first: Seq,
     /// The last committed seq; `first - 1` while there is none.
     last: AtomicU64,
     last_received: AtomicU64,
-    /// The lowest seq that a record of it can have, once somebody has asked for one.
-    start: OnceLock<PublicSeq>,
+    sealed: AtomicBool,
     handle: RwLock<Handle>,
-    ids: RwLock<Ids>,
-    /// What the records of ids said that were asked for, where the list does not: by workspace and id.
-    old_found: Mutex<HashMap<[u8; 20], (Sender, Seen)>>,
 }
 
-impl Segment {
+impl LogSegment {
     /// Creates an empty segment whose first record will have the seq `first`. It is on disk, name
     /// and all, when this returns.
-    pub(crate) fn create(
+    pub fn create(
         folder: &Path,
         first: Seq,
         disk: &Arc<dyn Disk>,
-    ) -> Result<Self, LogError> {
+    ) -> Result<Self, JournalError> {
         let path = folder.join(file_name(first));
         let draft = draft_of(&path);
         let build = || -> Result<Database, redb::Error> {
@@ -93,71 +74,60 @@ impl Segment {
         let database = build().map_err(|error| {
             // Or the next start would find a segment that nothing led to.
             drop((std::fs::remove_file(&draft), std::fs::remove_file(&path)));
-            LogError::storage("creating a segment", &error)
+            JournalError::storage("creating a segment", &error)
         })?;
-        Ok(Self::new(
-            path,
-            first,
-            Handle::Active(database),
-            Ids::Memory(HashMap::new()),
-        ))
+        Ok(Self::new(path, first, Handle::Active(database)))
     }
 
-    fn new(path: PathBuf, first: Seq, handle: Handle, ids: Ids) -> Self {
+    fn new(path: PathBuf, first: Seq, handle: Handle) -> Self {
         Self {
             path,
             first,
             last: AtomicU64::new(first.0 - 1),
             last_received: AtomicU64::new(0),
-            start: OnceLock::new(),
+            sealed: AtomicBool::new(false),
             handle: RwLock::new(handle),
-            ids: RwLock::new(ids),
-            old_found: Mutex::default(),
         }
     }
 
     /// Opens a segment that was left behind: sealed as it is, anything else with a full check of
     /// every page and block. Whatever was written but perhaps not synced when the process died is
     /// synced first, because a retry may be told that it is there.
-    /// Of a sealed one, the filter is read only where events arrived at or after `since`.
-    pub(crate) fn open(path: PathBuf, since: i64, disk: &Arc<dyn Disk>) -> Result<Self, LogError> {
-        let first = first_of(&path).ok_or_else(|| LogError::Foreign(path.display().to_string()))?;
-        if let Some(segment) = Self::open_sealed(&path, first, since)? {
+    pub fn open(path: PathBuf, disk: &Arc<dyn Disk>) -> Result<Self, JournalError> {
+        let first =
+            first_of(&path).ok_or_else(|| JournalError::Foreign(path.display().to_string()))?;
+        if let Some(segment) = Self::open_sealed(&path, first)? {
             return Ok(segment);
         }
-        let file =
-            files::open(&path).map_err(|error| LogError::storage("opening a segment", &error))?;
-        settle(&file).map_err(|error| LogError::storage("syncing a segment", &error))?;
+        let file = files::open(&path)
+            .map_err(|error| JournalError::storage("opening a segment", &error))?;
+        settle(&file).map_err(|error| JournalError::storage("syncing a segment", &error))?;
         let database = guarded(&path, "its pages", || {
             open_active(file, disk).map_err(|error| damaged(&path, "its pages", &error))
         })?;
-        let segment = Self::new(
-            path,
-            first,
-            Handle::Active(database),
-            Ids::Memory(HashMap::new()),
-        );
+        let segment = Self::new(path, first, Handle::Active(database));
         segment.reload()?;
         Ok(segment)
     }
 
     /// Opens a segment in a folder that is not to be written. One that was not closed in order takes a
     /// repair, which writes: that is said.
-    pub(crate) fn open_to_read(path: PathBuf) -> Result<Self, LogError> {
-        let first = first_of(&path).ok_or_else(|| LogError::Foreign(path.display().to_string()))?;
+    pub fn open_to_read(path: PathBuf) -> Result<Self, JournalError> {
+        let first =
+            first_of(&path).ok_or_else(|| JournalError::Foreign(path.display().to_string()))?;
         let bad = |error: &dyn std::fmt::Display| damaged(&path, "its header", error);
         let handle = match guarded(&path, "its header", || Ok(open_for_reading(&path)))? {
             Ok(handle) => handle,
             Err(DatabaseError::RepairAborted) => {
-                return Err(LogError::storage(
+                return Err(JournalError::storage(
                     "reading a segment",
                     &files::database::Unclean(path),
                 ));
             }
             Err(error) => return Err(bad(&error)),
         };
-        let segment = Self::new(path, first, handle, Ids::Memory(HashMap::new()));
-        let seal = segment.read("its seal", |transaction| read_seal(transaction, i64::MAX))?;
+        let segment = Self::new(path, first, handle);
+        let seal = segment.read("its seal", read_seal)?;
         match seal {
             Some(seal) => segment.adopt(seal),
             None => segment.reload()?,
@@ -166,7 +136,7 @@ impl Segment {
     }
 
     /// `None` where the file is not a cleanly closed, sealed segment.
-    fn open_sealed(path: &Path, first: Seq, since: i64) -> Result<Option<Self>, LogError> {
+    fn open_sealed(path: &Path, first: Seq) -> Result<Option<Self>, JournalError> {
         let bad = |error: &dyn std::fmt::Display| damaged(path, "its header", error);
         if std::fs::metadata(path).map_err(|error| bad(&error))?.len() == 0 {
             return Err(damaged(path, "its header", &"the file is empty"));
@@ -177,9 +147,8 @@ impl Segment {
             Err(DatabaseError::RepairAborted) => return Ok(None),
             Err(error) => return Err(bad(&error)),
         };
-        let segment = Self::new(path.to_owned(), first, handle, Ids::Memory(HashMap::new()));
-        let Some(seal) = segment.read("its seal", |transaction| read_seal(transaction, since))?
-        else {
+        let segment = Self::new(path.to_owned(), first, handle);
+        let Some(seal) = segment.read("its seal", read_seal)? else {
             // Closed in order and never sealed: the segment that was active. It will be opened for
             // writing, which checks all of it too, but cannot say where it is damaged, and writes.
             segment.scan(&mut |_| Ok(()))?;
@@ -194,33 +163,21 @@ impl Segment {
         self.last.store(seal.last, Ordering::Release);
         self.last_received
             .store(seal.last_received, Ordering::Release);
-        *write(&self.ids) = Ids::Disk(seal.filter, seal.listing);
+        self.sealed.store(true, Ordering::Release);
     }
 
-    /// Reads every block again: rebuilds the ids and the end.
-    fn reload(&self) -> Result<(), LogError> {
-        let mut ids = HashMap::new();
+    /// Reads every block again, and finds the end.
+    fn reload(&self) -> Result<(), JournalError> {
         let summary = self.scan(&mut |block| {
             self.last_received
                 .fetch_max(block.last_received().cast_unsigned(), Ordering::AcqRel);
-            let found = block
-                .ids()
-                .map_err(|bad| self.bad_block(block.first(), &bad))?;
-            let seqs = (block.first().0..).map(Seq);
-            ids.extend(
-                found
-                    .into_iter()
-                    .zip(seqs)
-                    .map(|((id, kind), seq)| (id, Seen { seq, kind })),
-            );
             Ok(())
         })?;
         self.last.store(summary.last.0, Ordering::Release);
-        *write(&self.ids) = Ids::Memory(ids);
         Ok(())
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
@@ -239,7 +196,7 @@ impl Segment {
     }
 
     pub fn is_sealed(&self) -> bool {
-        matches!(*read(&self.ids), Ids::Disk(..))
+        self.sealed.load(Ordering::Acquire)
     }
 
     /// Bytes on disk.
@@ -247,54 +204,39 @@ impl Segment {
         std::fs::metadata(&self.path).map_or(0, |about| about.len())
     }
 
-    /// Commits blocks; they are on disk when this returns. The ids count as seen from then on.
-    pub(crate) fn append(
-        &self,
-        blocks: &[(Seq, Vec<u8>)],
-        ids: &[(IdKey, Seen)],
-        last_received: i64,
-    ) -> Result<(), LogError> {
+    /// Commits blocks; they are on disk when this returns.
+    pub fn append(&self, blocks: &[Packed]) -> Result<(), JournalError> {
         let handle = read(&self.handle);
         let Handle::Active(database) = &*handle else {
-            return Err(LogError::Unavailable);
+            return Err(JournalError::Unavailable);
         };
         // redb may panic on a file that changed under it; that is a failed commit like any other.
         catch_unwind(AssertUnwindSafe(|| insert_blocks(database, blocks)))
             .unwrap_or_else(|_| Err(redb::Error::Corrupted("redb panicked".into())))
-            .map_err(|error| LogError::storage("committing events", &error))?;
+            .map_err(|error| JournalError::storage("committing events", &error))?;
         drop(handle);
-        if let Ids::Memory(known) = &mut *write(&self.ids) {
-            known.extend(ids.iter().copied());
-        }
-        self.last_received
-            .fetch_max(last_received.cast_unsigned(), Ordering::AcqRel);
-        if let Some((_, last)) = ids.last() {
-            self.last.store(last.seq.0, Ordering::Release);
+        for block in blocks {
+            let received = block.last_received.cast_unsigned();
+            self.last_received.fetch_max(received, Ordering::AcqRel);
+            self.last.store(block.last.0, Ordering::Release);
         }
         Ok(())
     }
 
-    /// Writes the sorted ids and the filter into the file, closes it for writing and lets the ids
-    /// in memory go. Reads wait for the moment between closing and opening again.
-    pub(crate) fn seal(&self) -> Result<(), LogError> {
-        let storage = |error: &dyn std::fmt::Display| LogError::storage("sealing a segment", error);
-        let (sorted, filter) = match &*read(&self.ids) {
-            Ids::Memory(ids) => (sort_ids(ids, self.first), filter_over(ids.keys())),
-            Ids::Disk(..) => return Ok(()),
-        };
+    /// Notes in the file where it ends, and closes it for writing. Reads wait for the moment between
+    /// closing and opening again.
+    pub fn seal(&self) -> Result<(), JournalError> {
+        if self.is_sealed() {
+            return Ok(());
+        }
+        let storage =
+            |error: &dyn std::fmt::Display| JournalError::storage("sealing a segment", error);
         {
             let handle = read(&self.handle);
             let Handle::Active(database) = &*handle else {
-                return Err(LogError::Unavailable);
+                return Err(JournalError::Unavailable);
             };
-            let written = write_seal(
-                database,
-                &sorted,
-                &filter,
-                self.last(),
-                self.last_received(),
-            );
-            if let Err(error) = written {
+            if let Err(error) = write_seal(database, self.last(), self.last_received()) {
                 drop(handle);
                 // redb does nothing more with a file on which an operation failed.
                 *write(&self.handle) = Handle::Closed;
@@ -306,39 +248,30 @@ impl Segment {
             database.close().map_err(|error| storage(&error))?;
         }
         *handle = open_for_reading(&self.path).map_err(|error| storage(&error))?;
-        *write(&self.ids) = Ids::Disk(Some(filter), Listing::Current);
+        self.sealed.store(true, Ordering::Release);
         Ok(())
     }
 
     /// Opens a segment again that a failure has closed.
-    pub(crate) fn reopen(&self, disk: &Arc<dyn Disk>) -> Result<(), LogError> {
+    pub fn reopen(&self, disk: &Arc<dyn Disk>) -> Result<(), JournalError> {
         if !matches!(*read(&self.handle), Handle::Closed) {
             return Ok(());
         }
         if self.is_sealed() {
             let opened = open_for_reading(&self.path);
             *write(&self.handle) =
-                opened.map_err(|error| LogError::storage("opening a segment again", &error))?;
+                opened.map_err(|error| JournalError::storage("opening a segment again", &error))?;
             Ok(())
         } else {
             self.recover(disk)
         }
     }
 
-    /// Lets the filter of a segment go whose latest arrival lies before `since` (milliseconds).
-    pub(crate) fn drop_filter_before(&self, since: i64) {
-        if self.last_received() < since
-            && let Ids::Disk(filter, _) = &mut *write(&self.ids)
-        {
-            *filter = None;
-        }
-    }
-
     /// After a failed commit: makes the file anew from what was acknowledged. The old file is not
     /// written again, because after a failed sync the page cache no longer tells what is on disk.
-    pub(crate) fn recover(&self, disk: &Arc<dyn Disk>) -> Result<(), LogError> {
+    pub fn recover(&self, disk: &Arc<dyn Disk>) -> Result<(), JournalError> {
         let storage =
-            |error: &dyn std::fmt::Display| LogError::storage("recovering a segment", error);
+            |error: &dyn std::fmt::Display| JournalError::storage("recovering a segment", error);
         let mut handle = write(&self.handle);
         *handle = Handle::Closed;
         let draft = draft_of(&self.path);
@@ -370,16 +303,17 @@ impl Segment {
         Err(damaged(&self.path, "its end", &what))
     }
 
-    /// Replaces the file of a sealed segment with one in which `change` has been applied to every
-    /// record. Crash-safe: either the old file or the whole new one is there.
-    pub(crate) fn rewrite(
+    /// Replaces the file of a sealed segment with one in which the blocks that hold one of `places` are
+    /// what `change` makes of them, and all others the same to the byte. Crash-safe: either the old
+    /// file or the whole new one is there.
+    pub fn rewrite(
         &self,
-        change: &mut dyn FnMut(&mut Record),
-        packer: &mut Packer,
+        places: &BTreeSet<Seq>,
+        change: &mut Change<'_>,
         disk: &Arc<dyn Disk>,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), JournalError> {
         let storage =
-            |error: &dyn std::fmt::Display| LogError::storage("rewriting a segment", error);
+            |error: &dyn std::fmt::Display| JournalError::storage("rewriting a segment", error);
         let draft = draft_of(&self.path);
         let file = files::create_anew(&draft).map_err(|error| storage(&error))?;
         let database = open_active(file, disk).map_err(|error| storage(&error))?;
@@ -388,63 +322,55 @@ impl Segment {
             set_about(&database, &snapshot::numbers_of(lineage))
                 .map_err(|error| storage(&error))?;
         }
-        let mut ids = HashMap::new();
         self.visit_blocks(self.first, &mut |block| {
-            let mut records = Vec::with_capacity(block.count());
-            block
-                .records(Seq::START, usize::MAX, &mut records)
-                .map_err(|bad| self.bad_block(block.first(), &bad))?;
-            records.iter_mut().for_each(&mut *change);
-            ids.extend(records.iter().map(Record::seen));
-            let entries = records.iter().map(|record| &record.entry);
-            let packed = packer
-                .pack(block.first(), &block.part(), entries)
-                .map_err(|error| storage(&error))?;
-            insert_blocks(&database, &[(block.first(), packed)])
-                .map_err(|error| storage(&error))?;
+            let is_touched = places.range(block.first()..=block.last()).next().is_some();
+            let changed = if is_touched {
+                change(block).map_err(|bad| self.bad_block(block.first(), &bad))?
+            } else {
+                None
+            };
+            let bytes = changed.as_deref().unwrap_or(block.bytes());
+            insert_block(&database, block.first(), bytes).map_err(|error| storage(&error))?;
             Ok(ControlFlow::Continue(()))
         })?;
-        let filter = filter_over(ids.keys());
-        write_seal(
-            &database,
-            &sort_ids(&ids, self.first),
-            &filter,
-            self.last(),
-            self.last_received(),
-        )
-        .map_err(|error| storage(&error))?;
+        write_seal(&database, self.last(), self.last_received())
+            .map_err(|error| storage(&error))?;
         database.close().map_err(|error| storage(&error))?;
         let mut handle = write(&self.handle);
         *handle = Handle::Closed;
         rename_synced(&draft, &self.path).map_err(|error| storage(&error))?;
         *handle = open_for_reading(&self.path).map_err(|error| storage(&error))?;
-        drop(handle);
-        let mut known = write(&self.ids);
-        if let Ids::Disk(old, _) = &*known {
-            let kept = old.as_ref().map(|_| filter);
-            *known = Ids::Disk(kept, Listing::Current);
-        }
         Ok(())
     }
 
+    /// Takes the file away. Who reads it at the moment reads on.
+    pub fn remove(&self) -> Result<(), JournalError> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(JournalError::storage("removing a segment", &error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Closes the file in order, so that the next start needs no repair.
-    pub(crate) fn close(&self) -> Result<(), LogError> {
+    pub fn close(&self) -> Result<(), JournalError> {
         match std::mem::replace(&mut *write(&self.handle), Handle::Closed) {
             Handle::Active(database) => database
                 .close()
-                .map_err(|error| LogError::storage("closing a segment", &error)),
+                .map_err(|error| JournalError::storage("closing a segment", &error)),
             Handle::Sealed(_) | Handle::Closed => Ok(()),
         }
     }
 }
 
 /// The error of a damaged file, with what to do about it.
-pub(crate) fn damaged(path: &Path, position: &str, what: &dyn std::fmt::Display) -> LogError {
-    LogError::Damaged(Box::new(damage(path, position, what)))
+pub fn damaged(path: &Path, position: &str, what: &dyn std::fmt::Display) -> JournalError {
+    JournalError::Damaged(Box::new(damage(path, position, what)))
 }
 
 /// What is wrong with a file, and where.
-pub(crate) fn damage(path: &Path, position: &str, what: &dyn std::fmt::Display) -> Damage {
+pub fn damage(path: &Path, position: &str, what: &dyn std::fmt::Display) -> Damage {
     let name = path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -469,8 +395,8 @@ fn open_for_reading(path: &Path) -> Result<Handle, DatabaseError> {
 fn guarded<T>(
     path: &Path,
     part: &str,
-    look: impl FnOnce() -> Result<T, LogError>,
-) -> Result<T, LogError> {
+    look: impl FnOnce() -> Result<T, JournalError>,
+) -> Result<T, JournalError> {
     catch_unwind(AssertUnwindSafe(look))
         .unwrap_or_else(|_| Err(damaged(path, part, &"redb could not make sense of it")))
 }

@@ -1,36 +1,40 @@
-//! What the log finds on disk when it starts: which segments, in which order, and what comes next.
+//! What the journal finds on disk when it starts: which segments, in which order, and what comes next.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ASIDE_FOLDER;
-use crate::clock::Clock;
+use super::floor::floor_of;
+use super::segment::{self, Disk, LogSegment, RealDisk};
 use crate::files;
-use crate::journal::local::segment::{self, Disk, RealDisk, Segment};
-use crate::ledger::orders::OrderBook;
-use crate::ledger::suppressions::Suppressions;
-use crate::ledger::{DEDUPE_WINDOW_MS, Damage, LogError};
+use crate::journal::{Damage, JournalError};
 use crate::lineage::{Part, Standing};
 use crate::record::Seq;
 
 /// Behind a tail that was set aside nobody knows how far the seqs had got; so many are skipped.
 const ASIDE_GAP: u64 = 1 << 32;
 
-/// Opens what is there, and says which seq comes next.
-pub(crate) fn open_segments(
+/// Opens what is there from `floor` on, and says which seq comes next. What a crash left below the floor
+/// is removed.
+pub(super) fn open_segments(
     folder: &Path,
     standing: Option<&Standing>,
     reached: Seq,
-    since: i64,
+    floor: Seq,
     disk: &Arc<dyn Disk>,
-) -> Result<(Vec<Arc<Segment>>, Seq), LogError> {
+) -> Result<(Vec<Arc<LogSegment>>, Seq), JournalError> {
     let aside = aside_of(folder)?;
-    let mut segments: Vec<Arc<Segment>> = Vec::new();
-    let mut next = Seq(1);
+    let mut segments: Vec<Arc<LogSegment>> = Vec::new();
+    let mut next = floor;
     let files = list_segments(folder)?;
     for (first, path) in sorted(files) {
-        let segment = Segment::open(path.clone(), since, disk)?;
+        if first < floor {
+            std::fs::remove_file(&path)
+                .map_err(|error| JournalError::storage("removing a dropped segment", &error))?;
+            continue;
+        }
+        let segment = LogSegment::open(path.clone(), disk)?;
         if let Some(standing) = standing {
             standing.check_file(segment.path(), Part::OldSegment, segment.lineage()?)?;
         }
@@ -42,7 +46,7 @@ pub(crate) fn open_segments(
             // Rotation made it and failed before anything was appended there.
             if segment.last() < first && !segment.is_sealed() {
                 std::fs::remove_file(segment.path())
-                    .map_err(|error| LogError::storage("removing an empty segment", &error))?;
+                    .map_err(|error| JournalError::storage("removing an empty segment", &error))?;
                 continue;
             }
             let what = format!("the segment before it reaches up to seq {}", next.0 - 1);
@@ -61,7 +65,7 @@ pub(crate) fn open_segments(
     }
     if reached >= next {
         let path = segments.last().map_or_else(
-            || folder.join(segment::file_name(Seq(1))),
+            || folder.join(segment::file_name(floor)),
             |last| last.path().to_owned(),
         );
         let what = format!(
@@ -74,8 +78,8 @@ pub(crate) fn open_segments(
 }
 
 /// Records are missing around a segment that is itself sound.
-fn lost(path: &Path, position: &str, what: String, from: Seq) -> LogError {
-    LogError::Damaged(Box::new(Damage {
+fn lost(path: &Path, position: &str, what: String, from: Seq) -> JournalError {
+    JournalError::Damaged(Box::new(Damage {
         lost_from: Some(from),
         ..segment::damage(path, position, &what)
     }))
@@ -86,24 +90,21 @@ fn lost(path: &Path, position: &str, what: String, from: Seq) -> LogError {
 /// set aside, under the name that the missing segment would have.
 ///
 /// # Errors
-/// [`LogError::Damaged`] where something is damaged rather than missing.
-pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
-    let storage = |error: &dyn std::fmt::Display| LogError::storage("noting a loss", error);
+/// [`JournalError::Damaged`] where something is damaged rather than missing.
+pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, JournalError> {
+    let storage = |error: &dyn std::fmt::Display| JournalError::storage("noting a loss", error);
     let folder = data.join(super::LOG_FOLDER);
     let aside = folder.join(ASIDE_FOLDER);
     files::create_folder(&aside).map_err(|error| storage(&error))?;
-    let orders = OrderBook::open(&data.join(crate::ledger::redb::ORDERS_FILE))?.cursor();
-    let suppressions =
-        Suppressions::open(&data.join(crate::ledger::redb::SUPPRESSIONS_FILE))?.cursor();
-    let reached = reached.max(orders).max(suppressions);
+    let floor = floor_of(&folder)?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let mut gaps = Vec::new();
     loop {
-        match open_segments(&folder, None, reached, i64::MAX, &disk) {
+        match open_segments(&folder, None, reached, floor, &disk) {
             Ok(_) => return Ok(gaps),
-            Err(LogError::Damaged(damage)) => {
+            Err(JournalError::Damaged(damage)) => {
                 let Some(from) = damage.lost_from else {
-                    return Err(LogError::Damaged(damage));
+                    return Err(JournalError::Damaged(damage));
                 };
                 let mark = aside.join(segment::file_name(from));
                 files::create(&mark)
@@ -119,15 +120,16 @@ pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, LogError> {
 }
 
 /// The first seqs of the segments that were set aside, and of the gaps that were accepted.
-pub(crate) fn aside_of(folder: &Path) -> Result<Vec<Seq>, LogError> {
+pub(crate) fn aside_of(folder: &Path) -> Result<Vec<Seq>, JournalError> {
     Ok(list_segments(&folder.join(ASIDE_FOLDER))?
         .into_keys()
         .collect())
 }
 
 /// The segments of a folder by their first seq; drafts that a crash left behind are removed.
-pub(crate) fn list_segments(folder: &Path) -> Result<HashMap<Seq, PathBuf>, LogError> {
-    let storage = |error: &dyn std::fmt::Display| LogError::storage("listing the segments", error);
+pub(crate) fn list_segments(folder: &Path) -> Result<HashMap<Seq, PathBuf>, JournalError> {
+    let storage =
+        |error: &dyn std::fmt::Display| JournalError::storage("listing the segments", error);
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
@@ -158,16 +160,11 @@ pub(crate) fn list_segments(folder: &Path) -> Result<HashMap<Seq, PathBuf>, LogE
             .is_some_and(|extension| extension == "redb")
         {
             let first = segment::first_of(&path)
-                .ok_or_else(|| LogError::Foreign(path.display().to_string()))?;
+                .ok_or_else(|| JournalError::Foreign(path.display().to_string()))?;
             found.insert(first, path);
         }
     }
     Ok(found)
-}
-
-/// Ids that arrived before this (milliseconds) may be tracked again.
-pub(crate) fn remembered_since(clock: &dyn Clock) -> i64 {
-    clock.now().as_millis() - DEDUPE_WINDOW_MS
 }
 
 pub(crate) fn sorted(files: HashMap<Seq, PathBuf>) -> Vec<(Seq, PathBuf)> {

@@ -1,12 +1,13 @@
 //! What every log keeps.
 
-pub(super) use super::shown::{
-    an_append_of_many_blocks_is_counted_through, callers_see_indexes_of_their_own_records_alone,
-    redaction_changes_no_seq, what_an_answer_says_is_what_is_shown_and_each_commit_is_later,
-    what_was_never_given_is_nowhere,
-};
+use std::sync::Arc;
+
+use shared::time::Timestamp;
+
 use super::subject::*;
-use super::*;
+use crate::ledger::{Appended, Health, Refusal, Submission};
+use crate::record::identity::Sender;
+use crate::record::{Source, WorkspaceId};
 
 pub(super) async fn seqs_grow_by_one_in_the_order_of_submission(subject: Subject) {
     let log = &*subject.log;
@@ -14,21 +15,22 @@ pub(super) async fn seqs_grow_by_one_in_the_order_of_submission(subject: Subject
         let batch = (0..3).map(|i| track(round * 3 + i)).collect();
         let outcomes = places(log.append(batch).await.unwrap());
         let expected: Vec<_> = (0..3)
-            .map(|i| tracked(u64::from(round * 3 + i) + 1))
+            .map(|i| subject.tracked(u64::from(round * 3 + i) + 1))
             .collect();
         assert_eq!(outcomes, expected);
     }
-    let ids: Vec<_> = all(log)
+    let ids: Vec<_> = subject
+        .all()
         .iter()
-        .map(|record| (record.seq.0, record.entry.id))
+        .map(|record| (record.seq, record.entry.id))
         .collect();
     assert_eq!(
         ids,
         (0..30)
-            .map(|i| (u64::from(i) + 1, id(i)))
+            .map(|i| (subject.seq(i + 1), id(i)))
             .collect::<Vec<_>>()
     );
-    assert_eq!(*log.committed().borrow(), Seq(30));
+    assert_eq!(*log.committed().borrow(), subject.seq(30_u32));
 }
 
 pub(super) async fn reading_takes_up_where_it_is_told_and_stops_at_the_limit(subject: Subject) {
@@ -36,15 +38,16 @@ pub(super) async fn reading_takes_up_where_it_is_told_and_stops_at_the_limit(sub
     for number in 0..30 {
         append(log, track(number)).await;
     }
-    for after in 0..32 {
+    for after in 0..32_u32 {
         for limit in [0, 1, 5, 100] {
             let seqs: Vec<_> = log
-                .read_from(Seq(after), limit)
+                .read_from(subject.seq(after), limit)
                 .unwrap()
                 .iter()
-                .map(|r| r.seq.0)
+                .map(|r| r.seq)
                 .collect();
-            let expected: Vec<_> = (after + 1..=30).take(limit).collect();
+            let numbers = (after + 1..=30).take(limit);
+            let expected: Vec<_> = numbers.map(|number| subject.seq(number)).collect();
             assert_eq!(seqs, expected, "after {after}, limit {limit}");
         }
     }
@@ -56,14 +59,21 @@ pub(super) async fn an_id_is_tracked_once_and_the_duplicate_names_the_first(subj
     let batch = places(batch.unwrap());
     let first = Appended::Duplicate {
         id: id(1),
-        seq: Seq(1),
+        seq: subject.seq(1_u32),
     };
-    assert_eq!(batch, [tracked(1), first.clone(), tracked(2)]);
+    assert_eq!(
+        batch,
+        [
+            subject.tracked(1_u32),
+            first.clone(),
+            subject.tracked(2_u32)
+        ]
+    );
     for number in 3..40 {
         append(log, track(number)).await;
     }
     assert_eq!(append(log, track(1)).await, first);
-    assert_eq!(all(log).len(), 39);
+    assert_eq!(subject.all().len(), 39);
 }
 
 pub(super) async fn the_same_id_in_another_workspace_is_another_event(subject: Subject) {
@@ -71,13 +81,13 @@ pub(super) async fn the_same_id_in_another_workspace_is_another_event(subject: S
     let mut other = track(1);
     other.entry.workspace = WorkspaceId(2);
     append(log, track(1)).await;
-    assert_eq!(append(log, other).await, tracked(2));
+    assert_eq!(append(log, other).await, subject.tracked(2_u32));
     assert_eq!(
         log.find(WorkspaceId(2), Sender::Server, id(1))
             .unwrap()
             .unwrap()
             .seq,
-        Seq(2)
+        subject.seq(2_u32)
     );
     assert_eq!(
         log.find(WorkspaceId(3), Sender::Server, id(1)).unwrap(),
@@ -95,9 +105,9 @@ pub(super) async fn the_same_id_of_another_sender_is_another_event(subject: Subj
     };
     for number in 0..20 {
         for (source, seq) in sources.into_iter().zip(number * 3 + 1..) {
-            let seq = Seq(u64::from(seq));
             let first = append(log, of(number, source)).await;
-            assert_eq!(first, tracked(seq.0));
+            assert_eq!(first, subject.tracked(seq));
+            let seq = subject.seq(seq);
             let sender = of(number, source).entry.sender();
             let found = log.find(WORKSPACE, sender, id(number)).unwrap().unwrap();
             assert_eq!(found.seq, seq);
@@ -106,7 +116,7 @@ pub(super) async fn the_same_id_of_another_sender_is_another_event(subject: Subj
     for number in 0..20 {
         for (source, seq) in sources.into_iter().zip(number * 3 + 1..) {
             let again = append(log, of(number, source)).await;
-            let seq = Seq(u64::from(seq));
+            let seq = subject.seq(u64::from(seq));
             assert_eq!(
                 again,
                 Appended::Duplicate {
@@ -144,7 +154,7 @@ pub(super) async fn the_same_id_of_another_type_is_a_conflict(subject: Subject) 
     let outcomes = log.append(batch).await.unwrap();
     assert_eq!(outcomes[1], Appended::IdConflict);
     assert!(matches!(outcomes[2], Appended::Duplicate { .. }));
-    assert_eq!(all(log).len(), 42);
+    assert_eq!(subject.all().len(), 42);
 }
 
 pub(super) async fn an_older_id_counts_for_nothing_that_was_recorded_since(subject: Subject) {
@@ -158,9 +168,9 @@ pub(super) async fn an_older_id_counts_for_nothing_that_was_recorded_since(subje
     for number in 10..30 {
         append(log, track(number)).await;
     }
-    let duplicate = |number, seq| Appended::Duplicate {
+    let duplicate = |number, seq: u32| Appended::Duplicate {
         id: id(number),
-        seq: Seq(seq),
+        seq: subject.seq(seq),
     };
     // Anybody can make such ids: what an older version recorded under them is tested on a store of one.
     for submission in [older(track(101), 1), older(identify(102), 1)] {
@@ -192,12 +202,12 @@ pub(super) async fn of_racing_copies_exactly_one_is_tracked(subject: Subject) {
                 outcome,
                 Appended::Duplicate {
                     id: id(9),
-                    seq: Seq(1)
+                    seq: subject.seq(1_u32)
                 }
             ),
         }
     }
-    assert_eq!((tracked, all(&**log).len()), (1, 1));
+    assert_eq!((tracked, subject.all().len()), (1, 1));
 }
 
 pub(super) async fn find_sees_an_event_as_soon_as_it_is_acknowledged(subject: Subject) {
@@ -212,7 +222,7 @@ pub(super) async fn find_sees_an_event_as_soon_as_it_is_acknowledged(subject: Su
             .find(WORKSPACE, Sender::Server, id(number))
             .unwrap()
             .unwrap();
-        assert_eq!(found.seq, Seq(u64::from(number) + 1));
+        assert_eq!(found.seq, subject.seq(u64::from(number) + 1));
         assert_eq!(found.entry, track(number).entry);
     }
     assert_eq!(
@@ -220,7 +230,7 @@ pub(super) async fn find_sees_an_event_as_soon_as_it_is_acknowledged(subject: Su
             .unwrap()
             .unwrap()
             .seq,
-        Seq(1)
+        subject.seq(1_u32)
     );
 }
 
@@ -238,9 +248,9 @@ pub(super) async fn readers_never_see_a_gap_while_writers_run(subject: Subject) 
         .collect();
     let reader = {
         let log = Arc::clone(log);
+        let (mut after, end) = (subject.seq(0_u32), subject.seq(200_u32));
         tokio::task::spawn_blocking(move || {
-            let mut after = Seq::START;
-            while after < Seq(200) {
+            while after < end {
                 for record in log.read_from(after, 64).unwrap() {
                     assert_eq!(record.seq, after.next());
                     after = record.seq;
@@ -256,12 +266,15 @@ pub(super) async fn readers_never_see_a_gap_while_writers_run(subject: Subject) 
 
 pub(super) async fn an_order_is_tracked_once_and_a_different_one_conflicts(subject: Subject) {
     let log = &*subject.log;
-    assert_eq!(append(log, purchase(1, "o", 4999)).await, tracked(1));
+    assert_eq!(
+        append(log, purchase(1, "o", 4999)).await,
+        subject.tracked(1_u32)
+    );
     assert_eq!(
         append(log, purchase(2, "o", 4999)).await,
         Appended::Duplicate {
             id: id(1),
-            seq: Seq(1)
+            seq: subject.seq(1_u32)
         }
     );
     assert_eq!(
@@ -296,7 +309,7 @@ pub(super) async fn an_order_is_tracked_once_and_a_different_one_conflicts(subje
         append(log, purchase(7, "timed", 1)).await,
         Appended::Duplicate {
             id: id(5),
-            seq: Seq(2)
+            seq: subject.seq(2_u32)
         }
     );
 }
@@ -309,7 +322,7 @@ pub(super) async fn the_order_is_looked_at_before_the_id(subject: Subject) {
         append(log, purchase(2, "a", 1)).await,
         Appended::Duplicate {
             id: id(1),
-            seq: Seq(1)
+            seq: subject.seq(1_u32)
         }
     );
     assert_eq!(append(log, purchase(2, "b", 1)).await, Appended::IdConflict);
@@ -318,7 +331,7 @@ pub(super) async fn the_order_is_looked_at_before_the_id(subject: Subject) {
         append(log, purchase(1, "a", 2)).await,
         Appended::Duplicate {
             id: id(1),
-            seq: Seq(1)
+            seq: subject.seq(1_u32)
         }
     );
 }
@@ -328,20 +341,23 @@ pub(super) async fn what_browsers_say_of_an_order_is_tracked_whatever_is_known_o
 ) {
     let log = &*subject.log;
     let from_page = |number, cents| unverified(purchase(number, "o", cents));
-    assert_eq!(append(log, from_page(1, 1)).await, tracked(1));
-    assert_eq!(append(log, from_page(2, 2)).await, tracked(2));
-    assert_eq!(append(log, purchase(1, "o", 2)).await, tracked(3));
-    assert_eq!(append(log, from_page(3, 3)).await, tracked(4));
+    assert_eq!(append(log, from_page(1, 1)).await, subject.tracked(1_u32));
+    assert_eq!(append(log, from_page(2, 2)).await, subject.tracked(2_u32));
+    assert_eq!(
+        append(log, purchase(1, "o", 2)).await,
+        subject.tracked(3_u32)
+    );
+    assert_eq!(append(log, from_page(3, 3)).await, subject.tracked(4_u32));
     // Its id is its own, and once.
     let again = Appended::Duplicate {
         id: id(1),
-        seq: Seq(1),
+        seq: subject.seq(1_u32),
     };
     assert_eq!(append(log, from_page(1, 9)).await, again);
     let found = |sender| log.find(WORKSPACE, sender, id(1)).unwrap().unwrap().seq;
     assert_eq!(
         (found(Sender::Page), found(Sender::Server)),
-        (Seq(1), Seq(3))
+        (subject.seq(1_u32), subject.seq(3_u32))
     );
     assert_eq!(
         append(log, refund(4, "unknown", "r", None)).await,
@@ -354,13 +370,13 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
     append(log, purchase(1, "o", 1000)).await;
     assert_eq!(
         append(log, refund(2, "o", "r1", Some("4"))).await,
-        tracked(2)
+        subject.tracked(2_u32)
     );
     assert_eq!(
         append(log, refund(3, "o", "r1", Some("9"))).await,
         Appended::Duplicate {
             id: id(2),
-            seq: Seq(2)
+            seq: subject.seq(2_u32)
         }
     );
     let too_much = append(log, refund(4, "o", "r2", Some("6.01"))).await;
@@ -373,8 +389,11 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
         panic!("{odd:?}")
     };
     assert_eq!(rejection.code, "invalid_amount");
-    assert_eq!(append(log, refund(6, "o", "r4", None)).await, tracked(3));
-    let rest = all(log)[2].entry.money.unwrap();
+    assert_eq!(
+        append(log, refund(6, "o", "r4", None)).await,
+        subject.tracked(3_u32)
+    );
+    let rest = subject.all()[2].entry.money.unwrap();
     assert_eq!((rest.minor, rest.currency.code()), (600, "USD"));
     let nothing = append(log, refund(7, "o", "r5", None)).await;
     assert!(matches!(nothing, Appended::Refused(Refusal::Invalid(_))));
@@ -388,9 +407,9 @@ pub(super) async fn a_refund_id_is_one_refund_of_its_workspace(subject: Subject)
     }
     append(log, refund(2, "a", "part", Some("4"))).await;
     append(log, refund(3, "a", "rest", None)).await;
-    let first = |number, seq| Appended::Duplicate {
+    let first = |number, seq: u32| Appended::Duplicate {
         id: id(number),
-        seq: Seq(seq),
+        seq: subject.seq(seq),
     };
     let amount = Appended::Conflict {
         fields: vec!["amount"],
@@ -412,14 +431,14 @@ pub(super) async fn a_refund_id_is_one_refund_of_its_workspace(subject: Subject)
     append(log, elsewhere).await;
     let mut elsewhere = refund(21, "a", "part", Some("1"));
     elsewhere.entry.workspace = WorkspaceId(2);
-    assert_eq!(append(log, elsewhere).await, tracked(6));
+    assert_eq!(append(log, elsewhere).await, subject.tracked(6_u32));
     // Within one append.
     let batch = vec![
         refund(30, "b", "new", Some("1")),
         refund(31, "a", "new", Some("1")),
     ];
     let outcomes = places(log.append(batch).await.unwrap());
-    assert_eq!(outcomes, [tracked(7), first(30, 7)]);
+    assert_eq!(outcomes, [subject.tracked(7_u32), first(30, 7)]);
 }
 
 pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: Subject) {
@@ -428,12 +447,13 @@ pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: 
         append(log, track(number)).await;
     }
     append(log, purchase(20, "o", 100)).await;
-    let before = all(log);
+    let before = subject.all();
+    let redacted = [2_u32, 9, 21].map(|number| subject.seq(number));
     for _ in 0..2 {
-        log.redact(vec![Seq(2), Seq(9), Seq(21)]).await.unwrap();
-        for (old, new) in before.iter().zip(all(log)) {
+        log.redact(redacted.to_vec()).await.unwrap();
+        for (old, new) in before.iter().zip(subject.all()) {
             let mut expected = old.clone();
-            if [2, 9, 21].contains(&old.seq.0) {
+            if redacted.contains(&old.seq) {
                 expected.entry.redact();
                 assert_eq!(new.entry.address, None);
             }
@@ -451,17 +471,17 @@ pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: 
         append(log, track(1)).await,
         Appended::Duplicate {
             id: id(1),
-            seq: Seq(2)
+            seq: subject.seq(2_u32)
         }
     );
     assert_eq!(
         append(log, purchase(21, "o", 100)).await,
         Appended::Duplicate {
             id: id(20),
-            seq: Seq(21)
+            seq: subject.seq(21_u32)
         }
     );
-    assert_eq!(append(log, track(99)).await, tracked(22));
+    assert_eq!(append(log, track(99)).await, subject.tracked(22_u32));
 }
 
 pub(super) async fn a_closed_log_takes_nothing(subject: Subject) {

@@ -1,9 +1,20 @@
-//! Logs to test, and submissions to test them with.
+//! A ledger that is checked, and submissions to check it with.
 
-use super::*;
+use std::sync::Arc;
+
+use shared::decimal::Decimal;
+use shared::ids::EventId;
+use shared::money::{Currency, Money};
+
+pub use crate::journal::conformance::{NOW, entry};
+use crate::ledger::decide::RefundAsk;
+use crate::ledger::{Appended, Log, Submission};
+use crate::record::public_seq::PublicSeq;
+use crate::record::{
+    Fact, Personal, Record, Seq, Source, WorkspaceId, WorkspaceKey, WorkspaceKeys,
+};
 
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId(1);
-pub(crate) const NOW: i64 = 1_790_000_000_000;
 
 /// Every workspace has the same key here.
 pub(crate) struct OneKey;
@@ -20,36 +31,7 @@ pub(crate) fn id(number: u32) -> EventId {
     EventId::from_bytes(bytes)
 }
 
-pub(crate) fn entry(number: u32, fact: Fact) -> Entry {
-    Entry {
-        workspace: WORKSPACE,
-        id: id(number),
-        time: Timestamp::from_millis(NOW + i64::from(number)),
-        time_sent: false,
-        received_at: Timestamp::from_millis(NOW),
-        source: Source::Server,
-        key_id: Some("key_test".into()),
-        verified: true,
-        address: Some(Address {
-            normalised: Personal("ada@example.com".into()),
-            original: None,
-            older: None,
-        }),
-        anonymous_id: None,
-        message_id: None,
-        fact,
-        money: None,
-        rounded: false,
-        context: None,
-        client: None,
-        class: None,
-        ignored_fields: Vec::new(),
-        redacted: false,
-        timing: None,
-    }
-}
-
-pub(crate) fn track(number: u32) -> Submission {
+pub fn track(number: u32) -> Submission {
     let properties = Some(Personal(format!("{{\"number\":{number}}}")));
     entry(
         number,
@@ -65,7 +47,7 @@ pub(crate) fn identify(number: u32) -> Submission {
     entry(number, Fact::Identify { traits: None }).into()
 }
 
-pub(crate) fn purchase(number: u32, order: &str, cents: i64) -> Submission {
+pub fn purchase(number: u32, order: &str, cents: i64) -> Submission {
     let mut entry = entry(
         number,
         Fact::Purchase {
@@ -86,7 +68,7 @@ pub(crate) fn unverified(mut purchase: Submission) -> Submission {
     purchase
 }
 
-pub(crate) fn refund(number: u32, order: &str, refund: &str, amount: Option<&str>) -> Submission {
+pub fn refund(number: u32, order: &str, refund: &str, amount: Option<&str>) -> Submission {
     let fact = Fact::Refund {
         order_id: order.into(),
         refund_id: refund.into(),
@@ -118,73 +100,38 @@ pub(crate) fn places(mut outcomes: Vec<Appended>) -> Vec<Appended> {
     outcomes
 }
 
-/// What [`places`] leaves of a new record at this place.
-pub(crate) fn tracked(place: u64) -> Appended {
-    Appended::Tracked {
-        seq: Seq(place),
-        public_seq: PublicSeq::START,
-    }
-}
-
 pub(crate) fn all(log: &dyn Log) -> Vec<Record> {
     log.read_from(Seq::START, usize::MAX).unwrap()
 }
 
-/// A log and the folder that it lives in.
-pub(crate) struct Subject {
+/// A ledger with nothing of its own yet, over a journal that may begin anywhere.
+pub struct Subject {
     pub(crate) log: Arc<dyn Log>,
-    _folder: TempDir,
+    /// Where the journal ended before anything was appended.
+    before: Seq,
 }
 
-pub(crate) fn options(folder: &Path, rotate_records: u64) -> Options {
-    // The system's clock would find these events too old to remember.
-    let clock = Arc::new(FixedClock::new(Timestamp::from_millis(NOW)));
-    Options {
-        rotate_records,
-        clock,
-        ..Options::new(folder, Arc::new(OneKey))
+impl Subject {
+    /// Takes a ledger over an empty journal.
+    pub fn new(log: Arc<dyn Log>) -> Self {
+        let before = *log.committed().borrow();
+        Self { log, before }
     }
-}
 
-pub(crate) fn redb_log() -> Subject {
-    let folder = tempfile::tempdir().unwrap();
-    let log = RedbLog::open(options(folder.path(), 7)).unwrap();
-    Subject {
-        log: Arc::new(log),
-        _folder: folder,
+    /// The place of the record that is the subject's number `number`, from 1; 0 is the place before.
+    pub(crate) fn seq(&self, number: impl Into<u64>) -> Seq {
+        Seq(self.before.0 + number.into())
     }
-}
 
-/// A log in memory, with a clock like that of [`options`].
-pub(crate) fn memory() -> MemoryLog {
-    let clock = FixedClock::new(Timestamp::from_millis(NOW));
-    MemoryLog::with_clock(Arc::new(OneKey), Arc::new(clock))
-}
-
-pub(crate) fn memory_log() -> Subject {
-    Subject {
-        log: Arc::new(memory()),
-        _folder: tempfile::tempdir().unwrap(),
-    }
-}
-
-/// Copies a data folder as it is, which is what the death of the process leaves.
-pub(crate) fn crash_image(folder: &Path) -> TempDir {
-    fn copy(from: &Path, to: &Path) {
-        std::fs::create_dir_all(to).unwrap();
-        for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-            let target = to.join(file.file_name());
-            // A draft may be renamed between the listing and the copy.
-            match file.path() {
-                path if path.is_dir() => copy(&path, &target),
-                path => match std::fs::copy(&path, &target) {
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    copied => drop(copied.unwrap()),
-                },
-            }
+    /// What [`places`] leaves of a new record that is its number `number`.
+    pub(crate) fn tracked(&self, number: impl Into<u64>) -> Appended {
+        Appended::Tracked {
+            seq: self.seq(number),
+            public_seq: PublicSeq::START,
         }
     }
-    let image = tempfile::tempdir().unwrap();
-    copy(folder, image.path());
-    image
+
+    pub(crate) fn all(&self) -> Vec<Record> {
+        all(&*self.log)
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use redb::backends::InMemoryBackend;
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,11 +35,7 @@ pub(super) fn open(path: &Path) -> Result<(Database, Seq), LogError> {
             // Under another name first: a crash leaves the whole file or none.
             let draft = draft_of(path);
             let database = files::database::create_anew(&draft, CACHE)?;
-            let transaction = database.begin_write()?;
-            transaction.open_table(SUPPRESSIONS)?;
-            transaction.open_table(LIFTED)?;
-            transaction.open_table(ABOUT)?.insert("cursor", 0)?;
-            transaction.commit()?;
+            make_tables(&database, Seq::START)?;
             database.close()?;
             rename_synced(&draft, path)?;
         }
@@ -57,6 +54,20 @@ pub(super) fn open(path: &Path) -> Result<(Database, Seq), LogError> {
             ))
         })
         .map_err(|error| LogError::storage(doing, &error))
+}
+
+pub(super) fn in_memory(after: Seq) -> Result<Database, redb::Error> {
+    let database = Database::builder().create_with_backend(InMemoryBackend::new())?;
+    make_tables(&database, after)?;
+    Ok(database)
+}
+
+fn make_tables(database: &Database, after: Seq) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(SUPPRESSIONS)?;
+    transaction.open_table(LIFTED)?;
+    transaction.open_table(ABOUT)?.insert("cursor", after.0)?;
+    Ok(transaction.commit()?)
 }
 
 /// Adds the table that files of older versions lack.

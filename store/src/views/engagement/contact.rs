@@ -13,7 +13,7 @@ const PAGE_VIEWED: &str = "page_viewed";
 
 /// What is known of a person.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Contact {
+pub struct Contact {
     /// As a server last spelled it, and normalised where only pages have named the contact; `None`
     /// where only tokens have.
     pub address: Option<String>,

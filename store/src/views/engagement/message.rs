@@ -29,7 +29,7 @@ const MAX_RECENT: usize = 256;
 
 /// What is known of a send.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Message {
+pub struct Message {
     pub contact: Option<ContactId>,
     pub campaign_id: Option<String>,
     pub message_type: MessageType,
@@ -59,7 +59,7 @@ pub(crate) struct Message {
 
 /// What mail servers told of a message, in whatever order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Fate {
+pub struct Fate {
     delivered: bool,
     bounced: bool,
     complained: bool,
@@ -91,7 +91,7 @@ impl Fate {
 
 /// A click, as long as others may show what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Click {
+pub struct Click {
     pub(crate) seq: u64,
     /// Milliseconds since 1970.
     pub(crate) time: i64,

@@ -78,7 +78,7 @@ pub enum Cause {
 
 /// To which message an order is credited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Credit {
+pub struct Credit {
     pub message_id: String,
     pub cause: Cause,
 }

@@ -31,7 +31,7 @@ const KEPT_DAYS: i32 = 60 * 30;
 const DIGITS: i32 = 40;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Score {
+pub struct Score {
     /// Of servers and mails. Key: half-lives since 1970. Value: what the events of that half-life come
     /// to at its start, in halves of a point times 2^[`DIGITS`]. None is zero.
     blocks: BTreeMap<i32, i128>,

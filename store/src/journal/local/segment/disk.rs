@@ -81,7 +81,7 @@ impl StorageBackend for AnyBackend {
 /// Brings a file to the state in which the disk has it: what a process that died left in the page
 /// cache is written, and what is clean there is forgotten. The cache may hold pages whose writing
 /// failed once, as clean; what is read next must be what power loss would leave.
-pub(crate) fn settle(file: &File) -> std::io::Result<()> {
+pub fn settle(file: &File) -> std::io::Result<()> {
     file.sync_all()?;
     #[cfg(target_os = "linux")]
     rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?;
@@ -99,12 +99,12 @@ pub(super) fn open_active(file: File, disk: &Arc<dyn Disk>) -> Result<Database, 
 }
 
 /// `00000000000000000001.redb`: twenty digits, so that names sort as seqs do.
-pub(crate) fn file_name(first: Seq) -> String {
+pub fn file_name(first: Seq) -> String {
     format!("{:020}.redb", first.0)
 }
 
 /// The seq in a segment's name; `None` where the name is not a segment's.
-pub(crate) fn first_of(path: &Path) -> Option<Seq> {
+pub fn first_of(path: &Path) -> Option<Seq> {
     let digits = path.file_name()?.to_str()?.strip_suffix(".redb")?;
     let seq: Seq = digits.parse().ok()?;
     (digits.len() == 20 && seq.0 > 0).then_some(seq)

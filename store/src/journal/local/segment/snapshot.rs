@@ -1,67 +1,65 @@
 //! Segments and backups: a consistent, sealed copy of a segment that is still written to, copies under
 //! other names, and the lineage that each segment carries.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::ReadableTable as _;
 
-use super::tables::{ABOUT, BLOCKS, filter_over, insert_blocks, set_about, sort_ids, write_seal};
-use super::{Disk, Handle, Segment, damaged, open_active, read};
+use super::tables::{ABOUT, BLOCKS, insert_blocks, set_about, write_seal};
+use super::{Disk, Handle, LogSegment, damaged, open_active, read};
 use crate::files;
-use crate::journal::LogError;
-use crate::journal::block::Block;
+use crate::journal::JournalError;
+use crate::journal::block::{Block, Packed};
 use crate::lineage::{self, Lineage};
 use crate::record::Seq;
-use crate::record::identity::Seen;
 
 /// Blocks are copied in transactions of about so many bytes.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
-impl Segment {
+impl LogSegment {
     /// Which store it is of, and in which opening it was last the newest; `None` where it is from
     /// before there were lineages.
-    pub(crate) fn lineage(&self) -> Result<Option<Lineage>, LogError> {
+    pub fn lineage(&self) -> Result<Option<Lineage>, JournalError> {
         self.read("its header", |transaction| {
             lineage::read(&transaction.open_table(ABOUT)?)
         })
     }
 
     /// Notes the lineage, durably. Only of a segment that is active.
-    pub(crate) fn set_lineage(&self, lineage: Lineage) -> Result<(), LogError> {
+    pub fn set_lineage(&self, lineage: Lineage) -> Result<(), JournalError> {
         let handle = read(&self.handle);
         let Handle::Active(database) = &*handle else {
-            return Err(LogError::Unavailable);
+            return Err(JournalError::Unavailable);
         };
         set_about(database, &numbers_of(lineage))
-            .map_err(|error| LogError::storage("noting the lineage of a segment", &error))
+            .map_err(|error| JournalError::storage("noting the lineage of a segment", &error))
     }
 
     /// Opens a sealed segment that lies under another name: a backup's.
     ///
     /// # Errors
-    /// [`LogError::Damaged`], also where it is not sealed: the segments of a backup are.
-    pub(crate) fn open_copy(path: PathBuf, first: Seq) -> Result<Self, LogError> {
-        Self::open_sealed(&path, first, i64::MAX)?
+    /// [`JournalError::Damaged`], also where it is not sealed: the segments of a backup are.
+    pub fn open_copy(path: PathBuf, first: Seq) -> Result<Self, JournalError> {
+        Self::open_sealed(&path, first)?
             .ok_or_else(|| damaged(&path, "its seal", &"it is not sealed"))
     }
 
     /// Writes all that is committed here into a new file, which is sealed and synced; its name is
     /// not synced. Returns the last seq in it; `None`, and no file, where nothing is committed yet.
-    pub(crate) fn snapshot(
+    pub fn snapshot(
         &self,
         to: &Path,
         disk: &Arc<dyn Disk>,
-    ) -> Result<Option<Seq>, LogError> {
+    ) -> Result<Option<Seq>, JournalError> {
         if self.last() < self.first() {
             return Ok(None);
         }
-        let storage = |error: &dyn std::fmt::Display| LogError::storage("copying a segment", error);
+        let storage =
+            |error: &dyn std::fmt::Display| JournalError::storage("copying a segment", error);
         let file = files::create_anew(to).map_err(|error| storage(&error))?;
         let copy = open_active(file, disk).map_err(|error| storage(&error))?;
         set_about(&copy, &[("first_seq", self.first().0)]).map_err(|error| storage(&error))?;
-        let mut ids = HashMap::new();
         let mut last = Seq(self.first().0 - 1);
         let mut last_received = 0;
         let mut batch = Vec::new();
@@ -77,20 +75,15 @@ impl Segment {
                 let first = Seq(first.value());
                 let block = Block::parse(first, packed.value())
                     .map_err(|bad| redb::Error::Corrupted(format!("seq {first}: {bad}")))?;
-                let found = block
-                    .ids()
-                    .map_err(|bad| redb::Error::Corrupted(format!("seq {first}: {bad}")))?;
-                let seqs = (first.0..).map(Seq);
-                ids.extend(
-                    found
-                        .into_iter()
-                        .zip(seqs)
-                        .map(|((id, kind), seq)| (id, Seen { seq, kind })),
-                );
                 last = block.last();
                 last_received = block.last_received().max(last_received);
                 bytes += packed.value().len();
-                batch.push((first, packed.value().to_vec()));
+                batch.push(Packed {
+                    first,
+                    last,
+                    last_received,
+                    bytes: packed.value().to_vec(),
+                });
                 if bytes >= BATCH_BYTES {
                     written = insert_blocks(&copy, &batch);
                     if written.is_err() {
@@ -105,15 +98,7 @@ impl Segment {
         written
             .and_then(|()| insert_blocks(&copy, &batch))
             .map_err(|error| storage(&error))?;
-        let filter = filter_over(ids.keys());
-        write_seal(
-            &copy,
-            &sort_ids(&ids, self.first()),
-            &filter,
-            last,
-            last_received,
-        )
-        .map_err(|error| storage(&error))?;
+        write_seal(&copy, last, last_received).map_err(|error| storage(&error))?;
         copy.close().map_err(|error| storage(&error))?;
         Ok(Some(last))
     }

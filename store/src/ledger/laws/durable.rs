@@ -1,6 +1,5 @@
 //! What every log keeps that outlives its process.
 
-use super::subject::*;
 use super::*;
 
 pub(super) async fn what_was_acknowledged_is_there_after_reopening(open: Open) {

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::{Answer, Command, Inner};
-use crate::journal::block::{CommitPart, Packer};
-use crate::ledger::decide::Staged;
-use crate::ledger::stamps::Stamps;
-use crate::ledger::{Appended, LogError, Submission};
+use super::decide::Staged;
+use super::inner::Inner;
+use super::stamps::Stamps;
+use super::{Answer, Appended, Ask, LogError, MAX_QUEUED, Submission};
+use crate::journal::block::{CommitPart, Packed, Packer};
+use crate::journal::{AppendError, wait};
 use crate::record::identity::{IdKey, Seen};
 use crate::record::public_seq::{Indexes, MAX_INDEX, Stamp};
 use crate::record::{Entry, Seq};
@@ -23,7 +24,7 @@ const MAX_GROUP_BYTES: usize = 16 * 1024 * 1024;
 const MAX_BLOCK_RECORDS: usize = 1_000;
 const MAX_BLOCK_BYTES: usize = 512 * 1024;
 // No commit holds more records than there are indexes.
-const _: () = assert!(2 * super::MAX_QUEUED <= MAX_INDEX as usize);
+const _: () = assert!(2 * MAX_QUEUED <= MAX_INDEX as usize);
 /// After a failed commit the store is opened again at most this often.
 const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 /// What became of one append.
@@ -34,66 +35,35 @@ pub(super) struct Writer {
     pub(super) inner: Arc<Inner>,
     pub(super) packer: Packer,
     pub(super) stamps: Stamps,
-    pub(super) to_seal: std::sync::mpsc::Sender<()>,
     /// When recovery from a failed commit was last tried.
     pub(super) recovered_at: Option<Instant>,
 }
 
 impl Writer {
-    pub(super) fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        while let Some(first) = commands.blocking_recv() {
+    pub(super) fn run(mut self, mut asked: mpsc::UnboundedReceiver<Ask>) {
+        while let Some(first) = asked.blocking_recv() {
             let mut appends = Vec::new();
-            let mut rotations = Vec::new();
             let mut bytes = 0;
             let mut next = Some(first);
-            while let Some(command) = next {
-                match command {
-                    Command::Append(batch, answer) => {
-                        bytes += batch
-                            .iter()
-                            .map(|submission| submission.entry.weight())
-                            .sum::<usize>();
-                        appends.push((batch, answer));
-                    }
-                    Command::Rotate(answer) => rotations.push(answer),
-                }
+            while let Some((batch, answer)) = next {
+                bytes += batch
+                    .iter()
+                    .map(|submission| submission.entry.weight())
+                    .sum::<usize>();
+                appends.push((batch, answer));
                 next = if bytes < MAX_GROUP_BYTES {
-                    commands.try_recv().ok()
+                    asked.try_recv().ok()
                 } else {
                     None
                 };
             }
             self.commit(appends);
-            self.rotate_if_due(rotations);
-        }
-    }
-
-    /// Starts a new segment where the active one is full or somebody asks for it. Never after a
-    /// failed commit: what is active then must be recovered first, and only what is active is.
-    fn rotate_if_due(&self, asked: Vec<Answer<()>>) {
-        let active = self.inner.active();
-        let full = active.file_size() >= self.inner.rotate_bytes
-            || active.last().0 + 1 - active.first().0 >= self.inner.rotate_records;
-        if !full && asked.is_empty() {
-            return;
-        }
-        let rotated = if self.inner.failing.load(Ordering::Acquire) {
-            Err(LogError::Unavailable)
-        } else {
-            self.rotate().inspect_err(|error| {
-                tracing::error!(%error, "the log could not start a new segment; it goes on in the old one");
-            })
-        };
-        for answer in asked {
-            drop(answer.send(rotated.clone()));
+            self.inner.journal.tidy();
         }
     }
 
     /// Commits one group and answers it.
-    fn commit(&mut self, appends: Vec<(Vec<Submission>, Answer<Vec<Appended>>)>) {
-        if appends.is_empty() {
-            return;
-        }
+    fn commit(&mut self, appends: Vec<(Vec<Submission>, Answer)>) {
         let started = Instant::now();
         let events: usize = appends.iter().map(|(batch, _)| batch.len()).sum();
         let (batches, answers): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
@@ -135,9 +105,15 @@ impl Writer {
     /// could not be decided fails by itself.
     fn write(&mut self, batches: Vec<Vec<Submission>>) -> Result<Vec<Outcome>, LogError> {
         let inner = Arc::clone(&self.inner);
-        let active = inner.active();
+        let end = inner.end();
+        if *inner.journal.committed().borrow() > end {
+            // Somebody else has appended. What they did is known before anything is decided.
+            self.learn()?;
+        }
+        let end = inner.end();
+        let first = end.next();
         let stamp = self.stamps.next()?;
-        let mut staged = Staged::new(&*inner, active.last().next(), stamp);
+        let mut staged = Staged::new(&*inner, first, stamp);
         let outcomes = batches
             .into_iter()
             .map(|batch| staged.decide_all(batch))
@@ -148,7 +124,6 @@ impl Writer {
         if entries.is_empty() {
             return Ok(outcomes);
         }
-        let first = active.last().next();
         self.stamps.advance(stamp);
         let blocks = self.pack(first, stamp, &entries)?;
         let seqs = (first.0..).map(Seq);
@@ -165,15 +140,14 @@ impl Writer {
             .map(|entry| entry.received_at.as_millis())
             .max()
             .unwrap_or(0);
-        if let Err(error) = active.append(&blocks, &ids, last_received) {
-            tracing::error!(%error, "a commit failed; no event is acknowledged until the store is open again");
-            inner.failing.store(true, Ordering::Release);
-            return Err(error);
-        }
-        let last = active.last();
-        inner.orders.learn(orders, last);
+        let last = match wait(inner.journal.append(end, blocks)) {
+            Ok(last) => last,
+            Err(error) => return Err(self.not_acknowledged(error)),
+        };
+        inner.books.ids.learn(ids, last, last_received);
+        inner.books.orders.learn(orders, last);
         let seqs = (first.0..).map(Seq);
-        let learnt = if inner.suppressions.is_broken() {
+        let learnt = if inner.books.suppressions.is_broken() {
             // This commit is in the log by now too.
             inner.catch_up_suppressions(last)
         } else {
@@ -186,12 +160,41 @@ impl Writer {
         Ok(outcomes)
     }
 
+    /// What becomes of a group that the journal did not take. Nobody is told that it is tracked; what
+    /// of it may be there is found when the journal is read again.
+    fn not_acknowledged(&mut self, error: AppendError) -> LogError {
+        match error {
+            AppendError::Lost { end } => {
+                tracing::warn!(%end, "another process has written to this log; its events are read before more are taken");
+                // Where that fails, the next group meets the same again.
+                if let Err(error) = self.learn() {
+                    tracing::error!(%error, "what another process has written could not be read");
+                }
+                LogError::Unavailable
+            }
+            AppendError::NotWritten(error) => error.into(),
+            AppendError::Unknown(error) => {
+                tracing::error!(%error, "a commit failed; no event is acknowledged until the store is open again");
+                self.inner.failing.store(true, Ordering::Release);
+                error.into()
+            }
+        }
+    }
+
+    /// Takes in what is in the journal and not yet known here.
+    fn learn(&mut self) -> Result<(), LogError> {
+        if let Some(newest) = self.inner.catch_up()? {
+            self.stamps.go_on_behind(newest);
+        }
+        Ok(())
+    }
+
     fn pack(
         &mut self,
         first: Seq,
         stamp: Stamp,
         entries: &[Entry],
-    ) -> Result<Vec<(Seq, Vec<u8>)>, LogError> {
+    ) -> Result<Vec<Packed>, LogError> {
         let mut blocks = Vec::new();
         let mut earlier = Indexes::default();
         let mut rest = entries;
@@ -213,12 +216,19 @@ impl Writer {
                 stamp,
                 earlier: earlier.of(chunk),
             };
-            let block = self
+            let bytes = self
                 .packer
                 .pack(seq, &part, chunk.iter())
                 .map_err(|error| LogError::storage("packing", &error))?;
-            blocks.push((seq, block));
-            seq = Seq(seq.0 + count as u64);
+            let received = chunk.iter().map(|entry| entry.received_at.as_millis());
+            let next = Seq(seq.0 + count as u64);
+            blocks.push(Packed {
+                first: seq,
+                last: Seq(next.0 - 1),
+                last_received: received.max().unwrap_or(0),
+                bytes,
+            });
+            seq = next;
             rest = tail;
             if !tail.is_empty() {
                 for entry in chunk {
@@ -244,7 +254,10 @@ impl Writer {
             ));
         }
         self.recovered_at = Some(Instant::now());
-        let recovered = self.inner.active().recover(&self.inner.disk);
+        // What was in doubt is there from now on or is not; both are learnt like anybody's.
+        let recovered = wait(self.inner.journal.settle())
+            .map_err(LogError::from)
+            .and_then(|_| self.learn());
         match &recovered {
             Ok(()) => {
                 self.inner.failing.store(false, Ordering::Release);
@@ -253,16 +266,5 @@ impl Writer {
             Err(error) => tracing::error!(%error, "the store could not be opened again"),
         }
         recovered
-    }
-
-    fn rotate(&self) -> Result<(), LogError> {
-        let active = self.inner.active();
-        if active.last() < active.first() {
-            return Ok(()); // empty: nothing to close
-        }
-        self.inner.push_active(active.last().next())?;
-        // The sealer outlives the writer, which holds this sender.
-        self.to_seal.send(()).ok();
-        Ok(())
     }
 }

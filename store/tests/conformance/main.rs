@@ -1,0 +1,101 @@
+//! The suites that `collector` exports for journals, run from outside as somebody would who has written
+//! one: on both that there are, and on some that are broken on purpose.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says so where it does"
+)]
+
+mod broken;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use store::journal::conformance::{Make, Place};
+use store::journal::local::{Options, RedbJournal};
+use store::journal::memory::MemoryJournal;
+use store::journal::{Journal, conformance};
+use store::ledger;
+use store::record::Seq;
+use tempfile::TempDir;
+
+const NONE: [&str; 0] = [];
+
+struct Memory(Arc<MemoryJournal>);
+
+impl Place for Memory {
+    fn open(&self) -> Arc<dyn Journal> {
+        Arc::clone(&self.0) as _
+    }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
+}
+
+/// A data folder. Who opens it gets a copy as it is, which is what the death of whoever has it open
+/// leaves.
+struct Folder(Mutex<Vec<TempDir>>);
+
+impl Folder {
+    fn new() -> Self {
+        Self(Mutex::new(vec![tempfile::tempdir().unwrap()]))
+    }
+}
+
+impl Place for Folder {
+    fn open(&self) -> Arc<dyn Journal> {
+        let mut folders = self.0.lock().unwrap();
+        let image = tempfile::tempdir().unwrap();
+        copy(folders.last().unwrap().path(), image.path());
+        let options = Options {
+            rotate_records: 7,
+            ..Options::new(image.path())
+        };
+        folders.push(image);
+        Arc::new(RedbJournal::open(options).unwrap())
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file: PathBuf = file.unwrap().path();
+        let target = to.join(file.file_name().unwrap());
+        if file.is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy(&file, &target);
+        } else {
+            std::fs::copy(&file, &target).unwrap();
+        }
+    }
+}
+
+fn memory() -> Box<dyn Place> {
+    Box::new(Memory(Arc::default()))
+}
+
+fn far_on() -> Box<dyn Place> {
+    let first = Seq(7_000_000_000);
+    Box::new(Memory(Arc::new(MemoryJournal::starting_at(first))))
+}
+
+fn folder() -> Box<dyn Place> {
+    Box::new(Folder::new())
+}
+
+#[test]
+fn the_journal_in_memory_keeps_its_promises_wherever_it_begins() {
+    for make in [&memory as &Make<'_>, &far_on] {
+        conformance::run(make);
+        assert_eq!(ledger::conformance::failures(make), NONE);
+    }
+}
+
+#[test]
+fn the_journal_on_disk_keeps_its_promises() {
+    conformance::run(&folder);
+    assert_eq!(ledger::conformance::failures(&folder), NONE);
+}
