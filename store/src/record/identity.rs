@@ -34,7 +34,8 @@ impl Sender {
     }
 
     pub fn of_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|sender| sender.code() == code)
+        // Every block that is read asks this for each of its records: `ALL` is in the order of the codes.
+        Self::ALL.get(usize::from(code)).copied()
     }
 }
 
@@ -93,7 +94,8 @@ impl FactKind {
     }
 
     pub fn of_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        // As above.
+        Self::ALL.get(usize::from(code)).copied()
     }
 
     /// The spelling of the type in answers.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A record's place in the log: from 1, without gaps save where a damaged segment was set aside.
-/// Callers see a [`PublicSeq`] in its place.
+/// Callers see a [`PublicSeq`](super::public_seq::PublicSeq) in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(pub u64);
 
