@@ -41,13 +41,10 @@ pub mod public_url;
 pub mod screen;
 pub mod session;
 
-
-
-
 pub mod export;
 pub mod live;
 
 pub use store::{
-    accept_copy, classify, clock, files, folder, ids, journal, ledger, lineage, locks, log, meta, projector, query,
-    record, rejected, renewal, secrets, snapshot, targets, token, views,
+    accept_copy, classify, clock, files, folder, ids, journal, ledger, lineage, locks, log, meta,
+    projector, query, record, rejected, renewal, secrets, snapshot, targets, token, views,
 };

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use shared::ids::EventId;
+use shared::time::Timestamp;
 use store::ledger::Log as _;
 use store::ledger::Submission;
 use store::ledger::local::{LocalLedger, Options};
 use store::record::identity::Sender;
 use store::record::{Entry, Fact, Personal, Source, WorkspaceId, WorkspaceKey, WorkspaceKeys};
-use shared::ids::EventId;
-use shared::time::Timestamp;
 
 const SEGMENTS: u64 = 1_000;
 const RECORDS: u64 = 2_000;

@@ -10,24 +10,24 @@ pub mod files;
 pub mod locks;
 pub mod snapshot;
 
+pub mod classify;
+pub mod ids;
 pub mod record;
 pub mod secrets;
 pub mod targets;
 pub mod token;
-pub mod ids;
-pub mod classify;
 
-pub mod lineage;
+pub mod folder;
 pub mod journal;
 pub mod ledger;
+pub mod lineage;
 pub mod log;
 pub mod meta;
-pub mod folder;
 pub mod rejected;
 
-pub mod views;
 pub mod projector;
 pub mod query;
+pub mod views;
 
-pub mod renewal;
 pub mod accept_copy;
+pub mod renewal;

@@ -8,15 +8,15 @@ use tempfile::TempDir;
 use super::*;
 use crate::app::reached;
 use crate::clock::SystemClock;
+use crate::ledger::conformance::subject::track;
 use crate::lineage::State;
 use crate::log::identity::Sender;
 use crate::log::record::{Address, Personal, Record, Seq};
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::verify;
-use crate::log::{Log as _, Submission};
+use crate::log::{Log as _};
 use crate::meta::Meta;
 use crate::rejected::RejectedStore;
-use crate::ledger::conformance::subject::track;
 
 /// Records in a segment.
 const ROTATE: u64 = 4;
@@ -64,10 +64,7 @@ impl Store {
                 original: None,
                 older: None,
             });
-            self.log
-                .append(vec![event])
-                .await
-                .unwrap();
+            self.log.append(vec![event]).await.unwrap();
         }
     }
 

@@ -20,7 +20,7 @@ use crate::log::{Appended, Health, Later, Located, Log, LogError, Submission};
 pub(crate) const NOW: i64 = 1_790_000_000_000;
 
 /// Every workspace but number 9 has a key, each its own.
-pub struct Keys;
+pub(crate) struct Keys;
 
 impl WorkspaceKeys for Keys {
     fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey> {
@@ -136,7 +136,7 @@ pub(crate) const CONTACTS: [&str; 4] = ["ada@example.com", "b@example.com", "c@d
 pub(crate) const MESSAGES: [&str; 3] = ["message-1", "message-2", "viewed"];
 
 /// A memory log that fails to read while told to, has lost some seqs, and counts.
-pub struct Trial {
+pub(crate) struct Trial {
     inner: MemoryLog,
     lost: Range<u64>,
     failing: AtomicBool,

@@ -58,11 +58,7 @@ pub struct LogSegment {
 impl LogSegment {
     /// Creates an empty segment whose first record will have the seq `first`. It is on disk, name
     /// and all, when this returns.
-    pub fn create(
-        folder: &Path,
-        first: Seq,
-        disk: &Arc<dyn Disk>,
-    ) -> Result<Self, JournalError> {
+    pub fn create(folder: &Path, first: Seq, disk: &Arc<dyn Disk>) -> Result<Self, JournalError> {
         let path = folder.join(file_name(first));
         let draft = draft_of(&path);
         let build = || -> Result<Database, redb::Error> {

@@ -16,7 +16,7 @@ pub(super) const HITS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum What {
+pub(crate) enum What {
     Open,
     Click {
         click: Click,
@@ -31,7 +31,7 @@ pub enum What {
 
 /// Something that happened to a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hit {
+pub(crate) struct Hit {
     /// Milliseconds since 1970.
     pub(crate) time: i64,
     /// As judged by itself: a burst may have shown since that it is a machine's.

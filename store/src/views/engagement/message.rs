@@ -59,7 +59,7 @@ pub struct Message {
 
 /// What mail servers told of a message, in whatever order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fate {
+pub(crate) struct Fate {
     delivered: bool,
     bounced: bool,
     complained: bool,
@@ -91,7 +91,7 @@ impl Fate {
 
 /// A click, as long as others may show what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Click {
+pub(crate) struct Click {
     pub(crate) seq: u64,
     /// Milliseconds since 1970.
     pub(crate) time: i64,

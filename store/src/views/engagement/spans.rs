@@ -17,7 +17,7 @@ const PORTION: usize = 1_000;
 
 /// Whose messages are asked for.
 #[derive(Debug, Clone)]
-pub enum Whose {
+pub(crate) enum Whose {
     /// The one of this id.
     Message(String),
     Campaign(String),
@@ -25,7 +25,7 @@ pub enum Whose {
 }
 
 /// Something that happened to a message, with the class that it has by now.
-pub struct Happened {
+pub(crate) struct Happened {
     /// Milliseconds since 1970.
     pub(crate) time: i64,
     pub(crate) class: Class,

@@ -15,7 +15,7 @@ pub(crate) fn is_genuine(class: Class) -> bool {
 
 /// How many of each class. Signed, because differences are added too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub(crate) human: i64,
     pub(crate) proxy_human: i64,
     pub(crate) machine: i64,
@@ -56,7 +56,7 @@ impl Tally {
 
 /// Opens or clicks: how many, and of how many messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Figures {
+pub(crate) struct Figures {
     pub(crate) total: Tally,
     /// Messages that have any.
     pub(crate) unique_all: i64,
@@ -87,7 +87,7 @@ impl Figures {
 
 /// Money in minor units of one currency, under one model of attribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Earned {
+pub(crate) struct Earned {
     /// The place in [`MODELS`].
     pub(crate) model: u8,
     pub(crate) currency: String,
@@ -99,7 +99,7 @@ pub struct Earned {
 
 /// What orders have earned: one entry for each model and currency that has any order, in that order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revenue(Vec<Earned>);
+pub(crate) struct Revenue(Vec<Earned>);
 
 impl Revenue {
     pub(crate) fn add(&mut self, earned: &Earned, sign: i64) {
@@ -137,7 +137,7 @@ impl Revenue {
 
 /// What one message adds to its campaign, and a campaign has in all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Messages that were registered.
     pub(crate) sent: i64,
     pub(crate) opens: Figures,

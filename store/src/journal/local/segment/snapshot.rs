@@ -47,11 +47,7 @@ impl LogSegment {
 
     /// Writes all that is committed here into a new file, which is sealed and synced; its name is
     /// not synced. Returns the last seq in it; `None`, and no file, where nothing is committed yet.
-    pub fn snapshot(
-        &self,
-        to: &Path,
-        disk: &Arc<dyn Disk>,
-    ) -> Result<Option<Seq>, JournalError> {
+    pub fn snapshot(&self, to: &Path, disk: &Arc<dyn Disk>) -> Result<Option<Seq>, JournalError> {
         if self.last() < self.first() {
             return Ok(None);
         }
