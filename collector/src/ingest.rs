@@ -427,16 +427,10 @@ impl Incoming {
 
     /// Records a batch and answers with one verdict for each event, in order.
     pub async fn record_batch(self, app: &App) -> Result<Response, ApiError> {
-        let batch = match wire::parse_batch(&self.text) {
-            Ok(batch) => batch,
-            Err(error) => {
-                // Who asks is settled first: a batch that is wrong may hold a secret key too.
-                let envelope: BatchBody<'_> = parse(&self.text)?;
-                self.caller(app, envelope.key)?;
-                return Err(batch_error(error));
-            }
-        };
-        let caller = self.caller(app, batch.key)?;
+        let envelope: BatchBody<'_> = parse(&self.text)?;
+        // Who asks is settled first: a batch that is wrong may hold a secret key too.
+        let caller = self.caller(app, envelope.key)?;
+        let batch = wire::parse_batch(envelope).map_err(batch_error)?;
         self.take_events(batch.events.len())?;
         let context = batch.context.as_ref();
         let workspace = caller.key.workspace;
@@ -803,7 +797,6 @@ fn kind_of(event: &Event) -> FactKind {
 
 fn batch_error(error: BatchError) -> ApiError {
     match error {
-        BatchError::NotJson(message) => ApiError::NotJson(message),
         BatchError::Rejected(rejection) => ApiError::Rejected(rejection),
         BatchError::TooManyEvents => ApiError::TooManyEvents,
     }
