@@ -12,8 +12,8 @@ use shared::email::Email;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
 use shared::wire::{
-    self, Refused, Suppressed, SuppressionBody, SuppressionsBody, parse_suppression,
-    parse_suppressions,
+    self, Refused, Suppressed, SuppressionBody, SuppressionReason, SuppressionsBody,
+    parse_suppression, parse_suppressions,
 };
 use utoipa::ToSchema;
 
@@ -251,8 +251,7 @@ impl Incoming {
         let looked = tokio::task::spawn_blocking(move || {
             let mut seen = std::collections::HashSet::new();
             let look = |entry: Suppressed| {
-                // The parser knows no others.
-                let cause = Cause::parse(entry.reason).unwrap_or(Cause::Manual);
+                let cause = cause_of(entry.reason);
                 let contact = key.contact(entry.email.normalised());
                 let held = looking.suppressions().get((workspace, contact))?;
                 let is_known = held.is_some_and(|held| held.since(cause).is_some())
@@ -353,6 +352,15 @@ pub(crate) fn way_back(
         verified: false,
         message_id: Some(message_id),
         ..fact(workspace, None, lift, at, at)
+    }
+}
+
+fn cause_of(reason: SuppressionReason) -> Cause {
+    match reason {
+        SuppressionReason::Manual => Cause::Manual,
+        SuppressionReason::Unsubscribed => Cause::Unsubscribed,
+        SuppressionReason::Bounced => Cause::Bounced,
+        SuppressionReason::Complained => Cause::Complained,
     }
 }
 
