@@ -7,7 +7,7 @@
 //!
 //! - `agent`: what an agent says
 //! - `networks`: whose an address is
-//! - [`of_page`]: the class of an event that a page sent
+//! - [`of_page`]: the class of an event that a page sent; [`of_client`]: that of all of a request
 //! - `ranges`: sorted ranges of addresses
 //! - [`relay`]: Apple's relay addresses, a list that is fetched and not shipped
 //! - [`timing`]: how a verdict depends on the time since the sending
@@ -33,7 +33,7 @@ use std::net::IpAddr;
 use crate::log::record::Class;
 use agent::Agent;
 use networks::Network;
-pub use page::of_page;
+pub use page::{of_client, of_page};
 pub use timing::timing;
 
 /// An open by an ordinary browser less than so many milliseconds after sending is a machine's.

@@ -21,14 +21,16 @@ use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
 use crate::client_address::client_of;
 use crate::ids::{self, DerivedId, new_id};
+use crate::ingest::entry::plain;
+use crate::ingest::pending::append_one;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::record::{
     Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
 };
 use crate::log::suppression::Cause;
-use crate::log::{Appended, Log as _, LogError, Submission};
-use crate::metrics::{DroppedHit, Told, Verdict};
+use crate::log::{Log as _, LogError, Submission};
+use crate::metrics::{DroppedHit, Verdict};
 use crate::secrets;
 use crate::targets::marks;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
@@ -123,8 +125,8 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
             ..entry(&key, new_id(), hit, token, contact, class)
         })
     };
-    match app.log.append(vec![submission]).await {
-        Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
+    match append_one(&app.log, submission).await {
+        Ok(settled) => settled.count(&app.metrics, workspace),
         Err(LogError::Overloaded) => app
             .metrics
             .count_dropped_hit_of(workspace, DroppedHit::Overloaded),
@@ -189,16 +191,8 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
             class,
         ))
     };
-    let told = Told::of(&submission.entry);
-    let outcomes = app.log.append(vec![submission]).await?;
-    let verdict = match outcomes.first() {
-        Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
-        _ => {
-            app.metrics.count_told(workspace, told);
-            Verdict::Tracked
-        }
-    };
-    app.metrics.count_verdict(workspace, verdict);
+    let settled = append_one(&app.log, submission).await?;
+    settled.count(&app.metrics, workspace);
     Ok(())
 }
 
@@ -237,26 +231,10 @@ fn entry(
         Token::Unsubscribe(sent) => (sent, Fact::Unsubscribe { send }),
     };
     Entry {
-        workspace: sent.workspace,
-        id,
-        time: hit.received_at,
-        time_sent: false,
-        received_at: hit.received_at,
-        source: Source::Mail,
-        key_id: None,
-        verified: false,
-        address: None,
-        anonymous_id: None,
         message_id: Some(sent.message_id),
-        fact,
-        money: None,
-        rounded: false,
-        context: None,
         client: Some(hit.client),
         class: Some(class),
-        ignored_fields: Vec::new(),
-        redacted: false,
-        timing: None,
+        ..plain(sent.workspace, id, Source::Mail, hit.received_at, fact)
     }
 }
 

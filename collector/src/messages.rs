@@ -17,6 +17,9 @@ use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::ids::{self, DerivedId, new_id};
+use crate::ingest::entry::plain;
+use crate::ingest::pending::{Became, Pending};
+use crate::ingest::settle::Settled;
 use crate::instrument::{
     Held, Plan, Refusal, SkipReason, SkippedLink, Targets, TrackedLink, Utm, instrument_html,
     instrument_text, line_and_column,
@@ -31,7 +34,7 @@ use crate::log::record::{
 };
 use crate::log::redb::RedbLog;
 use crate::log::suppression::{Cause, Suppression};
-use crate::log::{Appended, Log as _, LogError, Submission};
+use crate::log::{Log, LogError, Submission};
 use crate::meta::Meta;
 use crate::metrics::reasons;
 use crate::targets;
@@ -298,35 +301,31 @@ pub async fn register(
 ) -> Result<Vec<Outcome>, RegisterError> {
     let drafts = Arc::new(drafts);
     let all = (0..drafts.len()).collect();
-    let mut submissions = Vec::new();
-    let mut waiting = Vec::new();
-    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
-    for (at, step) in steps(&registrar, &drafts, all)
-        .await?
-        .into_iter()
-        .enumerate()
-    {
-        outcomes.push(match step {
-            Step::Done(outcome) => Some(outcome),
-            Step::New(submission, answer) => {
-                submissions.push(*submission);
-                waiting.push((at, answer));
+    let mut pending = Pending::new();
+    for step in steps(&registrar, &drafts, all).await? {
+        match step {
+            Step::Done(outcome) => pending.decide(outcome),
+            Step::New(submission, answer) => pending.submit(*submission, answer),
+        }
+    }
+    drop(lock(&registrar.turn).take());
+    let log: Arc<dyn Log> = Arc::clone(&registrar.log) as _;
+    let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(drafts.len());
+    let mut overtaken = Vec::new();
+    for became in pending.append(&log).await? {
+        outcomes.push(match became {
+            Became::Decided(outcome) => Some(outcome),
+            Became::Settled(mut answer, Settled::Tracked { seq, .. }) => {
+                answer.seq = seq.to_string();
+                let is_new = true;
+                Some(Outcome::Registered { answer, is_new })
+            }
+            // Another call, or an earlier draft of this one, was faster.
+            Became::Settled(..) => {
+                overtaken.push(outcomes.len());
                 None
             }
         });
-    }
-    drop(lock(&registrar.turn).take());
-    let appended = registrar.log.append(submissions).await?;
-    let mut overtaken = Vec::new();
-    for ((at, mut answer), appended) in waiting.into_iter().zip(appended) {
-        if let Appended::Tracked { public_seq, .. } = appended {
-            answer.seq = public_seq.to_string();
-            let is_new = true;
-            outcomes[at] = Some(Outcome::Registered { answer, is_new });
-        } else {
-            // Another call, or an earlier draft of this one, was faster.
-            overtaken.push(at);
-        }
     }
     let again = steps(&registrar, &drafts, overtaken.clone()).await?;
     for (at, step) in overtaken.into_iter().zip(again) {
@@ -587,34 +586,23 @@ impl Registrar {
     /// `targets` is how many different pages its tracked links lead to.
     fn entry(&self, draft: &Draft, making: &Making, targets: u32) -> Entry {
         let outgoing = &draft.outgoing;
+        let fact = Fact::Send {
+            campaign_id: campaign_id(outgoing),
+            message_type: message_type(outgoing),
+            subject: outgoing.subject.clone().map(Personal),
+            content: content(outgoing),
+            token_key: making.token_key,
+            targets: Some(targets),
+        };
+        let (workspace, at) = (self.workspace, self.received_at);
         Entry {
-            workspace: self.workspace,
-            id: making.id,
             time: making.sent_at,
             time_sent: outgoing.sent_at.is_some(),
-            received_at: self.received_at,
-            source: Source::Server,
             key_id: self.key_id.clone(),
-            verified: true,
             address: Some(Address::from(&outgoing.email)),
-            anonymous_id: None,
             message_id: Some(draft.message_id.clone()),
-            fact: Fact::Send {
-                campaign_id: campaign_id(outgoing),
-                message_type: message_type(outgoing),
-                subject: outgoing.subject.clone().map(Personal),
-                content: content(outgoing),
-                token_key: making.token_key,
-                targets: Some(targets),
-            },
-            money: None,
-            rounded: false,
-            context: None,
-            client: None,
-            class: None,
             ignored_fields: draft.ignored_fields.clone(),
-            redacted: false,
-            timing: None,
+            ..plain(workspace, making.id, Source::Server, at, fact)
         }
     }
 }

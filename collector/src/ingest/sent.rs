@@ -11,7 +11,10 @@ use shared::time::Timestamp;
 use shared::wire::{self, Departure, Refused, SentAsk, SentBody};
 use utoipa::ToSchema;
 
-use super::{Incoming, parse};
+use super::entry::plain;
+use super::incoming::{Incoming, parse};
+use super::pending::{Became, Pending};
+use super::settle::Settled;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -20,7 +23,7 @@ use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::public_seq::PublicSeq;
 use crate::log::record::{Entry, Fact, Record, SendRef, Source, WorkspaceId};
-use crate::log::{Appended, Log, LogError, Submission};
+use crate::log::{Log, LogError, Submission};
 use crate::meta::Meta;
 use crate::metrics::Verdict;
 use crate::query::find_send;
@@ -120,7 +123,8 @@ struct Teller {
 
 enum Look {
     Done(SentResult),
-    New(Box<Submission>),
+    /// With what is answered once it is on disk.
+    New(Box<Submission>, SentResult),
 }
 
 impl Incoming {
@@ -229,7 +233,7 @@ async fn tell_campaign(
         let page = page.await.map_err(|_| ApiError::Internal)?;
         let page = page?;
         let key = teller.key()?;
-        let mut submissions = Vec::new();
+        let mut pending = Pending::<(), ()>::new();
         for (message_id, message) in &page {
             if !message.registered {
                 continue;
@@ -245,16 +249,18 @@ async fn tell_campaign(
                     sent_at: message.sent_at.map_or(at, Timestamp::from_millis),
                 };
                 let time_sent = sent_at.is_some();
-                submissions.push(teller.submission(&key, message_id, send, at, time_sent));
+                let submission = teller.submission(&key, message_id, send, at, time_sent);
+                pending.submit(submission, ());
             }
         }
-        for appended in teller.log.append(submissions).await? {
-            if let Appended::Tracked { public_seq, .. } = appended {
+        for became in pending.append(&teller.log).await? {
+            if let Became::Settled((), settled) = became
+                && let Some(seq) = settled.seq()
+            {
                 recorded += 1;
-                result = result.told(at, public_seq);
+                result = result.told(at, seq);
                 result.status = SentStatus::Recorded;
-                app.metrics
-                    .count_verdict(caller.key.workspace, Verdict::Tracked);
+                settled.count(&app.metrics, caller.key.workspace);
             }
         }
         match page.into_iter().next_back() {
@@ -275,34 +281,30 @@ impl Teller {
     ) -> Result<Vec<SentResult>, ApiError> {
         let departures = Arc::new(departures);
         let all = (0..departures.len()).collect();
-        let mut results: Vec<Option<SentResult>> = Vec::new();
-        let (mut submissions, mut waiting) = (Vec::new(), Vec::new());
-        for (at, look) in self
-            .look_all(&departures, all)
-            .await?
-            .into_iter()
-            .enumerate()
-        {
-            results.push(match look {
-                Look::Done(result) => Some(result),
-                Look::New(submission) => {
-                    waiting.push((at, submission.entry.time));
-                    submissions.push(*submission);
+        let mut pending = Pending::new();
+        for look in self.look_all(&departures, all).await? {
+            match look {
+                Look::Done(result) => pending.decide(result),
+                Look::New(submission, result) => {
+                    let at = submission.entry.time;
+                    pending.submit(*submission, (at, result));
+                }
+            }
+        }
+        let mut results: Vec<Option<SentResult>> = Vec::with_capacity(departures.len());
+        let mut overtaken = Vec::new();
+        for became in pending.append(&self.log).await? {
+            results.push(match became {
+                Became::Decided(result) => Some(result),
+                Became::Settled((at, result), Settled::Tracked { seq, .. }) => {
+                    Some(result.told(at, seq))
+                }
+                // Another call, or an earlier message of this one, was faster.
+                Became::Settled(..) => {
+                    overtaken.push(results.len());
                     None
                 }
             });
-        }
-        let appended = self.log.append(submissions).await?;
-        let mut overtaken = Vec::new();
-        for ((at, time), appended) in waiting.into_iter().zip(appended) {
-            match (&appended, &departures[at]) {
-                (Appended::Tracked { public_seq, .. }, Ok(departure)) => {
-                    let result = SentResult::of(departure, SentStatus::Recorded);
-                    results[at] = Some(result.told(time, *public_seq));
-                }
-                // Another call, or an earlier message of this one, was faster.
-                _ => overtaken.push(at),
-            }
         }
         let again = self.look_all(&departures, overtaken.clone()).await?;
         for (at, look) in overtaken.into_iter().zip(again) {
@@ -357,7 +359,8 @@ impl Teller {
         let time_sent = departure.sent_at.is_some();
         let send = send_ref(&send, &key);
         let submission = self.submission(&key, message_id, send, at, time_sent);
-        Ok(Look::New(Box::new(submission)))
+        let result = SentResult::of(departure, SentStatus::Recorded);
+        Ok(Look::New(Box::new(submission), result))
     }
 
     fn key(&self) -> Result<WorkspaceKey, LogError> {
@@ -373,27 +376,15 @@ impl Teller {
         at: Timestamp,
         time_sent: bool,
     ) -> Submission {
+        let id = ids::of_departure(key, message_id);
+        let (workspace, received_at) = (self.workspace, self.received_at);
+        let told = Fact::Told { send };
         Submission::from(Entry {
-            workspace: self.workspace,
-            id: ids::of_departure(key, message_id),
             time: at,
             time_sent,
-            received_at: self.received_at,
-            source: Source::Server,
             key_id: Some(self.key_id.clone()),
-            verified: true,
-            address: None,
-            anonymous_id: None,
             message_id: Some(message_id.to_owned()),
-            fact: Fact::Told { send },
-            money: None,
-            rounded: false,
-            context: None,
-            client: None,
-            class: None,
-            ignored_fields: Vec::new(),
-            redacted: false,
-            timing: None,
+            ..plain(workspace, id, Source::Server, received_at, told)
         })
     }
 }
