@@ -136,6 +136,13 @@ pub struct Verdict {
     pub reason: &'static str,
 }
 
+impl Verdict {
+    /// As a record keeps it.
+    pub fn kept(self) -> (Class, String) {
+        (self.class, self.reason.to_owned())
+    }
+}
+
 /// Says who acted. Where several rules name the same class, the reason is that of the first.
 pub fn classify(evidence: &Evidence<'_>) -> Verdict {
     let network = evidence.address.and_then(networks::find);

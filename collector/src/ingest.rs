@@ -6,7 +6,8 @@
 //! - `entry`: what the log takes of it; `deliveries`: whose messages mail servers tell of
 //! - `pending`: one append for all of a request; `settle`, `compare`: what became of each
 //! - `events`: one event, or a batch of them; `seqs`, `receipts`: what answers and receipts say
-//! - `messages`, `sent`, `suppressions`: what else comes in, by the same steps
+//! - `messages`, `register`: messages before they are sent; `sent`: when they left; `suppressions`: who is to
+//!   get no more mail; `hits`: what mail clients ask for. All by the same steps, from `entry` on
 //!
 //! An event is a batch of one. What is the same of all events of a request is worked out once; what the
 //! log says of each is read in `settle` alone.
@@ -21,18 +22,20 @@ mod idempotency;
 mod identity;
 
 mod deliveries;
-pub(crate) mod entry;
+mod entry;
 
 mod compare;
 mod objection;
-pub(crate) mod pending;
-pub(crate) mod settle;
+mod pending;
+mod settle;
 
 mod events;
 mod receipts;
 mod seqs;
 
+pub mod hits;
 pub mod messages;
+pub mod register;
 pub mod sent;
 pub mod suppressions;
 

@@ -14,8 +14,8 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::ids::new_id;
+use crate::ingest::register::{Draft, MessageAnswer, Outcome, Registrar, register};
 use crate::locks::lock;
-use crate::messages::{Draft, MessageAnswer, Outcome, Registrar, register};
 use crate::metrics::Verdict;
 use crate::public_url::Reach;
 

@@ -8,7 +8,7 @@ use super::dropped::KeptContext;
 use super::incoming::Incoming;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::classify::of_client;
+use crate::classify::{Verdict, of_client};
 use crate::client_address::client_of;
 use crate::error::ApiError;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
@@ -29,7 +29,7 @@ pub(super) struct RequestSender {
 struct Page {
     client: Client,
     /// By the request and its context alone: no event of it says more.
-    class: (Class, String),
+    judged: Verdict,
 }
 
 impl RequestSender {
@@ -49,10 +49,7 @@ impl RequestSender {
         let page = (kind == KeyKind::Public).then(|| {
             let (_, client) = client_of(&incoming.parts, &app.trusted_proxies);
             let judged = of_client(&client, context.of_first());
-            Page {
-                client,
-                class: (judged.class, judged.reason.to_owned()),
-            }
+            Page { client, judged }
         });
         Ok(Self {
             caller,
@@ -82,7 +79,7 @@ impl RequestSender {
     /// What a record keeps of a page's client, and its class.
     pub(super) fn client(&self) -> (Option<Client>, Option<(Class, String)>) {
         let page = self.page.as_ref();
-        page.map(|page| (page.client.clone(), page.class.clone()))
+        page.map(|Page { client, judged }| (client.clone(), judged.kept()))
             .unzip()
     }
 }

@@ -1,15 +1,15 @@
 //! When messages really left: from a request to verdicts, one for each message, or one for a campaign.
 
+mod answer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Json, Response};
-use serde::Serialize;
 use shared::ids::CampaignId;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
-use shared::wire::{self, Departure, Refused, SentAsk, SentBody};
-use utoipa::ToSchema;
+use shared::wire::{self, Departure, SentAsk, SentBody};
 
 use super::entry::plain;
 use super::incoming::{Incoming, parse};
@@ -21,96 +21,17 @@ use crate::error::ApiError;
 use crate::ids;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
-use crate::log::public_seq::PublicSeq;
 use crate::log::record::{Entry, Fact, Record, SendRef, Source, WorkspaceId};
 use crate::log::{Log, LogError, Submission};
 use crate::meta::Meta;
 use crate::metrics::Verdict;
 use crate::query::find_send;
+pub use answer::{SentAnswer, SentResult, SentStatus};
 
 /// Messages of a campaign that are looked at and recorded in one go.
 const PORTION: usize = 1_000;
 /// How long it waits for the views to know the campaign's newest messages.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// One verdict for each message, in order; one for a campaign.
-#[derive(Serialize, ToSchema)]
-pub struct SentAnswer {
-    /// Always true: the request was read.
-    pub success: bool,
-    pub results: Vec<SentResult>,
-}
-
-/// What became of one message's time, or of a campaign's.
-#[derive(Default, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SentResult {
-    /// As sent, where it could be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub message_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub campaign_id: Option<String>,
-    pub status: SentStatus,
-    /// Of a campaign: how many messages this call told it of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub messages: Option<u64>,
-    /// The time on record, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, format = DateTime, example = "2026-11-23T10:00:00Z")]
-    pub sent_at: Option<String>,
-    /// The place of the (last) fact among the workspace's events; reads take it as `minSeq`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^[0-9]{24}$")]
-    pub seq: Option<String>,
-    /// Why it was rejected.
-    #[serde(flatten)]
-    pub refused: Refused,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SentStatus {
-    /// On disk by this call.
-    Recorded,
-    /// Told before, of the same time or without one. Of a campaign: of every message of it.
-    Duplicate,
-    /// No such message, or no message of such a campaign, was registered.
-    #[default]
-    Unknown,
-    /// Another time was told before, which stands.
-    Conflict,
-    /// It could not be read.
-    Rejected,
-}
-
-impl SentResult {
-    fn rejected(rejection: Rejection) -> Self {
-        Self {
-            status: SentStatus::Rejected,
-            refused: rejection.into(),
-            ..Self::default()
-        }
-    }
-
-    fn of(departure: &Departure, status: SentStatus) -> Self {
-        Self {
-            message_id: Some(departure.message_id.as_str().to_owned()),
-            status,
-            ..Self::default()
-        }
-    }
-
-    fn told(self, at: Timestamp, seq: PublicSeq) -> Self {
-        Self {
-            sent_at: Some(at.to_string()),
-            seq: Some(seq.to_string()),
-            ..self
-        }
-    }
-}
 
 /// What telling needs besides the messages.
 struct Teller {

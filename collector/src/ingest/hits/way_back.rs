@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::super::entry::plain;
+use super::super::pending::append_one;
 use super::Hit;
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify};
 use crate::ids::new_id;
-use crate::ingest::entry::plain;
-use crate::ingest::pending::append_one;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::record::{Class, ContactId, Entry, Fact, SendRef, Source};
 use crate::log::suppression::{Cause, Suppression};

@@ -17,12 +17,12 @@ use http::request::Parts;
 use shared::ids::EventId;
 use shared::time::Timestamp;
 
+use super::entry::plain;
+use super::pending::append_one;
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
 use crate::client_address::client_of;
 use crate::ids::{self, DerivedId, new_id};
-use crate::ingest::entry::plain;
-use crate::ingest::pending::append_one;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::record::{
@@ -116,7 +116,7 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
     // By this request alone; and how that depends on when the message was sent, since its token knows
     // no more than what was planned.
     let evidence = evidence_of(app, &hit, kind, token.sent());
-    let (class, timing) = (kept(classify(&evidence)), classify::timing(&evidence));
+    let (class, timing) = (classify(&evidence).kept(), classify::timing(&evidence));
     let contact = app.meta.contact_today(workspace, contact);
     let submission = Submission {
         has_new_id: true,
@@ -175,10 +175,10 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
     // Somebody has lifted the first one since: this is another, and counts like it.
     let id = if is_another { new_id() } else { id };
     let evidence = evidence_of(app, &hit, Kind::Click, &sent);
-    let class = kept(match way {
+    let class = match way {
         Way::OneClick => leaving::of_one_click(&evidence),
         Way::Form => leaving::of_form(&evidence),
-    });
+    };
     let submission = Submission {
         has_new_id: is_another,
         older: (!is_another).then_some(older),
@@ -188,7 +188,7 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
             hit,
             Token::Unsubscribe(sent),
             contact,
-            class,
+            class.kept(),
         ))
     };
     let settled = append_one(&app.log, submission).await?;
@@ -236,11 +236,6 @@ fn entry(
         class: Some(class),
         ..plain(sent.workspace, id, Source::Mail, hit.received_at, fact)
     }
-}
-
-/// A verdict as a record keeps it.
-fn kept(verdict: classify::Verdict) -> (Class, String) {
-    (verdict.class, verdict.reason.to_owned())
 }
 
 fn evidence_of<'a>(app: &App, hit: &'a Hit, kind: Kind, sent: &Sent) -> Evidence<'a> {
