@@ -47,7 +47,7 @@ pub use near_miss::hints;
 pub use parse::{parse_event, parse_identify, parse_purchase, parse_refund};
 pub use sends::{Departure, SentAsk, parse_delivery, parse_departure, parse_sent};
 pub use suppressions::{
-    SUPPRESSION_REASONS, Suppressed, parse_suppression, parse_suppression_row, parse_suppressions,
+    Suppressed, SuppressionReason, parse_suppression, parse_suppression_row, parse_suppressions,
 };
 
 /// Who speaks: decides whose clock is believed.

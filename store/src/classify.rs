@@ -7,7 +7,7 @@
 //!
 //! - `agent`: what an agent says
 //! - `networks`: whose an address is
-//! - [`of_page`]: the class of an event that a page sent
+//! - [`of_page`]: the class of an event that a page sent; [`of_client`]: that of all of a request
 //! - `ranges`: sorted ranges of addresses
 //! - [`relay`]: Apple's relay addresses, a list that is fetched and not shipped
 //! - [`timing`]: how a verdict depends on the time since the sending
@@ -33,7 +33,7 @@ use std::net::IpAddr;
 use crate::log::record::Class;
 use agent::Agent;
 use networks::Network;
-pub use page::of_page;
+pub use page::{of_client, of_page};
 pub use timing::timing;
 
 /// An open by an ordinary browser less than so many milliseconds after sending is a machine's.
@@ -134,6 +134,13 @@ pub struct Verdict {
     /// | machine | `apple_prefetch`, `apple_prefetch_relay` (from an address on Apple's list), `gmail_prefetch`, `prefetch_header`, `too_soon_after_send` |
     /// | bot | `head_request`, `unusual_method`, `scanner_network`, `probable_scanner_network`, `empty_agent`, `link_checker`, `security_vendor`, `crawler_agent`, `automation_agent`, `agent_with_address`, `automation`, `image_proxy` (a click or a page under the agent of a mailbox's proxy), `too_soon_after_send`, and [`LINK_BURST`] from the fold |
     pub reason: &'static str,
+}
+
+impl Verdict {
+    /// As a record keeps it.
+    pub fn kept(self) -> (Class, String) {
+        (self.class, self.reason.to_owned())
+    }
 }
 
 /// Says who acted. Where several rules name the same class, the reason is that of the first.

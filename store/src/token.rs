@@ -1,5 +1,5 @@
 //! The tokens in mails: what a pixel, a link or an unsubscribe link carries, so that any node serves
-//! it without a look-up (design.md 4.3). Not what is done about one (`mail`), nor where the keys lie
+//! it without a look-up (design.md 4.3). Not what is done about one (`ingest::hits`), nor where the keys lie
 //! (`meta`).
 //!
 //! A token is unpadded base64url of

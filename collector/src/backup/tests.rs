@@ -14,7 +14,7 @@ use crate::log::identity::Sender;
 use crate::log::record::{Address, Personal, Record, Seq};
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::verify;
-use crate::log::{Log as _};
+use crate::log::Log as _;
 use crate::meta::Meta;
 use crate::rejected::RejectedStore;
 

@@ -10,7 +10,7 @@ use shared::money::Money;
 /// The names of the fields in which `again` differs from the event on record. Times, the batch's
 /// context and fields that are not known count for nothing. Of an erased event nobody knows any more
 /// what it said: then only what erasing leaves is compared.
-pub fn differing_fields(
+pub(super) fn differing_fields(
     recorded: &Entry,
     again: &Entry,
     asked: Option<&RefundAsk>,
@@ -116,7 +116,7 @@ pub fn differing_fields(
 
 /// The fields in which a refund differs from the one on record under its refundId: it is the same
 /// refund however the rest is said.
-pub fn differing_refund(
+pub(super) fn differing_refund(
     recorded: &Entry,
     again: &Entry,
     asked: Option<&RefundAsk>,

@@ -8,12 +8,13 @@ use shared::event::{Delivery, Event, EventKind};
 use shared::ids::{EventId, MessageId};
 use shared::rejection::Rejection;
 
+use super::objection::Objection;
+use super::sender::RequestSender;
 use super::sent::send_ref;
 use crate::app::App;
-use crate::auth::Caller;
 use crate::ids;
 use crate::log::LogError;
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
+use crate::log::decide::WorkspaceKey;
 use crate::log::record::{Fact, Personal, SendRef};
 use crate::query::find_send;
 
@@ -29,7 +30,7 @@ pub(super) type Sends = HashMap<String, SendRef>;
 /// [`LogError`], where the log could not be read.
 pub(super) async fn sends_of<'e>(
     app: &App,
-    caller: &Caller,
+    sender: &RequestSender,
     events: impl IntoIterator<Item = &'e Event>,
 ) -> Result<Sends, LogError> {
     let named = events.into_iter().filter_map(|event| match event.kind {
@@ -40,8 +41,7 @@ pub(super) async fn sends_of<'e>(
     if named.is_empty() {
         return Ok(Sends::new());
     }
-    let workspace = caller.key.workspace;
-    let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
+    let (workspace, key) = (sender.workspace(), sender.key);
     let log = Arc::clone(&app.log);
     // The log blocks on disk.
     let found = tokio::task::spawn_blocking(move || {
@@ -62,8 +62,7 @@ pub(super) async fn sends_of<'e>(
 
 /// The id that an event has where none was sent: what a delivery tells is its own identity, so that a
 /// mail server's report that comes again is no other fact. `None` for everything else.
-pub(super) fn id_of(key: &WorkspaceKey, event: &Result<Event, Rejection>) -> Option<EventId> {
-    let event = event.as_ref().ok()?;
+pub(super) fn id_of(key: &WorkspaceKey, event: &Event) -> Option<EventId> {
     let EventKind::Delivery(delivery) = &event.kind else {
         return None;
     };
@@ -80,11 +79,12 @@ pub(super) fn fact(
     delivery: Delivery,
     message_id: Option<&MessageId>,
     sends: &Sends,
-) -> Result<Fact, Rejection> {
+) -> Result<Fact, Objection> {
     let send = message_id.and_then(|id| sends.get(id.as_str()));
     let Some(send) = send.cloned() else {
         let message = "no message with this messageId is registered: register it with POST /v1/messages first";
-        return Err(Rejection::of(UNKNOWN_MESSAGE, "messageId", message));
+        let rejection = Rejection::of(UNKNOWN_MESSAGE, "messageId", message);
+        return Err(Objection::Unknown(rejection));
     };
     Ok(Fact::Delivery {
         send,

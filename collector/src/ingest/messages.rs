@@ -8,12 +8,14 @@ use shared::rejection::{Rejection, codes};
 use shared::wire::{self, MessageBatchBody, MessageBody};
 use utoipa::ToSchema;
 
-use super::{Draft as Sketch, Incoming, parse};
+use super::incoming::{Incoming, parse};
+use super::receipts::{self, Sketch};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::ids::new_id;
+use crate::ingest::register::{Draft, MessageAnswer, Outcome, Registrar, register};
 use crate::locks::lock;
-use crate::messages::{Draft, MessageAnswer, Outcome, Registrar, register};
 use crate::metrics::Verdict;
 use crate::public_url::Reach;
 
@@ -248,15 +250,10 @@ impl Incoming {
         fields: Vec<&'static str>,
         ignored_fields: Vec<String>,
     ) -> Box<RejectedMessage> {
-        let id = super::new_id().to_string();
-        let sketch = Sketch {
-            name: Some(shared::event_name::names::EMAIL_SENT.to_owned()),
-            own: ignored_fields.len(),
-            ignored: ignored_fields.clone(),
-            hints: Vec::new(),
-            body: "",
-        };
-        self.keep_rejected(app, caller, &id, sketch, &rejection);
+        let id = new_id().to_string();
+        let name = Some(shared::event_name::names::EMAIL_SENT.to_owned());
+        let sketch = Sketch::new(name, ignored_fields.clone(), Vec::new(), "");
+        receipts::keep(app, caller, self.received_at, &id, sketch, &rejection);
         Box::new(RejectedMessage {
             message_id,
             id,

@@ -1,113 +1,37 @@
 //! When messages really left: from a request to verdicts, one for each message, or one for a campaign.
 
+mod answer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Json, Response};
-use serde::Serialize;
 use shared::ids::CampaignId;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
-use shared::wire::{self, Departure, Refused, SentAsk, SentBody};
-use utoipa::ToSchema;
+use shared::wire::{self, Departure, SentAsk, SentBody};
 
-use super::{Incoming, parse};
+use super::entry::plain;
+use super::incoming::{Incoming, parse};
+use super::pending::{Became, Pending};
+use super::settle::Settled;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::ids;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
-use crate::log::public_seq::PublicSeq;
 use crate::log::record::{Entry, Fact, Record, SendRef, Source, WorkspaceId};
-use crate::log::{Appended, Log, LogError, Submission};
+use crate::log::{Log, LogError, Submission};
 use crate::meta::Meta;
 use crate::metrics::Verdict;
 use crate::query::find_send;
+pub use answer::{SentAnswer, SentResult, SentStatus};
 
 /// Messages of a campaign that are looked at and recorded in one go.
 const PORTION: usize = 1_000;
 /// How long it waits for the views to know the campaign's newest messages.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// One verdict for each message, in order; one for a campaign.
-#[derive(Serialize, ToSchema)]
-pub struct SentAnswer {
-    /// Always true: the request was read.
-    pub success: bool,
-    pub results: Vec<SentResult>,
-}
-
-/// What became of one message's time, or of a campaign's.
-#[derive(Default, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SentResult {
-    /// As sent, where it could be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub message_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub campaign_id: Option<String>,
-    pub status: SentStatus,
-    /// Of a campaign: how many messages this call told it of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub messages: Option<u64>,
-    /// The time on record, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, format = DateTime, example = "2026-11-23T10:00:00Z")]
-    pub sent_at: Option<String>,
-    /// The place of the (last) fact among the workspace's events; reads take it as `minSeq`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^[0-9]{24}$")]
-    pub seq: Option<String>,
-    /// Why it was rejected.
-    #[serde(flatten)]
-    pub refused: Refused,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SentStatus {
-    /// On disk by this call.
-    Recorded,
-    /// Told before, of the same time or without one. Of a campaign: of every message of it.
-    Duplicate,
-    /// No such message, or no message of such a campaign, was registered.
-    #[default]
-    Unknown,
-    /// Another time was told before, which stands.
-    Conflict,
-    /// It could not be read.
-    Rejected,
-}
-
-impl SentResult {
-    fn rejected(rejection: Rejection) -> Self {
-        Self {
-            status: SentStatus::Rejected,
-            refused: rejection.into(),
-            ..Self::default()
-        }
-    }
-
-    fn of(departure: &Departure, status: SentStatus) -> Self {
-        Self {
-            message_id: Some(departure.message_id.as_str().to_owned()),
-            status,
-            ..Self::default()
-        }
-    }
-
-    fn told(self, at: Timestamp, seq: PublicSeq) -> Self {
-        Self {
-            sent_at: Some(at.to_string()),
-            seq: Some(seq.to_string()),
-            ..self
-        }
-    }
-}
 
 /// What telling needs besides the messages.
 struct Teller {
@@ -120,7 +44,8 @@ struct Teller {
 
 enum Look {
     Done(SentResult),
-    New(Box<Submission>),
+    /// With what is answered once it is on disk.
+    New(Box<Submission>, SentResult),
 }
 
 impl Incoming {
@@ -229,7 +154,7 @@ async fn tell_campaign(
         let page = page.await.map_err(|_| ApiError::Internal)?;
         let page = page?;
         let key = teller.key()?;
-        let mut submissions = Vec::new();
+        let mut pending = Pending::<(), ()>::new();
         for (message_id, message) in &page {
             if !message.registered {
                 continue;
@@ -245,16 +170,18 @@ async fn tell_campaign(
                     sent_at: message.sent_at.map_or(at, Timestamp::from_millis),
                 };
                 let time_sent = sent_at.is_some();
-                submissions.push(teller.submission(&key, message_id, send, at, time_sent));
+                let submission = teller.submission(&key, message_id, send, at, time_sent);
+                pending.submit(submission, ());
             }
         }
-        for appended in teller.log.append(submissions).await? {
-            if let Appended::Tracked { public_seq, .. } = appended {
+        for became in pending.append(&teller.log).await? {
+            if let Became::Settled((), settled) = became
+                && let Some(seq) = settled.seq()
+            {
                 recorded += 1;
-                result = result.told(at, public_seq);
+                result = result.told(at, seq);
                 result.status = SentStatus::Recorded;
-                app.metrics
-                    .count_verdict(caller.key.workspace, Verdict::Tracked);
+                settled.count(&app.metrics, caller.key.workspace);
             }
         }
         match page.into_iter().next_back() {
@@ -275,34 +202,30 @@ impl Teller {
     ) -> Result<Vec<SentResult>, ApiError> {
         let departures = Arc::new(departures);
         let all = (0..departures.len()).collect();
-        let mut results: Vec<Option<SentResult>> = Vec::new();
-        let (mut submissions, mut waiting) = (Vec::new(), Vec::new());
-        for (at, look) in self
-            .look_all(&departures, all)
-            .await?
-            .into_iter()
-            .enumerate()
-        {
-            results.push(match look {
-                Look::Done(result) => Some(result),
-                Look::New(submission) => {
-                    waiting.push((at, submission.entry.time));
-                    submissions.push(*submission);
+        let mut pending = Pending::new();
+        for look in self.look_all(&departures, all).await? {
+            match look {
+                Look::Done(result) => pending.decide(result),
+                Look::New(submission, result) => {
+                    let at = submission.entry.time;
+                    pending.submit(*submission, (at, result));
+                }
+            }
+        }
+        let mut results: Vec<Option<SentResult>> = Vec::with_capacity(departures.len());
+        let mut overtaken = Vec::new();
+        for became in pending.append(&self.log).await? {
+            results.push(match became {
+                Became::Decided(result) => Some(result),
+                Became::Settled((at, result), Settled::Tracked { seq, .. }) => {
+                    Some(result.told(at, seq))
+                }
+                // Another call, or an earlier message of this one, was faster.
+                Became::Settled(..) => {
+                    overtaken.push(results.len());
                     None
                 }
             });
-        }
-        let appended = self.log.append(submissions).await?;
-        let mut overtaken = Vec::new();
-        for ((at, time), appended) in waiting.into_iter().zip(appended) {
-            match (&appended, &departures[at]) {
-                (Appended::Tracked { public_seq, .. }, Ok(departure)) => {
-                    let result = SentResult::of(departure, SentStatus::Recorded);
-                    results[at] = Some(result.told(time, *public_seq));
-                }
-                // Another call, or an earlier message of this one, was faster.
-                _ => overtaken.push(at),
-            }
         }
         let again = self.look_all(&departures, overtaken.clone()).await?;
         for (at, look) in overtaken.into_iter().zip(again) {
@@ -357,7 +280,8 @@ impl Teller {
         let time_sent = departure.sent_at.is_some();
         let send = send_ref(&send, &key);
         let submission = self.submission(&key, message_id, send, at, time_sent);
-        Ok(Look::New(Box::new(submission)))
+        let result = SentResult::of(departure, SentStatus::Recorded);
+        Ok(Look::New(Box::new(submission), result))
     }
 
     fn key(&self) -> Result<WorkspaceKey, LogError> {
@@ -373,27 +297,15 @@ impl Teller {
         at: Timestamp,
         time_sent: bool,
     ) -> Submission {
+        let id = ids::of_departure(key, message_id);
+        let (workspace, received_at) = (self.workspace, self.received_at);
+        let told = Fact::Told { send };
         Submission::from(Entry {
-            workspace: self.workspace,
-            id: ids::of_departure(key, message_id),
             time: at,
             time_sent,
-            received_at: self.received_at,
-            source: Source::Server,
             key_id: Some(self.key_id.clone()),
-            verified: true,
-            address: None,
-            anonymous_id: None,
             message_id: Some(message_id.to_owned()),
-            fact: Fact::Told { send },
-            money: None,
-            rounded: false,
-            context: None,
-            client: None,
-            class: None,
-            ignored_fields: Vec::new(),
-            redacted: false,
-            timing: None,
+            ..plain(workspace, id, Source::Server, received_at, told)
         })
     }
 }

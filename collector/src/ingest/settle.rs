@@ -1,5 +1,5 @@
-//! What became of a well-formed event, in the words of an answer: the log's outcome, and where an event
-//! comes again under an id that was made for it, or a refund does, whether it still says the same.
+//! What became of what went into the log: the one rule from its outcome to what an answer says. Where an
+//! event comes again under an id that was made for it, or a refund does, it is compared with the first.
 //! Not how events are refused for their form, nor what an answer looks like.
 
 use std::collections::BTreeMap;
@@ -9,41 +9,118 @@ use shared::ids::EventId;
 use shared::rejection::Rejection;
 
 use super::compare::{differing_fields, differing_refund};
+use super::objection::Objection;
 use crate::log::decide::RefundAsk;
 use crate::log::identity::{FactKind, Sender};
-use crate::log::record::{Entry, Record, Seq};
+use crate::log::public_seq::PublicSeq;
+use crate::log::record::{Entry, Record, Seq, WorkspaceId};
 use crate::log::{Appended, Log, LogError, Refusal, Submission};
+use crate::metrics::{Metrics, Told, Verdict};
 
-/// The codes of an unknown order, of one that is on record with other content, of such a refund, and
-/// of an id that another event has.
+/// The codes of an unknown order, and of an id that another event has.
 const UNKNOWN_ORDER: &str = "unknown_order";
-const ORDER_CONFLICT: &str = "order_conflict";
-const REFUND_CONFLICT: &str = "refund_conflict";
-pub const ID_CONFLICT: &str = "id_conflict";
+const ID_CONFLICT: &str = "id_conflict";
 
-/// What became of an event.
+/// What became of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// New, and on disk.
-    Tracked,
-    /// On disk before, as the event of this id.
-    Duplicate {
-        id: EventId,
-    },
-    /// On disk before with something else; `fields` are those that differ, where that may be told.
-    Conflict {
-        rejection: Rejection,
-        fields: Vec<&'static str>,
-    },
-    /// A refund of an order that no server has sent.
-    UnknownOrder(Rejection),
-    Refused(Rejection),
+pub(crate) enum Settled {
+    /// New, and on disk; `told` is what it adds to the counters.
+    Tracked { seq: PublicSeq, told: Told },
+    /// On disk before, as the event of this id at this place.
+    Duplicate { id: EventId, at: Seq },
+    /// Not on disk.
+    Refused(Objection),
+}
+
+impl Settled {
+    /// Where it was recorded, if it is new.
+    pub(crate) fn seq(&self) -> Option<PublicSeq> {
+        match self {
+            Self::Tracked { seq, .. } => Some(*seq),
+            Self::Duplicate { .. } | Self::Refused(_) => None,
+        }
+    }
+
+    /// Counts what is on disk, now or before. What is refused is counted with its receipt.
+    pub(crate) fn count(&self, metrics: &Metrics, workspace: WorkspaceId) {
+        match self {
+            Self::Tracked { told, .. } => {
+                metrics.count_told(workspace, *told);
+                metrics.count_verdict(workspace, Verdict::Tracked);
+            }
+            Self::Duplicate { .. } => metrics.count_verdict(workspace, Verdict::Duplicate),
+            Self::Refused(_) => {}
+        }
+    }
+}
+
+/// What an answer says where something else is on record: `code`, and `on_record FIELDS: advice`.
+struct Wording {
+    code: &'static str,
+    on_record: &'static str,
+    advice: &'static str,
+}
+
+const ORDER: Wording = Wording {
+    code: "order_conflict",
+    on_record: "this order is on record with a different",
+    advice: "an order is sent once, corrections are refunds or have `amend: true`",
+};
+const AMENDMENT: Wording = Wording {
+    code: "order_conflict",
+    on_record: "this order is on record with another",
+    advice: "an amendment keeps email and currency, and its timestamp is not before that of the last one",
+};
+const REFUND: Wording = Wording {
+    code: "refund_conflict",
+    on_record: "this refundId is on record with a different",
+    advice: "a refund is sent once, another one needs another refundId",
+};
+const IDEMPOTENCY_KEY: Wording = Wording {
+    code: ID_CONFLICT,
+    on_record: "this Idempotency-Key is on record with a different",
+    advice: "one key is one event, another one needs another key",
+};
+
+/// When what comes again has to say what the first said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    /// Where its id was made of a text that the caller chose.
+    UnderDerivedId,
+    Always,
+    /// Its id says it all, or who asks looks at the first by itself (sends, and when they left).
+    Never,
+}
+
+/// How facts of a kind are settled.
+struct Rule {
+    compared: Compared,
+    /// Of a conflict that the log finds.
+    conflict: &'static Wording,
+}
+
+impl Rule {
+    fn of(kind: FactKind) -> Self {
+        use FactKind as F;
+        let (compared, conflict) = match kind {
+            F::Track | F::Identify | F::Purchase | F::Delivery => {
+                (Compared::UnderDerivedId, &ORDER)
+            }
+            F::Amend => (Compared::UnderDerivedId, &AMENDMENT),
+            F::Refund => (Compared::Always, &REFUND),
+            F::Send | F::Told | F::Open | F::Click | F::Unsubscribe | F::Suppress | F::Lift => {
+                (Compared::Never, &ORDER)
+            }
+        };
+        Self { compared, conflict }
+    }
 }
 
 /// What settling needs to know of a submission that the log has taken over.
-pub struct Claim {
+struct Claim {
     kind: FactKind,
     sender: Sender,
+    told: Told,
     /// The entry and what a refund asks for, where it has to be compared if it is a duplicate.
     compared: Option<Box<(Entry, Option<RefundAsk>)>>,
     /// The id that was made of a text, and the one that older versions made of it.
@@ -51,7 +128,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    pub fn of(submission: &Submission) -> Self {
+    fn of(submission: &Submission) -> Self {
         let Submission {
             entry,
             asked,
@@ -59,10 +136,15 @@ impl Claim {
             ..
         } = submission;
         let kind = entry.fact.kind();
-        let is_compared = older.is_some() || kind == FactKind::Refund;
+        let is_compared = match Rule::of(kind).compared {
+            Compared::UnderDerivedId => older.is_some(),
+            Compared::Always => true,
+            Compared::Never => false,
+        };
         Self {
             kind,
             sender: entry.sender(),
+            told: Told::of(entry),
             compared: is_compared.then(|| Box::new((entry.clone(), asked.clone()))),
             derived: older.map(|older| [entry.id, older]),
         }
@@ -70,117 +152,95 @@ impl Claim {
 
     /// Settles one outcome; `first` is the record of a duplicate, where it is there.
     fn settle(&self, outcome: Appended, first: Option<&Entry>) -> Settled {
-        match outcome {
-            Appended::Tracked { .. } => Settled::Tracked,
-            Appended::Duplicate { id, .. } => {
-                let repeat = Settled::Duplicate { id };
-                let (Some(compared), Some(first)) = (&self.compared, first) else {
-                    return repeat;
+        let objection = match outcome {
+            Appended::Tracked { public_seq, .. } => {
+                return Settled::Tracked {
+                    seq: public_seq,
+                    told: self.told,
                 };
-                let (again, asked) = &**compared;
-                if self.derived.is_some_and(|derived| derived.contains(&id)) {
-                    let fields = differing_fields(first, again, asked.as_ref());
-                    return self.unless(fields, repeat, |fields| {
-                        let message = format!(
-                            "this Idempotency-Key is on record with a different {fields}: one key is one event, \
-                             another one needs another key"
-                        );
-                        Rejection::whole(ID_CONFLICT, message)
-                    });
-                }
-                if self.kind != FactKind::Refund {
-                    return repeat;
-                }
-                let fields = differing_refund(first, again, asked.as_ref());
-                self.unless(fields, repeat, refund_conflict)
             }
-            Appended::Conflict { fields } if self.kind == FactKind::Refund => {
-                self.conflict(fields, refund_conflict)
-            }
-            Appended::Conflict { fields } if self.kind == FactKind::Amend => {
-                self.conflict(fields, amendment_conflict)
-            }
-            Appended::Conflict { fields } => self.conflict(fields, |fields| {
-                let message = format!(
-                    "this order is on record with a different {fields}: an order is sent once, corrections are refunds or \
-                     have `amend: true`"
-                );
-                Rejection::whole(ORDER_CONFLICT, message)
-            }),
+            Appended::Duplicate { id, seq } => match self.differs(id, first) {
+                Some((fields, wording)) => self.conflict(fields, wording),
+                None => return Settled::Duplicate { id, at: seq },
+            },
+            Appended::Conflict { fields } => self.conflict(fields, Rule::of(self.kind).conflict),
             Appended::IdConflict => {
                 let message = format!(
                     "this id is on record as another event than this `{}`: give each event an id of its own",
                     self.kind.as_str()
                 );
-                Settled::Conflict {
+                Objection::Conflict {
                     rejection: Rejection::of(ID_CONFLICT, "id", message),
                     fields: Vec::new(),
                 }
             }
-            Appended::Refused(Refusal::UnknownOrder) => Settled::UnknownOrder(Rejection::of(
+            Appended::Refused(Refusal::UnknownOrder) => Objection::Unknown(Rejection::of(
                 UNKNOWN_ORDER,
                 "orderId",
                 "no server has sent a purchase with this orderId: send the purchase first",
             )),
-            Appended::Refused(Refusal::Invalid(rejection)) => Settled::Refused(rejection),
-        }
+            Appended::Refused(Refusal::Invalid(rejection)) => Objection::Invalid(rejection),
+        };
+        Settled::Refused(objection)
     }
 
-    fn unless(
+    /// The fields in which it differs from the first, if there are any; `id` is the first's.
+    fn differs(
         &self,
-        fields: Vec<&'static str>,
-        repeat: Settled,
-        rejection: impl Fn(&str) -> Rejection,
-    ) -> Settled {
-        if fields.is_empty() {
-            repeat
+        id: EventId,
+        first: Option<&Entry>,
+    ) -> Option<(Vec<&'static str>, &'static Wording)> {
+        let (again, asked) = self.compared.as_deref()?;
+        let first = first?;
+        let asked = asked.as_ref();
+        let (fields, wording) = if self.derived.is_some_and(|derived| derived.contains(&id)) {
+            (differing_fields(first, again, asked), &IDEMPOTENCY_KEY)
+        } else if self.kind == FactKind::Refund {
+            (differing_refund(first, again, asked), &REFUND)
         } else {
-            self.conflict(fields, rejection)
-        }
+            return None;
+        };
+        (!fields.is_empty()).then_some((fields, wording))
     }
 
     /// A conflict, which tells a page nothing of what is on record: others may have sent it.
-    fn conflict(
-        &self,
-        fields: Vec<&'static str>,
-        rejection: impl Fn(&str) -> Rejection,
-    ) -> Settled {
-        if self.sender == Sender::Page {
-            let fields = Vec::new();
-            let rejection = rejection("content");
-            return Settled::Conflict { rejection, fields };
+    fn conflict(&self, fields: Vec<&'static str>, wording: &Wording) -> Objection {
+        let Wording {
+            code,
+            on_record,
+            advice,
+        } = wording;
+        let (shown, fields) = match self.sender {
+            Sender::Page => ("content".to_owned(), Vec::new()),
+            Sender::Server | Sender::Mail | Sender::System => (fields.join(", "), fields),
+        };
+        let message = format!("{on_record} {shown}: {advice}");
+        Objection::Conflict {
+            rejection: Rejection {
+                code,
+                message,
+                field: fields.first().map(|field| (*field).to_owned()),
+            },
+            fields,
         }
-        let mut rejection = rejection(&fields.join(", "));
-        rejection.field = fields.first().map(|field| (*field).to_owned());
-        Settled::Conflict { rejection, fields }
     }
 }
 
-fn amendment_conflict(fields: &str) -> Rejection {
-    let message = format!(
-        "this order is on record with another {fields}: an amendment keeps email and currency, and its timestamp is \
-         not before that of the last one"
-    );
-    Rejection::whole(ORDER_CONFLICT, message)
-}
-
-fn refund_conflict(fields: &str) -> Rejection {
-    let message = format!(
-        "this refundId is on record with a different {fields}: a refund is sent once, another one needs another \
-         refundId"
-    );
-    Rejection::whole(REFUND_CONFLICT, message)
-}
-
-/// Settles the outcomes of one append, in order. Reads the records of those that have to be compared.
+/// Appends, and settles what became of each submission, in order. Reads the records of those that have to
+/// be compared. Where there is nothing to append, the log is not asked.
 ///
 /// # Errors
-/// [`LogError`], where a record could not be read; asking again is right then.
-pub async fn settle(
+/// [`LogError`], where nothing was recorded or the first of a duplicate could not be read; asking again is
+/// right then.
+pub(super) async fn append(
     log: &Arc<dyn Log>,
-    claims: &[Claim],
-    outcomes: Vec<Appended>,
+    submissions: Vec<Submission>,
 ) -> Result<Vec<Settled>, LogError> {
+    if submissions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let claims: Vec<Claim> = submissions.iter().map(Claim::of).collect();
+    let outcomes = log.append(submissions).await?;
     let compared = |(claim, outcome): (&Claim, &Appended)| match outcome {
         Appended::Duplicate { seq, .. } if claim.compared.is_some() => Some(*seq),
         _ => None,
@@ -218,4 +278,121 @@ fn read_all(log: &dyn Log, seqs: &[Seq]) -> Result<BTreeMap<Seq, Entry>, LogErro
         found.extend(records.into_iter().map(entry));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::conformance::subject::{purchase, refund, track};
+    use crate::log::record::Source;
+
+    const TRACKED: Appended = Appended::Tracked {
+        seq: Seq(1),
+        public_seq: PublicSeq::START,
+    };
+
+    fn again(of: &Submission) -> Appended {
+        let (id, seq) = (of.entry.id, Seq(7));
+        Appended::Duplicate { id, seq }
+    }
+
+    fn conflict(settled: Settled) -> Option<(&'static str, Option<String>, Vec<&'static str>)> {
+        let Settled::Refused(Objection::Conflict { rejection, fields }) = settled else {
+            return None;
+        };
+        Some((rejection.code, rejection.field, fields))
+    }
+
+    #[test]
+    fn what_is_new_is_tracked_and_what_the_log_refuses_is_said_by_its_kind() {
+        let claim = Claim::of(&refund(1, "a", "r", None));
+        assert!(claim.settle(TRACKED, None).seq().is_some());
+        let unknown = claim.settle(Appended::Refused(Refusal::UnknownOrder), None);
+        assert!(matches!(unknown, Settled::Refused(Objection::Unknown(_))));
+        let rejection = Rejection::of("refund_too_large", "amount", "less");
+        let refused = Appended::Refused(Refusal::Invalid(rejection.clone()));
+        let refused = claim.settle(refused, None);
+        assert_eq!(refused, Settled::Refused(Objection::Invalid(rejection)));
+    }
+
+    #[test]
+    fn a_conflict_is_worded_by_what_is_on_record() {
+        let found = |submission: &Submission| {
+            let outcome = Appended::Conflict {
+                fields: vec!["revenue", "email"],
+            };
+            conflict(Claim::of(submission).settle(outcome, None)).unwrap()
+        };
+        let (order, refund) = (purchase(1, "a", 100), refund(1, "a", "r", None));
+        let field = Some("revenue".to_owned());
+        let fields = vec!["revenue", "email"];
+        assert_eq!(
+            found(&order),
+            ("order_conflict", field.clone(), fields.clone())
+        );
+        assert_eq!(found(&refund), ("refund_conflict", field, fields));
+        let other_type = Claim::of(&order).settle(Appended::IdConflict, None);
+        assert_eq!(
+            conflict(other_type).unwrap(),
+            ("id_conflict", Some("id".to_owned()), Vec::new())
+        );
+    }
+
+    #[test]
+    fn a_page_is_told_nothing_of_what_is_on_record() {
+        let mut order = purchase(1, "a", 100);
+        order.entry.source = Source::Browser;
+        let fields = vec!["revenue"];
+        let settled = Claim::of(&order).settle(Appended::Conflict { fields }, None);
+        let Settled::Refused(objection) = settled else {
+            panic!("{settled:?}");
+        };
+        assert!(
+            objection
+                .rejection()
+                .message
+                .contains("a different content")
+        );
+        assert_eq!(
+            conflict(Settled::Refused(objection)).unwrap(),
+            ("order_conflict", None, Vec::new())
+        );
+    }
+
+    #[test]
+    fn what_comes_again_is_compared_under_an_id_that_was_made_of_a_text_and_as_a_refund() {
+        let first = track(1).entry;
+        let mut other = track(2);
+        let is_repeat = |submission: &Submission, first: &Entry| {
+            let settled = Claim::of(submission).settle(again(submission), Some(first));
+            match settled {
+                Settled::Duplicate { .. } => true,
+                other => {
+                    assert!(conflict(other).is_some());
+                    false
+                }
+            }
+        };
+        assert!(is_repeat(&other, &first), "the caller's own id says it all");
+        other.older = Some(first.id);
+        assert!(!is_repeat(&other, &first));
+        let mut same = track(1);
+        same.older = other.older;
+        assert!(is_repeat(&same, &first));
+        let first = refund(1, "a", "r", Some("4")).entry;
+        assert!(!is_repeat(&refund(2, "b", "r", Some("4")), &first));
+        assert!(is_repeat(&refund(2, "a", "r", None), &first));
+        // A send has an id that was made of its messageId: who registers it looks at the first.
+        let mut send = track(1);
+        send.entry.fact = crate::log::record::Fact::Send {
+            campaign_id: None,
+            message_type: crate::log::record::MessageType::Campaign,
+            subject: None,
+            content: [0; 32],
+            token_key: 1,
+            targets: None,
+        };
+        send.older = Some(first.id);
+        assert!(is_repeat(&send, &track(2).entry));
+    }
 }

@@ -12,20 +12,23 @@ use shared::email::Email;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
 use shared::wire::{
-    self, Refused, Suppressed, SuppressionBody, SuppressionsBody, parse_suppression,
-    parse_suppressions,
+    self, Refused, Suppressed, SuppressionBody, SuppressionReason, SuppressionsBody,
+    parse_suppression, parse_suppressions,
 };
 use utoipa::ToSchema;
 
-use super::{Incoming, new_id, parse};
+use super::entry::plain;
+use super::incoming::{Incoming, parse};
+use super::pending::{Became, Pending, append_one};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::ids::new_id;
 use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{Address, Entry, Fact, SendRef, Source, WorkspaceId};
+use crate::log::record::{Address, Entry, Fact, Source, WorkspaceId};
 use crate::log::suppression::Cause;
-use crate::log::{Appended, LogError, Submission};
-use crate::metrics::{Told, Verdict};
+use crate::log::{LogError, Submission};
+use crate::metrics::Verdict;
 use rows::Format;
 
 /// Entries that are recorded in one go.
@@ -251,8 +254,7 @@ impl Incoming {
         let looked = tokio::task::spawn_blocking(move || {
             let mut seen = std::collections::HashSet::new();
             let look = |entry: Suppressed| {
-                // The parser knows no others.
-                let cause = Cause::parse(entry.reason).unwrap_or(Cause::Manual);
+                let cause = cause_of(entry.reason);
                 let contact = key.contact(entry.email.normalised());
                 let held = looking.suppressions().get((workspace, contact))?;
                 let is_known = held.is_some_and(|held| held.since(cause).is_some())
@@ -265,23 +267,23 @@ impl Incoming {
                 .collect::<Result<Vec<_>, LogError>>()
         });
         let looked = looked.await.map_err(|_| ApiError::Internal)??;
-        let places: Vec<bool> = looked.iter().map(Option::is_some).collect();
-        let submissions: Vec<Submission> = looked.into_iter().flatten().collect();
-        let told = submissions.iter().map(|one| Told::of(&one.entry));
-        let told: Vec<Told> = told.collect();
-        let mut appended = app.log.append(submissions).await?.into_iter();
-        for told in told {
-            app.metrics.count_told(workspace, told);
+        let mut pending = Pending::new();
+        for look in looked {
+            match look {
+                Some(submission) => pending.submit(submission, ()),
+                None => pending.decide(()),
+            }
         }
-        let seqs = places.into_iter().map(|is_new| {
-            let verdict = if is_new {
-                Verdict::Tracked
-            } else {
-                Verdict::Duplicate
-            };
-            app.metrics.count_verdict(workspace, verdict);
-            let appended = is_new.then(|| appended.next()).flatten();
-            appended.as_ref().and_then(seq_of)
+        let seqs = pending.append(&app.log).await?.into_iter();
+        let seqs = seqs.map(|became| match became {
+            Became::Settled((), settled) => {
+                settled.count(&app.metrics, workspace);
+                settled.seq().map(|seq| seq.to_string())
+            }
+            Became::Decided(()) => {
+                app.metrics.count_verdict(workspace, Verdict::Duplicate);
+                None
+            }
         });
         Ok(seqs.collect())
     }
@@ -317,19 +319,18 @@ impl Incoming {
         if is_held {
             let entry = Entry {
                 address: Some(Address::from(&email)),
-                ..fact(
+                key_id: Some(caller.key.id.clone()),
+                ..plain(
                     workspace,
-                    Some(caller.key.id.clone()),
+                    new_id(),
+                    Source::Server,
+                    self.received_at,
                     Fact::Lift { send: None, cause },
-                    self.received_at,
-                    self.received_at,
                 )
             };
-            let told = Told::of(&entry);
-            let appended = app.log.append(vec![new(entry)]).await?;
-            answer.seq = appended.first().and_then(seq_of);
-            app.metrics.count_told(workspace, told);
-            app.metrics.count_verdict(workspace, Verdict::Tracked);
+            let settled = append_one(&app.log, new(entry)).await?;
+            settled.count(&app.metrics, workspace);
+            answer.seq = settled.seq().map(|seq| seq.to_string());
         }
         let mut response = Json(answer).into_response();
         self.write_rate(response.headers_mut());
@@ -337,22 +338,12 @@ impl Incoming {
     }
 }
 
-/// The fact that the contact of a send has asked for mail again.
-pub(crate) fn way_back(
-    workspace: WorkspaceId,
-    message_id: String,
-    send: SendRef,
-    at: Timestamp,
-) -> Entry {
-    let lift = Fact::Lift {
-        send: Some(send),
-        cause: Some(Cause::Unsubscribed),
-    };
-    Entry {
-        source: Source::Mail,
-        verified: false,
-        message_id: Some(message_id),
-        ..fact(workspace, None, lift, at, at)
+fn cause_of(reason: SuppressionReason) -> Cause {
+    match reason {
+        SuppressionReason::Manual => Cause::Manual,
+        SuppressionReason::Unsubscribed => Cause::Unsubscribed,
+        SuppressionReason::Bounced => Cause::Bounced,
+        SuppressionReason::Complained => Cause::Complained,
     }
 }
 
@@ -363,17 +354,13 @@ fn suppress(
     cause: Cause,
     received_at: Timestamp,
 ) -> Submission {
-    let time = entry.time.unwrap_or(received_at);
+    let fact = Fact::Suppress { cause };
     new(Entry {
+        time: entry.time.unwrap_or(received_at),
         time_sent: entry.time.is_some(),
+        key_id: Some(key_id.to_owned()),
         address: Some(Address::from(&entry.email)),
-        ..fact(
-            workspace,
-            Some(key_id.to_owned()),
-            Fact::Suppress { cause },
-            time,
-            received_at,
-        )
+        ..plain(workspace, new_id(), Source::Server, received_at, fact)
     })
 }
 
@@ -381,43 +368,5 @@ fn new(entry: Entry) -> Submission {
     Submission {
         has_new_id: true,
         ..Submission::from(entry)
-    }
-}
-
-fn fact(
-    workspace: WorkspaceId,
-    key_id: Option<String>,
-    fact: Fact,
-    time: Timestamp,
-    received_at: Timestamp,
-) -> Entry {
-    Entry {
-        workspace,
-        id: new_id(),
-        time,
-        time_sent: false,
-        received_at,
-        source: Source::Server,
-        key_id,
-        verified: true,
-        address: None,
-        anonymous_id: None,
-        message_id: None,
-        fact,
-        money: None,
-        rounded: false,
-        context: None,
-        client: None,
-        class: None,
-        ignored_fields: Vec::new(),
-        redacted: false,
-        timing: None,
-    }
-}
-
-fn seq_of(appended: &Appended) -> Option<String> {
-    match appended {
-        Appended::Tracked { public_seq, .. } => Some(public_seq.to_string()),
-        _ => None,
     }
 }

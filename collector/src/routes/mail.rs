@@ -18,10 +18,10 @@ use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 
 use crate::app::App;
+use crate::ingest::hits::way_back::nonce;
+use crate::ingest::hits::{self, Hit, Way};
 use crate::instrument::redirect_location;
 use crate::log::decide::WorkspaceKeys as _;
-use crate::mail::way_back::nonce;
-use crate::mail::{self, Hit, Way};
 use crate::metrics::DroppedHit;
 use crate::screen;
 use crate::token::{Sent, Token, TokenKind};
@@ -75,7 +75,7 @@ const BEFORE_TOKEN: [&str; 4] = [
     responses((status = 200, description = "A transparent GIF of one pixel", body = [u8], content_type = "image/gif")),
 )]
 pub async fn get_open(State(app): State<Arc<App>>, Text(text): Text, parts: Parts) -> Response {
-    mail::record_open(&app, Hit::of(&app, &parts), text);
+    hits::record_open(&app, Hit::of(&app, &parts), text);
     pixel()
 }
 
@@ -110,7 +110,7 @@ pub async fn get_click(State(app): State<Arc<App>>, Text(text): Text, parts: Par
     let Some(location) = location else {
         return page::incomplete();
     };
-    mail::record_click(&app, Hit::of(&app, &parts), token, text.to_owned());
+    hits::record_click(&app, Hit::of(&app, &parts), token, text.to_owned());
     let mut response = (StatusCode::FOUND, [(LOCATION, location)]).into_response();
     page::keep_private(response.headers_mut());
     response
@@ -173,7 +173,7 @@ pub async fn post_unsubscribe(
     let Some((sent, text)) = message_of(&app, token) else {
         return page::incomplete();
     };
-    match mail::unsubscribe(&app, hit, sent.clone(), way).await {
+    match hits::unsubscribe(&app, hit, sent.clone(), way).await {
         Ok(()) => {
             let nonce = shown_nonce(app, sent, &text).await;
             page::done(&text, nonce.as_deref().unwrap_or_default())

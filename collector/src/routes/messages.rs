@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::ingest::Incoming;
 use crate::ingest::messages::MessageBatchAnswer;
-use crate::messages::MessageAnswer;
+use crate::ingest::register::MessageAnswer;
 
 /// Register a message
 ///

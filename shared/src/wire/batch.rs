@@ -8,7 +8,7 @@ use core::fmt;
 
 use serde_json::value::RawValue;
 
-use super::bodies::{BatchBody, BatchEvent, Body, BodyError, body};
+use super::bodies::{BatchBody, BatchEvent, Body, body};
 use super::fields::{self, missing};
 use super::json::{self, ListError};
 use super::near_miss;
@@ -23,8 +23,6 @@ use crate::time::Timestamp;
 /// A well-formed batch; its events have not been looked at yet.
 #[derive(Clone)]
 pub struct Batch<'a> {
-    /// A key in the body, unread.
-    pub key: Option<&'a RawValue>,
     /// When the caller sent it, by its own clock, however wrong.
     pub sent_at: Option<Timestamp>,
     /// What it says of all events.
@@ -66,9 +64,7 @@ impl fmt::Debug for Context {
 /// Why a batch as a whole is refused: nothing of it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchError {
-    /// Not JSON (status 400); the message names line and column and holds nothing of the text.
-    NotJson(String),
-    /// Not an object, no array of events, or a malformed `sentAt` or `context` (status 422).
+    /// No array of events, or a malformed `sentAt` or `context` (status 422).
     Rejected(Rejection),
     /// More than 1,000 events (status 413).
     TooManyEvents,
@@ -77,7 +73,6 @@ pub enum BatchError {
 impl fmt::Display for BatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BatchError::NotJson(message) => f.write_str(message),
             BatchError::Rejected(rejection) => f.write_str(&rejection.message),
             BatchError::TooManyEvents => f.write_str("Send at most 1000 events in one batch"),
         }
@@ -86,17 +81,12 @@ impl fmt::Display for BatchError {
 
 impl core::error::Error for BatchError {}
 
-/// Reads a batch's envelope.
+/// Reads what stands in a batch's envelope. Its key is the caller's affair, and is there whatever is
+/// wrong with the rest.
 ///
 /// # Errors
 /// See [`BatchError`].
-pub fn parse_batch(text: &str) -> Result<Batch<'_>, BatchError> {
-    let envelope: BatchBody<'_> = body(text).map_err(|error| match error {
-        BodyError::NotJson(message) => BatchError::NotJson(message),
-        BodyError::NotAnObject => {
-            BatchError::Rejected(Rejection::whole(codes::INVALID_BODY, error.to_string()))
-        }
-    })?;
+pub fn parse_batch(envelope: BatchBody<'_>) -> Result<Batch<'_>, BatchError> {
     let Some(events) = envelope.events else {
         let rejection = missing("events", "Send `events` as a JSON array");
         let rejection = near_miss::explain(rejection, &envelope.unknown);
@@ -113,7 +103,6 @@ pub fn parse_batch(text: &str) -> Result<Batch<'_>, BatchError> {
     let sent_at = envelope.sent_at.map(fields::batch_sent_at).transpose();
     let context = envelope.context.map(context).transpose();
     Ok(Batch {
-        key: envelope.key,
         sent_at: sent_at.map_err(BatchError::Rejected)?.flatten(),
         context: context.map_err(BatchError::Rejected)?,
         events,

@@ -14,16 +14,56 @@ use crate::limits::MAX_BATCH_MESSAGES;
 use crate::rejection::{Rejection, codes};
 use crate::time::{TimeError, Timestamp};
 
-/// Why somebody may be suppressed, as it is spelled.
-pub const SUPPRESSION_REASONS: [&str; 4] = ["manual", "unsubscribed", "bounced", "complained"];
+/// Why somebody is to get no more mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SuppressionReason {
+    /// Somebody put them on the list; where none is said.
+    #[default]
+    Manual,
+    /// They said so.
+    Unsubscribed,
+    /// Their mailbox does not exist.
+    Bounced,
+    /// They called a mail spam.
+    Complained,
+}
+
+impl SuppressionReason {
+    const ALL: [Self; 4] = [
+        Self::Manual,
+        Self::Unsubscribed,
+        Self::Bounced,
+        Self::Complained,
+    ];
+
+    /// As it is spelled.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Unsubscribed => "unsubscribed",
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Rejection> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|reason| reason.as_str() == text).ok_or_else(|| {
+            let all = Self::ALL.map(Self::as_str).join(", ");
+            let message = format!("Send `reason` as one of {all}");
+            Rejection::of(codes::INVALID_REASON, "reason", message)
+        })
+    }
+}
 
 /// Somebody who is to get no more mail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suppressed {
     /// Who.
     pub email: Email,
-    /// One of [`SUPPRESSION_REASONS`].
-    pub reason: &'static str,
+    /// Why.
+    pub reason: SuppressionReason,
     /// Since when; absent: now.
     pub time: Option<Timestamp>,
 }
@@ -61,18 +101,15 @@ pub fn parse_suppression(
     received_at: Timestamp,
 ) -> Result<Suppressed, Rejection> {
     let email = fields::email("email", required("email", body.email)?)?;
-    let reason = body.reason.map(|raw| {
-        let text = json::text(raw);
-        text.and_then(|text| known_reason(&text))
-            .ok_or_else(invalid_reason)
-    });
+    // What is no text is no reason either.
+    let reason = |raw| SuppressionReason::parse(&json::text(raw).unwrap_or_default());
     let time = body.timestamp.map(|raw| {
         let time = fields::timestamp("timestamp", raw)?;
         fields::within_bounds("timestamp", time, received_at)
     });
     Ok(Suppressed {
         email,
-        reason: reason.transpose()?.unwrap_or(SUPPRESSION_REASONS[0]),
+        reason: body.reason.map(reason).transpose()?.unwrap_or_default(),
         time: time.transpose()?,
     })
 }
@@ -93,8 +130,8 @@ pub fn parse_suppression_row(
     let email = Email::parse(email)
         .map_err(|error| Rejection::of(codes::INVALID_EMAIL, "email", error.to_string()))?;
     let reason = match reason.trim() {
-        "" => SUPPRESSION_REASONS[0],
-        text => known_reason(text).ok_or_else(invalid_reason)?,
+        "" => SuppressionReason::default(),
+        text => SuppressionReason::parse(text)?,
     };
     let time = match time.trim() {
         "" => None,
@@ -110,13 +147,4 @@ pub fn parse_suppression_row(
         reason,
         time,
     })
-}
-
-fn known_reason(text: &str) -> Option<&'static str> {
-    SUPPRESSION_REASONS.into_iter().find(|known| *known == text)
-}
-
-fn invalid_reason() -> Rejection {
-    let message = format!("Send `reason` as one of {}", SUPPRESSION_REASONS.join(", "));
-    Rejection::of(codes::INVALID_REASON, "reason", message)
 }

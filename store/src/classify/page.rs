@@ -3,26 +3,31 @@
 use serde::Deserialize;
 
 use super::{Evidence, Kind, Verdict, classify, is_prefetch_header};
-use crate::log::record::{Entry, Source};
+use crate::log::record::{Client, Entry, Source};
 
 /// The class of a page's event; `None` of any other event, and of one whose client was erased.
 pub fn of_page(entry: &Entry) -> Option<Verdict> {
-    let client = match (entry.source, &entry.client) {
-        (Source::Browser, Some(client)) => client,
-        _ => return None,
-    };
+    match (entry.source, &entry.client) {
+        (Source::Browser, Some(client)) => {
+            let context = entry.context.as_ref();
+            Some(of_client(client, context.map(|context| context.0.as_str())))
+        }
+        _ => None,
+    }
+}
+
+/// The class of all events of one request of a page: by who sent it, and what it says of all of them (a
+/// JSON object).
+pub fn of_client(client: &Client, context: Option<&str>) -> Verdict {
     let mut headers = client.headers.iter();
     let agent = client.agent.as_ref().map(|agent| agent.0.as_str());
-    Some(classify(&Evidence {
+    classify(&Evidence {
         // What is kept was an address when it was written.
         address: client.address.0.parse().ok(),
         is_prefetch: headers.any(|(name, value)| is_prefetch_header(name, &value.0)),
-        is_automated: entry
-            .context
-            .as_ref()
-            .is_some_and(|context| is_automated(&context.0)),
+        is_automated: context.is_some_and(is_automated),
         ..Evidence::of_agent(Kind::Web, agent)
-    }))
+    })
 }
 
 /// Whether a batch's context says that a program steers the browser.

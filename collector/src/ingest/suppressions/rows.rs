@@ -156,7 +156,7 @@ mod tests {
     fn read_all(text: &str, format: Format) -> Vec<Short> {
         let rows = read(text, format, Timestamp::from_millis(1_790_000_000_000)).unwrap();
         let short = |(line, row): Row| {
-            let row = row.map(|entry| (entry.email.normalised().to_owned(), entry.reason));
+            let row = row.map(|entry| (entry.email.normalised().to_owned(), entry.reason.as_str()));
             (line, row.map_err(|rejection| rejection.code))
         };
         rows.into_iter().map(short).collect()

@@ -12,7 +12,7 @@ use http::header::{
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
 
-use crate::mail::{FORM_FIELD, FORM_VALUE};
+use crate::ingest::hits::{FORM_FIELD, FORM_VALUE};
 
 pub(super) const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 /// Seconds after which an unsubscribe that could not be kept is worth another try.

@@ -9,8 +9,8 @@ use http::Request;
 
 use super::{Text, message_of, page, read_a_little};
 use crate::app::App;
-use crate::mail::Hit;
-use crate::mail::way_back::{WayBack, subscribe};
+use crate::ingest::hits::Hit;
+use crate::ingest::hits::way_back::{WayBack, subscribe};
 use crate::screen;
 
 /// Get mail again

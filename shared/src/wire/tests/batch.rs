@@ -2,11 +2,16 @@
 
 use super::*;
 
+fn batch_of(text: &str) -> Result<Batch<'_>, BatchError> {
+    parse_batch(body(text).unwrap())
+}
+
 #[test]
 fn a_batch_is_opened_without_looking_at_its_events() {
     let text = r#"{"key":"msk_pub_x","sentAt":"2026-11-23T10:00:00Z","context":{"email":"A@b.c","anonymousId":"v","automation": true,"u\u0022":"x","z":1,"z":2},"events":[1,{"type":"track"},null],"extra":1}"#;
-    let batch = parse_batch(text).unwrap();
-    assert_eq!(batch.key.unwrap().get(), r#""msk_pub_x""#);
+    let envelope: BatchBody<'_> = body(text).unwrap();
+    assert_eq!(envelope.key.unwrap().get(), r#""msk_pub_x""#);
+    let batch = parse_batch(envelope).unwrap();
     assert_eq!(batch.sent_at, Some(Timestamp::from_millis(NOW)));
     assert_eq!(batch.events.len(), 3);
     assert_eq!(batch.unknown, ["extra"]);
@@ -14,17 +19,15 @@ fn a_batch_is_opened_without_looking_at_its_events() {
     assert_eq!(context.email.unwrap().unwrap().normalised(), "a@b.c");
     assert_eq!(context.anonymous_id.unwrap().unwrap().as_str(), "v");
     assert_eq!(context.json, r#"{"automation":true,"u\"":"x","z":2}"#);
-    assert!(parse_batch(r#"{"events":[]}"#).unwrap().context.is_none());
+    assert!(batch_of(r#"{"events":[]}"#).unwrap().context.is_none());
 }
 
 #[test]
 fn a_malformed_batch_is_refused_whole() {
-    let code = |text: &str| match parse_batch(text) {
+    let code = |text: &str| match batch_of(text) {
         Err(BatchError::Rejected(rejection)) => (rejection.code, rejection.field),
         other => panic!("{text}: {other:?}"),
     };
-    assert!(matches!(parse_batch("{"), Err(BatchError::NotJson(_))));
-    assert_eq!(code("[]"), ("invalid_body", None));
     assert_eq!(code("{}"), ("missing_field", Some("events".into())));
     assert_eq!(
         code(r#"{"events":{}}"#),
@@ -48,13 +51,13 @@ fn a_malformed_batch_is_refused_whole() {
 #[test]
 fn a_batch_has_at_most_1000_events() {
     let batch = |events: usize| format!(r#"{{"events":[{}0]}}"#, "0,".repeat(events - 1));
-    assert_eq!(parse_batch(&batch(1000)).unwrap().events.len(), 1000);
+    assert_eq!(batch_of(&batch(1000)).unwrap().events.len(), 1000);
     assert_eq!(
-        parse_batch(&batch(1001)).unwrap_err(),
+        batch_of(&batch(1001)).unwrap_err(),
         BatchError::TooManyEvents
     );
     assert_eq!(
-        parse_batch(&batch(400_000)).unwrap_err(),
+        batch_of(&batch(400_000)).unwrap_err(),
         BatchError::TooManyEvents
     );
 }
@@ -184,7 +187,7 @@ fn an_order_of_a_page_needs_no_address_where_its_browser_is_known_or_must_not_be
     assert_eq!(event.anonymous_id.unwrap().as_str(), "v");
     for context in [r#"{"anonymousId":"v"}"#, r#"{"anonymous":true}"#] {
         let text = format!(r#"{{"events":[],"context":{context}}}"#);
-        let batch = parse_batch(&text).unwrap();
+        let batch = batch_of(&text).unwrap();
         let at = |source| Arrival {
             context: batch.context.as_ref(),
             ..arrival(source)
@@ -247,7 +250,7 @@ fn purchases_need_a_key_that_may_send_them() {
 #[test]
 fn the_context_serves_events_that_name_nobody() {
     let batch =
-        parse_batch(r#"{"events":[],"context":{"email":"ctx@b.c","anonymousId":"ctx"}}"#).unwrap();
+        batch_of(r#"{"events":[],"context":{"email":"ctx@b.c","anonymousId":"ctx"}}"#).unwrap();
     let arrival = Arrival {
         context: batch.context.as_ref(),
         ..arrival(Source::Browser)
@@ -265,7 +268,7 @@ fn the_context_serves_events_that_name_nobody() {
 
 #[test]
 fn an_address_that_is_refused_stops_its_identify_alone_where_the_browser_is_known() {
-    let batch = parse_batch(r#"{"events":[],"context":{"anonymousId":"ctx"}}"#).unwrap();
+    let batch = batch_of(r#"{"events":[],"context":{"anonymousId":"ctx"}}"#).unwrap();
     let arrival = Arrival {
         context: batch.context.as_ref(),
         ..arrival(Source::Browser)
@@ -283,7 +286,7 @@ fn an_address_that_is_refused_stops_its_identify_alone_where_the_browser_is_know
 
 #[test]
 fn an_invalid_context_refuses_only_the_events_that_use_it() {
-    let batch = parse_batch(r#"{"events":[],"context":{"email":"nobody"}}"#).unwrap();
+    let batch = batch_of(r#"{"events":[],"context":{"email":"nobody"}}"#).unwrap();
     let arrival = Arrival {
         context: batch.context.as_ref(),
         ..arrival(Source::Server)

@@ -124,7 +124,8 @@ fn every_bodys_example_is_accepted() {
     accepted(refund(&example::<RefundBody<'_>>()));
     accepted(identify(&example::<IdentifyBody<'_>>()));
     accepted(entry(&example::<BatchEvent<'_>>()));
-    for event in parse_batch(&example::<BatchBody<'_>>()).unwrap().events {
+    let batch = example::<BatchBody<'_>>();
+    for event in parse_batch(body(&batch).unwrap()).unwrap().events {
         accepted(entry(event.get()));
     }
     let message = |text: &str| {

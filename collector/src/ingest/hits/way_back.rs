@@ -13,15 +13,16 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::super::entry::plain;
+use super::super::pending::append_one;
 use super::Hit;
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify};
-use crate::ingest::suppressions::way_back;
+use crate::ids::new_id;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
-use crate::log::record::{Class, ContactId, SendRef};
+use crate::log::record::{Class, ContactId, Entry, Fact, SendRef, Source};
 use crate::log::suppression::{Cause, Suppression};
 use crate::log::{LogError, Submission};
-use crate::metrics::{Told, Verdict};
 use crate::token::Sent;
 
 /// So long after the send nobody comes back, in milliseconds: 10 minutes (design, section 7).
@@ -94,17 +95,22 @@ pub async fn subscribe(
         message_type: sent.message_type,
         sent_at: sent.sent_at,
     };
-    let mut entry = way_back(workspace, sent.message_id, send, hit.received_at);
-    entry.client = Some(hit.client);
-    entry.class = Some((Class::Human, "way_back".to_owned()));
+    let lift = Fact::Lift {
+        send: Some(send),
+        cause: Some(Cause::Unsubscribed),
+    };
+    let entry = Entry {
+        message_id: Some(sent.message_id),
+        client: Some(hit.client),
+        class: Some((Class::Human, "way_back".to_owned())),
+        ..plain(workspace, new_id(), Source::Mail, hit.received_at, lift)
+    };
     let submission = Submission {
         has_new_id: true,
         ..Submission::from(entry)
     };
-    let told = Told::of(&submission.entry);
-    app.log.append(vec![submission]).await?;
-    app.metrics.count_told(workspace, told);
-    app.metrics.count_verdict(workspace, Verdict::Tracked);
+    let settled = append_one(&app.log, submission).await?;
+    settled.count(&app.metrics, workspace);
     Ok(WayBack::Open)
 }
 

@@ -9,7 +9,7 @@ use crate::clock::SystemClock;
 use crate::limits::hits::MAX_HITS;
 use crate::log::public_seq::PublicSeq;
 use crate::log::record::{ContactId, MessageType, Record, Seq, WorkspaceId};
-use crate::log::{Health, Later, Located, Log};
+use crate::log::{Appended, Health, Later, Located, Log};
 use crate::metrics::Audience;
 use crate::public_url::PublicUrl;
 

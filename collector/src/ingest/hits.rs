@@ -17,6 +17,8 @@ use http::request::Parts;
 use shared::ids::EventId;
 use shared::time::Timestamp;
 
+use super::entry::plain;
+use super::pending::append_one;
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
 use crate::client_address::client_of;
@@ -27,8 +29,8 @@ use crate::log::record::{
     Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
 };
 use crate::log::suppression::Cause;
-use crate::log::{Appended, Log as _, LogError, Submission};
-use crate::metrics::{DroppedHit, Told, Verdict};
+use crate::log::{Log as _, LogError, Submission};
+use crate::metrics::{DroppedHit, Verdict};
 use crate::secrets;
 use crate::targets::marks;
 use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
@@ -114,7 +116,7 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
     // By this request alone; and how that depends on when the message was sent, since its token knows
     // no more than what was planned.
     let evidence = evidence_of(app, &hit, kind, token.sent());
-    let (class, timing) = (kept(classify(&evidence)), classify::timing(&evidence));
+    let (class, timing) = (classify(&evidence).kept(), classify::timing(&evidence));
     let contact = app.meta.contact_today(workspace, contact);
     let submission = Submission {
         has_new_id: true,
@@ -123,8 +125,8 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
             ..entry(&key, new_id(), hit, token, contact, class)
         })
     };
-    match app.log.append(vec![submission]).await {
-        Ok(_) => app.metrics.count_verdict(workspace, Verdict::Tracked),
+    match append_one(&app.log, submission).await {
+        Ok(settled) => settled.count(&app.metrics, workspace),
         Err(LogError::Overloaded) => app
             .metrics
             .count_dropped_hit_of(workspace, DroppedHit::Overloaded),
@@ -173,10 +175,10 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
     // Somebody has lifted the first one since: this is another, and counts like it.
     let id = if is_another { new_id() } else { id };
     let evidence = evidence_of(app, &hit, Kind::Click, &sent);
-    let class = kept(match way {
+    let class = match way {
         Way::OneClick => leaving::of_one_click(&evidence),
         Way::Form => leaving::of_form(&evidence),
-    });
+    };
     let submission = Submission {
         has_new_id: is_another,
         older: (!is_another).then_some(older),
@@ -186,19 +188,11 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
             hit,
             Token::Unsubscribe(sent),
             contact,
-            class,
+            class.kept(),
         ))
     };
-    let told = Told::of(&submission.entry);
-    let outcomes = app.log.append(vec![submission]).await?;
-    let verdict = match outcomes.first() {
-        Some(Appended::Duplicate { .. }) => Verdict::Duplicate,
-        _ => {
-            app.metrics.count_told(workspace, told);
-            Verdict::Tracked
-        }
-    };
-    app.metrics.count_verdict(workspace, verdict);
+    let settled = append_one(&app.log, submission).await?;
+    settled.count(&app.metrics, workspace);
     Ok(())
 }
 
@@ -237,32 +231,11 @@ fn entry(
         Token::Unsubscribe(sent) => (sent, Fact::Unsubscribe { send }),
     };
     Entry {
-        workspace: sent.workspace,
-        id,
-        time: hit.received_at,
-        time_sent: false,
-        received_at: hit.received_at,
-        source: Source::Mail,
-        key_id: None,
-        verified: false,
-        address: None,
-        anonymous_id: None,
         message_id: Some(sent.message_id),
-        fact,
-        money: None,
-        rounded: false,
-        context: None,
         client: Some(hit.client),
         class: Some(class),
-        ignored_fields: Vec::new(),
-        redacted: false,
-        timing: None,
+        ..plain(sent.workspace, id, Source::Mail, hit.received_at, fact)
     }
-}
-
-/// A verdict as a record keeps it.
-fn kept(verdict: classify::Verdict) -> (Class, String) {
-    (verdict.class, verdict.reason.to_owned())
 }
 
 fn evidence_of<'a>(app: &App, hit: &'a Hit, kind: Kind, sent: &Sent) -> Evidence<'a> {
