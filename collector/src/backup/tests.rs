@@ -10,11 +10,11 @@ use crate::app::reached;
 use crate::clock::SystemClock;
 use crate::ledger::conformance::subject::track;
 use crate::lineage::State;
+use crate::log::Log as _;
 use crate::log::identity::Sender;
 use crate::log::record::{Address, Personal, Record, Seq};
 use crate::log::redb::{Options, RedbLog};
 use crate::log::verify::verify;
-use crate::log::Log as _;
 use crate::meta::Meta;
 use crate::rejected::RejectedStore;
 

@@ -87,8 +87,16 @@ pub(crate) async fn append_one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::conformance::subject::{memory, purchase, track};
+    use crate::clock::FixedClock;
+    use crate::log::conformance::subject::{NOW, OneKey, purchase, track};
+    use crate::log::memory::MemoryLog;
     use crate::log::record::Seq;
+
+    /// A log in memory whose clock stands at the time of its events.
+    fn memory() -> MemoryLog {
+        let clock = FixedClock::new(shared::time::Timestamp::from_millis(NOW));
+        MemoryLog::with_clock(Arc::new(OneKey), Arc::new(clock))
+    }
 
     #[tokio::test]
     async fn each_part_gets_its_own_outcome_whatever_was_decided_between() {

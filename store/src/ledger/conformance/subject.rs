@@ -17,7 +17,7 @@ use crate::record::{
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId(1);
 
 /// Every workspace has the same key here.
-pub(crate) struct OneKey;
+pub struct OneKey;
 
 impl WorkspaceKeys for OneKey {
     fn key_of(&self, _: WorkspaceId) -> Option<WorkspaceKey> {
