@@ -41,6 +41,7 @@ mod metrics;
 mod money;
 mod near_misses;
 mod newsletters;
+mod one_or_many;
 mod operations;
 mod origins;
 mod overload;
