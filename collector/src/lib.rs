@@ -42,6 +42,7 @@ pub mod mail;
 pub mod messages;
 pub mod meta;
 pub mod metrics;
+mod nearest;
 pub mod proxies;
 pub mod public_url;
 pub mod screen;

@@ -10,10 +10,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Method, Request};
 
-use super::known::{Known, nearest_name};
+use super::known::Known;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
+use crate::nearest::nearest_name;
 
 /// The layer around the reads. Who may not ask at all is told that first.
 pub(super) async fn know(
