@@ -23,6 +23,7 @@ pub mod lineage;
 mod locks;
 pub mod server;
 mod snapshot;
+pub mod upkeep;
 
 pub mod assets;
 pub mod demo_shop;

@@ -6,6 +6,7 @@
 mod connections;
 mod framing;
 mod life;
+pub(crate) mod operators;
 mod patient;
 mod service_manager;
 pub mod settings;
