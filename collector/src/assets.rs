@@ -24,6 +24,7 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256, Sha384};
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
@@ -311,7 +312,7 @@ pub struct Assets {
 impl Assets {
     /// Everything, with the versions of the snippet that the data folder keeps. Where this one cannot be
     /// kept there, the log says so: pages that pin it would lose it with the next version.
-    pub fn new(public_url: &PublicUrl, data: &Path) -> Arc<Self> {
+    pub fn new(public_url: &PublicUrl, data: &Path, collected: &Value) -> Arc<Self> {
         let live = include_str!("../../www/live.html");
         let wasm: &'static [u8] = include_bytes!("../../dist/www_bg.wasm");
         let files = vec![
@@ -338,7 +339,7 @@ impl Assets {
         if let Err(error) = snippet.keep_in(data) {
             tracing::warn!(%error, "this version of track.js could not be kept for pages that pin it");
         }
-        let documents = Documents::of(public_url);
+        let documents = Documents::of(public_url, collected);
         let policy = HeaderValue::from_static(PAGE_POLICY);
         Arc::new(Self {
             snippet,

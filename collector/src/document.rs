@@ -6,19 +6,19 @@
 //! - `older`: the same document as OpenAPI 3.0
 //! - `examples`: a request for each operation, to be pasted into a shell
 //! - `page`: `/docs`
-//! - `words`: closed sets of words, for annotations
+//! - `known`: what it says of the routes, for whoever asks beside them
 //! - `rules`: what must hold of every route's annotations
 
 mod about;
 mod examples;
+mod known;
 mod older;
 mod page;
 #[cfg(test)]
 mod rules;
 mod shape;
-pub(crate) mod words;
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use utoipa::OpenApi as _;
@@ -27,13 +27,14 @@ use utoipa::openapi::OpenApi;
 use about::About;
 
 use crate::public_url::PublicUrl;
-use crate::router;
+
+pub(crate) use known::Known;
 
 /// What stands in the documents for the public URL.
 const BASE: &str = "__MISAR_BASE__";
 
-/// What is the same for every server, made once.
-static DRAFTS: LazyLock<Drafts> = LazyLock::new(Drafts::new);
+/// What is the same for every server, made once: each has the same routes.
+static DRAFTS: OnceLock<Drafts> = OnceLock::new();
 
 struct Drafts {
     current: String,
@@ -42,8 +43,8 @@ struct Drafts {
 }
 
 impl Drafts {
-    fn new() -> Self {
-        let current = document();
+    fn new(collected: &Value) -> Self {
+        let current = shape::of(collected.clone());
         let older = older::of(&current);
         Self {
             page: page::of(&current),
@@ -54,10 +55,9 @@ impl Drafts {
 }
 
 /// The document of all routes as OpenAPI 3.1, with [`BASE`] for the server.
+#[cfg(test)]
 fn document() -> Value {
-    // It holds nothing that could fail to serialise.
-    let collected = serde_json::to_value(router::described()).unwrap_or_default();
-    shape::of(collected)
+    shape::of(serde_json::to_value(crate::router::described()).unwrap())
 }
 
 /// What the routes' annotations are merged into.
@@ -76,13 +76,15 @@ pub(crate) struct Documents {
 }
 
 impl Documents {
-    pub(crate) fn of(public_url: &PublicUrl) -> Self {
+    /// `collected` is what the routes' annotations say.
+    pub(crate) fn of(public_url: &PublicUrl, collected: &Value) -> Self {
+        let drafts = DRAFTS.get_or_init(|| Drafts::new(collected));
         // A scheme, a host and a port: as they are in JSON, in HTML and in a quoted word of a shell.
         let filled = |draft: &str| draft.replace(BASE, public_url.as_str());
         Self {
-            current: filled(&DRAFTS.current),
-            older: filled(&DRAFTS.older),
-            page: filled(&DRAFTS.page),
+            current: filled(&drafts.current),
+            older: filled(&drafts.older),
+            page: filled(&drafts.page),
         }
     }
 }

@@ -4,7 +4,7 @@
 pub mod compare;
 mod deliveries;
 pub mod dropped;
-pub mod ids;
+mod idempotency;
 pub mod messages;
 pub mod sent;
 mod seqs;
@@ -36,6 +36,7 @@ use crate::body::{self, Means, Media};
 use crate::classify::of_page;
 use crate::client_address::client_of;
 use crate::error::ApiError;
+use crate::ids::{DerivedId, new_id};
 use crate::limits::heavy::{Lane, Turn};
 use crate::limits::memory::{BodyPlace, Owner};
 use crate::limits::network::Payer;
@@ -46,11 +47,12 @@ use crate::log::decide::{RefundAsk, WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::{FactKind, Sender};
 use crate::log::record::{Address, Entry, Fact, Personal, Source, items_text};
 use crate::metrics::{Told, Verdict, reasons};
+use crate::query::dropped::in_context;
 use crate::rejected::Rejected;
 use crate::screen::{self, Screened};
 use crate::secrets;
 use deliveries::Sends;
-use ids::{DerivedId, IdempotencyKey, new_id};
+use idempotency::IdempotencyKey;
 use settle::{Claim, Settled, settle};
 
 /// Where a route looks for a key.
@@ -327,7 +329,8 @@ impl Incoming {
             parsed.outcome = Err(rejection);
         }
         let derived = retried.map(|retried| retried.id(&key, sender, kind));
-        let identity = Identity::of(parsed.sent_id.as_ref(), derived);
+        let told = deliveries::id_of(&key, &parsed.outcome);
+        let identity = Identity::of(parsed.sent_id.as_ref(), derived, told);
         let hints = match &parsed.outcome {
             Ok(event) => wire::hints(event.type_name(), &self.text, &parsed.unknown_fields),
             Err(_) => Vec::new(),
@@ -450,7 +453,7 @@ impl Incoming {
 
         // What the page has lost is said of the first event that is taken.
         let lost = match caller.key.kind {
-            KeyKind::Public => context.and_then(|context| dropped::in_context(&context.json)),
+            KeyKind::Public => context.and_then(|context| in_context(&context.json)),
             KeyKind::Secret => None,
         };
         let behind_first = lost.and(context).map(dropped::said_before);
@@ -478,7 +481,8 @@ impl Incoming {
             let derived = retried
                 .as_ref()
                 .map(|retried| retried.id_in_batch(&key, sender, kind, index));
-            let identity = Identity::of(parsed.sent_id.as_ref(), derived);
+            let told = deliveries::id_of(&key, &parsed.outcome);
+            let identity = Identity::of(parsed.sent_id.as_ref(), derived, told);
             let draft = Draft {
                 name: parsed.name,
                 ignored: parsed.unknown_fields,
@@ -745,12 +749,14 @@ struct Identity {
 }
 
 impl Identity {
-    /// The id that was sent, else the one that was made of a text, else a new one.
-    fn of(sent: Option<&SentId>, derived: Option<DerivedId>) -> Self {
+    /// The id that was sent, else the one that was made of a text, else the one that what is `told` has
+    /// by itself, else a new one.
+    fn of(sent: Option<&SentId>, derived: Option<DerivedId>, told: Option<EventId>) -> Self {
         let (id, older, is_new) = match (sent, derived) {
             (Some(SentId::Valid(id, _)), _) => (*id, None, false),
-            (Some(SentId::Invalid(_)), _) | (None, None) => (new_id(), None, true),
+            (Some(SentId::Invalid(_)), _) => (new_id(), None, true),
             (None, Some(DerivedId { id, older })) => (id, Some(older), false),
+            (None, None) => (told.unwrap_or_else(new_id), None, told.is_none()),
         };
         let as_sent = sent.map_or_else(|| id.to_string(), |sent| sent.as_sent().to_owned());
         Self {

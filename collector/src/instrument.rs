@@ -17,7 +17,7 @@
 //! **What was made for another message** (`held`), in a template that is sent again or a reply that quotes a
 //! mail, would count as the other's: its links are unwrapped and made anew, its unsubscribe link becomes
 //! this message's, its pixel goes. What is ours and cannot be read, or stands where it cannot be made anew,
-//! is refused with its place.
+//! is refused with its place. Where a link or an image leads is what a browser says (`resolve`).
 //!
 //! **Twice is once**: addresses of this message stay. A document that shows its pixel has been through
 //! here, and all its links stay: of those that were opted out nothing tells so any more.
@@ -28,6 +28,7 @@ mod links;
 mod markup;
 mod merge_tags;
 mod placeholder;
+mod resolve;
 mod scan;
 mod target;
 mod targets;
@@ -56,6 +57,7 @@ use held::Spot;
 pub use held::{Held, Reader};
 use links::Links;
 use placeholder::{Found, Syntax};
+use resolve::{Bases, resolved};
 pub use scan::Refusal;
 use scan::{Image, Place};
 pub use target::{SkipReason, redirect_location};
@@ -138,10 +140,11 @@ pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
     }
     plan.links_left = plan.links_left.saturating_sub(scan.parts);
     plan.parts += scan.parts;
+    let bases = Bases::of(scan.bases.iter().map(|(_, href)| href.as_str()));
     let mut images = Vec::new();
     let mut has_own_image = false;
     for image in &scan.images {
-        match look_at_image(image, plan) {
+        match look_at_image(image, &bases, plan) {
             Pixel::Own => has_own_image |= image.is_shown,
             Pixel::Another => images.push(image.tag.clone()),
             Pixel::Damaged => {
@@ -181,12 +184,32 @@ pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
         .filter(|spot| is_free(spot.route.start))
         .take(most)
         .collect();
+    let of_spots = spots.iter().map(|spot| spot.route.start..spot.token.end);
+    let mut known: Vec<_> = taken.iter().cloned().chain(of_spots).collect();
+    known.sort_by_key(|range| range.start);
+    let loose: Vec<_> = held::loose(html, bases.are_ours())
+        .flat_map(|range| rest_of(range, &known))
+        .take(most)
+        .collect();
+    // What a base says is no link: all the others would lead elsewhere with another.
+    let of_bases = spots.iter().find(|spot| {
+        let mut bases = scan.bases.iter();
+        let token = &html[spot.token.clone()];
+        bases.any(|(tag, _)| tag.contains(&spot.route.start))
+            && matches!((plan.read)(spot.kind, token), Held::Other { .. })
+    });
+    if let Some(spot) = of_bases {
+        plan.refused
+            .get_or_insert(Refusal::Another(spot.route.start));
+    }
     let mut items: Vec<_> = scan.places.iter().map(Item::Place).collect();
     items.extend(placeholders.iter().map(Item::Placeholder));
     items.extend(spots.iter().map(Item::Spot));
+    items.extend(loose.iter().map(Item::Loose));
     items.sort_by_key(Item::start);
 
     let mut links = Links::new(plan, false);
+    links.bases = bases;
     links.is_done = has_own_image;
     let mut edits: Vec<_> = images.into_iter().map(|tag| (tag, String::new())).collect();
     for item in items {
@@ -194,6 +217,7 @@ pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
             Item::Place(place) => links.place(html, place, &mut edits),
             Item::Placeholder(found) => links.placeholder(found, &mut edits),
             Item::Spot(spot) => links.spot(html, spot, &mut edits),
+            Item::Loose(range) => links.loose(html, range),
             Item::Url(_) => {}
         }
     }
@@ -219,6 +243,13 @@ pub fn instrument_text(text: &str, plan: &mut Plan<'_>) -> Instrumented {
         .filter(|spot| !is_in_url(spot.route.start))
         .take(most)
         .collect();
+    let of_spots = spots.iter().map(|spot| spot.route.start..spot.token.end);
+    let mut known: Vec<_> = urls.iter().cloned().chain(of_spots).collect();
+    known.sort_by_key(|range| range.start);
+    let loose: Vec<_> = held::loose(text, false)
+        .flat_map(|range| rest_of(range, &known))
+        .take(most)
+        .collect();
     let urls = urls.iter().filter(|url| {
         let next = placeholders.partition_point(|found| found.range.end <= url.start);
         placeholders
@@ -240,13 +271,33 @@ pub fn instrument_text(text: &str, plan: &mut Plan<'_>) -> Instrumented {
             Item::Url(range) => links.url(text, range, &mut edits),
             Item::Placeholder(found) => links.placeholder(found, &mut edits),
             Item::Spot(spot) => links.spot(text, spot, &mut edits),
-            Item::Place(_) => {}
+            Item::Place(_) | Item::Loose(_) => {}
         }
         if links.plan.refused.is_some() {
             break;
         }
     }
+    for range in &loose {
+        links.loose(text, range);
+    }
     links.finish(splice(text, edits), false)
+}
+
+/// What is left of a range of `held::loose` without what is looked at by itself, in the order of `known`.
+fn rest_of(range: Range<usize>, known: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut left = Vec::new();
+    let mut start = range.start;
+    let first = known.partition_point(|known| known.start <= start);
+    for known in &known[first.saturating_sub(1)..] {
+        if known.start >= range.end {
+            break;
+        }
+        left.push(start..known.start.max(start));
+        start = start.max(known.end);
+    }
+    left.push(start..range.end);
+    left.retain(|range| range.len() >= held::MIN_TOKEN_CHARS);
+    left
 }
 
 /// Line and column, from 1, of a byte of a part: for the message to who is to mend it.
@@ -265,6 +316,8 @@ enum Item<'s> {
     Url(Range<usize>),
     Placeholder(&'s Found),
     Spot(&'s Spot),
+    /// What `held::loose` has found, in HTML.
+    Loose(&'s Range<usize>),
 }
 
 impl Item<'_> {
@@ -277,13 +330,14 @@ impl Item<'_> {
             Self::Url(range) => range.start,
             Self::Placeholder(found) => found.range.start,
             Self::Spot(spot) => spot.route.start,
+            Self::Loose(range) => range.start,
         }
     }
 
     /// Of what stands in a text.
     fn end(&self) -> usize {
         match self {
-            Self::Place(_) => 0,
+            Self::Place(_) | Self::Loose(_) => 0,
             Self::Url(range) => range.end,
             Self::Placeholder(found) => found.range.end,
             Self::Spot(spot) => spot.token.end,
@@ -300,18 +354,20 @@ enum Pixel {
     Damaged,
 }
 
-fn look_at_image(image: &Image, plan: &Plan<'_>) -> Pixel {
+fn look_at_image(image: &Image, bases: &Bases, plan: &Plan<'_>) -> Pixel {
     if plan.pixel_url == Some(image.source.as_str()) {
         return Pixel::Own;
     }
-    let spot = held::spot_of(&image.source).filter(|spot| spot.kind == TokenKind::Open);
-    let Some(spot) = spot else {
+    let Some((address, spot)) = resolved(&image.source, bases) else {
         return Pixel::None;
     };
-    match (plan.read)(spot.kind, &image.source[spot.token.clone()]) {
+    if spot.kind != TokenKind::Open {
+        return Pixel::None;
+    }
+    match (plan.read)(spot.kind, &address[spot.token.clone()]) {
         Held::Own => Pixel::Own,
         Held::Other { .. } => Pixel::Another,
-        Held::Nothing if spot.is_public(&image.source, plan.own_prefix) => Pixel::Damaged,
+        Held::Nothing if spot.is_public(&address, plan.own_prefix) => Pixel::Damaged,
         Held::Elsewhere | Held::Nothing => Pixel::None,
     }
 }

@@ -22,7 +22,7 @@ pub mod record;
 pub mod segment;
 mod stamps;
 pub mod suppression;
-pub(crate) mod suppressions;
+pub mod suppressions;
 
 pub mod memory;
 pub mod redb;

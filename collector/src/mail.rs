@@ -20,7 +20,7 @@ use shared::time::Timestamp;
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
 use crate::client_address::client_of;
-use crate::ingest::ids::{self, DerivedId, new_id};
+use crate::ids::{self, DerivedId, new_id};
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::record::{
@@ -200,16 +200,6 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
     };
     app.metrics.count_verdict(workspace, verdict);
     Ok(())
-}
-
-/// Whether a send's contact has unsubscribed, by whichever link. Blocks on disk.
-///
-/// # Errors
-/// When that cannot be read now.
-pub fn is_unsubscribed(app: &App, sent: &Sent) -> Result<bool, LogError> {
-    let contact = app.meta.contact_today(sent.workspace, sent.contact);
-    let held = app.suppressions().get((sent.workspace, contact))?;
-    Ok(held.is_some_and(|held| held.since(Cause::Unsubscribed).is_some()))
 }
 
 /// `contact` is whom the token names, by the id of today: a mail may be older than the rule.

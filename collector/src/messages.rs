@@ -16,7 +16,7 @@ use shared::wire::{Outgoing, ParsedMessage, TrackClicks, UtmParameters};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::ingest::ids::{self, DerivedId, new_id};
+use crate::ids::{self, DerivedId, new_id};
 use crate::instrument::{
     Held, Plan, Refusal, SkipReason, SkippedLink, Targets, TrackedLink, Utm, instrument_html,
     instrument_text, line_and_column,

@@ -8,8 +8,6 @@ use serde_json::value::RawValue;
 use shared::money::Money;
 
 use crate::classify::{LINK_BURST, of_page};
-use crate::document::words::{EventClass, EventSource, EventType};
-use crate::ingest::dropped::dropped_before;
 use crate::log::public_seq::PublicSeq;
 use crate::log::record::{
     Class, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
@@ -17,17 +15,23 @@ use crate::log::record::{
 use crate::log::suppression::Cause;
 use crate::log::{Log, LogError};
 use crate::views::{Beside, ViewError, Views};
+use words::{EventClass, EventSource, EventType};
 
 mod days;
-mod filter;
+pub mod dropped;
 mod list;
 pub mod report;
+mod sends;
+mod sieve;
 pub mod suppressions;
 #[cfg(test)]
 mod tests;
+pub(crate) mod words;
 
-pub use filter::{ClassFilter, DEFAULT_LIMIT, EventFilter, Order, PAGE_LIMITS};
+pub use crate::views::filter::{ClassFilter, DEFAULT_LIMIT, EventFilter, Order, PAGE_LIMITS};
+use dropped::dropped_before;
 pub use list::{each_event, list_events};
+pub use sends::find_send;
 
 /// Seqs this close are read from the log in one go: they mostly lie in one compressed block.
 const NEIGHBOURS: u64 = 32;

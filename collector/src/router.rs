@@ -4,7 +4,6 @@
 //! routes) or shedding (reads) → route. Ingest sheds by itself, once the body is there: see
 //! `Incoming::read`. What is no sound HTTP never gets here: see `server::framing`.
 
-mod known;
 mod parameters;
 
 use std::sync::Arc;
@@ -17,12 +16,8 @@ use axum::extract::{FromRef, MatchedPath, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, Request};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use utoipa::openapi::OpenApi;
@@ -32,22 +27,17 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::assets::Assets;
 use crate::client_address::Peer;
-use crate::document;
+use crate::cross_origin::cross_origin;
+use crate::document::{self, Known};
 use crate::routes::admin::Desk;
 use crate::routes::{
     assets, contacts, control, embeds, events, export, keys, live, mail, messages, operations,
     receipts, report_lists, reports, sent, session, settings, suppressions, track,
 };
 use crate::screen;
-use crate::secrets;
-
-pub(crate) use known::Known;
 
 /// Answers of so many bytes or more are compressed: it makes smaller ones hardly smaller.
 const COMPRESSED: u16 = 1_024;
-/// Of the headers that a preflight asks for, so much is echoed; more is answered with those that are
-/// known.
-const MAX_ASKED_BYTES: usize = 1_024;
 
 /// The routes that the document describes, in the groups that share their layers.
 struct Described {
@@ -60,6 +50,7 @@ struct Described {
 }
 
 /// The document of every route, as annotated; `document` gives it its shape.
+#[cfg(test)]
 pub(crate) fn described() -> OpenApi {
     parts().1
 }
@@ -173,12 +164,12 @@ pub fn router(app: Arc<App>) -> Router {
     } = described;
     let pages = pages()
         .into_iter()
-        .fold(Router::new(), |router, (path, page)| {
+        .fold(Router::new(), |router, (path, _, page)| {
             router.route(path, page)
         });
     // It holds nothing that could fail to serialise.
     let document = serde_json::to_value(document).unwrap_or_default();
-    let known = Known::of(&document, undocumented_paths());
+    let known = Known::of(&document, undocumented());
 
     // The fallback for methods comes before the layers, so that they stand around it too.
     let ingest = ingest
@@ -200,7 +191,11 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(pages)
         .method_not_allowed_fallback(operations::method_not_allowed)
         .fallback(operations::not_found)
-        .layer(Extension(Assets::new(&app.public_url, app.data())))
+        .layer(Extension(Assets::new(
+            &app.public_url,
+            app.data(),
+            &document,
+        )))
         .layer(Extension(known))
         .layer(from_fn_with_state(Arc::clone(&app), screen::guard))
         .layer(from_fn_with_state(Arc::clone(&app), notice_proxies))
@@ -220,30 +215,43 @@ fn compression() -> CompressionLayer<impl Predicate> {
         .compress_when(is_worth_it)
 }
 
+/// A path, the methods that it takes, and what answers.
+type Page = (
+    &'static str,
+    &'static [&'static str],
+    MethodRouter<Arc<App>>,
+);
+
 /// What people and their browsers ask for: not part of the document.
-fn pages() -> [(&'static str, MethodRouter<Arc<App>>); 13] {
+fn pages() -> [Page; 13] {
+    const GET: &[&str] = &["GET"];
+    const BOTH: &[&str] = &["GET", "POST"];
     let unsubscribe = || get(mail::get_unsubscribe).post(mail::post_unsubscribe);
     [
-        ("/", get(assets::get_root)),
-        ("/docs", get(assets::get_docs)),
-        ("/live", get(assets::get_live)),
-        ("/assets/{name}", get(assets::get_asset)),
-        ("/mail/{file}", get(assets::get_versioned_snippet)),
+        ("/", GET, get(assets::get_root)),
+        ("/docs", GET, get(assets::get_docs)),
+        ("/live", GET, get(assets::get_live)),
+        ("/assets/{name}", GET, get(assets::get_asset)),
+        ("/mail/{file}", GET, get(assets::get_versioned_snippet)),
         // Whatever mail programs and gateways have made of the addresses in mails.
-        ("/mail/track/open", get(mail::get_pixel)),
-        ("/mail/track/open/", get(mail::get_pixel)),
-        ("/mail/track/open/{token}/", get(mail::get_open)),
-        ("/mail/track/open/{token}/{*rest}", get(mail::get_open)),
-        ("/mail/track/click/{token}/", get(mail::get_click)),
-        ("/mail/track/click/{token}/{*rest}", get(mail::get_click)),
-        ("/mail/unsubscribe/{token}/", unsubscribe()),
-        ("/mail/unsubscribe/{token}/{*rest}", unsubscribe()),
+        ("/mail/track/open", GET, get(mail::get_pixel)),
+        ("/mail/track/open/", GET, get(mail::get_pixel)),
+        ("/mail/track/open/{token}/", GET, get(mail::get_open)),
+        ("/mail/track/open/{token}/{*rest}", GET, get(mail::get_open)),
+        ("/mail/track/click/{token}/", GET, get(mail::get_click)),
+        (
+            "/mail/track/click/{token}/{*rest}",
+            GET,
+            get(mail::get_click),
+        ),
+        ("/mail/unsubscribe/{token}/", BOTH, unsubscribe()),
+        ("/mail/unsubscribe/{token}/{*rest}", BOTH, unsubscribe()),
     ]
 }
 
-/// The paths of the routes that the document leaves out; all of them take GET.
-pub fn undocumented_paths() -> [&'static str; 13] {
-    pages().map(|(path, _)| path)
+/// The paths of the routes that the document leaves out, with the methods that each takes.
+pub fn undocumented() -> [(&'static str, &'static [&'static str]); 13] {
+    pages().map(|(path, methods, _)| (path, methods))
 }
 
 /// The router of `--metrics-listen`: metrics, and nothing else.
@@ -304,53 +312,4 @@ async fn shed(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -
         Ok(_place) => next.run(request).await,
         Err(error) => error.into_response(),
     }
-}
-
-/// Lets pages of any site send events and read the verdicts; what they may send, their key says.
-async fn cross_origin(request: Request<Body>, next: Next) -> Response {
-    let mut response = if request.method() == Method::OPTIONS {
-        preflight(request.headers())
-    } else {
-        next.run(request).await
-    };
-    open_to_every_site(response.headers_mut());
-    response
-}
-
-/// The answer to a preflight. Whatever headers a page asks for are allowed beside those that are
-/// known: tracing tools add theirs to every request, and none of them says who asks.
-fn preflight(asked: &HeaderMap) -> Response {
-    let known = "Content-Type, Content-Encoding, Authorization, X-API-Key, Idempotency-Key";
-    let asked = asked
-        .get(ACCESS_CONTROL_REQUEST_HEADERS)
-        .filter(|asked| is_list_of_names(asked.as_bytes()))
-        .and_then(|asked| asked.to_str().ok())
-        .and_then(|asked| HeaderValue::from_str(&format!("{known}, {asked}")).ok());
-    let allowed = asked.unwrap_or(HeaderValue::from_static(known));
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("POST, OPTIONS"),
-    );
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    response
-}
-
-/// Names of headers and no key: what is echoed.
-fn is_list_of_names(asked: &[u8]) -> bool {
-    let is_part = |byte: &u8| HeaderName::from_bytes(&[*byte]).is_ok() || b", ".contains(byte);
-    (1..=MAX_ASKED_BYTES).contains(&asked.len())
-        && asked.iter().all(is_part)
-        && secrets::find(asked).is_empty()
-}
-
-pub(crate) fn open_to_every_site(headers: &mut HeaderMap) {
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    let exposed = "Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset";
-    headers.insert(
-        ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static(exposed),
-    );
 }

@@ -28,9 +28,9 @@ use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::auth;
+use crate::cross_origin::open_to_every_site;
 use crate::error::{ApiError, SECRET_KEY_SHOWN};
 use crate::meta::Meta;
-use crate::router::open_to_every_site;
 use crate::secrets::{self, Found};
 
 use layout::{Layout, Place};

@@ -6,6 +6,7 @@
 mod connections;
 mod framing;
 mod life;
+mod mail_line;
 pub(crate) mod operators;
 mod patient;
 mod service_manager;
@@ -35,8 +36,9 @@ use tower_service::Service as _;
 
 use crate::app::App;
 use crate::client_address::Peer;
+use crate::cross_origin::open_to_every_site;
 use crate::metrics::Metrics;
-use crate::router::{keep_private, open_to_every_site, router};
+use crate::router::{keep_private, router};
 
 use connections::{Connections, Refused};
 use patient::{AnswerBody, Patience, Patient, Turn};
@@ -170,7 +172,8 @@ fn handle(
         let answer = match framing::check(&request) {
             Ok(()) => {
                 request.extensions_mut().insert(Peer(peer));
-                if let Some(uri) = slash::without_slash(request.uri()) {
+                let mended = slash::without_slash(request.uri());
+                if let Some(uri) = mended.or_else(|| slash::one_before_token(request.uri())) {
                     *request.uri_mut() = uri;
                 }
                 Ok(router.clone().call(request.map(Body::new)))

@@ -12,6 +12,7 @@
 //! [`Views::make_durable`] syncs them now and then.
 
 pub(crate) mod engagement;
+pub mod filter;
 #[cfg(test)]
 pub(crate) mod history;
 mod index;
@@ -37,13 +38,13 @@ use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{Class, ContactId, Personal, Record, Seq, WorkspaceId};
 use crate::log::segment::sync_folder_of;
 use crate::log::{Log, LogError};
-use crate::query::EventFilter;
 
 use engagement::contact::Contact;
 use engagement::message::Message;
 use engagement::order::{self, Order};
 use engagement::spans::{self, Happened, Whose};
 use engagement::tally::Totals;
+use filter::EventFilter;
 use owed::Owed;
 
 pub use owed::Building;

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+pub(super) use crate::terminal::tell;
+
 /// Standard output: what the command was asked for.
 pub(super) struct Output(io::StdoutLock<'static>);
 
@@ -39,11 +41,6 @@ impl Output {
         }
         Ok(())
     }
-}
-
-/// Writes a line to standard error. That nobody may read it stops nothing.
-pub(crate) fn tell(text: &str) {
-    writeln!(io::stderr(), "{text}").ok();
 }
 
 /// Shows warnings of the modules that a command uses; a server logs in its own way.

@@ -5,15 +5,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use shared::event::{Delivery, Event, EventKind};
-use shared::ids::MessageId;
+use shared::ids::{EventId, MessageId};
 use shared::rejection::Rejection;
 
-use super::sent::{find_send, send_ref};
+use super::sent::send_ref;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::ids;
 use crate::log::LogError;
-use crate::log::decide::WorkspaceKeys as _;
+use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::record::{Fact, Personal, SendRef};
+use crate::query::find_send;
 
 /// The code of a delivery of a message that is not registered.
 const UNKNOWN_MESSAGE: &str = "unknown_message";
@@ -56,6 +58,18 @@ pub(super) async fn sends_of<'e>(
     found
         .await
         .unwrap_or_else(|error| Err(LogError::Storage(format!("looking up sends: {error}"))))
+}
+
+/// The id that an event has where none was sent: what a delivery tells is its own identity, so that a
+/// mail server's report that comes again is no other fact. `None` for everything else.
+pub(super) fn id_of(key: &WorkspaceKey, event: &Result<Event, Rejection>) -> Option<EventId> {
+    let event = event.as_ref().ok()?;
+    let EventKind::Delivery(delivery) = &event.kind else {
+        return None;
+    };
+    let message_id = event.message_id.as_ref()?.as_str();
+    let time = event.time_sent.then_some(event.time);
+    ids::of_delivery(key, message_id, delivery, time)
 }
 
 /// The fact that a delivery is.

@@ -11,10 +11,11 @@ use shared::time::Timestamp;
 use shared::wire::{self, Departure, Refused, SentAsk, SentBody};
 use utoipa::ToSchema;
 
-use super::{Incoming, ids, parse};
+use super::{Incoming, parse};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::ids;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
 use crate::log::identity::Sender;
 use crate::log::public_seq::PublicSeq;
@@ -22,6 +23,7 @@ use crate::log::record::{Entry, Fact, Record, SendRef, Source, WorkspaceId};
 use crate::log::{Appended, Log, LogError, Submission};
 use crate::meta::Meta;
 use crate::metrics::Verdict;
+use crate::query::find_send;
 
 /// Messages of a campaign that are looked at and recorded in one go.
 const PORTION: usize = 1_000;
@@ -393,20 +395,6 @@ impl Teller {
             redacted: false,
             timing: None,
         })
-    }
-}
-
-/// The record of a send, at any age, also under the id that older versions gave it. Blocks on disk.
-pub(crate) fn find_send(
-    log: &dyn Log,
-    key: &WorkspaceKey,
-    workspace: WorkspaceId,
-    message_id: &str,
-) -> Result<Option<Record>, LogError> {
-    let ids::DerivedId { id, older } = ids::of_send(key, message_id);
-    match log.find(workspace, Sender::System, id)? {
-        Some(record) => Ok(Some(record)),
-        None => log.find(workspace, Sender::System, older),
     }
 }
 

@@ -3,6 +3,9 @@
 
 use std::ops::Range;
 
+use percent_encoding::percent_decode_str;
+
+use super::resolve::WORDS;
 use crate::token::{TokenKind, is_token};
 
 /// What stands before a token, whatever the host: tokens of ours work wherever the server is reached.
@@ -13,6 +16,13 @@ const ROUTES: [(&str, TokenKind); 3] = [
 ];
 /// How often an address may be encoded within another.
 const MAX_DEPTH: usize = 3;
+/// What is shorter is no token: a header, 16 bytes of a seal and what it says, in base64.
+pub(super) const MIN_TOKEN_CHARS: usize = 24;
+/// So many texts that are long enough are looked at in one address.
+const MAX_RUNS: usize = 64;
+/// How far behind one of the words a token is looked for.
+const LOOSE_BYTES: usize = 4_096;
+const KINDS: [TokenKind; 3] = [TokenKind::Click, TokenKind::Open, TokenKind::Unsubscribe];
 
 /// What a text in the place of a token is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,15 +103,22 @@ pub(super) fn spot_of(url: &str) -> Option<Spot> {
 
 /// Whether an address carries a token of another message, however often it is encoded.
 pub(super) fn carries_another(url: &str, read: Reader<'_>) -> bool {
-    let mut text = std::borrow::Cow::Borrowed(url);
-    for _ in 0..MAX_DEPTH {
+    holds_when_decoded(url, |text| {
         let is_other = |spot: &Spot| {
             matches!(
                 read(spot.kind, &text[spot.token.clone()]),
                 Held::Other { .. }
             )
         };
-        if spots(&text).any(|spot| is_other(&spot)) {
+        spots(text).any(|spot| is_other(&spot)) || has_loose_other(text, read)
+    })
+}
+
+/// Whether this is so of a text, or of what comes out when it is percent-decoded.
+fn holds_when_decoded(text: &str, is_so: impl Fn(&str) -> bool) -> bool {
+    let mut text = std::borrow::Cow::Borrowed(text);
+    for _ in 0..MAX_DEPTH {
+        if is_so(&text) {
             return true;
         }
         if !text.contains('%') {
@@ -112,23 +129,66 @@ pub(super) fn carries_another(url: &str, read: Reader<'_>) -> bool {
     false
 }
 
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..2).filter(|_| *first == b'%');
-        let byte = digits
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        if let Some(byte) = byte {
-            bytes.push(byte);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
+/// Whether a token of another message stands behind one of our words, whatever stands between them:
+/// `/mail/./track/click/x/../TOKEN` leads to it too.
+fn has_loose_other(text: &str, read: Reader<'_>) -> bool {
+    let words = WORDS.iter().filter_map(|word| text.find(word));
+    words.min().is_some_and(|at| has_other(&text[at..], read))
+}
+
+/// Whether a text holds a token of another message anywhere.
+fn has_other(text: &str, read: Reader<'_>) -> bool {
+    let runs = text.split(|character: char| !u8::try_from(character).is_ok_and(is_token));
+    let mut long = runs
+        .filter(|run| run.len() >= MIN_TOKEN_CHARS)
+        .take(MAX_RUNS);
+    long.any(|run| {
+        KINDS
+            .iter()
+            .any(|kind| matches!(read(*kind, run), Held::Other { .. }))
+    })
+}
+
+/// Where tokens may stand in no plain address, outside of links: behind one of our words, to the end of the
+/// attribute or the text. With `anywhere` every text that is long enough may be one.
+pub(super) fn loose(text: &str, anywhere: bool) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut from = 0;
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = &text.as_bytes()[at..];
+            let found = memchr::memchr3_iter(b'c', b'o', b'u', rest).find(|place| {
+                let rest = &rest[*place..];
+                WORDS.iter().any(|word| rest.starts_with(word.as_bytes()))
+            });
+            let start = if anywhere { from } else { at + found? };
+            if start >= text.len() {
+                return None;
+            }
+            let to = text.floor_char_boundary((start + LOOSE_BYTES).min(text.len()));
+            let window = &text[start..to];
+            let end = window.find([' ', '"', '\'', '<', '>']);
+            let end = end.map_or(to, |end| start + end);
+            from = (end + 1).max(start + 1);
+            while !text.is_char_boundary(from) && from < text.len() {
+                from += 1;
+            }
+            at = from.min(text.len());
+            if end - start >= MIN_TOKEN_CHARS {
+                return Some(start..end);
+            }
         }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// Whether what [`loose`] has found holds a token of another message, once it is read as an address is.
+pub(super) fn is_loose_other(text: &str, read: Reader<'_>) -> bool {
+    let plain = super::entities::decode(text).replace(['\t', '\n', '\r'], "");
+    holds_when_decoded(&plain, |text| has_other(text, read))
+}
+
+pub(super) fn percent_decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -157,6 +217,42 @@ mod tests {
         let other = "https://not-t.example/mail/track/open/x";
         let spot = spots(other).next().unwrap();
         assert!(!spot.is_public(other, "https://t.example/mail/"));
+    }
+
+    #[test]
+    fn a_token_behind_one_of_our_words_is_found_whatever_stands_between_them() {
+        let token = "annClick_0123456789abcdef";
+        let read = |_: TokenKind, text: &str| match text {
+            "annClick_0123456789abcdef" => Held::Other { target: None },
+            _ => Held::Nothing,
+        };
+        for before in [
+            "mail/./track/click/",
+            "mail/track/click/x/../",
+            r"http:\\t.example\mail\track\click\x\..\",
+            "?u=mail%2F.%2Ftrack%2Fclick%2F",
+            "?u=mail%252F.%252Ftrack%252Fclick%252F",
+        ] {
+            let url = format!("https://s.example/{before}{token}");
+            assert!(carries_another(&url, &read), "{url}");
+            let text = format!("é <td background='{url}'>");
+            let found: Vec<_> = loose(&text, false).collect();
+            assert_eq!(found.len(), 1, "{text}");
+            assert!(is_loose_other(&text[found[0].clone()], &read), "{text}");
+        }
+        let encoded = "click&#47;annClick&#95;01234567\n89abcd%65f";
+        assert!(is_loose_other(encoded, &read));
+        assert!(!carries_another(
+            &format!("https://s.example/{token}"),
+            &read
+        ));
+        assert_eq!(
+            loose("a click on this opens it: unsubscribe é", false).count(),
+            0
+        );
+        assert_eq!(loose(token, false).count(), 0);
+        assert_eq!(loose(&format!("é {token} é"), true).count(), 1);
+        assert_eq!(loose("", true).count(), 0);
     }
 
     #[test]

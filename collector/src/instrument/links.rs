@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::entities::{Quoting, decode, encode};
 use super::held::{self, Held, Spot};
-use super::placeholder::{self, Found, Syntax};
+use super::placeholder::{self, Fill, Found, Syntax};
+use super::resolve::{Bases, resolved};
 use super::scan::{Place, Refusal, Zone};
 use super::{Instrumented, Plan, SkipReason, SkippedLink, TrackedLink, target};
 use crate::token::TokenKind;
@@ -40,6 +41,8 @@ pub(super) struct Links<'p, 'a> {
     pub plan: &'p mut Plan<'a>,
     /// Whether this part has been instrumented for this message before.
     pub is_done: bool,
+    /// What its relative addresses may be taken from.
+    pub bases: Bases,
     /// Whether it is a text part.
     is_text: bool,
     tracked: Vec<TrackedLink>,
@@ -51,6 +54,7 @@ impl<'p, 'a> Links<'p, 'a> {
         Self {
             plan,
             is_done: false,
+            bases: Bases::default(),
             is_text,
             tracked: Vec::new(),
             skipped: Vec::new(),
@@ -135,12 +139,12 @@ impl<'p, 'a> Links<'p, 'a> {
         if !self.count() {
             return;
         }
-        if found.is_fillable {
-            let url = self.written(self.plan.unsubscribe_url);
-            edits.push((found.range.clone(), url));
-        } else {
+        if found.fill == Fill::Never {
             self.refuse(Refusal::Placeholder(found.range.start));
+            return;
         }
+        let url = self.written(&found.fill.written(self.plan.unsubscribe_url));
+        edits.push((found.range.clone(), url));
     }
 
     /// What may be a token, outside of links: in a style, a form, a text to be copied.
@@ -183,6 +187,14 @@ impl<'p, 'a> Links<'p, 'a> {
         }
     }
 
+    /// What may hold a token in an address that is not plainly one, outside of links: where it is another
+    /// message's, nobody can tell what to write in its place.
+    pub(super) fn loose(&mut self, text: &str, range: &Range<usize>) {
+        if self.count() && held::is_loose_other(&text[range.clone()], self.plan.read) {
+            self.refuse(Refusal::Another(range.start));
+        }
+    }
+
     /// An address as it is written where it stands in no link.
     fn written(&self, url: &str) -> String {
         if self.is_text {
@@ -198,7 +210,7 @@ impl<'p, 'a> Links<'p, 'a> {
         let [first, ..] = found.as_slice() else {
             return None;
         };
-        if found.iter().any(|found| !found.is_fillable) {
+        if found.iter().any(|found| found.fill == Fill::Never) {
             self.refuse(Refusal::Placeholder(at));
             return None;
         }
@@ -211,7 +223,7 @@ impl<'p, 'a> Links<'p, 'a> {
         let mut from = 0;
         for found in &found {
             filled.push_str(&target[from..found.range.start]);
-            filled.push_str(self.plan.unsubscribe_url);
+            filled.push_str(&found.fill.written(self.plan.unsubscribe_url));
             from = found.range.end;
         }
         filled.push_str(&target[from..]);
@@ -226,19 +238,28 @@ impl<'p, 'a> Links<'p, 'a> {
             way: Way::On,
         };
         for _ in 0..MAX_UNWRAPPED {
-            let Some(spot) = held::spot_of(&lead.target) else {
+            let Some((address, spot)) = resolved(&lead.target, &self.bases) else {
                 if target::is_own(&lead.target, self.plan.own_prefix) {
                     lead.way = Way::Ours;
                     return Some(lead);
                 }
                 return self.unless_it_carries_another(lead, at);
             };
-            match (self.plan.read)(spot.kind, &lead.target[spot.token.clone()]) {
+            match (self.plan.read)(spot.kind, &address[spot.token.clone()]) {
                 Held::Own => {
+                    // What stands there plainly stays as it stands.
+                    let plain = held::spot_of(&lead.target);
+                    let is_plain = plain.is_some_and(|plain| {
+                        plain.kind == spot.kind && lead.target[plain.token] == address[spot.token]
+                    });
+                    if !is_plain {
+                        lead.target = address.into_owned();
+                        lead.is_new = true;
+                    }
                     lead.way = Way::Ours;
                     return Some(lead);
                 }
-                Held::Nothing if spot.is_public(&lead.target, self.plan.own_prefix) => {
+                Held::Nothing if spot.is_public(&address, self.plan.own_prefix) => {
                     self.refuse(Refusal::Damaged(at));
                     return None;
                 }

@@ -6,6 +6,7 @@
 //! `{{list_unsubscribe_url}}`, `{{contact.unsubscribe_url}}` and `*|UNSUB|*` are others', for others
 //! to fill.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::text::is_inside_address;
@@ -77,8 +78,42 @@ pub(super) enum Syntax {
 pub(super) struct Found {
     /// With the scheme that stands right before it.
     pub range: Range<usize>,
-    /// Whether the address can stand there.
-    pub is_fillable: bool,
+    /// How the address can stand there.
+    pub fill: Fill,
+}
+
+/// How the address takes a placeholder's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    Plain,
+    /// Percent-encoded, every sign of it: it becomes a part of another address's parameter.
+    Encoded,
+    /// It would be dead there.
+    Never,
+}
+
+impl Fill {
+    fn plain_where(is_fillable: bool) -> Self {
+        if is_fillable {
+            Self::Plain
+        } else {
+            Self::Never
+        }
+    }
+
+    /// The address as it is put there.
+    pub(super) fn written(self, url: &str) -> Cow<'_, str> {
+        if self != Self::Encoded {
+            return Cow::Borrowed(url);
+        }
+        let encoded = url.bytes().map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        });
+        Cow::Owned(encoded.collect())
+    }
 }
 
 /// Every placeholder of a text, in order.
@@ -125,7 +160,7 @@ fn placeholder(text: &str, name: Range<usize>, syntax: Syntax) -> Option<Found> 
     let inner = name.start - blanks_before(before)..name.end + blanks_of(after);
     let refused = |range: Range<usize>| Found {
         range,
-        is_fillable: false,
+        fill: Fill::Never,
     };
     if let Some(range) = paired(text, &inner, syntax) {
         return Some(in_place(text, range, syntax));
@@ -134,7 +169,7 @@ fn placeholder(text: &str, name: Range<usize>, syntax: Syntax) -> Option<Found> 
         // The bare name as a whole address leads nowhere either.
         return Some(Found {
             range: name,
-            is_fillable: true,
+            fill: Fill::Plain,
         });
     }
     if is_in_expression(text, &name) {
@@ -185,7 +220,7 @@ fn in_place(text: &str, range: Range<usize>, syntax: Syntax) -> Found {
     let (range, after) = (start..range.end, &text[range.end..]);
     if syntax == Syntax::Target {
         return Found {
-            is_fillable: fits_target(before, after),
+            fill: fill_of_target(before, after),
             range,
         };
     }
@@ -194,33 +229,150 @@ fn in_place(text: &str, range: Range<usize>, syntax: Syntax) -> Found {
         meant.is_ascii_alphanumeric() && !before[..before.len() - length].ends_with('\\')
     }) || first(after)
         .is_some_and(|(meant, _)| meant.is_ascii_alphanumeric() || meant == '_');
-    Found {
-        is_fillable: !is_glued && (!is_inside_address(before) || takes_text(before)),
-        range,
-    }
+    let fill = match place_in_message(before) {
+        _ if is_glued => Fill::Never,
+        Some(fill) => fill,
+        None => Fill::plain_where(!is_inside_address(before) && !is_behind_scheme(before, syntax)),
+    };
+    Found { fill, range }
 }
 
-/// Whether the address can stand at this place of a link's target: as all of it, with a query or a
-/// fragment of the link's own, or in the text of a mail that the reader is to write.
-fn fits_target(before: &str, after: &str) -> bool {
+/// How the address can stand at this place of a link's target: as all of it, with a query or a fragment
+/// of the link's own, or in the text of a message that the reader is to write.
+fn fill_of_target(before: &str, after: &str) -> Fill {
     let is_alone = before.is_empty() && (after.is_empty() || after.starts_with(['/', '?', '#']));
-    is_alone || takes_text(before)
+    place_in_message(before).unwrap_or(Fill::plain_where(is_alone))
 }
 
-/// Whether a text goes on here that a program of the reader's takes: `mailto:a@b.c?body=`.
-fn takes_text(before: &str) -> bool {
+/// How the address can stand in an address that begins a message of the reader's (`mailto:`, `sms:`),
+/// where what goes before ends in one: in its text alone, since a recipient or a subject is no link.
+/// `None` where there is no such address.
+fn place_in_message(before: &str) -> Option<Fill> {
     let start = before.rfind(|character: char| {
         character.is_whitespace() || matches!(character, '"' | '\'' | '<' | '>')
     });
     // An address has no spaces, but a target may hold some, as in `?body=Leave here: `.
     let run = &before[start.map_or(0, |at| at + 1)..];
-    ["mailto:", "sms:"].into_iter().any(|scheme| {
-        let begins = |text: &str| {
-            text.get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-        };
-        begins(run) || begins(before)
-    })
+    let (scheme, rest) = ["mailto:", "sms:", "smsto:", "mms:"]
+        .into_iter()
+        .find_map(|scheme| {
+            Some((
+                scheme,
+                after_scheme(before, scheme).or(after_scheme(run, scheme))?,
+            ))
+        })?;
+    // `sms:+1;body=` and `sms:+1&body=` are written too.
+    let ends: &[char] = if scheme == "mailto:" {
+        &['?']
+    } else {
+        &['?', ';', '&']
+    };
+    let Some(parameters) = rest.find(ends).map(|at| &rest[at + 1..]) else {
+        return Some(Fill::Never);
+    };
+    let last = parameters.rsplit('&').next().unwrap_or_default();
+    // As it is written in HTML: `&amp;body=`.
+    let last = ["amp;", "#38;", "#x26;"]
+        .into_iter()
+        .find_map(|rest| last.strip_prefix(rest))
+        .unwrap_or(last);
+    let is_text = last
+        .get(.."body=".len())
+        .is_some_and(|name| name.eq_ignore_ascii_case("body="));
+    // A fragment is no part of the text.
+    let is_text = is_text && !last.contains('#');
+    Some(if is_text { Fill::Encoded } else { Fill::Never })
+}
+
+fn after_scheme<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
+    let start = text.get(..scheme.len())?;
+    start
+        .eq_ignore_ascii_case(scheme)
+        .then(|| &text[scheme.len()..])
+}
+
+/// Schemes of addresses that lead nowhere with another address behind them. No word that ends a sentence
+/// before a colon is among them.
+const SCHEMES: [&str; 24] = [
+    "mailto",
+    "tel",
+    "sms",
+    "smsto",
+    "mms",
+    "callto",
+    "javascript",
+    "vbscript",
+    "data",
+    "cid",
+    "mid",
+    "blob",
+    "ftp",
+    "sftp",
+    "file",
+    "geo",
+    "sip",
+    "sips",
+    "xmpp",
+    "facetime",
+    "whatsapp",
+    "skype",
+    "webcal",
+    "intent",
+];
+/// Attributes that hold an address.
+const OF_ADDRESSES: [&str; 9] = [
+    "href",
+    "src",
+    "action",
+    "formaction",
+    "background",
+    "cite",
+    "poster",
+    "longdesc",
+    "data",
+];
+
+/// Whether an address goes on here that has another scheme than the web's. In an attribute that holds an
+/// address any word before a colon is one.
+fn is_behind_scheme(before: &str, syntax: Syntax) -> bool {
+    let ends = |character: char| {
+        character.is_whitespace() || matches!(character, '"' | '\'' | '<' | '>' | '(')
+    };
+    let run = before.rsplit(ends).next().unwrap_or_default();
+    let is_known = scheme_of(run).is_some_and(|scheme| {
+        let mut known = SCHEMES.iter();
+        known.any(|known| known.eq_ignore_ascii_case(scheme))
+    });
+    if is_known || syntax != Syntax::Html {
+        return is_known;
+    }
+    let quoted = before.rfind(['"', '\'']).and_then(|quote| {
+        let name = before[..quote].trim_end().strip_suffix('=')?;
+        Some((name.trim_end(), &before[quote + 1..]))
+    });
+    let Some((name, value)) = quoted.or_else(|| run.split_once('=')) else {
+        return false;
+    };
+    let holds_address = OF_ADDRESSES.iter().any(|attribute| {
+        let end = name.len().checked_sub(attribute.len());
+        let end = end.and_then(|start| name.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(attribute))
+    });
+    let is_web = |scheme: &str| {
+        ["http", "https"]
+            .iter()
+            .any(|web| web.eq_ignore_ascii_case(scheme))
+    };
+    holds_address && scheme_of(value.trim_start()).is_some_and(|scheme| !is_web(scheme))
+}
+
+/// The scheme that an address begins with.
+fn scheme_of(address: &str) -> Option<&str> {
+    let (scheme, _) = address.split_once(':')?;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(is_part);
+    is_scheme.then_some(scheme)
 }
 
 /// How long the scheme is that stands right before a placeholder: `http://`, `https:`, `//` …, also
@@ -243,7 +395,8 @@ fn scheme_before(before: &str) -> usize {
             ["https", "http"].into_iter().find_map(|scheme| {
                 let start = name.len().checked_sub(scheme.len())?;
                 let found = name.get(start..)?;
-                let is_word = !name[..start].ends_with(|last: char| last.is_ascii_alphanumeric());
+                let is_word =
+                    !last(&name[..start]).is_some_and(|(meant, _)| meant.is_ascii_alphanumeric());
                 (is_word && found.eq_ignore_ascii_case(scheme)).then_some(scheme.len() + length)
             })
         });

@@ -15,6 +15,7 @@ use super::entities::{Quoting, decode};
 use super::markup::{
     conditional, ends_name, is_raw, is_space, is_vml_shape, is_void, stays_in_head,
 };
+use super::target::clean;
 
 /// The attribute that keeps a link from being tracked.
 const NOTRACK: &str = "data-misar-notrack";
@@ -43,6 +44,8 @@ pub(super) struct Scan {
     pub pixel_first: usize,
     /// In document order.
     pub images: Vec<Image>,
+    /// What `<base>` says, with its tag.
+    pub bases: Vec<(Range<usize>, String)>,
     /// Comments that nobody reads as markup.
     pub comments: Vec<Range<usize>>,
     /// `<html amp4email>` and its like: AMP allows no `<img>`.
@@ -238,6 +241,7 @@ impl<'h> Scanner<'h> {
                 pixel_at: 0,
                 pixel_first: 0,
                 images: Vec::new(),
+                bases: Vec::new(),
                 comments: Vec::new(),
                 is_amp: false,
                 parts: 0,
@@ -353,6 +357,10 @@ impl<'h> Scanner<'h> {
             ..image
         });
         self.found.images.extend(images);
+        let bases = inner.bases.into_iter();
+        self.found
+            .bases
+            .extend(bases.map(|(tag, href)| (shifted(&tag, start), href)));
         let comments = inner.comments.iter().map(|range| shifted(range, start));
         self.found.comments.extend(comments);
         self.found
@@ -394,9 +402,15 @@ impl<'h> Scanner<'h> {
                 if let Some(source) = element.get_attribute("src") {
                     self.found.images.push(Image {
                         tag: tag.clone(),
-                        source: decode(&source).trim().to_owned(),
+                        source: clean(&decode(&source)).into_owned(),
                         is_shown: true,
                     });
+                }
+            }
+            "base" => {
+                if let Some(href) = element.get_attribute("href") {
+                    let href = clean(&decode(&href)).into_owned();
+                    self.found.bases.push((tag.clone(), href));
                 }
             }
             "a" | "area" => self.link(element.attributes()),
@@ -542,7 +556,8 @@ fn may_hold_places(markup: &str) -> bool {
                     .is_some_and(|found| found.eq_ignore_ascii_case(name))
         })
     };
-    holds("href") || holds(NOTRACK) || holds("/mail/track/open/")
+    // However its address is written, an image of ours has the word in it, unless that is encoded.
+    holds("href") || holds(NOTRACK) || holds("<img") && (holds("open") || holds("%"))
 }
 
 /// Tells the names of elements apart, whatever their case.

@@ -52,6 +52,41 @@ pub struct Suppression {
     pub message_id: Option<String>,
     /// The last record that changed it.
     pub(super) changed: u64,
+    /// When each cause was last lifted; it stays when nothing holds the contact back any more. The file
+    /// has a table of its own for it.
+    #[serde(skip)]
+    pub(super) lifted: Lifted,
+}
+
+/// When each cause was last lifted, in milliseconds since 1970; by cause, none twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Lifted(Vec<(Cause, i64)>);
+
+impl Lifted {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn note(&mut self, cause: Cause, time: i64) {
+        match self.0.binary_search_by_key(&cause, |(lifted, _)| *lifted) {
+            Ok(at) => self.0[at].1 = self.0[at].1.max(time),
+            Err(at) => self.0.insert(at, (cause, time)),
+        }
+    }
+
+    /// Whether a cause was lifted after this time.
+    fn is_after(&self, cause: Cause, time: i64) -> bool {
+        let mut lifted = self.0.iter();
+        lifted.any(|(lifted, at)| *lifted == cause && *at > time)
+    }
+
+    /// What two ids of one contact come to.
+    pub(super) fn with(mut self, other: Self) -> Self {
+        for (cause, time) in other.0 {
+            self.note(cause, time);
+        }
+        self
+    }
 }
 
 /// Hides who it is.
@@ -75,20 +110,54 @@ impl Suppression {
         &self.causes
     }
 
-    /// Takes a fact about this contact in. Nothing is left of one without a cause.
+    /// What tells this state from every other of the contact: the last record that changed it, and the
+    /// causes with their times.
+    pub(crate) fn state(&self) -> Vec<u8> {
+        let causes = self.causes.iter().flat_map(|(cause, at)| {
+            let cause = cause.as_str().bytes();
+            cause.chain([0]).chain(at.to_le_bytes())
+        });
+        self.changed
+            .to_le_bytes()
+            .into_iter()
+            .chain(causes)
+            .collect()
+    }
+
+    /// Whether anything holds the contact back.
+    pub(super) fn holds(&self) -> bool {
+        !self.causes.is_empty()
+    }
+
+    /// Takes a fact about this contact in. Nothing is left of one without a cause that never had one
+    /// lifted.
+    ///
+    /// What a mail server tells counts from when it happened: told late, it brings back no cause that
+    /// was lifted after that. What a person or a server sets holds from when it is said.
     pub(super) fn after(before: Option<Self>, Seq(seq): Seq, entry: &Entry) -> Option<Self> {
         let mut state = before.unwrap_or_default();
         match change_of(entry) {
             Some(Change::Add(cause)) => {
                 let time = entry.time.as_millis().min(entry.received_at.as_millis());
+                let is_told = matches!(entry.fact, Fact::Delivery { .. });
+                if is_told && state.lifted.is_after(cause, time) {
+                    return Some(state);
+                }
                 match state.causes.binary_search_by_key(&cause, |(held, _)| *held) {
                     // The first time stands.
                     Ok(at) => state.causes[at].1 = state.causes[at].1.min(time),
                     Err(at) => state.causes.insert(at, (cause, time)),
                 }
             }
-            Some(Change::Lift(None)) => state.causes.clear(),
-            Some(Change::Lift(Some(lifted))) => state.causes.retain(|(held, _)| *held != lifted),
+            Some(Change::Lift(lifted)) => {
+                let time = entry.received_at.as_millis();
+                for cause in Cause::ALL {
+                    if lifted.is_none_or(|lifted| lifted == cause) {
+                        state.lifted.note(cause, time);
+                        state.causes.retain(|(held, _)| *held != cause);
+                    }
+                }
+            }
             None => {}
         }
         if let Some(address) = &entry.address {
@@ -98,7 +167,7 @@ impl Suppression {
             state.message_id.clone_from(&entry.message_id);
         }
         state.changed = seq;
-        (!state.causes.is_empty()).then_some(state)
+        Some(state).filter(|state| state.holds() || !state.lifted.is_empty())
     }
 
     /// What two ids of one contact come to.
@@ -112,6 +181,7 @@ impl Suppression {
         self.address = self.address.or(other.address);
         self.message_id = self.message_id.or(other.message_id);
         self.changed = self.changed.max(other.changed);
+        self.lifted = self.lifted.with(other.lifted);
         self
     }
 }
@@ -193,10 +263,81 @@ mod tests {
         let both = [suppress(Cause::Unsubscribed), suppress(Cause::Bounced)];
         let left = of(&[&both[..], &[lift(Some(Cause::Unsubscribed))]].concat());
         assert_eq!(left.unwrap().causes(), [(Cause::Bounced, NOW + 2)]);
-        assert_eq!(of(&[&both[..], &[lift(None)]].concat()), None);
-        assert_eq!(of(&[lift(None)]), None);
+        assert!(!of(&[&both[..], &[lift(None)]].concat()).unwrap().holds());
+        assert!(!of(&[lift(None)]).unwrap().holds());
         let again = of(&[&both[..], &[lift(None), suppress(Cause::Manual)]].concat());
         assert_eq!(again.unwrap().causes(), [(Cause::Manual, NOW + 4)]);
+    }
+
+    fn delivery(status: DeliveryStatus) -> Fact {
+        Fact::Delivery {
+            send: crate::log::record::SendRef {
+                contact: None,
+                campaign_id: None,
+                message_type: Default::default(),
+                sent_at: Timestamp::from_millis(NOW),
+            },
+            status,
+            code: None,
+            reason: None,
+        }
+    }
+
+    /// The causes that hold after facts of these times.
+    fn held(facts: &[(i64, Fact)]) -> Vec<Cause> {
+        let mut state = None;
+        for (number, (at, fact)) in (1..).zip(facts) {
+            let entry = Entry {
+                time: Timestamp::from_millis(NOW + at),
+                received_at: Timestamp::from_millis(NOW + i64::from(number) * 100),
+                fact: fact.clone(),
+                ..entry(number)
+            };
+            state = Suppression::after(state, Seq(number.into()), &entry);
+        }
+        let causes = state.iter().flat_map(|state| state.causes());
+        causes.map(|(cause, _)| *cause).collect()
+    }
+
+    /// The second fact is received at 200.
+    #[test]
+    fn what_a_mail_server_tells_late_brings_no_cause_back_that_was_lifted_since() {
+        let bounced = || delivery(DeliveryStatus::Bounced);
+        let complained = || delivery(DeliveryStatus::Complained);
+        let all = || (200, lift(None));
+        let is_lifted: &[(i64, Fact)] = &[(1, bounced()), all(), (150, bounced())];
+        assert_eq!(held(is_lifted), []);
+        assert_eq!(held(&[(1, complained()), all(), (199, complained())]), []);
+        assert_eq!(
+            held(&[(1, bounced()), all(), (200, bounced())]),
+            [Cause::Bounced]
+        );
+        assert_eq!(
+            held(&[(1, bounced()), all(), (299, bounced())]),
+            [Cause::Bounced]
+        );
+        // Lifting one cause says nothing of the others.
+        let one = (200, lift(Some(Cause::Unsubscribed)));
+        assert_eq!(
+            held(&[(1, suppress(Cause::Unsubscribed)), one, (150, bounced())]),
+            [Cause::Bounced]
+        );
+        // Who is put on the list is on it, whatever time stands beside it.
+        let set = (150, suppress(Cause::Bounced));
+        assert_eq!(held(&[(1, bounced()), all(), set]), [Cause::Bounced]);
+        // It stays so behind others, and the last lift counts.
+        let others = (250, suppress(Cause::Manual));
+        assert_eq!(
+            held(&[
+                (1, bounced()),
+                all(),
+                others,
+                (150, bounced()),
+                (500, lift(None)),
+                (450, bounced())
+            ]),
+            []
+        );
     }
 
     #[test]

@@ -32,7 +32,7 @@ const IDLE_RECORDS: u64 = 50_000;
 pub(crate) type Whom = (WorkspaceId, ContactId);
 
 /// The book; the file is written by a thread of its own.
-pub(crate) struct Suppressions {
+pub struct Suppressions {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -51,7 +51,8 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    /// `None` where nothing is left of it, with the record that said so.
+    /// `None` where nothing is left of it, with the record that said so. What holds nobody back any more
+    /// still tells when it was lifted.
     changed: HashMap<Whom, (Option<Suppression>, Seq)>,
     /// The last record that has been handed over.
     upto: Seq,
@@ -108,6 +109,12 @@ impl Suppressions {
 
     /// What holds a contact back, as of the last commit; `None` where nothing does. Blocks on disk.
     pub(crate) fn get(&self, whom: Whom) -> Result<Option<Suppression>, LogError> {
+        let state = self.state(whom)?;
+        Ok(state.filter(Suppression::holds))
+    }
+
+    /// The same, with what was lifted.
+    fn state(&self, whom: Whom) -> Result<Option<Suppression>, LogError> {
         if let Some((state, _)) = lock(&self.shared.waiting).changed.get(&whom) {
             return Ok(state.clone());
         }
@@ -132,7 +139,7 @@ impl Suppressions {
                 continue;
             };
             let whom = (entry.workspace, contact);
-            let before = self.get(whom).inspect_err(|_| {
+            let before = self.state(whom).inspect_err(|_| {
                 lock(&self.shared.waiting).is_broken = true;
             })?;
             let state = Suppression::after(before, seq, entry);

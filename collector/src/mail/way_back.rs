@@ -3,82 +3,93 @@
 //!
 //! Gateways press buttons: so it takes a nonce of the page, an agent and a network that are judged a
 //! person's, and ten minutes since the send, in which gateways look at a mail.
+//!
+//! The nonce is of what the page showed: the token, the contact and what holds them back, with the last
+//! record that changed that. So it lifts the unsubscription that its page told of and no later one, nobody's
+//! and no server's, and is spent with it. It has no end in time: who holds the token gets a fresh page
+//! whenever they like, so that an end would only turn away who comes back to an open page.
+
+use std::sync::Arc;
 
 use http::Method;
-use shared::time::Timestamp;
 
 use super::Hit;
 use crate::app::App;
 use crate::classify::{self, Evidence, Kind, classify};
 use crate::ingest::suppressions::way_back;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
-use crate::log::record::{Class, SendRef};
-use crate::log::suppression::Cause;
+use crate::log::record::{Class, ContactId, SendRef};
+use crate::log::suppression::{Cause, Suppression};
 use crate::log::{LogError, Submission};
 use crate::metrics::{Told, Verdict};
 use crate::token::Sent;
 
 /// So long after the send nobody comes back, in milliseconds: 10 minutes (design, section 7).
 const TOO_SOON_MS: i64 = 600_000;
-/// A nonce is good for the hour in which its page was shown, and the next.
-const NONCE_MS: i64 = 3_600_000;
 
 /// What became of somebody's wish for mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WayBack {
-    /// They get mail again, or never stopped to.
+    /// They get mail again, or are not unsubscribed: whatever was sent, nothing is left to lift.
     Open,
+    /// The nonce is none of what holds now: another page's, or of before something changed. Holds that
+    /// of a page that is shown now.
+    Changed { nonce: String },
     /// Nothing shows that a person pressed that page's button: it is asked again.
-    Unclear,
+    Unclear { nonce: String },
 }
 
-/// The nonce of a page that is shown now; it belongs to the link's token.
-pub fn nonce(app: &App, sent: &Sent, token: &str) -> Option<String> {
-    let key = app.meta.key_of(sent.workspace)?;
-    Some(nonce_at(&key, token, hour(app.clock.now())))
+/// The nonce of a page that is shown now; `None` where the contact is not unsubscribed. Blocks on disk.
+///
+/// # Errors
+/// When that cannot be read now.
+pub fn nonce(app: &App, sent: &Sent, token: &str) -> Result<Option<String>, LogError> {
+    let key = app
+        .meta
+        .key_of(sent.workspace)
+        .ok_or(LogError::Unavailable)?;
+    let contact = app.meta.contact_today(sent.workspace, sent.contact);
+    let held = app.suppressions().get((sent.workspace, contact))?;
+    let held = held.filter(|held| held.since(Cause::Unsubscribed).is_some());
+    Ok(held.map(|held| nonce_of(&key, token, contact, &held)))
 }
 
-fn nonce_at(key: &WorkspaceKey, token: &str, hour: i64) -> String {
-    let mac = key.mac(&[b"way back", token.as_bytes(), &hour.to_le_bytes()]);
+fn nonce_of(key: &WorkspaceKey, token: &str, contact: ContactId, held: &Suppression) -> String {
+    let mac = key.mac(&[b"way back", token.as_bytes(), &contact.0, &held.state()]);
     mac[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hour(time: Timestamp) -> i64 {
-    time.as_millis().div_euclid(NONCE_MS)
-}
-
 /// Lifts the unsubscription of a send's contact, where a person asks for it on its page; returns once
-/// that is on disk.
+/// that is on disk. `shown` is the nonce that their page held.
 ///
 /// # Errors
 /// When the log takes nothing now: asking again is right.
 pub async fn subscribe(
-    app: &App,
+    app: &Arc<App>,
     hit: Hit,
     sent: Sent,
     token: &str,
     shown: &str,
 ) -> Result<WayBack, LogError> {
     let workspace = sent.workspace;
-    let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
-    let now = hour(hit.received_at);
-    // A MAC tells nothing by how long comparing it takes that guessing it could use.
-    let is_of_page = [now, now - 1].map(|hour| nonce_at(&key, token, hour) == shown);
-    let since = hit.received_at.millis_since(sent.sent_at);
-    if !is_of_page.contains(&true) || since < TOO_SOON_MS || !is_person(&hit, &sent) {
-        return Ok(WayBack::Unclear);
-    }
-    let contact = app.meta.contact_today(workspace, sent.contact);
-    let log = app.durable();
-    let held = tokio::task::spawn_blocking(move || log.suppressions().get((workspace, contact)));
-    let held = held
+    let (looking, asked, text) = (Arc::clone(app), sent.clone(), token.to_owned());
+    let looked = tokio::task::spawn_blocking(move || nonce(&looking, &asked, &text));
+    let nonce = looked
         .await
         .map_err(|error| LogError::Storage(format!("looking up a suppression: {error}")))??;
-    if held.is_none_or(|held| held.since(Cause::Unsubscribed).is_none()) {
+    let Some(nonce) = nonce else {
         return Ok(WayBack::Open);
+    };
+    // A MAC tells nothing by how long comparing it takes that guessing it could use.
+    if shown != nonce {
+        return Ok(WayBack::Changed { nonce });
+    }
+    let since = hit.received_at.millis_since(sent.sent_at);
+    if since < TOO_SOON_MS || !is_person(&hit, &sent) {
+        return Ok(WayBack::Unclear { nonce });
     }
     let send = SendRef {
-        contact: Some(contact),
+        contact: Some(app.meta.contact_today(workspace, sent.contact)),
         campaign_id: sent.campaign_id,
         message_type: sent.message_type,
         sent_at: sent.sent_at,

@@ -1,11 +1,12 @@
 //! Listing events page by page, in either order.
 
-use super::filter::{EventFilter, Order, Sieve};
+use super::sieve::Sieve;
 use super::{EventList, EventView, QueryError, read, stretches};
 use crate::log::Log;
 use crate::log::public_seq::PublicSeq;
 use crate::log::record::{Record, WorkspaceId};
 use crate::views::Views;
+use crate::views::filter::{EventFilter, Order};
 
 /// Candidates are asked for in portions of at least this many where many of them may not match.
 const PORTION: usize = 256;

@@ -13,7 +13,7 @@ use shared::time::Timestamp;
 use utoipa::ToSchema;
 
 use super::raw;
-use crate::document::words::{AttributionModel, MessageKind, RevenueGrouping};
+use super::words::{AttributionModel, MessageKind, RevenueGrouping};
 use crate::log::record::WorkspaceId;
 use crate::views::engagement::order::{MODELS, Model, Order};
 use crate::views::engagement::tally::{Earned, Figures, Revenue, Totals};

@@ -3,12 +3,13 @@
 
 use shared::email::Email;
 
-use crate::app::App;
-use crate::ingest::sent::find_send;
-use crate::log::LogError;
+use super::find_send;
 use crate::log::decide::WorkspaceKeys as _;
 use crate::log::record::{ContactId, WorkspaceId};
 use crate::log::suppression::Suppression;
+use crate::log::suppressions::Suppressions;
+use crate::log::{Log, LogError};
+use crate::meta::Meta;
 
 /// Portions of the book that are looked through where few of it are asked for.
 const PORTION: usize = 1_000;
@@ -21,18 +22,29 @@ pub struct Found {
     pub state: Suppression,
 }
 
+/// Where they are looked up.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    pub meta: &'a Meta,
+    pub log: &'a dyn Log,
+    pub book: &'a Suppressions,
+}
+
 /// The contact with this address. Blocks on disk.
 ///
 /// # Errors
 /// [`LogError`].
 pub fn of_address(
-    app: &App,
+    sources: Sources<'_>,
     workspace: WorkspaceId,
     email: &Email,
 ) -> Result<Option<Found>, LogError> {
-    let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
+    let key = sources
+        .meta
+        .key_of(workspace)
+        .ok_or(LogError::Unavailable)?;
     let contact = key.contact(email.normalised());
-    let state = app.suppressions().get((workspace, contact))?;
+    let state = sources.book.get((workspace, contact))?;
     Ok(state.map(|state| Found {
         email: Some(email.normalised().to_owned()),
         state,
@@ -45,17 +57,20 @@ pub fn of_address(
 /// # Errors
 /// [`LogError`].
 pub fn list(
-    app: &App,
+    sources: Sources<'_>,
     workspace: WorkspaceId,
     mut after: Option<ContactId>,
     limit: usize,
     is_asked: impl Fn(&Suppression) -> bool,
 ) -> Result<(Vec<Found>, Option<ContactId>), LogError> {
-    let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
+    let key = sources
+        .meta
+        .key_of(workspace)
+        .ok_or(LogError::Unavailable)?;
     let mut found = Vec::new();
     let mut looked_at = 0;
     loop {
-        let portion = app.suppressions().list(workspace, after, PORTION)?;
+        let portion = sources.book.list(workspace, after, PORTION)?;
         let is_last = portion.len() < PORTION;
         for (contact, state) in portion {
             if found.len() == limit {
@@ -68,7 +83,7 @@ pub fn list(
             }
             let email = match (&state.address, &state.message_id) {
                 (Some(address), _) => Some(address.clone()),
-                (None, Some(message_id)) => find_send(&*app.log, &key, workspace, message_id)?
+                (None, Some(message_id)) => find_send(sources.log, &key, workspace, message_id)?
                     .and_then(|send| send.entry.address)
                     .map(|address| address.spelled_for_contact().to_owned()),
                 (None, None) => None,

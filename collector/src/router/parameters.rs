@@ -10,9 +10,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Method, Request};
 
-use super::known::Known;
 use crate::app::App;
 use crate::auth;
+use crate::document::Known;
 use crate::error::ApiError;
 use crate::nearest::nearest_name;
 

@@ -18,9 +18,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::read::{Meta, read, read_elsewhere};
 use crate::app::App;
 use crate::auth;
-use crate::document::words::{ClassFilter, EventType};
 use crate::error::ApiError;
 use crate::log::Located;
+use crate::query::words::{ClassFilter, EventType};
 use crate::query::{self, EventList, EventView, Order, QueryError};
 
 pub(super) use asked::type_named;

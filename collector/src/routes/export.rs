@@ -15,7 +15,6 @@ use super::events::type_named;
 use super::read::{Whole, from, invalid, parameters, to, whole, zone};
 use crate::app::App;
 use crate::auth::{self, Reader};
-use crate::document::words::{AttributionModel, EventType};
 use crate::error::ApiError;
 use crate::export::{self, Contacts, Events, Format, Orders, Source};
 use crate::log::Located;
@@ -23,6 +22,7 @@ use crate::log::public_seq::PublicSeq;
 use crate::log::record::WorkspaceId;
 use crate::query::EventFilter;
 use crate::query::report::ModelName;
+use crate::query::words::{AttributionModel, EventType};
 
 /// Rows have no place for what reads tell in `meta`.
 const LAG_MS: HeaderName = HeaderName::from_static("misar-lag-ms");

@@ -4,18 +4,18 @@
 mod page;
 pub mod way_back;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
-use serde::Deserialize;
+use percent_encoding::percent_decode_str;
 
 use crate::app::App;
 use crate::instrument::redirect_location;
@@ -38,13 +38,31 @@ const KEPT_BYTES: usize = 1_024;
 const DRAINED_BYTES: usize = 8 * 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The token of a path, with or without more segments behind it.
-#[derive(Deserialize)]
-pub struct TokenPath {
-    token: String,
+/// The text in the place of the token, decoded, with whatever was put behind it in the same segment of the
+/// path. Taken from the address as it came: in what is put behind, nothing need be sound.
+pub struct Text(String);
+
+impl<S: Sync> FromRequestParts<S> for Text {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let path = parts.uri.path();
+        let token = BEFORE_TOKEN
+            .iter()
+            .find_map(|start| path.strip_prefix(start));
+        let token = token.unwrap_or_default().split('/').next();
+        let decoded = percent_decode_str(token.unwrap_or_default()).decode_utf8_lossy();
+        Ok(Self(decoded.into_owned()))
+    }
 }
 
-type Text = Result<Path<TokenPath>, PathRejection>;
+/// What stands before the token in the paths of these routes.
+const BEFORE_TOKEN: [&str; 4] = [
+    "/mail/track/open/",
+    "/mail/track/click/",
+    "/mail/unsubscribe/",
+    "/mail/subscribe/",
+];
 
 /// Give the pixel of a message
 ///
@@ -56,8 +74,8 @@ type Text = Result<Path<TokenPath>, PathRejection>;
     params(("token" = String, Path, description = "From the instrumented message")),
     responses((status = 200, description = "A transparent GIF of one pixel", body = [u8], content_type = "image/gif")),
 )]
-pub async fn get_open(State(app): State<Arc<App>>, token: Text, parts: Parts) -> Response {
-    mail::record_open(&app, Hit::of(&app, &parts), text_of(token));
+pub async fn get_open(State(app): State<Arc<App>>, Text(text): Text, parts: Parts) -> Response {
+    mail::record_open(&app, Hit::of(&app, &parts), text);
     pixel()
 }
 
@@ -79,8 +97,7 @@ pub async fn get_pixel() -> Response {
         (status = "default", description = "No redirect: the request itself was unsound", body = String, content_type = "text/html"),
     ),
 )]
-pub async fn get_click(State(app): State<Arc<App>>, token: Text, parts: Parts) -> Response {
-    let text = text_of(token);
+pub async fn get_click(State(app): State<Arc<App>>, Text(text): Text, parts: Parts) -> Response {
     let keys = app.meta.token_keys();
     let Some((token @ Token::Click { .. }, text)) = keys.read(TokenKind::Click, &text) else {
         app.metrics.count_dropped_hit(DroppedHit::BadToken);
@@ -114,13 +131,18 @@ pub async fn get_unsubscribe(State(app): State<Arc<App>>, token: Text) -> Respon
     let Some((sent, text)) = message_of(&app, token) else {
         return page::incomplete();
     };
-    let nonce = nonce(&app, &sent, &text);
-    let is_done = tokio::task::spawn_blocking(move || mail::is_unsubscribed(&app, &sent));
-    match is_done.await {
-        Ok(Ok(true)) => page::done(&text, nonce.as_deref()),
-        // Where it cannot be told, asking does no harm.
-        _ => page::ask(),
+    match shown_nonce(app, sent, &text).await {
+        Some(nonce) => page::done(&text, &nonce),
+        None => page::ask(),
     }
+}
+
+/// The nonce of the way back from what holds now; `None` also where it cannot be told: asking does no
+/// harm.
+async fn shown_nonce(app: Arc<App>, sent: Sent, token: &str) -> Option<String> {
+    let token = token.to_owned();
+    let looked = tokio::task::spawn_blocking(move || nonce(&app, &sent, &token));
+    looked.await.ok()?.ok()?
 }
 
 /// Unsubscribe
@@ -151,9 +173,11 @@ pub async fn post_unsubscribe(
     let Some((sent, text)) = message_of(&app, token) else {
         return page::incomplete();
     };
-    let nonce = nonce(&app, &sent, &text);
-    match mail::unsubscribe(&app, hit, sent, way).await {
-        Ok(()) => page::done(&text, nonce.as_deref()),
+    match mail::unsubscribe(&app, hit, sent.clone(), way).await {
+        Ok(()) => {
+            let nonce = shown_nonce(app, sent, &text).await;
+            page::done(&text, nonce.as_deref().unwrap_or_default())
+        }
         Err(error) => {
             tracing::error!(%error, "an unsubscribe could not be kept");
             page::later()
@@ -163,9 +187,8 @@ pub async fn post_unsubscribe(
 
 /// What an unsubscribe link is about, and its token without what was put behind it: that alone may stand
 /// in a page. `None` also where the workspace is not in this store.
-fn message_of(app: &App, token: Text) -> Option<(Sent, String)> {
+fn message_of(app: &App, Text(text): Text) -> Option<(Sent, String)> {
     let keys = app.meta.token_keys();
-    let text = text_of(token);
     let (token, text) = keys.read(TokenKind::Unsubscribe, &text)?;
     let sent = match token {
         Token::Unsubscribe(sent) => sent,
@@ -185,11 +208,6 @@ fn pixel() -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-/// The token's text; a path that is no text holds none.
-fn text_of(token: Text) -> String {
-    token.map(|Path(path)| path.token).unwrap_or_default()
 }
 
 /// The body's beginning, without white space around it; what is beyond the bounds, or comes too late,

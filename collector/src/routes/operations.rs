@@ -17,9 +17,9 @@ use crate::app::App;
 use crate::assets::Assets;
 use crate::auth;
 use crate::client_address::{Peer, is_local, is_loopback_host};
+use crate::document::Known;
 use crate::error::ApiError;
 use crate::metrics::{Audience, Form};
-use crate::router::Known;
 use crate::views::Building;
 
 /// How the process is.

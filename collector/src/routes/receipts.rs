@@ -16,12 +16,12 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth;
-use crate::document::words::EventClass;
 use crate::error::ApiError;
-use crate::ingest::dropped::dropped_before;
 use crate::log::identity::Sender;
 use crate::log::record::{Record, WorkspaceId};
 use crate::query::class_name;
+use crate::query::dropped::dropped_before;
+use crate::query::words::EventClass;
 use crate::rejected::Rejected;
 
 /// What became of an event.

@@ -16,12 +16,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::read::{Meta, from, invalid, min_seq, parameters, read, to, zone};
 use crate::app::App;
 use crate::auth;
-use crate::document::words::{AttributionModel, RevenueGrouping};
 use crate::error::ApiError;
 use crate::log::public_seq::PublicSeq;
 use crate::query::report::{
     self, Asked, CampaignReport, GroupBy, MessageReport, ModelName, RevenueQuery, RevenueReport,
 };
+use crate::query::words::{AttributionModel, RevenueGrouping};
 
 /// The query of the reports of messages and campaigns, as documented; `parse_subject` reads it.
 #[derive(IntoParams)]

@@ -47,8 +47,15 @@ pub async fn tell_sent(
 ///
 /// `delivered`, `bounced` (for good), `deferred` (it is tried again) or `complained`. A bounce (unless
 /// its code is 5.7.x, which is about policy and not about the mailbox) and a complaint suppress the
-/// contact. Reports count messages: `delivered` are those that were taken and did not bounce later. Many
-/// at once go to `/v1/track/batch` with the type `delivery`.
+/// contact; one that happened before the suppression was lifted does not bring it back. `code` must say
+/// what `status` says: 2.x.x `delivered`, 4.x.x `deferred`, 5.x.x `bounced`; `complained` takes any.
+/// Reports count messages: `delivered` are those that were taken and did not bounce later.
+///
+/// Without `id` and Idempotency-Key, message, status, code and `timestamp` are the identity: the same told
+/// again is a duplicate. Without `timestamp` too, `delivered`, `bounced` and `complained` are one fact for
+/// each code, since a message becomes that but once, and each `deferred` is a fact of its own, at the time
+/// when it arrived: send `timestamp` or `id` so that a retry is known again. Many at once go to
+/// `/v1/track/batch` with the type `delivery`.
 #[utoipa::path(
     post, path = "/v1/messages/delivery", tag = "mail",
     request_body(content = DeliveryBody<'static>, content_type = "application/json"),

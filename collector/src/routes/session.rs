@@ -16,11 +16,11 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::{self, asks::Asks};
 use crate::body::{Means, Media, read_text};
-use crate::document::words::ScopeName;
 use crate::error::ApiError;
 use crate::limits::memory::Owner;
 use crate::limits::network::Payer;
 use crate::meta::{MetaError, NewSession, Session};
+use crate::query::words::ScopeName;
 use crate::screen;
 use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
 

@@ -24,7 +24,6 @@ use super::read::{address, invalid, parameters};
 use crate::app::App;
 use crate::auth;
 use crate::csv_text;
-use crate::document::words::SuppressionReason;
 use crate::error::ApiError;
 use crate::ingest::suppressions::{LiftAnswer, SuppressAnswer};
 use crate::ingest::{Incoming, parse};
@@ -32,6 +31,7 @@ use crate::log::LogError;
 use crate::log::record::{ContactId, WorkspaceId};
 use crate::log::suppression::{Cause, Suppression};
 use crate::query::suppressions::{self as query, Found};
+use crate::query::words::SuppressionReason;
 
 /// Contacts on a page unless the caller says, and at the most.
 const DEFAULT_LIMIT: usize = 100;
@@ -314,16 +314,24 @@ async fn page(
     let (email, after) = (asked.email.clone(), asked.after);
     let found = tokio::task::spawn_blocking(move || match email {
         Some(email) => {
-            let found = query::of_address(&looking, workspace, &email)?;
+            let found = query::of_address(sources(&looking), workspace, &email)?;
             let found = found.filter(|found| is_asked(&found.state, cause));
             Ok((found.into_iter().collect(), None))
         }
-        None => query::list(&looking, workspace, after, limit, |state| {
+        None => query::list(sources(&looking), workspace, after, limit, |state| {
             is_asked(state, cause)
         }),
     });
     let found: Result<_, LogError> = found.await.map_err(|_| ApiError::Internal)?;
     Ok(found?)
+}
+
+fn sources(app: &App) -> query::Sources<'_> {
+    query::Sources {
+        meta: &app.meta,
+        log: &*app.log,
+        book: app.suppressions(),
+    }
 }
 
 fn is_asked(state: &Suppression, cause: Option<Cause>) -> bool {

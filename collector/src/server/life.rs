@@ -14,7 +14,6 @@ use super::settings::{LogFormat, Settings};
 use super::signals::{self, Stop};
 use super::{operators, raise_open_files, serve, serve_router};
 use crate::app::App;
-use crate::cli::output;
 use crate::clock::SystemClock;
 use crate::control::ControlSocket;
 use crate::demo_shop::DemoShop;
@@ -22,6 +21,7 @@ use crate::folder::DataFolder;
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::router::{metrics_router, operators_router};
 use crate::routes::admin::Desk;
+use crate::terminal;
 
 /// How often the times at which keys were last used go to disk.
 const LAST_USED_PAUSE: Duration = Duration::from_secs(60);
@@ -146,7 +146,7 @@ fn show_link(app: &App, format: LogFormat) {
         return;
     }
     match app.make_link() {
-        Ok(link) => output::tell(&format!(
+        Ok(link) => terminal::tell(&format!(
             "open {link} to watch events arrive; the link works once"
         )),
         Err(error) => tracing::warn!(%error, "no link to the live page could be made"),

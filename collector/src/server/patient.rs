@@ -17,6 +17,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::mail_line::MailLine;
 use super::unsound;
 
 /// How long a client is waited for.
@@ -127,6 +128,8 @@ pub(super) struct Patient<S> {
     reading: Option<(Phase, Instant)>,
     /// Wakes a read at `reading`; kept, because making one anew for each request would cost.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Where in the first line of a request the reading is.
+    line: MailLine,
     /// Runs while a write waits.
     writing: Option<Pin<Box<Sleep>>>,
     /// What goes out in place of an answer that hyper made by itself, and has been told is written.
@@ -142,6 +145,7 @@ impl<S> Patient<S> {
             turn,
             reading: Some((Phase::Header, Instant::now() + patience.header)),
             alarm: None,
+            line: MailLine::START,
             writing: None,
             instead: Vec::new(),
         }
@@ -239,10 +243,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
             (read, _) => {
-                if phase == Phase::Idle && buffer.filled().len() > before {
-                    this.turn.set(Phase::Header);
-                    // From this byte on, not from the next read.
-                    this.deadline(Phase::Header);
+                if buffer.filled().len() > before {
+                    if phase == Phase::Idle {
+                        this.turn.set(Phase::Header);
+                        // From this byte on, not from the next read.
+                        this.deadline(Phase::Header);
+                        this.line = MailLine::START;
+                    }
+                    // A body comes while a request is being answered.
+                    if phase != Phase::Answer {
+                        this.line.mend(&mut buffer.filled_mut()[before..]);
+                    }
                 }
                 read
             }

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, WriteTransaction};
 
+use super::filter::EventFilter;
 use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::log::record::{ContactId, Record, Seq, WorkspaceId};
-use crate::query::EventFilter;
 
 use shared::event_name::names;
 

@@ -30,7 +30,6 @@ async fn each_message_counts_once_and_a_bounce_takes_the_delivery_back_in_any_or
     }
     for (id, status) in [
         ("a", "delivered"),
-        ("a", "delivered"),
         ("b", "delivered"),
         ("b", "bounced"),
         ("c", "bounced"),
@@ -105,6 +104,31 @@ async fn what_is_malformed_or_of_no_message_is_refused() {
             "invalid_code",
         ),
         (
+            json!({"messageId": "a", "status": "bounced", "code": "5.1.1\n"}),
+            422,
+            "invalid_code",
+        ),
+        (
+            json!({"messageId": "a", "status": "bounced", "code": " 5.1.1"}),
+            422,
+            "invalid_code",
+        ),
+        (
+            json!({"messageId": "a", "status": "bounced", "code": "5.01.1"}),
+            422,
+            "invalid_code",
+        ),
+        (
+            json!({"messageId": "a", "status": "bounced", "code": "5.1.1000"}),
+            422,
+            "invalid_code",
+        ),
+        (
+            json!({"messageId": "a", "status": "bounced", "code": "5.1.1.1"}),
+            422,
+            "invalid_code",
+        ),
+        (
             json!({"messageId": "a", "status": "bounced", "reason": 5}),
             422,
             "invalid_reason",
@@ -114,6 +138,97 @@ async fn what_is_malformed_or_of_no_message_is_refused() {
         answer.is_refused(status, code);
     }
     assert_eq!(app.on_disk(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_says_what_the_status_says() {
+    let app = spawn_app().await;
+    let key = writer(&app);
+    register(&app, &key, "a").await;
+    for (status, code, meant) in [
+        ("bounced", "5.1.1", None),
+        ("bounced", "4.2.2", Some("deferred")),
+        ("bounced", "2.0.0", Some("delivered")),
+        ("deferred", "4.2.2", None),
+        ("deferred", "5.2.2", Some("bounced")),
+        ("deferred", "2.0.0", Some("delivered")),
+        ("delivered", "2.1.5", None),
+        ("delivered", "4.0.0", Some("deferred")),
+        ("delivered", "5.0.0", Some("bounced")),
+        ("complained", "2.0.0", None),
+        ("complained", "4.0.0", None),
+        ("complained", "5.999.0", None),
+    ] {
+        let body = json!({"messageId": "a", "status": status, "code": code});
+        let answer = app.post(ROUTE, &key, &body).await;
+        let mut of_batch = body.clone();
+        of_batch["type"] = "delivery".into();
+        let batch = json!({"events": [of_batch]});
+        let batch = app.post("/v1/track/batch", &key, &batch).await;
+        let in_batch = &batch.body["results"][0];
+        let Some(meant) = meant else {
+            answer.is_tracked();
+            assert_ne!(in_batch["status"], "rejected", "{}", batch.text);
+            continue;
+        };
+        answer.is_refused(422, "invalid_code");
+        let advice = format!("{code} is `{meant}`");
+        assert!(answer.text.contains(&advice), "{}", answer.text);
+        assert_eq!(in_batch["code"], "invalid_code", "{}", batch.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_once_is_told_again_to_no_effect() {
+    let app = spawn_app().await;
+    let key = writer(&app);
+    register(&app, &key, "a").await;
+    register(&app, &key, "b").await;
+    let at = "2026-01-02T03:04:05Z";
+    let told = |status: &str, code: &str, at: Option<&str>| {
+        let mut body = json!({"messageId": "a", "status": status});
+        if !code.is_empty() {
+            body["code"] = code.into();
+        }
+        if let Some(at) = at {
+            body["timestamp"] = at.into();
+        }
+        body
+    };
+    let facts = [
+        told("delivered", "", Some(at)),
+        told("bounced", "5.1.1", Some(at)),
+        told("bounced", "5.1.1", Some("2026-01-02T03:04:06Z")),
+        told("bounced", "", Some(at)),
+        told("deferred", "4.2.2", Some(at)),
+        told("delivered", "", None),
+        told("bounced", "", None),
+        told("complained", "", None),
+    ];
+    for fact in &facts {
+        app.post(ROUTE, &key, fact).await.is_tracked();
+    }
+    for fact in &facts {
+        // The mail server's words are no part of it.
+        let mut again = fact.clone();
+        again["reason"] = "once more".into();
+        let answer = app.post(ROUTE, &key, &again).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.body["tracked"], false, "{fact} {}", answer.text);
+        again["type"] = "delivery".into();
+        let batch = json!({"events": [again.clone(), again]});
+        let answer = app.post("/v1/track/batch", &key, &batch).await;
+        for result in answer.body["results"].as_array().unwrap() {
+            assert_eq!(result["status"], "duplicate", "{fact} {}", answer.text);
+        }
+    }
+    // That it is tried again may be told of a message many times; and another message is another.
+    let deferred = told("deferred", "4.2.2", None);
+    app.post(ROUTE, &key, &deferred).await.is_tracked();
+    app.post(ROUTE, &key, &deferred).await.is_tracked();
+    let mut other = facts[0].clone();
+    other["messageId"] = "b".into();
+    app.post(ROUTE, &key, &other).await.is_tracked();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -348,3 +348,55 @@ async fn links_of_the_html_part_alone_a_pixel_first_and_a_warning_where_gmail_cu
     let is_clipped = warnings.is_some_and(|warnings| warnings.to_string().contains("Gmail"));
     assert!(!is_clipped, "{}", short.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_mails_address_counts_for_nobody_else_however_a_browser_has_to_read_it() {
+    let (app, _clock) = spawn_app_at_rest().await;
+    let key = writer(&app);
+    let first = send(&app, &key, ANN, json!({"html": REUSED})).await;
+    let of_ann = paths(registered(&first)["html"].as_str().unwrap());
+    let click = of_ann.iter().find(|path| path.contains("/click/")).unwrap();
+    let open = of_ann.iter().find(|path| path.contains("/open/")).unwrap();
+    let host = format!("http://{}", app.address);
+    let dotted = |path: &str| path.replacen("/mail/", "/mail/./x/../", 1);
+    let html = format!(
+        "<a href=\"{host}{}\">1</a><a href=\"{}\">2</a><a href=\"{host}{}\">3</a><img src=\"{host}{}\">",
+        dotted(click),
+        format!("{host}{click}").replace('/', "\\"),
+        click.replacen("track", "tr%61ck", 1),
+        dotted(open),
+    );
+    let second = send(&app, &key, BOB, json!({"html": html})).await;
+    let body = registered(&second)["html"].as_str().unwrap().to_owned();
+    for path in [click, open] {
+        let token = path.rsplit('/').next().unwrap();
+        assert!(!body.contains(token), "{body}");
+    }
+    assert_eq!(paths(&body).len(), 4, "{body}");
+    let refused = format!("<form action=\"{host}{}\">", dotted(click));
+    let answer = send(&app, &key, "eve@person.example", json!({"html": refused})).await;
+    assert_eq!(answer.status, 422, "{}", answer.text);
+    let base = format!(
+        "<base href=\"{host}/mail/track/\"><a href=\"{}\">x</a>",
+        click.trim_start_matches("/mail/track/")
+    );
+    let third = send(&app, &key, "dan@person.example", json!({"html": base})).await;
+    let body = registered(&third)["html"].as_str().unwrap();
+    assert!(!body.contains(click.rsplit('/').next().unwrap()), "{body}");
+    let mailto = json!({"html": "<a href=\"mailto:{{unsubscribe_url}}\">Leave</a>"});
+    let answer = send(&app, &key, "fay@person.example", mailto).await;
+    assert_eq!(answer.status, 422, "{}", answer.text);
+    // The server's routes take no part of an address that is encoded, but a token.
+    let (start, token) = click.rsplit_once('/').unwrap();
+    let letter = format!("%{:02X}", token.as_bytes()[0]);
+    let encoded = ask(
+        &app,
+        Method::GET,
+        &format!("{start}/{letter}{}", &token[1..]),
+        &[],
+    )
+    .await;
+    assert_eq!(encoded.status, 302);
+    let path = click.replacen("track", "tr%61ck", 1);
+    assert_eq!(ask(&app, Method::GET, &path, &[]).await.status, 404);
+}

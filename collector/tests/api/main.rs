@@ -35,6 +35,7 @@ mod live;
 mod mail;
 mod mail_again;
 mod mail_hostile;
+mod mail_raw;
 mod matrix;
 mod message_limits;
 mod messages;

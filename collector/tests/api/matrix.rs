@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use collector::router::{operators_paths, undocumented_paths};
+use collector::router::{operators_paths, undocumented};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::{KeyKind, Scope};
@@ -132,7 +132,7 @@ const ROUTES: [Route; 52] = [
 ];
 
 /// Other forms of routes above, for what mail programs and caches make of them.
-const FORMS: [(&str, &str); 9] = [
+const FORMS: [(&str, &str); 11] = [
     ("GET", "/mail/{file}"),
     ("GET", "/mail/track/open"),
     ("GET", "/mail/track/open/"),
@@ -142,6 +142,8 @@ const FORMS: [(&str, &str); 9] = [
     ("GET", "/mail/track/click/{token}/{*rest}"),
     ("GET", "/mail/unsubscribe/{token}/"),
     ("GET", "/mail/unsubscribe/{token}/{*rest}"),
+    ("POST", "/mail/unsubscribe/{token}/"),
+    ("POST", "/mail/unsubscribe/{token}/{*rest}"),
 ];
 
 fn callers() -> Vec<Caller> {
@@ -406,7 +408,10 @@ async fn every_route_is_in_the_matrix() {
             }
         }
     }
-    there.extend(undocumented_paths().map(|path| ("GET".to_owned(), path.to_owned())));
+    for (path, methods) in undocumented() {
+        let methods = methods.iter();
+        there.extend(methods.map(|method| ((*method).to_owned(), path.to_owned())));
+    }
     let rows = ROUTES.iter().map(|(method, path, _)| (*method, *path));
     let here: BTreeSet<_> = rows
         .chain(FORMS)

@@ -372,6 +372,101 @@ async fn the_way_back_lifts_the_unsubscription_alone_and_only_for_a_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_old_page_lifts_no_later_unsubscription_of_whoever_set_it() {
+    let (app, clock) = spawn_app_at_rest().await;
+    let key = writer(&app);
+    let mail = register(&app, &key, "a").await;
+    let path = unsubscribe_path(&mail);
+    move_to(&clock, HOUR_MS);
+    let page = press(&app, &path, "").await;
+    let (back, old) = way_back(&page.text);
+    let shown_again = ask(&app, Method::GET, &path, &[]).await;
+    assert_eq!(way_back(&shown_again.text).1, old);
+    // It is the page's own for as long as what it showed holds.
+    move_to(&clock, 30 * 24 * HOUR_MS);
+    let lifted = press(&app, &back, &old).await;
+    assert!(
+        lifted.text.contains("You get these e-mails again"),
+        "{}",
+        lifted.text
+    );
+    // Spent, and there is nothing to lift.
+    let again = press(&app, &back, &old).await;
+    assert!(
+        again.text.contains("You get these e-mails again"),
+        "{}",
+        again.text
+    );
+    assert_eq!(
+        app.all_events()
+            .await
+            .iter()
+            .filter(|event| event["type"] == "lift")
+            .count(),
+        1
+    );
+
+    let later: [(&str, Value); 2] = [
+        ("reader", Value::Null),
+        ("server", json!({"email": PERSON, "reason": "unsubscribed"})),
+    ];
+    for (who, body) in later {
+        match who {
+            "reader" => drop(press(&app, &path, "").await),
+            _ => {
+                let answer = app.post(ROUTE, &key, &body).await;
+                assert_eq!(answer.status, 200, "{}", answer.text);
+            }
+        }
+        assert_eq!(reasons(&app, &key).await, ["unsubscribed"], "{who}");
+        let shown = press(&app, &back, &old).await;
+        assert_eq!(shown.status, 200);
+        assert!(shown.text.contains("out of date"), "{}", shown.text);
+        assert_eq!(reasons(&app, &key).await, ["unsubscribed"], "{who}");
+        let (_, fresh) = way_back(&shown.text);
+        assert_ne!(fresh, old);
+        // Another message's page knows another nonce.
+        let other = register(&app, &key, &format!("of-{who}")).await;
+        move_to(&clock, 60 * 24 * HOUR_MS);
+        let other = ask(&app, Method::GET, &unsubscribe_path(&other), &[]).await;
+        let (_, foreign) = way_back(&other.text);
+        press(&app, &back, &foreign).await;
+        assert_eq!(reasons(&app, &key).await, ["unsubscribed"], "{who}");
+        press(&app, &back, &fresh).await;
+        assert_eq!(reasons(&app, &key).await, [""; 0], "{who}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounce_that_is_told_late_brings_nothing_back_that_was_lifted_since() {
+    let (app, clock) = spawn_app_at_rest().await;
+    let key = writer(&app);
+    register(&app, &key, "a").await;
+    move_to(&clock, HOUR_MS);
+    let bounce =
+        |at: &str| json!({"messageId": "a", "status": "bounced", "code": "5.1.1", "timestamp": at});
+    let told = async |at: &str| {
+        let answer = app.post("/v1/messages/delivery", &key, &bounce(at)).await;
+        answer.is_tracked();
+        reasons(&app, &key).await
+    };
+    assert_eq!(told("2026-11-23T10:10:00Z").await, ["bounced"]);
+    let lifted = lift(&app, &key, &format!("?email={PERSON}")).await;
+    assert_eq!(lifted.body["lifted"], true, "{}", lifted.text);
+    assert_eq!(told("2026-11-23T10:20:00Z").await, [""; 0]);
+    // Also once it is in the file, and after a restart.
+    let (app, _) = app.restart().await;
+    let told = async |at: &str| {
+        let answer = app.post("/v1/messages/delivery", &key, &bounce(at)).await;
+        answer.is_tracked();
+        reasons(&app, &key).await
+    };
+    assert_eq!(told("2026-11-23T10:30:00Z").await, [""; 0]);
+    move_to(&clock, 3 * HOUR_MS);
+    assert_eq!(told("2026-11-23T11:30:00Z").await, ["bounced"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_from_before_gets_its_list_from_the_log_and_keeps_it_across_restarts() {
     let app = spawn_app().await;
     let key = writer(&app);

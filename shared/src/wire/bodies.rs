@@ -270,7 +270,7 @@ bodies! {
         amount: "amount" (value_type = Option<f64>, minimum = 0, example = 10.00),
         /// Delivery: what became of the message; required there.
         status: "status" (value_type = Option<String>, pattern = "^(delivered|bounced|deferred|complained)$", example = "delivered"),
-        /// Delivery: the enhanced status code (RFC 3463).
+        /// Delivery: the enhanced status code (RFC 3463); its class must be that of `status`.
         code: "code" (value_type = Option<String>, example = "5.1.1"),
         /// Delivery: the mail server's words.
         reason: "reason" (value_type = Option<String>, max_length = 998),

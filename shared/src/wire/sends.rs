@@ -137,9 +137,13 @@ pub(super) fn delivery(
         }
         let message_id = fields::message_id(required("messageId", body.message_id)?)?;
         let status = status.ok_or_else(|| missing("status", STATUSES))??;
+        let code = body.code.map(enhanced_code).transpose()?;
+        if let Some(code) = &code {
+            fits(status, code)?;
+        }
         let delivery = Delivery {
             status,
-            code: body.code.map(enhanced_code).transpose()?,
+            code,
             reason: body.reason.map(reason).transpose()?,
         };
         let (time, time_sent) = fields::time(body.timestamp, age, arrival)?;
@@ -164,25 +168,52 @@ fn status(raw: &RawValue) -> Result<DeliveryStatus, Rejection> {
         .ok_or_else(|| Rejection::of(codes::INVALID_STATUS, "status", STATUSES))
 }
 
-/// RFC 3463, section 2: class, subject, detail; the last two of at most three digits.
+/// RFC 3463, section 2: class, subject, detail; the last two of at most three digits, without zeros
+/// before them and nothing around them.
 fn enhanced_code(raw: &RawValue) -> Result<String, Rejection> {
-    let is_number = |part: &str, most: usize| {
-        (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    let is_number = |part: &str| {
+        (1..=3).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part.len() == 1 || !part.starts_with('0'))
     };
     let is_code = |text: &str| {
         let mut parts = text.split('.');
         let (class, subject, detail) = (parts.next(), parts.next(), parts.next());
         matches!(class, Some("2" | "4" | "5"))
-            && subject.is_some_and(|part| is_number(part, 3))
-            && detail.is_some_and(|part| is_number(part, 3))
+            && subject.is_some_and(is_number)
+            && detail.is_some_and(is_number)
             && parts.next().is_none()
     };
-    let text = json::text(raw).filter(|text| is_code(text.trim()));
-    text.map(|text| text.trim().into()).ok_or_else(|| {
-        let message = "Send `code` as an enhanced status code of RFC 3463, such as \"5.1.1\"; what else the \
-                       mail server says goes into `reason`";
+    let text = json::text(raw).filter(|text| is_code(text));
+    text.map(String::from).ok_or_else(|| {
+        let message = "Send `code` as an enhanced status code of RFC 3463, such as \"5.1.1\", with nothing around it; \
+                       what else the mail server says goes into `reason`";
         Rejection::of(codes::INVALID_CODE, "code", message)
     })
+}
+
+/// A code says in its class what became of the message: 2 it was taken, 4 it is tried again, 5 it failed
+/// for good. A complaint comes after that and goes with any.
+fn fits(status: DeliveryStatus, code: &str) -> Result<(), Rejection> {
+    let (of_status, wanted) = match status {
+        DeliveryStatus::Delivered => ("`delivered` is taken by the mailbox", '2'),
+        DeliveryStatus::Deferred => ("`deferred` is tried again", '4'),
+        DeliveryStatus::Bounced => ("`bounced` is for good", '5'),
+        DeliveryStatus::Complained => return Ok(()),
+    };
+    if code.starts_with(wanted) {
+        return Ok(());
+    }
+    let of_code = match code.as_bytes().first() {
+        Some(b'2') => "delivered",
+        Some(b'4') => "deferred",
+        _ => "bounced",
+    };
+    let message = format!(
+        "{of_status}, and its codes begin with {wanted}: {code} is `{of_code}`. Send the `status` that the code says, or \
+         leave `code` out"
+    );
+    Err(Rejection::of(codes::INVALID_CODE, "code", message))
 }
 
 fn reason(raw: &RawValue) -> Result<String, Rejection> {

@@ -14,9 +14,14 @@ fn read(kind: TokenKind, token: &str) -> Held {
     match token {
         "annClick" if is_click => target("https://shop.example/?a=1&b=2"),
         "annMail" if is_click => target("mailto:a@shop.example"),
+        _ if is_click && token.starts_with("annClick_") => target("https://shop.example/?a=1&b=2"),
         "annAround" if is_click => target("https://t.example/mail/track/click/annClick"),
         "annOpen" if kind == TokenKind::Open => Held::Other { target: None },
         "annBye" if kind == TokenKind::Unsubscribe => Held::Other { target: None },
+        "annOpen_0123456789abcdef" if kind == TokenKind::Open => Held::Other { target: None },
+        "annBye_0123456789abcdef01" if kind == TokenKind::Unsubscribe => {
+            Held::Other { target: None }
+        }
         _ if token.starts_with("own") => Held::Own,
         _ if token.starts_with("far") => Held::Elsewhere,
         _ => Held::Nothing,
@@ -36,6 +41,7 @@ fn plan_of<'a>(
     }
 }
 
+type Instrument = fn(&str, &mut Plan<'_>) -> Instrumented;
 type Done = Result<Instrumented, Refusal>;
 
 fn made(
@@ -253,6 +259,153 @@ fn a_text_part_is_made_anew_as_well() {
         made(ann, false, instrument_text).unwrap().body,
         "https://shop.example/?a=1&b=2"
     );
+}
+
+/// What stands for `/mail/` and the route in an address, and what a browser makes the same of.
+const PATHS: [&str; 12] = [
+    "http://t.example/mail/./ROUTE/",
+    "http://t.example/mail/x/../ROUTE/",
+    "http://t.example/mail/%2e/ROUTE/./",
+    "http://t.example/mail/%2E%2e/mail/ROUTE/other/../",
+    "http:\\\\t.example\\mail\\ROUTE\\",
+    "\\\\t.example/mail/ROUTE\\",
+    "//t.example/mail/./ROUTE/",
+    "https:t.example/mail/ROUTE/",
+    "HTTPS://user:word@T.example:443/mail/./ROUTE/",
+    "https://t.exam\tple/ma\nil/./ROUTE/",
+    "https&#58;//t.example/mail/&#46;/ROUTE/",
+    "https://t.example/%6dail/./ROUTE/",
+];
+
+#[test]
+fn an_address_that_a_browser_makes_ours_is_as_if_it_were_written_so() {
+    for path in PATHS {
+        for path in [path.to_owned(), path.replace("%6dail/./", "mail/./%2e/")] {
+            let click = path.replace("ROUTE", "track/click");
+            let open = path.replace("ROUTE", "track/open");
+            let bye = path.replace("ROUTE", "unsubscribe");
+            assert_html(
+                &format!("<a href=\"{click}annClick\">x</a><area href=\"{click}annClick/'\">"),
+                "<a href=\"https://t.example/mail/track/click/own0\">x</a><area href=\"https://t.example/mail/track/click/own1\">PIXEL",
+            );
+            assert_html(&format!("<p><img src=\"{open}annOpen\">x"), "<p>xPIXEL");
+            assert_html(
+                &format!("<a href=\"{bye}annBye\">"),
+                &format!("<a href=\"{UNSUBSCRIBE}\">PIXEL"),
+            );
+            // An own one is written plainly.
+            let done = made(&format!("<a href=\"{click}own7\">"), false, instrument_html).unwrap();
+            assert!(
+                done.body.ends_with("t.example/mail/track/click/own7\">"),
+                "{}",
+                done.body
+            );
+            let done = made(&format!("<img src=\"{open}own7\">"), true, instrument_html).unwrap();
+            assert!(!done.has_new_pixel, "{path}");
+            for damaged in [
+                format!("<a href=\"{click}damaged\">"),
+                format!("<img src=\"{open}damaged\">"),
+            ] {
+                let refused = made(&damaged, true, instrument_html).unwrap_err();
+                assert!(matches!(refused, Refusal::Damaged(_)), "{damaged}");
+            }
+            let ordinary = format!("<img src=\"{open}farOpen\">");
+            assert_html(&ordinary, &format!("{ordinary}PIXEL"));
+        }
+    }
+    assert_html(
+        "<a href='https://t.example/mail/track/click/annCl%69ck'><a href='https://t.example/mail/track/click/own7/../annClick'>",
+        "<a href='https://t.example/mail/track/click/own0'><a href='https://t.example/mail/track/click/own1'>PIXEL",
+    );
+    // Dots elsewhere are the author's.
+    assert_html(
+        "<a href='https://shop.example/./a/../open'>",
+        "<a href='https://t.example/mail/track/click/own0'>PIXEL",
+    );
+}
+
+#[test]
+fn the_base_of_the_document_counts() {
+    for (base, relative) in [
+        ("https://t.example/", "mail/track/click/annClick"),
+        ("https://t.example/mail/", "./track/click/annClick"),
+        ("//t.example/mail/track/click/", "annClick"),
+        ("HTTPS://T.example/mail/track/x/", "..\\click\\annClick"),
+        ("https://t.example/x", "/mail/./track/click/annClick"),
+    ] {
+        let start = format!("<head><base href=\"{base}\"></head>");
+        assert_html(
+            &format!("{start}<a href='{relative}'>x</a>"),
+            &format!("{start}<a href='https://t.example/mail/track/click/own0'>x</a>PIXEL"),
+        );
+        let pixel = relative
+            .replace("click", "open")
+            .replace("annClick", "annOpen");
+        let start = start.replace("click", "open");
+        assert_html(
+            &format!("{start}<p><img src='{pixel}'>"),
+            &format!("{start}<p>PIXEL"),
+        );
+    }
+    let other = "<base href='https://shop.example/'><a href='sale'><a href='mail/open'>";
+    assert_html(other, &format!("{other}PIXEL"));
+    let own = "<base href='https://t.example/mail/'><a href='track/click/own7'>";
+    assert_html(
+        own,
+        "<base href='https://t.example/mail/'><a href='https://t.example/mail/track/click/own7'>PIXEL",
+    );
+    let refused = made(
+        "<base href='https://t.example/mail/track/click/annClick'>",
+        true,
+        instrument_html,
+    );
+    assert!(matches!(refused, Err(Refusal::Another(_))));
+}
+
+#[test]
+fn what_a_browser_makes_ours_outside_of_links_is_refused() {
+    let ann = "annBye_0123456789abcdef01";
+    for input in [
+        format!("<form action='https://t.example/mail/./unsubscribe/{ann}'>"),
+        format!("<form action='https:\\\\t.example\\mail\\unsubscribe\\{ann}'>"),
+        format!("<form action='https://t.example/mail/unsubscribe/ownBye/../{ann}'>"),
+        format!("<base href='https://t.example/mail/unsubscribe/'><form action='{ann}'>"),
+        "<td background='https://t.example/mail/./track/open/annOpen_0123456789abcdef'>".to_owned(),
+        "<p style='background:url(https://t.example/mail/track/./open/annOpen_0123456789abcdef)'>"
+            .to_owned(),
+        format!("<a href='https://s.example/?u=https://t.example/mail/./unsubscribe/{ann}'>"),
+        format!(
+            "<a href='https://s.example/?u=https%3A%2F%2Ft.example%2Fmail%2F.%2Funsubscribe%2F{ann}'>"
+        ),
+        format!("<a href='mail/./unsubscribe/{ann}'>"),
+    ] {
+        let refused = made(&input, true, instrument_html);
+        assert!(matches!(refused, Err(Refusal::Another(_))), "{input}");
+    }
+    // Words of ours before a link are words.
+    let click = "https://t.example/mail/track/click/annClick_0123456789abcdef";
+    for (input, instrument) in [
+        (
+            format!("To open\nit, click\n{click}\nor unsubscribe"),
+            instrument_text as Instrument,
+        ),
+        (
+            format!("<a class=open\nhref={click}>click</a> open\n{click}"),
+            instrument_html as Instrument,
+        ),
+    ] {
+        let done = made(&input, true, instrument).unwrap();
+        assert!(!done.body.contains("annClick"), "{}", done.body);
+    }
+    let text = "See https://t.example/mail/./track/click/annClick and HTTP://T.example/mail/x/../track/click/annClick.";
+    let done = made(text, true, instrument_text).unwrap();
+    assert_eq!(
+        done.body,
+        "See https://t.example/mail/track/click/own0 and https://t.example/mail/track/click/own1."
+    );
+    let text = format!("See http:\\\\t.example\\mail\\unsubscribe\\{ann}");
+    let refused = made(&text, true, instrument_text);
+    assert!(matches!(refused, Err(Refusal::Another(_))), "{text}");
 }
 
 /// Pieces with addresses of ours, between pieces that end or begin something.

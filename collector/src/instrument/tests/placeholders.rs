@@ -79,9 +79,94 @@ fn a_link_that_is_the_placeholder_in_any_form_becomes_the_unsubscribe_link() {
         "<a href='unsubscribe_url'>",
         &format!("<a href='{ENCODED}'>"),
     );
-    let mailto = "<a href='mailto:help@shop.example?body=Leave: {{unsubscribe_url}} bye'>";
-    let filled = format!("<a href='mailto:help@shop.example?body=Leave: {ENCODED} bye'>");
-    assert_filled(mailto, &filled);
+}
+
+/// A reader's program decodes the text of a message that it begins; a sign of the address would end it.
+#[test]
+fn in_the_text_of_a_message_that_a_link_begins_it_is_filled_encoded() {
+    let encoded = "https%3A%2F%2Ft.example%2Fmail%2Fu%3Fx%3D1%26y%3D2";
+    for form in [
+        "{{unsubscribe_url}}",
+        "%7B%7Bunsubscribe_url%7D%7D",
+        "http://{{unsubscribe_url}}",
+    ] {
+        for (before, after) in [
+            ("mailto:help@shop.example?body=Leave: ", " bye"),
+            ("MAILTO:help@shop.example?subject=Leave&amp;Body=", ""),
+            ("mailto:?body=Leave%20", "%0D%0A&amp;subject=x"),
+            ("sms:+15550100?body=", ""),
+            ("sms:+15550100;body=", ""),
+            ("sms:+15550100&amp;body=", ""),
+        ] {
+            assert_filled(
+                &format!("<a href='{before}{form}{after}'>"),
+                &format!("<a href='{before}{encoded}{after}'>"),
+            );
+        }
+        let action =
+            |url: &str| format!("<form action='mailto:a@shop.example?subject=x&amp;body={url}'>");
+        assert_filled(&action(form), &action(encoded));
+        let text = format!("mailto:a@shop.example?body={form}");
+        assert_eq!(refusal(&text, instrument_text), None, "{text}");
+        let filled = run(&text, LINKS, instrument_text).body;
+        assert_eq!(filled, format!("mailto:a@shop.example?body={encoded}"));
+    }
+}
+
+#[test]
+fn behind_the_scheme_of_another_address_it_is_refused() {
+    for before in [
+        "mailto:",
+        "MailTo:",
+        "mailto://",
+        "mailto:a@shop.example?subject=",
+        "mailto:a@shop.example?body=x&amp;cc=",
+        "mailto:a@shop.example,",
+        "tel:",
+        "sms:",
+        "sms:+1?to=",
+        "javascript:",
+        "javascript:location=",
+        "data:text/html,",
+        "ftp://",
+        "myapp:",
+        "myapp://open?url=",
+        "cid:",
+    ] {
+        for form in [
+            "{{unsubscribe_url}}",
+            "%7B%7Bunsubscribe_url%7D%7D",
+            "http://{{unsubscribe_url}}",
+        ] {
+            for (open, close) in [("<a href=\"", "\">"), ("<form action=\"", "\">")] {
+                let input = format!("{open}{before}{form}{close}");
+                let refused = refusal(&input, instrument_html);
+                assert!(matches!(refused, Some(Refusal::Placeholder(_))), "{input}");
+            }
+        }
+    }
+    for before in [
+        "mailto:",
+        "tel:",
+        "sms:",
+        "javascript:",
+        "<mailto:",
+        "Write to mailto:a@b.example?subject=",
+    ] {
+        let input = format!("{before}{{{{unsubscribe_url}}}}");
+        let refused = refusal(&input, instrument_text);
+        assert!(matches!(refused, Some(Refusal::Placeholder(_))), "{input}");
+    }
+    // A word before a colon is none.
+    for before in ["Leave:", "Abmelden:", "Unsubscribe here:"] {
+        let input = format!(
+            "<p title=\"{before}{{{{unsubscribe_url}}}}\">{before}{{{{unsubscribe_url}}}}</p>"
+        );
+        assert_filled(
+            &input,
+            &format!("<p title=\"{before}{ENCODED}\">{before}{ENCODED}</p>"),
+        );
+    }
 }
 
 #[test]

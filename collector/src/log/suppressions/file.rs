@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Suppressions, Whom, storage};
 use crate::files;
@@ -12,11 +14,14 @@ use crate::locks::lock;
 use crate::log::LogError;
 use crate::log::record::{ContactId, Seq, WorkspaceId};
 use crate::log::segment::{draft_of, rename_synced, settle};
-use crate::log::suppression::Suppression;
+use crate::log::suppression::{Lifted, Suppression};
 use crate::snapshot;
 
 /// Key: workspace (u32, big-endian), contact (16 bytes). Value: postcard of [`Suppression`].
 const SUPPRESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("suppressions_v1");
+/// The same key. Value: postcard of [`Lifted`], also where nothing holds the contact back any more. Files
+/// of older versions have none until they are opened: what was lifted before is not known then.
+const LIFTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("lifted_v1");
 /// Key: `cursor`. Value: the last seq that the rows reflect. Beside it `store` and `opening`, the
 /// lineage.
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
@@ -31,6 +36,7 @@ pub(super) fn open(path: &Path) -> Result<(Database, Seq), LogError> {
             let database = files::database::create_anew(&draft, CACHE)?;
             let transaction = database.begin_write()?;
             transaction.open_table(SUPPRESSIONS)?;
+            transaction.open_table(LIFTED)?;
             transaction.open_table(ABOUT)?.insert("cursor", 0)?;
             transaction.commit()?;
             database.close()?;
@@ -38,6 +44,7 @@ pub(super) fn open(path: &Path) -> Result<(Database, Seq), LogError> {
         }
         settle(&files::open_to_read(path)?)?;
         let database = files::database::open(path, CACHE)?;
+        add_table(&database)?;
         let cursor = cursor_in(&database)?;
         Ok((database, cursor))
     };
@@ -50,6 +57,17 @@ pub(super) fn open(path: &Path) -> Result<(Database, Seq), LogError> {
             ))
         })
         .map_err(|error| LogError::storage(doing, &error))
+}
+
+/// Adds the table that files of older versions lack.
+fn add_table(database: &Database) -> Result<(), redb::Error> {
+    let found = database.begin_read()?.open_table(LIFTED);
+    if let Err(redb::TableError::TableDoesNotExist(_)) = found {
+        let transaction = database.begin_write()?;
+        transaction.open_table(LIFTED)?;
+        transaction.commit()?;
+    }
+    Ok(())
 }
 
 /// The cursor of a file that nobody has open, without writing to it.
@@ -72,9 +90,17 @@ fn cursor_in(database: &impl redb::ReadableDatabase) -> Result<Seq, redb::Error>
 }
 
 pub(super) fn get(database: &Database, whom: Whom) -> Result<Option<Suppression>, redb::Error> {
-    let table = database.begin_read()?.open_table(SUPPRESSIONS)?;
-    let row = table.get(key(whom).as_slice())?;
-    row.map(|row| decode(row.value())).transpose()
+    let transaction = database.begin_read()?;
+    let held = transaction.open_table(SUPPRESSIONS)?;
+    let held = held.get(key(whom).as_slice())?;
+    let held: Option<Suppression> = held.map(|row| decode(row.value())).transpose()?;
+    let lifted = transaction.open_table(LIFTED)?;
+    let Some(lifted) = lifted.get(key(whom).as_slice())? else {
+        return Ok(held);
+    };
+    let mut state = held.unwrap_or_default();
+    state.lifted = decode(lifted.value())?;
+    Ok(Some(state))
 }
 
 pub(super) fn list(
@@ -110,15 +136,18 @@ pub(super) fn write(
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     {
-        let mut table = transaction.open_table(SUPPRESSIONS)?;
+        let mut held = transaction.open_table(SUPPRESSIONS)?;
+        let mut lifted = transaction.open_table(LIFTED)?;
         for (whom, (state, _)) in changed {
+            let key = key(*whom);
             match state {
-                Some(state) => {
-                    table.insert(key(*whom).as_slice(), encode(state)?.as_slice())?;
+                Some(state) if state.holds() => {
+                    held.insert(key.as_slice(), encode(state)?.as_slice())?;
                 }
-                None => {
-                    table.remove(key(*whom).as_slice())?;
-                }
+                _ => drop(held.remove(key.as_slice())?),
+            }
+            if let Some(state) = state.as_ref().filter(|state| !state.lifted.is_empty()) {
+                lifted.insert(key.as_slice(), encode(&state.lifted)?.as_slice())?;
             }
         }
         transaction.open_table(ABOUT)?.insert("cursor", upto.0)?;
@@ -140,18 +169,37 @@ pub(super) fn renew(
             let whom = whom_of(place.value());
             let renewed = today(whom.0, whom.1);
             if renewed != whom.1 {
-                moved.push((whom, (whom.0, renewed), decode(row.value())?));
+                moved.push((whom, (whom.0, renewed), decode::<Suppression>(row.value())?));
             }
         }
         for (old, new, state) in moved {
             table.remove(key(old).as_slice())?;
             let known = table.get(key(new).as_slice())?;
-            let known = known.map(|row| decode(row.value())).transpose()?;
+            let known = known
+                .map(|row| decode::<Suppression>(row.value()))
+                .transpose()?;
             let state = match known {
                 Some(known) => known.with(state),
                 None => state,
             };
             table.insert(key(new).as_slice(), encode(&state)?.as_slice())?;
+        }
+        let mut table = transaction.open_table(LIFTED)?;
+        let mut moved = Vec::new();
+        for row in table.iter()? {
+            let (place, row) = row?;
+            let whom = whom_of(place.value());
+            let renewed = today(whom.0, whom.1);
+            if renewed != whom.1 {
+                moved.push((whom, (whom.0, renewed), decode::<Lifted>(row.value())?));
+            }
+        }
+        for (old, new, lifted) in moved {
+            table.remove(key(old).as_slice())?;
+            let known = table.get(key(new).as_slice())?;
+            let known = known.map(|row| decode::<Lifted>(row.value())).transpose()?;
+            let lifted = known.unwrap_or_default().with(lifted);
+            table.insert(key(new).as_slice(), encode(&lifted)?.as_slice())?;
         }
     }
     Ok(transaction.commit()?)
@@ -185,6 +233,7 @@ impl Suppressions {
         let copy = || -> Result<Seq, redb::Error> {
             snapshot::take(&database, to, |copy| {
                 copy.table(SUPPRESSIONS)?;
+                copy.table(LIFTED)?;
                 copy.table(ABOUT)
             })?;
             // Not ours, which may have moved on meanwhile.
@@ -211,10 +260,10 @@ fn whom_of(key: &[u8]) -> Whom {
     )
 }
 
-fn encode(state: &Suppression) -> Result<Vec<u8>, redb::Error> {
-    postcard::to_stdvec(state).map_err(|error| redb::Error::Corrupted(error.to_string()))
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, redb::Error> {
+    postcard::to_stdvec(value).map_err(|error| redb::Error::Corrupted(error.to_string()))
 }
 
-fn decode(bytes: &[u8]) -> Result<Suppression, redb::Error> {
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, redb::Error> {
     postcard::from_bytes(bytes).map_err(|error| redb::Error::Corrupted(error.to_string()))
 }

@@ -8,10 +8,10 @@ use shared::api_key::{ApiKey, KeyKind};
 use shared::time::Timestamp;
 use utoipa::ToSchema;
 
-use crate::document::words::ScopeName;
 use crate::embed::embed;
 use crate::meta::{Key, KeyDigest};
 use crate::public_url::PublicUrl;
+use crate::query::words::ScopeName;
 
 /// How a key is named.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -56,8 +56,8 @@ fn form(button: &str) -> String {
     )
 }
 
-/// Says that it is done, and offers the way back.
-pub(super) fn done(token: &str, nonce: Option<&str>) -> Response {
+/// Says that it is done, and offers the way back. An empty nonce is none: its button asks again.
+pub(super) fn done(token: &str, nonce: &str) -> Response {
     let form = back_form(token, nonce, "Get them again");
     page(
         StatusCode::OK,
@@ -70,7 +70,7 @@ pub(super) fn done(token: &str, nonce: Option<&str>) -> Response {
 }
 
 /// Asks whether to get mail again.
-pub(super) fn ask_back(token: &str, nonce: Option<&str>) -> Response {
+pub(super) fn ask_back(token: &str, nonce: &str) -> Response {
     let form = back_form(token, nonce, "Get these e-mails again");
     page(
         StatusCode::OK,
@@ -78,6 +78,19 @@ pub(super) fn ask_back(token: &str, nonce: Option<&str>) -> Response {
         &format!(
             "<p>Press the button to get them again. Within ten minutes of an e-mail this does not work \
              yet: please try again then.</p>{form}"
+        ),
+    )
+}
+
+/// Says that the page was of another state of things, and asks once more.
+pub(super) fn changed(token: &str, nonce: &str) -> Response {
+    let form = back_form(token, nonce, "Get these e-mails again");
+    page(
+        StatusCode::OK,
+        "Get these e-mails again?",
+        &format!(
+            "<p>The page that you came from was out of date, so nothing has changed. As things are now, you \
+             are unsubscribed from these e-mails. Press the button to get them again.</p>{form}"
         ),
     )
 }
@@ -92,8 +105,7 @@ pub(super) fn subscribed() -> Response {
 }
 
 /// The form of the way back. A token and a nonce are of letters, digits, - and _ alone.
-fn back_form(token: &str, nonce: Option<&str>, label: &str) -> String {
-    let nonce = nonce.unwrap_or_default();
+fn back_form(token: &str, nonce: &str, label: &str) -> String {
     format!(
         "<form method=\"post\" action=\"/mail/subscribe/{token}\"><input type=\"hidden\" name=\"nonce\" \
          value=\"{nonce}\"><button type=\"submit\">{label}</button></form>"

@@ -10,13 +10,14 @@ use http::Request;
 use super::{Text, message_of, page, read_a_little};
 use crate::app::App;
 use crate::mail::Hit;
-use crate::mail::way_back::{WayBack, nonce, subscribe};
+use crate::mail::way_back::{WayBack, subscribe};
 use crate::screen;
 
 /// Get mail again
 ///
-/// What the button of the unsubscribe link's page does. It lifts the unsubscription alone. Without the
-/// page's nonce, from a program, or within ten minutes of the send, it changes nothing and asks again.
+/// What the button of the unsubscribe link's page does. It lifts the unsubscription that the page told of,
+/// and that alone: where another has come since, the page is shown anew. Without the page's nonce, from a
+/// program, or within ten minutes of the send, it changes nothing and asks again.
 #[utoipa::path(
     post, path = "/mail/subscribe/{token}", tag = "mail",
     params(("token" = String, Path, description = "From the instrumented message: that of its unsubscribe link")),
@@ -42,10 +43,10 @@ pub async fn post_subscribe(
         .find(|(name, _)| name == "nonce")
         .map(|(_, value)| value.into_owned())
         .unwrap_or_default();
-    let fresh = nonce(&app, &sent, &text);
     match subscribe(&app, hit, sent, &text, &shown).await {
         Ok(WayBack::Open) => page::subscribed(),
-        Ok(WayBack::Unclear) => page::ask_back(&text, fresh.as_deref()),
+        Ok(WayBack::Changed { nonce }) => page::changed(&text, &nonce),
+        Ok(WayBack::Unclear { nonce }) => page::ask_back(&text, &nonce),
         Err(error) => {
             tracing::error!(%error, "a way back could not be kept");
             page::later()

@@ -10,7 +10,7 @@ use super::{
     zone_key, zone_of,
 };
 use crate::log::record::{Seq, WorkspaceId};
-use crate::query::{EventFilter, Order};
+use crate::views::filter::{EventFilter, Order};
 
 /// The seqs that the filter asks for and in which all terms meet, in its order; see
 /// [`super::candidates`].

@@ -26,8 +26,11 @@ struct Route {
 }
 
 impl Known {
-    /// Reads the document; `pages` are the paths that it leaves out, all of which take GET.
-    pub(super) fn of(document: &Value, pages: impl IntoIterator<Item = &'static str>) -> Self {
+    /// Reads the document; `pages` are the paths that it leaves out, each with the methods that it takes.
+    pub(crate) fn of(
+        document: &Value,
+        pages: impl IntoIterator<Item = (&'static str, &'static [&'static str])>,
+    ) -> Self {
         let mut routes: BTreeMap<String, Route> = BTreeMap::new();
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
             let route = routes.entry(path.clone()).or_default();
@@ -42,9 +45,10 @@ impl Known {
                 }
             }
         }
-        for path in pages {
+        for (path, methods) in pages {
             let route = routes.entry(path.to_owned()).or_default();
-            route.methods.push("GET".to_owned());
+            let methods = methods.iter().map(|method| (*method).to_owned());
+            route.methods.extend(methods);
         }
         Self(Arc::new(routes))
     }
@@ -151,7 +155,8 @@ mod tests {
             "/v1/reports/revenue": get, "/v1/reports/messages/{id}": get, "/v1/contacts": get,
             "/session": {"get": {}, "post": {}},
         }});
-        Known::of(&document, ["/live"])
+        let get: &[&str] = &["GET"];
+        Known::of(&document, [("/live", get), ("/leave/", &["GET", "POST"])])
     }
 
     #[test]
@@ -214,6 +219,7 @@ mod tests {
         let methods = known.methods("/session");
         assert_eq!(methods.as_deref(), Some("GET or POST"));
         assert_eq!(known.methods("/live").as_deref(), Some("GET"));
+        assert_eq!(known.methods("/leave/").as_deref(), Some("GET or POST"));
         assert_eq!(known.parameters("/v1/events"), ["limit"]);
         assert!(known.parameters("/v1/track/event").is_empty());
     }

@@ -8,11 +8,11 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::class_name;
+use super::report::GroupBy;
 use crate::log::identity::FactKind;
 use crate::log::record::{Class, MessageType, Source};
 use crate::log::suppression::Cause;
-use crate::query::class_name;
-use crate::query::report::GroupBy;
 use crate::views::engagement::order::MODELS;
 
 macro_rules! sets {

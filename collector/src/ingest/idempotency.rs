@@ -1,68 +1,22 @@
-//! Ids that no caller chose: made at random, or of a text that is the same whenever a request is tried
-//! again. Those of a text are keyed by the workspace's secret and bound to who sends what, so that
-//! nobody outside knows them beforehand and one text names one event of each type. Not which ids are
-//! known (`log::decide`).
+//! The header `Idempotency-Key`: a text that is the same whenever a request is tried again, and the ids that
+//! are made of it. They are bound to who sends what, so that one text names one event of each route.
 
 use http::HeaderMap;
-use sha2::{Digest, Sha256};
 use shared::ids::EventId;
 use shared::rejection::Rejection;
 
+use crate::ids::{DerivedId, keyed, unkeyed};
 use crate::log::decide::WorkspaceKey;
 use crate::log::identity::{FactKind, Sender};
-use crate::log::record::{ContactId, WorkspaceId};
 
 /// The header that makes a retry safe.
 const HEADER: &str = "idempotency-key";
 /// Characters of its text at the most.
 const MAX_KEY_CHARS: usize = 255;
 
-/// An id that was made of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DerivedId {
-    pub id: EventId,
-    /// What versions from before ids were keyed made of the same text: it may be on record.
-    pub older: EventId,
-}
-
-/// An id for an event that came without one: the time, and random bits.
-pub(crate) fn new_id() -> EventId {
-    // `now_v7` counts within a millisecond: two ids would tell how many others got one between them.
-    let id = uuid::Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext));
-    EventId::from_bytes(*id.as_bytes())
-}
-
-/// The id of a send, one for each messageId of a workspace.
-pub fn of_send(key: &WorkspaceKey, message_id: &str) -> DerivedId {
-    let message_id = message_id.as_bytes();
-    DerivedId {
-        id: keyed(key, &[b"send", message_id]),
-        older: unkeyed(&[b"send", message_id]),
-    }
-}
-
-/// The id of what tells when a message left, one for each messageId of a workspace.
-pub fn of_departure(key: &WorkspaceKey, message_id: &str) -> EventId {
-    keyed(key, &[b"departure", message_id.as_bytes()])
-}
-
-/// The id of an unsubscribe, one for each message and contact.
-pub fn of_unsubscribe(
-    key: &WorkspaceKey,
-    workspace: WorkspaceId,
-    message_id: &str,
-    contact: ContactId,
-) -> DerivedId {
-    let (workspace, message_id) = (workspace.0.to_le_bytes(), message_id.as_bytes());
-    DerivedId {
-        id: keyed(key, &[b"unsubscribe", message_id, &contact.0]),
-        older: unkeyed(&[b"unsubscribe", &workspace, message_id, &contact.0]),
-    }
-}
-
 /// What stands in the header `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey {
+pub(crate) struct IdempotencyKey {
     /// 1 to 255 visible ASCII characters, without the quotation marks of a structured header.
     text: String,
     /// What older versions made of the header.
@@ -74,7 +28,7 @@ impl IdempotencyKey {
     ///
     /// # Errors
     /// `invalid_idempotency_key`, where it is no key or where two differ.
-    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Rejection> {
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Rejection> {
         let mut values = headers.get_all(HEADER).iter();
         let Some(value) = values.next() else {
             return Ok(None);
@@ -98,13 +52,13 @@ impl IdempotencyKey {
     }
 
     /// Whether its text is this id.
-    pub fn names(&self, id: EventId) -> bool {
+    pub(crate) fn names(&self, id: EventId) -> bool {
         EventId::parse(&self.text) == Ok(id)
     }
 
     /// The id of the one event that this kind of sender sends with it on the route of events of this
     /// type.
-    pub fn id(&self, key: &WorkspaceKey, sender: Sender, kind: FactKind) -> DerivedId {
+    pub(crate) fn id(&self, key: &WorkspaceKey, sender: Sender, kind: FactKind) -> DerivedId {
         let of = |route: &str| {
             let (sender, text) = ([sender.code()], self.text.as_bytes());
             keyed(key, &[b"idempotency-key", &sender, route.as_bytes(), text])
@@ -119,7 +73,7 @@ impl IdempotencyKey {
     }
 
     /// The id of an event in a batch, by its place; `kind` is absent where it could not be read.
-    pub fn id_in_batch(
+    pub(crate) fn id_in_batch(
         &self,
         key: &WorkspaceKey,
         sender: Sender,
@@ -172,29 +126,6 @@ fn unquoted(text: &str) -> Option<String> {
     Some(content)
 }
 
-/// An HMAC of the parts under the workspace's secret.
-fn keyed(key: &WorkspaceKey, parts: &[&[u8]]) -> EventId {
-    let mac = key.mac(&[&[b"id".as_slice()], parts].concat());
-    uuid_of(&mac)
-}
-
-/// SHA-256 of the parts: how ids were made before they were keyed. Anybody can make them.
-fn unkeyed(parts: &[&[u8]]) -> EventId {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    uuid_of(&hasher.finalize().into())
-}
-
-/// A hash cut to a UUID of version 8 (RFC 9562, section 5.8: bits of one's own).
-fn uuid_of(hash: &[u8; 32]) -> EventId {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash[..16]);
-    EventId::from_bytes(*uuid::Builder::from_custom_bytes(bytes).as_uuid().as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -202,19 +133,10 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::ids::{of_send, of_unsubscribe};
+    use crate::log::record::{ContactId, WorkspaceId};
 
     const KEY: WorkspaceKey = WorkspaceKey([3; 32]);
-
-    /// Ids that count up would tell how many others were made between two of one's own.
-    #[test]
-    fn ids_that_are_made_do_not_count() {
-        let ids: Vec<EventId> = (0..1_000).map(|_| new_id()).collect();
-        let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        assert!(!texts.is_sorted(), "{texts:?}");
-        let unique: std::collections::BTreeSet<_> = texts.iter().collect();
-        assert_eq!(unique.len(), 1_000);
-        assert!(texts.iter().all(|id| id.as_bytes()[14] == b'7'));
-    }
 
     fn read(values: &[&str]) -> Result<Option<IdempotencyKey>, &'static str> {
         let mut headers = HeaderMap::new();
