@@ -2,8 +2,10 @@
 //!
 //! - `wire`: what is sent and answered
 //! - `change`: what a body asks for, and what nobody may ask for over HTTP
+//! - `refused`: what the meta store refuses, as it is answered
 
 mod change;
+mod refused;
 pub mod wire;
 
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use super::admin::{Asked, Authority, Desk};
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
 use crate::meta::{Key, Meta, MetaError};
+pub(super) use refused::refused;
+
 use wire::{ChangedKey, CreatedKey, KeyBody, KeyChangeBody, KeyList, KeyName, KeyView, NewKeyView};
 
 /// Keys that a workspace's admins may bring it to, revoked ones among them: all are in memory. The operator may
@@ -193,96 +197,4 @@ fn note(asked: &Asked, key: &Key, what: &'static str) {
     if let Authority::Admin(admin) = &asked.by {
         tracing::info!(key.id = %key.id, workspace = %key.workspace_name, "{} has {what} the key {}", admin.name(), key.id);
     }
-}
-
-/// What the meta store refuses, in the words of whoever asks: an operator typed a command.
-pub(super) fn refused(error: MetaError, by: &Authority) -> ApiError {
-    use StatusCode as S;
-    let (status, code, field, words) = match &error {
-        MetaError::UnknownKey => (
-            S::NOT_FOUND,
-            "no_such_key",
-            None,
-            Some("the workspace has no such key: GET /v1/keys lists them"),
-        ),
-        MetaError::RevokedKey => (
-            S::CONFLICT,
-            "key_is_revoked",
-            None,
-            Some("the key is revoked, which is for good: make a new one with POST /v1/keys"),
-        ),
-        MetaError::PublicKeyScope => (
-            S::UNPROCESSABLE_ENTITY,
-            "invalid_parameter",
-            Some("scopes"),
-            None,
-        ),
-        MetaError::SecretKeyOrigins => (
-            S::UNPROCESSABLE_ENTITY,
-            "invalid_parameter",
-            Some("origins"),
-            Some(
-                "origins are for public keys: a secret key is refused from every page. Leave them out, or send `public`",
-            ),
-        ),
-        MetaError::SecretKeyPurchases => (
-            S::UNPROCESSABLE_ENTITY,
-            "invalid_parameter",
-            Some("allowPurchases"),
-            Some(
-                "a secret key may always send purchases: leave `allowPurchases` out, or send `public`",
-            ),
-        ),
-        MetaError::TooManyOrigins(_) => (
-            S::UNPROCESSABLE_ENTITY,
-            "invalid_parameter",
-            Some("origins"),
-            None,
-        ),
-        MetaError::Label(_) | MetaError::SecretLabel => (
-            S::UNPROCESSABLE_ENTITY,
-            "invalid_parameter",
-            Some("label"),
-            None,
-        ),
-        MetaError::ExpiryPast(_) => (
-            S::UNPROCESSABLE_ENTITY,
-            "invalid_parameter",
-            Some("expiresAt"),
-            None,
-        ),
-        MetaError::UnknownOrigin { .. } => (
-            S::UNPROCESSABLE_ENTITY,
-            "invalid_parameter",
-            Some("removeOrigins"),
-            None,
-        ),
-        MetaError::LastOrigin => (
-            S::UNPROCESSABLE_ENTITY,
-            "invalid_parameter",
-            Some("removeOrigins"),
-            Some(
-                "without its last origin the key would be good on every site: add another one, revoke the key, or send \
-                 `anyOrigin` where that is wanted",
-            ),
-        ),
-        // Ours: for the operator a sentence, for others it is in the log.
-        _ => {
-            if let Authority::Operator = by {
-                return Refusal::failed(error).into();
-            }
-            tracing::error!(%error, "the meta store refused");
-            return ApiError::StorageFailing;
-        }
-    };
-    let message = match (by, words) {
-        (Authority::Admin(_), Some(words)) => words.to_owned(),
-        _ => error.to_string(),
-    };
-    let refusal = Refusal::new(status, code, message);
-    match field {
-        Some(field) => refusal.about(field),
-        None => refusal,
-    }
-    .into()
 }
