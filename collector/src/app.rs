@@ -33,6 +33,7 @@ use crate::public_url::PublicUrl;
 use crate::rejected::{self, RejectedStore};
 use crate::renewal::{RenewalError, renew_contacts};
 use crate::session::Codes;
+use crate::upkeep::LongWork;
 use crate::views::{self, ViewError, Views};
 
 /// Requests that may be in work; more are refused at once with 503.
@@ -65,6 +66,7 @@ pub struct App {
     pub(crate) codes: Codes,
     pub(crate) live_places: Places,
     pub(crate) exports: exports::Places,
+    pub(crate) long_work: Arc<LongWork>,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<RedbLog>,
     running: Running,
@@ -156,6 +158,7 @@ impl App {
             codes: Codes::default(),
             live_places: Places::default(),
             exports: exports::Places::default(),
+            long_work: Arc::default(),
             durable,
             running,
             data: data.to_owned(),

@@ -6,6 +6,7 @@
 //! (`asks`: its kind, then its scopes); then whether it may do it from here (`check_origin`). So nobody
 //! is told to send from a page what no page may send.
 
+mod admin;
 pub(crate) mod asks;
 mod foreign_origin;
 mod no_key;
@@ -24,6 +25,8 @@ use crate::meta::{Key, Session, TokenDigest};
 use crate::screen;
 use crate::session::{Token, is_same_origin};
 use asks::Asks;
+
+pub use admin::{Admin, admin};
 
 /// A request whose key is good.
 #[derive(Debug, Clone)]

@@ -30,7 +30,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 
 use crate::clock::SystemClock;
-use crate::control::{self, Progress};
+use crate::control::{self, calls::Call};
+use crate::upkeep::Progress;
 
 use output::Output;
 
@@ -176,17 +177,24 @@ fn run(cli: Cli) -> Result<(), Failure> {
 struct Folder(PathBuf);
 
 impl Folder {
-    /// Has a command done. `T` is the type that stands beside it in [`control::Command`].
-    fn ask<T: DeserializeOwned>(
+    /// Has a call answered, by the server that has the folder open or else on the folder itself.
+    fn ask<T: DeserializeOwned>(&self, call: &Call<T>) -> Result<T, Failure> {
+        self.ask_long(call, &mut |_| {})
+    }
+
+    /// The same of a call that takes long.
+    fn ask_long<T: DeserializeOwned>(
         &self,
-        command: control::Command,
+        call: &Call<T>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<T, Failure> {
         output::log_warnings();
-        let value = control::call(&self.0, command, Arc::new(SystemClock), progress)?;
-        serde_json::from_value(value).map_err(|_| {
-            Failure::Failed("the server answered in a way that this misar does not know".to_owned())
-        })
+        Ok(control::call(
+            &self.0,
+            call,
+            Arc::new(SystemClock),
+            progress,
+        )?)
     }
 }
 

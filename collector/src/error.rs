@@ -6,6 +6,7 @@
 
 pub mod codes;
 pub mod limit;
+pub(crate) mod refusal;
 pub(crate) mod scopes;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ use crate::public_url::PUBLIC_URL_MISSING;
 use crate::query::QueryError;
 use crate::views::{Building, ViewError};
 use limit::{Full, Limit, RateState};
+use refusal::Refusal;
 
 /// What whoever showed a secret key should do; also the message of an event that holds one.
 pub const SECRET_KEY_SHOWN: &str = "a secret key must not be in a page, an event, a body or a URL: revoke it with `misar keys \
@@ -126,6 +128,8 @@ pub enum ApiError {
     Unread(Box<ApiError>),
     TooManyLiveReaders(Full),
     TooManyExports,
+    /// What a key, a setting or a command cannot be.
+    Refused(Box<Refusal>),
     StorageFailing,
     ViewBehind,
     /// The views hold less than is known, and are being built.
@@ -189,6 +193,7 @@ impl ApiError {
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::TooManyLiveReaders(_) => (S::SERVICE_UNAVAILABLE, "too_many_live_readers"),
             Self::TooManyExports => (S::SERVICE_UNAVAILABLE, "too_many_exports"),
+            Self::Refused(refusal) => (refusal.status, refusal.code),
             Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
             Self::ViewBehind => (S::SERVICE_UNAVAILABLE, "view_behind"),
             Self::ViewBuilding(_) => (S::SERVICE_UNAVAILABLE, "view_building"),
@@ -287,6 +292,7 @@ impl ApiError {
                 Full::All(open) => format!("all {open} live streams of this server are taken: come again later"),
             },
             Self::TooManyExports => "as many exports as may run at once are running: come again once one has ended".into(),
+            Self::Refused(refusal) => refusal.message.clone(),
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
             Self::ViewBehind => "the event is on disk, but this view has not reached it yet: ask again".into(),
             Self::ViewBuilding(building) => format!(
@@ -304,6 +310,7 @@ impl ApiError {
             | Self::Conflict { rejection, .. } => rejection.field.clone(),
             Self::InvalidParameter { name, .. } => Some(name.clone().into_owned()),
             Self::UnknownParameter { name, .. } => name.clone(),
+            Self::Refused(refusal) => refusal.field.map(str::to_owned),
             Self::UnknownSeq { name } => Some((*name).to_owned()),
             _ => None,
         }
@@ -316,6 +323,7 @@ impl ApiError {
             Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
             Self::ViewBuilding(_) => Some(2),
             Self::TooManyLiveReaders(_) | Self::TooManyExports => Some(10),
+            Self::Refused(refusal) => refusal.retry_after,
             _ => None,
         }
     }
@@ -350,7 +358,10 @@ impl ApiError {
             return response;
         }
         let (status, code) = self.kind();
-        debug_assert!(codes::is_listed(code), "list `{code}` in error/codes.rs");
+        debug_assert!(
+            codes::is_listed(code) || code == refusal::FAILED,
+            "list `{code}` in error/codes.rs"
+        );
         let mut body = ErrorBody::new(code, self.message());
         body.error.field = self.field();
         if let Self::ViewBuilding(building) = &self {

@@ -17,6 +17,7 @@ mod csv_text;
 pub mod doctor;
 pub mod server;
 mod terminal;
+pub mod upkeep;
 
 pub mod assets;
 mod cross_origin;
@@ -35,6 +36,7 @@ pub mod instrument;
 pub mod limits;
 pub use ingest::register as messages;
 pub mod metrics;
+mod nearest;
 pub mod proxies;
 pub mod public_url;
 pub mod screen;

@@ -12,7 +12,7 @@ use std::time::Instant;
 use axum::Extension;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, State};
+use axum::extract::{FromRef, MatchedPath, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -29,9 +29,10 @@ use crate::assets::Assets;
 use crate::client_address::Peer;
 use crate::cross_origin::cross_origin;
 use crate::document::{self, Known};
+use crate::routes::admin::Desk;
 use crate::routes::{
-    assets, contacts, embeds, events, export, live, mail, messages, operations, receipts,
-    report_lists, reports, sent, session, suppressions, track,
+    assets, contacts, control, embeds, events, export, keys, live, mail, messages, operations,
+    receipts, report_lists, reports, sent, session, settings, suppressions, track,
 };
 use crate::screen;
 
@@ -91,6 +92,7 @@ fn parts() -> (Described, OpenApi) {
         .routes(routes!(export::export_events))
         .routes(routes!(export::export_orders))
         .routes(routes!(export::export_contacts))
+        .merge(admin_routes())
         .split_for_parts();
     let (operations, operations_document) = OpenApiRouter::new()
         .routes(routes!(operations::get_health))
@@ -120,6 +122,35 @@ fn parts() -> (Described, OpenApi) {
         others: mails.merge(snippet),
     };
     (described, document)
+}
+
+/// Keys and settings: over TCP for admins of a workspace, on the Unix socket for the operator.
+fn admin_routes<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S>
+where
+    Desk: FromRef<S>,
+{
+    OpenApiRouter::new()
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::get_key, keys::change_key, keys::revoke_key))
+        .routes(routes!(settings::get_settings, settings::change_settings))
+}
+
+/// The router of the operator: keys, settings, and what belongs to the whole store. Whoever serves it makes sure
+/// that the operator asks.
+pub(crate) fn operators_router(desk: Desk) -> Router {
+    let (admin, _) = admin_routes().split_for_parts();
+    Router::new()
+        .merge(admin)
+        .merge(control::routes())
+        .fallback(operations::not_found)
+        .method_not_allowed_fallback(operations::method_not_allowed)
+        .layer(from_fn(private))
+        .with_state(desk)
+}
+
+/// The paths that only the operator's router has.
+pub fn operators_paths() -> impl IntoIterator<Item = &'static str> {
+    control::paths()
 }
 
 /// The router, with the document of it at `/openapi.json`.

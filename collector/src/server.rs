@@ -7,6 +7,7 @@ mod connections;
 mod framing;
 mod life;
 mod mail_line;
+pub(crate) mod operators;
 mod patient;
 mod service_manager;
 pub mod settings;

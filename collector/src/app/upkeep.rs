@@ -1,16 +1,95 @@
-//! What a running collector does for `misar backup` and `misar doctor`.
+//! A running collector, for those who keep its store: beside the traffic.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use shared::time::Timestamp;
+use tokio::runtime::Handle;
 
 use super::App;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
+use crate::classify::relay::RelayList;
 use crate::doctor::{self, Server, UntrustedProxy};
-use crate::public_url::{PUBLIC_URL_MISSING, Reach};
+use crate::log::LogError;
+use crate::log::record::WorkspaceId;
+use crate::log::verify::Report;
+use crate::messages::{Draft, Outcome, Registrar, register};
+use crate::meta::Meta;
+use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
+use crate::upkeep::{RebuildReport, Upkeep};
 
-impl App {
-    /// Makes a backup beside the traffic. Blocks on disk.
-    ///
-    /// # Errors
-    /// A sentence for whoever runs the command.
-    pub(crate) fn backup(
+impl Upkeep for App {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn relay(&self) -> &RelayList {
+        &self.relay
+    }
+
+    fn public_url(&self) -> Option<&PublicUrl> {
+        Some(&self.public_url)
+    }
+
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+        self.verify_log(progress)
+    }
+
+    fn link(&self) -> Result<String, String> {
+        self.make_link().map_err(|error| error.to_string())
+    }
+
+    fn register(
+        &self,
+        workspace: WorkspaceId,
+        public_url: String,
+        received_at: Timestamp,
+        draft: Draft,
+    ) -> Result<Outcome, String> {
+        let registrar = Registrar {
+            log: self.durable(),
+            meta: Arc::clone(&self.meta),
+            public_url,
+            workspace,
+            key_id: None,
+            received_at,
+            turn: Mutex::default(),
+        };
+        let registering = register(Arc::new(registrar), vec![draft]);
+        let registered = Handle::current().block_on(registering);
+        let mut outcomes = registered.map_err(|error| error.to_string())?;
+        outcomes
+            .pop()
+            .ok_or_else(|| "the message was not registered".to_owned())
+    }
+
+    fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
+        let started = Instant::now();
+        let (tell, told) = std::sync::mpsc::channel();
+        let runtime = Handle::current();
+        let rebuilt = std::thread::scope(|threads| {
+            let rebuilding = threads.spawn(|| {
+                let telling = move |done, total| {
+                    tell.send((done, total)).ok();
+                };
+                runtime.block_on(self.projector.rebuild(telling))
+            });
+            // Ends when the rebuild lets its end go.
+            for (done, total) in told {
+                progress(done, total);
+            }
+            rebuilding.join()
+        });
+        let events = rebuilt
+            .map_err(|_| "the rebuild broke off".to_owned())?
+            .map_err(|error| error.to_string())?;
+        Ok(RebuildReport {
+            events,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn backup(
         &self,
         ask: &BackupAsk,
         progress: &mut dyn FnMut(u64, u64),
@@ -24,8 +103,7 @@ impl App {
         backup::take(&sources, ask, progress)
     }
 
-    /// How the store and this server are. Blocks on disk.
-    pub(crate) fn diagnose(&self) -> doctor::Report {
+    fn doctor(&self) -> doctor::Report {
         let server = Server {
             not_ready: self.readiness().err().map(str::to_owned),
             view_lag_ms: self.projector.lag_ms(),
@@ -39,7 +117,9 @@ impl App {
         };
         doctor::diagnose(&self.data, &self.meta, Ok(&self.durable), Some(server))
     }
+}
 
+impl App {
     fn untrusted_proxies(&self) -> Vec<UntrustedProxy> {
         let mut seen = self.proxies_seen.networks();
         seen.sort_by_key(|(_, requests)| std::cmp::Reverse(*requests));

@@ -9,9 +9,10 @@ use indicatif::HumanBytes;
 use super::output::{Output, tell};
 use super::progress::{Elsewhere, Shown};
 use super::{Failure, Folder};
-use crate::backup::{BackupAsk, BackupReport, restore};
+use crate::backup::{BackupAsk, restore};
 use crate::clock::SystemClock;
-use crate::control::{Command, Progress};
+use crate::control::calls;
+use crate::upkeep::Progress;
 
 /// Copies everything that is the truth into a folder, beside a running server or without one
 ///
@@ -73,8 +74,7 @@ pub(super) fn run(backup: &Backup, folder: &Folder, output: &mut Output) -> Resu
         link: backup.link,
     };
     let mut shown = Shown::of_bytes("backing up", Elsewhere::Lines);
-    let report: BackupReport =
-        folder.ask(Command::Backup(ask), &mut |progress| shown.tell(progress))?;
+    let report = folder.ask_long(&calls::backup(&ask), &mut |progress| shown.tell(progress))?;
     drop(shown);
     if report.linked > 0 {
         tell(&format!(

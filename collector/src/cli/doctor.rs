@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::output::{Output, tell};
 use super::{Failure, Folder};
-use crate::control::Command;
+use crate::control::calls;
 use crate::doctor::{Check, Report, Status};
 
 /// Looks at disk, log, views, addresses, files, keys, backup and clock, and says what to do
@@ -27,7 +27,7 @@ pub(super) struct Doctor {
 }
 
 pub(super) fn run(doctor: &Doctor, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
-    let report: Report = match folder.ask(Command::Doctor, &mut |_| {}) {
+    let report: Report = match folder.ask(&calls::doctor()) {
         Ok(report) => report,
         Err(Failure::Failed(sentence)) => Report::of_failure(
             "server",

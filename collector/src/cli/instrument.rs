@@ -4,12 +4,11 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
 use shared::limits::MAX_MESSAGES_BYTES;
 
 use super::output::{Output, tell};
 use super::{Failure, Folder};
-use crate::control::{Command, InstrumentMessage};
+use crate::control::calls;
 use crate::meta::DEFAULT_WORKSPACE;
 use crate::public_url::PublicUrl;
 
@@ -101,13 +100,9 @@ pub(super) fn run(asked: &Instrument, folder: &Folder, output: &mut Output) -> R
         track_clicks: !asked.no_clicks,
         pixel: &asked.pixel,
     };
-    let command = Command::Instrument(InstrumentMessage {
-        workspace: asked.workspace.clone(),
-        // Texts and flags alone: nothing of this can fail to serialise.
-        message: serde_json::to_string(&message).unwrap_or_default(),
-        public_url: asked.public_url.as_ref().map(ToString::to_string),
-    });
-    let answer: Value = folder.ask(command, &mut |_| {})?;
+    let public_url = asked.public_url.as_ref().map(PublicUrl::as_str);
+    let call = calls::register_message(&asked.workspace, public_url, &message);
+    let answer = folder.ask(&call)?;
     if asked.json {
         return Ok(output.json(&answer)?);
     }

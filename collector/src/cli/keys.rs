@@ -14,10 +14,11 @@ use super::output::{Output, tell};
 use super::serve::DEFAULT_LISTEN;
 use super::{Failure, Folder};
 use crate::clock::{Clock as _, SystemClock};
-use crate::control::{Command, CreatedKey, KeysCreate, ListedKey};
+use crate::control::calls;
 use crate::embed::embed;
 use crate::meta::{DEFAULT_WORKSPACE, OriginError, OriginPattern};
 use crate::public_url::PublicUrl;
+use crate::routes::keys::wire::{KeyBody, KeyView, NewKeyView};
 
 use expiry::{Expiry, distance};
 use name::key_name;
@@ -143,8 +144,7 @@ fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<()
     let expires_at = expires
         .map(|end| end.resolve(SystemClock.now()))
         .transpose();
-    let command = Command::KeysCreate(KeysCreate {
-        workspace: create.workspace,
+    let key = KeyBody {
         public: create.public,
         scopes: create
             .scopes
@@ -159,8 +159,8 @@ fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<()
             .map_err(Failure::Usage)?
             .map(|end| end.to_string()),
         operator: create.operator,
-    });
-    let created: CreatedKey = folder.ask(command, &mut |_| {})?;
+    };
+    let created = folder.ask(&calls::create_key(&create.workspace, &key))?.key;
     if created.public && created.origins.is_empty() {
         tell("warning: any site may use this public key, because it was made without --origin");
     }
@@ -214,7 +214,7 @@ fn create_key(create: Create, folder: &Folder, output: &mut Output) -> Result<()
 
 /// Shows what to put into pages. The address in it is that of the running server, or an assumption.
 fn show_embed(
-    created: &CreatedKey,
+    created: &NewKeyView,
     assumed: Option<PublicUrl>,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -236,8 +236,9 @@ fn show_embed(
 }
 
 fn list_keys(list: List, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
-    let workspace = list.workspace;
-    let listed: Vec<ListedKey> = folder.ask(Command::KeysList { workspace }, &mut |_| {})?;
+    let listed = folder
+        .ask(&calls::list_keys(list.workspace.as_deref()))?
+        .keys;
     if list.json {
         return Ok(output.json(&listed)?);
     }
@@ -283,11 +284,9 @@ fn list_keys(list: List, folder: &Folder, output: &mut Output) -> Result<(), Fai
 }
 
 fn revoke_key(revoke: Revoke, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
-    let command = Command::KeysRevoke {
-        workspace: revoke.workspace,
-        key: key_name(&revoke.key)?,
-    };
-    let key: ListedKey = folder.ask(command, &mut |_| {})?;
+    let name = key_name(&revoke.key)?;
+    let call = calls::revoke_key(revoke.workspace.as_deref(), &name);
+    let key = folder.ask(&call)?.key;
     if revoke.json {
         return Ok(output.json(&key)?);
     }
@@ -300,7 +299,7 @@ fn kind(public: bool) -> &'static str {
 }
 
 /// A key in lines, as far as it is known after its making.
-fn show(key: &ListedKey, output: &mut Output) -> Result<(), Failure> {
+fn show(key: &KeyView, output: &mut Output) -> Result<(), Failure> {
     output.line(&format!("  key      {}", shown_key(key)))?;
     output.line(&format!("  scopes   {}", key.scopes.join(", ")))?;
     if key.public {
@@ -318,7 +317,7 @@ fn show(key: &ListedKey, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn origins(key: &ListedKey) -> String {
+fn origins(key: &KeyView) -> String {
     match (key.public, key.origins.as_slice()) {
         (true, []) => "any".to_owned(),
         (false, _) => "-".to_owned(),
@@ -327,7 +326,7 @@ fn origins(key: &ListedKey) -> String {
 }
 
 /// A public key whole, a secret one by its end.
-fn shown_key(key: &ListedKey) -> String {
+fn shown_key(key: &KeyView) -> String {
     match (&key.key, &key.last_four) {
         (Some(key), _) => key.clone(),
         (None, Some(last)) => format!("…{last}"),
@@ -335,7 +334,7 @@ fn shown_key(key: &ListedKey) -> String {
     }
 }
 
-fn state(key: &ListedKey) -> String {
+fn state(key: &KeyView) -> String {
     let end = key.expires_at.as_deref().map(Timestamp::parse_rfc3339);
     let is_expired = matches!(end, Some(Ok(end)) if end <= SystemClock.now());
     let mut state = match (&key.revoked_at, is_expired) {

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::output::Output;
 use super::{Failure, Folder};
-use crate::control::{self, Command};
+use crate::control::calls;
 
 /// Prints a link to the page that shows events as they arrive
 ///
@@ -19,7 +19,7 @@ pub(super) struct Link {
 }
 
 pub(super) fn run(link: &Link, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
-    let made: control::Link = folder.ask(Command::Link, &mut |_| {})?;
+    let made = folder.ask(&calls::link())?;
     if link.json {
         return Ok(output.json(&made)?);
     }

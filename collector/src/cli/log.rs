@@ -13,7 +13,7 @@ use super::progress::{Elsewhere, Shown};
 use super::{Failure, Folder};
 use crate::app::reached;
 use crate::clock::SystemClock;
-use crate::control::Command;
+use crate::control::calls;
 use crate::folder::{DataFolder, FolderError};
 use crate::log::redb::accept_loss;
 use crate::log::verify::{Report, set_aside};
@@ -69,7 +69,7 @@ pub(super) fn run(command: Log, folder: &Folder, output: &mut Output) -> Result<
 
 fn verify_log(verify: &Verify, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     let mut shown = Shown::new("verifying", Elsewhere::Nothing);
-    let report: Report = folder.ask(Command::LogVerify, &mut |progress| shown.tell(progress))?;
+    let report = folder.ask_long(&calls::verify(), &mut |progress| shown.tell(progress))?;
     drop(shown);
     if verify.json {
         output.json(&report)?;

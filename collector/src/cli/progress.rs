@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::output::tell;
-use crate::control::Progress;
+use crate::upkeep::Progress;
 
 /// What to show where standard error is no terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use clap::Args;
 use super::output::Output;
 use super::progress::{Elsewhere, Shown};
 use super::{Failure, Folder};
-use crate::control::{Command, RebuildReport};
+use crate::control::calls;
 
 /// Deletes everything that is derived from the events and builds it again
 ///
@@ -20,8 +20,7 @@ pub(super) struct Rebuild {
 
 pub(super) fn run(rebuild: &Rebuild, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     let mut shown = Shown::new("rebuilding", Elsewhere::Lines);
-    let report: RebuildReport =
-        folder.ask(Command::Rebuild, &mut |progress| shown.tell(progress))?;
+    let report = folder.ask_long(&calls::rebuild(), &mut |progress| shown.tell(progress))?;
     drop(shown);
     if rebuild.json {
         return Ok(output.json(&report)?);

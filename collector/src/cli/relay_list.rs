@@ -5,12 +5,11 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
 use super::output::Output;
 use super::{Failure, Folder};
 use crate::classify::relay::{RelayRanges, Summary};
-use crate::control::Command;
+use crate::control::calls;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RelayList {
@@ -50,13 +49,11 @@ pub(super) fn run(command: RelayList, folder: &Folder, output: &mut Output) -> R
         RelayList::Update(Update { file, json }) => {
             let list = read(&file)?;
             // Makes the folder where there is none, and refuses one that is not misar's.
-            let Value::Null = folder.ask(Command::Ping, &mut |_| {})? else {
-                return Err(Failure::Failed("the server did not answer".to_owned()));
-            };
+            folder.ask(&calls::hello())?;
             list.write(&folder.0).map_err(|error| error.to_string())?;
-            (folder.ask(Command::RelayListReload, &mut |_| {})?, json)
+            (folder.ask(&calls::reload_relay_list())?, json)
         }
-        RelayList::Show(Show { json }) => (folder.ask(Command::RelayListShow, &mut |_| {})?, json),
+        RelayList::Show(Show { json }) => (folder.ask(&calls::show_relay_list())?, json),
     };
     if json {
         return Ok(output.json(&summary)?);

@@ -6,11 +6,10 @@ use jiff::{Span, SpanRelativeTo};
 use super::output::Output;
 use super::progress::{Elsewhere, Shown};
 use super::{Failure, Folder};
-use crate::control::{self, Command};
+use crate::control::calls;
 use crate::meta::DEFAULT_WORKSPACE;
+use crate::routes::settings::{AttributionBody, LONGEST_WINDOW_MS, SettingsBody};
 
-/// No window is longer, in milliseconds: 365 days.
-const LONGEST_MS: i64 = 365 * DAY_MS;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Debug, Subcommand)]
@@ -58,19 +57,21 @@ pub(super) struct Set {
 }
 
 pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
-    let (json, settings): (bool, control::Settings) = match command {
+    let (json, settings) = match command {
         Settings::Show(Show { workspace, json }) => {
-            let asked = Command::SettingsShow { workspace };
-            (json, folder.ask(asked, &mut |_| {})?)
+            (json, folder.ask(&calls::show_settings(&workspace))?)
         }
         Settings::Set(set) => {
-            let asked = Command::SettingsSet {
-                workspace: set.workspace,
+            let windows = AttributionBody {
                 click_window_ms: set.click_window,
                 open_window_ms: set.open_window,
             };
+            let change = SettingsBody {
+                attribution: Some(windows),
+            };
+            let call = calls::change_settings(&set.workspace, &change);
             let mut shown = Shown::new("crediting orders anew", Elsewhere::Lines);
-            let settings = folder.ask(asked, &mut |progress| shown.tell(progress))?;
+            let settings = folder.ask_long(&call, &mut |progress| shown.tell(progress))?;
             drop(shown);
             (set.json, settings)
         }
@@ -94,7 +95,7 @@ fn parse_window(text: &str) -> Result<i64, String> {
     let window = text.parse::<Span>().ok().and_then(|span| {
         let window = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
         let millis = i64::try_from(window.as_millis()).ok()?;
-        (0..=LONGEST_MS).contains(&millis).then_some(millis)
+        (0..=LONGEST_WINDOW_MS).contains(&millis).then_some(millis)
     });
     window.ok_or_else(|| "it is a time of at most 365 days, such as 5d, 36h or 0".to_owned())
 }

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::output::Output;
 use super::{Failure, Folder};
-use crate::control::{Command, ListedTokenKey};
+use crate::control::calls;
+use crate::routes::control::token_keys::TokenKeyView;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Tokens {
@@ -33,7 +34,7 @@ pub(super) struct List {
 pub(super) fn run(command: Tokens, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     match command {
         Tokens::Rotate(Rotate { json }) => {
-            let made: ListedTokenKey = folder.ask(Command::TokensRotate, &mut |_| {})?;
+            let made = folder.ask(&calls::rotate_token_keys())?;
             if json {
                 return Ok(output.json(&made)?);
             }
@@ -43,11 +44,11 @@ pub(super) fn run(command: Tokens, folder: &Folder, output: &mut Output) -> Resu
             ))?)
         }
         Tokens::List(List { json }) => {
-            let listed: Vec<ListedTokenKey> = folder.ask(Command::TokensList, &mut |_| {})?;
+            let listed = folder.ask(&calls::list_token_keys())?;
             if json {
                 return Ok(output.json(&listed)?);
             }
-            let current = |one: &ListedTokenKey| if one.current { "current" } else { "earlier" };
+            let current = |one: &TokenKeyView| if one.current { "current" } else { "earlier" };
             let rows: Vec<_> = listed
                 .iter()
                 .map(|one| {

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::output::Output;
 use super::{Failure, Folder};
-use crate::control::{Command, ListedWorkspace};
+use crate::control::calls;
+use crate::routes::control::workspaces::WorkspaceBody;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Workspaces {
@@ -43,16 +44,13 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let (listed, json) = match command {
         Workspaces::Create(Create { name, json }) => {
-            let made: ListedWorkspace =
-                folder.ask(Command::WorkspacesCreate { name }, &mut |_| {})?;
+            let made = folder.ask(&calls::create_workspace(&WorkspaceBody { name }))?;
             if json {
                 return Ok(output.json(&made)?);
             }
             (vec![made], json)
         }
-        Workspaces::List(List { json }) => {
-            (folder.ask(Command::WorkspacesList, &mut |_| {})?, json)
-        }
+        Workspaces::List(List { json }) => (folder.ask(&calls::list_workspaces())?, json),
     };
     if json {
         return Ok(output.json(&listed)?);

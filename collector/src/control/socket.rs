@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::files;
 use crate::folder::DataFolder;
 
-/// One connection; blocking, with timeouts.
-pub(super) type Stream = UnixStream;
+/// One connection.
+pub(super) type Stream = tokio::net::UnixStream;
 
 /// The socket within the data folder.
 const SOCKET_FILE: &str = "control.sock";
@@ -60,14 +60,12 @@ impl ControlSocket {
 
     /// The next connection; `None` where another user made it, which the moment between making the
     /// socket and closing it to others allows.
-    pub(super) async fn accept(&self) -> io::Result<Option<Stream>> {
+    pub(crate) async fn accept(&self) -> io::Result<Option<Stream>> {
         let (stream, _) = self.listener.accept().await?;
         let peer = stream.peer_cred()?.uid();
         if peer != self.user && peer != 0 {
             return Ok(None);
         }
-        let stream = stream.into_std()?;
-        stream.set_nonblocking(false)?;
         Ok(Some(stream))
     }
 }
@@ -79,7 +77,7 @@ impl Drop for ControlSocket {
     }
 }
 
-/// Connects to the server of a folder, if one listens.
+/// Connects to the server of a folder, if one listens. Wants to be called on a runtime.
 pub(super) fn connect(data: &Path) -> Option<Stream> {
     let about = std::fs::symlink_metadata(data.join(SOCKET_FILE)).ok()?;
     if !about.file_type().is_socket() {
@@ -87,7 +85,10 @@ pub(super) fn connect(data: &Path) -> Option<Stream> {
         return None;
     }
     let short = ShortPath::of(data).ok()?;
-    UnixStream::connect(&short.path).ok()
+    // Does not wait, or only for a server that is slow to accept.
+    let stream = UnixStream::connect(&short.path).ok()?;
+    stream.set_nonblocking(true).ok()?;
+    Stream::from_std(stream).ok()
 }
 
 /// A name of the socket that fits into a socket address.

@@ -1,17 +1,31 @@
 //! Commands on a folder, and the same ones through the socket of a server that has it open.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Condvar;
 use std::sync::Mutex as StdMutex;
 
-use serde_json::json;
+use shared::time::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::backup::{BackupAsk, BackupReport};
+use crate::classify::relay::RelayList;
 use crate::clock::SystemClock;
+use crate::doctor;
+use crate::log::LogError;
+use crate::log::record::WorkspaceId;
+use crate::log::verify::Report;
+use crate::messages::{Draft, Outcome};
+use crate::meta::Meta;
+use crate::public_url::PublicUrl;
+use crate::routes::control::workspaces::WorkspaceBody;
+use crate::routes::keys::wire::{KeyBody, KeyName};
+use crate::server::operators::{self, MAX_CONNECTIONS};
+use crate::upkeep::{RebuildReport, Upkeep};
 
 /// A server of which only the commands are real.
 struct FakeServer {
@@ -35,7 +49,7 @@ impl FakeServer {
     }
 }
 
-impl Target for FakeServer {
+impl Upkeep for FakeServer {
     fn meta(&self) -> &Meta {
         &self.meta
     }
@@ -105,10 +119,14 @@ impl Running {
         });
         let (stop, stopped) = oneshot::channel();
         let socket = ControlSocket::bind(&folder).unwrap();
-        let target = Arc::clone(&server) as Arc<dyn Target>;
-        let serving = tokio::spawn(serve(socket, target, async {
-            stopped.await.ok();
-        }));
+        let long_work = Arc::new(LongWork::default());
+        let desk = Desk::of_operator(Arc::clone(&server) as _, Arc::clone(&long_work));
+        let serving = tokio::spawn(async move {
+            let stopped = async {
+                stopped.await.ok();
+            };
+            operators::serve(socket, operators_router(desk), &long_work, stopped).await;
+        });
         Self {
             server,
             stop,
@@ -124,21 +142,33 @@ impl Running {
     }
 }
 
-/// Has a command done as the command line does, off the runtime.
-async fn asked(data: &Path, command: Command) -> Result<Value, String> {
+fn ask<T: DeserializeOwned>(data: &Path, asked: &Call<T>) -> Result<T, String> {
+    call(data, asked, Arc::new(SystemClock), &mut |_| {})
+}
+
+/// Has a call answered as the command line does, off the runtime.
+async fn asked<T: DeserializeOwned + Send + 'static>(
+    data: &Path,
+    asked: Call<T>,
+) -> Result<T, String> {
     let data = data.to_owned();
-    tokio::task::spawn_blocking(move || call(&data, command, Arc::new(SystemClock), &mut |_| {}))
+    tokio::task::spawn_blocking(move || ask(&data, &asked))
         .await
         .unwrap()
 }
 
-/// Says something on the socket, and returns what comes back.
-async fn said(data: &Path, text: Vec<u8>) -> String {
+/// Why a call was refused.
+async fn refused<T: DeserializeOwned + Send + 'static>(data: &Path, call: Call<T>) -> String {
+    asked(data, call).await.err().unwrap()
+}
+
+/// Says something on the socket, and returns the first line that comes back.
+async fn said(data: &Path, text: &'static [u8]) -> String {
     let path = data.join("control.sock");
     tokio::task::spawn_blocking(move || {
         let mut stream = UnixStream::connect(path).unwrap();
         // Refused before all of it is read, perhaps.
-        stream.write_all(&text).ok();
+        stream.write_all(text).ok();
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer).unwrap();
         answer
@@ -147,91 +177,85 @@ async fn said(data: &Path, text: Vec<u8>) -> String {
     .unwrap()
 }
 
-fn create(name: &str) -> Command {
-    Command::WorkspacesCreate {
-        name: name.to_owned(),
-    }
+/// A process that has the folder and says this to whoever connects, once something came.
+fn stand_in(data: &Path, says: &'static [u8]) -> (DataFolder, std::thread::JoinHandle<()>) {
+    let folder = DataFolder::open(data).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(data.join("control.sock")).unwrap();
+    let standing = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut part = [0; 4096];
+        assert!(stream.read(&mut part).unwrap() > 0);
+        stream.write_all(says).unwrap();
+    });
+    (folder, standing)
 }
 
-fn new_key() -> KeysCreate {
-    KeysCreate {
-        workspace: "default".to_owned(),
-        public: false,
+fn create(name: &str) -> Call<crate::routes::control::workspaces::WorkspaceView> {
+    calls::create_workspace(&WorkspaceBody {
+        name: name.to_owned(),
+    })
+}
+
+fn new_key() -> Call<crate::routes::keys::wire::CreatedKey> {
+    let key = KeyBody {
         scopes: vec!["send".to_owned(), "read".to_owned()],
-        origins: Vec::new(),
-        allow_purchases: false,
-        rate: None,
-        label: None,
-        expires_at: None,
-        operator: false,
-    }
+        ..KeyBody::default()
+    };
+    calls::create_key("default", &key)
 }
 
 #[tokio::test]
 async fn token_keys_rotate_in_the_running_server_as_in_a_folder_without_one() {
     let data = TempDir::new().unwrap();
     let running = Running::start(data.path());
-    let made = asked(data.path(), Command::TokensRotate).await.unwrap();
-    assert_eq!((&made["id"], &made["current"]), (&2.into(), &true.into()));
+    let made = asked(data.path(), calls::rotate_token_keys())
+        .await
+        .unwrap();
+    assert_eq!((made.id, made.current), (2, true));
     assert_eq!(running.server.meta.token_keys().current().id, 2);
     running.stop().await;
-    let listed = asked(data.path(), Command::TokensList).await.unwrap();
-    assert_eq!(listed.as_array().unwrap().len(), 2);
-    assert_eq!(listed[1], made);
-    assert!(!listed.to_string().contains("secret"), "{listed}");
+    let listed = asked(data.path(), calls::list_token_keys()).await.unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed[1].created_at, made.created_at);
 }
 
 #[test]
 fn a_folder_without_a_server_is_worked_on_itself() {
     let data = TempDir::new().unwrap();
-    let ask = |command| call(data.path(), command, Arc::new(SystemClock), &mut |_| {});
-    assert_eq!(ask(create("shop")).unwrap()["id"], 2);
-    assert_eq!(
-        ask(Command::WorkspacesList)
-            .unwrap()
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
-    let key = ask(Command::KeysCreate(new_key())).unwrap();
-    assert_eq!(key["scopes"], json!(["send", "read"]));
-    let id = key["id"].as_str().unwrap().to_owned();
-    let revoke = |workspace: Option<&str>| Command::KeysRevoke {
-        workspace: workspace.map(str::to_owned),
-        key: KeyName::Id(id.clone()),
-    };
+    let data = data.path();
+    assert_eq!(ask(data, &create("shop")).unwrap().id, 2);
+    assert_eq!(ask(data, &calls::list_workspaces()).unwrap().len(), 2);
+    let key = ask(data, &new_key()).unwrap().key;
+    assert_eq!(key.scopes, ["send", "read"]);
+    let name = KeyName::Id(key.id.clone());
+    let elsewhere = ask(data, &calls::revoke_key(Some("shop"), &name));
+    assert!(elsewhere.err().unwrap().contains("no such key"));
+    let revoked = ask(data, &calls::revoke_key(None, &name)).unwrap().key;
+    assert!(revoked.revoked_at.is_some());
+    let list = |workspace: Option<&str>| ask(data, &calls::list_keys(workspace));
+    assert_eq!(list(None).unwrap().keys.len(), 1);
+    assert!(list(Some("shop")).unwrap().keys.is_empty());
     assert!(
-        ask(revoke(Some("shop")))
-            .unwrap_err()
-            .contains("no such key")
-    );
-    assert!(ask(revoke(None)).unwrap()["revokedAt"].is_string());
-    let list = |workspace: Option<&str>| Command::KeysList {
-        workspace: workspace.map(str::to_owned),
-    };
-    assert_eq!(ask(list(None)).unwrap().as_array().unwrap().len(), 1);
-    assert_eq!(ask(list(Some("shop"))).unwrap(), json!([]));
-    assert!(
-        ask(list(Some("other")))
-            .unwrap_err()
+        list(Some("other"))
+            .err()
+            .unwrap()
             .contains("no such workspace")
     );
-    assert_eq!(ask(Command::LogVerify).unwrap()["ok"], true);
-    assert_eq!(ask(Command::Rebuild).unwrap()["events"], 0);
-    assert_eq!(ask(Command::Ping).unwrap(), Value::Null);
-    assert!(
-        ask(Command::Link)
-            .unwrap_err()
-            .contains("start `misar serve`")
-    );
+    assert!(ask(data, &calls::verify()).unwrap().ok);
+    assert_eq!(ask(data, &calls::rebuild()).unwrap().events, 0);
+    ask(data, &calls::hello()).unwrap();
+    let error = ask(data, &calls::link()).err().unwrap();
+    assert!(error.contains("start `misar serve`"), "{error}");
 }
 
 #[test]
 fn nothing_is_verified_where_there_is_no_store() {
     let data = TempDir::new().unwrap();
-    for command in [Command::LogVerify, Command::Rebuild] {
-        let error = call(data.path(), command, Arc::new(SystemClock), &mut |_| {}).unwrap_err();
+    for error in [
+        ask(data.path(), &calls::verify()).err(),
+        ask(data.path(), &calls::rebuild()).err(),
+    ] {
+        let error = error.unwrap();
         assert!(error.contains("there is no misar store"), "{error}");
     }
 }
@@ -242,37 +266,33 @@ async fn a_servers_folder_is_worked_on_by_the_server() {
     let running = Running::start(data.path());
     let socket = std::fs::metadata(data.path().join("control.sock")).unwrap();
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
-    let link = asked(data.path(), Command::Link).await.unwrap();
-    assert_eq!(link["url"], "http://127.0.0.1:8080/live#code=1");
+    let link = asked(data.path(), calls::link()).await.unwrap();
+    assert_eq!(link.url, "http://127.0.0.1:8080/live#code=1");
 
-    let made = asked(data.path(), Command::KeysCreate(new_key()))
-        .await
-        .unwrap();
-    let plain = made["key"].as_str().unwrap();
-    let plain = shared::api_key::ApiKey::parse(plain).unwrap();
+    let made = asked(data.path(), new_key()).await.unwrap().key;
+    let plain = shared::api_key::ApiKey::parse(&made.key).unwrap();
     assert!(running.server.meta.authenticate(&plain).is_some());
 
-    let error = asked(data.path(), create("NO")).await.unwrap_err();
+    let error = refused(data.path(), create("NO")).await;
     assert!(error.starts_with("the name of a workspace"), "{error}");
 
     running.stop().await;
     assert!(!data.path().join("control.sock").exists());
-    assert_eq!(asked(data.path(), Command::Ping).await, Ok(Value::Null));
+    asked(data.path(), calls::hello()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_gives_the_embed_code_with_its_own_address() {
     let data = TempDir::new().unwrap();
     let running = Running::start(data.path());
-    let secret = asked(data.path(), Command::KeysCreate(new_key())).await;
-    assert!(secret.unwrap().get("embed").is_none());
-    let public = KeysCreate {
+    let secret = asked(data.path(), new_key()).await;
+    assert!(secret.unwrap().key.embed.is_none());
+    let public = KeyBody {
         public: true,
-        scopes: Vec::new(),
-        ..new_key()
+        ..KeyBody::default()
     };
-    let made = asked(data.path(), Command::KeysCreate(public)).await;
-    let html = made.unwrap()["embed"].as_str().unwrap().to_owned();
+    let made = asked(data.path(), calls::create_key("default", &public)).await;
+    let html = made.unwrap().key.embed.unwrap();
     assert!(
         html.contains("src=\"https://track.example/mail/track.js\""),
         "{html}"
@@ -289,7 +309,7 @@ async fn progress_comes_before_the_answer_and_the_error_as_a_sentence() {
         let mut told = Vec::new();
         let outcome = call(
             &path,
-            Command::Rebuild,
+            &calls::rebuild(),
             Arc::new(SystemClock),
             &mut |progress| {
                 told.push(progress);
@@ -304,33 +324,40 @@ async fn progress_comes_before_the_answer_and_the_error_as_a_sentence() {
 }
 
 #[tokio::test]
-async fn the_lines_are_as_documented() {
+async fn a_misar_that_spoke_lines_of_json_is_told_to_use_the_right_one() {
     let data = TempDir::new().unwrap();
     let running = Running::start(data.path());
-    assert_eq!(
-        said(data.path(), b"\"ping\"\n".to_vec()).await,
-        "{\"ok\":null}\n"
-    );
-    let refused = said(data.path(), b"{\"dance\":{}}\n".to_vec()).await;
-    assert!(
-        refused.starts_with("{\"error\":{\"message\":\"the server does not know"),
-        "{refused}"
-    );
-    let progress = said(data.path(), b"\"rebuild\"\n".to_vec()).await;
-    assert_eq!(progress, "{\"progress\":{\"done\":1,\"total\":2}}\n");
+    for command in [&b"\"ping\"\n"[..], b"{\"keysList\":{\"workspace\":null}}\n"] {
+        let told = said(data.path(), command).await;
+        assert!(told.starts_with("{\"error\":{\"message\":\""), "{told}");
+        assert!(told.contains("use the misar that runs it"), "{told}");
+    }
     running.stop().await;
+}
+
+#[test]
+fn a_server_that_speaks_lines_of_json_or_knows_no_such_route_is_said_to_be_another_version() {
+    for says in [
+        &b"{\"error\":{\"message\":\"the server does not know this command\"}}\n"[..],
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 57\r\n\r\n{\"success\":false,\"error\":{\"code\":\"not_found\",\"message\":\"\"}}",
+    ] {
+        let data = TempDir::new().unwrap();
+        let (_folder, standing) = stand_in(data.path(), says);
+        let error = ask(data.path(), &calls::list_workspaces()).err().unwrap();
+        assert!(error.contains("another version of misar"), "{error}");
+        standing.join().unwrap();
+    }
 }
 
 #[tokio::test]
 async fn a_request_without_end_is_refused() {
     let data = TempDir::new().unwrap();
     let running = Running::start(data.path());
-    let refused = said(
-        data.path(),
-        vec![b'a'; usize::try_from(MAX_REQUEST_BYTES).unwrap() + 1],
-    )
-    .await;
-    assert!(refused.contains("too long"), "{refused}");
+    let long = WorkspaceBody {
+        name: "a".repeat(crate::routes::admin::asked::MAX_OPERATOR_BYTES + 1),
+    };
+    let error = refused(data.path(), calls::create_workspace(&long)).await;
+    assert!(error.contains("too long"), "{error}");
     running.stop().await;
 }
 
@@ -342,23 +369,18 @@ async fn the_log_is_read_once_at_a_time_and_others_go_on_meanwhile() {
     let mut began = Some(began);
     let path = data.path().to_owned();
     let first = tokio::task::spawn_blocking(move || {
-        call(
-            &path,
-            Command::LogVerify,
-            Arc::new(SystemClock),
-            &mut |_| {
-                if let Some(began) = began.take() {
-                    began.send(()).unwrap();
-                }
-            },
-        )
+        call(&path, &calls::verify(), Arc::new(SystemClock), &mut |_| {
+            if let Some(began) = began.take() {
+                began.send(()).unwrap();
+            }
+        })
     });
     begun.await.unwrap();
-    let error = asked(data.path(), Command::LogVerify).await.unwrap_err();
+    let error = refused(data.path(), calls::verify()).await;
     assert!(error.contains("under way already"), "{error}");
-    asked(data.path(), Command::WorkspacesList).await.unwrap();
+    asked(data.path(), calls::list_workspaces()).await.unwrap();
     running.server.go_on();
-    assert_eq!(first.await.unwrap().unwrap()["events"], 5);
+    assert_eq!(first.await.unwrap().unwrap().events, 5);
     running.stop().await;
 }
 
@@ -370,8 +392,8 @@ async fn silent_callers_are_few_and_the_next_is_told() {
     let silent: Vec<_> = (0..MAX_CONNECTIONS)
         .map(|_| UnixStream::connect(&path).unwrap())
         .collect();
-    let refused = said(data.path(), b"\"ping\"\n".to_vec()).await;
-    assert!(refused.contains("too many commands at once"), "{refused}");
+    let error = refused(data.path(), calls::hello()).await;
+    assert!(error.contains("too many commands at once"), "{error}");
     drop(silent);
     running.stop().await;
 }
@@ -382,7 +404,7 @@ async fn a_socket_that_a_crash_left_behind_makes_way() {
     drop(std::os::unix::net::UnixListener::bind(data.path().join("control.sock")).unwrap());
     std::fs::write(data.path().join("FORMAT"), "misar-store 1\n").unwrap();
     let running = Running::start(data.path());
-    assert_eq!(asked(data.path(), Command::Ping).await, Ok(Value::Null));
+    asked(data.path(), calls::hello()).await.unwrap();
     running.stop().await;
 }
 

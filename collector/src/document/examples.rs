@@ -13,6 +13,8 @@ pub(super) enum Without {
     Token,
     /// It answers to our own pages alone.
     OwnPages,
+    /// It is about one key of the reader's.
+    Named,
 }
 
 impl Without {
@@ -21,6 +23,9 @@ impl Without {
         match self {
             Self::Token => {
                 "Its address stands in the messages that come back instrumented: nobody else can make one."
+            }
+            Self::Named => {
+                "Put the id of one of your keys into the address: `GET /v1/keys` lists them."
             }
             Self::OwnPages => "Only misar's own pages are answered; programs send a key instead.",
         }
@@ -36,6 +41,9 @@ pub(super) fn of(
 ) -> Result<String, Without> {
     if path.contains("{token}") {
         return Err(Without::Token);
+    }
+    if path.starts_with("/v1/keys/{") {
+        return Err(Without::Named);
     }
     if operation["tags"][0] == "session" {
         return Err(Without::OwnPages);

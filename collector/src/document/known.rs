@@ -8,12 +8,10 @@ use http::{Method, Uri};
 use serde_json::Value;
 use strsim::normalized_damerau_levenshtein as likeness;
 
-/// Paths and names that are less alike than this are not what was meant.
-const ALIKE: f64 = 0.6;
+use crate::nearest::{ALIKE, MAX_COMPARED};
+
 /// Of the end of a path more is asked: it is short.
 const END_ALIKE: f64 = 0.75;
-/// Longer paths and names are nobody's slip.
-const MAX_COMPARED: usize = 128;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -100,24 +98,6 @@ impl Known {
         let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, method, path)| format!("{method} {path}"))
     }
-}
-
-/// The name among these that was meant by another.
-pub(crate) fn nearest_name<'a>(
-    sent: &str,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    if sent.len() > MAX_COMPARED {
-        return None;
-    }
-    let plain = |name: &str| name.replace(['_', '-', '.', ' '], "").to_ascii_lowercase();
-    let plain_sent = plain(sent);
-    let scored = names
-        .into_iter()
-        .map(|name| (likeness(&plain_sent, &plain(name)), name));
-    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.filter(|(score, _)| *score >= ALIKE)
-        .map(|(_, name)| name)
 }
 
 /// The parts of a path that say what it is: without the version, which is easily left out or wrong.
@@ -242,21 +222,5 @@ mod tests {
         assert_eq!(known.methods("/leave/").as_deref(), Some("GET or POST"));
         assert_eq!(known.parameters("/v1/events"), ["limit"]);
         assert!(known.parameters("/v1/track/event").is_empty());
-    }
-
-    #[test]
-    fn the_nearest_name_is_found_whatever_its_spelling() {
-        let names = ["messageId", "campaignId", "from", "groupBy", "limit"];
-        for (sent, nearest) in [
-            ("messageid", Some("messageId")),
-            ("message_id", Some("messageId")),
-            ("form", Some("from")),
-            ("group_by", Some("groupBy")),
-            ("limt", Some("limit")),
-            ("page", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest_name(sent, names), nearest, "{sent}");
-        }
     }
 }

@@ -12,8 +12,9 @@ use http::{Method, Request};
 
 use crate::app::App;
 use crate::auth;
-use crate::document::{Known, nearest_name};
+use crate::document::Known;
 use crate::error::ApiError;
+use crate::nearest::nearest_name;
 
 /// The layer around the reads. Who may not ask at all is told that first.
 pub(super) async fn know(

@@ -2,34 +2,25 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use shared::time::Timestamp;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::service_manager::ServiceManager;
 use super::settings::{LogFormat, Settings};
 use super::signals::{self, Stop};
-use super::{raise_open_files, serve, serve_router};
+use super::{operators, raise_open_files, serve, serve_router};
 use crate::app::App;
-use crate::backup::{BackupAsk, BackupReport};
-use crate::classify::relay::RelayList;
 use crate::clock::SystemClock;
-use crate::control::{self, ControlSocket, RebuildReport};
+use crate::control::ControlSocket;
 use crate::demo_shop::DemoShop;
-use crate::doctor;
 use crate::folder::DataFolder;
-use crate::log::LogError;
-use crate::log::record::WorkspaceId;
-use crate::log::verify::Report;
-use crate::messages::{Draft, Outcome, Registrar, register};
-use crate::meta::Meta;
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
-use crate::router::metrics_router;
+use crate::router::{metrics_router, operators_router};
+use crate::routes::admin::Desk;
 use crate::terminal;
 
 /// How often the times at which keys were last used go to disk.
@@ -84,11 +75,11 @@ async fn live(settings: &Settings) -> Result<(), String> {
         // An error means that the sender is gone, which is a stop too.
         stopping.changed().await.ok();
     };
-    let target = Arc::new(Running {
-        app: Arc::clone(&app),
-        runtime: Handle::current(),
-    });
-    let commands = tokio::spawn(control::serve(socket, target, until_stop(stopping.clone())));
+    let commands = tokio::spawn(serve_operator(
+        socket,
+        Arc::clone(&app),
+        until_stop(stopping.clone()),
+    ));
     let keys = tokio::spawn(note_last_used(
         Arc::clone(&app),
         until_stop(stopping.clone()),
@@ -211,6 +202,13 @@ fn open_shop(
     }))
 }
 
+/// Serves whoever may reach the data folder.
+async fn serve_operator(socket: ControlSocket, app: Arc<App>, stop: impl Future<Output = ()>) {
+    let long_work = Arc::clone(&app.long_work);
+    let desk = Desk::of_operator(app, Arc::clone(&long_work));
+    operators::serve(socket, operators_router(desk), &long_work, stop).await;
+}
+
 async fn note_last_used(app: Arc<App>, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     loop {
@@ -223,96 +221,5 @@ async fn note_last_used(app: Arc<App>, stop: impl Future<Output = ()>) {
         if let Ok(Err(error)) = noted {
             tracing::warn!(%error, "the times at which keys were last used could not be noted");
         }
-    }
-}
-
-/// The running server, as commands see it. They come on threads of their own.
-struct Running {
-    app: Arc<App>,
-    runtime: Handle,
-}
-
-impl control::Target for Running {
-    fn meta(&self) -> &Meta {
-        &self.app.meta
-    }
-
-    fn relay(&self) -> &RelayList {
-        &self.app.relay
-    }
-
-    fn public_url(&self) -> Option<&PublicUrl> {
-        Some(&self.app.public_url)
-    }
-
-    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
-        self.app.verify_log(progress)
-    }
-
-    fn link(&self) -> Result<String, String> {
-        self.app.make_link().map_err(|error| error.to_string())
-    }
-
-    fn register(
-        &self,
-        workspace: WorkspaceId,
-        public_url: String,
-        received_at: Timestamp,
-        draft: Draft,
-    ) -> Result<Outcome, String> {
-        let registrar = Registrar {
-            log: self.app.durable(),
-            meta: Arc::clone(&self.app.meta),
-            public_url,
-            workspace,
-            key_id: None,
-            received_at,
-            turn: Mutex::default(),
-        };
-        let registering = register(Arc::new(registrar), vec![draft]);
-        let registered = self.runtime.block_on(registering);
-        let mut outcomes = registered.map_err(|error| error.to_string())?;
-        outcomes
-            .pop()
-            .ok_or_else(|| "the message was not registered".to_owned())
-    }
-
-    fn backup(
-        &self,
-        ask: &BackupAsk,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<BackupReport, String> {
-        self.app.backup(ask, progress)
-    }
-
-    fn doctor(&self) -> doctor::Report {
-        self.app.diagnose()
-    }
-
-    fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
-        let started = Instant::now();
-        let (tell, told) = std::sync::mpsc::channel();
-        let app = Arc::clone(&self.app);
-        let rebuilt = self.runtime.spawn(async move {
-            // The command's caller may have gone; the rebuild goes on.
-            app.projector
-                .rebuild(move |done, total| {
-                    tell.send((done, total)).ok();
-                })
-                .await
-        });
-        // Ends when the rebuild lets its end go.
-        for (done, total) in told {
-            progress(done, total);
-        }
-        let events = self
-            .runtime
-            .block_on(rebuilt)
-            .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())?;
-        Ok(RebuildReport {
-            events,
-            seconds: started.elapsed().as_secs_f64(),
-        })
     }
 }

@@ -8,6 +8,8 @@ mod support;
 #[path = "../data/corpus.rs"]
 mod corpus;
 
+mod admin_keys;
+mod admin_settings;
 mod amendments;
 mod assets;
 mod batch;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use collector::router::undocumented;
+use collector::router::{operators_paths, undocumented};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::{KeyKind, Scope};
@@ -42,6 +42,8 @@ enum Needs {
     Contacts,
     /// A secret key that may change contacts.
     ChangeContacts,
+    /// A secret key or a session that is admin.
+    Admin,
     /// A session, and of this very page.
     Session,
     /// What [`Needs::Read`] does; whoever asks from this machine itself, as this test does, needs no key.
@@ -72,7 +74,7 @@ enum Caller {
 /// Method, path, what it needs, and the body that gets in. `{…}` stands for something that exists.
 type Route = (&'static str, &'static str, Needs);
 
-const ROUTES: [Route; 45] = [
+const ROUTES: [Route; 52] = [
     ("POST", "/v1/track/event", Needs::Send),
     ("POST", "/v1/track/purchase", Needs::Purchase),
     ("POST", "/v1/track/refund", Needs::ServerSend),
@@ -99,6 +101,13 @@ const ROUTES: [Route; 45] = [
     ("GET", "/v1/export/events", Needs::Read),
     ("GET", "/v1/export/orders", Needs::Read),
     ("GET", "/v1/export/contacts", Needs::Contacts),
+    ("GET", "/v1/keys", Needs::Admin),
+    ("POST", "/v1/keys", Needs::Admin),
+    ("GET", "/v1/keys/{id}", Needs::Admin),
+    ("PATCH", "/v1/keys/{id}", Needs::Admin),
+    ("DELETE", "/v1/keys/{id}", Needs::Admin),
+    ("GET", "/v1/settings", Needs::Admin),
+    ("PATCH", "/v1/settings", Needs::Admin),
     ("GET", "/session", Needs::Session),
     // What they need beyond a session is tested in `sessions`.
     ("POST", "/session", Needs::Session),
@@ -168,6 +177,7 @@ fn refusal(path: &str, needs: Needs, caller: Caller) -> Option<(u16, &'static st
         Needs::Write => Scope::Write,
         Needs::Read => Scope::Read,
         Needs::Contacts | Needs::ChangeContacts => Scope::Contacts,
+        Needs::Admin => Scope::Admin,
         Needs::Session => {
             return match caller {
                 Caller::Session => None,
@@ -186,7 +196,7 @@ fn refusal(path: &str, needs: Needs, caller: Caller) -> Option<(u16, &'static st
             };
         }
     };
-    let takes_sessions = matches!(needs, Needs::Read | Needs::Contacts);
+    let takes_sessions = matches!(needs, Needs::Read | Needs::Contacts | Needs::Admin);
     match caller {
         Caller::Nobody => Some((401, "missing_key")),
         Caller::Unknown => Some((401, "unknown_key")),
@@ -218,6 +228,8 @@ struct World {
     elsewhere: String,
     event: String,
     message: Value,
+    /// The id of a key that nothing else needs.
+    spare: String,
 }
 
 /// Words that stand in nothing that another workspace may see.
@@ -268,6 +280,7 @@ impl World {
             elsewhere: elsewhere.1,
             event,
             message: message.body,
+            spare: app.known(&app.public(&[])).id.clone(),
             app,
         }
     }
@@ -295,6 +308,7 @@ impl World {
         let id = match path {
             "/v1/reports/messages/{id}" => OURS[3],
             "/v1/reports/campaigns/{id}" => OURS[4],
+            "/v1/keys/{id}" => &self.spare,
             _ => &self.event,
         };
         let path = path
@@ -339,7 +353,7 @@ impl World {
             ask = ask.header("sec-fetch-site", site);
             ask = ask.header("x-csrf-token", &self.session.csrf);
         }
-        if method == Method::POST && path.starts_with("/v1/") {
+        if matches!(method, Method::POST | Method::PATCH) && path.starts_with("/v1/") {
             ask = ask.json(&body_for(path));
         }
         answer_of(ask, path).await
@@ -371,6 +385,8 @@ fn body_for(path: &str) -> Value {
             json!({"events": [{"type": "track", "email": PERSON, "event": "viewed"}]})
         }
         "/v1/suppressions" => json!({"email": PERSON}),
+        "/v1/keys" | "/v1/settings" => json!({}),
+        "/v1/keys/{id}" => json!({"label": "matrix"}),
         "/v1/messages" => json!({"email": PERSON, "html": "<p>Hello</p>"}),
         "/v1/messages/batch" => json!({"messages": [{"email": PERSON, "html": "<p>Hello</p>"}]}),
         // Of a message that is not there: whoever gets in is told so.
@@ -486,7 +502,7 @@ async fn another_workspace_sees_nothing_of_ours_and_changes_nothing() {
         }
         let mut ask = world.app.ask(method.parse().unwrap(), &world.address(path));
         ask = ask.key(&world.elsewhere);
-        if method == "POST" {
+        if ["POST", "PATCH"].contains(&method) {
             ask = ask.json(&body_for(path));
         }
         let answer = answer_of(ask, path).await;
@@ -504,4 +520,33 @@ async fn another_workspace_sees_nothing_of_ours_and_changes_nothing() {
         }
     }
     assert_eq!(world.app.all_events().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_to_the_operators_routes_over_tcp() {
+    let world = World::new().await;
+    let mut asked = 0;
+    for path in operators_paths() {
+        for method in ["GET", "POST", "PATCH", "DELETE"] {
+            for caller in callers() {
+                let answer = world.ask(method, path, caller).await;
+                let told = answer.body["error"]["code"].as_str().unwrap_or_default();
+                let refusal = match caller {
+                    Caller::SecretInPage(_) => (403, "secret_key_in_browser"),
+                    _ => (404, "not_found"),
+                };
+                assert_eq!(
+                    (answer.status, told),
+                    refusal,
+                    "{method} {path} {caller:?}: {}",
+                    answer.text
+                );
+                assert!(!answer.text.contains("/control"), "{}", answer.text);
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 500, "{asked}");
+    let document = world.app.ask(Method::GET, "/openapi.json").send().await;
+    assert!(!document.text.contains("/control"));
 }

@@ -313,12 +313,36 @@ fn last_of(plain: &str) -> String {
 
 /// SHA-256 of a key's text: what is kept of a secret one, beside its last characters. A key has 142
 /// random bits, so neither salt nor a slow hash would add anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest(pub(super) [u8; 32]);
+
+/// What a digest begins with where it stands for its key in a text.
+const DIGEST_PREFIX: &str = "sha256:";
 
 impl KeyDigest {
     pub fn of(key: &ApiKey) -> Self {
         Self(Sha256::digest(key.as_str().as_bytes()).into())
+    }
+
+    /// Reads `sha256:` and 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(DIGEST_PREFIX)?;
+        if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut digest = [0; 32];
+        for (byte, at) in digest.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
+        }
+        Some(Self(digest))
+    }
+}
+
+/// As [`KeyDigest::parse`] reads it.
+impl fmt::Display for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(DIGEST_PREFIX)?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -10,8 +10,9 @@ use super::{parse_origin, parse_rate, show};
 use crate::cli::output::{Output, tell};
 use crate::cli::{Failure, Folder};
 use crate::clock::{Clock as _, SystemClock};
-use crate::control::{Command, KeysUpdate, ListedKey};
+use crate::control::calls;
 use crate::meta::OriginPattern;
+use crate::routes::keys::wire::KeyChangeBody;
 
 /// Changes a key, at once; what is not named stays. What a key may do never changes
 #[derive(Debug, Args)]
@@ -76,21 +77,25 @@ pub(super) fn run(update: Update, folder: &Folder, output: &mut Output) -> Resul
     let expires_at = expires
         .map(|end| end.resolve(SystemClock.now()))
         .transpose();
-    let command = Command::KeysUpdate(KeysUpdate {
-        workspace: update.workspace,
-        key,
+    let expires_at = expires_at.map_err(Failure::Usage)?;
+    let change = KeyChangeBody {
         add_origins: texts(&update.add_origins),
         remove_origins: texts(&update.remove_origins),
         any_origin: update.any_origin,
         label: update.label,
-        rate: update.rate,
-        no_rate: update.no_rate,
-        expires_at: expires_at
-            .map_err(Failure::Usage)?
-            .map(|end| end.to_string()),
-        never_expires: update.never_expires,
-    });
-    let changed: ListedKey = folder.ask(command, &mut |_| {})?;
+        rate: if update.no_rate {
+            Some(None)
+        } else {
+            update.rate.map(Some)
+        },
+        expires_at: if update.never_expires {
+            Some(None)
+        } else {
+            expires_at.map(|end| Some(end.to_string()))
+        },
+    };
+    let call = calls::change_key(update.workspace.as_deref(), &key, &change);
+    let changed = folder.ask(&call)?.key;
     if update.any_origin {
         tell("warning: any site may use this public key now");
     }

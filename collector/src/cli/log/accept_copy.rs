@@ -12,9 +12,9 @@ use super::open_at_rest;
 use crate::accept_copy::accept_copy;
 use crate::app::reached;
 use crate::clock::SystemClock;
-use crate::control::Progress;
 use crate::log::verify::verify;
 use crate::meta::Meta;
+use crate::upkeep::Progress;
 
 /// Takes a copied data folder for the store, after checking everything in it
 ///

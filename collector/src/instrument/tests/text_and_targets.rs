@@ -152,7 +152,7 @@ fn campaign_parameters_are_added_where_they_are_missing() {
 }
 
 #[test]
-fn a_megabyte_takes_well_under_a_second() {
+fn a_megabyte_takes_no_time_that_grows_with_its_square() {
     let row = "<tr><td style='a:b'><a href=\"https://e.x/?a=1&amp;b=2\"><img src=x.png alt=y></a></td></tr>\n";
     let hostile = [
         "{{",
@@ -173,7 +173,8 @@ fn a_megabyte_takes_well_under_a_second() {
             "{part:?}: html {html_took:?}, text {:?}",
             started.elapsed() - html_took
         );
-        assert!(started.elapsed().as_secs() < 10);
+        // Unoptimised and on a busy machine it takes seconds; by the square it would take an hour.
+        assert!(started.elapsed().as_secs() < 120);
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Offline;
+use super::AtRest;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
 use crate::clock::SystemClock;
 use crate::doctor;
 use crate::files;
 use crate::rejected::{self, RejectedStore};
 
-impl Offline {
+impl AtRest {
     pub(super) fn take_backup(
         &self,
         ask: &BackupAsk,

@@ -1,4 +1,4 @@
-//! Commands on a folder that no server has open.
+//! A folder that no server has open, for commands: each opens what it needs of it.
 
 mod upkeep;
 
@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use shared::time::Timestamp;
 
-use super::{RebuildReport, Target};
 use crate::app::reached;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::classify::relay::RelayList;
@@ -23,26 +22,27 @@ use crate::log::{Log, LogError};
 use crate::messages::{Draft, Outcome, Registrar, register};
 use crate::meta::Meta;
 use crate::renewal::renew_contacts;
+use crate::upkeep::{RebuildReport, Upkeep};
 use crate::views;
 
 /// What is said where only a running server could answer.
 pub(super) const NO_SERVER: &str =
     "no server runs on this data folder: start `misar serve` first, or name its folder with --data";
 
-/// A folder that this process has to itself; each command opens what it needs.
-pub struct Offline {
+/// A folder that this process has to itself.
+pub(super) struct AtRest {
     meta: Arc<Meta>,
     relay: RelayList,
     // Last, so that the lock goes after what it guards.
     folder: DataFolder,
 }
 
-impl Offline {
+impl AtRest {
     /// Opens the meta store of the folder.
     ///
     /// # Errors
     /// A sentence for whoever runs the command.
-    pub fn open(folder: DataFolder, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    pub(super) fn open(folder: DataFolder, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let open = if folder.is_read_only() {
             Meta::open_to_read
         } else {
@@ -68,7 +68,7 @@ impl Offline {
     }
 }
 
-impl Offline {
+impl AtRest {
     fn open_log(&self) -> Result<RedbLog, String> {
         let data = self.folder.path();
         let log = RedbLog::open(Options {
@@ -89,7 +89,7 @@ impl Offline {
     }
 }
 
-impl Target for Offline {
+impl Upkeep for AtRest {
     fn meta(&self) -> &Meta {
         &self.meta
     }

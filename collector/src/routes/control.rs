@@ -1,0 +1,70 @@
+//! `/control/…`: what belongs to the process or to the whole store, for the operator alone. Only the Unix socket of
+//! the data folder and a command's own process serve these routes; the document does not know them, and their
+//! bodies are those of one version of misar.
+//!
+//! - `workspaces`, `token_keys`: lists that grow
+//! - `upkeep`: verify, rebuild, backup, doctor, a link to the live page
+//! - `relay_list`: the addresses of Apple's relays
+//! - `messages`: registers a message of any workspace
+
+pub(crate) mod messages;
+mod relay_list;
+pub(crate) mod token_keys;
+pub(crate) mod upkeep;
+pub(crate) mod workspaces;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Json;
+use axum::routing::{MethodRouter, get, post};
+use serde::{Deserialize, Serialize};
+
+use super::admin::{Asked, Desk};
+
+/// Who answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    /// Of the program, as `misar --version` tells it.
+    pub(crate) version: String,
+}
+
+/// The routes with their paths.
+fn table() -> [(&'static str, MethodRouter<Desk>); 10] {
+    [
+        ("/control", get(say_hello)),
+        (
+            "/control/workspaces",
+            get(workspaces::list).post(workspaces::create),
+        ),
+        (
+            "/control/token-keys",
+            get(token_keys::list).post(token_keys::rotate),
+        ),
+        ("/control/verify", post(upkeep::verify)),
+        ("/control/rebuild", post(upkeep::rebuild)),
+        ("/control/backup", post(upkeep::backup)),
+        ("/control/doctor", get(upkeep::doctor)),
+        ("/control/link", post(upkeep::link)),
+        (
+            "/control/relay-list",
+            get(relay_list::show).post(relay_list::reload),
+        ),
+        ("/control/messages", post(messages::register)),
+    ]
+}
+
+pub(crate) fn routes() -> Router<Desk> {
+    let add = |router: Router<Desk>, (path, route)| router.route(path, route);
+    table().into_iter().fold(Router::new(), add)
+}
+
+/// Where they are, for tests that nobody else gets there.
+pub(crate) fn paths() -> [&'static str; 10] {
+    table().map(|(path, _)| path)
+}
+
+async fn say_hello(State(_): State<Desk>, _: Asked) -> Json<Hello> {
+    Json(Hello {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}

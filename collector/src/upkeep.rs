@@ -1,0 +1,79 @@
+//! What is done to a store beside its events, by those who keep it: commands, and admins of a workspace.
+//! Not how it is asked for (`routes`), nor how it reaches a server (`control`).
+//!
+//! - `long`: work that reads all of the log, once at a time
+
+mod long;
+
+use serde::{Deserialize, Serialize};
+use shared::time::Timestamp;
+
+use crate::backup::{BackupAsk, BackupReport};
+use crate::classify::relay::RelayList;
+use crate::doctor;
+use crate::log::LogError;
+use crate::log::record::WorkspaceId;
+use crate::log::verify::Report;
+use crate::messages::{Draft, Outcome};
+use crate::meta::Meta;
+use crate::public_url::PublicUrl;
+
+pub use long::{LongWork, Permit, Wait};
+
+/// What a rebuild did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RebuildReport {
+    /// Events folded.
+    pub events: u64,
+    pub seconds: f64,
+}
+
+/// How far long work has got, in events; a backup in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub done: u64,
+    /// 0 where nobody knows.
+    pub total: u64,
+}
+
+/// A store that a running server has open, or a folder that nobody has. All but the first three block,
+/// perhaps for long, and want to be called within a runtime, on a thread that is none of its own.
+pub trait Upkeep: Send + Sync {
+    fn meta(&self) -> &Meta;
+
+    fn relay(&self) -> &RelayList;
+
+    /// Where pages reach the server; `None` where none is running.
+    fn public_url(&self) -> Option<&PublicUrl> {
+        None
+    }
+
+    /// Reads all of the log; `progress` is told the events read.
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError>;
+
+    /// Makes a one-time link to the live page; the error is a sentence.
+    fn link(&self) -> Result<String, String>;
+
+    /// Registers a message; the error is a sentence.
+    fn register(
+        &self,
+        workspace: WorkspaceId,
+        public_url: String,
+        received_at: Timestamp,
+        draft: Draft,
+    ) -> Result<Outcome, String>;
+
+    /// Builds the views anew; `progress` is told the events done and in all. The error is a
+    /// sentence for whoever asked.
+    fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String>;
+
+    /// Makes a backup; `progress` is told the bytes done and in all. The error is a sentence.
+    fn backup(
+        &self,
+        ask: &BackupAsk,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, String>;
+
+    /// Looks at everything.
+    fn doctor(&self) -> doctor::Report;
+}
