@@ -104,6 +104,9 @@ doc:
 
 # clippy on every target, warnings as errors
 lint:
+    @echo "==> the rooms of each crate lean one way (ARCHITECTURE.md)"
+    @node --test --test-reporter=dot scripts/rooms.test.mjs
+    @node scripts/rooms.mjs
     @echo "==> clippy finds nothing"
     @cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
     @echo "==> nor in what browsers run"

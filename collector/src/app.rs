@@ -1,7 +1,5 @@
 //! What a running collector is made of, and in which order it opens and closes.
 
-mod upkeep;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,32 +7,32 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::classify::relay::RelayList;
-use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::limits::exports;
 use crate::limits::heavy::Heavy;
 use crate::limits::hits::Hits;
 use crate::limits::live::Places;
+use crate::limits::long::LongWork;
 use crate::limits::memory::BodyMemory;
 use crate::limits::rates::Rates;
-use crate::lineage::{Running, State, Strange};
-use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::Seq;
-use crate::log::redb::{Options, RedbLog};
-use crate::log::suppressions::Suppressions;
-use crate::log::verify::Report;
-use crate::log::{Health, Log, LogError};
-use crate::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
 use crate::metrics::{Gauges, Machine, Metrics};
-use crate::projector::Projector;
 use crate::proxies::ProxiesSeen;
 use crate::public_url::PublicUrl;
-use crate::rejected::{self, RejectedStore};
-use crate::renewal::{RenewalError, renew_contacts};
 use crate::session::Codes;
-use crate::upkeep::LongWork;
-use crate::views::{self, ViewError, Views};
+use store::classify::relay::RelayList;
+use store::clock::Clock;
+use store::ledger::decide::WorkspaceKeys as _;
+use store::ledger::local::{LocalLedger, Options};
+use store::ledger::suppressions::Suppressions;
+use store::ledger::verify::Report;
+use store::ledger::{Health, Log, LogError};
+use store::lineage::{Running, State, Strange};
+use store::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
+use store::projector::Projector;
+use store::record::Seq;
+use store::rejected::{self, RejectedStore};
+use store::renewal::{RenewalError, renew_contacts};
+use store::views::{self, ViewError, Views};
 
 /// Requests that may be in work; more are refused at once with 503.
 pub const MAX_REQUESTS: usize = 4_096;
@@ -68,7 +66,7 @@ pub struct App {
     pub(crate) exports: exports::Places,
     pub(crate) long_work: Arc<LongWork>,
     /// The same log as `log`, for what only the one on disk can do.
-    durable: Arc<RedbLog>,
+    durable: Arc<LocalLedger>,
     running: Running,
     data: PathBuf,
     /// True once this node goes away.
@@ -109,7 +107,7 @@ impl App {
         let standing = meta.standing();
         standing.check(data, running.found())?;
         let counting = metrics.clone();
-        let durable = Arc::new(RedbLog::open(Options {
+        let durable = Arc::new(LocalLedger::open(Options {
             reached: reached(data, &meta),
             generation: meta.generation(),
             standing: Some(standing),
@@ -260,7 +258,7 @@ impl App {
     }
 
     /// The same log as `log`, for what only the one on disk can do.
-    pub(crate) fn durable(&self) -> Arc<RedbLog> {
+    pub(crate) fn durable(&self) -> Arc<LocalLedger> {
         Arc::clone(&self.durable)
     }
 

@@ -20,11 +20,11 @@ use shared::api_key::{ApiKey, KeyError, KeyKind, Scope, kind_of};
 
 use crate::app::App;
 use crate::error::{ApiError, scopes};
-use crate::log::record::WorkspaceId;
-use crate::meta::{Key, Session, TokenDigest};
 use crate::screen;
 use crate::session::{Token, is_same_origin};
 use asks::Asks;
+use store::meta::{Key, Session, TokenDigest};
+use store::record::WorkspaceId;
 
 pub use admin::{Admin, admin};
 

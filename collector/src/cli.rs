@@ -29,9 +29,9 @@ use std::sync::Arc;
 use clap::{CommandFactory, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 
-use crate::clock::SystemClock;
 use crate::control::{self, calls::Call};
 use crate::upkeep::Progress;
+use store::clock::SystemClock;
 
 use output::Output;
 
@@ -129,7 +129,7 @@ impl From<std::io::Error> for Failure {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    crate::files::close_umask();
+    store::files::close_umask();
     // Ends the process itself where there is nothing to run: help, version, usage errors.
     let cli = Cli::parse();
     let failure = match run(cli) {

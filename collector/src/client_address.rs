@@ -9,8 +9,8 @@ use http::uri::Authority;
 use http::{HeaderMap, Version};
 use ipnet::IpNet;
 
-use crate::log::record::{Client, Personal};
-use crate::secrets;
+use store::record::{Client, Personal};
+use store::secrets;
 
 /// Headers that tell machines from people, kept with what browsers and mail clients send (design.md 6).
 const CLASSIFYING_HEADERS: [&str; 5] = ["sec-purpose", "purpose", "x-purpose", "x-moz", "referer"];

@@ -20,14 +20,15 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
-use crate::clock::Clock;
-use crate::folder::{DataFolder, FolderError};
+use crate::limits::long::LongWork;
 use crate::router::operators_router;
 use crate::routes::admin::Desk;
-use crate::upkeep::{LongWork, Progress};
+use crate::upkeep::Progress;
 use at_rest::AtRest;
 use calls::{Call, Without};
 use client::Client;
+use store::clock::Clock;
+use store::folder::{DataFolder, FolderError};
 
 pub use socket::ControlSocket;
 

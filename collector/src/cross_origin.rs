@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, Method, Request, StatusCode};
 
-use crate::secrets;
+use store::secrets;
 
 /// Of the headers that a preflight asks for, so much is echoed; more is answered with those that are
 /// known.

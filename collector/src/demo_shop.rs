@@ -30,8 +30,8 @@ use crate::body::{Means, Media, read_text};
 use crate::embed::{embed, inline_script};
 use crate::limits::heavy::Heavy;
 use crate::limits::memory::{BodyMemory, Owner};
-use crate::meta::{DEFAULT_WORKSPACE, Meta, MetaError, NewKey, OriginPattern, Workspace};
 use crate::public_url::PublicUrl;
+use store::meta::{DEFAULT_WORKSPACE, Meta, MetaError, NewKey, OriginPattern, Workspace};
 
 use catalogue::{CATALOGUE, Catalogue, Order};
 

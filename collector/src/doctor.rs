@@ -10,8 +10,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::redb::RedbLog;
-use crate::meta::{LastBackup, Meta};
+use store::ledger::local::LocalLedger;
+use store::meta::{LastBackup, Meta};
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ pub struct UntrustedProxy {
 pub fn diagnose(
     data: &Path,
     meta: &Meta,
-    log: Result<&RedbLog, &String>,
+    log: Result<&LocalLedger, &String>,
     server: Option<Server>,
 ) -> Report {
     checks::judge(&facts::gather(data, meta, log, server))

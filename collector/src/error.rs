@@ -19,12 +19,12 @@ use shared::limits::MAX_EVENT_BYTES;
 use shared::rejection::{Rejection, codes as of_events};
 use shared::wire::ErrorBody;
 
-use crate::log::LogError;
 use crate::public_url::PUBLIC_URL_MISSING;
-use crate::query::QueryError;
-use crate::views::{Building, ViewError};
 use limit::{Full, Limit, RateState};
 use refusal::Refusal;
+use store::ledger::LogError;
+use store::query::QueryError;
+use store::views::{Building, ViewError};
 
 /// What whoever showed a secret key should do; also the message of an event that holds one.
 pub const SECRET_KEY_SHOWN: &str = "a secret key must not be in a page, an event, a body or a URL: revoke it with `misar keys \

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::app::App;
 use crate::auth::Reader;
 use crate::limits::exports::Place;
-use crate::log::record::WorkspaceId;
+use store::record::WorkspaceId;
 
 pub use contacts::{Contacts, parse_id as parse_contact_id};
 pub use events::Events;

@@ -53,7 +53,6 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::token::TokenKind;
 use entities::{Quoting, encode};
 use held::Spot;
 pub use held::{Held, Reader};
@@ -62,6 +61,7 @@ use placeholder::{Found, Syntax};
 use resolve::{Bases, resolved};
 pub use scan::Refusal;
 use scan::{Image, Place};
+use store::token::TokenKind;
 pub use target::{SkipReason, redirect_location};
 pub use targets::Targets;
 pub use utm::Utm;

@@ -34,7 +34,6 @@ pub mod error;
 pub mod ingest;
 pub mod instrument;
 pub mod limits;
-pub use ingest::register as messages;
 pub mod metrics;
 mod nearest;
 pub mod proxies;
@@ -44,8 +43,3 @@ pub mod session;
 
 pub mod export;
 pub mod live;
-
-pub use store::{
-    accept_copy, classify, clock, files, folder, ids, journal, ledger, lineage, locks, log, meta,
-    projector, query, record, rejected, renewal, secrets, snapshot, targets, token, views,
-};

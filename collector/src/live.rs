@@ -25,9 +25,9 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Reader;
 use crate::limits::live::Place;
-use crate::log::public_seq::PublicSeq;
-use crate::query::EventView;
-use crate::rejected::Rejected;
+use store::query::EventView;
+use store::record::public_seq::PublicSeq;
+use store::rejected::Rejected;
 
 use follower::Follower;
 
@@ -272,7 +272,7 @@ async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Send
 async fn blocking<T: Send + 'static>(
     app: Arc<App>,
     reader: Reader,
-    read: impl FnOnce(&App, &Reader) -> Result<T, crate::query::QueryError> + Send + 'static,
+    read: impl FnOnce(&App, &Reader) -> Result<T, store::query::QueryError> + Send + 'static,
 ) -> Option<T> {
     let read = tokio::task::spawn_blocking(move || read(&app, &reader)).await;
     match read {

@@ -17,8 +17,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::error::limit::Limit;
-use crate::log::record::WorkspaceId;
-use crate::meta::Workspace;
+use store::meta::Workspace;
+use store::record::WorkspaceId;
 
 use by_workspace::{ByWorkspace, Series};
 pub use exposition::Form;

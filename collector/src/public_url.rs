@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::client_address::is_loopback_host;
-use crate::meta::{Origin, OriginError};
+use store::meta::{Origin, OriginError};
 
 /// Where pages and mails reach the server: scheme, host and port, no slash at the end.
 #[derive(Clone, PartialEq, Eq)]

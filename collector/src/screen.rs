@@ -30,8 +30,8 @@ use crate::app::App;
 use crate::auth;
 use crate::cross_origin::open_to_every_site;
 use crate::error::{ApiError, SECRET_KEY_SHOWN};
-use crate::meta::Meta;
-use crate::secrets::{self, Found};
+use store::meta::Meta;
+use store::secrets::{self, Found};
 
 use layout::{Layout, Place};
 

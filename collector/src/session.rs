@@ -13,10 +13,10 @@ use sha2::{Digest as _, Sha256};
 use shared::time::Timestamp;
 
 use crate::error::ApiError;
-use crate::locks::lock;
-use crate::log::record::WorkspaceId;
-use crate::meta::{MetaError, Origin, TokenDigest, random};
 use crate::public_url::PublicUrl;
+use store::locks::lock;
+use store::meta::{MetaError, Origin, TokenDigest, random};
+use store::record::WorkspaceId;
 
 /// The cookie that holds the token, where the server is known by http.
 pub const COOKIE_NAME: &str = "misar_session";

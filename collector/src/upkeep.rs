@@ -1,24 +1,22 @@
 //! What is done to a store beside its events, by those who keep it: commands, and admins of a workspace.
 //! Not how it is asked for (`routes`), nor how it reaches a server (`control`).
 //!
-//! - `long`: work that reads all of the log, once at a time
+//! - `served`: of a store that this process serves
 
-mod long;
+mod served;
 
 use serde::{Deserialize, Serialize};
 use shared::time::Timestamp;
 
 use crate::backup::{BackupAsk, BackupReport};
-use crate::classify::relay::RelayList;
 use crate::doctor;
-use crate::log::LogError;
-use crate::log::record::WorkspaceId;
-use crate::log::verify::Report;
-use crate::messages::{Draft, Outcome};
-use crate::meta::Meta;
+use crate::ingest::register::{Draft, Outcome};
 use crate::public_url::PublicUrl;
-
-pub use long::{LongWork, Permit, Wait};
+use store::classify::relay::RelayList;
+use store::ledger::LogError;
+use store::ledger::verify::Report;
+use store::meta::Meta;
+use store::record::WorkspaceId;
 
 /// What a rebuild did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

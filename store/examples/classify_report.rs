@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 use store::classify::{Evidence, Kind, Method, Verdict, classify};
-use store::log::record::Class;
 use store::query::class_name;
+use store::record::Class;
 
 const OPENS: &str = include_str!("../tests/data/cases/opens.json");
 const CLICKS: &str = include_str!("../tests/data/cases/clicks.json");

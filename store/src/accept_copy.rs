@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::clock::SystemClock;
 use crate::files;
+use crate::ledger::local::lineages_of;
 use crate::lineage::{Lineage, Part, Running, Standing, State, Strange};
-use crate::log::redb::lineages_of;
 use crate::meta::Meta;
 use crate::rejected::{self, RejectedStore};
 use crate::views;

@@ -30,7 +30,7 @@ pub mod unsubscribe;
 
 use std::net::IpAddr;
 
-use crate::log::record::Class;
+use crate::record::Class;
 use agent::Agent;
 use networks::Network;
 pub use page::{of_client, of_page};

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use crate::files::entries::{self, Open};
 use crate::files::{self, draft_of, rename_synced};
+use crate::journal::local::LOG_FOLDER;
+use crate::journal::local::segment::first_of;
 use crate::lineage::{self, Strange};
-use crate::log::redb::LOG_FOLDER;
-use crate::log::segment::first_of;
 use crate::meta::META_FILE;
 
 /// Says whose folder it is and in which format.

@@ -6,8 +6,8 @@ use shared::event::{Delivery, DeliveryStatus};
 use shared::ids::EventId;
 use shared::time::Timestamp;
 
-use crate::log::decide::WorkspaceKey;
-use crate::log::record::{ContactId, WorkspaceId};
+use crate::record::WorkspaceKey;
+use crate::record::{ContactId, WorkspaceId};
 
 /// An id that was made of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,6 @@ pub mod folder;
 pub mod journal;
 pub mod ledger;
 pub mod lineage;
-pub mod log;
 pub mod meta;
 pub mod rejected;
 

@@ -37,15 +37,15 @@ use twox_hash::XxHash3_64;
 
 use crate::clock::Clock;
 use crate::files;
+use crate::journal::local::LOG_FOLDER;
+use crate::journal::local::segment::{draft_of, rename_synced};
+use crate::ledger::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
 use crate::lineage::Standing;
 use crate::locks::{lock, read, write};
-use crate::log::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
-use crate::log::record::{ContactId, Seq, WorkspaceId};
-use crate::log::redb::LOG_FOLDER;
-use crate::log::segment::{draft_of, rename_synced};
+use crate::record::{ContactId, Seq, WorkspaceId};
 use crate::token::TokenKeys;
 
-pub use crate::log::public_seq::MAX_GENERATION;
+pub use crate::record::public_seq::MAX_GENERATION;
 pub use former::FormerContact;
 pub use key::{Key, KeyDigest, NewKey};
 pub use key_change::KeyChange;
@@ -149,7 +149,7 @@ pub enum MetaError {
     TokenKeysUsedUp,
     #[error(
         "this store has been restored as often as its seqs have room for ({} times): start an empty store and send it what matters",
-        crate::log::public_seq::MAX_GENERATION - 1
+        crate::record::public_seq::MAX_GENERATION - 1
     )]
     GenerationsUsedUp,
 }

@@ -10,9 +10,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::ledger::Log;
 use crate::locks::lock;
-use crate::log::Log;
-use crate::log::record::Seq;
+use crate::record::Seq;
 use crate::views::{Building, FOLD_RECORDS, ViewError, Views, next_batch};
 
 #[cfg(test)]

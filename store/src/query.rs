@@ -8,12 +8,10 @@ use serde_json::value::RawValue;
 use shared::money::Money;
 
 use crate::classify::{LINK_BURST, of_page};
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::{
-    Class, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
-};
-use crate::log::suppression::Cause;
-use crate::log::{Log, LogError};
+use crate::ledger::suppression::Cause;
+use crate::ledger::{Log, LogError};
+use crate::record::public_seq::PublicSeq;
+use crate::record::{Class, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId};
 use crate::views::{Beside, ViewError, Views};
 use words::{EventClass, EventSource, EventType};
 

@@ -33,8 +33,8 @@ use shared::ids::EventId;
 use crate::clock::Clock;
 use crate::files;
 use crate::locks::lock;
-use crate::log::identity::Sender;
-use crate::log::record::{Personal, WorkspaceId};
+use crate::record::identity::Sender;
+use crate::record::{Personal, WorkspaceId};
 use waiting::Waiting;
 
 /// The file within the data folder.

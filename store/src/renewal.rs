@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{Record, Seq};
-use crate::log::{Log, LogError};
+use crate::ledger::decide::WorkspaceKeys as _;
+use crate::ledger::{Log, LogError};
 use crate::meta::{FormerContact, Meta, MetaError};
+use crate::record::{Record, Seq};
 use crate::views::next_batch;
 
 /// How often the log file hears how far it is.
@@ -89,8 +89,8 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
-    use crate::log::memory::MemoryLog;
-    use crate::log::record::{Address, ContactId, Entry, Personal, WorkspaceId};
+    use crate::ledger::memory::MemoryLedger;
+    use crate::record::{Address, ContactId, Entry, Personal, WorkspaceId};
     use crate::views::history::{append, entry};
 
     const SPELLINGS: [&str; 5] = [
@@ -131,7 +131,7 @@ mod tests {
     fn former_ids_are_found_once_and_stay() {
         let folder = tempdir().unwrap();
         let meta = open(folder.path());
-        let log = MemoryLog::new(Arc::clone(&meta) as _);
+        let log = MemoryLedger::new(Arc::clone(&meta) as _);
         let entries = (0..).zip(SPELLINGS);
         append(&log, entries.map(|(n, text)| old(n, text)).collect());
         assert_eq!(meta.former_looked_through(), Some(Seq::START));
@@ -167,7 +167,7 @@ mod tests {
     fn a_look_that_was_broken_off_goes_on_where_it_was() {
         let folder = tempdir().unwrap();
         let meta = open(folder.path());
-        let log = MemoryLog::new(Arc::clone(&meta) as _);
+        let log = MemoryLedger::new(Arc::clone(&meta) as _);
         let entries = (0..).zip(SPELLINGS);
         append(&log, entries.map(|(n, text)| old(n, text)).collect());
         let found = FormerContact {
@@ -183,7 +183,7 @@ mod tests {
 
         let meta = open(folder.path());
         assert_eq!(meta.former_looked_through(), Some(Seq(3)));
-        let log = MemoryLog::new(Arc::clone(&meta) as _);
+        let log = MemoryLedger::new(Arc::clone(&meta) as _);
         let entries = (0..).zip(SPELLINGS);
         append(&log, entries.map(|(n, text)| old(n, text)).collect());
         renew_contacts(&meta, &log).unwrap();
@@ -204,7 +204,7 @@ mod tests {
     fn what_comes_under_the_rule_of_today_adds_nothing() {
         let folder = tempdir().unwrap();
         let meta = open(folder.path());
-        let log = MemoryLog::new(Arc::clone(&meta) as _);
+        let log = MemoryLedger::new(Arc::clone(&meta) as _);
         append(&log, vec![today(1, "kate@exámple.com")]);
         renew_contacts(&meta, &log).unwrap();
         let kate = id(&meta, "kate@exámple.com");

@@ -10,8 +10,8 @@ use std::net::IpAddr;
 
 use url::Url;
 
-use crate::log::decide::WorkspaceKey;
-use crate::log::record::ClickMarks;
+use crate::record::ClickMarks;
+use crate::record::WorkspaceKey;
 
 /// How many different pages these targets lead to.
 pub fn different<'a>(targets: impl Iterator<Item = &'a str>) -> u32 {

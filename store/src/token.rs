@@ -27,7 +27,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared::time::Timestamp;
 
-use crate::log::record::{ContactId, MessageType, WorkspaceId};
+use crate::record::{ContactId, MessageType, WorkspaceId};
 
 /// A link whose token would be longer stays as it was: clients and gateways cut longer addresses.
 pub const MAX_TOKEN_CHARS: usize = 1_800;

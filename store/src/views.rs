@@ -33,11 +33,11 @@ use redb::{
 };
 
 use crate::files;
+use crate::journal::local::segment::sync_folder_of;
+use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::ledger::{Log, LogError};
 use crate::locks::{lock, read, write};
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
-use crate::log::record::{Class, ContactId, Personal, Record, Seq, WorkspaceId};
-use crate::log::segment::sync_folder_of;
-use crate::log::{Log, LogError};
+use crate::record::{Class, ContactId, Personal, Record, Seq, WorkspaceId};
 
 use engagement::contact::Contact;
 use engagement::message::Message;

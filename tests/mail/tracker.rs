@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use collector::app::App;
-use collector::clock::FixedClock;
-use collector::meta::NewKey;
 use collector::public_url::PublicUrl;
 use collector::server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shared::api_key::{KeyKind, Scope};
 use shared::time::Timestamp;
+use store::clock::FixedClock;
+use store::meta::NewKey;
 use tempfile::TempDir;
 use tests::wait::until;
 use tokio::net::TcpListener;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector::app::App;
-use collector::clock::SystemClock;
-use collector::meta::NewKey;
 use collector::public_url::PublicUrl;
 use collector::server;
 use shared::api_key::{KeyKind, Scope};
+use store::clock::SystemClock;
+use store::meta::NewKey;
 use tokio::net::TcpListener;
 
 use crate::Failure;

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use collector::log::identity::Sender;
-use collector::log::public_seq::PublicSeq;
-use collector::log::record::{Record, Seq, WorkspaceId};
-use collector::log::redb::MAX_QUEUED;
-use collector::log::{Appended, Health, Later, Located, Log, LogError, Submission};
 use shared::ids::EventId;
+use store::ledger::MAX_QUEUED;
+use store::ledger::{Appended, Health, Later, Located, Log, LogError, Submission};
+use store::record::identity::Sender;
+use store::record::public_seq::PublicSeq;
+use store::record::{Record, Seq, WorkspaceId};
 use tokio::sync::{Semaphore, watch};
 
 /// Appends behind the answer, with made-up seqs.

@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use collector::app::App;
-use collector::clock::SystemClock;
-use collector::meta::NewKey;
 use collector::public_url::PublicUrl;
 use collector::server;
 use shared::api_key::KeyKind;
+use store::clock::SystemClock;
+use store::meta::NewKey;
 use tokio::net::TcpListener;
 
 use crate::Failure;

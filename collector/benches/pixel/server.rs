@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use collector::app::App;
-use collector::clock::SystemClock;
 use collector::public_url::PublicUrl;
 use collector::server;
+use store::clock::SystemClock;
 use tokio::net::TcpListener;
 
 use crate::Failure;

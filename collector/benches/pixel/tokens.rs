@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use collector::clock::SystemClock;
-use collector::log::record::{ContactId, MessageType, WorkspaceId};
-use collector::meta::Meta;
-use collector::token::{Sent, Token, TokenKeys};
 use shared::time::Timestamp;
+use store::clock::SystemClock;
+use store::meta::Meta;
+use store::record::{ContactId, MessageType, WorkspaceId};
+use store::token::{Sent, Token, TokenKeys};
 
 use crate::Failure;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use axum::body::Bytes;
 
-use crate::files::{create_anew, create_folder, draft_of, is_taken, read, rename_synced};
+use store::files::{create_anew, create_folder, draft_of, is_taken, read, rename_synced};
 
 /// The folder in the data folder.
 pub(crate) const FOLDER: &str = "snippets";

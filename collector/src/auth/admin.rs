@@ -11,8 +11,8 @@ use shared::time::Timestamp;
 use super::{Caller, require, server_by_headers, session_by_cookie};
 use crate::app::App;
 use crate::error::{ApiError, scopes};
-use crate::meta::{Key, Workspace};
 use crate::session::Token;
+use store::meta::{Key, Workspace};
 
 /// An admin of one workspace.
 #[derive(Debug, Clone)]

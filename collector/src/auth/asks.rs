@@ -5,7 +5,7 @@ use shared::api_key::{KeyKind, Scope};
 
 use super::require;
 use crate::error::ApiError;
-use crate::meta::Key;
+use store::meta::Key;
 
 /// What a route asks of whoever sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

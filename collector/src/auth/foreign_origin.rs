@@ -1,7 +1,7 @@
 //! What a page is told whose site is not on its key's list: which origin was seen, and the command that
 //! adds it. The origin is whatever the client wrote, so it is shown with care.
 
-use crate::meta::{Key, Origin};
+use store::meta::{Key, Origin};
 
 /// Characters of an origin that are shown; the longest host name and a port fit.
 const MAX_SHOWN: usize = 300;

@@ -8,7 +8,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::Stored;
-use crate::files::{create_anew, open_to_read};
+use store::files::{create_anew, open_to_read};
 
 /// Read and written at once, bytes.
 const BUFFER: usize = 1024 * 1024;

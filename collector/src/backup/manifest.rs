@@ -6,11 +6,11 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, create_anew, draft_of, rename_synced};
-use crate::journal::local::FLOOR_FILE;
-use crate::log::record::Seq;
-use crate::log::redb::{ASIDE_FOLDER, LOG_FOLDER};
-use crate::log::segment::first_of;
+use store::files::{self, create_anew, draft_of, rename_synced};
+use store::journal::local::FLOOR_FILE;
+use store::journal::local::segment::first_of;
+use store::journal::local::{ASIDE_FOLDER, LOG_FOLDER};
+use store::record::Seq;
 
 /// The list within a backup.
 pub(super) const MANIFEST_FILE: &str = "manifest.json";

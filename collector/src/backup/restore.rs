@@ -12,13 +12,13 @@ use serde::Serialize;
 use super::copy::{Meter, copy, sum};
 use super::manifest::Manifest;
 use super::take::{check_file, failed};
-use crate::clock::Clock;
-use crate::files::{self, create_folder, draft_of, rename_synced};
-use crate::folder::DataFolder;
-use crate::lineage;
-use crate::log::record::Seq;
-use crate::log::verify::verify;
-use crate::meta::Meta;
+use store::clock::Clock;
+use store::files::{self, create_folder, draft_of, rename_synced};
+use store::folder::DataFolder;
+use store::ledger::verify::verify;
+use store::lineage;
+use store::meta::Meta;
+use store::record::Seq;
 
 /// What a restore came to; printed with `--json` as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]

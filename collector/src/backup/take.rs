@@ -15,17 +15,18 @@ use super::copy::{Meter, Sum, copy, sum};
 use super::manifest::{LOCK_FILE, MANIFEST_FILE, MARK_FILE, Manifest, Stored};
 use super::{BackupAsk, BackupReport};
 use crate::assets::versions::{self, Version};
-use crate::classify::relay;
-use crate::files::{self, create_anew, create_folder, sync_folder_of};
-use crate::folder::FORMAT_FILE;
-use crate::journal::local::{FLOOR_FILE, read_floor};
-use crate::log::Log as _;
-use crate::log::record::Seq;
-use crate::log::redb::{ASIDE_FOLDER, LOG_FOLDER, ORDERS_FILE, RedbLog, SUPPRESSIONS_FILE};
-use crate::log::segment::{LogSegment, file_name, first_of};
-use crate::log::verify::verify_copies;
-use crate::meta::{LastBackup, META_FILE, Meta};
-use crate::rejected::{self, RejectedStore};
+use store::classify::relay;
+use store::files::{self, create_anew, create_folder, sync_folder_of};
+use store::folder::FORMAT_FILE;
+use store::journal::local::segment::{LogSegment, file_name, first_of};
+use store::journal::local::{ASIDE_FOLDER, LOG_FOLDER};
+use store::journal::local::{FLOOR_FILE, read_floor};
+use store::ledger::Log as _;
+use store::ledger::local::{LocalLedger, ORDERS_FILE, SUPPRESSIONS_FILE};
+use store::ledger::verify::verify_copies;
+use store::meta::{LastBackup, META_FILE, Meta};
+use store::record::Seq;
+use store::rejected::{self, RejectedStore};
 
 /// Digits of a file's hash in its name.
 const HASH_DIGITS: usize = 16;
@@ -34,7 +35,7 @@ const HASH_DIGITS: usize = 16;
 pub struct Sources<'a> {
     pub data: &'a Path,
     pub meta: &'a Meta,
-    pub log: &'a RedbLog,
+    pub log: &'a LocalLedger,
     /// `None` where the folder has none yet.
     pub rejected: Option<&'a RejectedStore>,
 }
@@ -275,7 +276,7 @@ impl Writer<'_> {
 
     /// Copies a segment: the file, or of one that is not sealed what is committed in it. Returns its
     /// last record.
-    fn take_segment(&mut self, segment: &LogSegment, log: &RedbLog) -> Result<Seq, String> {
+    fn take_segment(&mut self, segment: &LogSegment, log: &LocalLedger) -> Result<Seq, String> {
         let path = format!("{LOG_FOLDER}/{}", file_name(segment.first()));
         if segment.is_sealed() {
             if self.link {
@@ -464,7 +465,7 @@ pub(super) fn check(
     manifest: &Manifest,
     reached: Seq,
     meter: &mut Meter<'_>,
-) -> Result<crate::log::verify::Report, String> {
+) -> Result<store::ledger::verify::Report, String> {
     for file in &manifest.files {
         check_file(dir, file, meter)?;
     }

@@ -7,16 +7,16 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::app::reached;
-use crate::clock::SystemClock;
-use crate::ledger::conformance::subject::track;
-use crate::lineage::State;
-use crate::log::Log as _;
-use crate::log::identity::Sender;
-use crate::log::record::{Address, Personal, Record, Seq};
-use crate::log::redb::{Options, RedbLog};
-use crate::log::verify::verify;
-use crate::meta::Meta;
-use crate::rejected::RejectedStore;
+use store::clock::SystemClock;
+use store::ledger::Log as _;
+use store::ledger::conformance::subject::track;
+use store::ledger::local::{LocalLedger, Options};
+use store::ledger::verify::verify;
+use store::lineage::State;
+use store::meta::Meta;
+use store::record::identity::Sender;
+use store::record::{Address, Personal, Record, Seq};
+use store::rejected::RejectedStore;
 
 /// Records in a segment.
 const ROTATE: u64 = 4;
@@ -25,7 +25,7 @@ const ROTATE: u64 = 4;
 struct Store {
     folder: TempDir,
     meta: Arc<Meta>,
-    log: RedbLog,
+    log: LocalLedger,
     rejected: RejectedStore,
 }
 
@@ -37,7 +37,7 @@ impl Store {
         std::fs::write(data.join("FORMAT"), "misar-store 1\n").unwrap();
         let meta = Arc::new(Meta::open(&data, Arc::new(SystemClock)).unwrap());
         let lineage = meta.begin_opening().unwrap();
-        let log = RedbLog::open(Options {
+        let log = LocalLedger::open(Options {
             standing: Some(meta.standing()),
             rotate_records: ROTATE,
             ..Options::new(&data, Arc::clone(&meta) as _)
@@ -130,9 +130,9 @@ fn records_of(data: &std::path::Path) -> Vec<Record> {
     let meta = Arc::new(Meta::open(data, Arc::new(SystemClock)).unwrap());
     let standing = meta.standing();
     standing
-        .check(data, crate::lineage::Found::Nothing)
+        .check(data, store::lineage::Found::Nothing)
         .unwrap();
-    let log = RedbLog::open(Options {
+    let log = LocalLedger::open(Options {
         reached: reached(data, &meta),
         standing: Some(standing),
         ..Options::new(data, Arc::clone(&meta) as _)
@@ -394,7 +394,7 @@ async fn a_restore_overwrites_nothing() {
     restored(&dir, &once).unwrap();
     let half = store.path("half");
     std::fs::create_dir(&half).unwrap();
-    crate::lineage::begin_restore(&half).unwrap();
+    store::lineage::begin_restore(&half).unwrap();
     for (to, said) in [
         (full, "is not empty"),
         (once, "holds a store already"),
@@ -431,7 +431,7 @@ async fn the_files_of_a_backup_are_no_store() {
         .unwrap();
     std::fs::copy(meta, data.join("meta.redb")).unwrap();
     let meta = Meta::open(&data, Arc::new(SystemClock)).unwrap();
-    let refused = meta.standing().check(&data, crate::lineage::Found::Nothing);
+    let refused = meta.standing().check(&data, store::lineage::Found::Nothing);
     assert!(refused.unwrap_err().to_string().contains("misar restore"));
 }
 

@@ -10,9 +10,9 @@ use super::output::{Output, tell};
 use super::progress::{Elsewhere, Shown};
 use super::{Failure, Folder};
 use crate::backup::{BackupAsk, restore};
-use crate::clock::SystemClock;
 use crate::control::calls;
 use crate::upkeep::Progress;
+use store::clock::SystemClock;
 
 /// Copies everything that is the truth into a folder, beside a running server or without one
 ///

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::output::{Output, tell};
 use super::{Failure, Folder};
-use crate::classify::relay::RelayRanges;
-use crate::classify::{Evidence, Kind, Method, Verdict, classify, is_prefetch_header};
-use crate::query::class_name;
+use store::classify::relay::RelayRanges;
+use store::classify::{Evidence, Kind, Method, Verdict, classify, is_prefetch_header};
+use store::query::class_name;
 
 /// A longer line is refused, and read past.
 const MAX_LINE_BYTES: usize = 64 * 1024;

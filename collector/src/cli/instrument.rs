@@ -9,8 +9,8 @@ use shared::limits::MAX_MESSAGES_BYTES;
 use super::output::{Output, tell};
 use super::{Failure, Folder};
 use crate::control::calls;
-use crate::meta::DEFAULT_WORKSPACE;
 use crate::public_url::PublicUrl;
+use store::meta::DEFAULT_WORKSPACE;
 
 /// Registers a message, and prints it with pixel and tracked links: HTML in, HTML out
 ///

@@ -13,12 +13,12 @@ use shared::time::Timestamp;
 use super::output::{Output, tell};
 use super::serve::DEFAULT_LISTEN;
 use super::{Failure, Folder};
-use crate::clock::{Clock as _, SystemClock};
 use crate::control::calls;
 use crate::embed::embed;
-use crate::meta::{DEFAULT_WORKSPACE, OriginError, OriginPattern};
 use crate::public_url::PublicUrl;
 use crate::routes::keys::wire::{KeyBody, KeyView, NewKeyView};
+use store::clock::{Clock as _, SystemClock};
+use store::meta::{DEFAULT_WORKSPACE, OriginError, OriginPattern};
 
 use expiry::{Expiry, distance};
 use name::key_name;

@@ -12,12 +12,12 @@ use super::output::{Output, tell};
 use super::progress::{Elsewhere, Shown};
 use super::{Failure, Folder};
 use crate::app::reached;
-use crate::clock::SystemClock;
 use crate::control::calls;
-use crate::folder::{DataFolder, FolderError};
-use crate::log::redb::accept_loss;
-use crate::log::verify::{Report, set_aside};
-use crate::meta::Meta;
+use store::clock::SystemClock;
+use store::folder::{DataFolder, FolderError};
+use store::ledger::local::accept_loss;
+use store::ledger::verify::{Report, set_aside};
+use store::meta::Meta;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Log {

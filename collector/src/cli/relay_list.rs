@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 
 use super::output::Output;
 use super::{Failure, Folder};
-use crate::classify::relay::{RelayRanges, Summary};
 use crate::control::calls;
+use store::classify::relay::{RelayRanges, Summary};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RelayList {

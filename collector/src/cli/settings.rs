@@ -7,8 +7,8 @@ use super::output::Output;
 use super::progress::{Elsewhere, Shown};
 use super::{Failure, Folder};
 use crate::control::calls;
-use crate::meta::DEFAULT_WORKSPACE;
 use crate::routes::settings::{AttributionBody, LONGEST_WINDOW_MS, SettingsBody};
+use store::meta::DEFAULT_WORKSPACE;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 

@@ -9,21 +9,21 @@ use shared::time::Timestamp;
 
 use crate::app::reached;
 use crate::backup::{BackupAsk, BackupReport};
-use crate::classify::relay::RelayList;
-use crate::clock::Clock;
 use crate::doctor;
-use crate::folder::DataFolder;
-use crate::lineage::Running;
-use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::WorkspaceId;
-use crate::log::redb::{Options, RedbLog};
-use crate::log::verify::{self, Report};
-use crate::log::{Log, LogError};
-use crate::messages::{Draft, Outcome, Registrar, register};
-use crate::meta::Meta;
-use crate::renewal::renew_contacts;
+use crate::ingest::register::{Draft, Outcome, Registrar, register};
 use crate::upkeep::{RebuildReport, Upkeep};
-use crate::views;
+use store::classify::relay::RelayList;
+use store::clock::Clock;
+use store::folder::DataFolder;
+use store::ledger::decide::WorkspaceKeys as _;
+use store::ledger::local::{LocalLedger, Options};
+use store::ledger::verify::{self, Report};
+use store::ledger::{Log, LogError};
+use store::lineage::Running;
+use store::meta::Meta;
+use store::record::WorkspaceId;
+use store::renewal::renew_contacts;
+use store::views;
 
 /// What is said where only a running server could answer.
 pub(super) const NO_SERVER: &str =
@@ -69,9 +69,9 @@ impl AtRest {
 }
 
 impl AtRest {
-    fn open_log(&self) -> Result<RedbLog, String> {
+    fn open_log(&self) -> Result<LocalLedger, String> {
         let data = self.folder.path();
-        let log = RedbLog::open(Options {
+        let log = LocalLedger::open(Options {
             reached: reached(data, &self.meta),
             generation: self.meta.generation(),
             standing: Some(self.meta.standing()),

@@ -7,9 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::backup::{BackupAsk, BackupReport};
-use crate::classify::relay::Summary;
 use crate::doctor;
-use crate::log::verify;
 use crate::routes::control::Hello;
 use crate::routes::control::token_keys::TokenKeyView;
 use crate::routes::control::upkeep::LinkView;
@@ -17,6 +15,8 @@ use crate::routes::control::workspaces::{WorkspaceBody, WorkspaceView};
 use crate::routes::keys::wire::{ChangedKey, CreatedKey, KeyBody, KeyChangeBody, KeyList, KeyName};
 use crate::routes::settings::{SettingsBody, SettingsView};
 use crate::upkeep::RebuildReport;
+use store::classify::relay::Summary;
+use store::ledger::verify;
 
 /// A request, and what is answered: `T`.
 pub(crate) struct Call<T> {

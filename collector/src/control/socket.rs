@@ -8,8 +8,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use crate::files;
-use crate::folder::DataFolder;
+use store::files;
+use store::folder::DataFolder;
 
 /// One connection.
 pub(super) type Stream = tokio::net::UnixStream;

@@ -13,19 +13,19 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::backup::{BackupAsk, BackupReport};
-use crate::classify::relay::RelayList;
-use crate::clock::SystemClock;
 use crate::doctor;
-use crate::log::LogError;
-use crate::log::record::WorkspaceId;
-use crate::log::verify::Report;
-use crate::messages::{Draft, Outcome};
-use crate::meta::Meta;
+use crate::ingest::register::{Draft, Outcome};
 use crate::public_url::PublicUrl;
 use crate::routes::control::workspaces::WorkspaceBody;
 use crate::routes::keys::wire::{KeyBody, KeyName};
 use crate::server::operators::{self, MAX_CONNECTIONS};
 use crate::upkeep::{RebuildReport, Upkeep};
+use store::classify::relay::RelayList;
+use store::clock::SystemClock;
+use store::ledger::LogError;
+use store::ledger::verify::Report;
+use store::meta::Meta;
+use store::record::WorkspaceId;
 
 /// A server of which only the commands are real.
 struct FakeServer {

@@ -7,10 +7,10 @@ use shared::api_key::KeyKind;
 use shared::time::Timestamp;
 
 use super::Server;
-use crate::log::Log as _;
-use crate::log::record::Seq;
-use crate::log::redb::RedbLog;
-use crate::meta::{LastBackup, Meta};
+use store::ledger::Log as _;
+use store::ledger::local::LocalLedger;
+use store::meta::{LastBackup, Meta};
+use store::record::Seq;
 
 /// Files of a data folder that are looked at; a store has some thousand segments at the most.
 const MAX_FILES: usize = 100_000;
@@ -73,7 +73,7 @@ pub(super) struct Key {
 pub(super) fn gather(
     data: &Path,
     meta: &Meta,
-    log: Result<&RedbLog, &String>,
+    log: Result<&LocalLedger, &String>,
     server: Option<Server>,
 ) -> Facts {
     let mut files = Vec::new();
@@ -107,7 +107,7 @@ fn disk(data: &Path) -> Result<Disk, String> {
     })
 }
 
-fn log_facts(log: &RedbLog) -> Result<Log, String> {
+fn log_facts(log: &LocalLedger) -> Result<Log, String> {
     let first = log
         .read_from(Seq::START, 1)
         .map_err(|error| error.to_string())?;

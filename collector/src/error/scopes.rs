@@ -3,7 +3,7 @@
 
 use shared::api_key::Scope;
 
-use crate::meta::DEFAULT_WORKSPACE;
+use store::meta::DEFAULT_WORKSPACE;
 
 /// Of a secret key, or of a session that was opened with one.
 pub(crate) fn refusal(wanted: Scope, held: &[Scope], workspace: &str, whose: &str) -> String {

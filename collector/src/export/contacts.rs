@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::table::{Cell, Row};
 use super::{PORTION, Source};
 use crate::app::App;
-use crate::log::record::{ContactId, WorkspaceId};
+use store::record::{ContactId, WorkspaceId};
 
 const COLUMNS: [&str; 6] = [
     "contactId",

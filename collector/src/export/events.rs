@@ -3,8 +3,8 @@
 use super::table::{Cell, Row};
 use super::{PORTION, Source};
 use crate::app::App;
-use crate::log::record::{Entry, Fact, Record, Seq, WorkspaceId};
-use crate::query::{EventFilter, EventView, Order, each_event};
+use store::query::{EventFilter, EventView, Order, each_event};
+use store::record::{Entry, Fact, Record, Seq, WorkspaceId};
 
 const COLUMNS: [&str; 22] = [
     "seq",

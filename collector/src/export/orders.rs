@@ -6,9 +6,9 @@ use shared::money::{Currency, Money};
 use super::table::{Cell, Row};
 use super::{PORTION, Source};
 use crate::app::App;
-use crate::log::record::{Fact, Record, Seq, WorkspaceId};
-use crate::query::{EventFilter, EventView, Order, each_event};
-use crate::views::engagement::order::{Cause, MODELS, Model, Order as Kept, TouchKind};
+use store::query::{EventFilter, EventView, Order, each_event};
+use store::record::{Fact, Record, Seq, WorkspaceId};
+use store::views::engagement::order::{Cause, MODELS, Model, Order as Kept, TouchKind};
 
 const COLUMNS: [&str; 21] = [
     "seq",
@@ -109,7 +109,7 @@ impl Orders {
         let Fact::Purchase { order_id, items } = &entry.fact else {
             return Ok(None);
         };
-        let told = |error: crate::views::ViewError| error.to_string();
+        let told = |error: store::views::ViewError| error.to_string();
         let order = app.views.order(workspace, entry.verified, order_id);
         let Some((seq, order)) = order.map_err(told)? else {
             return Ok(None);

@@ -11,8 +11,8 @@ use super::identity::Identity;
 use super::objection::Objection;
 use super::receipts::Sketch;
 use super::sender::RequestSender;
-use crate::ids::DerivedId;
-use crate::log::identity::FactKind;
+use store::ids::DerivedId;
+use store::record::identity::FactKind;
 
 /// An event on its way into the log, which becomes a submission or an objection.
 pub(super) struct Candidate<'a> {

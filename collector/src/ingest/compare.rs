@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use crate::log::decide::RefundAsk;
-use crate::log::record::{Entry, Fact, Personal};
 use shared::money::Money;
+use store::ledger::decide::RefundAsk;
+use store::record::{Entry, Fact, Personal};
 
 /// The names of the fields in which `again` differs from the event on record. Times, the batch's
 /// context and fields that are not known count for nothing. Of an erased event nobody knows any more
@@ -150,7 +150,7 @@ mod tests {
     use shared::decimal::Decimal;
 
     use super::*;
-    use crate::ledger::conformance::subject::{purchase, refund, track};
+    use store::ledger::conformance::subject::{purchase, refund, track};
 
     fn of_amount(amount: Option<&str>) -> RefundAsk {
         RefundAsk {

@@ -12,11 +12,11 @@ use super::objection::Objection;
 use super::sender::RequestSender;
 use super::sent::send_ref;
 use crate::app::App;
-use crate::ids;
-use crate::log::LogError;
-use crate::log::decide::WorkspaceKey;
-use crate::log::record::{Fact, Personal, SendRef};
-use crate::query::find_send;
+use store::ids;
+use store::ledger::LogError;
+use store::ledger::decide::WorkspaceKey;
+use store::query::find_send;
+use store::record::{Fact, Personal, SendRef};
 
 /// The code of a delivery of a message that is not registered.
 const UNKNOWN_MESSAGE: &str = "unknown_message";

@@ -4,8 +4,8 @@
 use shared::api_key::KeyKind;
 use shared::wire::Context;
 
-use crate::log::record::Personal;
-use crate::query::dropped::in_context;
+use store::query::dropped::in_context;
+use store::record::Personal;
 
 /// The context of a request, as its records keep it.
 pub(super) struct KeptContext {

@@ -9,9 +9,9 @@ use super::candidate::Named;
 use super::deliveries::{self, Sends};
 use super::objection::Objection;
 use super::sender::RequestSender;
-use crate::log::Submission;
-use crate::log::decide::RefundAsk;
-use crate::log::record::{Address, Entry, Fact, Personal, Source, WorkspaceId, items_text};
+use store::ledger::Submission;
+use store::ledger::decide::RefundAsk;
+use store::record::{Address, Entry, Fact, Personal, Source, WorkspaceId, items_text};
 
 /// An entry of this fact that came now, with nothing that may be absent.
 pub(crate) fn plain(

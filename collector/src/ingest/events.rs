@@ -23,9 +23,9 @@ use super::settle::Settled;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::locks::lock;
-use crate::log::LogError;
-use crate::log::identity::FactKind;
+use store::ledger::LogError;
+use store::locks::lock;
+use store::record::identity::FactKind;
 
 /// What became of one event, for its answer.
 struct EventVerdict {

@@ -20,20 +20,20 @@ use shared::time::Timestamp;
 use super::entry::plain;
 use super::pending::append_one;
 use crate::app::App;
-use crate::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
 use crate::client_address::client_of;
-use crate::ids::{self, DerivedId, new_id};
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
-use crate::log::identity::Sender;
-use crate::log::record::{
+use crate::metrics::{DroppedHit, Verdict};
+use store::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
+use store::ids::{self, DerivedId, new_id};
+use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
+use store::ledger::suppression::Cause;
+use store::ledger::{Log as _, LogError, Submission};
+use store::record::identity::Sender;
+use store::record::{
     Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
 };
-use crate::log::suppression::Cause;
-use crate::log::{Log as _, LogError, Submission};
-use crate::metrics::{DroppedHit, Verdict};
-use crate::secrets;
-use crate::targets::marks;
-use crate::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
+use store::secrets;
+use store::targets::marks;
+use store::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
 pub use way::{FORM_FIELD, FORM_VALUE, Way};
 
 /// One request of a mail client.

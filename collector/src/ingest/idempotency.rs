@@ -5,9 +5,9 @@ use http::HeaderMap;
 use shared::ids::EventId;
 use shared::rejection::Rejection;
 
-use crate::ids::{DerivedId, keyed, unkeyed};
-use crate::log::decide::WorkspaceKey;
-use crate::log::identity::{FactKind, Sender};
+use store::ids::{DerivedId, keyed, unkeyed};
+use store::ledger::decide::WorkspaceKey;
+use store::record::identity::{FactKind, Sender};
 
 /// The header that makes a retry safe.
 const HEADER: &str = "idempotency-key";
@@ -133,8 +133,8 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::ids::{of_send, of_unsubscribe};
-    use crate::log::record::{ContactId, WorkspaceId};
+    use store::ids::{of_send, of_unsubscribe};
+    use store::record::{ContactId, WorkspaceId};
 
     const KEY: WorkspaceKey = WorkspaceKey([3; 32]);
 

@@ -3,7 +3,7 @@
 use shared::ids::EventId;
 use shared::wire::SentId;
 
-use crate::ids::{DerivedId, new_id};
+use store::ids::{DerivedId, new_id};
 
 /// The id of one event.
 pub(super) struct Identity {

@@ -23,9 +23,9 @@ use crate::limits::heavy::{Lane, Turn};
 use crate::limits::memory::{BodyPlace, Owner};
 use crate::limits::network::Payer;
 use crate::limits::rates::{Charge, Ticket};
-use crate::locks::lock;
 use crate::metrics::reasons;
 use crate::screen::{self, Screened};
+use store::locks::lock;
 
 /// Where a route looks for a key.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -13,11 +13,11 @@ use super::receipts::{self, Sketch};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::ids::new_id;
 use crate::ingest::register::{Draft, MessageAnswer, Outcome, Registrar, register};
-use crate::locks::lock;
 use crate::metrics::Verdict;
 use crate::public_url::Reach;
+use store::ids::new_id;
+use store::locks::lock;
 
 /// One verdict for each message of a batch, in order.
 #[derive(Serialize, ToSchema)]

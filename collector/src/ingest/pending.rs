@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::settle::{self, Settled};
-use crate::log::{Log, LogError, Submission};
+use store::ledger::{Log, LogError, Submission};
 
 /// The parts of a request in their order. Of what goes into the log `N` is kept for its answer; what is
 /// decided already is a `D`.
@@ -87,15 +87,15 @@ pub(crate) async fn append_one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::FixedClock;
-    use crate::log::conformance::subject::{NOW, OneKey, purchase, track};
-    use crate::log::memory::MemoryLog;
-    use crate::log::record::Seq;
+    use store::clock::FixedClock;
+    use store::ledger::conformance::subject::{NOW, OneKey, purchase, track};
+    use store::ledger::memory::MemoryLedger;
+    use store::record::Seq;
 
     /// A log in memory whose clock stands at the time of its events.
-    fn memory() -> MemoryLog {
+    fn memory() -> MemoryLedger {
         let clock = FixedClock::new(shared::time::Timestamp::from_millis(NOW));
-        MemoryLog::with_clock(Arc::new(OneKey), Arc::new(clock))
+        MemoryLedger::with_clock(Arc::new(OneKey), Arc::new(clock))
     }
 
     #[tokio::test]

@@ -6,9 +6,9 @@ use shared::time::Timestamp;
 use super::sender::kind_of;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::log::record::Personal;
-use crate::rejected::Rejected;
-use crate::secrets;
+use store::record::Personal;
+use store::rejected::Rejected;
+use store::secrets;
 
 /// What the receipt of a refused event needs besides the reason.
 pub(super) struct Sketch<'a> {

@@ -19,20 +19,20 @@ use shared::wire::{Outgoing, ParsedMessage};
 use super::entry::plain;
 use super::pending::{Became, Pending};
 use super::settle::Settled;
-use crate::ids::{self, DerivedId, new_id};
 use crate::limits::heavy::Turn;
-use crate::locks::lock;
-use crate::log::decide::WorkspaceKeys as _;
-use crate::log::identity::Sender;
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::{Address, ContactId, Entry, Fact, Personal, Record, Source, WorkspaceId};
-use crate::log::redb::RedbLog;
-use crate::log::suppression::{Cause, Suppression};
-use crate::log::{Log, LogError, Submission};
-use crate::meta::Meta;
 pub use answer::{MessageAnswer, MessageHeaders};
 use content::{campaign_id, content, different_pages, differing_fields, message_type};
 pub use error::RegisterError;
+use store::ids::{self, DerivedId, new_id};
+use store::ledger::decide::WorkspaceKeys as _;
+use store::ledger::local::LocalLedger;
+use store::ledger::suppression::{Cause, Suppression};
+use store::ledger::{Log, LogError, Submission};
+use store::locks::lock;
+use store::meta::Meta;
+use store::record::identity::Sender;
+use store::record::public_seq::PublicSeq;
+use store::record::{Address, ContactId, Entry, Fact, Personal, Record, Source, WorkspaceId};
 
 /// The code of a message that is on record with other content.
 const MESSAGE_CONFLICT: &str = "message_conflict";
@@ -83,7 +83,7 @@ pub enum Outcome {
 
 /// Registers messages of one caller.
 pub struct Registrar {
-    pub log: Arc<RedbLog>,
+    pub log: Arc<LocalLedger>,
     pub meta: Arc<Meta>,
     /// Where mail clients reach the server, without a slash at the end.
     pub public_url: String,

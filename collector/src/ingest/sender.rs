@@ -8,12 +8,12 @@ use super::dropped::KeptContext;
 use super::incoming::Incoming;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::classify::{Verdict, of_client};
 use crate::client_address::client_of;
 use crate::error::ApiError;
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
-use crate::log::identity::Sender;
-use crate::log::record::{Class, Client, Source, WorkspaceId};
+use store::classify::{Verdict, of_client};
+use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
+use store::record::identity::Sender;
+use store::record::{Class, Client, Source, WorkspaceId};
 
 /// The sender of a request's events, and all that is the same of each of them.
 pub(super) struct RequestSender {

@@ -18,15 +18,15 @@ use super::settle::Settled;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::ids;
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
-use crate::log::identity::Sender;
-use crate::log::record::{Entry, Fact, Record, SendRef, Source, WorkspaceId};
-use crate::log::{Log, LogError, Submission};
-use crate::meta::Meta;
 use crate::metrics::Verdict;
-use crate::query::find_send;
 pub use answer::{SentAnswer, SentResult, SentStatus};
+use store::ids;
+use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
+use store::ledger::{Log, LogError, Submission};
+use store::meta::Meta;
+use store::query::find_send;
+use store::record::identity::Sender;
+use store::record::{Entry, Fact, Record, SendRef, Source, WorkspaceId};
 
 /// Messages of a campaign that are looked at and recorded in one go.
 const PORTION: usize = 1_000;

@@ -9,9 +9,9 @@ use shared::api_key::KeyKind;
 use super::settle::Settled;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::log::Log;
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::Seq;
+use store::ledger::Log;
+use store::record::Seq;
+use store::record::public_seq::PublicSeq;
 
 /// The seqs of a request's events, as its caller is told them.
 pub(super) struct Shown {
@@ -60,7 +60,7 @@ async fn of_records(log: &Arc<dyn Log>, places: Vec<Seq>) -> HashMap<Seq, Public
     let found = tokio::task::spawn_blocking(move || {
         let found = log.public_seqs(&places)?;
         let found = places.into_iter().zip(found);
-        Ok::<_, crate::log::LogError>(found.filter_map(|(at, seq)| Some((at, seq?))).collect())
+        Ok::<_, store::ledger::LogError>(found.filter_map(|(at, seq)| Some((at, seq?))).collect())
     });
     match found.await {
         Ok(Ok(found)) => found,

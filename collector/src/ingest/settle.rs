@@ -10,12 +10,12 @@ use shared::rejection::Rejection;
 
 use super::compare::{differing_fields, differing_refund};
 use super::objection::Objection;
-use crate::log::decide::RefundAsk;
-use crate::log::identity::{FactKind, Sender};
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::{Entry, Record, Seq, WorkspaceId};
-use crate::log::{Appended, Log, LogError, Refusal, Submission};
 use crate::metrics::{Metrics, Told, Verdict};
+use store::ledger::decide::RefundAsk;
+use store::ledger::{Appended, Log, LogError, Refusal, Submission};
+use store::record::identity::{FactKind, Sender};
+use store::record::public_seq::PublicSeq;
+use store::record::{Entry, Record, Seq, WorkspaceId};
 
 /// The codes of an unknown order, and of an id that another event has.
 const UNKNOWN_ORDER: &str = "unknown_order";
@@ -283,8 +283,8 @@ fn read_all(log: &dyn Log, seqs: &[Seq]) -> Result<BTreeMap<Seq, Entry>, LogErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::conformance::subject::{purchase, refund, track};
-    use crate::log::record::Source;
+    use store::ledger::conformance::subject::{purchase, refund, track};
+    use store::record::Source;
 
     const TRACKED: Appended = Appended::Tracked {
         seq: Seq(1),
@@ -384,9 +384,9 @@ mod tests {
         assert!(is_repeat(&refund(2, "a", "r", None), &first));
         // A send has an id that was made of its messageId: who registers it looks at the first.
         let mut send = track(1);
-        send.entry.fact = crate::log::record::Fact::Send {
+        send.entry.fact = store::record::Fact::Send {
             campaign_id: None,
-            message_type: crate::log::record::MessageType::Campaign,
+            message_type: store::record::MessageType::Campaign,
             subject: None,
             content: [0; 32],
             token_key: 1,

@@ -23,13 +23,13 @@ use super::pending::{Became, Pending, append_one};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::ids::new_id;
-use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{Address, Entry, Fact, Source, WorkspaceId};
-use crate::log::suppression::Cause;
-use crate::log::{LogError, Submission};
 use crate::metrics::Verdict;
 use rows::Format;
+use store::ids::new_id;
+use store::ledger::decide::WorkspaceKeys as _;
+use store::ledger::suppression::Cause;
+use store::ledger::{LogError, Submission};
+use store::record::{Address, Entry, Fact, Source, WorkspaceId};
 
 /// Entries that are recorded in one go.
 const PORTION: usize = 1_000;

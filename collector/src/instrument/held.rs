@@ -6,7 +6,7 @@ use std::ops::Range;
 use percent_encoding::percent_decode_str;
 
 use super::resolve::WORDS;
-use crate::token::{TokenKind, is_token};
+use store::token::{TokenKind, is_token};
 
 /// What stands before a token, whatever the host: tokens of ours work wherever the server is reached.
 const ROUTES: [(&str, TokenKind); 3] = [

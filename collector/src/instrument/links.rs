@@ -9,7 +9,7 @@ use super::placeholder::{self, Fill, Found, Syntax};
 use super::resolve::{Bases, resolved};
 use super::scan::{Place, Refusal, Zone};
 use super::{Instrumented, Plan, SkipReason, SkippedLink, TrackedLink, target};
-use crate::token::TokenKind;
+use store::token::TokenKind;
 
 /// Replacements that are looked back at: those before end before them.
 const RECENT: usize = 8;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::targets::page;
+use store::targets::page;
 
 /// The different targets of a message so far.
 #[derive(Debug, Default)]

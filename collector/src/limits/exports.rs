@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use crate::locks::lock;
-use crate::log::record::WorkspaceId;
+use store::locks::lock;
+use store::record::WorkspaceId;
 
 /// In all.
 const MOST: usize = 8;

@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::ApiError;
 use crate::limits::memory::Owner;
 use crate::limits::network::Network;
-use crate::locks::lock;
-use crate::log::record::WorkspaceId;
 use crate::metrics::Metrics;
+use store::locks::lock;
+use store::record::WorkspaceId;
 
 /// Who waits in one lane for its turn; more are told 503. Their bodies are bounded besides.
 const MAX_WAITING: usize = 256;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::locks::{read, write};
+use store::locks::{read, write};
 
 /// Hits that may be in work behind their answers; more are dropped. Each holds 10 KB at the most.
 pub const MAX_HITS: usize = 4_096;

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use crate::error::ApiError;
 use crate::error::limit::Full;
-use crate::locks::lock;
-use crate::log::record::WorkspaceId;
+use store::locks::lock;
+use store::record::WorkspaceId;
 
 /// Streams that may be open.
 pub const MAX_READERS: usize = 64;

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::error::ApiError;
 use crate::limits::network::Network;
-use crate::locks::lock;
-use crate::log::record::WorkspaceId;
-use crate::meta::Key;
 use crate::metrics::Metrics;
+use store::locks::lock;
+use store::meta::Key;
+use store::record::WorkspaceId;
 
 /// Kilobytes of bodies whose sender has shown a secret key that is good.
 pub const MAX_PROVEN_KB: usize = 256 * 1024;

@@ -22,12 +22,12 @@ use shared::api_key::KeyKind;
 use crate::error::ApiError;
 use crate::error::limit::{Limit, RateState};
 use crate::limits::network::{Network, Payer};
-use crate::locks::{lock, read, write};
-use crate::meta::{Key, Session, TokenDigest};
 use crate::metrics::Metrics;
 use addresses::Addresses;
 use bucket::{Bucket, Quota};
 pub use charge::Charge;
+use store::locks::{lock, read, write};
+use store::meta::{Key, Session, TokenDigest};
 
 /// Requests per second of a public key, and how many may come at once, unless it was made with
 /// `--rate`.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::{Cursor, LiveMessage, MAX_RECENT, RejectedView, Skipped, Start};
 use crate::app::App;
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::{Record, Seq, WorkspaceId};
-use crate::query::{self, EventView, QueryError};
-use crate::rejected::Rejected;
-use crate::views::{Beside, Views};
+use store::query::{self, EventView, QueryError};
+use store::record::public_seq::PublicSeq;
+use store::record::{Record, Seq, WorkspaceId};
+use store::rejected::Rejected;
+use store::views::{Beside, Views};
 
 /// Records read at once, and rejections.
 const PORTION: usize = 200;

@@ -14,9 +14,9 @@ use prometheus_client::registry::Registry;
 
 use super::Verdict;
 use super::told::Told;
-use crate::locks::{lock, read, write};
-use crate::log::record::WorkspaceId;
-use crate::meta::Workspace;
+use store::locks::{lock, read, write};
+use store::meta::Workspace;
+use store::record::WorkspaceId;
 
 /// Labels of an event that was given a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -1,8 +1,8 @@
 //! What a recorded fact adds to the counters of its workspace, beside its verdict: what mail servers tell,
 //! and who is to get mail no more, or again.
 
-use crate::log::record::{Entry, Fact};
-use crate::log::suppression::{Change, change_of};
+use store::ledger::suppression::{Change, change_of};
+use store::record::{Entry, Fact};
 
 /// What is counted of one fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -18,7 +18,8 @@ use http::StatusCode;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::upkeep::{LongWork, Permit, Upkeep, Wait};
+use crate::limits::long::{LongWork, Permit, Wait};
+use crate::upkeep::Upkeep;
 
 pub use asked::{Asked, Authority};
 pub use fields::Fields;

@@ -17,8 +17,8 @@ use super::read::{Meta, address, invalid, min_seq, parameters, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::log::public_seq::PublicSeq;
-use crate::views::ViewError;
+use store::record::public_seq::PublicSeq;
+use store::views::ViewError;
 
 /// The query of the list, as documented; `parse` reads it.
 #[derive(IntoParams)]

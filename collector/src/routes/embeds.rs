@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::auth;
 use crate::embed::embed;
 use crate::error::ApiError;
-use crate::log::record::WorkspaceId;
-use crate::views::ViewError;
+use store::record::WorkspaceId;
+use store::views::ViewError;
 
 /// The public keys that may be used.
 #[derive(Debug, Serialize, ToSchema)]

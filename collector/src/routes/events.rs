@@ -19,9 +19,9 @@ use super::read::{Meta, read, read_elsewhere};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::log::Located;
-use crate::query::words::{ClassFilter, EventType};
-use crate::query::{self, EventList, EventView, Order, QueryError};
+use store::ledger::Located;
+use store::query::words::{ClassFilter, EventType};
+use store::query::{self, EventList, EventView, Order, QueryError};
 
 pub(super) use asked::type_named;
 use asked::{Asked, Start};

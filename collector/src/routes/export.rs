@@ -17,12 +17,12 @@ use crate::app::App;
 use crate::auth::{self, Reader};
 use crate::error::ApiError;
 use crate::export::{self, Contacts, Events, Format, Orders, Source};
-use crate::log::Located;
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::WorkspaceId;
-use crate::query::EventFilter;
-use crate::query::report::ModelName;
-use crate::query::words::{AttributionModel, EventType};
+use store::ledger::Located;
+use store::query::EventFilter;
+use store::query::report::ModelName;
+use store::query::words::{AttributionModel, EventType};
+use store::record::WorkspaceId;
+use store::record::public_seq::PublicSeq;
 
 /// Rows have no place for what reads tell in `meta`.
 const LAG_MS: HeaderName = HeaderName::from_static("misar-lag-ms");

@@ -19,8 +19,8 @@ use shared::wire::ErrorBody;
 use super::admin::{Asked, Authority, Desk};
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::meta::{Key, Meta, MetaError};
 pub(super) use refused::refused;
+use store::meta::{Key, Meta, MetaError};
 
 use wire::{ChangedKey, CreatedKey, KeyBody, KeyChangeBody, KeyList, KeyName, KeyView, NewKeyView};
 

@@ -21,10 +21,10 @@ use crate::app::App;
 use crate::ingest::hits::way_back::nonce;
 use crate::ingest::hits::{self, Hit, Way};
 use crate::instrument::redirect_location;
-use crate::log::decide::WorkspaceKeys as _;
 use crate::metrics::DroppedHit;
 use crate::screen;
-use crate::token::{Sent, Token, TokenKind};
+use store::ledger::decide::WorkspaceKeys as _;
+use store::token::{Sent, Token, TokenKind};
 
 /// One transparent pixel.
 const PIXEL: &[u8; 43] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\

@@ -20,7 +20,7 @@ use crate::client_address::{Peer, is_local, is_loopback_host};
 use crate::document::Known;
 use crate::error::ApiError;
 use crate::metrics::{Audience, Form};
-use crate::views::Building;
+use store::views::Building;
 
 /// How the process is.
 #[derive(Debug, Serialize, ToSchema)]

@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::log::Located;
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::{Seq, WorkspaceId};
-use crate::query::report::Zone;
+use store::ledger::Located;
+use store::query::report::Zone;
+use store::record::public_seq::PublicSeq;
+use store::record::{Seq, WorkspaceId};
 
 /// How long a read waits for views that are being built, and for them to reach `minSeq`.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -17,12 +17,12 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::log::identity::Sender;
-use crate::log::record::{Record, WorkspaceId};
-use crate::query::class_name;
-use crate::query::dropped::dropped_before;
-use crate::query::words::EventClass;
-use crate::rejected::Rejected;
+use store::query::class_name;
+use store::query::dropped::dropped_before;
+use store::query::words::EventClass;
+use store::record::identity::Sender;
+use store::record::{Record, WorkspaceId};
+use store::rejected::Rejected;
 
 /// What became of an event.
 #[derive(Debug, Serialize, ToSchema)]

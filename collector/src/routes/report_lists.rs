@@ -19,7 +19,7 @@ use super::reports::{Report, SubjectParameters, parse_subject};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::query::report::{self, CampaignReport, Engagement, MessageReport};
+use store::query::report::{self, CampaignReport, Engagement, MessageReport};
 
 /// Entries of a page unless the caller says, and at the most.
 const DEFAULT_LIMIT: usize = 100;

@@ -17,11 +17,11 @@ use super::read::{Meta, from, invalid, min_seq, parameters, read, to, zone};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::log::public_seq::PublicSeq;
-use crate::query::report::{
+use store::query::report::{
     self, Asked, CampaignReport, GroupBy, MessageReport, ModelName, RevenueQuery, RevenueReport,
 };
-use crate::query::words::{AttributionModel, RevenueGrouping};
+use store::query::words::{AttributionModel, RevenueGrouping};
+use store::record::public_seq::PublicSeq;
 
 /// The query of the reports of messages and campaigns, as documented; `parse_subject` reads it.
 #[derive(IntoParams)]

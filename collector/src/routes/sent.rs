@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::ingest::sent::SentAnswer;
 use crate::ingest::{Incoming, parse};
-use crate::log::identity::FactKind;
+use store::record::identity::FactKind;
 
 /// Tell when messages really left
 ///

@@ -19,10 +19,10 @@ use crate::body::{Means, Media, read_text};
 use crate::error::ApiError;
 use crate::limits::memory::Owner;
 use crate::limits::network::Payer;
-use crate::meta::{MetaError, NewSession, Session};
-use crate::query::words::ScopeName;
 use crate::screen;
 use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
+use store::meta::{MetaError, NewSession, Session};
+use store::query::words::ScopeName;
 
 /// A key or a code is shorter by far.
 const MAX_BODY_BYTES: usize = 4 * 1024;

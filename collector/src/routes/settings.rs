@@ -10,8 +10,8 @@ use super::admin::{Asked, Desk, lines};
 use super::keys::refused;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::log::decide::Attribution;
-use crate::meta::Workspace;
+use store::ledger::decide::Attribution;
+use store::meta::Workspace;
 
 /// No window is longer: 365 days.
 pub(crate) const LONGEST_WINDOW_MS: i64 = 365 * 24 * 60 * 60 * 1000;

@@ -27,11 +27,11 @@ use crate::csv_text;
 use crate::error::ApiError;
 use crate::ingest::suppressions::{LiftAnswer, SuppressAnswer};
 use crate::ingest::{Incoming, parse};
-use crate::log::LogError;
-use crate::log::record::{ContactId, WorkspaceId};
-use crate::log::suppression::{Cause, Suppression};
-use crate::query::suppressions::{self as query, Found};
-use crate::query::words::SuppressionReason;
+use store::ledger::LogError;
+use store::ledger::suppression::{Cause, Suppression};
+use store::query::suppressions::{self as query, Found};
+use store::query::words::SuppressionReason;
+use store::record::{ContactId, WorkspaceId};
 
 /// Contacts on a page unless the caller says, and at the most.
 const DEFAULT_LIMIT: usize = 100;

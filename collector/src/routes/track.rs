@@ -18,7 +18,7 @@ use crate::auth::asks::Asks;
 use crate::body::Media;
 use crate::error::ApiError;
 use crate::ingest::{Incoming, parse};
-use crate::log::identity::FactKind;
+use store::record::identity::FactKind;
 
 /// Record a custom event
 ///

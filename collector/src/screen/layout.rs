@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::value::RawValue;
 use shared::limits::{MAX_BATCH_EVENTS, MAX_BATCH_MESSAGES};
 
-use crate::secrets::Found;
+use store::secrets::Found;
 
 /// More events or messages are refused as a whole.
 const MAX_ITEMS: usize = if MAX_BATCH_EVENTS > MAX_BATCH_MESSAGES {
@@ -222,7 +222,7 @@ impl<'de> Deserialize<'de> for Items<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::find;
+    use store::secrets::find;
 
     fn secret() -> String {
         let mut byte = 3_u8;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use ipnet::IpNet;
 
 use crate::limits::network::{Network, is_private};
-use crate::locks::lock;
+use store::locks::lock;
 
 /// Above so many of all the part of a network counts.
 const HALF: usize = 2;

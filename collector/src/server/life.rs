@@ -14,14 +14,14 @@ use super::settings::{LogFormat, Settings};
 use super::signals::{self, Stop};
 use super::{operators, raise_open_files, serve, serve_router};
 use crate::app::App;
-use crate::clock::SystemClock;
 use crate::control::ControlSocket;
 use crate::demo_shop::DemoShop;
-use crate::folder::DataFolder;
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::router::{metrics_router, operators_router};
 use crate::routes::admin::Desk;
 use crate::terminal;
+use store::clock::SystemClock;
+use store::folder::DataFolder;
 
 /// How often the times at which keys were last used go to disk.
 const LAST_USED_PAUSE: Duration = Duration::from_secs(60);

@@ -20,7 +20,7 @@ use tower_service::Service as _;
 
 use super::patient::{AnswerBody, Patience, Patient, Turn};
 use crate::control::ControlSocket;
-use crate::upkeep::LongWork;
+use crate::limits::long::LongWork;
 
 /// Commands at once; more are refused.
 pub(crate) const MAX_CONNECTIONS: usize = 16;

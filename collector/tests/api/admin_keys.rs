@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::api_key::{ApiKey, KeyKind, Scope};
 use shared::time::Timestamp;
 
-use collector::meta::KeyDigest;
+use store::meta::KeyDigest;
 
 use crate::sessions::log_in;
 use crate::support::{Answer, NOW, PERSON, TestApp, spawn_app, spawn_app_at_rest};

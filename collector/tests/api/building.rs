@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use collector::clock::SystemClock;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
+use store::clock::SystemClock;
 use tempfile::TempDir;
 
 use crate::support::{Answer, PERSON, TestApp, spawn_app, spawn_app_in};
@@ -148,7 +148,7 @@ async fn while_views_are_built_events_are_taken_and_it_is_said_how_far_they_are(
     let page = app.ask(Method::GET, "/metrics").send().await.text;
     assert!(page.contains("\nmisar_views_built_ratio 1\n"), "{page}");
     // Ten of forty.
-    app.app.views.owe(collector::log::record::Seq(40));
+    app.app.views.owe(store::record::Seq(40));
     let event = json!({"email": PERSON, "event": "x"});
     let sent = app.post("/v1/track/event", &app.key, &event).await;
     let receipt = app.receipt(&sent.is_tracked().text_of("id")).await;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use collector::clock::FixedClock;
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::clock::FixedClock;
 
 use crate::mail::{ask, settled};
 use crate::messages::{ROUTE, writer};

@@ -1,9 +1,9 @@
 //! Keys: where they stand, typos, unknown and revoked ones.
 
-use collector::clock::Clock as _;
 use reqwest::Method;
 use serde_json::json;
 use shared::api_key::{ApiKey, KeyKind};
+use store::clock::Clock as _;
 
 use crate::support::{INGEST, PERSON, spawn_app, spawn_app_at_rest};
 

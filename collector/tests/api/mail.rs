@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use collector::log::record::{
-    Class, ContactId, Fact, MessageType, Record, Seq, Source, WorkspaceId,
-};
-use collector::token::{Sent, Token};
 use reqwest::Method;
 use shared::time::Timestamp;
+use store::record::{Class, ContactId, Fact, MessageType, Record, Seq, Source, WorkspaceId};
+use store::token::{Sent, Token};
 use tokio::task::JoinSet;
 
 use crate::support::{Answer, NOW, TestApp, spawn_app, spawn_app_at_rest};

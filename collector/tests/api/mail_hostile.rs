@@ -1,6 +1,6 @@
 //! Links of a mail under attack: nothing that a caller writes leads anywhere that we did not sign.
 
-use collector::token::Token;
+use store::token::Token;
 
 use crate::mail::{click_to, seal, sent};
 use crate::support::{TestApp, spawn_app_at_rest};

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use collector::limits::hits::BURST;
-use collector::token::Token;
+use store::token::Token;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use collector::log::record::Seq;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
+use store::record::Seq;
 
 use crate::mail::ask;
 use crate::support::{Answer, PERSON, TestApp, spawn_app, spawn_app_at_rest};

@@ -173,7 +173,7 @@ async fn an_operators_key_is_told_everything() {
     let (app, _) = app.restart().await;
     assert!(app.known(&plain).operator && !app.known(&app.key).operator);
     let workspace = app.app.meta.workspace("default").unwrap();
-    let mut new = collector::meta::NewKey::of(workspace, KeyKind::Public);
+    let mut new = store::meta::NewKey::of(workspace, KeyKind::Public);
     new.operator = true;
     let refused = app.app.meta.create_key(new).unwrap_err();
     assert!(refused.to_string().contains("--operator"), "{refused}");

@@ -6,15 +6,6 @@
 
 use std::sync::Arc;
 
-use collector::clock::SystemClock;
-use collector::log::decide::{WorkspaceKey, WorkspaceKeys as _};
-use collector::log::record::{
-    Address, Class, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
-};
-use collector::log::redb::{Options, RedbLog};
-use collector::log::{Appended, Log as _, Submission};
-use collector::meta::Meta;
-use collector::token::{Sent, Token};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
@@ -22,6 +13,15 @@ use shared::email::older_normal_form;
 use shared::ids::EventId;
 use shared::money::{Currency, Money};
 use shared::time::Timestamp;
+use store::clock::SystemClock;
+use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
+use store::ledger::local::{LocalLedger, Options};
+use store::ledger::{Appended, Log as _, Submission};
+use store::meta::Meta;
+use store::record::{
+    Address, Class, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
+};
+use store::token::{Sent, Token};
 use tempfile::TempDir;
 
 use crate::mail::{ask, settled};
@@ -193,7 +193,7 @@ impl OldStore {
             )
         });
         let options = Options::new(self.folder.path(), Arc::clone(&self.meta) as _);
-        let log = RedbLog::open(options).unwrap();
+        let log = LocalLedger::open(options).unwrap();
         let entries = std::mem::take(&mut self.entries);
         let batch = entries.into_iter().map(Submission::from).collect();
         let appended = log.append(batch).await.unwrap();

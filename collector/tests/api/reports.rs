@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use collector::clock::FixedClock;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
+use store::clock::FixedClock;
 
 use crate::mail::{ask, settled};
 use crate::messages::{ROUTE, writer};

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use collector::clock::SystemClock;
 use collector::public_url::PublicUrl;
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::clock::SystemClock;
 
 use crate::support::{PERSON, TestApp, new_id, spawn_app, spawn_app_in, spawn_app_known_as};
 

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector::app::App;
-use collector::clock::{Clock, FixedClock, SystemClock};
-use collector::meta::{Key, NewKey};
 use collector::public_url::PublicUrl;
 use collector::server;
 use ipnet::IpNet;
@@ -17,6 +15,8 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use shared::api_key::{ApiKey, KeyKind, Scope};
 use shared::time::Timestamp;
+use store::clock::{Clock, FixedClock, SystemClock};
+use store::meta::{Key, NewKey};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use collector::clock::FixedClock;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::time::Timestamp;
+use store::clock::FixedClock;
 
 use crate::mail::ask;
 use crate::messages::writer;
@@ -476,7 +476,7 @@ async fn a_store_from_before_gets_its_list_from_the_log_and_keeps_it_across_rest
     assert_eq!(reasons(&app, &key).await, ["unsubscribed"]);
     let (folder, _) = app.stop().await;
     std::fs::remove_file(folder.path().join("suppressions.redb")).unwrap();
-    let app = crate::support::spawn_app_in(folder, Arc::new(collector::clock::SystemClock)).await;
+    let app = crate::support::spawn_app_in(folder, Arc::new(store::clock::SystemClock)).await;
     assert_eq!(reasons(&app, &key).await, ["unsubscribed"]);
 }
 

@@ -12,7 +12,7 @@ fn reader_of(app: &TestApp, name: &str) -> String {
     let meta = &app.app.meta;
     let workspace = meta.workspace(name);
     let workspace = workspace.unwrap_or_else(|| meta.create_workspace(name).unwrap());
-    let change = |new: &mut collector::meta::NewKey| {
+    let change = |new: &mut store::meta::NewKey| {
         new.workspace = workspace;
         new.scopes = vec![Scope::Read];
     };

@@ -1,8 +1,8 @@
 //! Who unsubscribed: it acts whatever the class, and its class comes from the evidence.
 
-use collector::log::record::{Class, ContactId, Seq};
-use collector::token::Token;
 use reqwest::Method;
+use store::record::{Class, ContactId, Seq};
+use store::token::Token;
 
 use crate::mail::{seal, sent};
 use crate::support::{TestApp, spawn_app_behind};

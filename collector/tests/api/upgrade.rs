@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use collector::clock::FixedClock;
-use collector::meta::NewKey;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use shared::api_key::{KeyKind, Scope};
 use shared::time::Timestamp;
+use store::clock::FixedClock;
+use store::meta::NewKey;
 use tempfile::TempDir;
 
 use crate::support::{TestApp, spawn_app_in};

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use collector::clock::FixedClock;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::time::Timestamp;
+use store::clock::FixedClock;
 
 use crate::messages::writer;
 use crate::support::{Answer, TestApp, spawn_app_in};

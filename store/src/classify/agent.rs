@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use super::Kind;
 use super::tables::{Matcher, sections};
-use crate::log::record::Class;
+use crate::record::Class;
 
 /// Apple's Mail Privacy Protection, to the letter. Sources: ua-parser/uap-core#509, Mailgun,
 /// `ClickDimensions`; since 2021-09-20. Longer agents that begin with it are not meant.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Evidence, Kind, Verdict, classify, is_prefetch_header};
-use crate::log::record::{Client, Entry, Source};
+use crate::record::{Client, Entry, Source};
 
 /// The class of a page's event; `None` of any other event, and of one whose client was erased.
 pub fn of_page(entry: &Entry) -> Option<Verdict> {

@@ -11,7 +11,7 @@ mod rules;
 mod unsubscribes;
 
 use super::*;
-use crate::log::record::Class;
+use crate::record::Class;
 
 /// The class and reason of an agent without anything else.
 fn open_by(agent: &str) -> Verdict {

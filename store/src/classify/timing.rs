@@ -1,7 +1,7 @@
 //! How a verdict depends on the time since the message was sent.
 
 use super::{CLICK_WINDOW_MS, Evidence, OPEN_WINDOW_MS, PROBABLE_WINDOW_MS, Verdict, classify};
-use crate::log::extra::Timing;
+use crate::record::extra::Timing;
 
 /// Every bound of a rule about time, ascending.
 const BOUNDS: [i64; 3] = [CLICK_WINDOW_MS, OPEN_WINDOW_MS, PROBABLE_WINDOW_MS];

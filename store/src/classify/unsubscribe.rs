@@ -1,7 +1,7 @@
 //! Who unsubscribed. It acts whatever comes out here: a gateway that presses the button must not keep a
 //! reader subscribed, and whoever reads the reports must know that it was one.
 
-use crate::log::record::Class;
+use crate::record::Class;
 
 use super::{Evidence, Kind, Method, Verdict, agent, by_network, classify, networks};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::laws::{NOW, WORKSPACE, all, append, id, options, purchase, track, tracked, unverified};
-use super::local::LocalLedger as RedbLog;
+use super::local::LocalLedger;
 use super::verify::verify;
 use super::{Appended, Located, Log, Submission};
 use crate::journal::block::Packed;
@@ -44,7 +44,7 @@ async fn an_old_store_knows_its_ids_by_sender_in_sealed_and_open_segments() {
     let report = verify(folder.path(), Seq(6), &mut |_| {}).unwrap();
     assert!(report.ok, "{report:?}");
 
-    let mut log = RedbLog::open(options(folder.path(), 1 << 20)).unwrap();
+    let mut log = LocalLedger::open(options(folder.path(), 1 << 20)).unwrap();
     let numbers: Vec<String> = (1..=6).map(|seq| format!("{seq:024}")).collect();
     assert_eq!(all(&log).len(), 6);
     for round in 0..3 {
@@ -97,7 +97,7 @@ async fn an_old_store_knows_its_ids_by_sender_in_sealed_and_open_segments() {
             }
             1 => {
                 log.close().await.unwrap();
-                log = RedbLog::open(options(folder.path(), 1 << 20)).unwrap();
+                log = LocalLedger::open(options(folder.path(), 1 << 20)).unwrap();
             }
             _ => {}
         }

@@ -443,7 +443,7 @@ fn key_bytes(key: &OrderKey) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::ledger::laws::{WORKSPACE, append, options, purchase, refund};
-    use crate::ledger::local::{LocalLedger as RedbLog, ORDERS_FILE};
+    use crate::ledger::local::{LocalLedger, ORDERS_FILE};
     use crate::ledger::{Appended, Log as _};
 
     /// Versions from before refunds were listed leave the file so.
@@ -465,7 +465,7 @@ mod tests {
     #[tokio::test]
     async fn the_refunds_of_an_old_order_book_are_listed_when_it_is_opened() {
         let folder = tempfile::tempdir().unwrap();
-        let log = RedbLog::open(options(folder.path(), 100)).unwrap();
+        let log = LocalLedger::open(options(folder.path(), 100)).unwrap();
         for (number, order) in (0..).zip(["a", "b", "c"]) {
             append(&log, purchase(number, order, 1_000)).await;
         }
@@ -476,7 +476,7 @@ mod tests {
         drop(log);
         for is_from_before in [true, false] {
             forget_refunds(&folder.path().join(ORDERS_FILE), is_from_before);
-            let log = RedbLog::open(options(folder.path(), 100)).unwrap();
+            let log = LocalLedger::open(options(folder.path(), 100)).unwrap();
             for (refund_id, seq) in [("r1", 4), ("r2", 5), ("r3", 6)] {
                 let again = append(&log, refund(20, "c", refund_id, Some("1"))).await;
                 let Appended::Duplicate { seq: first, .. } = again else {

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use redb::StorageBackend;
 
 use super::laws::{OneKey, WORKSPACE, crash_image, id, track};
-use super::local::{LocalLedger as RedbLog, Options};
+use super::local::{LocalLedger, Options};
 use super::{Appended, Health, Log, LogError};
 use crate::journal::local::LOG_FOLDER;
 use crate::journal::local::segment::{Disk, file_name};
@@ -140,7 +140,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let disk = Arc::new(Recorder::default());
-        let log = RedbLog::open(options(folder.path(), Arc::clone(&disk) as Arc<dyn Disk>)).unwrap();
+        let log = LocalLedger::open(options(folder.path(), Arc::clone(&disk) as Arc<dyn Disk>)).unwrap();
         // How many events were acknowledged once so many operations had been done. Before it is
         // created whole, the file does not have the name under which a start would find it.
         let created = disk.ops.lock().unwrap().len();
@@ -168,7 +168,7 @@ proptest! {
             std::fs::create_dir_all(after.path().join(LOG_FOLDER)).unwrap();
             let segment = after.path().join(LOG_FOLDER).join(file_name(Seq(1)));
             std::fs::write(segment, image(&base, &ops[..cut], &mut luck)).unwrap();
-            let survivor = RedbLog::open(Options::new(after.path(), Arc::new(OneKey))).unwrap();
+            let survivor = LocalLedger::open(Options::new(after.path(), Arc::new(OneKey))).unwrap();
             let promised = acknowledged.iter().filter(|(done, _)| *done <= cut).map(|(_, events)| *events).max().unwrap();
             let records = survivor.read_from(Seq::START, usize::MAX).unwrap();
             prop_assert!(records.len() >= promised as usize, "{} of {promised}", records.len());
@@ -238,7 +238,8 @@ async fn a_full_disk_is_said_and_overcome() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Arc::new(Failing::default());
     disk.budget.store(i64::MAX, Ordering::SeqCst);
-    let log = RedbLog::open(options(folder.path(), Arc::clone(&disk) as Arc<dyn Disk>)).unwrap();
+    let log =
+        LocalLedger::open(options(folder.path(), Arc::clone(&disk) as Arc<dyn Disk>)).unwrap();
     let mut outcomes: HashMap<u32, bool> = HashMap::new();
     for budget in [0, 1, 2, 3, 7] {
         let base = budget * 100;
@@ -279,7 +280,7 @@ async fn a_full_disk_is_said_and_overcome() {
         outcomes.insert(failed, true);
     }
     let image = crash_image(folder.path());
-    let survivor = RedbLog::open(Options::new(image.path(), Arc::new(OneKey))).unwrap();
+    let survivor = LocalLedger::open(Options::new(image.path(), Arc::new(OneKey))).unwrap();
     for (number, tracked) in outcomes {
         assert_eq!(
             survivor
@@ -301,7 +302,7 @@ async fn a_rotation_that_meets_a_full_disk_loses_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Arc::new(Failing::default());
         disk.budget.store(i64::MAX, Ordering::SeqCst);
-        let log = RedbLog::open(Options {
+        let log = LocalLedger::open(Options {
             rotate_records: 8,
             ..options(folder.path(), Arc::clone(&disk) as Arc<dyn Disk>)
         })
@@ -326,7 +327,7 @@ async fn a_rotation_that_meets_a_full_disk_loses_nothing() {
             acknowledged.push(number);
         }
         let image = crash_image(folder.path());
-        let survivor = RedbLog::open(Options::new(image.path(), Arc::new(OneKey))).unwrap();
+        let survivor = LocalLedger::open(Options::new(image.path(), Arc::new(OneKey))).unwrap();
         for log in [&log, &survivor] {
             let records = log.read_from(Seq::START, usize::MAX).unwrap();
             let ids: Vec<_> = records.iter().map(|record| record.entry.id).collect();
@@ -346,7 +347,7 @@ fn damaged(error: LogError) -> String {
 /// A log of a few hundred events in one segment, closed in order.
 async fn closed_log() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let log = RedbLog::open(Options::new(folder.path(), Arc::new(OneKey))).unwrap();
+    let log = LocalLedger::open(Options::new(folder.path(), Arc::new(OneKey))).unwrap();
     for number in 0..300 {
         log.append(vec![track(number)]).await.unwrap();
     }
@@ -371,7 +372,7 @@ async fn a_changed_byte_is_refused_or_harmless() {
             reached: Seq(300),
             ..Options::new(image.path(), Arc::new(OneKey))
         };
-        match RedbLog::open(reached) {
+        match LocalLedger::open(reached) {
             Ok(log) => assert_eq!(
                 log.read_from(Seq::START, usize::MAX).unwrap().len(),
                 300,
@@ -403,11 +404,11 @@ async fn a_missing_or_emptied_segment_is_refused_and_can_be_set_aside() {
         reached: Seq(300),
         ..Options::new(folder.path(), Arc::new(OneKey))
     };
-    assert!(damaged(RedbLog::open(reached()).err().unwrap()).contains("the file is empty"));
+    assert!(damaged(LocalLedger::open(reached()).err().unwrap()).contains("the file is empty"));
     std::fs::write(&path, b"this is no redb file").unwrap();
-    assert!(damaged(RedbLog::open(reached()).err().unwrap()).contains("is damaged at"));
+    assert!(damaged(LocalLedger::open(reached()).err().unwrap()).contains("is damaged at"));
     super::verify::set_aside(folder.path(), &file_name(Seq(1))).unwrap();
-    let log = RedbLog::open(reached()).unwrap();
+    let log = LocalLedger::open(reached()).unwrap();
     let outcome = log.append(vec![track(1)]).await.unwrap();
     let [Appended::Tracked { seq, .. }] = outcome[..] else {
         panic!("{outcome:?}")
@@ -422,7 +423,7 @@ async fn a_missing_or_emptied_segment_is_refused_and_can_be_set_aside() {
             .join(file_name(Seq(1))),
     )
     .unwrap();
-    assert!(damaged(RedbLog::open(reached()).err().unwrap()).contains("are missing"));
+    assert!(damaged(LocalLedger::open(reached()).err().unwrap()).contains("are missing"));
 }
 
 /// Setting the last segment aside to get past a missing tail would throw away what is sound.
@@ -433,12 +434,12 @@ async fn a_lost_tail_is_refused_and_can_be_accepted_without_losing_the_rest() {
         reached: Seq(400),
         ..Options::new(folder.path(), Arc::new(OneKey))
     };
-    let sentence = damaged(RedbLog::open(reached()).err().unwrap());
+    let sentence = damaged(LocalLedger::open(reached()).err().unwrap());
     assert!(sentence.contains("seq 400 was acknowledged"), "{sentence}");
     assert!(sentence.contains("misar log accept-loss"), "{sentence}");
     let gaps = super::local::accept_loss(folder.path(), Seq(400)).unwrap();
     assert_eq!(gaps, [Seq(301)]);
-    let log = RedbLog::open(reached()).unwrap();
+    let log = LocalLedger::open(reached()).unwrap();
     assert_eq!(log.read_from(Seq::START, usize::MAX).unwrap().len(), 300);
     let outcome = log.append(vec![track(1_000)]).await.unwrap();
     let [Appended::Tracked { seq, .. }] = outcome[..] else {

@@ -12,7 +12,7 @@ use redb::{ReadableDatabase, ReadableTable as _, TableDefinition, TableError};
 
 use super::{Meta, MetaError, NUMBERS, guarded};
 use crate::locks::{read, write};
-use crate::log::record::{ContactId, Seq, WorkspaceId};
+use crate::record::{ContactId, Seq, WorkspaceId};
 
 /// Key: workspace (u32, big-endian), the former contact id (16 bytes). Value: today's (16 bytes), the
 /// former digest of the address and today's (u64 each, little-endian).
@@ -28,7 +28,7 @@ pub struct FormerContact {
     pub workspace: WorkspaceId,
     pub former: ContactId,
     pub today: ContactId,
-    /// Of the address, see [`crate::log::decide::WorkspaceKey::email_digest`].
+    /// Of the address, see [`crate::ledger::decide::WorkspaceKey::email_digest`].
     pub former_digest: u64,
     pub today_digest: u64,
 }

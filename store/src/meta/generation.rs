@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use redb::ReadableDatabase;
 
 use super::{Meta, MetaError, NUMBERS, guarded};
-use crate::log::public_seq::{FIRST_GENERATION, MAX_GENERATION};
+use crate::record::public_seq::{FIRST_GENERATION, MAX_GENERATION};
 
 /// The number's name. Absent until the first restore.
 const GENERATION: &str = "generation";

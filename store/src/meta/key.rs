@@ -12,7 +12,7 @@ use shared::api_key::{ApiKey, KeyKind, Scope};
 use shared::time::Timestamp;
 
 use super::{MetaError, OriginPattern, Workspace};
-use crate::log::record::WorkspaceId;
+use crate::record::WorkspaceId;
 use crate::secrets;
 
 /// So many of a key's last characters are kept in plain, to tell keys apart: they are part of its

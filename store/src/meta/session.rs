@@ -10,7 +10,7 @@ use shared::api_key::Scope;
 use shared::time::Timestamp;
 
 use super::{Key, Known, Meta, MetaError, Workspace, json};
-use crate::log::record::WorkspaceId;
+use crate::record::WorkspaceId;
 
 /// Key: a [`TokenDigest`]. Value: JSON of [`StoredSession`].
 pub(super) const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions_v1");

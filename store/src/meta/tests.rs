@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::FixedClock;
-use crate::log::public_seq::MAX_GENERATION;
+use crate::record::public_seq::MAX_GENERATION;
 
 struct House {
     data: TempDir,

@@ -8,9 +8,9 @@ use tempfile::{TempDir, tempdir};
 
 use super::*;
 use crate::clock::FixedClock;
-use crate::log::record::WorkspaceId;
-use crate::log::{Located, Log, Submission};
+use crate::ledger::{Located, Log, Submission};
 use crate::query::{EventFilter, list_events};
+use crate::record::WorkspaceId;
 use crate::views::history::{NOW, Trial, all, entry, keys, log_of};
 use crate::views::{durable_cursor, rebuild};
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::log::record::{Entry, Source};
+use crate::record::{Entry, Source};
 
 #[derive(Deserialize)]
 struct Dropped {

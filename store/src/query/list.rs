@@ -2,9 +2,9 @@
 
 use super::sieve::Sieve;
 use super::{EventList, EventView, QueryError, read, stretches};
-use crate::log::Log;
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::{Record, WorkspaceId};
+use crate::ledger::Log;
+use crate::record::public_seq::PublicSeq;
+use crate::record::{Record, WorkspaceId};
 use crate::views::Views;
 use crate::views::filter::{EventFilter, Order};
 

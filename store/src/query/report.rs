@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::raw;
 use super::words::{AttributionModel, MessageKind, RevenueGrouping};
-use crate::log::record::WorkspaceId;
+use crate::record::WorkspaceId;
 use crate::views::engagement::order::{MODELS, Model, Order};
 use crate::views::engagement::tally::{Earned, Figures, Revenue, Totals};
 use crate::views::{ViewError, Views};

@@ -1,10 +1,10 @@
 //! The record of a send, by the messageId that names it.
 
 use crate::ids;
-use crate::log::decide::WorkspaceKey;
-use crate::log::identity::Sender;
-use crate::log::record::{Record, WorkspaceId};
-use crate::log::{Log, LogError};
+use crate::ledger::decide::WorkspaceKey;
+use crate::ledger::{Log, LogError};
+use crate::record::identity::Sender;
+use crate::record::{Record, WorkspaceId};
 
 /// The record of a send, at any age, also under the id that older versions gave it. Blocks on disk.
 /// # Errors

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::EventView;
-use crate::log::record::{ContactId, Entry, Fact, WorkspaceId};
+use crate::record::{ContactId, Entry, Fact, WorkspaceId};
 use crate::views::filter::EventFilter;
 use crate::views::{ViewError, Views};
 

@@ -4,12 +4,12 @@
 use shared::email::Email;
 
 use super::find_send;
-use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{ContactId, WorkspaceId};
-use crate::log::suppression::Suppression;
-use crate::log::suppressions::Suppressions;
-use crate::log::{Log, LogError};
+use crate::ledger::decide::WorkspaceKeys as _;
+use crate::ledger::suppression::Suppression;
+use crate::ledger::suppressions::Suppressions;
+use crate::ledger::{Log, LogError};
 use crate::meta::Meta;
+use crate::record::{ContactId, WorkspaceId};
 
 /// Portions of the book that are looked through where few of it are asked for.
 const PORTION: usize = 1_000;

@@ -10,9 +10,9 @@ use shared::time::Timestamp;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::log::Located;
-use crate::log::public_seq::Stamp;
-use crate::log::record::{Address, Source};
+use crate::ledger::Located;
+use crate::record::public_seq::Stamp;
+use crate::record::{Address, Source};
 use crate::views::history::{
     CONTACTS, MESSAGES, NAMES, NOW, Trial, address, all, append, at_once, entry, history, keys,
     log_of,

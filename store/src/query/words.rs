@@ -10,9 +10,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::class_name;
 use super::report::GroupBy;
-use crate::log::identity::FactKind;
-use crate::log::record::{Class, MessageType, Source};
-use crate::log::suppression::Cause;
+use crate::ledger::suppression::Cause;
+use crate::record::identity::FactKind;
+use crate::record::{Class, MessageType, Source};
 use crate::views::engagement::order::MODELS;
 
 macro_rules! sets {

@@ -8,8 +8,8 @@ use redb::ReadableDatabase as _;
 
 use super::{Holder, KEPT_MS, REJECTED, Rejected, RejectedStore, place};
 use crate::locks::lock;
-use crate::log::identity::Sender;
-use crate::log::record::WorkspaceId;
+use crate::record::WorkspaceId;
+use crate::record::identity::Sender;
 
 /// The most rejections that are looked at for one page.
 const MAX_LOOKED_AT: usize = 20_000;

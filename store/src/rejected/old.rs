@@ -8,8 +8,8 @@ use serde_json::Value;
 use shared::api_key::KeyKind;
 
 use super::{BY_ID, COUNTS, REJECTED, Rejected, place, spelling};
-use crate::log::identity::Sender;
 use crate::meta::Meta;
+use crate::record::identity::Sender;
 
 /// Key: workspace, arrival, count. Value: JSON of [`Rejected`] without its sender.
 const OLD_REJECTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_v1");
@@ -110,7 +110,7 @@ mod tests {
     use super::super::{FILE, KEPT_MS};
     use super::*;
     use crate::clock::FixedClock;
-    use crate::log::record::WorkspaceId;
+    use crate::record::WorkspaceId;
 
     #[test]
     fn the_rows_of_an_old_file_are_found_under_who_sent_them() {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::Rejected;
 use crate::locks::lock;
-use crate::log::record::WorkspaceId;
+use crate::record::WorkspaceId;
 
 /// Rejections of one workspace in memory; the oldest make room.
 const MAX_RECENT: usize = 1_000;
@@ -137,8 +137,8 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::identity::Sender;
-    use crate::log::record::Personal;
+    use crate::record::Personal;
+    use crate::record::identity::Sender;
 
     fn rejected(workspace: u32, body: usize) -> Arc<Rejected> {
         Arc::new(Rejected {

@@ -122,8 +122,8 @@ impl Waiting {
 mod tests {
     use super::super::tests::rejected;
     use super::*;
-    use crate::log::identity::Sender;
-    use crate::log::record::{Personal, WorkspaceId};
+    use crate::record::identity::Sender;
+    use crate::record::{Personal, WorkspaceId};
 
     fn of(workspace: u32, sender: Sender, number: usize, body: usize) -> (Vec<u8>, Arc<Rejected>) {
         let id = number.to_string();

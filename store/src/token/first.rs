@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use shared::time::Timestamp;
 
 use super::{Sent, Token, TokenKind};
-use crate::log::record::{ContactId, MessageType, WorkspaceId};
+use crate::record::{ContactId, MessageType, WorkspaceId};
 
 pub(super) const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 6;

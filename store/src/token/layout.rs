@@ -19,7 +19,7 @@ use shared::time::Timestamp;
 use squeeze::Kind;
 
 use super::{Sent, Token, TokenKind};
-use crate::log::record::{ContactId, MessageType, WorkspaceId};
+use crate::record::{ContactId, MessageType, WorkspaceId};
 
 const TRANSACTIONAL: u8 = 1;
 const MESSAGE_SHIFT: u8 = 1;

@@ -24,7 +24,7 @@ pub(super) fn keys() -> TokenKeys {
 }
 
 pub(super) fn sent() -> Sent {
-    let workspace = crate::log::decide::WorkspaceKey([3; 32]);
+    let workspace = crate::ledger::decide::WorkspaceKey([3; 32]);
     Sent {
         workspace: WorkspaceId(1),
         message_id: "msg_welcome_42".to_owned(),

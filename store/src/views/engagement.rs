@@ -36,8 +36,8 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::Dump;
 use crate::classify::of_page;
-use crate::log::decide::Attribution;
-use crate::log::record::{Class, ContactId, Entry, Fact, Record, Source, WorkspaceId};
+use crate::ledger::decide::Attribution;
+use crate::record::{Class, ContactId, Entry, Fact, Record, Source, WorkspaceId};
 use contact::Contact;
 use hits::{Hit, Hits, What};
 use message::{Click, Message};

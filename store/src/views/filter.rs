@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use shared::time::Timestamp;
 
-use crate::log::record::Seq;
+use crate::record::Seq;
 
 /// How many events a page may hold.
 pub const PAGE_LIMITS: RangeInclusive<usize> = 1..=1_000;

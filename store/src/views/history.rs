@@ -10,12 +10,12 @@ use shared::ids::EventId;
 use shared::time::Timestamp;
 use tokio::sync::watch;
 
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
-use crate::log::identity::Sender;
-use crate::log::memory::MemoryLog;
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::{Address, Entry, Fact, Personal, Record, Seq, Source, WorkspaceId};
-use crate::log::{Appended, Health, Later, Located, Log, LogError, Submission};
+use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::ledger::memory::MemoryLedger;
+use crate::ledger::{Appended, Health, Later, Located, Log, LogError, Submission};
+use crate::record::identity::Sender;
+use crate::record::public_seq::PublicSeq;
+use crate::record::{Address, Entry, Fact, Personal, Record, Seq, Source, WorkspaceId};
 
 pub(crate) const NOW: i64 = 1_790_000_000_000;
 
@@ -72,8 +72,8 @@ pub(crate) fn address(normalised: &str) -> Option<Address> {
     })
 }
 
-pub(crate) fn log_of(entries: Vec<Entry>) -> MemoryLog {
-    let log = MemoryLog::new(keys());
+pub(crate) fn log_of(entries: Vec<Entry>) -> MemoryLedger {
+    let log = MemoryLedger::new(keys());
     append(&log, entries);
     log
 }
@@ -137,7 +137,7 @@ pub(crate) const MESSAGES: [&str; 3] = ["message-1", "message-2", "viewed"];
 
 /// A memory log that fails to read while told to, has lost some seqs, and counts.
 pub(crate) struct Trial {
-    inner: MemoryLog,
+    inner: MemoryLedger,
     lost: Range<u64>,
     failing: AtomicBool,
     pub(crate) reads: watch::Sender<u64>,
@@ -146,7 +146,7 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    pub(crate) fn new(inner: MemoryLog, lost: Range<u64>) -> Self {
+    pub(crate) fn new(inner: MemoryLedger, lost: Range<u64>) -> Self {
         Self {
             inner,
             lost,

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, WriteTransaction};
 
 use super::filter::EventFilter;
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys};
-use crate::log::record::{ContactId, Record, Seq, WorkspaceId};
+use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::record::{ContactId, Record, Seq, WorkspaceId};
 
 use shared::event_name::names;
 

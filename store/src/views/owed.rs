@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::log::record::Seq;
+use crate::record::Seq;
 
 /// How far views are that are being built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::Dump;
-use crate::log::record::{Record, WorkspaceId};
+use crate::record::{Record, WorkspaceId};
 
 /// Key: workspace, id of the key. Value: the seq of the first event that came with it.
 const RECEIVED: TableDefinition<'_, (u32, &str), u64> = TableDefinition::new("received_v1");

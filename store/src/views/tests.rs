@@ -7,7 +7,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::history::{all, append, entry, history, keys, log_of};
 use super::*;
-use crate::log::record::Entry;
+use crate::record::Entry;
 
 fn open(folder: &TempDir) -> Views {
     Views::open(folder.path(), keys()).unwrap()
@@ -283,9 +283,9 @@ fn a_batch_is_bounded_in_bytes_too() {
     let large = |number| {
         let properties = format!("{{\"a\":\"{}\"}}", "x".repeat(30_000));
         Entry {
-            fact: crate::log::record::Fact::Track {
+            fact: crate::record::Fact::Track {
                 name: "large".into(),
-                properties: Some(crate::log::record::Personal(properties)),
+                properties: Some(crate::record::Personal(properties)),
             },
             ..entry(number)
         }

@@ -6,8 +6,8 @@ use shared::api_key::{ApiKey, KeyKind, kind_of};
 
 use crate::cli::Failure;
 use crate::cli::output::tell;
-use crate::meta::KeyDigest;
 use crate::routes::keys::wire::KeyName;
+use store::meta::KeyDigest;
 
 /// Stands for a key's text on standard input, which leaves it out of the shell's history.
 const STANDARD_INPUT: &str = "-";

@@ -9,10 +9,10 @@ use super::name::key_name;
 use super::{parse_origin, parse_rate, show};
 use crate::cli::output::{Output, tell};
 use crate::cli::{Failure, Folder};
-use crate::clock::{Clock as _, SystemClock};
 use crate::control::calls;
-use crate::meta::OriginPattern;
 use crate::routes::keys::wire::KeyChangeBody;
+use store::clock::{Clock as _, SystemClock};
+use store::meta::OriginPattern;
 
 /// Changes a key, at once; what is not named stays. What a key may do never changes
 #[derive(Debug, Args)]

@@ -9,12 +9,12 @@ use super::super::Failure;
 use super::super::output::{Output, tell};
 use super::super::progress::{Elsewhere, Shown};
 use super::open_at_rest;
-use crate::accept_copy::accept_copy;
 use crate::app::reached;
-use crate::clock::SystemClock;
-use crate::log::verify::verify;
-use crate::meta::Meta;
 use crate::upkeep::Progress;
+use store::accept_copy::accept_copy;
+use store::clock::SystemClock;
+use store::ledger::verify::verify;
+use store::meta::Meta;
 
 /// Takes a copied data folder for the store, after checking everything in it
 ///

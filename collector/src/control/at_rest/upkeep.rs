@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::AtRest;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
-use crate::clock::SystemClock;
 use crate::doctor;
-use crate::files;
-use crate::rejected::{self, RejectedStore};
+use store::clock::SystemClock;
+use store::files;
+use store::rejected::{self, RejectedStore};
 
 impl AtRest {
     pub(super) fn take_backup(

@@ -3,7 +3,7 @@
 use super::super::facts::{File, Segment};
 use super::*;
 use crate::doctor::UntrustedProxy;
-use crate::meta::LastBackup;
+use store::meta::LastBackup;
 
 const NOW: i64 = 1_790_000_000_000;
 const GB: u64 = 1_000_000_000;

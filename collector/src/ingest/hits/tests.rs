@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use tokio::sync::watch;
 
 use super::*;
-use crate::clock::SystemClock;
 use crate::limits::hits::MAX_HITS;
-use crate::log::public_seq::PublicSeq;
-use crate::log::record::{ContactId, MessageType, Record, Seq, WorkspaceId};
-use crate::log::{Appended, Health, Later, Located, Log};
 use crate::metrics::Audience;
 use crate::public_url::PublicUrl;
+use store::clock::SystemClock;
+use store::ledger::{Appended, Health, Later, Located, Log};
+use store::record::public_seq::PublicSeq;
+use store::record::{ContactId, MessageType, Record, Seq, WorkspaceId};
 
 /// A log that knows no ids when it appends, as one whose window is over.
 struct Forgetful(Arc<dyn Log>);

@@ -17,13 +17,13 @@ use super::super::entry::plain;
 use super::super::pending::append_one;
 use super::Hit;
 use crate::app::App;
-use crate::classify::{self, Evidence, Kind, classify};
-use crate::ids::new_id;
-use crate::log::decide::{WorkspaceKey, WorkspaceKeys as _};
-use crate::log::record::{Class, ContactId, Entry, Fact, SendRef, Source};
-use crate::log::suppression::{Cause, Suppression};
-use crate::log::{LogError, Submission};
-use crate::token::Sent;
+use store::classify::{self, Evidence, Kind, classify};
+use store::ids::new_id;
+use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
+use store::ledger::suppression::{Cause, Suppression};
+use store::ledger::{LogError, Submission};
+use store::record::{Class, ContactId, Entry, Fact, SendRef, Source};
+use store::token::Sent;
 
 /// So long after the send nobody comes back, in milliseconds: 10 minutes (design, section 7).
 const TOO_SOON_MS: i64 = 600_000;

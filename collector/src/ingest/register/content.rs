@@ -5,8 +5,8 @@ use shared::wire::{Outgoing, TrackClicks};
 
 use super::Draft;
 use super::answer::MessageAnswer;
-use crate::log::record::{Fact, MessageType, Record};
-use crate::targets;
+use store::record::{Fact, MessageType, Record};
+use store::targets;
 
 /// The names of the fields in which a draft differs from what is on record.
 pub(super) fn differing_fields(record: &Record, draft: &Draft) -> Vec<&'static str> {

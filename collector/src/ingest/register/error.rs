@@ -3,8 +3,8 @@
 use shared::rejection::{Rejection, codes};
 
 use crate::error::ApiError;
-use crate::log::LogError;
 use crate::metrics::reasons;
+use store::ledger::LogError;
 
 /// Why messages were not registered: none of them was that had not been before.
 #[derive(Debug, thiserror::Error)]

@@ -13,8 +13,8 @@ use super::{Draft, Making, Registrar};
 use crate::instrument::{
     Held, Plan, Refusal, Targets, Utm, instrument_html, instrument_text, line_and_column,
 };
-use crate::log::public_seq::PublicSeq;
-use crate::token::{MAX_TOKEN_CHARS, Sent, Token, TokenKind};
+use store::record::public_seq::PublicSeq;
+use store::token::{MAX_TOKEN_CHARS, Sent, Token, TokenKind};
 
 /// What a message may come back as, beyond twice what was sent of it: so many bytes, and so many for
 /// each link (design.md 4.2).

@@ -6,7 +6,7 @@ use shared::time::Timestamp;
 use shared::wire::{Departure, Refused};
 use utoipa::ToSchema;
 
-use crate::log::public_seq::PublicSeq;
+use store::record::public_seq::PublicSeq;
 
 /// One verdict for each message, in order; one for a campaign.
 #[derive(Serialize, ToSchema)]

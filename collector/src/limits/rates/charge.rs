@@ -8,7 +8,7 @@ use shared::api_key::KeyKind;
 use super::{Cost, RateState, Rates, Ticket};
 use crate::error::ApiError;
 use crate::limits::network::Payer;
-use crate::meta::Key;
+use store::meta::Key;
 
 /// The bill of a request whose body is there. Unless it is settled or excused, the request was refused.
 pub struct Charge {

@@ -8,8 +8,8 @@ use http::Request;
 
 use super::*;
 use crate::client_address::Peer;
-use crate::clock::SystemClock;
-use crate::meta::{Meta, NewKey};
+use store::clock::SystemClock;
+use store::meta::{Meta, NewKey};
 
 /// A key of a store of its own.
 fn new_key(kind: KeyKind, rate: Option<NonZeroU32>) -> Arc<Key> {

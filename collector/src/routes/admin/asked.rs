@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::error::refusal::Refusal;
 use crate::limits::memory::{BodyPlace, Owner};
 use crate::limits::network::Payer;
-use crate::meta::{DEFAULT_WORKSPACE, Meta, Workspace};
+use store::meta::{DEFAULT_WORKSPACE, Meta, Workspace};
 
 /// Of an admin's body: 100 origins fit by far.
 const MAX_BODY_BYTES: usize = 64 * 1024;

@@ -19,7 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::Desk;
 use crate::error::ApiError;
 use crate::error::refusal::FAILED;
-use crate::upkeep::{Permit, Progress, Upkeep};
+use crate::limits::long::Permit;
+use crate::upkeep::{Progress, Upkeep};
 
 pub(crate) const MEDIA_TYPE: &str = "application/x-ndjson";
 /// Progress is told at most this often.

@@ -11,11 +11,11 @@ use shared::wire::{self, MessageBody};
 use super::super::admin::{Asked, Desk, lines};
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::messages::{Draft, MessageAnswer, Outcome};
-use crate::meta::Workspace;
+use crate::ingest::register::{Draft, MessageAnswer, Outcome};
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::screen;
 use crate::upkeep::Upkeep;
+use store::meta::Workspace;
 
 /// The query may name `workspace` and `publicUrl`, where mail clients reach the server; a running one knows it.
 pub(super) async fn register(

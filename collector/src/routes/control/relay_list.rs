@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::response::Json;
 
 use super::super::admin::{Asked, Desk};
-use crate::classify::relay::Summary;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
+use store::classify::relay::Summary;
 
 pub(super) async fn show(State(desk): State<Desk>, _: Asked) -> Json<Summary> {
     Json(desk.store.relay().summary())

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::super::admin::{Asked, Desk};
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::meta::NO_TOKEN_KEY;
-use crate::token::{TokenKey, TokenKeys};
+use store::meta::NO_TOKEN_KEY;
+use store::token::{TokenKey, TokenKeys};
 
 /// A key of the tokens in mails, without what it is.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ pub(crate) struct LinkView {
     pub(crate) url: String,
 }
 
-/// Reads every event; the last line holds a [`Report`](crate::log::verify::Report).
+/// Reads every event; the last line holds a [`Report`](store::ledger::verify::Report).
 pub(super) async fn verify(State(desk): State<Desk>, asked: Asked) -> Result<Response, ApiError> {
     let permit = desk.begin(&asked)?;
     lines::tell(&desk, permit, |store, progress| {

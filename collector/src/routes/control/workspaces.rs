@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::admin::{Asked, Desk};
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::meta::Workspace;
+use store::meta::Workspace;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,10 +8,10 @@ use shared::time::Timestamp;
 
 use super::super::read::{address, from, invalid, min_seq, parameters, to, zone};
 use crate::error::ApiError;
-use crate::log::identity::FactKind;
-use crate::log::public_seq::PublicSeq;
-use crate::query::{ClassFilter, EventFilter, Order, PAGE_LIMITS};
-use crate::rejected::Place;
+use store::query::{ClassFilter, EventFilter, Order, PAGE_LIMITS};
+use store::record::identity::FactKind;
+use store::record::public_seq::PublicSeq;
+use store::rejected::Place;
 
 /// Which events.
 pub(super) enum Asked {
@@ -62,7 +62,7 @@ pub(super) fn parse(uri: &Uri) -> Result<Asked, ApiError> {
     let start = |name: &'static str| text(name).map(|value| from(name, value, &tz)).transpose();
     let end = |name: &'static str| text(name).map(|value| to(name, value, &tz)).transpose();
     let limit = match text("limit") {
-        None => crate::query::DEFAULT_LIMIT,
+        None => store::query::DEFAULT_LIMIT,
         Some(value) => usize::from_str(value)
             .ok()
             .filter(|limit| PAGE_LIMITS.contains(limit))

@@ -8,10 +8,10 @@ use shared::time::Timestamp;
 use super::asked::AskedRejected;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::log::identity::Sender;
-use crate::log::record::WorkspaceId;
-use crate::query::EventView;
-use crate::rejected::Rejected;
+use store::query::EventView;
+use store::record::WorkspaceId;
+use store::record::identity::Sender;
+use store::rejected::Rejected;
 
 /// A page, and the cursor of the next. Blocks on disk.
 pub(super) fn list(
@@ -122,7 +122,7 @@ fn view(rejected: Rejected) -> EventView {
         email,
         anonymous_id,
         message_id,
-        properties: properties.unwrap_or_else(crate::query::no_properties),
+        properties: properties.unwrap_or_else(store::query::no_properties),
         source: match rejected.sender {
             Sender::Page => "browser",
             Sender::Server | Sender::System => "server",

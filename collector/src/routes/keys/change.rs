@@ -11,7 +11,7 @@ use shared::time::Timestamp;
 use super::super::admin::{Asked, Authority};
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::meta::{Key, KeyChange, NewKey, OriginPattern, Workspace};
+use store::meta::{Key, KeyChange, NewKey, OriginPattern, Workspace};
 
 const NEW: &[&str] = &[
     "scopes",

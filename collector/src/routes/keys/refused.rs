@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::super::admin::Authority;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::meta::MetaError;
+use store::meta::MetaError;
 
 pub(in crate::routes) fn refused(error: MetaError, by: &Authority) -> ApiError {
     let sentence = error.to_string();

@@ -9,9 +9,9 @@ use shared::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::embed::embed;
-use crate::meta::{Key, KeyDigest};
 use crate::public_url::PublicUrl;
-use crate::query::words::ScopeName;
+use store::meta::{Key, KeyDigest};
+use store::query::words::ScopeName;
 
 /// How a key is named.
 #[derive(Debug, Clone, PartialEq, Eq)]

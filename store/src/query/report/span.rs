@@ -11,7 +11,7 @@ use shared::time::Timestamp;
 use utoipa::ToSchema;
 
 use super::{CampaignReport, Engagement, MessageReport, ModelName, ThreeFigures};
-use crate::log::record::WorkspaceId;
+use crate::record::WorkspaceId;
 use crate::views::engagement::hits::What;
 use crate::views::engagement::message::Message;
 use crate::views::engagement::spans::{Happened, Whose};

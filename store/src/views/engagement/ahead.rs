@@ -8,7 +8,7 @@ use super::message::Message;
 use super::rows::{decode, key, sortable};
 use super::tally::Totals;
 use super::{Fold, hits};
-use crate::log::record::WorkspaceId;
+use crate::record::WorkspaceId;
 
 /// Key: workspace (u32), length of the campaignId (u16), campaignId (none: of all messages), time of
 /// sending in milliseconds since 1970 (sortable), numbers big-endian. Value: postcard of their number

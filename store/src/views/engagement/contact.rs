@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::counts;
 use super::order::TouchKind;
 use super::score::{CLICK, CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score, Weight};
-use crate::log::record::{Class, Entry, Fact, Source};
-use crate::log::suppression::{Cause, Change, change_of};
+use crate::ledger::suppression::{Cause, Change, change_of};
+use crate::record::{Class, Entry, Fact, Source};
 
 /// The snippet's name for a page view.
 const PAGE_VIEWED: &str = "page_viewed";

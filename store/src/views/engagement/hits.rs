@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::message::Click;
 use super::order::TouchKind;
 use super::rows::{decode, encode, key};
-use crate::log::extra::Timing;
-use crate::log::record::{Class, ContactId, DeliveryStatus, WorkspaceId};
+use crate::record::extra::Timing;
+use crate::record::{Class, ContactId, DeliveryStatus, WorkspaceId};
 
 /// Key: workspace (u32), length of the messageId (u16), messageId, seq (u64), numbers big-endian. Value:
 /// postcard of [`Hit`].

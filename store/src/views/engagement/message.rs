@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use super::tally::{Figures, Revenue, Tally, Totals, is_genuine};
-use crate::log::record::{Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Seq};
+use crate::record::{Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Seq};
 use crate::targets::{network, page};
 
 /// So many different targets of one message within so many milliseconds are a machine's work, whatever

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{decode, encode, from_sortable, key, read, sortable};
 use super::tally::Earned;
-use crate::log::decide::Attribution;
-use crate::log::record::{ContactId, Seq, WorkspaceId};
+use crate::ledger::decide::Attribution;
+use crate::record::{ContactId, Seq, WorkspaceId};
 
 /// Key: workspace (u32), contact (16 bytes), kind (u8), time (i64, sortable), seq (u64), all
 /// big-endian. Value: messageId. Genuine opens and clicks alone.

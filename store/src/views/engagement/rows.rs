@@ -6,7 +6,7 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::log::record::WorkspaceId;
+use crate::record::WorkspaceId;
 
 /// The rows of a table that one fold has asked for.
 pub(super) struct Rows<'a, V> {

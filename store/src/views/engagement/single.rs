@@ -6,7 +6,7 @@ use super::CONTACTS;
 use super::contact::Contact;
 use super::order::{ORDERS, Order, PLACES, when};
 use super::rows::{decode, key, read};
-use crate::log::record::{ContactId, Seq, WorkspaceId};
+use crate::record::{ContactId, Seq, WorkspaceId};
 
 /// An order as it stands, and the record that counts for it; verified ones and those that pages told
 /// stand apart.

@@ -10,7 +10,7 @@ use super::message::{Fate, Message};
 use super::rows::{decode, key};
 use super::tally::{Figures, Tally, Totals};
 use super::{CAMPAIGNS, MESSAGES, RELABELLED, ahead, messages_of_campaign};
-use crate::log::record::{Class, WorkspaceId};
+use crate::record::{Class, WorkspaceId};
 
 /// Messages that are read in one go.
 const PORTION: usize = 1_000;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::order::MODELS;
-use crate::log::record::Class;
+use crate::record::Class;
 
 /// Whether a person is behind it, by a proxy or not.
 pub(crate) fn is_genuine(class: Class) -> bool {

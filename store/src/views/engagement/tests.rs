@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use shared::time::Timestamp;
 
 use super::message::{Click, Message};
-use crate::log::Log;
-use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{
+use crate::ledger::Log;
+use crate::ledger::decide::WorkspaceKeys as _;
+use crate::record::{
     Class, ClickMarks, Client, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq,
     Source, WorkspaceId,
 };

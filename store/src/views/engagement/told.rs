@@ -9,7 +9,7 @@ use super::message::Message;
 use super::order::Touched;
 use super::rows::{encode, key};
 use super::tally::is_genuine;
-use crate::log::record::{Class, ContactId, Entry, Record, WorkspaceId};
+use crate::record::{Class, ContactId, Entry, Record, WorkspaceId};
 
 /// A class and its reason.
 pub(super) type Judged = (Class, String);

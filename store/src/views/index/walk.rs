@@ -9,7 +9,7 @@ use super::{
     EventPage, Offsets, POSTINGS, Span, Term, ZONE, ZONES, intersection, offsets, posting_key,
     zone_key, zone_of,
 };
-use crate::log::record::{Seq, WorkspaceId};
+use crate::record::{Seq, WorkspaceId};
 use crate::views::filter::{EventFilter, Order};
 
 /// The seqs that the filter asks for and in which all terms meet, in its order; see

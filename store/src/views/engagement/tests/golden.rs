@@ -17,13 +17,13 @@ use shared::time::Timestamp;
 use super::super::order::{Cause, Credit, MODELS, TouchKind};
 use super::super::tally::{self, Totals};
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
-use crate::log::decide::{RefundAsk, WorkspaceKeys as _};
-use crate::log::extra::Timing;
-use crate::log::memory::MemoryLog;
-use crate::log::record::{
+use crate::ledger::decide::{RefundAsk, WorkspaceKeys as _};
+use crate::ledger::memory::MemoryLedger;
+use crate::ledger::{Appended, Log, Submission};
+use crate::record::extra::Timing;
+use crate::record::{
     Class, Client, Entry, Fact, MessageType, Personal, SendRef, Seq, Source, WorkspaceId,
 };
-use crate::log::{Appended, Log, Submission};
 use crate::targets::marks;
 use crate::views::Views;
 use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys};
@@ -438,7 +438,7 @@ fn every_golden_scenario_comes_out_as_expected_live_and_by_a_rebuild() {
     assert!(scenarios.len() >= 30);
     for scenario in &scenarios {
         let name = &scenario.name;
-        let log = MemoryLog::new(keys());
+        let log = MemoryLedger::new(keys());
         for (number, event) in scenario.events.iter().enumerate() {
             let appended = at_once(log.append(vec![event.submission(number, scenario)])).unwrap();
             let outcome = match &appended[0] {

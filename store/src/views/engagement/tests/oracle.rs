@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::order::{Cause, MODELS, TouchKind};
 use super::super::tally::{Earned, Figures, Tally, Totals};
-use crate::log::decide::WorkspaceKeys as _;
-use crate::log::record::{
+use crate::ledger::decide::WorkspaceKeys as _;
+use crate::ledger::suppression;
+use crate::record::{
     Class, ContactId, DeliveryStatus, Entry, Fact, MessageType, Record, SendRef, Source,
     WorkspaceId,
 };
-use crate::log::suppression;
 use crate::views::Views;
 use crate::views::history::Keys;
 

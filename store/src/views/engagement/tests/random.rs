@@ -9,14 +9,14 @@ use shared::time::Timestamp;
 use tempfile::tempdir;
 
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
-use crate::log::decide::{RefundAsk, WorkspaceKeys as _};
-use crate::log::extra::Timing;
-use crate::log::memory::MemoryLog;
-use crate::log::record::{
+use crate::ledger::decide::{RefundAsk, WorkspaceKeys as _};
+use crate::ledger::memory::MemoryLedger;
+use crate::ledger::suppression::Cause;
+use crate::ledger::{Log, Submission};
+use crate::record::extra::Timing;
+use crate::record::{
     Class, Client, DeliveryStatus, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
 };
-use crate::log::suppression::Cause;
-use crate::log::{Log, Submission};
 use crate::targets::marks;
 use crate::views::Views;
 use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys};
@@ -286,8 +286,8 @@ impl Act {
     }
 }
 
-fn log_of(acts: &[Act]) -> MemoryLog {
-    let log = MemoryLog::new(keys());
+fn log_of(acts: &[Act]) -> MemoryLedger {
+    let log = MemoryLedger::new(keys());
     for (number, act) in acts.iter().enumerate() {
         at_once(log.append(act.submissions(number))).unwrap();
     }

@@ -6,17 +6,17 @@ use std::time::Instant;
 use shared::time::Timestamp;
 use tokio::runtime::Handle;
 
-use super::App;
+use crate::app::App;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
-use crate::classify::relay::RelayList;
 use crate::doctor::{self, Server, UntrustedProxy};
-use crate::log::LogError;
-use crate::log::record::WorkspaceId;
-use crate::log::verify::Report;
-use crate::messages::{Draft, Outcome, Registrar, register};
-use crate::meta::Meta;
+use crate::ingest::register::{Draft, Outcome, Registrar, register};
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::upkeep::{RebuildReport, Upkeep};
+use store::classify::relay::RelayList;
+use store::ledger::LogError;
+use store::ledger::verify::Report;
+use store::meta::Meta;
+use store::record::WorkspaceId;
 
 impl Upkeep for App {
     fn meta(&self) -> &Meta {
@@ -95,9 +95,9 @@ impl Upkeep for App {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<BackupReport, String> {
         let sources = Sources {
-            data: &self.data,
+            data: self.data(),
             meta: &self.meta,
-            log: &self.durable,
+            log: &self.durable(),
             rejected: Some(&self.rejected),
         };
         backup::take(&sources, ask, progress)
@@ -115,7 +115,7 @@ impl Upkeep for App {
             },
             untrusted_proxies: self.untrusted_proxies(),
         };
-        doctor::diagnose(&self.data, &self.meta, Ok(&self.durable), Some(server))
+        doctor::diagnose(self.data(), &self.meta, Ok(&self.durable()), Some(server))
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::locks::lock;
-use crate::log::record::WorkspaceId;
+use store::locks::lock;
+use store::record::WorkspaceId;
 
 /// Works that one workspace may have begun within [`WINDOW`]: enough to set things right, too few to keep the
 /// server at it for others.
