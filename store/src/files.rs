@@ -4,8 +4,8 @@
 //!
 //! The folder that a user names may be reached through links; what lies in it may not be one.
 //!
-//! - [`database`]: the same for redb files
-//! - [`entries`]: what lies in a data folder already
+//! - `database`: the same for redb files
+//! - `entries`: what lies in a data folder already
 
 pub(crate) mod database;
 pub(crate) mod entries;
