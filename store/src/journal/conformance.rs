@@ -4,8 +4,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use collector::journal::conformance::{Place, failures};
-//! use collector::journal::{Journal, memory::MemoryJournal};
+//! use store::journal::conformance::{Place, failures};
+//! use store::journal::{Journal, memory::MemoryJournal};
 //!
 //! struct Memory(Arc<MemoryJournal>);
 //!
