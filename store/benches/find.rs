@@ -40,30 +40,14 @@ fn event(number: u64, now: Timestamp) -> Submission {
     let properties = Some(Personal(format!(
         "{{\"page\":\"/article/{number}\",\"visits\":3}}"
     )));
+    let fact = Fact::Track {
+        name: "page_viewed".into(),
+        properties,
+    };
     Submission::from(Entry {
-        workspace: WORKSPACE,
-        id: id(number),
-        time: now,
-        time_sent: false,
-        received_at: now,
-        source: Source::Server,
         key_id: Some("key_bench".into()),
-        verified: true,
-        address: None,
         anonymous_id: Some(Personal(format!("visitor-{}", number % 10_007))),
-        message_id: None,
-        fact: Fact::Track {
-            name: "page_viewed".into(),
-            properties,
-        },
-        money: None,
-        rounded: false,
-        context: None,
-        client: None,
-        class: None,
-        ignored_fields: Vec::new(),
-        redacted: false,
-        timing: None,
+        ..Entry::new(WORKSPACE, id(number), Source::Server, now, fact)
     })
 }
 

@@ -1,9 +1,8 @@
 //! From an event to what the log takes: an [`Entry`], and what a refund asks for.
 
 use shared::event::{Event, EventKind, items_json};
-use shared::ids::{EventId, MessageId};
+use shared::ids::MessageId;
 use shared::money::Money;
-use shared::time::Timestamp;
 
 use super::candidate::Named;
 use super::deliveries::{self, Sends};
@@ -11,39 +10,7 @@ use super::objection::Objection;
 use super::sender::RequestSender;
 use store::ledger::Submission;
 use store::ledger::decide::RefundAsk;
-use store::record::{Address, Entry, Fact, Personal, Source, WorkspaceId, items_text};
-
-/// An entry of this fact that came now, with nothing that may be absent.
-pub(crate) fn plain(
-    workspace: WorkspaceId,
-    id: EventId,
-    source: Source,
-    received_at: Timestamp,
-    fact: Fact,
-) -> Entry {
-    Entry {
-        workspace,
-        id,
-        time: received_at,
-        time_sent: false,
-        received_at,
-        source,
-        key_id: None,
-        verified: source == Source::Server,
-        address: None,
-        anonymous_id: None,
-        message_id: None,
-        fact,
-        money: None,
-        rounded: false,
-        context: None,
-        client: None,
-        class: None,
-        ignored_fields: Vec::new(),
-        redacted: false,
-        timing: None,
-    }
-}
+use store::record::{Address, Entry, Fact, Personal, items_text};
 
 /// What the log takes of an event. `is_first` of the first one that is recorded of its request; `sends` are
 /// those of the deliveries.
@@ -75,7 +42,7 @@ pub(super) fn submission(
         client,
         class,
         ignored_fields: sketch.ignored().to_vec(),
-        ..plain(
+        ..Entry::new(
             sender.workspace(),
             identity.id,
             sender.source(),

@@ -17,7 +17,6 @@ use http::request::Parts;
 use shared::ids::EventId;
 use shared::time::Timestamp;
 
-use super::entry::plain;
 use super::pending::append_one;
 use crate::app::App;
 use crate::client_address::client_of;
@@ -234,7 +233,7 @@ fn entry(
         message_id: Some(sent.message_id),
         client: Some(hit.client),
         class: Some(class),
-        ..plain(sent.workspace, id, Source::Mail, hit.received_at, fact)
+        ..Entry::new(sent.workspace, id, Source::Mail, hit.received_at, fact)
     }
 }
 

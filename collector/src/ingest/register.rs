@@ -16,7 +16,6 @@ use shared::rejection::{Rejection, codes};
 use shared::time::Timestamp;
 use shared::wire::{Outgoing, ParsedMessage};
 
-use super::entry::plain;
 use super::pending::{Became, Pending};
 use super::settle::Settled;
 use crate::limits::heavy::Turn;
@@ -281,7 +280,7 @@ impl Registrar {
             address: Some(Address::from(&outgoing.email)),
             message_id: Some(draft.message_id.clone()),
             ignored_fields: draft.ignored_fields.clone(),
-            ..plain(workspace, making.id, Source::Server, at, fact)
+            ..Entry::new(workspace, making.id, Source::Server, at, fact)
         }
     }
 }

@@ -11,7 +11,6 @@ use shared::rejection::Rejection;
 use shared::time::Timestamp;
 use shared::wire::{self, Departure, SentAsk, SentBody};
 
-use super::entry::plain;
 use super::incoming::{Incoming, parse};
 use super::pending::{Became, Pending};
 use super::settle::Settled;
@@ -305,7 +304,7 @@ impl Teller {
             time_sent,
             key_id: Some(self.key_id.clone()),
             message_id: Some(message_id.to_owned()),
-            ..plain(workspace, id, Source::Server, received_at, told)
+            ..Entry::new(workspace, id, Source::Server, received_at, told)
         })
     }
 }

@@ -17,7 +17,6 @@ use shared::wire::{
 };
 use utoipa::ToSchema;
 
-use super::entry::plain;
 use super::incoming::{Incoming, parse};
 use super::pending::{Became, Pending, append_one};
 use crate::app::App;
@@ -320,7 +319,7 @@ impl Incoming {
             let entry = Entry {
                 address: Some(Address::from(&email)),
                 key_id: Some(caller.key.id.clone()),
-                ..plain(
+                ..Entry::new(
                     workspace,
                     new_id(),
                     Source::Server,
@@ -360,7 +359,7 @@ fn suppress(
         time_sent: entry.time.is_some(),
         key_id: Some(key_id.to_owned()),
         address: Some(Address::from(&entry.email)),
-        ..plain(workspace, new_id(), Source::Server, received_at, fact)
+        ..Entry::new(workspace, new_id(), Source::Server, received_at, fact)
     })
 }
 

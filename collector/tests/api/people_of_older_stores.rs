@@ -75,28 +75,8 @@ impl OldStore {
         let mut id = [0x41; 16];
         id[..8].copy_from_slice(&number.to_be_bytes());
         let time = Timestamp::from_millis(THEN + i64::try_from(number).unwrap() * 60_000);
-        let mut entry = Entry {
-            workspace: WorkspaceId(1),
-            id: EventId::from_bytes(id),
-            time,
-            time_sent: false,
-            received_at: time,
-            source: Source::Server,
-            key_id: None,
-            verified: true,
-            address: None,
-            anonymous_id: None,
-            message_id: None,
-            fact,
-            money: None,
-            rounded: false,
-            context: None,
-            client: None,
-            class: None,
-            ignored_fields: Vec::new(),
-            redacted: false,
-            timing: None,
-        };
+        let id = EventId::from_bytes(id);
+        let mut entry = Entry::new(WorkspaceId(1), id, Source::Server, time, fact);
         more(&mut entry);
         self.entries.push(entry);
     }

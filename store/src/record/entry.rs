@@ -58,6 +58,39 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An entry of this fact that came now, with nothing that may be absent.
+    #[must_use]
+    pub fn new(
+        workspace: WorkspaceId,
+        id: EventId,
+        source: Source,
+        received_at: Timestamp,
+        fact: Fact,
+    ) -> Self {
+        Self {
+            workspace,
+            id,
+            time: received_at,
+            time_sent: false,
+            received_at,
+            source,
+            key_id: None,
+            verified: source == Source::Server,
+            address: None,
+            anonymous_id: None,
+            message_id: None,
+            fact,
+            money: None,
+            rounded: false,
+            context: None,
+            client: None,
+            class: None,
+            ignored_fields: Vec::new(),
+            redacted: false,
+            timing: None,
+        }
+    }
+
     /// Takes the personal part away. What counts stays: id, time, name, class, money, message.
     pub fn redact(&mut self) {
         self.address = None;

@@ -37,31 +37,15 @@ pub(crate) fn keys() -> Arc<dyn WorkspaceKeys> {
 pub(crate) fn entry(number: u32) -> Entry {
     let mut id = [0x40; 16];
     id[..4].copy_from_slice(&number.to_be_bytes());
-    Entry {
-        workspace: WorkspaceId(1),
-        id: EventId::from_bytes(id),
-        time: Timestamp::from_millis(NOW + i64::from(number)),
-        time_sent: false,
-        received_at: Timestamp::from_millis(NOW + i64::from(number)),
-        source: Source::Server,
-        key_id: None,
-        verified: true,
-        address: None,
-        anonymous_id: None,
-        message_id: None,
-        fact: Fact::Track {
-            name: "viewed".into(),
-            properties: None,
-        },
-        money: None,
-        rounded: false,
-        context: None,
-        client: None,
-        class: None,
-        ignored_fields: Vec::new(),
-        redacted: false,
-        timing: None,
-    }
+    let (id, time) = (
+        EventId::from_bytes(id),
+        Timestamp::from_millis(NOW + i64::from(number)),
+    );
+    let fact = Fact::Track {
+        name: "viewed".into(),
+        properties: None,
+    };
+    Entry::new(WorkspaceId(1), id, Source::Server, time, fact)
 }
 
 pub(crate) fn address(normalised: &str) -> Option<Address> {

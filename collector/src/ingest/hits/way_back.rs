@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::super::entry::plain;
 use super::super::pending::append_one;
 use super::Hit;
 use crate::app::App;
@@ -103,7 +102,7 @@ pub async fn subscribe(
         message_id: Some(sent.message_id),
         client: Some(hit.client),
         class: Some((Class::Human, "way_back".to_owned())),
-        ..plain(workspace, new_id(), Source::Mail, hit.received_at, lift)
+        ..Entry::new(workspace, new_id(), Source::Mail, hit.received_at, lift)
     };
     let submission = Submission {
         has_new_id: true,

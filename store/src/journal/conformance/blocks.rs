@@ -17,31 +17,16 @@ pub const NOW: i64 = 1_790_000_000_000;
 pub fn entry(number: u32, fact: Fact) -> Entry {
     let mut id = [0x40; 16];
     id[..4].copy_from_slice(&number.to_be_bytes());
+    let (id, now) = (EventId::from_bytes(id), Timestamp::from_millis(NOW));
     Entry {
-        workspace: WorkspaceId(1),
-        id: EventId::from_bytes(id),
         time: Timestamp::from_millis(NOW + i64::from(number)),
-        time_sent: false,
-        received_at: Timestamp::from_millis(NOW),
-        source: Source::Server,
         key_id: Some("key_test".into()),
-        verified: true,
         address: Some(Address {
             normalised: Personal("ada@example.com".into()),
             original: None,
             older: None,
         }),
-        anonymous_id: None,
-        message_id: None,
-        fact,
-        money: None,
-        rounded: false,
-        context: None,
-        client: None,
-        class: None,
-        ignored_fields: Vec::new(),
-        redacted: false,
-        timing: None,
+        ..Entry::new(WorkspaceId(1), id, Source::Server, now, fact)
     }
 }
 
