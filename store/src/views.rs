@@ -18,6 +18,7 @@ pub(crate) mod history;
 mod index;
 mod owed;
 mod received;
+pub mod runs;
 #[cfg(test)]
 mod tests;
 
