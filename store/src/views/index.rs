@@ -71,8 +71,8 @@ pub(super) fn rows(
         if let Some(contact) = contact {
             post(&term(CONTACT, workspace, contact.0));
         }
-        if let Some(message) = &entry.message_id {
-            post(&terms.term(MESSAGE, workspace, message)?);
+        if let Some(message) = entry.fact.message_id() {
+            post(&terms.term(MESSAGE, workspace, message.as_str())?);
         }
         let time = entry.time.as_millis();
         zones
