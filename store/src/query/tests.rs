@@ -10,9 +10,10 @@ use shared::time::Timestamp;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::ledger::Located;
+use crate::ledger::{Located, Log};
 use crate::record::public_seq::Stamp;
-use crate::record::{Address, Source};
+use crate::record::{Address, Seq, Source, WorkspaceId};
+use crate::views::Views;
 use crate::views::history::{
     CONTACTS, MESSAGES, NAMES, NOW, Trial, address, all, append, at_once, entry, history, keys,
     log_of,
