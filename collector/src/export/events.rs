@@ -1,7 +1,7 @@
 //! Events, in order of their seq.
 
 use super::table::{Cell, Row};
-use super::{PORTION, Source};
+use super::{PORTION, RowSource};
 use crate::app::App;
 use store::query::{EventFilter, EventView, Order, each_event};
 use store::record::{Entry, Fact, Record, Seq, WorkspaceId};
@@ -53,7 +53,7 @@ impl Events {
     }
 }
 
-impl Source for Events {
+impl RowSource for Events {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }
