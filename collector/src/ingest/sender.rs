@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::client_address::client_of;
 use crate::error::ApiError;
-use store::classify::{Verdict, of_client};
+use store::classify::{Judgement, of_client};
 use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
 use store::record::identity::Sender;
 use store::record::{Class, Client, Source, WorkspaceId};
@@ -29,7 +29,7 @@ pub(super) struct RequestSender {
 struct Page {
     client: Client,
     /// By the request and its context alone: no event of it says more.
-    judged: Verdict,
+    judged: Judgement,
 }
 
 impl RequestSender {
