@@ -5,32 +5,35 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Json;
-use http::{Request, Uri};
-use serde::Serialize;
+use http::Request;
+use serde::{Deserialize, Serialize};
 use shared::api_key::Scope;
 use shared::email::Email;
 use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, address, invalid, min_seq, parameters, read};
+use super::query::{Query, SentSeq, invalid, value};
+use super::read::{ReadMeta, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use store::record::public_seq::PublicSeq;
 use store::views::ViewError;
 
-/// The query of the list, as documented; `parse` reads it.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct ContactParameters {
+/// The query of the list.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContactQuery {
     /// The contact with this address.
-    #[param(format = Email, max_length = 254, example = "user@example.com")]
-    email: String,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = String, required = true, format = Email, max_length = 254, example = "user@example.com")]
+    email: Option<Email>,
     /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
     /// event of the workspace has it.
-    min_seq: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    min_seq: Option<SentSeq>,
 }
 
 /// The contacts that were asked for.
@@ -38,7 +41,7 @@ pub struct ContactParameters {
 pub struct ContactList {
     /// None, or the one with this address.
     pub contacts: Vec<ContactView>,
-    pub meta: Meta,
+    pub meta: ReadMeta,
 }
 
 /// A contact as it is shown; times are RFC 3339.
@@ -73,7 +76,7 @@ pub struct ContactView {
 /// `contacts`.
 #[utoipa::path(
     get, path = "/v1/contacts", tag = "read",
-    params(ContactParameters),
+    params(ContactQuery),
     responses(
         (status = 200, description = "The contact with this address, if there is one", body = ContactList),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
@@ -83,10 +86,13 @@ pub struct ContactView {
 )]
 pub async fn list_contacts(
     State(app): State<Arc<App>>,
+    query: Result<Query<ContactQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<ContactList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
-    let (email, min_seq) = parse(request.uri())?;
+    let Query(ContactQuery { email, min_seq }) = query?;
+    let email = email.ok_or_else(|| invalid("email", "send an e-mail address"))?;
+    let min_seq = min_seq.map(|seq| seq.known("minSeq")).transpose()?;
     let (contact, meta) = read(
         &app,
         reader.workspace,
@@ -116,17 +122,4 @@ pub async fn list_contacts(
 /// To 9 decimals: what is behind them is the sums' own.
 fn rounded(score: f64) -> f64 {
     (score * 1e9).round() / 1e9
-}
-
-fn parse(uri: &Uri) -> Result<(Email, Option<PublicSeq>), ApiError> {
-    let wanted = || invalid("email", "send an e-mail address");
-    let (mut email, mut least) = (None, None);
-    for (name, value) in parameters(uri) {
-        match &*name {
-            "email" => email = Some(address(&value)?),
-            "minSeq" => least = Some(min_seq(&value)?),
-            _ => {}
-        }
-    }
-    Ok((email.ok_or_else(wanted)?, least))
 }
