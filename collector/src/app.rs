@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::limits::exports;
 use crate::limits::heavy::Heavy;
 use crate::limits::hits::Hits;
-use crate::limits::live::Places;
+use crate::limits::live::LivePermits;
 use crate::limits::long::LongWork;
 use crate::limits::memory::BodyMemory;
 use crate::limits::rates::Rates;
@@ -24,7 +24,7 @@ use store::clock::Clock;
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::local::{LocalLedger, Options};
 use store::ledger::suppressions::Suppressions;
-use store::ledger::verify::Report;
+use store::ledger::verify::LogReport;
 use store::ledger::{Health, Log, LogError};
 use store::lineage::{Running, State, Strange};
 use store::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
@@ -34,7 +34,7 @@ use store::rejected::{self, RejectedStore};
 use store::renewal::{RenewalError, renew_contacts};
 use store::views::{self, ViewError, Views};
 
-/// Requests that may be in work; more are refused at once with 503.
+/// Requests that may be in flight; more are refused at once with 503.
 pub const MAX_REQUESTS: usize = 4_096;
 
 /// A running collector. Everything that a route needs is here.
@@ -62,8 +62,8 @@ pub struct App {
     pub(crate) hits: Hits,
     /// Of the links to the live page.
     pub(crate) codes: Codes,
-    pub(crate) live_places: Places,
-    pub(crate) exports: exports::Places,
+    pub(crate) live_permits: LivePermits,
+    pub(crate) exports: exports::ExportPermits,
     pub(crate) long_work: Arc<LongWork>,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<LocalLedger>,
@@ -154,8 +154,8 @@ impl App {
             in_work: Arc::new(Semaphore::new(MAX_REQUESTS)),
             hits: Hits::default(),
             codes: Codes::default(),
-            live_places: Places::default(),
-            exports: exports::Places::default(),
+            live_permits: LivePermits::default(),
+            exports: exports::ExportPermits::default(),
             long_work: Arc::default(),
             durable,
             running,
@@ -164,8 +164,8 @@ impl App {
         })
     }
 
-    /// A place among the requests in work; 503 at once where there is none.
-    pub(crate) fn take_place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// A permit for one more request in flight; 503 at once where there is none.
+    pub(crate) fn take_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         Arc::clone(&self.in_work).try_acquire_owned().map_err(|_| {
             self.metrics.shed_requests.inc();
             ApiError::Overloaded
@@ -263,7 +263,7 @@ impl App {
     }
 
     /// Checks the whole log beside the writer. Blocks on disk.
-    pub fn verify_log(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+    pub fn verify_log(&self, progress: &mut dyn FnMut(u64)) -> Result<LogReport, LogError> {
         self.durable.verify(progress)
     }
 

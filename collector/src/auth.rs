@@ -1,4 +1,4 @@
-//! Who may do what: keys, scopes, origins, secret keys in pages. See design.md 4.1. How often they may
+//! Who may do what: keys, scopes, origins, secret keys in pages. How often they may
 //! is `rates`'.
 //!
 //! The order of the checks, wherever a key comes from: first whether it is one, good, and not shown to the
@@ -21,7 +21,7 @@ use shared::api_key::{ApiKey, KeyError, KeyKind, Scope, kind_of};
 use crate::app::App;
 use crate::error::{ApiError, scopes};
 use crate::screen;
-use crate::session::{Token, is_same_origin};
+use crate::session::{SessionToken, is_same_origin};
 use asks::Asks;
 use store::meta::{Key, Session, TokenDigest};
 use store::record::WorkspaceId;
@@ -129,7 +129,10 @@ fn reader_for(
             who: Who::Key(key),
         });
     }
-    if Token::in_cookies(headers, &app.public_url).next().is_none() {
+    if SessionToken::in_cookies(headers, &app.public_url)
+        .next()
+        .is_none()
+    {
         return Err(ApiError::MissingKey);
     }
     let (token, session) = session_by_cookie(app, headers)?;
@@ -145,8 +148,8 @@ fn reader_for(
 pub fn session_by_cookie(
     app: &App,
     headers: &HeaderMap,
-) -> Result<(Token, Arc<Session>), ApiError> {
-    let mut tokens = Token::in_cookies(headers, &app.public_url).peekable();
+) -> Result<(SessionToken, Arc<Session>), ApiError> {
+    let mut tokens = SessionToken::in_cookies(headers, &app.public_url).peekable();
     if tokens.peek().is_some() && !is_same_origin(headers, &app.public_url) {
         return Err(ApiError::CrossOrigin);
     }

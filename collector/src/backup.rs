@@ -3,26 +3,29 @@
 //!
 //! - `manifest`: the list, `manifest.json`; what it names is the backup, whatever else lies beside it
 //! - `copy`: files with their hashes
-//! - `take`: makes a backup beside the store that is in use, or brings one up to date
+//! - `take`: makes a backup beside the store that is in use, or brings one up to date; `writer` its files
+//! - `check`: whether a backup is what its list says
 //! - `restore`: makes a data folder of one
 //!
 //! A file's name in the backup holds a part of its hash, so that a new version never overwrites one
 //! that the list still names: until the new list is in its place, the older backup is whole. Only then
 //! is what nothing names any more removed.
 
+mod check;
 mod copy;
 mod manifest;
 mod restore;
 mod take;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 pub use restore::{Restored, restore};
-pub use take::{Sources, take};
+pub use take::{BackupSources, take};
 
 /// What `misar backup` is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use shared::rejection::{Rejection, codes};
 
 use crate::error::ApiError;
 use crate::limits::heavy::{Heavy, Lane};
-use crate::limits::memory::{BodyMemory, BodyPlace, Owner};
+use crate::limits::memory::{BodyMemory, BodyPermit, Owner};
 use gzip::inflate;
 
 /// A body that has not arrived after this time is given up.
@@ -62,14 +62,14 @@ pub struct Means<'a> {
 ///
 /// # Errors
 /// 400 not UTF-8 or not gzip, 408 too slow, 413 too large, 415 wrong type or encoding, 503 too many
-/// bodies at once. The place stands for the memory, and is kept for as long as the text is.
+/// bodies at once. The permit stands for the memory, and is kept for as long as the text is.
 pub async fn read_text(
     headers: &HeaderMap,
     body: Body,
     media: Media,
     limit: usize,
     means: Means<'_>,
-) -> Result<(String, BodyPlace), ApiError> {
+) -> Result<(String, BodyPermit), ApiError> {
     let form = check_media(headers, media).and_then(|()| is_gzip(headers));
     let is_gzip = match form {
         Ok(is_gzip) => is_gzip,
@@ -78,13 +78,13 @@ pub async fn read_text(
             return Err(if is_whole { error } else { error.unread() });
         }
     };
-    let mut place = means.memory.enter(means.owner);
+    let mut permit = means.memory.enter(means.owner);
     let expected = length(headers).unwrap_or(0);
     if expected <= limit {
         // What cannot fit is not begun.
-        place.expect(expected).map_err(ApiError::unread)?;
+        permit.expect(expected).map_err(ApiError::unread)?;
     }
-    let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body, limit, expected, &mut place));
+    let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body, limit, expected, &mut permit));
     let metrics = means.memory.metrics();
     let counted = |error: ApiError| {
         if let Some(reason) = reason(&error) {
@@ -98,12 +98,12 @@ pub async fn read_text(
     });
     // The rest may still come: it must not be read as a request.
     let bytes = bytes.map_err(|error| counted(error).unread())?;
-    place.is_whole();
+    permit.is_whole();
     let body_form = form_of(headers);
-    let text = move |mut place: BodyPlace| {
+    let text = move |mut permit: BodyPermit| {
         let bytes = if is_gzip {
             let packed = bytes.len();
-            inflate(&bytes, limit, |size| place.hold(packed + size, 0))?
+            inflate(&bytes, limit, |size| permit.hold(packed + size, 0))?
         } else {
             bytes
         };
@@ -112,14 +112,14 @@ pub async fn read_text(
         if text.starts_with(BYTE_ORDER_MARK) {
             text.drain(..BYTE_ORDER_MARK.len_utf8());
         }
-        Ok((text, place))
+        Ok((text, permit))
     };
     // An event's few kilobytes are inflated sooner than handed over.
     if is_gzip && limit > MAX_EVENT_BYTES {
         let lane = Lane::of(means.owner);
-        means.heavy.compute(lane, move || text(place)).await?
+        means.heavy.compute(lane, move || text(permit)).await?
     } else {
-        text(place)
+        text(permit)
     }
     .map_err(counted)
 }
@@ -259,7 +259,7 @@ async fn collect(
     mut body: Body,
     limit: usize,
     expected: usize,
-    place: &mut BodyPlace,
+    permit: &mut BodyPermit,
 ) -> Result<Vec<u8>, ApiError> {
     // Of a body that says that it is too large nothing is kept.
     let keeps = expected <= limit;
@@ -271,12 +271,12 @@ async fn collect(
     loop {
         let frame = tokio::select! {
             biased;
-            error = place.evicted() => return Err(error),
+            error = permit.evicted() => return Err(error),
             frame = body.frame() => frame,
         };
         let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| {
-            place.count_broken_off();
+            permit.count_broken_off();
             ApiError::NotJson("the body broke off".into())
         })?;
         let Some(data) = frame.data_ref() else {
@@ -284,7 +284,7 @@ async fn collect(
         };
         length += data.len();
         if keeps && length <= limit {
-            place.hold(length, data.len())?;
+            permit.hold(length, data.len())?;
             bytes.extend_from_slice(data);
         } else if length > limit + DRAINED {
             is_whole = false;

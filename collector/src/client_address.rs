@@ -12,7 +12,8 @@ use ipnet::IpNet;
 use store::record::{Client, Personal};
 use store::secrets;
 
-/// Headers that tell machines from people, kept with what browsers and mail clients send (design.md 6).
+/// Headers that tell machines from people, kept with what browsers and mail clients send. `store::classify` says which rule
+/// reads which, and where each rule comes from.
 const CLASSIFYING_HEADERS: [&str; 5] = ["sec-purpose", "purpose", "x-purpose", "x-moz", "referer"];
 /// Of a header so many bytes are kept.
 const MAX_HEADER_BYTES: usize = 1_024;

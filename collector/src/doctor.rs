@@ -40,7 +40,7 @@ pub struct Check {
 /// checks and fields may be added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct Diagnosis {
     /// The worst of all checks.
     pub status: Status,
     pub checks: Vec<Check>,
@@ -126,11 +126,11 @@ pub fn diagnose(
     meta: &Meta,
     log: Result<&LocalLedger, &String>,
     server: Option<Server>,
-) -> Report {
+) -> Diagnosis {
     checks::judge(&facts::gather(data, meta, log, server))
 }
 
-impl Report {
+impl Diagnosis {
     /// A report of one thing, which keeps everything else from being looked at.
     pub fn of_failure(check: &str, finding: String, advice: &str) -> Self {
         Self {

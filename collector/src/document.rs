@@ -28,7 +28,7 @@ use about::About;
 
 use crate::public_url::PublicUrl;
 
-pub(crate) use known::Known;
+pub(crate) use known::KnownRoutes;
 
 /// What stands in the documents for the public URL.
 const BASE: &str = "__MISAR_BASE__";

@@ -10,20 +10,18 @@ mod events;
 mod orders;
 mod table;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::Bytes;
-use hyper::body::{Body, Frame};
+use axum::body::{Body, Bytes};
 use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::auth::Reader;
-use crate::limits::exports::Place;
+use crate::channel::through;
+use crate::limits::exports::ExportPermit;
 use store::record::WorkspaceId;
 
-pub use contacts::{Contacts, parse_id as parse_contact_id};
+pub use contacts::{Contacts, parse_id as parse_contact_id, shown as shown_contact_id};
 pub use events::Events;
 pub use orders::Orders;
 pub use table::Format;
@@ -37,7 +35,7 @@ const WAITING: usize = 1;
 const PIECE: usize = 64 * 1024;
 
 /// Where rows come from.
-pub(crate) trait Source: Send + 'static {
+pub(crate) trait RowSource: Send + 'static {
     /// The names of the columns, the same in each row and in every export of its kind.
     fn columns(&self) -> &'static [&'static str];
 
@@ -54,44 +52,26 @@ pub(crate) trait Source: Send + 'static {
 #[error("the export broke off")]
 pub struct BrokenOff;
 
-/// The body of an export.
-pub struct Rows {
-    portions: mpsc::Receiver<Result<Bytes, BrokenOff>>,
-}
-
-impl Body for Rows {
-    type Data = Bytes;
-    type Error = BrokenOff;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let portion = self.portions.poll_recv(context);
-        portion.map(|portion| portion.map(|portion| portion.map(Frame::data)))
-    }
-}
-
 /// Begins an export. It ends early, broken off, where the reader's key is revoked or the node stops.
 pub(crate) fn start(
     app: Arc<App>,
     reader: Reader,
-    source: impl Source,
+    source: impl RowSource,
     format: Format,
-    place: Place,
-) -> Rows {
+    permit: ExportPermit,
+) -> Body {
     let (sender, portions) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         run(app, reader, source, format, sender).await;
-        drop(place);
+        drop(permit);
     });
-    Rows { portions }
+    Body::from_stream(through(portions))
 }
 
 async fn run(
     app: Arc<App>,
     reader: Reader,
-    mut source: impl Source,
+    mut source: impl RowSource,
     format: Format,
     to: mpsc::Sender<Result<Bytes, BrokenOff>>,
 ) {

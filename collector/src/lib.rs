@@ -11,6 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod app;
 pub mod backup;
+mod channel;
 pub mod cli;
 pub mod control;
 mod csv_text;

@@ -8,23 +8,21 @@ mod follower;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use hyper::body::{Body, Frame};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use serde::Serialize;
 use shared::time::Timestamp;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Reader;
-use crate::limits::live::Place;
+use crate::channel::through;
+use crate::limits::live::LivePermit;
 use store::query::EventView;
 use store::record::public_seq::PublicSeq;
 use store::rejected::Rejected;
@@ -36,9 +34,8 @@ pub const MAX_RECENT: usize = 200;
 /// A silent stream says so often that it is there; then, too, it is looked whether its reader still
 /// may read.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// What it says then: an event of its own, since no page is told of a comment. Without an id, so that the
-/// cursor stays.
-const HEARTBEAT_EVENT: &str = "event: heartbeat\ndata: {}\n\n";
+/// How long a reader waits before it comes again, once its stream has ended.
+const RETRY: Duration = Duration::from_secs(1);
 /// Reads of the log follow each other no faster than this, unless more is known to wait.
 const PACE: Duration = Duration::from_millis(50);
 /// How long the start and a long way behind wait for the view that tells what there is.
@@ -166,38 +163,30 @@ pub enum Start {
     Behind(Cursor),
 }
 
-/// The body of the answer. Dropping it ends the stream.
-pub struct LiveBody(mpsc::Receiver<Bytes>);
-
-impl Body for LiveBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let part = self.0.poll_recv(context);
-        part.map(|part| part.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
-
-/// Starts a stream; it holds its place until it ends.
-pub fn start(app: Arc<App>, reader: Reader, start: Start, place: Place) -> LiveBody {
+/// Starts a stream; it holds its permit until it ends. Dropping the answer's body ends it.
+pub fn start(
+    app: Arc<App>,
+    reader: Reader,
+    start: Start,
+    permit: LivePermit,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     // One portion on its way is enough: what is not sent yet is still in the log.
-    let (out, body) = mpsc::channel(1);
+    let (out, portions) = mpsc::channel(1);
     tokio::spawn(async move {
         tokio::select! {
-            () = stream(&app, &reader, start, &out) => {}
-            () = place.taken_away() => {}
+            () = follow(&app, &reader, start, &out) => {}
+            () = permit.taken_away() => {}
         }
-        drop(place);
+        drop(permit);
     });
-    LiveBody(body)
+    let events = through(portions).flat_map(stream::iter).map(Ok);
+    // An event of its own, since no page is told of a comment. Without an id, so that the cursor stays.
+    let heartbeat = Event::default().event("heartbeat").data("{}");
+    Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).event(heartbeat))
 }
 
 /// Sends until the reader goes away or may read no longer, the server stops, or the disk fails.
-async fn stream(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sender<Bytes>) {
+async fn follow(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sender<Vec<Event>>) {
     let mut draining = app.draining();
     tokio::select! {
         biased;
@@ -208,7 +197,7 @@ async fn stream(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sende
     }
 }
 
-async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sender<Bytes>) {
+async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sender<Vec<Event>>) {
     let mut committed = app.log.committed();
     let mut rejections = app.rejected.recent.count();
     if matches!(start, Start::Recent(1..)) {
@@ -222,30 +211,28 @@ async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Send
     let Some((mut follower, first)) = opened.await else {
         return;
     };
-    let head = format!("retry: 1000\nid: {}\n\n", follower.began());
-    let mut text = head + &first;
-    let mut next_heartbeat = Instant::now() + HEARTBEAT;
+    let head = Event::default()
+        .retry(RETRY)
+        .id(follower.began().to_string());
+    let mut events = vec![head];
+    events.extend(first);
     let mut has_waited = false;
     loop {
-        if text.is_empty() && next_heartbeat <= Instant::now() {
-            text = HEARTBEAT_EVENT.to_owned();
+        // Also where there is nothing to send: a reader whose key is revoked meanwhile is no reader.
+        if !reader.is_still_good(app) {
+            return;
         }
-        if !text.is_empty() {
-            if !reader.is_still_good(app) || out.send(Bytes::from(text)).await.is_err() {
-                return;
-            }
-            next_heartbeat = Instant::now() + HEARTBEAT;
+        if !events.is_empty() && out.send(events).await.is_err() {
+            return;
         }
+        events = Vec::new();
         let end = *committed.borrow_and_update();
         rejections.borrow_and_update();
         if !follower.has_more(app) {
             tokio::select! {
                 Ok(()) = committed.changed() => {}
                 Ok(()) = rejections.changed() => {}
-                () = tokio::time::sleep_until(next_heartbeat) => {
-                    text = String::new();
-                    continue;
-                }
+                () = tokio::time::sleep(HEARTBEAT) => continue,
             }
             // What comes at the same moment is read at once.
             tokio::time::sleep(PACE).await;
@@ -257,14 +244,14 @@ async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Send
         }
         has_waited = is_far_behind;
         let round = blocking(Arc::clone(app), reader.clone(), move |app, _| {
-            let text = follower.round(app)?;
-            Ok((follower, text))
+            let events = follower.round(app)?;
+            Ok((follower, events))
         });
         let Some((same, more)) = round.await else {
             return;
         };
         follower = same;
-        text = more;
+        events = more;
     }
 }
 

@@ -2,15 +2,16 @@
 
 mod by_workspace;
 mod exposition;
+mod gauges;
+mod labels;
 mod machine;
 pub mod reasons;
 mod told;
 
-use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
@@ -22,108 +23,20 @@ use store::record::WorkspaceId;
 
 use by_workspace::{ByWorkspace, Series};
 pub use exposition::Form;
+pub use gauges::Gauges;
+pub use labels::{DroppedHit, Verdict};
+use labels::{DurationLabels, LimitLabels, ReasonLabels, RefusalLabels, RequestLabels};
 pub use machine::Machine;
 pub(crate) use told::Told;
 
-/// Labels of a request that was answered.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    /// The route as it stands in the table, so that ids do not multiply the series.
-    route: String,
-    status: u16,
-}
-
-/// Labels of the time that a request took.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DurationLabels {
-    route: String,
-    /// `2xx` to `5xx`.
-    status: &'static str,
-}
+/// What the names of our series begin with.
+const PREFIX: &str = "misar";
 
 /// Upper bounds of the times that requests take, in seconds: from an answer out of memory to the
 /// longest that is waited for.
 const DURATIONS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0,
 ];
-
-/// Labels of a request that was refused as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RefusalLabels {
-    code: &'static str,
-}
-
-/// Labels of a request that a rate refused.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LimitLabels {
-    limit: &'static str,
-}
-
-/// Labels of an open or click that was not recorded, or of a body that was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
-}
-
-/// Why an open or click was not recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DroppedHit {
-    /// The token has had its share.
-    Budget,
-    /// Too many are in work.
-    Busy,
-    /// The queue of the log is full.
-    Overloaded,
-    /// The store is failing.
-    Storage,
-    BadToken,
-}
-
-impl DroppedHit {
-    const ALL: [Self; 5] = [
-        Self::Budget,
-        Self::Busy,
-        Self::Overloaded,
-        Self::Storage,
-        Self::BadToken,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Budget => "budget",
-            Self::Busy => "busy",
-            Self::Overloaded => "overloaded",
-            Self::Storage => "storage",
-            Self::BadToken => "bad_token",
-        }
-    }
-
-    fn labels(self) -> ReasonLabels {
-        ReasonLabels {
-            reason: self.as_str(),
-        }
-    }
-}
-
-/// The verdict on an event, as counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    Tracked,
-    Duplicate,
-    Rejected,
-}
-
-impl Verdict {
-    const ALL: [Self; 3] = [Self::Tracked, Self::Duplicate, Self::Rejected];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Tracked => "tracked",
-            Self::Duplicate => "duplicate",
-            Self::Rejected => "rejected",
-        }
-    }
-}
 
 /// All counters. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
@@ -189,19 +102,6 @@ impl Default for Metrics {
             dropped_receipts: Counter::default(),
         }
     }
-}
-
-/// What is measured at the moment of asking.
-#[derive(Debug, Clone)]
-pub struct Gauges {
-    pub queued_events: usize,
-    pub view_lag: Duration,
-    /// How much of what reads must be shown the views hold; 1 unless they are being built.
-    pub views_built: f64,
-    pub ready: bool,
-    /// Networks of peers that forward requests without being trusted.
-    pub untrusted_proxies: usize,
-    pub machine: Machine,
 }
 
 /// Who asks, and therefore how much is told.
@@ -317,19 +217,19 @@ impl Metrics {
         workspaces: &[Arc<Workspace>],
         audience: Audience,
     ) -> Result<String, std::fmt::Error> {
-        let mut registry = Registry::with_prefix("misar");
+        let mut registry = Registry::default();
+        let ours = registry.sub_registry_with_prefix(PREFIX);
         let told = workspaces.iter().filter(|one| match audience {
             Audience::Operator => true,
             Audience::Workspace(workspace) => one.id == workspace,
         });
-        self.by_workspace.register(&mut registry, told);
+        self.by_workspace.register(ours, told);
         if audience == Audience::Operator {
-            self.register_process(&mut registry);
+            self.register_process(ours);
         }
+        now.register(&mut registry, audience);
         let mut page = String::new();
-        text::encode_registry(&mut page, &registry)?;
-        write_gauges(&mut page, &now, audience)?;
-        text::encode_eof(&mut page)?;
+        text::encode(&mut page, &registry)?;
         Ok(page)
     }
 
@@ -386,7 +286,7 @@ impl Metrics {
         );
         registry.register(
             "shed_requests",
-            "Requests refused because too many were in work",
+            "Requests refused because too many were in flight",
             self.shed_requests.clone(),
         );
         registry.register(
@@ -410,48 +310,4 @@ impl Metrics {
             self.dropped_hits.clone(),
         );
     }
-}
-
-fn write_gauges(page: &mut String, now: &Gauges, audience: Audience) -> std::fmt::Result {
-    let mut gauge = |name: &str, labels: &str, help: &str, value: &dyn Display| {
-        write!(
-            page,
-            "# HELP misar_{name} {help}.\n# TYPE misar_{name} gauge\nmisar_{name}{labels} {value}\n"
-        )
-    };
-    // All views are folded together, from one cursor.
-    gauge(
-        "view_lag_seconds",
-        "{view=\"all\"}",
-        "How far the views lie behind the log",
-        &now.view_lag.as_secs_f64(),
-    )?;
-    gauge(
-        "views_built_ratio",
-        "",
-        "How much of what was on disk at the start the views hold; below 1 reads are answered with view_building",
-        &now.views_built,
-    )?;
-    gauge(
-        "ready",
-        "",
-        "Whether events are taken",
-        &u8::from(now.ready),
-    )?;
-    if audience != Audience::Operator {
-        return Ok(());
-    }
-    gauge(
-        "queued_events",
-        "",
-        "Events taken and not yet answered",
-        &now.queued_events,
-    )?;
-    gauge(
-        "untrusted_proxies",
-        "",
-        "Networks of peers that forward requests and are not trusted: see --trusted-proxy",
-        &now.untrusted_proxies,
-    )?;
-    now.machine.write(page)
 }

@@ -27,8 +27,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::assets::Assets;
 use crate::client_address::Peer;
-use crate::cross_origin::cross_origin;
-use crate::document::{self, Known};
+use crate::cross_origin::{cross_origin, preflight};
+use crate::document::{self, KnownRoutes};
 use crate::routes::admin::Desk;
 use crate::routes::{
     assets, contacts, control, embeds, events, export, keys, live, mail, messages, operations,
@@ -169,12 +169,13 @@ pub fn router(app: Arc<App>) -> Router {
         });
     // It holds nothing that could fail to serialise.
     let document = serde_json::to_value(document).unwrap_or_default();
-    let known = Known::of(&document, undocumented());
+    let known = KnownRoutes::of(&document, undocumented());
 
     // The fallback for methods comes before the layers, so that they stand around it too.
     let ingest = ingest
         .method_not_allowed_fallback(operations::method_not_allowed)
-        .layer(from_fn(cross_origin));
+        .layer(cross_origin())
+        .layer(from_fn(preflight));
     let reads = reads
         .method_not_allowed_fallback(operations::method_not_allowed)
         .layer(from_fn_with_state(
@@ -306,10 +307,10 @@ pub(crate) fn keep_private(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-/// Refuses a read at once where too many requests are in work.
+/// Refuses a read at once where too many requests are in flight.
 async fn shed(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
-    match app.take_place() {
-        Ok(_place) => next.run(request).await,
+    match app.take_permit() {
+        Ok(_permit) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }

@@ -12,6 +12,7 @@ pub mod live;
 pub mod mail;
 pub mod messages;
 pub mod operations;
+mod query;
 mod read;
 pub mod receipts;
 pub mod report_lists;

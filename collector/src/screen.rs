@@ -1,6 +1,6 @@
 //! What a request shows of secret keys, and what follows: it is refused, its key flagged, one of its
 //! events rejected, the rest masked. Where keys are found in a text is `secrets`'s, who may do what
-//! `auth`'s. See design.md 4.1.
+//! `auth`'s.
 //!
 //! - [`guard`]: address and headers, of every route
 //! - [`body`]: what is read of events and messages

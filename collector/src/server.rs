@@ -58,7 +58,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A header block that is larger is answered 431.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// At a stop, requests in work get so long to finish.
+/// At a stop, requests in flight get so long to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an accept that failed (too many open files, say), so long is waited.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -74,7 +74,7 @@ const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConten
     Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 108\r\n\r\n\
     {\"success\":false,\"error\":{\"code\":\"overloaded\",\"message\":\"too many connections are open: come again later\"}}\n";
 
-/// Serves until `shutdown`, then lets requests in work finish.
+/// Serves until `shutdown`, then lets requests in flight finish.
 pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) {
     let metrics = app.metrics.clone();
     let connections = Connections::new(MAX_CONNECTIONS, app.trusted_proxies.clone());

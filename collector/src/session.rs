@@ -1,11 +1,12 @@
 //! Sessions of our own pages: one-time codes, the token in the cookie, the token against forged
 //! changes, and whether a request comes from a page of ours. What is kept of a session stands in
-//! `meta`, who may do what in `auth`. See design.md 4.1.
+//! `meta`, who may do what in `auth`.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 
+use cookie::{Cookie, SameSite};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::HeaderMap;
 use http::header::{COOKIE, HOST, HeaderValue, InvalidHeaderValue, ORIGIN};
@@ -39,9 +40,9 @@ const CODE_BYTES: usize = 16;
 const TOKEN_BYTES: usize = 32;
 
 /// What the cookie holds. No `Debug`: it opens everything that its session may see.
-pub struct Token(String);
+pub struct SessionToken(String);
 
-impl Token {
+impl SessionToken {
     /// A new one.
     ///
     /// # Errors
@@ -61,10 +62,10 @@ impl Token {
             .get_all(COOKIE)
             .iter()
             .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(move |(name, _)| *name == ours)
-            .map(|(_, value)| Self(value.to_owned()))
+            .flat_map(Cookie::split_parse)
+            .filter_map(Result::ok)
+            .filter(move |cookie| cookie.name() == ours)
+            .map(|cookie| Self(cookie.value().to_owned()))
             .take(MAX_TRIED)
     }
 
@@ -102,7 +103,7 @@ impl Token {
     /// # Errors
     /// Never: a token is hexadecimal.
     pub fn set_cookie(&self, public_url: &PublicUrl) -> Result<HeaderValue, InvalidHeaderValue> {
-        cookie(&self.0, LIFETIME_MS / 1000, public_url)
+        set_cookie(&self.0, LIFETIME_MS, public_url)
     }
 }
 
@@ -111,7 +112,7 @@ impl Token {
 /// # Errors
 /// Never: it is ASCII.
 pub fn clear_cookie(public_url: &PublicUrl) -> Result<HeaderValue, InvalidHeaderValue> {
-    cookie("", 0, public_url)
+    set_cookie("", 0, public_url)
 }
 
 fn cookie_name(public_url: &PublicUrl) -> &'static str {
@@ -122,20 +123,18 @@ fn cookie_name(public_url: &PublicUrl) -> &'static str {
     }
 }
 
-fn cookie(
+fn set_cookie(
     value: &str,
-    seconds: i64,
+    lifetime_ms: i64,
     public_url: &PublicUrl,
 ) -> Result<HeaderValue, InvalidHeaderValue> {
-    let name = cookie_name(public_url);
-    let secure = if public_url.is_https() {
-        "; Secure"
-    } else {
-        ""
-    };
-    let text =
-        format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    HeaderValue::from_str(&text)
+    let cookie = Cookie::build((cookie_name(public_url), value))
+        .path("/")
+        .max_age(cookie::time::Duration::milliseconds(lifetime_ms))
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(public_url.is_https());
+    HeaderValue::from_str(&cookie.to_string())
 }
 
 /// One-time codes, in memory: a restart makes them useless, and prints another.
@@ -256,19 +255,27 @@ mod tests {
 
     #[test]
     fn a_cookie_is_found_among_others_and_is_its_hosts_alone_where_the_server_speaks_https() {
-        let token = Token::generate().unwrap();
+        let token = SessionToken::generate().unwrap();
         let found = |header: &str, url: &PublicUrl| -> Vec<TokenDigest> {
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, header.parse().unwrap());
-            let tokens = Token::in_cookies(&headers, url);
+            let tokens = SessionToken::in_cookies(&headers, url);
             tokens.map(|token| token.digest()).collect()
         };
         let https = PublicUrl::parse("https://track.example").unwrap();
         let http = PublicUrl::parse("http://track.example").unwrap();
         let cookie = |url: &PublicUrl| token.set_cookie(url).unwrap().to_str().unwrap().to_owned();
-        assert!(cookie(&https).ends_with("; HttpOnly; SameSite=Strict; Secure"));
+        for part in [
+            "; HttpOnly",
+            "; SameSite=Strict",
+            "; Secure",
+            "; Max-Age=604800",
+        ] {
+            assert!(cookie(&https).contains(part), "{part}");
+        }
+        assert!(!cookie(&http).contains("Secure"));
         assert!(cookie(&https).starts_with("__Host-misar_session="));
-        assert!(cookie(&https).contains("; Path=/;") && !cookie(&https).contains("Domain"));
+        assert!(cookie(&https).contains("; Path=/") && !cookie(&https).contains("Domain"));
         assert!(cookie(&http).starts_with("misar_session="));
         for (url, other) in [(&https, &http), (&http, &https)] {
             let cookie = cookie(url);

@@ -6,17 +6,15 @@
 mod served;
 
 use serde::{Deserialize, Serialize};
-use shared::time::Timestamp;
 
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
-use crate::ingest::register::{Draft, Outcome};
+use crate::ingest::register::{OperatorsMessage, Outcome};
 use crate::public_url::PublicUrl;
 use store::classify::relay::RelayList;
 use store::ledger::LogError;
-use store::ledger::verify::Report;
+use store::ledger::verify::LogReport;
 use store::meta::Meta;
-use store::record::WorkspaceId;
 
 /// What a rebuild did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,19 +45,13 @@ pub trait Upkeep: Send + Sync {
     }
 
     /// Reads all of the log; `progress` is told the events read.
-    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError>;
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<LogReport, LogError>;
 
     /// Makes a one-time link to the live page; the error is a sentence.
     fn link(&self) -> Result<String, String>;
 
     /// Registers a message; the error is a sentence.
-    fn register(
-        &self,
-        workspace: WorkspaceId,
-        public_url: String,
-        received_at: Timestamp,
-        draft: Draft,
-    ) -> Result<Outcome, String>;
+    fn register(&self, message: OperatorsMessage) -> Result<Outcome, String>;
 
     /// Builds the views anew; `progress` is told the events done and in all. The error is a
     /// sentence for whoever asked.
@@ -77,5 +69,5 @@ pub trait Upkeep: Send + Sync {
     ) -> Result<BackupReport, String>;
 
     /// Looks at everything.
-    fn doctor(&self) -> doctor::Report;
+    fn doctor(&self) -> doctor::Diagnosis;
 }

@@ -52,7 +52,7 @@ pub use suppressions::{
 
 /// Who speaks: decides whose clock is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum Speaker {
     /// A web page, with a public key: its clock may be wrong, so ages count.
     Browser,
     /// A server, with a secret key: its timestamps count.
@@ -70,7 +70,7 @@ pub struct Arrival<'a> {
     /// When the request arrived, by the collector's clock.
     pub received_at: Timestamp,
     /// Who speaks.
-    pub source: Source,
+    pub source: Speaker,
     /// Whether the key may send purchases.
     pub purchases_allowed: bool,
     /// Whether the key may tell what became of messages.

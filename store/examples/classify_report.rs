@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use serde::Deserialize;
-use store::classify::{Evidence, Kind, Method, Verdict, classify};
+use store::classify::{Evidence, Judgement, Kind, Method, classify};
 use store::query::class_name;
 use store::record::Class;
 
@@ -187,7 +187,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn judge(kind: Kind, case: &Case) -> Verdict {
+fn judge(kind: Kind, case: &Case) -> Judgement {
     classify(&Evidence {
         address: Some(case.ip),
         method: Method::named(&case.method),
@@ -196,6 +196,6 @@ fn judge(kind: Kind, case: &Case) -> Verdict {
     })
 }
 
-fn is_genuine(verdict: Verdict) -> bool {
+fn is_genuine(verdict: Judgement) -> bool {
     matches!(verdict.class, Class::Human | Class::ProxyHuman)
 }

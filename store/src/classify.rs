@@ -38,17 +38,17 @@ pub use timing::timing;
 
 /// An open by an ordinary browser less than so many milliseconds after sending is a machine's.
 /// Source: warmbly, `open_class_test.go`, 60 s, half-open.
-pub const OPEN_WINDOW_MS: i64 = 60_000;
+pub(crate) const OPEN_WINDOW_MS: i64 = 60_000;
 /// A click by an ordinary browser less than so many milliseconds after sending is a bot's.
 /// Source: warmbly, 30 s, half-open; scanners click when they deliver.
-pub const CLICK_WINDOW_MS: i64 = 30_000;
+pub(crate) const CLICK_WINDOW_MS: i64 = 30_000;
 /// A network that is only probably a scanner's counts for so many milliseconds after sending.
 /// Source: design, section 6: 10 minutes, half-open; later it is a person in an isolated browser.
-pub const PROBABLE_WINDOW_MS: i64 = 600_000;
+pub(crate) const PROBABLE_WINDOW_MS: i64 = 600_000;
 
 /// The reason of clicks that the fold re-labels: too many different targets of one message at once,
 /// see `views::engagement::message`.
-pub const LINK_BURST: &str = "link_burst";
+pub(crate) const LINK_BURST: &str = "link_burst";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,7 +123,7 @@ impl<'a> Evidence<'a> {
 
 /// Who acted, and the rule that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Judgement {
     pub class: Class,
     /// A stable code:
     ///
@@ -136,7 +136,7 @@ pub struct Verdict {
     pub reason: &'static str,
 }
 
-impl Verdict {
+impl Judgement {
     /// As a record keeps it.
     pub fn kept(self) -> (Class, String) {
         (self.class, self.reason.to_owned())
@@ -144,7 +144,7 @@ impl Verdict {
 }
 
 /// Says who acted. Where several rules name the same class, the reason is that of the first.
-pub fn classify(evidence: &Evidence<'_>) -> Verdict {
+pub fn classify(evidence: &Evidence<'_>) -> Judgement {
     let network = evidence.address.and_then(networks::find);
     let agent = agent::judge(evidence.agent);
     let is_corroborated =
@@ -168,11 +168,11 @@ pub fn classify(evidence: &Evidence<'_>) -> Verdict {
             worst
         }
     });
-    Verdict { class, reason }
+    Judgement { class, reason }
 }
 
 /// How far a class is from a person. A proxy acts for one, so both are as far.
-pub fn severity(class: Class) -> u8 {
+pub(crate) fn severity(class: Class) -> u8 {
     match class {
         Class::Human | Class::ProxyHuman => 0,
         Class::Machine => 1,

@@ -78,7 +78,8 @@ impl FixedClock {
     }
 
     /// Lets time pass.
-    pub fn pass_millis(&self, by: u32) {
+    #[cfg(test)]
+    pub(crate) fn pass_millis(&self, by: u32) {
         self.advance_millis(by.into());
         self.steady.fetch_add(by.into(), Ordering::SeqCst);
     }

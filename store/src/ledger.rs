@@ -13,6 +13,7 @@
 //! - `inner`: what is known of all that was committed, and how it is learnt
 //! - `ids`: which ids are in the log; `orders`: every order for ever; `suppression`, `suppressions`: who
 //!   is to get no more mail; `redactions`: what is hidden
+//! - `behind`: at which pace books are written behind the acknowledgement
 //! - `seqs`: places and the seqs that callers know
 //! - `local`: over the journal on this machine's disk; `memory`: over one in memory
 //! - `verify`: a look at everything
@@ -20,6 +21,7 @@
 
 pub(crate) mod amend;
 mod asked;
+mod behind;
 pub mod decide;
 mod error;
 mod face;

@@ -15,8 +15,9 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use running::check_restored;
 pub use running::{Found, Running};
-pub use running::{begin_restore, check_restored, end_restore};
+pub use running::{begin_restore, end_restore};
 
 /// Which store a file is of, and its last opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +45,6 @@ impl Opening {
         self.0
     }
 
-    pub fn from_number(number: u64) -> Self {
-        Self(number)
-    }
-
     pub(crate) fn count(self) -> u32 {
         u32::try_from(self.0 >> 32).unwrap_or(u32::MAX)
     }
@@ -71,7 +68,7 @@ pub enum State {
 
 impl State {
     /// `None` of a number that this version does not write.
-    pub fn from_number(number: u64) -> Option<Self> {
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
         [
             Self::Closed,
             Self::Opening,

@@ -39,14 +39,14 @@ pub struct Behind {
 
 /// Keeps the views up with the log. Dropped without [`Self::close`], it stops and writes nothing.
 pub struct Projector {
-    shared: Arc<Shared>,
+    shared: Arc<SharedFold>,
     /// True stops the follower.
     stop: watch::Sender<bool>,
     /// `None` once closed.
     follower: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Shared {
+struct SharedFold {
     log: Arc<dyn Log>,
     views: Arc<Views>,
     clock: Arc<dyn Clock>,
@@ -75,7 +75,7 @@ impl Projector {
     /// log holds now, nobody reads them.
     pub fn start(log: Arc<dyn Log>, views: Arc<Views>, clock: Arc<dyn Clock>) -> Self {
         views.owe(*log.committed().borrow());
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedFold {
             cursor: watch::Sender::new(views.cursor()),
             log,
             views,
@@ -209,7 +209,7 @@ impl Projector {
 }
 
 /// Follows the log until it is told to stop, or nobody is left to tell it.
-async fn follow(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
     let mut committed = shared.log.committed();
     let mut next_fold = Instant::now();
     // When what has been folded must be written, and the checkpoint that is being written.
@@ -296,7 +296,7 @@ async fn ended(writing: &mut Option<JoinHandle<Result<(), ViewError>>>) -> Resul
     }
 }
 
-impl Shared {
+impl SharedFold {
     /// Folds the next records, if any.
     fn step(&self) -> Result<Step, ViewError> {
         let _folding = lock(&self.folding);

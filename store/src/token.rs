@@ -1,5 +1,5 @@
 //! The tokens in mails: what a pixel, a link or an unsubscribe link carries, so that any node serves
-//! it without a look-up (design.md 4.3). Not what is done about one (`ingest::hits`), nor where the keys lie
+//! it without a look-up. Not what is done about one (`ingest::hits`), nor where the keys lie
 //! (`meta`).
 //!
 //! A token is unpadded base64url of
@@ -34,7 +34,7 @@ pub const MAX_TOKEN_CHARS: usize = 1_800;
 /// A text that is longer is no token, and is not even decoded.
 pub const MAX_TEXT_CHARS: usize = 4_096;
 /// Bytes of a secret: two AES-256 keys, as RFC 5297 wants them.
-pub const SECRET_BYTES: usize = 64;
+pub(crate) const SECRET_BYTES: usize = 64;
 
 /// Of the tokens that are made.
 const VERSION: u8 = 2;

@@ -11,7 +11,7 @@ use shared::time::Timestamp;
 use super::{Caller, require, server_by_headers, session_by_cookie};
 use crate::app::App;
 use crate::error::{ApiError, scopes};
-use crate::session::Token;
+use crate::session::SessionToken;
 use store::meta::{Key, Workspace};
 
 /// An admin of one workspace.
@@ -54,7 +54,10 @@ pub fn admin(app: &App, parts: &Parts) -> Result<Admin, ApiError> {
             shows_key: true,
         });
     }
-    if Token::in_cookies(headers, &app.public_url).next().is_none() {
+    if SessionToken::in_cookies(headers, &app.public_url)
+        .next()
+        .is_none()
+    {
         return Err(ApiError::MissingKey);
     }
     let (token, session) = session_by_cookie(app, headers)?;

@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::check::check_file;
 use super::copy::{Meter, copy, sum};
 use super::manifest::Manifest;
-use super::take::{check_file, failed};
+use super::take::failed;
 use store::clock::Clock;
 use store::files::{self, create_folder, draft_of, rename_synced};
 use store::folder::{self, DataFolder, FORMAT_FILE};

@@ -84,7 +84,7 @@ impl Store {
         link: bool,
     ) -> Result<BackupReport, String> {
         let data = self.path("data");
-        let sources = Sources {
+        let sources = BackupSources {
             data: &data,
             meta: &self.meta,
             log: &self.log,

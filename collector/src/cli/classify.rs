@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::output::{Output, tell};
 use super::{Failure, Folder};
 use store::classify::relay::RelayRanges;
-use store::classify::{Evidence, Kind, Method, Verdict, classify, is_prefetch_header};
+use store::classify::{Evidence, Judgement, Kind, Method, classify, is_prefetch_header};
 use store::query::class_name;
 
 /// A longer line is refused, and read past.
@@ -110,7 +110,7 @@ fn next_line(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, Stri
 }
 
 /// The error is a sentence about the line.
-fn judge(line: &[u8], kind: Kind, relay: Option<&RelayRanges>) -> Result<Verdict, String> {
+fn judge(line: &[u8], kind: Kind, relay: Option<&RelayRanges>) -> Result<Judgement, String> {
     let mut fields = object(line)?;
     let ua: Option<String> = take(&mut fields, "ua", "a text")?;
     let ip: Option<IpAddr> = take(&mut fields, "ip", "an address such as 192.0.2.1")?;

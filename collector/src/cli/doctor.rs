@@ -5,7 +5,7 @@ use clap::Args;
 use super::output::{Output, tell};
 use super::{Failure, Folder};
 use crate::control::calls;
-use crate::doctor::{Check, Report, Status};
+use crate::doctor::{Check, Diagnosis, Status};
 
 /// Looks at disk, log, views, addresses, files, keys, backup and clock, and says what to do
 ///
@@ -27,9 +27,9 @@ pub(super) struct Doctor {
 }
 
 pub(super) fn run(doctor: &Doctor, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
-    let report: Report = match folder.ask(&calls::doctor()) {
+    let report: Diagnosis = match folder.ask(&calls::doctor()) {
         Ok(report) => report,
-        Err(Failure::Failed(sentence)) => Report::of_failure(
+        Err(Failure::Failed(sentence)) => Diagnosis::of_failure(
             "server",
             sentence,
             "nothing else can be looked at before that is well",
@@ -51,7 +51,7 @@ pub(super) fn run(doctor: &Doctor, folder: &Folder, output: &mut Output) -> Resu
     }
 }
 
-fn health(report: &Report) -> Result<(), Failure> {
+fn health(report: &Diagnosis) -> Result<(), Failure> {
     let failed = |check: &&Check| check.status == Status::Fail;
     for check in report.checks.iter().filter(failed) {
         tell(&format!("{}: {}", check.check, check.finding));
@@ -62,7 +62,7 @@ fn health(report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(report: &Report, output: &mut Output) -> Result<(), Failure> {
+fn print(report: &Diagnosis, output: &mut Output) -> Result<(), Failure> {
     let rows: Vec<_> = report
         .checks
         .iter()

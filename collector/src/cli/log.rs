@@ -16,7 +16,7 @@ use crate::control::calls;
 use store::clock::SystemClock;
 use store::folder::{DataFolder, FolderError};
 use store::ledger::local::accept_loss;
-use store::ledger::verify::{Report, set_aside};
+use store::ledger::verify::{LogReport, set_aside};
 use store::meta::Meta;
 
 #[derive(Debug, Subcommand)]
@@ -86,7 +86,7 @@ fn verify_log(verify: &Verify, folder: &Folder, output: &mut Output) -> Result<(
     }
 }
 
-fn print(report: &Report, output: &mut Output) -> Result<(), Failure> {
+fn print(report: &LogReport, output: &mut Output) -> Result<(), Failure> {
     if !report.segments.is_empty() {
         let rows: Vec<_> = report
             .segments

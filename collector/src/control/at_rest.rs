@@ -2,26 +2,23 @@
 
 mod upkeep;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
-
-use shared::time::Timestamp;
 
 use crate::app::reached;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
-use crate::ingest::register::{Draft, Outcome, Registrar, register};
+use crate::ingest::register::{OperatorsMessage, Outcome, register_one};
 use crate::upkeep::{RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
 use store::clock::Clock;
 use store::folder::DataFolder;
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::local::{LocalLedger, Options};
-use store::ledger::verify::{self, Report};
+use store::ledger::verify::{self, LogReport};
 use store::ledger::{Log, LogError};
 use store::lineage::Running;
 use store::meta::Meta;
-use store::record::WorkspaceId;
 use store::renewal::renew_contacts;
 use store::views;
 
@@ -98,7 +95,7 @@ impl Upkeep for AtRest {
         &self.relay
     }
 
-    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<LogReport, LogError> {
         let data = self.folder.path();
         let verify = if self.folder.is_read_only() {
             verify::verify_read_only
@@ -112,39 +109,22 @@ impl Upkeep for AtRest {
         Err(NO_SERVER.to_owned())
     }
 
-    fn register(
-        &self,
-        workspace: WorkspaceId,
-        public_url: String,
-        received_at: Timestamp,
-        draft: Draft,
-    ) -> Result<Outcome, String> {
+    fn register(&self, message: OperatorsMessage) -> Result<Outcome, String> {
         let log = Arc::new(self.open_log()?);
-        let registrar = Registrar {
-            log: Arc::clone(&log),
-            meta: Arc::clone(&self.meta),
-            public_url,
-            workspace,
-            key_id: None,
-            received_at,
-            turn: Mutex::default(),
-        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|error| error.to_string())?;
         runtime.block_on(async {
-            let registered = register(Arc::new(registrar), vec![draft]).await;
+            let registered = register_one(Arc::clone(&log), Arc::clone(&self.meta), message).await;
             // In order, so that the next start need not check what is there.
             let closed = log.close().await;
-            let mut outcomes = registered.map_err(|error| error.to_string())?;
+            let outcome = registered?;
             closed.map_err(|error| error.to_string())?;
             let end = *log.committed().borrow();
             self.meta
                 .set_log_end(end)
                 .map_err(|error| error.to_string())?;
-            outcomes
-                .pop()
-                .ok_or_else(|| "the message was not registered".to_owned())
+            Ok(outcome)
         })
     }
 
@@ -156,7 +136,7 @@ impl Upkeep for AtRest {
         self.take_backup(ask, progress)
     }
 
-    fn doctor(&self) -> doctor::Report {
+    fn doctor(&self) -> doctor::Diagnosis {
         self.look_over()
     }
 

@@ -141,7 +141,7 @@ pub(crate) fn rotate_token_keys() -> Call<TokenKeyView> {
     Call::post("/control/token-keys", EXISTING)
 }
 
-pub(crate) fn verify() -> Call<verify::Report> {
+pub(crate) fn verify() -> Call<verify::LogReport> {
     Call::post("/control/verify", READS_EXISTING)
 }
 
@@ -153,7 +153,7 @@ pub(crate) fn backup(ask: &BackupAsk) -> Call<BackupReport> {
     Call::post("/control/backup", EXISTING).with(ask)
 }
 
-pub(crate) fn doctor() -> Call<doctor::Report> {
+pub(crate) fn doctor() -> Call<doctor::Diagnosis> {
     Call::get("/control/doctor", EXISTING)
 }
 

@@ -6,7 +6,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::Condvar;
 use std::sync::Mutex as StdMutex;
 
-use shared::time::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -14,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
-use crate::ingest::register::{Draft, Outcome};
+use crate::ingest::register::{OperatorsMessage, Outcome};
 use crate::public_url::PublicUrl;
 use crate::routes::control::workspaces::WorkspaceBody;
 use crate::routes::keys::wire::{KeyBody, KeyName};
@@ -23,9 +22,8 @@ use crate::upkeep::{RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
 use store::clock::SystemClock;
 use store::ledger::LogError;
-use store::ledger::verify::Report;
+use store::ledger::verify::LogReport;
 use store::meta::Meta;
-use store::record::WorkspaceId;
 
 /// A server of which only the commands are real.
 struct FakeServer {
@@ -66,17 +64,17 @@ impl Upkeep for FakeServer {
         Err("there is no store".into())
     }
 
-    fn doctor(&self) -> doctor::Report {
-        doctor::Report::of_failure("log", "there is none".into(), "none")
+    fn doctor(&self) -> doctor::Diagnosis {
+        doctor::Diagnosis::of_failure("log", "there is none".into(), "none")
     }
 
-    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<LogReport, LogError> {
         progress(5);
         self.wait();
-        Ok(Report {
+        Ok(LogReport {
             ok: true,
             events: 5,
-            ..Report::default()
+            ..LogReport::default()
         })
     }
 
@@ -84,13 +82,7 @@ impl Upkeep for FakeServer {
         Ok("http://127.0.0.1:8080/live#code=1".to_owned())
     }
 
-    fn register(
-        &self,
-        _: WorkspaceId,
-        _: String,
-        _: Timestamp,
-        _: Draft,
-    ) -> Result<Outcome, String> {
+    fn register(&self, _: OperatorsMessage) -> Result<Outcome, String> {
         Err("the disk is full".to_owned())
     }
 

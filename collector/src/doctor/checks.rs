@@ -4,7 +4,7 @@ use indicatif::HumanBytes;
 use shared::time::Timestamp;
 
 use super::facts::{Disk, Facts, Key, Log};
-use super::{Backup, Check, Figures, Report, Server, Status};
+use super::{Backup, Check, Diagnosis, Figures, Server, Status};
 
 const SECOND: i64 = 1_000;
 const DAY: i64 = 24 * 60 * 60 * SECOND;
@@ -29,7 +29,7 @@ const CLOCK_SLACK: i64 = 5 * SECOND;
 /// So many are named; the others are counted.
 const NAMED: usize = 5;
 
-pub(super) fn judge(facts: &Facts) -> Report {
+pub(super) fn judge(facts: &Facts) -> Diagnosis {
     let growth = facts
         .log
         .as_ref()
@@ -56,7 +56,7 @@ pub(super) fn judge(facts: &Facts) -> Report {
         clock(facts),
     ];
     let status = checks.iter().map(|check| check.status).max();
-    Report {
+    Diagnosis {
         status: status.unwrap_or(Status::Ok),
         checks,
         figures: figures(facts, growth, days_until_full),

@@ -15,7 +15,7 @@ const END_ALIKE: f64 = 0.75;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Known(Arc<BTreeMap<String, Route>>);
+pub(crate) struct KnownRoutes(Arc<BTreeMap<String, Route>>);
 
 #[derive(Debug, Default)]
 struct Route {
@@ -25,7 +25,7 @@ struct Route {
     parameters: Vec<String>,
 }
 
-impl Known {
+impl KnownRoutes {
     /// Reads the document; `pages` are the paths that it leaves out, each with the methods that it takes.
     pub(crate) fn of(
         document: &Value,
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn known() -> Known {
+    fn known() -> KnownRoutes {
         let post = json!({"post": {}});
         let get = json!({"get": {"parameters": [{"in": "query", "name": "limit"}, {"in": "path", "name": "id"}]}});
         let document = json!({"paths": {
@@ -156,7 +156,7 @@ mod tests {
             "/session": {"get": {}, "post": {}},
         }});
         let get: &[&str] = &["GET"];
-        Known::of(&document, [("/live", get), ("/leave/", &["GET", "POST"])])
+        KnownRoutes::of(&document, [("/live", get), ("/leave/", &["GET", "POST"])])
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::table::{Cell, Row};
-use super::{PORTION, Source};
+use super::{PORTION, RowSource};
 use crate::app::App;
 use store::record::{ContactId, WorkspaceId};
 
@@ -32,7 +32,7 @@ impl Contacts {
     }
 }
 
-impl Source for Contacts {
+impl RowSource for Contacts {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }
@@ -61,7 +61,7 @@ impl Source for Contacts {
     }
 }
 
-fn shown(id: ContactId) -> String {
+pub fn shown(id: ContactId) -> String {
     id.0.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text never fails.
         write!(text, "{byte:02x}").ok();

@@ -3,7 +3,7 @@
 use shared::ids::CampaignId;
 
 use super::table::{Cell, Row};
-use super::{PORTION, Source};
+use super::{PORTION, RowSource};
 use crate::app::App;
 use store::query::{EventFilter, EventView, Order, each_event};
 use store::record::{Fact, Record, Seq, WorkspaceId};
@@ -55,7 +55,7 @@ impl Events {
     }
 }
 
-impl Source for Events {
+impl RowSource for Events {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }

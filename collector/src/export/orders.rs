@@ -4,7 +4,7 @@
 use shared::money::{Currency, Money};
 
 use super::table::{Cell, Row};
-use super::{PORTION, Source};
+use super::{PORTION, RowSource};
 use crate::app::App;
 use store::query::{EventFilter, EventView, Order, each_event};
 use store::record::{Fact, Record, Seq, WorkspaceId};
@@ -59,7 +59,7 @@ impl Orders {
     }
 }
 
-impl Source for Orders {
+impl RowSource for Orders {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }

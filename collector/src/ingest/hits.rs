@@ -64,7 +64,7 @@ pub fn record_open(app: &Arc<App>, hit: Hit, mut text: String) {
         // No token, and nothing to keep while it waits.
         text = String::new();
     }
-    let Some(place) = app.hits.take_place() else {
+    let Some(permit) = app.hits.take_permit() else {
         app.metrics.count_dropped_hit(DroppedHit::Busy);
         return;
     };
@@ -74,15 +74,15 @@ pub fn record_open(app: &Arc<App>, hit: Hit, mut text: String) {
             Some((token, text)) => record(&app, hit, token, text).await,
             None => app.metrics.count_dropped_hit(DroppedHit::BadToken),
         }
-        // In this order: who waits for all places goes on to close what the app holds.
+        // In this order: who waits for all permits goes on to close what the app holds.
         drop(app);
-        drop(place);
+        drop(permit);
     });
 }
 
 /// Records that a link was followed, behind the answer.
 pub fn record_click(app: &Arc<App>, hit: Hit, token: Token, text: String) {
-    let Some(place) = app.hits.take_place() else {
+    let Some(permit) = app.hits.take_permit() else {
         app.metrics
             .count_dropped_hit_of(token.sent().workspace, DroppedHit::Busy);
         return;
@@ -91,7 +91,7 @@ pub fn record_click(app: &Arc<App>, hit: Hit, token: Token, text: String) {
     tokio::spawn(async move {
         record(&app, hit, token, &text).await;
         drop(app);
-        drop(place);
+        drop(permit);
     });
 }
 

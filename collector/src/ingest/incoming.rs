@@ -1,5 +1,5 @@
-//! A request whose body has been read: authenticated by its headers, paid for, with a place among the
-//! requests in work. Who it is by its body comes after, when that is parsed.
+//! A request whose body has been read: authenticated by its headers, paid for, with a permit for
+//! one request in flight. Who it is by its body comes after, when that is parsed.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use crate::auth::{self, Caller};
 use crate::body::{self, Means, Media};
 use crate::error::ApiError;
 use crate::limits::heavy::{Lane, Turn};
-use crate::limits::memory::{BodyPlace, Owner};
+use crate::limits::memory::{BodyPermit, Owner};
 use crate::limits::network::Payer;
 use crate::limits::rates::{Charge, Ticket};
 use crate::metrics::reasons;
@@ -49,8 +49,8 @@ pub struct Incoming {
     pub(super) turn: Mutex<Option<Turn>>,
     /// The events and messages that hold a secret key; in `text` it is masked.
     pub(super) screened: Screened,
-    /// Its place among the requests in work, and the memory of its body.
-    _held: (OwnedSemaphorePermit, BodyPlace),
+    /// Its permit as a request in flight, and the memory of its body.
+    _held: (OwnedSemaphorePermit, BodyPermit),
 }
 
 /// Whom a request may come from, as its headers tell.
@@ -61,8 +61,8 @@ struct Admitted {
 }
 
 impl Incoming {
-    /// Authenticates by the headers where they hold a key, then reads the body, then takes a place
-    /// among the requests in work: one that stalls before takes none. Where the headers hold none, the
+    /// Authenticates by the headers where they hold a key, then reads the body, then takes a permit
+    /// as a request in flight: one that stalls before takes none. Where the headers hold none, the
     /// body may.
     pub async fn read(
         app: &Arc<App>,
@@ -157,7 +157,7 @@ impl Incoming {
         if let Some(caller) = &by_headers {
             charge = charge.begun(&caller.key, ticket)?;
         }
-        let place = app.take_place().inspect_err(|_| charge.excuse())?;
+        let permit = app.take_permit().inspect_err(|_| charge.excuse())?;
         Ok(Self {
             parts,
             by_headers,
@@ -168,7 +168,7 @@ impl Incoming {
             lane: Lane::of(&owner),
             turn: Mutex::default(),
             screened,
-            _held: (place, memory),
+            _held: (permit, memory),
         })
     }
 
@@ -253,9 +253,9 @@ impl Incoming {
         Arrival {
             received_at: self.received_at,
             source: if is_secret {
-                wire::Source::Server
+                wire::Speaker::Server
             } else {
-                wire::Source::Browser
+                wire::Speaker::Browser
             },
             purchases_allowed: is_secret || caller.key.allow_purchases,
             deliveries_allowed: is_secret && caller.require(Scope::Write).is_ok(),

@@ -4,18 +4,19 @@
 //! is thrown away, since it writes a changed start tag anew. It names no end tags but those of elements
 //! that it saw open. They are what lies between the other tokens.
 
+mod found;
+mod start_tag;
+
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use lol_html::errors::RewritingError;
-use lol_html::html_content::{Attribute, Comment, Element, TextType};
+use lol_html::html_content::{Comment, TextType};
 use lol_html::{HtmlRewriter, Settings, doc_comments, doc_text, doctype, element};
 
-use super::entities::{Quoting, decode};
-use super::markup::{
-    conditional, ends_name, is_raw, is_space, is_vml_shape, is_void, stays_in_head,
-};
-use super::target::clean;
+use super::markup::{conditional, ends_name, is_void};
+pub use found::Refusal;
+pub(super) use found::{Image, Place, Scan, Zone};
 
 /// The attribute that keeps a link from being tracked.
 const NOTRACK: &str = "data-misar-notrack";
@@ -30,77 +31,6 @@ const MAX_READINGS: usize = 16;
 const STEPS_PER_BYTE: usize = 16;
 const FREE_STEPS: usize = 1_000_000;
 const HTML: &str = "http://www.w3.org/1999/xhtml";
-
-/// What was found. Ranges are bytes of the document.
-#[derive(Debug)]
-pub(super) struct Scan {
-    /// In document order.
-    pub places: Vec<Place>,
-    /// Where a pixel is drawn: before the last `</body>`, else at the end, but never inside something
-    /// that the document leaves open, such as a comment.
-    pub pixel_at: usize,
-    /// Where a pixel is drawn before anything else: behind the first `<body>`, else where the content
-    /// begins.
-    pub pixel_first: usize,
-    /// In document order.
-    pub images: Vec<Image>,
-    /// What `<base>` says, with its tag.
-    pub bases: Vec<(Range<usize>, String)>,
-    /// Comments that nobody reads as markup.
-    pub comments: Vec<Range<usize>>,
-    /// `<html amp4email>` and its like: AMP allows no `<img>`.
-    pub is_amp: bool,
-    /// Parts of text that were read as markup.
-    pub parts: u32,
-    /// Why the reading ended early; then nothing else of this counts.
-    pub refused: Option<Refusal>,
-}
-
-/// An image with a source.
-#[derive(Debug)]
-pub(super) struct Image {
-    pub tag: Range<usize>,
-    /// Decoded.
-    pub source: String,
-    /// Whether every mail client sees it: it does not stand in a comment or a `<noscript>`.
-    pub is_shown: bool,
-}
-
-/// Why a message is refused: what it has too much of, or a place at which it cannot be mended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Links, or comments and the like that links are looked for in.
-    Links,
-    /// End tags that end nothing, inside elements that are never ended: for each of them all elements
-    /// that are open are gone through.
-    Tangle,
-    /// The unsubscribe placeholder, where it cannot become an address: at this byte.
-    Placeholder(usize),
-    /// An address of ours whose token cannot be read: at this byte.
-    Damaged(usize),
-    /// An address that was made for another message, where it cannot be made anew: at this byte.
-    Another(usize),
-}
-
-/// An `<a>`, an `<area>` or a shape of VML with an `href`, or with the opt-out attribute.
-#[derive(Debug)]
-pub(super) struct Place {
-    /// The value of the first `href`, without quotes; absent with no `href`, empty where it has no value.
-    pub href: Option<Range<usize>>,
-    pub quoting: Quoting,
-    /// What to cut out: each opt-out attribute with the one white space before it.
-    pub notrack: Vec<Range<usize>>,
-    pub zone: Zone,
-}
-
-/// What kind of surroundings a link stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Zone {
-    Body,
-    Head,
-    /// Text of which programs disagree whether it is markup.
-    Ambiguous,
-}
 
 /// What reading may still cost.
 struct Bounds {
@@ -372,128 +302,6 @@ impl<'h> Scanner<'h> {
                 }
                 place
             }));
-    }
-
-    fn start_tag(&mut self, element: &Element<'_, '_>) {
-        let tag = element.source_location().bytes();
-        self.advance(&tag);
-        let name = element.tag_name();
-        let is_html = element.namespace_uri() == HTML;
-        self.opened(&name, is_html, element.is_self_closing());
-        match name.as_str() {
-            "html" => {
-                self.content_start = None;
-                self.found.is_amp |= element.attributes().iter().any(|attribute| {
-                    let name = attribute.name();
-                    name.starts_with("amp4") || name == "amp" || name.starts_with('⚡')
-                });
-            }
-            "head" => {
-                self.is_in_head = self.depth == 0;
-                self.content_start = None;
-            }
-            "body" => {
-                self.body_start.get_or_insert(tag.end);
-            }
-            "select" => self.is_in_select = is_html,
-            // No end tag of it brings markup back.
-            "frameset" => self.is_in_select = true,
-            "img" => {
-                if let Some(source) = element.get_attribute("src") {
-                    self.found.images.push(Image {
-                        tag: tag.clone(),
-                        source: clean(&decode(&source)).into_owned(),
-                        is_shown: true,
-                    });
-                }
-            }
-            "base" => {
-                if let Some(href) = element.get_attribute("href") {
-                    let href = clean(&decode(&href)).into_owned();
-                    self.found.bases.push((tag.clone(), href));
-                }
-            }
-            "a" | "area" => self.link(element.attributes()),
-            shape if is_vml_shape(shape) => self.link(element.attributes()),
-            _ => {}
-        }
-        // Not `a` and `area`: between `<head>` and `</head>` nothing is a link, whatever a browser
-        // makes of it.
-        if self.is_in_head && is_html && !stays_in_head(&name) {
-            self.is_in_head = false;
-        }
-        let is_link = matches!(&*name, "a" | "area");
-        if is_link || !(matches!(&*name, "html" | "head") || is_html && stays_in_head(&name)) {
-            self.content(tag.start);
-        }
-        if is_html && is_raw(&name) {
-            let content = if name == "noscript" && !(self.is_ambiguous && self.is_in_select) {
-                Some(self.zone())
-            } else if self.is_ambiguous
-                && self.is_in_select
-                && !matches!(&*name, "script" | "style")
-            {
-                Some(Zone::Ambiguous)
-            } else {
-                None
-            };
-            self.raw = Some(Raw { tag, content });
-        }
-    }
-
-    fn link(&mut self, attributes: &[Attribute<'_>]) {
-        let mut place = Place {
-            href: None,
-            quoting: Quoting::Unquoted,
-            notrack: Vec::new(),
-            zone: self.zone(),
-        };
-        for attribute in attributes {
-            let Some(name) = attribute.name_source_location().map(|name| name.bytes()) else {
-                continue;
-            };
-            let value = attribute.value_source_location().map(|value| value.bytes());
-            match attribute.name().as_str() {
-                "href" if place.href.is_none() => {
-                    let value = value.unwrap_or(name.end..name.end);
-                    place.quoting = self.quoting(&value);
-                    place.href = Some(value);
-                }
-                NOTRACK => place.notrack.push(self.whole(name, value)),
-                _ => {}
-            }
-        }
-        if place.href.is_some() || !place.notrack.is_empty() {
-            self.count_place();
-            self.found.places.push(place);
-        }
-    }
-
-    fn quoting(&self, value: &Range<usize>) -> Quoting {
-        match self.html.as_bytes()[value.start - 1] {
-            b'"' => Quoting::Double,
-            b'\'' => Quoting::Single,
-            _ => Quoting::Unquoted,
-        }
-    }
-
-    /// An attribute from the white space before its name to the quote after its value.
-    fn whole(&self, name: Range<usize>, value: Option<Range<usize>>) -> Range<usize> {
-        let bytes = self.html.as_bytes();
-        let end = match value {
-            Some(value) => value.end + usize::from(self.quoting(&value) != Quoting::Unquoted),
-            None => {
-                // `data-misar-notrack=` without a value: a `=` left behind would name an attribute.
-                let rest = self.html[name.end..].trim_start_matches(is_space);
-                let spaces = self.html.len() - name.end - rest.len();
-                name.end + if rest.starts_with('=') { spaces + 1 } else { 0 }
-            }
-        };
-        let has_space = is_space(char::from(bytes[name.start - 1]));
-        // `href=x data-misar-notrack/>`: without the space the slash would become part of the value.
-        let joins =
-            matches!(bytes.get(end), Some(next) if !is_space(char::from(*next)) && *next != b'>');
-        name.start - usize::from(has_space && !joins)..end
     }
 
     fn comment(&mut self, comment: &Comment<'_>) {

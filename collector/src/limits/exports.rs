@@ -11,37 +11,37 @@ const MOST: usize = 8;
 /// Of one workspace.
 const MOST_OF_WORKSPACE: usize = 2;
 
-/// The places of all exports. Cheap to clone; clones count together.
+/// What all exports share. Cheap to clone; clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Places(Arc<Mutex<HashMap<WorkspaceId, usize>>>);
+pub struct ExportPermits(Arc<Mutex<HashMap<WorkspaceId, usize>>>);
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    places: Places,
+pub struct ExportPermit {
+    permits: ExportPermits,
     workspace: WorkspaceId,
 }
 
-impl Places {
-    /// A place; `None` where this workspace, or all, have as many as they may.
+impl ExportPermits {
+    /// A permit; `None` where this workspace, or all, have as many as they may.
     #[must_use]
-    pub fn take(&self, workspace: WorkspaceId) -> Option<Place> {
+    pub fn take(&self, workspace: WorkspaceId) -> Option<ExportPermit> {
         let mut taken = lock(&self.0);
         let own = taken.get(&workspace).copied().unwrap_or(0);
         if own >= MOST_OF_WORKSPACE || taken.values().sum::<usize>() >= MOST {
             return None;
         }
         taken.insert(workspace, own + 1);
-        Some(Place {
-            places: self.clone(),
+        Some(ExportPermit {
+            permits: self.clone(),
             workspace,
         })
     }
 }
 
-impl Drop for Place {
+impl Drop for ExportPermit {
     fn drop(&mut self) {
-        let mut taken = lock(&self.places.0);
+        let mut taken = lock(&self.permits.0);
         if let Some(own) = taken.get_mut(&self.workspace) {
             *own -= 1;
             if *own == 0 {
@@ -57,14 +57,14 @@ mod tests {
 
     #[test]
     fn places_are_shared_out_and_come_back() {
-        let places = Places::default();
-        let of = |workspace| places.take(WorkspaceId(workspace));
+        let permits = ExportPermits::default();
+        let of = |workspace| permits.take(WorkspaceId(workspace));
         let mut held: Vec<_> = (0..4).flat_map(|n| [of(n), of(n)]).collect();
         assert!(held.iter().all(Option::is_some));
         assert!(of(0).is_none() && of(9).is_none());
         held.pop();
         assert!(of(9).is_some());
         drop(held);
-        assert!(lock(&places.0).is_empty());
+        assert!(lock(&permits.0).is_empty());
     }
 }

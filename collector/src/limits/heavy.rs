@@ -1,5 +1,5 @@
 //! Work that takes long (inflating, reading and instrumenting large bodies), kept away from the workers
-//! that answer everybody else: a runtime of its own, on threads of low priority, and places for which
+//! that answer everybody else: a runtime of its own, on threads of low priority, and permits for which
 //! workspaces take turns. Not what is done there.
 
 use std::collections::HashMap;
@@ -41,21 +41,21 @@ impl Lane {
     }
 }
 
-/// The threads and the places.
+/// The threads and the permits.
 pub struct Heavy {
     /// `None` once it is dropped.
     runtime: Option<Runtime>,
     /// One for each thread: of all lanes, first come, first served.
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// What one lane may hold or wait for of them at once, so that none fills the queue before
-    /// [`Self::places`]; of lanes that somebody is in.
+    /// [`Self::permits`]; of lanes that somebody is in.
     lanes: Arc<Mutex<HashMap<Lane, Line>>>,
-    /// Places of one lane.
+    /// Permits of one lane.
     share: usize,
     metrics: Metrics,
 }
 
-/// The line before one lane's places.
+/// The line before one lane's permits.
 struct Line {
     share: Arc<Semaphore>,
     /// Who waits or works.
@@ -81,7 +81,7 @@ impl Heavy {
             .build()?;
         Ok(Self {
             runtime: Some(runtime),
-            places: Arc::new(Semaphore::new(threads)),
+            permits: Arc::new(Semaphore::new(threads)),
             lanes: Arc::default(),
             share: (threads / 2).max(1),
             metrics,
@@ -100,13 +100,13 @@ impl Heavy {
             .acquire_owned()
             .await
             .map_err(|_| ApiError::Internal)?;
-        let place = Arc::clone(&self.places);
-        let place = place
+        let permit = Arc::clone(&self.permits);
+        let permit = permit
             .acquire_owned()
             .await
             .map_err(|_| ApiError::Internal)?;
         Ok(Turn {
-            _permits: (place, share),
+            _permits: (permit, share),
             _in_line: in_line,
         })
     }

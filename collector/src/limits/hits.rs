@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use store::locks::{read, write};
 
-/// Hits that may be in work behind their answers; more are dropped. Each holds 10 KB at the most.
+/// Hits that may be in flight behind their answers; more are dropped. Each holds 10 KB at the most.
 pub const MAX_HITS: usize = 4_096;
 /// Hits of one token that are kept at once, and then one in each [`PERIOD`]: a person opens a mail a
 /// few times, and a token that is replayed fills no disk.
@@ -22,27 +22,27 @@ pub const PERIOD: Duration = Duration::from_secs(60);
 const MAX_BUDGETS: usize = 1_000_000;
 /// After so many hits, budgets that are whole again are forgotten.
 const SWEEP: u64 = 65_536;
-/// How long a stop waits for the hits in work.
+/// How long a stop waits for the hits in flight.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The hits in work, and what is left of the budget of each token.
+/// The hits in flight, and what is left of the budget of each token.
 pub struct Hits {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     budgets: Budgets,
 }
 
 impl Default for Hits {
     fn default() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(MAX_HITS)),
+            permits: Arc::new(Semaphore::new(MAX_HITS)),
             budgets: Budgets::default(),
         }
     }
 }
 
 impl Hits {
-    pub(crate) fn take_place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    pub(crate) fn take_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 
     /// Takes one hit of a token that is good; false where none is left. Bad ones never get here, so
@@ -51,14 +51,14 @@ impl Hits {
         self.budgets.take(text)
     }
 
-    /// Waits a moment for the hits in work; later ones are dropped.
+    /// Waits a moment for the hits in flight; later ones are dropped.
     pub(crate) async fn close(&self) {
         let all = u32::try_from(MAX_HITS).unwrap_or(u32::MAX);
-        let drained = tokio::time::timeout(DRAIN_TIMEOUT, self.places.acquire_many(all)).await;
+        let drained = tokio::time::timeout(DRAIN_TIMEOUT, self.permits.acquire_many(all)).await;
         if drained.is_err() {
             tracing::warn!("opens and clicks were not written before the stop");
         }
-        self.places.close();
+        self.permits.close();
     }
 }
 

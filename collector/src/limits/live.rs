@@ -1,4 +1,4 @@
-//! The places of the live stream: so many at once, of which nobody may take all. Not what a stream
+//! Permits for live streams: so many at once, of which nobody may take all. Not what a stream
 //! sends.
 
 use std::sync::{Arc, Mutex};
@@ -21,30 +21,30 @@ pub fn share_of_workspace(workspaces: usize) -> usize {
     (MAX_READERS / workspaces.max(1)).max(MIN_OF_WORKSPACE)
 }
 
-/// Streams that a key may have: half of its workspace's, so that another key finds a place.
+/// Streams that a key may have: half of its workspace's, so that another key gets one.
 pub fn share_of_key(workspaces: usize) -> usize {
     share_of_workspace(workspaces) / 2
 }
 
-/// Who has a place. The workspace's sessions of one-time codes have no key and share one share.
+/// Who holds a permit. The workspace's sessions of one-time codes have no key and share one share.
 struct Holder {
     workspace: WorkspaceId,
     key_id: Option<String>,
     end: watch::Sender<bool>,
 }
 
-/// All places. Their order is that in which they were taken.
+/// All permits. Their order is that in which they were taken.
 #[derive(Default, Clone)]
-pub struct Places(Arc<Mutex<Vec<Holder>>>);
+pub struct LivePermits(Arc<Mutex<Vec<Holder>>>);
 
-/// A place, until it is dropped.
-pub struct Place {
-    places: Places,
+/// A permit, until it is dropped.
+pub struct LivePermit {
+    permits: LivePermits,
     end: watch::Receiver<bool>,
 }
 
-impl Places {
-    /// Takes a place. Where all are taken, which takes five workspaces, the newest stream of the
+impl LivePermits {
+    /// Takes a permit. Where all are taken, which takes five workspaces, the newest stream of the
     /// workspace that has most ends for one that has fewer.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Places {
         workspace: WorkspaceId,
         key_id: Option<&str>,
         workspaces: usize,
-    ) -> Result<Place, ApiError> {
+    ) -> Result<LivePermit, ApiError> {
         let mut holders = lock(&self.0);
         let of = |one: WorkspaceId| move |holder: &&Holder| holder.workspace == one;
         let ours = holders.iter().filter(of(workspace)).count();
@@ -87,25 +87,25 @@ impl Places {
             key_id: key_id.map(str::to_owned),
             end,
         });
-        Ok(Place {
-            places: self.clone(),
+        Ok(LivePermit {
+            permits: self.clone(),
             end: ended,
         })
     }
 }
 
-impl Place {
-    /// Returns once the place is another's.
+impl LivePermit {
+    /// Returns once the permit is another's.
     pub(crate) async fn taken_away(&self) {
         // An error means that the holder is gone from the list, which is the same.
         self.end.clone().wait_for(|ended| *ended).await.ok();
     }
 }
 
-impl Drop for Place {
+impl Drop for LivePermit {
     fn drop(&mut self) {
         let mine = &self.end;
-        lock(&self.places.0).retain(|holder| !holder.end.subscribe().same_channel(mine));
+        lock(&self.permits.0).retain(|holder| !holder.end.subscribe().same_channel(mine));
     }
 }
 
@@ -113,8 +113,13 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn taken(places: &Places, workspace: u32, key: &str, workspaces: usize) -> Result<Place, Full> {
-        places
+    fn taken(
+        permits: &LivePermits,
+        workspace: u32,
+        key: &str,
+        workspaces: usize,
+    ) -> Result<LivePermit, Full> {
+        permits
             .take(WorkspaceId(workspace), Some(key), workspaces)
             .map_err(|error| match error {
                 ApiError::TooManyLiveReaders(full) => full,
@@ -123,11 +128,16 @@ mod tests {
     }
 
     /// Takes all that a key gets.
-    fn flood(places: &Places, workspace: u32, key: &str, workspaces: usize) -> (Vec<Place>, Full) {
+    fn flood(
+        permits: &LivePermits,
+        workspace: u32,
+        key: &str,
+        workspaces: usize,
+    ) -> (Vec<LivePermit>, Full) {
         let mut mine = Vec::new();
         loop {
-            match taken(places, workspace, key, workspaces) {
-                Ok(place) => mine.push(place),
+            match taken(permits, workspace, key, workspaces) {
+                Ok(permit) => mine.push(permit),
                 Err(full) => return (mine, full),
             }
         }
@@ -136,42 +146,42 @@ mod tests {
     #[test]
     fn a_key_gets_half_of_its_workspace_and_a_workspace_its_share() {
         for (workspaces, share) in [(1, 64), (2, 32), (3, 21), (4, 16), (100, 16)] {
-            let places = Places::default();
-            let (first, full) = flood(&places, 1, "a", workspaces);
+            let permits = LivePermits::default();
+            let (first, full) = flood(&permits, 1, "a", workspaces);
             assert_eq!((first.len(), full), (share / 2, Full::Key(share / 2)));
-            let (second, _) = flood(&places, 1, "b", workspaces);
+            let (second, _) = flood(&permits, 1, "b", workspaces);
             assert_eq!(second.len(), share / 2);
-            let (third, full) = flood(&places, 1, "c", workspaces);
+            let (third, full) = flood(&permits, 1, "c", workspaces);
             assert_eq!(first.len() + second.len() + third.len(), share);
             assert!(matches!(full, Full::Workspace(all) if all == share));
             // One that ends makes room.
             drop(first);
-            assert!(taken(&places, 1, "c", workspaces).is_ok());
+            assert!(taken(&permits, 1, "c", workspaces).is_ok());
             if workspaces > 1 {
-                let (theirs, _) = flood(&places, 2, "a", workspaces);
+                let (theirs, _) = flood(&permits, 2, "a", workspaces);
                 assert_eq!(theirs.len(), share / 2);
             }
         }
     }
 
     #[tokio::test]
-    async fn where_all_places_are_taken_the_workspace_that_has_most_gives_one_up() {
-        let places = Places::default();
+    async fn where_all_permits_are_taken_the_workspace_that_has_most_gives_one_up() {
+        let permits = LivePermits::default();
         let mut all = Vec::new();
         for workspace in 1..=4 {
-            all.push(flood(&places, workspace, "a", 5).0);
-            all.push(flood(&places, workspace, "b", 5).0);
+            all.push(flood(&permits, workspace, "a", 5).0);
+            all.push(flood(&permits, workspace, "b", 5).0);
         }
-        let ours = taken(&places, 5, "a", 5).ok().unwrap();
-        assert_eq!(lock(&places.0).len(), MAX_READERS);
+        let ours = taken(&permits, 5, "a", 5).ok().unwrap();
+        assert_eq!(lock(&permits.0).len(), MAX_READERS);
         // The newest of one of them, and nobody else's.
         all[7].pop().unwrap().taken_away().await;
-        assert_eq!(lock(&places.0).len(), MAX_READERS);
-        assert!(lock(&places.0).iter().all(|holder| !*holder.end.borrow()));
+        assert_eq!(lock(&permits.0).len(), MAX_READERS);
+        assert!(lock(&permits.0).iter().all(|holder| !*holder.end.borrow()));
         // Until everybody has about as many.
-        let (more, full) = flood(&places, 5, "b", 5);
+        let (more, full) = flood(&permits, 5, "b", 5);
         assert_eq!((more.len(), full), (8, Full::Key(8)));
-        let (more, full) = flood(&places, 5, "c", 5);
+        let (more, full) = flood(&permits, 5, "c", 5);
         assert_eq!(full, Full::All(MAX_READERS));
         assert!((2..=4).contains(&more.len()), "{}", more.len());
         drop((ours, all));

@@ -152,8 +152,8 @@ impl BodyMemory {
         &self.proven.metrics
     }
 
-    /// A place for a body of which nothing has come yet.
-    pub fn enter(&self, owner: &Owner) -> BodyPlace {
+    /// A permit for a body of which nothing has come yet.
+    pub fn enter(&self, owner: &Owner) -> BodyPermit {
         let pool = match owner {
             Owner::Server(..) => &self.proven,
             Owner::Anybody(_) => &self.unproven,
@@ -170,7 +170,7 @@ impl BodyMemory {
         };
         state.bodies.insert(id, held);
         drop(state);
-        BodyPlace {
+        BodyPermit {
             pool: Arc::clone(pool),
             id,
             kb: 0,
@@ -180,14 +180,14 @@ impl BodyMemory {
 }
 
 /// The memory of one body; given back when it is dropped.
-pub struct BodyPlace {
+pub struct BodyPermit {
     pool: Arc<Pool>,
     id: u64,
     kb: usize,
     evicted: Arc<Notify>,
 }
 
-impl BodyPlace {
+impl BodyPermit {
     /// Whether there is room for so many bytes, if nobody else takes it. Holds nothing yet.
     ///
     /// # Errors
@@ -239,7 +239,7 @@ impl BodyPlace {
     }
 }
 
-impl Drop for BodyPlace {
+impl Drop for BodyPermit {
     fn drop(&mut self) {
         lock(&self.pool.state).release(self.id);
     }
@@ -364,16 +364,16 @@ mod tests {
         Owner::Server(WorkspaceId(workspace), key.into())
     }
 
-    /// Fills places of a megabyte until there is no more.
-    fn fill(memory: &BodyMemory, owner: &Owner) -> Vec<BodyPlace> {
-        let mut places = Vec::new();
+    /// Fills permits of a megabyte until there is no more.
+    fn fill(memory: &BodyMemory, owner: &Owner) -> Vec<BodyPermit> {
+        let mut permits = Vec::new();
         loop {
-            let mut place = memory.enter(owner);
-            if place.hold(MB, MB).is_err() {
-                return places;
+            let mut permit = memory.enter(owner);
+            if permit.hold(MB, MB).is_err() {
+                return permits;
             }
-            places.push(place);
-            assert!(places.len() < 1_000, "nothing limits it");
+            permits.push(permit);
+            assert!(permits.len() < 1_000, "nothing limits it");
         }
     }
 
@@ -411,7 +411,7 @@ mod tests {
         assert!(newcomer.hold(MB, MB).is_ok());
         let told = stalled
             .iter()
-            .filter(|place| !lock(&place.pool.state).bodies.contains_key(&place.id));
+            .filter(|permit| !lock(&permit.pool.state).bodies.contains_key(&permit.id));
         let told: Vec<_> = told.collect();
         assert_eq!(told.len(), 1);
         assert!(matches!(told[0].evicted().await, ApiError::BodyTimeout));
@@ -421,7 +421,7 @@ mod tests {
         fill(&memory, &from(1));
         let stay = other
             .iter()
-            .all(|place| lock(&place.pool.state).bodies.contains_key(&place.id));
+            .all(|permit| lock(&permit.pool.state).bodies.contains_key(&permit.id));
         assert!(stay);
     }
 
@@ -434,21 +434,21 @@ mod tests {
                 tokio::time::advance(Duration::from_secs(1)).await;
                 assert!(dripping.hold(second * rate, rate).is_ok());
             }
-            let places = fill(&memory, &from(1));
+            let permits = fill(&memory, &from(1));
             let stays = lock(&memory.unproven.state)
                 .bodies
                 .contains_key(&dripping.id);
             assert_eq!(stays, !is_slow, "{rate}");
-            drop(places);
+            drop(permits);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_is_whole_is_never_evicted() {
         let memory = memory();
-        let places = fill(&memory, &from(1));
-        for place in &places {
-            place.is_whole();
+        let permits = fill(&memory, &from(1));
+        for permit in &permits {
+            permit.is_whole();
         }
         tokio::time::advance(GRACE * 10).await;
         assert!(memory.enter(&from(1)).hold(MB, MB).is_err());

@@ -1,6 +1,6 @@
 //! How much a caller may send: requests, events and bytes of a key, the part of it that one address may
-//! take, requests of a session, and what refusals cost. See design.md 4.2, Limits. Not who a caller is
-//! (`auth`), nor how much memory bodies may hold (`memory`).
+//! take, requests of a session, and what refusals cost. Not who a caller is (`auth`), nor how much memory
+//! bodies may hold (`memory`).
 //!
 //! Each key has buckets of its own, so nobody's flood takes anything from another key. A request is
 //! counted when it begins ([`Rates::begin`]); what it turns out to hold is counted once that is known
@@ -11,6 +11,8 @@
 mod addresses;
 mod bucket;
 mod charge;
+mod gauge;
+mod of_key;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -26,16 +28,11 @@ use crate::metrics::Metrics;
 use addresses::Addresses;
 use bucket::{Bucket, Quota};
 pub use charge::Charge;
+pub use of_key::Cost;
+use of_key::KeyRates;
 use store::locks::{lock, read, write};
 use store::meta::{Key, Session, TokenDigest};
 
-/// Requests per second of a public key, and how many may come at once, unless it was made with
-/// `--rate`.
-const PUBLIC_REQUESTS: (u32, u32) = (1_000, 5_000);
-/// Events per second of a public key, likewise.
-const PUBLIC_EVENTS: (u32, u32) = (10_000, 50_000);
-/// Bytes per second of a public key's bodies, inflated, whatever it was made with.
-const PUBLIC_BYTES: (u32, u32) = (8_000_000, 40_000_000);
 /// Requests per second of a session: pages that a person looks at.
 const SESSION_REQUESTS: (u32, u32) = (100, 1_000);
 /// Requests of one address that are refused for their form or their key, per second. Past them it is
@@ -43,248 +40,14 @@ const SESSION_REQUESTS: (u32, u32) = (100, 1_000);
 const REFUSALS: (u32, u32) = (100, 500);
 /// The code under which the metric counts what could be read and was refused for what it said.
 const MALFORMED: &str = "malformed";
-/// Above this part of a key's rate, an address has no more than that part of it.
-const HALF: f64 = 2.0;
-const ADDRESS_PART: f64 = 10.0;
-
-/// Addresses that are remembered for each public key: about 300 KB. More share one part.
-const MAX_ADDRESSES: usize = 2_048;
 /// Addresses whose refusals are remembered, over all keys.
 const MAX_BLAMED: usize = 16_384;
 /// Sessions that are remembered; those whose bucket is full again make room. The store keeps fewer.
 const MAX_SESSIONS: usize = 8_192;
 
-/// What a request takes. A request with a `--rate` costs its events, and at least one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cost {
-    pub requests: u32,
-    pub events: u32,
-    pub bytes: u32,
-}
-
-impl Cost {
-    const REQUEST: Self = Self {
-        requests: 1,
-        events: 0,
-        bytes: 0,
-    };
-
-    pub fn events(count: usize) -> Self {
-        Self {
-            events: u32::try_from(count).unwrap_or(u32::MAX),
-            ..Self::default()
-        }
-    }
-
-    pub fn bytes(count: usize) -> Self {
-        Self {
-            bytes: u32::try_from(count).unwrap_or(u32::MAX),
-            ..Self::default()
-        }
-    }
-}
-
-/// One limit of a key: all of it, half of it to tell when it runs short, and a part for each address.
-struct Gauge {
-    limit: Limit,
-    quota: Quota,
-    bucket: Bucket,
-    half: Bucket,
-}
-
-impl Gauge {
-    fn new(limit: Limit, (per_second, burst): (u32, u32), now: Instant) -> Self {
-        let quota = Quota::new(per_second, burst);
-        Self {
-            limit,
-            quota,
-            bucket: Bucket::full(quota, now),
-            half: Bucket::full(quota.part(HALF), now),
-        }
-    }
-
-    /// Refused with what ran out and how long to wait. `share` is the address' bucket.
-    fn check(
-        &mut self,
-        share: Option<&mut Bucket>,
-        taken: f64,
-        cost: f64,
-        now: Instant,
-    ) -> Result<(), (Limit, Duration)> {
-        let wait = self.bucket.wait(self.quota, now, taken, cost);
-        if !wait.is_zero() {
-            return Err((self.limit, wait));
-        }
-        let half = self.quota.part(HALF);
-        let runs_short = !self.half.wait(half, now, taken, cost).is_zero();
-        if let Some(share) = share
-            && runs_short
-        {
-            let wait = share.wait(self.quota.part(ADDRESS_PART), now, taken, cost);
-            if !wait.is_zero() {
-                return Err((Limit::Address, wait));
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, share: Option<&mut Bucket>, cost: f64, now: Instant) {
-        self.bucket.take(cost);
-        self.half.drain(self.quota.part(HALF), now, cost);
-        if let Some(share) = share {
-            share.drain(self.quota.part(ADDRESS_PART), now, cost);
-        }
-    }
-}
-
-/// The limits of one key.
-struct KeyRates {
-    /// Whether each event counts against the first gauge, and a request as one at the least.
-    counts_events: bool,
-    /// Requests, or events of a key with a `--rate`; what the headers tell.
-    first: Gauge,
-    events: Option<Gauge>,
-    bytes: Option<Gauge>,
-    /// For each address its parts of these, in this order. Of public keys alone: a secret key is on
-    /// few servers, which may use all of it.
-    addresses: Option<Addresses<[Bucket; 3]>>,
-}
-
-impl KeyRates {
-    /// `None` where the key has no limit.
-    fn of(key: &Key, now: Instant) -> Option<Self> {
-        let is_public = key.kind == KeyKind::Public;
-        let (first, counts_events) = match key.rate {
-            Some(rate) => {
-                let quota = (rate.get(), rate.get());
-                (Gauge::new(Limit::Events, quota, now), true)
-            }
-            None if is_public => (Gauge::new(Limit::Requests, PUBLIC_REQUESTS, now), false),
-            None => return None,
-        };
-        Some(Self {
-            counts_events,
-            first,
-            events: (is_public && !counts_events)
-                .then(|| Gauge::new(Limit::Events, PUBLIC_EVENTS, now)),
-            bytes: is_public.then(|| Gauge::new(Limit::Bytes, PUBLIC_BYTES, now)),
-            addresses: is_public.then(|| Addresses::new(MAX_ADDRESSES)),
-        })
-    }
-
-    /// What a cost comes to on each gauge, given what the request has taken before.
-    fn parts(&self, taken: Cost, more: Cost) -> [f64; 3] {
-        let first = if self.counts_events {
-            let price = |cost: Cost| {
-                if cost.requests == 0 {
-                    cost.events
-                } else {
-                    cost.events.max(1)
-                }
-            };
-            let all = Cost {
-                requests: taken.requests + more.requests,
-                events: taken.events.saturating_add(more.events),
-                bytes: 0,
-            };
-            price(all) - price(taken)
-        } else {
-            more.requests
-        };
-        [
-            f64::from(first),
-            f64::from(more.events),
-            f64::from(more.bytes),
-        ]
-    }
-
-    fn take(
-        &mut self,
-        payer: &Payer,
-        taken: Cost,
-        more: Cost,
-        now: Instant,
-    ) -> Result<RateState, (Limit, Duration)> {
-        let parts = self.parts(taken, more);
-        let before = self.parts(Cost::default(), taken);
-        let Self {
-            first,
-            events,
-            bytes,
-            addresses,
-            ..
-        } = self;
-        let quotas = [Some(&*first), events.as_ref(), bytes.as_ref()].map(|gauge| {
-            gauge
-                .map_or(first.quota, |gauge| gauge.quota)
-                .part(ADDRESS_PART)
-        });
-        let mut shares = match (addresses, payer.for_rates()) {
-            (Some(addresses), Some(network)) => {
-                let full = || quotas.map(|quota| Bucket::full(quota, now));
-                addresses.get(network, now, full).each_mut().map(Some)
-            }
-            _ => [None, None, None],
-        };
-        let mut gauges = [Some(first), events.as_mut(), bytes.as_mut()];
-        // All are asked before any is taken from: who is refused pays nothing.
-        let costs = parts.into_iter().zip(before);
-        for ((gauge, share), (cost, taken)) in gauges.iter_mut().zip(&mut shares).zip(costs) {
-            if let Some(gauge) = gauge
-                && cost > 0.0
-            {
-                gauge.check(share.as_deref_mut(), taken, cost, now)?;
-            }
-        }
-        for ((gauge, share), cost) in gauges.iter_mut().zip(&mut shares).zip(parts) {
-            if let Some(gauge) = gauge
-                && cost > 0.0
-            {
-                gauge.take(share.as_deref_mut(), cost, now);
-            }
-        }
-        Ok(self.state())
-    }
-
-    fn give_back(&mut self, taken: Cost, back: Cost) {
-        let left = Cost {
-            requests: taken.requests - back.requests,
-            events: taken.events - back.events,
-            bytes: taken.bytes - back.bytes,
-        };
-        let parts = self.parts(left, back);
-        let gauges = [
-            Some(&mut self.first),
-            self.events.as_mut(),
-            self.bytes.as_mut(),
-        ];
-        for (gauge, cost) in gauges.into_iter().zip(parts) {
-            if let Some(gauge) = gauge {
-                gauge.bucket.give_back(gauge.quota, cost);
-                gauge.half.give_back(gauge.quota.part(HALF), cost);
-            }
-        }
-    }
-
-    fn state(&self) -> RateState {
-        let (remaining, reset) = self.first.bucket.state(self.first.quota);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a burst is a u32"
-        )]
-        let limit = self.first.quota.burst as u32;
-        RateState {
-            limit,
-            remaining,
-            reset,
-        }
-    }
-}
-
 /// The limits of one key, and the `--rate` that they were made for: it can be changed.
 #[derive(Clone)]
-struct Known {
+struct KeyLimits {
     rate: Option<NonZeroU32>,
     rates: Arc<Mutex<KeyRates>>,
 }
@@ -293,7 +56,7 @@ struct Known {
 /// addresses.
 pub struct Rates {
     /// By the key's id.
-    keys: RwLock<HashMap<String, Known>>,
+    keys: RwLock<HashMap<String, KeyLimits>>,
     sessions: Mutex<HashMap<TokenDigest, Bucket>>,
     refusals: Mutex<Addresses<Bucket>>,
     metrics: Arc<Metrics>,
@@ -452,7 +215,7 @@ impl Rates {
         }
         let rates = Arc::new(Mutex::new(KeyRates::of(key, Instant::now())?));
         let mut keys = write(&self.keys);
-        let made = Known {
+        let made = KeyLimits {
             rate: key.rate,
             rates,
         };

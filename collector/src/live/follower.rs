@@ -2,8 +2,9 @@
 //! is the stream's affair.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::Arc;
+
+use axum::response::sse::Event;
 
 use super::{Cursor, LiveMessage, MAX_RECENT, RejectedView, Skipped, Start};
 use crate::app::App;
@@ -55,14 +56,14 @@ impl Follower {
         app: &App,
         workspace: WorkspaceId,
         start: Start,
-    ) -> Result<(Self, String), QueryError> {
+    ) -> Result<(Self, Vec<Event>), QueryError> {
         match start {
             Start::Recent(count) => Self::open_before_end(app, workspace, count),
             Start::Behind(cursor) => {
                 // What a log that was restored from a backup has lost counts as read: what comes
                 // then is news.
                 let at = app.log.locate(workspace, cursor.seq)?.seq();
-                Ok((Self::behind(app, workspace, cursor, at), String::new()))
+                Ok((Self::behind(app, workspace, cursor, at), Vec::new()))
             }
         }
     }
@@ -88,7 +89,7 @@ impl Follower {
         app: &App,
         workspace: WorkspaceId,
         count: usize,
-    ) -> Result<(Self, String), QueryError> {
+    ) -> Result<(Self, Vec<Event>), QueryError> {
         let recent = &app.rejected.recent;
         let mut cursor = Cursor {
             seq: PublicSeq::START,
@@ -112,7 +113,7 @@ impl Follower {
                 .iter()
                 .rfind(|record| record.seq <= end && record.entry.workspace == workspace);
             cursor.seq = newest.map_or(cursor.seq, |newest| cursor.seq.max(newest.public_seq));
-            return Ok((Self::behind(app, workspace, cursor, end), String::new()));
+            return Ok((Self::behind(app, workspace, cursor, end), Vec::new()));
         }
         let records = query::records_at(&*app.log, workspace, &seqs)?;
         let rejected = recent.newest(workspace, count);
@@ -123,18 +124,18 @@ impl Follower {
         let mut follower = Self::behind(app, workspace, cursor, reached.min(first));
         let items = merged(&app.views, records, rejected);
         let surplus = items.len().saturating_sub(count);
-        let mut text = String::new();
+        let mut events = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
             if index < surplus {
                 follower.pass(&item);
                 follower.began = follower.cursor;
             } else {
-                follower.write(&item, &mut text);
+                follower.write(&item, &mut events);
             }
         }
         let last = seqs.last().copied().unwrap_or(Seq::START);
         follower.at = follower.at.max(reached).max(last);
-        Ok((follower, text))
+        Ok((follower, events))
     }
 
     /// The cursor before the first message.
@@ -155,11 +156,11 @@ impl Follower {
     }
 
     /// The next messages, as they are sent.
-    pub(super) fn round(&mut self, app: &App) -> Result<String, QueryError> {
-        let mut text = String::new();
+    pub(super) fn round(&mut self, app: &App) -> Result<Vec<Event>, QueryError> {
+        let mut events = Vec::new();
         let end = *app.log.committed().borrow();
         if self.is_far_behind(end) {
-            self.ask_view(app, &mut text)?;
+            self.ask_view(app, &mut events)?;
         }
         let (records, reached) = if self.named.is_empty() {
             self.read_on(app, end)?
@@ -172,17 +173,17 @@ impl Follower {
             .behind(self.workspace, self.cursor.rejected, PORTION);
         if unseen.missed > 0 {
             self.cursor.rejected += unseen.missed;
-            self.skip(unseen.missed, &mut text);
+            self.skip(unseen.missed, &mut events);
         }
         for item in merged(&app.views, records, unseen.rejected) {
-            self.write(&item, &mut text);
+            self.write(&item, &mut events);
         }
         self.at = self.at.max(reached);
-        Ok(text)
+        Ok(events)
     }
 
     /// Has the view name what is to be read next, and passes over what is too much.
-    fn ask_view(&mut self, app: &App, text: &mut String) -> Result<(), QueryError> {
+    fn ask_view(&mut self, app: &App, events: &mut Vec<Event>) -> Result<(), QueryError> {
         let reached = app.views.cursor();
         if reached <= self.at {
             // The view is being built: the log is read through.
@@ -195,7 +196,7 @@ impl Follower {
                 self.cursor.seq = public_seq(app, skipped)?.unwrap_or(self.cursor.seq);
                 self.at = skipped;
             }
-            self.skip(count - seqs.len() as u64, text);
+            self.skip(count - seqs.len() as u64, events);
         }
         self.named_to = reached.max(seqs.last().copied().unwrap_or(Seq::START));
         self.named = seqs.into();
@@ -227,8 +228,8 @@ impl Follower {
         Ok((records, reached))
     }
 
-    fn skip(&self, count: u64, text: &mut String) {
-        self.message(&LiveMessage::Skipped(Skipped { count }), text);
+    fn skip(&self, count: u64, events: &mut Vec<Event>) {
+        events.push(self.event(&LiveMessage::Skipped(Skipped { count })));
     }
 
     fn pass(&mut self, item: &Item) {
@@ -241,7 +242,7 @@ impl Follower {
         }
     }
 
-    fn write(&mut self, item: &Item, text: &mut String) {
+    fn write(&mut self, item: &Item, events: &mut Vec<Event>) {
         self.pass(item);
         let message = match item {
             Item::Tracked(tracked) => {
@@ -250,17 +251,16 @@ impl Follower {
             }
             Item::Rejected(_, rejected) => LiveMessage::Rejected(RejectedView::of(rejected)),
         };
-        self.message(&message, text);
+        events.push(self.event(&message));
     }
 
-    fn message(&self, message: &LiveMessage, text: &mut String) {
+    fn event(&self, message: &LiveMessage) -> Event {
         // Texts, numbers and JSON as it is: nothing of this can fail to serialise.
         let json = serde_json::to_string(message).unwrap_or_default();
-        // Properties stand there as the caller wrote them. A line break between their parts would end
-        // the message; within strings JSON has none.
+        // Properties stand there as the caller wrote them, perhaps with line breaks between their parts, of
+        // which each would begin another line of the message; within strings JSON has none.
         let line = json.replace(['\n', '\r'], " ");
-        // Writing to a string cannot fail.
-        write!(text, "id: {}\ndata: {line}\n\n", self.cursor).ok();
+        Event::default().id(self.cursor.to_string()).data(line)
     }
 }
 

@@ -1,9 +1,15 @@
 //! What is measured of the process and its disk at the moment of asking. Where the system does not tell
 //! (anything but Linux), a series is absent rather than 0.
 
-use std::fmt::{Display, Write as _};
 use std::fs;
 use std::path::Path;
+
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::PREFIX;
 
 /// Clock ticks in a second, in `/proc`: `USER_HZ`, 100 on every architecture that Rust runs Linux on
 /// (`include/asm-generic/param.h`).
@@ -71,72 +77,70 @@ impl Machine {
         }
     }
 
-    /// Writes its series as `OpenMetrics`.
-    pub(super) fn write(&self, page: &mut String) -> std::fmt::Result {
-        let mut one = |name: &str, kind: &str, help: &str, value: Option<&dyn Display>| {
-            let Some(value) = value else { return Ok(()) };
-            let end = if kind == "counter" { "_total" } else { "" };
-            write!(
-                page,
-                "# HELP {name} {help}.\n# TYPE {name} {kind}\n{name}{end} {value}\n"
-            )
-        };
-        macro_rules! some {
-            ($value:expr) => {
-                $value.as_ref().map(|value| value as &dyn Display)
-            };
+    /// Registers its series: those of the process under the names that every client library gives them, the
+    /// others under ours.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        self.register_process(registry);
+        let ours = registry.sub_registry_with_prefix(PREFIX);
+        if let Some(disk) = self.disk {
+            let help = "Size of the file system that holds the data folder, in bytes";
+            bytes(ours, "disk_size", help, disk.bytes);
+            let help = "What is free there for the process, in bytes";
+            bytes(ours, "disk_free", help, disk.free);
         }
-        let process = self.process;
-        let cpu = process.map(|process| process.cpu_seconds);
-        let help = "User and system time of the process, in seconds";
-        one("process_cpu_seconds", "counter", help, some!(cpu))?;
-        let resident = process.and_then(|process| process.resident_bytes);
-        let help = "Memory that the process holds, in bytes";
-        one(
-            "process_resident_memory_bytes",
-            "gauge",
-            help,
-            some!(resident),
-        )?;
-        let virtual_bytes = process.map(|process| process.virtual_bytes);
-        let help = "Addresses that the process has, in bytes";
-        one(
-            "process_virtual_memory_bytes",
-            "gauge",
-            help,
-            some!(virtual_bytes),
-        )?;
-        let threads = process.map(|process| process.threads);
-        one(
-            "process_threads",
-            "gauge",
-            "Threads of the process",
-            some!(threads),
-        )?;
-        let started = process.and_then(|process| process.started);
-        let help = "When the process started, in seconds since 1970";
-        one("process_start_time_seconds", "gauge", help, some!(started))?;
-        let help = "Files and connections that are open";
-        one("process_open_fds", "gauge", help, some!(self.open_files))?;
-        let help = "How many may be open at once";
-        one("process_max_fds", "gauge", help, some!(self.most_files))?;
-        let size = self.disk.map(|disk| disk.bytes);
-        let help = "Size of the file system that holds the data folder, in bytes";
-        one("misar_disk_size_bytes", "gauge", help, some!(size))?;
-        let free = self.disk.map(|disk| disk.free);
-        let help = "What is free there for the process, in bytes";
-        one("misar_disk_free_bytes", "gauge", help, some!(free))?;
-        let help = "Files of the log";
-        one("misar_log_files", "gauge", help, Some(&self.log_files))?;
-        let help = "Their size, in bytes";
-        one("misar_log_size_bytes", "gauge", help, Some(&self.log_bytes))?;
-        write!(
-            page,
-            "# HELP misar_build_info What is running.\n# TYPE misar_build_info gauge\n\
-             misar_build_info{{version=\"{}\"}} 1\n",
-            env!("CARGO_PKG_VERSION")
-        )
+        one(ours, "log_files", "Files of the log", self.log_files);
+        bytes(ours, "log_size", "Their size, in bytes", self.log_bytes);
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        ours.register("build", "What is running", Info::new(version));
     }
+
+    fn register_process(&self, registry: &mut Registry) {
+        if let Some(process) = self.process {
+            registry.register_with_unit(
+                "process_cpu",
+                "User and system time of the process, in seconds",
+                Unit::Seconds,
+                ConstCounter::new(process.cpu_seconds),
+            );
+            let help = "Addresses that the process has, in bytes";
+            bytes(
+                registry,
+                "process_virtual_memory",
+                help,
+                process.virtual_bytes,
+            );
+            let help = "Threads of the process";
+            one(registry, "process_threads", help, process.threads);
+        }
+        if let Some(resident) = self.process.and_then(|process| process.resident_bytes) {
+            let help = "Memory that the process holds, in bytes";
+            bytes(registry, "process_resident_memory", help, resident);
+        }
+        if let Some(started) = self.process.and_then(|process| process.started) {
+            registry.register_with_unit(
+                "process_start_time",
+                "When the process started, in seconds since 1970",
+                Unit::Seconds,
+                ConstGauge::new(started),
+            );
+        }
+        if let Some(open) = self.open_files {
+            let help = "Files and connections that are open";
+            one(registry, "process_open_fds", help, open);
+        }
+        if let Some(most) = self.most_files {
+            let help = "How many may be open at once";
+            one(registry, "process_max_fds", help, most);
+        }
+    }
+}
+
+fn one(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(name, help, ConstGauge::new(value));
+}
+
+fn bytes(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register_with_unit(name, help, Unit::Bytes, ConstGauge::new(value));
 }
 
 impl Process {

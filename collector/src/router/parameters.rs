@@ -12,13 +12,13 @@ use http::{Method, Request};
 
 use crate::app::App;
 use crate::auth;
-use crate::document::Known;
+use crate::document::KnownRoutes;
 use crate::error::ApiError;
 use crate::nearest::nearest_name;
 
 /// The layer around the reads. Who may not ask at all is told that first.
 pub(super) async fn know(
-    State((app, known)): State<(Arc<App>, Known)>,
+    State((app, known)): State<(Arc<App>, KnownRoutes)>,
     request: Request<Body>,
     next: Next,
 ) -> Response {
@@ -33,7 +33,7 @@ pub(super) async fn know(
     }
 }
 
-fn check<B>(known: &Known, path: &str, request: &Request<B>) -> Option<ApiError> {
+fn check<B>(known: &KnownRoutes, path: &str, request: &Request<B>) -> Option<ApiError> {
     let takes_no_body = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::DELETE

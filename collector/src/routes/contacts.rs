@@ -5,70 +5,73 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Json;
-use http::{Request, Uri};
-use serde::Serialize;
+use http::Request;
+use serde::{Deserialize, Serialize};
 use shared::api_key::Scope;
 use shared::email::Email;
 use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, address, invalid, min_seq, parameters, read};
+use super::query::{PageLimit, Query, SentSeq, Value, value};
+use super::read::{ReadMeta, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
+use store::query::Order;
 use store::record::WorkspaceId;
-use store::record::public_seq::PublicSeq;
 use store::views::{Contact, ScorePlace, ViewError};
 
-/// Contacts on a page.
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
 /// The most contacts that are looked at for one page: behind them a page ends early, with a `next`.
 const MAX_LOOKED_AT: usize = 20_000;
 
-/// The query of the list, as documented; `parse` reads it.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct ContactParameters {
+/// The query of the list.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContactQuery {
     /// The contact with this address, and no other.
-    #[param(format = Email, max_length = 254, example = "user@example.com")]
-    email: Option<String>,
-    /// Those whose address begins so, as it is known (in lower case). A page may end early, with a `next`,
-    /// where many had to be passed over.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com")]
+    email: Option<Email>,
+    /// Those whose address begins so, in upper or lower case. A page may end early, with a `next`, where many
+    /// had to be passed over.
     #[param(max_length = 254, example = "user@")]
     query: Option<String>,
     /// What they are sorted by: `score`, also without this parameter.
-    #[param(value_type = Option<ContactSort>)]
-    sort: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, pattern = "^(score)$")]
+    sort: Option<Sort>,
     /// `desc`, the highest first (the default), or `asc`.
-    #[param(value_type = Option<ContactOrder>)]
-    order: Option<String>,
-    /// The `next` of the page before. Pages stay right while events arrive, save for contacts whose own place
-    /// changes.
-    cursor: Option<String>,
-    /// Contacts on a page, 100 unless said.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, pattern = "^(asc|desc)$")]
+    order: Option<Order>,
+    /// Where the last page ended, as its `next` says. Pages stay right while events arrive, save for contacts
+    /// whose own place changes.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+    /// How many contacts, 1 to 1,000; 100 without it.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<u32>)]
+    limit: Option<PageLimit>,
     /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
     /// event of the workspace has it.
-    min_seq: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    min_seq: Option<SentSeq>,
 }
 
 /// What contacts are sorted by.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-pub enum ContactSort {
+enum Sort {
     Score,
 }
 
-/// Which of them come first.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-pub enum ContactOrder {
-    Asc,
-    Desc,
+impl Value for Sort {
+    fn parse(text: &str) -> Result<Self, String> {
+        let found = (text == "score").then_some(Self::Score);
+        found.ok_or_else(|| "send score".to_owned())
+    }
 }
 
 /// The contacts that were asked for.
@@ -80,7 +83,7 @@ pub struct ContactList {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub next: Option<String>,
-    pub meta: Meta,
+    pub meta: ReadMeta,
 }
 
 /// A contact as it is shown; times are RFC 3339.
@@ -130,7 +133,7 @@ impl ContactView {
 /// by neither. Takes the scope `contacts`.
 #[utoipa::path(
     get, path = "/v1/contacts", tag = "read",
-    params(ContactParameters),
+    params(ContactQuery),
     responses(
         (status = 200, description = "The contacts that were asked for", body = ContactList),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
@@ -140,21 +143,26 @@ impl ContactView {
 )]
 pub async fn list_contacts(
     State(app): State<Arc<App>>,
+    query: Result<Query<ContactQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<ContactList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
-    let asked = Asked::parse(request.uri())?;
-    let ((contacts, next), meta) =
-        read(
-            &app,
-            reader.workspace,
-            asked.min_seq,
-            move |app| match &asked.email {
-                Some(email) => one(app, reader.workspace, email),
-                None => asked.page(app, reader.workspace),
-            },
-        )
-        .await?;
+    let Query(query) = query?;
+    let min_seq = query.min_seq.map(|seq| seq.known("minSeq")).transpose()?;
+    // The only one there is.
+    let Sort::Score = query.sort.unwrap_or(Sort::Score);
+    let asked = Asked {
+        begins: query.query.unwrap_or_default().to_lowercase(),
+        descending: query.order != Some(Order::OldestFirst),
+        behind: query.cursor.map(|Cursor(place)| place),
+        limit: query.limit.unwrap_or_default().get(),
+    };
+    let (email, workspace) = (query.email, reader.workspace);
+    let ((contacts, next), meta) = read(&app, workspace, min_seq, move |app| match &email {
+        Some(email) => one(app, workspace, email),
+        None => asked.page(app, workspace),
+    })
+    .await?;
     Ok(Json(ContactList {
         contacts,
         next,
@@ -178,63 +186,23 @@ fn one(app: &App, workspace: WorkspaceId, email: &Email) -> Result<Page, ViewErr
     Ok((view.into_iter().collect(), None))
 }
 
-/// What is asked for.
+/// What is asked of the list.
 struct Asked {
-    email: Option<Email>,
-    query: Option<String>,
+    /// How their address begins, in lower case.
+    begins: String,
     descending: bool,
     behind: Option<ScorePlace>,
     limit: usize,
-    min_seq: Option<PublicSeq>,
 }
 
 impl Asked {
-    fn parse(uri: &Uri) -> Result<Self, ApiError> {
-        let mut asked = Self {
-            email: None,
-            query: None,
-            descending: true,
-            behind: None,
-            limit: DEFAULT_LIMIT,
-            min_seq: None,
-        };
-        for (name, value) in parameters(uri) {
-            match &*name {
-                "email" => asked.email = Some(address(&value)?),
-                "query" => asked.query = Some(value.to_lowercase()),
-                "sort" if value != "score" => return Err(invalid("sort", "send `score`")),
-                "order" => {
-                    asked.descending = match &*value {
-                        "desc" => true,
-                        "asc" => false,
-                        _ => return Err(invalid("order", "send `desc` or `asc`")),
-                    }
-                }
-                "cursor" => {
-                    let wanted =
-                        || invalid("cursor", "send the `next` of the page before as it was");
-                    asked.behind = Some(place_of(&value).ok_or_else(wanted)?);
-                }
-                "limit" => {
-                    let limit = value.parse().ok();
-                    let limit = limit.filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                    let wanted = || invalid("limit", "send a whole number from 1 to 1000");
-                    asked.limit = limit.ok_or_else(wanted)?;
-                }
-                "minSeq" => asked.min_seq = Some(min_seq(&value)?),
-                _ => {}
-            }
-        }
-        Ok(asked)
-    }
-
     fn page(&self, app: &App, workspace: WorkspaceId) -> Result<Page, ViewError> {
         let now = app.clock.now().as_millis();
         let (mut shown, mut behind, mut looked_at) = (Vec::new(), self.behind, 0);
         // Where all match, one more than fits tells whether there is a next page.
-        let portion = match self.query {
-            Some(_) => MAX_LIMIT,
-            None => self.limit + 1,
+        let portion = match self.begins.is_empty() {
+            true => self.limit + 1,
+            false => PageLimit::MOST.get(),
         };
         loop {
             let views = &app.views;
@@ -262,9 +230,18 @@ impl Asked {
     /// The address of a contact that is asked for.
     fn matching(&self, contact: &Contact) -> Option<String> {
         let address = contact.address.as_ref()?;
-        let query = self.query.as_deref().unwrap_or_default();
-        let is_meant = address.to_lowercase().starts_with(query);
+        let is_meant = address.to_lowercase().starts_with(&self.begins);
         is_meant.then(|| address.clone())
+    }
+}
+
+/// Where a page begins.
+struct Cursor(ScorePlace);
+
+impl Value for Cursor {
+    fn parse(text: &str) -> Result<Self, String> {
+        let place = place_of(text).map(Self);
+        place.ok_or_else(|| "send the `next` of the page before as it was".to_owned())
     }
 }
 

@@ -11,7 +11,7 @@ use shared::api_key::{ApiKey, KeyKind, Scope};
 use shared::wire::ErrorBody;
 use utoipa::ToSchema;
 
-use super::read::{Meta, read};
+use super::read::{ReadMeta, read};
 use crate::app::App;
 use crate::auth;
 use crate::embed::embed;
@@ -24,7 +24,7 @@ use store::views::ViewError;
 pub struct Embeds {
     /// The oldest first.
     pub embeds: Vec<Embed>,
-    pub meta: Meta,
+    pub meta: ReadMeta,
 }
 
 /// A public key, ready to be put into pages.

@@ -6,91 +6,123 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{HeaderName, Request, Uri};
+use http::{HeaderName, Request};
+use serde::Deserialize;
 use shared::api_key::Scope;
 use shared::wire::ErrorBody;
 use utoipa::IntoParams;
 
-use super::events::type_named;
-use super::read::{Whole, from, invalid, parameters, to, whole, zone};
+use super::query::{Bound, Query, SentSeq, Span, Value, value};
+use super::read::{Whole, whole};
 use crate::app::App;
 use crate::auth::{self, Reader};
 use crate::error::ApiError;
-use crate::export::{self, Contacts, Events, Format, Orders, Source};
+use crate::export::{self, Contacts, Events, Format, Orders, RowSource};
 use store::ledger::Located;
 use store::query::EventFilter;
-use store::query::report::ModelName;
+use store::query::report::{ModelName, Zone};
 use store::query::words::{AttributionModel, EventType};
-use store::record::WorkspaceId;
-use store::record::public_seq::PublicSeq;
+use store::record::identity::FactKind;
+use store::record::{ContactId, WorkspaceId};
 
-/// Rows have no place for what reads tell in `meta`.
+/// Rows have no permit for what reads tell in `meta`.
 const LAG_MS: HeaderName = HeaderName::from_static("misar-lag-ms");
 
-/// The query of the export of events, as documented; `parse` reads it.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct EventsParameters {
+/// The query of the export of events.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventsQuery {
     /// `ndjson` (the default) or `csv`.
-    #[param(pattern = "^(ndjson|csv)$", example = "ndjson")]
-    format: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, pattern = "^(ndjson|csv)$", example = "ndjson")]
+    format: Option<Format>,
     /// Only events behind the one with this `seq`: where an earlier export ended. 422 `unknown_seq` where
     /// no event of the workspace has it.
-    after: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    after: Option<SentSeq>,
     /// Only events of this type.
-    #[param(rename = "type", inline, value_type = Option<EventType>)]
-    kind: Option<String>,
+    #[serde(rename = "type", deserialize_with = "value")]
+    #[param(inline, value_type = Option<EventType>)]
+    kind: Option<FactKind>,
     /// Only events of this name.
     name: Option<String>,
     /// Only events at or after this time (RFC 3339), or from the start of this day in `tz`.
-    from: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    from: Option<Bound>,
     /// Only events before this time (RFC 3339), or until the end of this day in `tz`.
-    to: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    to: Option<Bound>,
     /// Only events that arrived at or after this time, or day.
-    received_from: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    received_from: Option<Bound>,
     /// Only events that arrived before this time, or until the end of this day.
-    received_to: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    received_to: Option<Bound>,
     /// The time zone of days, by its IANA name; UTC without it.
-    tz: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    tz: Option<Zone>,
 }
 
 /// The query of the export of orders.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct OrdersParameters {
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OrdersQuery {
     /// `ndjson` (the default) or `csv`.
-    #[param(pattern = "^(ndjson|csv)$", example = "csv")]
-    format: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, pattern = "^(ndjson|csv)$", example = "csv")]
+    format: Option<Format>,
     /// Only orders whose purchase came behind the event with this `seq`. 422 `unknown_seq` where no event
     /// of the workspace has it.
-    after: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    after: Option<SentSeq>,
     /// Only orders at or after this time (RFC 3339), or from the start of this day in `tz`.
-    from: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    from: Option<Bound>,
     /// Only orders before this time (RFC 3339), or until the end of this day in `tz`.
-    to: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    to: Option<Bound>,
     /// Only orders that arrived at or after this time, or day.
-    received_from: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    received_from: Option<Bound>,
     /// Only orders that arrived before this time, or until the end of this day.
-    received_to: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    received_to: Option<Bound>,
     /// The time zone of days, by its IANA name; UTC without it.
-    tz: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    tz: Option<Zone>,
     /// How orders are credited; `last_touch` without it.
+    #[serde(deserialize_with = "value")]
     #[param(inline, value_type = Option<AttributionModel>)]
-    model: Option<String>,
+    model: Option<ModelName>,
 }
 
 /// The query of the export of contacts.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct ContactsParameters {
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContactsQuery {
     /// `ndjson` (the default) or `csv`.
-    #[param(pattern = "^(ndjson|csv)$")]
-    format: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, pattern = "^(ndjson|csv)$")]
+    format: Option<Format>,
     /// Only contacts behind the one with this `contactId`: where an earlier export broke off.
-    after: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    after: Option<ExportedContact>,
 }
 
 /// Export events
@@ -106,7 +138,7 @@ pub struct ContactsParameters {
 /// behind the log when it began. Two exports of a workspace may run at once.
 #[utoipa::path(
     get, path = "/v1/export/events", tag = "read",
-    params(EventsParameters),
+    params(EventsQuery),
     responses(
         (
             status = 200, description = "The rows",
@@ -120,14 +152,16 @@ pub struct ContactsParameters {
 )]
 pub async fn export_events(
     State(app): State<Arc<App>>,
+    query: Result<Query<EventsQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let asked = parse(request.uri())?;
-    let filter = asked.filter(&app, reader.workspace).await?;
+    let Query(asked) = query?;
+    let format = asked.format.unwrap_or_default();
+    let filter = behind(asked.after, asked.filter()?, &app, reader.workspace).await?;
     let views = whole(&app).await?;
     let source = Events::new(filter, views.reached);
-    stream(app, reader, source, asked.format, "events", &views)
+    stream(app, reader, source, format, "events", &views)
 }
 
 /// Export orders
@@ -138,7 +172,7 @@ pub async fn export_events(
 /// that holds it: export anew what must be exact. Rows, forms and `after` are as for events.
 #[utoipa::path(
     get, path = "/v1/export/orders", tag = "read",
-    params(OrdersParameters),
+    params(OrdersQuery),
     responses(
         (
             status = 200, description = "The rows",
@@ -152,14 +186,17 @@ pub async fn export_events(
 )]
 pub async fn export_orders(
     State(app): State<Arc<App>>,
+    query: Result<Query<OrdersQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let asked = parse(request.uri())?;
-    let filter = asked.filter(&app, reader.workspace).await?;
+    let Query(asked) = query?;
+    let format = asked.format.unwrap_or_default();
+    let model = asked.model.unwrap_or_default().model();
+    let filter = behind(asked.after, asked.filter()?, &app, reader.workspace).await?;
     let views = whole(&app).await?;
-    let source = Orders::new(filter, views.reached, asked.model.model());
-    stream(app, reader, source, asked.format, "orders", &views)
+    let source = Orders::new(filter, views.reached, model);
+    stream(app, reader, source, format, "orders", &views)
 }
 
 /// Export contacts
@@ -168,7 +205,7 @@ pub async fn export_orders(
 /// for events; `after` takes the last row's `contactId`.
 #[utoipa::path(
     get, path = "/v1/export/contacts", tag = "read",
-    params(ContactsParameters),
+    params(ContactsQuery),
     responses(
         (
             status = 200, description = "The rows",
@@ -182,36 +219,27 @@ pub async fn export_orders(
 )]
 pub async fn export_contacts(
     State(app): State<Arc<App>>,
+    query: Result<Query<ContactsQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
-    let (mut format, mut after) = (Format::default(), None);
-    for (name, value) in parameters(request.uri()) {
-        match &*name {
-            "format" => format = form(&value)?,
-            "after" => {
-                let id = export::parse_contact_id(&value);
-                let wanted = "send the `contactId` of a row as it was answered, or none";
-                after = Some(id.ok_or_else(|| invalid("after", wanted))?);
-            }
-            _ => {}
-        }
-    }
+    let Query(ContactsQuery { format, after }) = query?;
+    let format = format.unwrap_or_default();
     let views = whole(&app).await?;
-    let source = Contacts::new(after);
+    let source = Contacts::new(after.map(|ExportedContact(id)| id));
     stream(app, reader, source, format, "contacts", &views)
 }
 
 fn stream(
     app: Arc<App>,
     reader: Reader,
-    source: impl Source,
+    source: impl RowSource,
     format: Format,
     what: &str,
     views: &Whole,
 ) -> Result<Response, ApiError> {
-    let place = app.exports.take(reader.workspace);
-    let place = place.ok_or(ApiError::TooManyExports)?;
+    let permit = app.exports.take(reader.workspace);
+    let permit = permit.ok_or(ApiError::TooManyExports)?;
     let file = format!(
         "attachment; filename=\"misar-{what}.{}\"",
         format.extension()
@@ -221,70 +249,75 @@ fn stream(
         (CONTENT_DISPOSITION, file),
         (LAG_MS, views.lag_ms.to_string()),
     ];
-    let rows = export::start(app, reader, source, format, place);
-    Ok((headers, Body::new(rows)).into_response())
+    let rows = export::start(app, reader, source, format, permit);
+    Ok((headers, rows).into_response())
 }
 
-struct Asked {
-    format: Format,
-    after: Option<PublicSeq>,
-    filter: EventFilter,
-    model: ModelName,
-}
-
-impl Asked {
-    /// The filter, behind the event that `after` names.
-    async fn filter(
-        &self,
-        app: &Arc<App>,
-        workspace: WorkspaceId,
-    ) -> Result<EventFilter, ApiError> {
-        let mut filter = self.filter.clone();
-        if let Some(after) = self.after {
-            let looking = Arc::clone(app);
-            let located = tokio::task::spawn_blocking(move || looking.log.locate(workspace, after));
-            let Located::At(seq) = located.await.map_err(|_| ApiError::Internal)?? else {
-                return Err(ApiError::UnknownSeq { name: "after" });
-            };
-            filter.cursor = Some(seq);
-        }
-        Ok(filter)
+impl EventsQuery {
+    fn filter(&self) -> Result<EventFilter, ApiError> {
+        let zone = self.tz.clone().unwrap_or_default();
+        let span = Span::between(("from", self.from), ("to", self.to), &zone)?;
+        let received = Span::between(
+            ("receivedFrom", self.received_from),
+            ("receivedTo", self.received_to),
+            &zone,
+        )?;
+        Ok(EventFilter {
+            name: self.name.clone(),
+            kind: self.kind.map(FactKind::as_str),
+            ..filter_of(span, received)
+        })
     }
 }
 
-fn form(value: &str) -> Result<Format, ApiError> {
-    Format::parse(value).ok_or_else(|| invalid("format", "send ndjson or csv"))
+impl OrdersQuery {
+    fn filter(&self) -> Result<EventFilter, ApiError> {
+        let zone = self.tz.clone().unwrap_or_default();
+        let span = Span::between(("from", self.from), ("to", self.to), &zone)?;
+        let received = Span::between(
+            ("receivedFrom", self.received_from),
+            ("receivedTo", self.received_to),
+            &zone,
+        )?;
+        Ok(filter_of(span, received))
+    }
 }
 
-/// Reads the query of events and orders; that each parameter is known has been seen to.
-fn parse(uri: &Uri) -> Result<Asked, ApiError> {
-    let tz = zone(uri)?;
-    let mut asked = Asked {
-        format: Format::default(),
-        after: None,
-        filter: EventFilter::default(),
-        model: ModelName::default(),
-    };
-    let filter = &mut asked.filter;
-    for (name, value) in parameters(uri) {
-        match &*name {
-            "format" => asked.format = form(&value)?,
-            "after" => {
-                let seq = value.parse();
-                asked.after = Some(seq.map_err(|_| ApiError::UnknownSeq { name: "after" })?);
-            }
-            "type" => filter.kind = Some(type_named(&value)?),
-            "name" => filter.name = Some(value.into_owned()),
-            "from" => filter.from = Some(from("from", &value, &tz)?),
-            "to" => filter.to = Some(to("to", &value, &tz)?),
-            "receivedFrom" => filter.received_from = Some(from("receivedFrom", &value, &tz)?),
-            "receivedTo" => filter.received_to = Some(to("receivedTo", &value, &tz)?),
-            "model" => {
-                asked.model = ModelName::parse(&value)
-                    .ok_or_else(|| invalid("model", "send last_touch, last_click or explicit"))?;
-            }
-            _ => {}
-        }
+fn filter_of(span: Span, received: Span) -> EventFilter {
+    EventFilter {
+        from: span.from,
+        to: span.to,
+        received_from: received.from,
+        received_to: received.to,
+        ..EventFilter::default()
     }
-    Ok(asked)
+}
+
+/// The filter, behind the event that `after` names.
+async fn behind(
+    after: Option<SentSeq>,
+    mut filter: EventFilter,
+    app: &Arc<App>,
+    workspace: WorkspaceId,
+) -> Result<EventFilter, ApiError> {
+    if let Some(after) = after {
+        let (looking, seq) = (Arc::clone(app), after.known("after")?);
+        let located = tokio::task::spawn_blocking(move || looking.log.locate(workspace, seq));
+        let Located::At(seq) = located.await.map_err(|_| ApiError::Internal)?? else {
+            return Err(ApiError::UnknownSeq { name: "after" });
+        };
+        filter.cursor = Some(seq);
+    }
+    Ok(filter)
+}
+
+/// A contact, by the `contactId` of its row.
+struct ExportedContact(ContactId);
+
+impl Value for ExportedContact {
+    fn parse(text: &str) -> Result<Self, String> {
+        let id = export::parse_contact_id(text);
+        id.map(Self)
+            .ok_or_else(|| "send the `contactId` of a row as it was answered, or none".to_owned())
+    }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, Request, Uri};
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, Request};
+use serde::Deserialize;
 use shared::api_key::Scope;
 use shared::wire::ErrorBody;
 use utoipa::IntoParams;
 
+use super::query::{Query, Value, invalid, value};
 use super::read::whole;
 use crate::app::App;
 use crate::auth;
@@ -19,14 +21,15 @@ use crate::live::{self, LiveMessage, MAX_RECENT, Start};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// The query of the stream, as documented; `parse` reads it.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct LiveParameters {
+/// The query of the stream.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LiveQuery {
     /// Begin with so many events that are there already.
-    #[param(minimum = 0, maximum = 200, default = 0)]
-    recent: Option<u32>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 200, default = 0)]
+    recent: Option<Recent>,
     /// `id` of the last message that was received. The header Last-Event-ID says the same, and goes
     /// before it.
     last_event_id: Option<String>,
@@ -42,7 +45,7 @@ pub struct LiveParameters {
 /// have 64 divided by the number of workspaces, at least 16, and a key half as many as its workspace.
 #[utoipa::path(
     get, path = "/v1/live", tag = "read",
-    params(LiveParameters),
+    params(LiveQuery),
     responses(
         (status = 200, description = "The stream; each `data` is one of these", body = LiveMessage, content_type = "text/event-stream"),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
@@ -52,59 +55,51 @@ pub struct LiveParameters {
 )]
 pub async fn get_live(
     State(app): State<Arc<App>>,
+    query: Result<Query<LiveQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let start = parse(request.headers(), request.uri())?;
+    let start = query?.0.start(request.headers())?;
     // It shows events as the views know them.
     whole(&app).await?;
     let workspaces = app.meta.workspaces().len();
-    let place = app
-        .live_places
+    let permit = app
+        .live_permits
         .take(reader.workspace, reader.key_id(), workspaces)?;
     let headers = [
-        (CONTENT_TYPE.as_str(), "text/event-stream"),
         (CACHE_CONTROL.as_str(), "no-store"),
         // nginx would gather the messages.
         ("x-accel-buffering", "no"),
     ];
-    let body = Body::new(live::start(app, reader, start, place));
-    Ok((headers, body).into_response())
+    Ok((headers, live::start(app, reader, start, permit)).into_response())
 }
 
-/// Reads header and query. That each parameter is known and none empty has been seen to.
-fn parse(headers: &HeaderMap, uri: &Uri) -> Result<Start, ApiError> {
-    let mut recent = 0;
-    let mut last = None;
-    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()) {
-        match &*name {
-            "recent" if !value.is_empty() => {
-                recent = value
-                    .parse()
-                    .ok()
-                    .filter(|recent| *recent <= MAX_RECENT)
-                    .ok_or_else(|| invalid("recent", "send a whole number from 0 to 200"))?;
-            }
-            "lastEventId" if !value.is_empty() => last = Some(value.into_owned()),
-            _ => {}
+/// How many events a stream begins with, 0 unless said.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recent(usize);
+
+impl Value for Recent {
+    fn parse(text: &str) -> Result<Self, String> {
+        let recent = text.parse().ok().filter(|recent| *recent <= MAX_RECENT);
+        recent
+            .map(Self)
+            .ok_or_else(|| "send a whole number from 0 to 200".to_owned())
+    }
+}
+
+impl LiveQuery {
+    fn start(self, headers: &HeaderMap) -> Result<Start, ApiError> {
+        // A browser that connects again keeps the query of the first time.
+        let header = headers
+            .get(LAST_EVENT_ID)
+            .map(|value| value.to_str().unwrap_or("?").to_owned());
+        let last = header.filter(|header| !header.is_empty());
+        match last.or(self.last_event_id) {
+            None => Ok(Start::Recent(self.recent.unwrap_or_default().0)),
+            Some(text) => text.parse().map(Start::Behind).map_err(|_| {
+                let message = "send the `id` of a message as it was received, or none";
+                invalid("lastEventId", message)
+            }),
         }
-    }
-    // A browser that connects again keeps the query of the first time.
-    let header = headers
-        .get(LAST_EVENT_ID)
-        .map(|value| value.to_str().unwrap_or("?").to_owned());
-    match header.filter(|header| !header.is_empty()).or(last) {
-        None => Ok(Start::Recent(recent)),
-        Some(text) => text.parse().map(Start::Behind).map_err(|_| {
-            let message = "send the `id` of a message as it was received, or none";
-            invalid("lastEventId", message)
-        }),
-    }
-}
-
-fn invalid(name: &'static str, message: &str) -> ApiError {
-    ApiError::InvalidParameter {
-        name: name.into(),
-        message: message.to_owned(),
     }
 }

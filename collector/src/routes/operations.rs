@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::assets::Assets;
 use crate::auth;
 use crate::client_address::{Peer, is_local, is_loopback_host};
-use crate::document::Known;
+use crate::document::KnownRoutes;
 use crate::error::ApiError;
 use crate::metrics::{Audience, Form};
 use store::views::Building;
@@ -188,7 +188,7 @@ pub async fn get_older_document(
 /// The answer at a path that does not exist. One of our pages with a slash at its end has another
 /// address, which browsers are sent to.
 pub async fn not_found(request: Request<Body>) -> Result<Redirect, ApiError> {
-    let known = request.extensions().get::<Known>();
+    let known = request.extensions().get::<KnownRoutes>();
     let (method, uri) = (request.method(), request.uri());
     if let Some(page) = known.and_then(|known| known.without_slash(method, uri)) {
         return Ok(Redirect::permanent(&page));
@@ -199,7 +199,7 @@ pub async fn not_found(request: Request<Body>) -> Result<Redirect, ApiError> {
 
 /// The answer to a method that the path does not take.
 pub async fn method_not_allowed(request: Request<Body>) -> ApiError {
-    let known = request.extensions().get::<Known>();
+    let known = request.extensions().get::<KnownRoutes>();
     let path = request.extensions().get::<MatchedPath>();
     let methods = known.zip(path);
     ApiError::MethodNotAllowed(methods.and_then(|(known, path)| known.methods(path.as_str())))

@@ -6,41 +6,40 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Json;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{Request, Uri};
-use serde::Serialize;
+use http::Request;
+use serde::{Deserialize, Serialize};
 use shared::api_key::Scope;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, invalid, parameters, read};
-use super::reports::{Report, SubjectParameters, parse_subject};
+use super::query::{CursorOfId, PageLimit, Query, value};
+use super::read::{ReadMeta, read};
+use super::reports::{Report, SubjectQuery};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use store::query::report::{self, CampaignReport, Engagement, MessageReport};
 
-/// Entries of a page unless the caller says, and at the most.
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
-
-/// What pages of a list take beside what all reports do, as documented; `parse_page` reads it.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct PageParameters {
+/// What pages of a list take beside what all reports do.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PageQuery {
     /// How many, 1 to 1,000; 100 without it.
-    limit: Option<u32>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<u32>)]
+    limit: Option<PageLimit>,
     /// Where the last page ended, as its `next` says.
-    cursor: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    cursor: Option<CursorOfId>,
 }
 
 /// Of the list of messages alone.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct MessagesParameters {
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CampaignQuery {
     /// Only messages of this campaign.
     campaign_id: Option<String>,
 }
@@ -53,7 +52,7 @@ pub struct CampaignList {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub next: Option<String>,
-    pub meta: Meta,
+    pub meta: ReadMeta,
 }
 
 /// Messages in the order of their ids.
@@ -64,7 +63,7 @@ pub struct MessageList {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub next: Option<String>,
-    pub meta: Meta,
+    pub meta: ReadMeta,
 }
 
 /// Report on all messages
@@ -73,7 +72,7 @@ pub struct MessageList {
 /// span.
 #[utoipa::path(
     get, path = "/v1/reports/overview", tag = "read",
-    params(SubjectParameters),
+    params(SubjectQuery),
     responses(
         (status = 200, description = "What became of them", body = Report<Engagement>),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
@@ -83,10 +82,11 @@ pub struct MessageList {
 )]
 pub async fn get_overview(
     State(app): State<Arc<App>>,
+    subject: Result<Query<SubjectQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<Report<Engagement>>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (asked, min_seq) = parse_subject(&app, request.uri())?;
+    let (asked, min_seq) = subject?.0.asked(&app)?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::overview(&app.views, reader.workspace, &asked)
     })
@@ -100,7 +100,7 @@ pub async fn get_overview(
 /// one campaign alone.
 #[utoipa::path(
     get, path = "/v1/reports/campaigns", tag = "read",
-    params(SubjectParameters, PageParameters),
+    params(SubjectQuery, PageQuery),
     responses(
         (status = 200, description = "A page of them", body = CampaignList),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
@@ -110,11 +110,13 @@ pub async fn get_overview(
 )]
 pub async fn list_campaign_reports(
     State(app): State<Arc<App>>,
+    subject: Result<Query<SubjectQuery>, ApiError>,
+    page: Result<Query<PageQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<CampaignList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (asked, min_seq) = parse_subject(&app, request.uri())?;
-    let Page { limit, after, .. } = parse_page(request.uri())?;
+    let (asked, min_seq) = subject?.0.asked(&app)?;
+    let (limit, after) = page?.0.asked();
     let (mut campaigns, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::campaigns(&app.views, reader.workspace, &after, limit + 1, &asked)
     })
@@ -122,7 +124,7 @@ pub async fn list_campaign_reports(
     let has_more = campaigns.len() > limit;
     campaigns.truncate(limit);
     let last = campaigns.last().filter(|_| has_more);
-    let next = last.map(|last| cursor_of(&last.campaign_id));
+    let next = last.map(|last| CursorOfId::text_of(&last.campaign_id));
     Ok(Json(CampaignList {
         campaigns,
         next,
@@ -136,7 +138,7 @@ pub async fn list_campaign_reports(
 /// the report of one message alone.
 #[utoipa::path(
     get, path = "/v1/reports/messages", tag = "read",
-    params(SubjectParameters, PageParameters, MessagesParameters),
+    params(SubjectQuery, PageQuery, CampaignQuery),
     responses(
         (status = 200, description = "A page of them", body = MessageList),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
@@ -146,17 +148,17 @@ pub async fn list_campaign_reports(
 )]
 pub async fn list_message_reports(
     State(app): State<Arc<App>>,
+    subject: Result<Query<SubjectQuery>, ApiError>,
+    page: Result<Query<PageQuery>, ApiError>,
+    of: Result<Query<CampaignQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<MessageList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (asked, min_seq) = parse_subject(&app, request.uri())?;
-    let Page {
-        limit,
-        after,
-        campaign_id,
-    } = parse_page(request.uri())?;
+    let (asked, min_seq) = subject?.0.asked(&app)?;
+    let (limit, after) = page?.0.asked();
+    let campaign_id = of?.0.campaign_id;
     let (mut messages, meta) = read(&app, reader.workspace, min_seq, move |app| {
-        let campaign_id = campaign_id.as_deref();
+        let campaign_id = campaign_id.as_deref().map(str::trim);
         let workspace = reader.workspace;
         report::messages(
             &app.views,
@@ -171,7 +173,7 @@ pub async fn list_message_reports(
     let has_more = messages.len() > limit;
     messages.truncate(limit);
     let last = messages.last().filter(|_| has_more);
-    let next = last.map(|last| cursor_of(&last.message_id));
+    let next = last.map(|last| CursorOfId::text_of(&last.message_id));
     Ok(Json(MessageList {
         messages,
         next,
@@ -179,44 +181,10 @@ pub async fn list_message_reports(
     }))
 }
 
-struct Page {
-    limit: usize,
-    /// The id behind which it begins; empty for the first.
-    after: String,
-    campaign_id: Option<String>,
-}
-
-fn parse_page(uri: &Uri) -> Result<Page, ApiError> {
-    let mut page = Page {
-        limit: DEFAULT_LIMIT,
-        after: String::new(),
-        campaign_id: None,
-    };
-    for (name, value) in parameters(uri) {
-        match &*name {
-            "limit" => {
-                let limit = value.parse().ok();
-                let limit = limit.filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                let wanted = || invalid("limit", "send a whole number from 1 to 1000");
-                page.limit = limit.ok_or_else(wanted)?;
-            }
-            "cursor" => {
-                let wanted = || invalid("cursor", "send the `next` of the page before as it was");
-                page.after = id_of(&value).ok_or_else(wanted)?;
-            }
-            "campaignId" => page.campaign_id = Some(value.trim().to_owned()),
-            _ => {}
-        }
+impl PageQuery {
+    /// How many entries, and behind which id.
+    fn asked(self) -> (usize, String) {
+        let limit = self.limit.unwrap_or_default().get();
+        (limit, self.cursor.unwrap_or_default().into_id())
     }
-    Ok(page)
-}
-
-/// An id as a cursor, in letters, digits, - and _ alone.
-fn cursor_of(id: &str) -> String {
-    URL_SAFE_NO_PAD.encode(id)
-}
-
-fn id_of(cursor: &str) -> Option<String> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    String::from_utf8(bytes).ok()
 }

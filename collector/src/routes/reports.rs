@@ -6,67 +6,83 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Json;
-use http::{Request, Uri};
-use serde::Serialize;
+use http::Request;
+use serde::{Deserialize, Serialize};
 use shared::api_key::Scope;
 use shared::ids::MessageId;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::read::{Meta, from, invalid, min_seq, parameters, read, to, zone};
+use super::query::{Bound, Query, SentSeq, Span, value};
+use super::read::{ReadMeta, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use store::query::report::{
-    self, Asked, CampaignReport, GroupBy, MessageReport, ModelName, RevenueQuery, RevenueReport,
+    self, Asked, CampaignReport, GroupBy, MessageReport, ModelName, RevenueReport, Zone,
 };
 use store::query::words::{AttributionModel, RevenueGrouping};
 use store::record::public_seq::PublicSeq;
 
-/// The query of the reports of messages and campaigns, as documented; `parse_subject` reads it.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct SubjectParameters {
+/// The query of the reports of messages and campaigns.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubjectQuery {
     /// How revenue is attributed; `last_touch` without it.
+    #[serde(deserialize_with = "value")]
     #[param(inline, value_type = Option<AttributionModel>)]
-    model: Option<String>,
+    model: Option<ModelName>,
     /// The time zone of days, by its IANA name; UTC without it.
-    tz: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    tz: Option<Zone>,
     /// Only what happened at or after this time (RFC 3339), or from the start of this day in `tz`:
     /// messages that were sent, opens, clicks and deliveries then, orders that were paid then.
-    #[param(example = "2026-11-23T00:00:00Z")]
-    from: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = "2026-11-23T00:00:00Z")]
+    from: Option<Bound>,
     /// Only what happened before this time (RFC 3339), or until the end of this day in `tz`.
-    #[param(example = "2026-11-24T00:00:00Z")]
-    to: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = "2026-11-24T00:00:00Z")]
+    to: Option<Bound>,
     /// Wait up to 2 s until the event with this `seq` is in the report. 422 `unknown_seq` where no
     /// event of the workspace has it.
-    min_seq: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    min_seq: Option<SentSeq>,
 }
 
-/// The query of the revenue report, as documented; `parse_revenue` reads it.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the fields stand for the document alone")]
-pub struct RevenueParameters {
+/// The query of the revenue report.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RevenueQuery {
     /// By what; `campaign` without it.
+    #[serde(deserialize_with = "value")]
     #[param(inline, value_type = Option<RevenueGrouping>)]
-    group_by: Option<String>,
+    group_by: Option<GroupBy>,
     /// How revenue is attributed; `last_touch` without it.
+    #[serde(deserialize_with = "value")]
     #[param(inline, value_type = Option<AttributionModel>)]
-    model: Option<String>,
+    model: Option<ModelName>,
     /// The time zone of days, by its IANA name; UTC without it.
-    tz: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    tz: Option<Zone>,
     /// Only orders at or after this time (RFC 3339), or from the start of this day in `tz`.
-    #[param(example = "2026-11-23T00:00:00Z")]
-    from: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = "2026-11-23T00:00:00Z")]
+    from: Option<Bound>,
     /// Only orders before this time (RFC 3339), or until the end of this day in `tz`.
-    #[param(example = "2026-11-24T00:00:00Z")]
-    to: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = "2026-11-24T00:00:00Z")]
+    to: Option<Bound>,
     /// Wait up to 2 s until the event with this `seq` is in the report. 422 `unknown_seq` where no
     /// event of the workspace has it.
-    min_seq: Option<String>,
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    min_seq: Option<SentSeq>,
 }
 
 /// A report, and how far its view lies behind.
@@ -74,7 +90,7 @@ pub struct RevenueParameters {
 pub struct Report<T> {
     #[serde(flatten)]
     pub report: T,
-    pub meta: Meta,
+    pub meta: ReadMeta,
 }
 
 /// Report on a message
@@ -83,7 +99,7 @@ pub struct Report<T> {
 /// and what it earned under every model of attribution.
 #[utoipa::path(
     get, path = "/v1/reports/messages/{id}", tag = "read",
-    params(("id" = String, Path, description = "The messageId", example = "spring-42"), SubjectParameters),
+    params(("id" = String, Path, description = "The messageId", example = "spring-42"), SubjectQuery),
     responses(
         (status = 200, description = "What became of it", body = Report<MessageReport>),
         (status = 404, description = "Nothing is known of this message", body = ErrorBody),
@@ -95,6 +111,7 @@ pub struct Report<T> {
 pub async fn get_message_report(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
+    query: Result<Query<SubjectQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<Report<MessageReport>>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
@@ -104,7 +121,7 @@ pub async fn get_message_report(
     };
     // As it was stored: trimmed.
     let id = MessageId::parse(&id).map_err(|_| ApiError::UnknownSubject("message"))?;
-    let (asked, min_seq) = parse_subject(&app, request.uri())?;
+    let (asked, min_seq) = query?.0.asked(&app)?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::message(&app.views, reader.workspace, id.as_str(), &asked)
     })
@@ -118,7 +135,7 @@ pub async fn get_message_report(
 /// The sums over its messages. A message counts once in every `unique`.
 #[utoipa::path(
     get, path = "/v1/reports/campaigns/{id}", tag = "read",
-    params(("id" = String, Path, description = "The campaignId", example = "spring"), SubjectParameters),
+    params(("id" = String, Path, description = "The campaignId", example = "spring"), SubjectQuery),
     responses(
         (status = 200, description = "What became of it", body = Report<CampaignReport>),
         (status = 404, description = "Nothing is known of this campaign", body = ErrorBody),
@@ -130,6 +147,7 @@ pub async fn get_message_report(
 pub async fn get_campaign_report(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
+    query: Result<Query<SubjectQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<Report<CampaignReport>>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
@@ -137,7 +155,7 @@ pub async fn get_campaign_report(
     let Ok(Path(id)) = id else {
         return Err(unknown);
     };
-    let (asked, min_seq) = parse_subject(&app, request.uri())?;
+    let (asked, min_seq) = query?.0.asked(&app)?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
         report::campaign(&app.views, reader.workspace, id.trim(), &asked)
     })
@@ -152,7 +170,7 @@ pub async fn get_campaign_report(
 /// side. Refunds count on the day of their order. Amounts are never summed across currencies.
 #[utoipa::path(
     get, path = "/v1/reports/revenue", tag = "read",
-    params(RevenueParameters),
+    params(RevenueQuery),
     responses(
         (status = 200, description = "What was earned", body = Report<RevenueReport>),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
@@ -162,58 +180,49 @@ pub async fn get_campaign_report(
 )]
 pub async fn get_revenue_report(
     State(app): State<Arc<App>>,
+    query: Result<Query<RevenueQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<Report<RevenueReport>>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let (query, min_seq) = parse_revenue(&app, request.uri())?;
+    let (asked, min_seq) = query?.0.asked()?;
     let (report, meta) = read(&app, reader.workspace, min_seq, move |app| {
-        report::revenue(&app.views, reader.workspace, &query)
+        report::revenue(&app.views, reader.workspace, &asked)
     })
     .await?;
     Ok(Json(Report { report, meta }))
 }
 
-pub(super) fn parse_subject(app: &App, uri: &Uri) -> Result<(Asked, Option<PublicSeq>), ApiError> {
-    let mut asked = Asked {
-        now: app.clock.now().as_millis(),
-        ..Asked::default()
-    };
-    let mut least = None;
-    let tz = zone(uri)?;
-    for (name, value) in parameters(uri) {
-        match &*name {
-            "model" => asked.model = model(&value)?,
-            "from" => asked.from = Some(from("from", &value, &tz)?),
-            "to" => asked.to = Some(to("to", &value, &tz)?),
-            "minSeq" => least = Some(min_seq(&value)?),
-            _ => {}
-        }
+impl SubjectQuery {
+    /// What it asks for, and the seq that is to be waited for.
+    ///
+    /// # Errors
+    /// 422.
+    pub(super) fn asked(self, app: &App) -> Result<(Asked, Option<PublicSeq>), ApiError> {
+        let (from, to) = (("from", self.from), ("to", self.to));
+        let span = Span::between(from, to, &self.tz.unwrap_or_default())?;
+        let asked = Asked {
+            model: self.model.unwrap_or_default(),
+            from: span.from,
+            to: span.to,
+            now: app.clock.now().as_millis(),
+        };
+        let min_seq = self.min_seq.map(|seq| seq.known("minSeq")).transpose()?;
+        Ok((asked, min_seq))
     }
-    Ok((asked, least))
 }
 
-fn parse_revenue(app: &App, uri: &Uri) -> Result<(RevenueQuery, Option<PublicSeq>), ApiError> {
-    let (asked, min_seq) = parse_subject(app, uri)?;
-    let Asked {
-        model, from, to, ..
-    } = asked;
-    let mut query = RevenueQuery {
-        group_by: GroupBy::Campaign,
-        model,
-        tz: zone(uri)?,
-        from,
-        to,
-    };
-    if let Some((_, value)) = parameters(uri).find(|(name, _)| name == "groupBy") {
-        query.group_by = GroupBy::ALL
-            .into_iter()
-            .find(|group_by| group_by.as_str() == value)
-            .ok_or_else(|| invalid("groupBy", "send campaign, message, day or currency"))?;
+impl RevenueQuery {
+    fn asked(self) -> Result<(report::RevenueQuery, Option<PublicSeq>), ApiError> {
+        let tz = self.tz.unwrap_or_default();
+        let span = Span::between(("from", self.from), ("to", self.to), &tz)?;
+        let asked = report::RevenueQuery {
+            group_by: self.group_by.unwrap_or(GroupBy::Campaign),
+            model: self.model.unwrap_or_default(),
+            tz,
+            from: span.from,
+            to: span.to,
+        };
+        let min_seq = self.min_seq.map(|seq| seq.known("minSeq")).transpose()?;
+        Ok((asked, min_seq))
     }
-    Ok((query, min_seq))
-}
-
-fn model(value: &str) -> Result<ModelName, ApiError> {
-    ModelName::parse(value)
-        .ok_or_else(|| invalid("model", "send last_touch, last_click or explicit"))
 }

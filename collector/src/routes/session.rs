@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::limits::memory::Owner;
 use crate::limits::network::Payer;
 use crate::screen;
-use crate::session::{LIFETIME_MS, Token, clear_cookie, is_from_own_page};
+use crate::session::{LIFETIME_MS, SessionToken, clear_cookie, is_from_own_page};
 use store::meta::{MetaError, NewSession, Session};
 use store::query::words::ScopeName;
 
@@ -55,7 +55,7 @@ pub struct SessionView {
 }
 
 impl SessionView {
-    fn of(session: &Session, token: &Token) -> Self {
+    fn of(session: &Session, token: &SessionToken) -> Self {
         Self {
             success: true,
             workspace: session.workspace_name.clone(),
@@ -145,7 +145,7 @@ pub async fn open_session(
         }
         (Some(_), Some(_)) | (None, None) => return Err(invalid_body()),
     };
-    let token = Token::generate().map_err(failed)?;
+    let token = SessionToken::generate().map_err(failed)?;
     let digest = token.digest();
     let session = write(&app, move |app| app.meta.create_session(digest, new)).await?;
     let cookie = token
@@ -198,7 +198,7 @@ pub async fn end_session(
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response())
 }
 
-fn by_cookie(app: &App, request: &Request<Body>) -> Result<(Token, Arc<Session>), ApiError> {
+fn by_cookie(app: &App, request: &Request<Body>) -> Result<(SessionToken, Arc<Session>), ApiError> {
     let headers = request.headers();
     // A secret key that a page shows is refused here as elsewhere.
     auth::caller_by_headers(app, headers, request.uri(), Asks::Nothing)?;

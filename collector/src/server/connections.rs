@@ -43,8 +43,8 @@ impl Connections {
         }
     }
 
-    /// A place for a connection of this peer.
-    pub(super) fn take(&self, peer: IpAddr) -> Result<Place, Refused> {
+    /// A permit for a connection of this peer.
+    pub(super) fn take(&self, peer: IpAddr) -> Result<ConnectionPermit, Refused> {
         let peer = peer.to_canonical();
         let is_exempt =
             is_private(peer) || self.trusted.iter().any(|network| network.contains(&peer));
@@ -61,16 +61,16 @@ impl Connections {
             open.networks.insert(network, held + 1);
         }
         open.all += 1;
-        Ok(Place {
+        Ok(ConnectionPermit {
             network,
             open: Arc::clone(&self.open),
         })
     }
 }
 
-/// The place of one connection; free again when it is dropped.
+/// The permit of one connection; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPermit {
     network: Option<Network>,
     open: Arc<Mutex<Open>>,
 }
@@ -83,7 +83,7 @@ impl std::fmt::Debug for Open {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut open = lock(&self.open);
         open.all -= 1;
@@ -107,12 +107,12 @@ mod tests {
     }
 
     /// Opens connections until one is refused.
-    fn fill(connections: &Connections, peer: &str) -> (Vec<Place>, Refused) {
-        let mut places = Vec::new();
+    fn fill(connections: &Connections, peer: &str) -> (Vec<ConnectionPermit>, Refused) {
+        let mut permits = Vec::new();
         loop {
             match connections.take(peer.parse().unwrap()) {
-                Ok(place) => places.push(place),
-                Err(refused) => return (places, refused),
+                Ok(permit) => permits.push(permit),
+                Err(refused) => return (permits, refused),
             }
         }
     }
@@ -135,8 +135,8 @@ mod tests {
     fn who_stands_for_many_may_take_all() {
         for peer in ["127.0.0.1", "::ffff:127.0.0.1", "10.1.2.3", "198.51.100.9"] {
             let connections = connections();
-            let (places, refused) = fill(&connections, peer);
-            assert_eq!((places.len(), refused), (100, Refused::Full), "{peer}");
+            let (permits, refused) = fill(&connections, peer);
+            assert_eq!((permits.len(), refused), (100, Refused::Full), "{peer}");
         }
     }
 

@@ -26,7 +26,7 @@ use store::folder::DataFolder;
 /// How often the times at which keys were last used go to disk.
 const LAST_USED_PAUSE: Duration = Duration::from_secs(60);
 
-/// Runs until SIGTERM, SIGINT or SIGHUP; then what is in work finishes, and everything is on disk.
+/// Runs until SIGTERM, SIGINT or SIGHUP; then what is in flight finishes, and everything is on disk.
 ///
 /// # Errors
 /// A sentence that says what to do.
@@ -114,7 +114,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
     let served = async {
         serve(listener, Arc::clone(&app), async {
             stop_signals.signalled().await;
-            tracing::info!("stopping: no new connections, requests in work finish");
+            tracing::info!("stopping: no new connections, requests in flight finish");
             manager.is_stopping();
             draining.start_draining();
         })

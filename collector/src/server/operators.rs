@@ -30,7 +30,7 @@ const PATIENCE: Patience = Patience {
     idle: Duration::from_secs(10),
     write: Duration::from_secs(10),
 };
-/// At a stop, commands in work get so long to finish.
+/// At a stop, commands in flight get so long to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// After an accept that failed, so long is waited.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -44,7 +44,7 @@ const TOO_MANY: &[u8] =
 const TOO_OLD: &[u8] =
     b"{\"error\":{\"message\":\"the server is of a newer misar than this one: use the misar that runs it\"}}\n";
 
-/// Answers commands until `shutdown`; then those in work get a moment to finish.
+/// Answers commands until `shutdown`; then those in flight get a moment to finish.
 pub(crate) async fn serve(
     socket: ControlSocket,
     router: Router,

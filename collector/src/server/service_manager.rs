@@ -55,7 +55,7 @@ impl ServiceManager {
     }
 
     pub(super) fn is_stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=stopping: requests in work finish");
+        self.tell("STOPPING=1\nSTATUS=stopping: requests in flight finish");
     }
 
     /// Gives signs of life for as long as it is polled: twice as often as they are wanted.

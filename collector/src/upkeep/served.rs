@@ -1,22 +1,20 @@
 //! A running collector, for those who keep its store: beside the traffic.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
-use shared::time::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::app::App;
-use crate::backup::{self, BackupAsk, BackupReport, Sources};
+use crate::backup::{self, BackupAsk, BackupReport, BackupSources};
 use crate::doctor::{self, Server, UntrustedProxy};
-use crate::ingest::register::{Draft, Outcome, Registrar, register};
+use crate::ingest::register::{OperatorsMessage, Outcome, register_one};
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::upkeep::{RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
 use store::ledger::LogError;
-use store::ledger::verify::Report;
+use store::ledger::verify::LogReport;
 use store::meta::Meta;
-use store::record::WorkspaceId;
 
 impl Upkeep for App {
     fn meta(&self) -> &Meta {
@@ -31,7 +29,7 @@ impl Upkeep for App {
         Some(&self.public_url)
     }
 
-    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<LogReport, LogError> {
         self.verify_log(progress)
     }
 
@@ -39,28 +37,9 @@ impl Upkeep for App {
         self.make_link().map_err(|error| error.to_string())
     }
 
-    fn register(
-        &self,
-        workspace: WorkspaceId,
-        public_url: String,
-        received_at: Timestamp,
-        draft: Draft,
-    ) -> Result<Outcome, String> {
-        let registrar = Registrar {
-            log: self.durable(),
-            meta: Arc::clone(&self.meta),
-            public_url,
-            workspace,
-            key_id: None,
-            received_at,
-            turn: Mutex::default(),
-        };
-        let registering = register(Arc::new(registrar), vec![draft]);
-        let registered = Handle::current().block_on(registering);
-        let mut outcomes = registered.map_err(|error| error.to_string())?;
-        outcomes
-            .pop()
-            .ok_or_else(|| "the message was not registered".to_owned())
+    fn register(&self, message: OperatorsMessage) -> Result<Outcome, String> {
+        let registering = register_one(self.durable(), Arc::clone(&self.meta), message);
+        Handle::current().block_on(registering)
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
@@ -99,7 +78,7 @@ impl Upkeep for App {
         ask: &BackupAsk,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<BackupReport, String> {
-        let sources = Sources {
+        let sources = BackupSources {
             data: self.data(),
             meta: &self.meta,
             log: &self.durable(),
@@ -108,7 +87,7 @@ impl Upkeep for App {
         backup::take(&sources, ask, progress)
     }
 
-    fn doctor(&self) -> doctor::Report {
+    fn doctor(&self) -> doctor::Diagnosis {
         let server = Server {
             not_ready: self.readiness().err().map(str::to_owned),
             view_lag_ms: self.projector.lag_ms(),

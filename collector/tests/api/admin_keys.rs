@@ -1,14 +1,20 @@
 //! `/v1/keys`: an admin makes, lists, changes and revokes the keys of its own workspace, and gets no further.
 
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::{ApiKey, KeyKind, Scope};
 use shared::time::Timestamp;
 
+use store::clock::SystemClock;
 use store::meta::KeyDigest;
 
 use crate::sessions::log_in;
-use crate::support::{Answer, NOW, PERSON, TestApp, spawn_app, spawn_app_at_rest};
+use crate::support::{Answer, NOW, PERSON, TestApp, spawn_app, spawn_app_at_rest, spawn_app_in};
 
 const ROUTE: &str = "/v1/keys";
 
@@ -311,4 +317,92 @@ async fn an_admin_may_revoke_the_key_that_it_asks_with_and_is_out() {
     crate::sessions::read(&app, ROUTE, &browser)
         .await
         .is_refused(401, "no_session");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_that_an_admin_makes_or_changes_sends_faster_than_its_own() {
+    let app = spawn_app().await;
+    let (own, admin) = app.key_of(
+        |new| {
+            new.scopes = vec![Scope::Admin];
+            new.rate = NonZeroU32::new(50);
+        },
+        KeyKind::Secret,
+    );
+    for rate in [51, u32::MAX] {
+        let answer = app.post(ROUTE, &admin, &json!({"rate": rate})).await;
+        answer.is_refused_for("rate", "invalid_parameter");
+        assert!(answer.message().contains("50"), "{}", answer.text);
+    }
+    // Where none is named, it is the admin's own; of a public key too.
+    for (body, rate) in [
+        (json!({"rate": 7}), 7),
+        (json!({"rate": 50}), 50),
+        (json!({}), 50),
+        (json!({"public": true}), 50),
+    ] {
+        let made = app.post(ROUTE, &admin, &body).await;
+        assert_eq!(made.body["rate"], rate, "{}", made.text);
+    }
+    // Nor by a change, of its own key or another.
+    let (other, _) = app.key_of(|new| new.rate = NonZeroU32::new(7), KeyKind::Secret);
+    for id in [&own.id, &other.id] {
+        for rate in [json!(51), Value::Null] {
+            let answer = change(&app, &admin, id, &json!({"rate": rate})).await;
+            answer.is_refused_for("rate", "invalid_parameter");
+        }
+    }
+    let faster = change(&app, &admin, &other.id, &json!({"rate": 50})).await;
+    assert_eq!(faster.body["rate"], 50, "{}", faster.text);
+    // One without a rate of its own may give any.
+    let free = app.secret(&[Scope::Admin]);
+    let freed = change(&app, &free, &other.id, &json!({"rate": null})).await;
+    assert_eq!(freed.body["rate"], Value::Null, "{}", freed.text);
+}
+
+/// Copies a key's row under other ids and digests until there are so many keys.
+fn fill(folder: &Path, id: &str, count: u32) {
+    const KEYS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("keys_v1");
+    let meta = redb::Database::open(folder.join("meta.redb")).unwrap();
+    let transaction = meta.begin_write().unwrap();
+    {
+        let mut keys = transaction.open_table(KEYS).unwrap();
+        let row = keys.get(id).unwrap().unwrap().value().to_vec();
+        let mut row: Value = serde_json::from_slice(&row).unwrap();
+        for number in u32::try_from(keys.len().unwrap()).unwrap()..count {
+            let mut digest = [0xff; 32];
+            digest[..4].copy_from_slice(&number.to_be_bytes());
+            row["digest"] = json!(digest);
+            let row = serde_json::to_vec(&row).unwrap();
+            let id = format!("key_{number:016}");
+            keys.insert(id.as_str(), row.as_slice()).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admins_bring_a_workspace_to_ten_thousand_keys_and_no_further() {
+    let app = spawn_app().await;
+    let admin = app.secret(&[Scope::Admin]);
+    let elsewhere = app.key_of_other("elsewhere", KeyKind::Secret, &[Scope::Admin]);
+    let id = app.known(&admin).id.clone();
+    let (folder, _) = app.stop().await;
+    // One is of the other workspace, and the server's next start makes one.
+    fill(folder.path(), &id, 9_999);
+    let app = spawn_app_in(folder, Arc::new(SystemClock)).await;
+    let last = app.post(ROUTE, &admin, &json!({})).await;
+    assert_eq!(last.status, 200, "{}", last.text);
+    let answer = app.post(ROUTE, &admin, &json!({})).await;
+    answer.is_refused(422, "too_many_keys");
+    assert!(answer.message().contains("10000 keys"), "{}", answer.text);
+    // Revoked ones count.
+    assert_eq!(revoke(&app, &admin, &last.text_of("id")).await.status, 200);
+    app.post(ROUTE, &admin, &json!({}))
+        .await
+        .is_refused(422, "too_many_keys");
+    // Other workspaces have their own, and the operator may make more.
+    let theirs = app.post(ROUTE, &elsewhere, &json!({})).await;
+    assert_eq!(theirs.status, 200, "{}", theirs.text);
+    app.secret(&[Scope::Send]);
 }

@@ -306,7 +306,7 @@ async fn mails_that_are_out_go_on_working_after_a_rotation_and_a_restart() {
         assert_eq!((answer.status, answer.header("location")), (302, TARGET));
     }
     let (app, _) = app.restart().await;
-    // Those in work were written before the log closed.
+    // Those in flight were written before the log closed.
     assert_eq!(app.on_disk(), 2);
     for token in [&old, &new] {
         let answer = get(&app, &format!("/mail/track/click/{token}")).await;

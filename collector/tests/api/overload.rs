@@ -1,4 +1,4 @@
-//! More at once than may be: requests in work, bodies on their way.
+//! More at once than may be: requests in flight, bodies on their way.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -224,11 +224,11 @@ async fn ending_a_session_takes_its_token_against_forged_changes() {
     elsewhere.send().await.is_refused(403, "cross_origin");
     let right = end().header("x-csrf-token", &browser.csrf).send().await;
     assert_eq!(right.status, 204);
-    assert!(
-        right
-            .header("set-cookie")
-            .starts_with("misar_session=; Path=/; Max-Age=0;")
-    );
+    let taken_away = right.header("set-cookie");
+    assert!(taken_away.starts_with("misar_session=; "), "{taken_away}");
+    for part in ["; Path=/", "; Max-Age=0", "; HttpOnly"] {
+        assert!(taken_away.contains(part), "{taken_away}");
+    }
     read(&app, "/v1/events", &browser)
         .await
         .is_refused(401, "no_session");

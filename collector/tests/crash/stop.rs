@@ -1,4 +1,4 @@
-//! SIGTERM under load: readiness goes first, what is in work is answered, the end is in good order,
+//! SIGTERM under load: readiness goes first, what is in flight is answered, the end is in good order,
 //! and the next start shows the same.
 
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ async fn a_stop_under_load_loses_nothing_and_the_views_come_back_equal() {
         assert!(told.elapsed() < STOP, "still ready {STOP:?} after SIGTERM");
         tokio::time::sleep(LOOK_AGAIN).await;
     }
-    // Not ready, and yet the request that was in work gets its answer.
+    // Not ready, and yet the request that was in flight gets its answer.
     let (_, end) = held.body.split_at(held.body.len() - 1);
     connection.write_all(end.as_bytes()).await.expect("a write");
     let mut answer = String::new();

@@ -141,6 +141,35 @@ pub(crate) fn in_shell(script: &str, within: &Command) -> Command {
     shell
 }
 
+/// The same command with what signals do by default, whoever runs the tests: a program inherits which of them are
+/// ignored, a shell cannot take that back, and std has no safe way to.
+fn with_default_signals(within: Command) -> Command {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The bit of SIGHUP, which is 1.
+    if ignored.is_none_or(|mask| mask & 1 == 0) {
+        return within;
+    }
+    // GNU's.
+    let mut reset = Command::new("env");
+    reset.arg("--default-signal=HUP");
+    reset.arg(within.get_program()).args(within.get_args());
+    reset.stdin(Stdio::null());
+    for (name, value) in within.get_envs() {
+        match value {
+            Some(value) => reset.env(name, value),
+            None => reset.env_remove(name),
+        };
+    }
+    if let Some(folder) = within.get_current_dir() {
+        reset.current_dir(folder);
+    }
+    reset
+}
+
 /// Runs a command to its end; a server that should have refused is not waited for.
 #[track_caller]
 pub(crate) fn run(mut command: Command) -> Run {
@@ -206,8 +235,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command
+    pub(crate) fn start(command: Command) -> Self {
+        let mut child = with_default_signals(command)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

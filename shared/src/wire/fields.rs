@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::bodies::{ItemBody, body, note_unknown};
 use super::json::{self, ListError, ObjectError};
-use super::{Arrival, SentId, Source};
+use super::{Arrival, SentId, Speaker};
 use crate::decimal::{Decimal, DecimalError};
 use crate::email::{Email, EmailError};
 use crate::event::Item;
@@ -201,7 +201,7 @@ pub(super) fn time(
 ) -> Result<(Timestamp, bool), Rejection> {
     let sent = sent.map(|raw| timestamp("timestamp", raw)).transpose()?;
     let age = age.map(age_millis).transpose()?;
-    let browser = arrival.source == Source::Browser;
+    let browser = arrival.source == Speaker::Browser;
     match (sent, age, arrival.sent_at) {
         (_, Some(age), _) if browser => by_age("age", age, arrival.received_at),
         (Some(sent), None, Some(sent_at)) if browser => {

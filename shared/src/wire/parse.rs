@@ -12,7 +12,7 @@ use super::bodies::{
 use super::fields::{self, missing, required};
 use super::near_miss;
 use super::sends::delivery;
-use super::{Arrival, Parsed, SentId, Source, refused};
+use super::{Arrival, Parsed, SentId, Speaker, refused};
 use crate::email::Email;
 use crate::event::{Amendment, Event, EventKind, Purchase, Refund};
 use crate::event_name::names;
@@ -50,7 +50,7 @@ fn refund(body: &RefundBody<'_>, age: Option<&RawValue>, arrival: &Arrival<'_>) 
         Some(names::REFUND.into()),
         body.unknown.clone(),
         |_| {
-            if arrival.source == Source::Browser {
+            if arrival.source == Speaker::Browser {
                 return Err(Rejection::whole(
                     codes::INSUFFICIENT_SCOPE,
                     "Send refunds from a server, with a secret key",
@@ -89,7 +89,7 @@ fn refund(body: &RefundBody<'_>, age: Option<&RawValue>, arrival: &Arrival<'_>) 
 /// One event of a batch whose fields have been read.
 pub(super) fn parse_entry(mut entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> Parsed {
     // A server's clock is believed, so that nothing is made of its age.
-    if arrival.source == Source::Server && entry.age.is_some() && entry.timestamp.is_some() {
+    if arrival.source == Speaker::Server && entry.age.is_some() && entry.timestamp.is_some() {
         note_unknown(&mut entry.unknown, "age");
     }
     let (id, age, anonymous_id) = (entry.id, entry.age, entry.anonymous_id);
@@ -105,8 +105,8 @@ pub(super) fn parse_entry(mut entry: BatchEvent<'_>, arrival: &Arrival<'_>) -> P
             // A server is told what is missing, and sends the order again; a page is gone by then, and a
             // later `identify` may say whose its browser is.
             let needed = match arrival.source {
-                Source::Browser => Who::AddressOrBrowser,
-                Source::Server | Source::Mail => Who::Address,
+                Speaker::Browser => Who::AddressOrBrowser,
+                Speaker::Server | Speaker::Mail => Who::Address,
             };
             purchase(&body, anonymous_id, age, needed, arrival)
         }
@@ -256,8 +256,8 @@ fn purchase(
                 return amendment(body, age, arrival, unknown);
             }
             let whom = match arrival.source {
-                Source::Browser => whom(body.email, anonymous_id, arrival, unknown)?,
-                Source::Server | Source::Mail => who(body.email, anonymous_id, arrival)?,
+                Speaker::Browser => whom(body.email, anonymous_id, arrival, unknown)?,
+                Speaker::Server | Speaker::Mail => who(body.email, anonymous_id, arrival)?,
             };
             let Whom {
                 email,
@@ -356,7 +356,7 @@ fn amendment(
     arrival: &Arrival<'_>,
     unknown: &mut Vec<String>,
 ) -> Result<Event, Rejection> {
-    if arrival.source == Source::Browser {
+    if arrival.source == Speaker::Browser {
         let message = "Amend orders from a server, with a secret key";
         return Err(Rejection::of(
             codes::AMENDMENT_NOT_ALLOWED,
@@ -442,7 +442,7 @@ fn browser(
 
 /// Whether these are events of a page whose visitor must not be known. Servers know whom they mean.
 fn names_nobody(arrival: &Arrival<'_>) -> bool {
-    arrival.source == Source::Browser && arrival.context.is_some_and(|context| context.anonymous)
+    arrival.source == Speaker::Browser && arrival.context.is_some_and(|context| context.anonymous)
 }
 
 fn order_id(raw: Option<&RawValue>) -> Result<OrderId, Rejection> {

@@ -23,7 +23,7 @@ mod times;
 const NOW: i64 = 1_795_428_000_000;
 const UUID: &str = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b";
 
-fn arrival(source: Source) -> Arrival<'static> {
+fn arrival(source: Speaker) -> Arrival<'static> {
     Arrival {
         received_at: Timestamp::from_millis(NOW),
         source,
@@ -36,19 +36,19 @@ fn arrival(source: Source) -> Arrival<'static> {
 }
 
 fn event(text: &str) -> Parsed {
-    parse_event(&body(text).unwrap(), &arrival(Source::Server))
+    parse_event(&body(text).unwrap(), &arrival(Speaker::Server))
 }
 
 fn purchase(text: &str) -> Parsed {
-    parse_purchase(&body(text).unwrap(), &arrival(Source::Server))
+    parse_purchase(&body(text).unwrap(), &arrival(Speaker::Server))
 }
 
 fn refund(text: &str) -> Parsed {
-    parse_refund(&body(text).unwrap(), &arrival(Source::Server))
+    parse_refund(&body(text).unwrap(), &arrival(Speaker::Server))
 }
 
 fn identify(text: &str) -> Parsed {
-    parse_identify(&body(text).unwrap(), &arrival(Source::Server))
+    parse_identify(&body(text).unwrap(), &arrival(Speaker::Server))
 }
 
 fn entry_at(text: &str, arrival: &Arrival<'_>) -> Parsed {
@@ -56,7 +56,7 @@ fn entry_at(text: &str, arrival: &Arrival<'_>) -> Parsed {
 }
 
 fn entry(text: &str) -> Parsed {
-    entry_at(text, &arrival(Source::Server))
+    entry_at(text, &arrival(Speaker::Server))
 }
 
 #[track_caller]
@@ -387,7 +387,7 @@ proptest! {
         for field in ["email", "id", "items", "properties", "revenue", "timestamp", "age", "type"] {
             let text = format!(r#"{{"type":"purchase","{field}":{text}}}"#);
             if let Ok(raw) = serde_json::from_str::<&RawValue>(&text) {
-                drop(parse_batch_event(raw, &arrival(Source::Browser)));
+                drop(parse_batch_event(raw, &arrival(Speaker::Browser)));
             }
         }
     }

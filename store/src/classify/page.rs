@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{Evidence, Kind, Verdict, classify, is_prefetch_header};
+use super::{Evidence, Judgement, Kind, classify, is_prefetch_header};
 use crate::record::{Client, Entry, ToldBy};
 
 /// The class of a page's event; `None` of any other event, and of one whose client was erased.
-pub fn of_page(entry: &Entry) -> Option<Verdict> {
+pub fn of_page(entry: &Entry) -> Option<Judgement> {
     match &entry.told_by {
         ToldBy::Browser { visitor, .. } => {
             let client = visitor.client.as_deref()?;
@@ -18,7 +18,7 @@ pub fn of_page(entry: &Entry) -> Option<Verdict> {
 
 /// The class of all events of one request of a page: by who sent it, and what it says of all of them (a
 /// JSON object).
-pub fn of_client(client: &Client, context: Option<&str>) -> Verdict {
+pub fn of_client(client: &Client, context: Option<&str>) -> Judgement {
     let mut headers = client.headers.iter();
     let agent = client.agent.as_ref().map(|agent| agent.0.as_str());
     classify(&Evidence {

@@ -14,7 +14,7 @@ use super::*;
 use crate::record::Class;
 
 /// The class and reason of an agent without anything else.
-fn open_by(agent: &str) -> Verdict {
+fn open_by(agent: &str) -> Judgement {
     classify(&Evidence::of_agent(Kind::Open, Some(agent)))
 }
 

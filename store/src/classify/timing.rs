@@ -1,6 +1,6 @@
 //! How a verdict depends on the time since the message was sent.
 
-use super::{CLICK_WINDOW_MS, Evidence, OPEN_WINDOW_MS, PROBABLE_WINDOW_MS, Verdict, classify};
+use super::{CLICK_WINDOW_MS, Evidence, Judgement, OPEN_WINDOW_MS, PROBABLE_WINDOW_MS, classify};
 use crate::record::extra::Timing;
 
 /// Every bound of a rule about time, ascending.
@@ -16,7 +16,7 @@ pub fn timing(evidence: &Evidence<'_>) -> Option<Timing> {
         })
     };
     let otherwise = judge(None);
-    let mut windows: Vec<(i64, Verdict)> = Vec::new();
+    let mut windows: Vec<(i64, Judgement)> = Vec::new();
     let mut start = 0;
     for end in BOUNDS {
         let verdict = judge(Some(start));
@@ -29,7 +29,7 @@ pub fn timing(evidence: &Evidence<'_>) -> Option<Timing> {
     if windows.last().is_some_and(|(_, last)| *last == otherwise) {
         windows.pop();
     }
-    let window = |(end, verdict): (i64, Verdict)| {
+    let window = |(end, verdict): (i64, Judgement)| {
         // 10 minutes at the most.
         let end = u32::try_from(end).unwrap_or(u32::MAX);
         (end, verdict.class, verdict.reason.to_owned())
@@ -81,14 +81,14 @@ mod tests {
                 -1, 0, 29_999, 30_000, 59_999, 60_000, 599_999, 600_000, 86_400_000,
             ] {
                 let after_send_ms = Some(after);
-                let Verdict { class, reason } = classify(&Evidence {
+                let Judgement { class, reason } = classify(&Evidence {
                     after_send_ms,
                     ..evidence
                 });
                 match &found {
                     Some(timing) => assert_eq!(timing.class_at(after), (class, reason)),
                     None => assert_eq!(
-                        Verdict { class, reason },
+                        Judgement { class, reason },
                         classify(&evidence),
                         "{evidence:?} {after}"
                     ),

@@ -3,13 +3,13 @@
 
 use crate::record::Class;
 
-use super::{Evidence, Kind, Method, Verdict, agent, by_network, classify, networks};
+use super::{Evidence, Judgement, Kind, Method, agent, by_network, classify, networks};
 
 /// The class of a one-click unsubscribe (RFC 8058): a mailbox provider's, for the reader who asked it to.
 /// Providers post from their back ends, so that an empty agent or a library's says nothing here, and
 /// neither do haste and method; the network of a scanner does, and an agent that names what steers a
 /// browser or who sells filters.
-pub fn of_one_click(evidence: &Evidence<'_>) -> Verdict {
+pub fn of_one_click(evidence: &Evidence<'_>) -> Judgement {
     let network = evidence.address.and_then(networks::find);
     let judged = agent::judge(evidence.agent);
     let by_agent = if agent::is_headless(evidence.agent) {
@@ -20,19 +20,19 @@ pub fn of_one_click(evidence: &Evidence<'_>) -> Verdict {
     let (class, reason) = by_network(evidence, network)
         .or(by_agent)
         .unwrap_or((Class::ProxyHuman, "one_click"));
-    Verdict { class, reason }
+    Judgement { class, reason }
 }
 
 /// The class of a button pressed on our page: what a click would be. Gateways press buttons too (Safe
 /// Links submits forms: `FusionAuth` 1.49).
-pub fn of_form(evidence: &Evidence<'_>) -> Verdict {
+pub fn of_form(evidence: &Evidence<'_>) -> Judgement {
     let verdict = classify(&Evidence {
         kind: Kind::Click,
         method: Method::Get,
         ..*evidence
     });
     match verdict.class {
-        Class::Human => Verdict {
+        Class::Human => Judgement {
             reason: "unsubscribe_form",
             ..verdict
         },

@@ -8,6 +8,7 @@ pub mod segment;
 mod start;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -23,7 +24,8 @@ use crate::files;
 use crate::lineage::{Lineage, Standing};
 use crate::locks::{lock, read, write};
 use crate::record::Seq;
-pub use floor::{FLOOR_FILE, floor_of, read_floor};
+pub(crate) use floor::floor_of;
+pub use floor::{FLOOR_FILE, read_floor};
 use segment::{Disk, LogSegment, RealDisk};
 pub use start::accept_loss;
 pub(crate) use start::{aside_of, list_segments, sorted};
@@ -150,7 +152,7 @@ impl RedbJournal {
 
     /// The segments, in order; the last one is active.
     pub(crate) fn segments(&self) -> Vec<Arc<LogSegment>> {
-        self.inner.segments_from(Seq::START)
+        read(&self.inner.segments).clone()
     }
 
     pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
@@ -293,14 +295,23 @@ impl Journal for RedbJournal {
     }
 
     fn read(&self, from: Seq, visit: &mut Visit<'_>) -> Result<(), JournalError> {
-        for segment in self.inner.segments_from(from) {
-            let mut go_on = true;
+        let mut go_through = |segment: &LogSegment| {
+            let mut next = ControlFlow::Continue(());
             segment.visit_blocks(from.max(segment.first()), &mut |block| {
-                let next = visit(block).map_err(|bad| segment.bad_block(block.first(), &bad))?;
-                go_on = next.is_continue();
+                next = visit(block).map_err(|bad| segment.bad_block(block.first(), &bad))?;
                 Ok(next)
             })?;
-            if !go_on {
+            Ok::<_, JournalError>(next)
+        };
+        // Whoever looks one record up wants one segment: to list the others costs more than to read it.
+        let Some(segment) = self.inner.segment_from(from) else {
+            return Ok(());
+        };
+        if go_through(&segment)?.is_break() {
+            return Ok(());
+        }
+        for segment in self.inner.segments_behind(&segment) {
+            if go_through(&segment)?.is_break() {
                 break;
             }
         }
@@ -413,10 +424,17 @@ impl Inner {
         Ok(())
     }
 
-    fn segments_from(&self, from: Seq) -> Vec<Arc<LogSegment>> {
+    /// The segment that holds this place, or else the first behind it.
+    fn segment_from(&self, from: Seq) -> Option<Arc<LogSegment>> {
         let segments = read(&self.segments);
-        let start =
+        let at =
             segments.partition_point(|segment| segment.last() < from && segment.first() < from);
+        segments.get(at).cloned()
+    }
+
+    fn segments_behind(&self, segment: &LogSegment) -> Vec<Arc<LogSegment>> {
+        let segments = read(&self.segments);
+        let start = segments.partition_point(|other| other.first() <= segment.first());
         segments[start..].to_vec()
     }
 

@@ -23,6 +23,10 @@ struct State {
     floor: Seq,
     end: Seq,
     closed: bool,
+    /// Of the next append nobody is to hear how it ended; whether its blocks get there.
+    loses_answer: Option<bool>,
+    /// What was in doubt and will turn out to be there; `None` where nothing is in doubt.
+    in_doubt: Option<Vec<Packed>>,
 }
 
 impl Default for MemoryJournal {
@@ -41,9 +45,17 @@ impl MemoryJournal {
                 floor: end.next(),
                 end,
                 closed: false,
+                loses_answer: None,
+                in_doubt: None,
             }),
             committed: watch::Sender::new(end),
         }
+    }
+
+    /// Makes the next append that is sound end as [`AppendError::Unknown`]. Its blocks turn out to be there
+    /// when the journal is settled, or never get there. For tests of what stands above a journal.
+    pub fn lose_the_next_answer(&self, arrives: bool) {
+        self.state().loses_answer = Some(arrives);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -52,7 +64,7 @@ impl MemoryJournal {
 
     fn append_now(&self, end: Seq, blocks: Vec<Packed>) -> Result<Seq, AppendError> {
         let mut state = self.state();
-        if state.closed {
+        if state.closed || state.in_doubt.is_some() {
             return Err(AppendError::NotWritten(JournalError::Unavailable));
         }
         if state.end != end {
@@ -67,15 +79,24 @@ impl MemoryJournal {
             }
             last = block.last;
         }
-        let blocks = blocks.into_iter().map(|block| (block.first, block.bytes));
-        state.blocks.extend(blocks);
-        state.end = last;
+        if let Some(arrives) = state.loses_answer.take() {
+            state.in_doubt = Some(if arrives { blocks } else { Vec::new() });
+            let what = JournalError::storage("appending", &"the answer was lost");
+            return Err(AppendError::Unknown(what));
+        }
+        state.take(blocks);
         self.committed.send_replace(last);
         Ok(last)
     }
 }
 
 impl State {
+    fn take(&mut self, blocks: Vec<Packed>) {
+        self.end = blocks.last().map_or(self.end, |block| block.last);
+        let blocks = blocks.into_iter().map(|block| (block.first, block.bytes));
+        self.blocks.extend(blocks);
+    }
+
     /// The first seq of the block that holds this place, or of the next one.
     fn first_from(&self, place: Seq) -> Seq {
         match self.blocks.range(..=place).next_back() {
@@ -127,7 +148,14 @@ impl Journal for MemoryJournal {
     }
 
     fn settle(&self) -> Later<'_, Result<Seq, JournalError>> {
-        Box::pin(async { Ok(self.state().end) })
+        Box::pin(async {
+            let mut state = self.state();
+            if let Some(blocks) = state.in_doubt.take() {
+                state.take(blocks);
+                self.committed.send_replace(state.end);
+            }
+            Ok(state.end)
+        })
     }
 
     fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError> {
@@ -154,7 +182,8 @@ impl Journal for MemoryJournal {
     }
 
     fn is_sound(&self) -> bool {
-        !self.state().closed
+        let state = self.state();
+        !state.closed && state.in_doubt.is_none()
     }
 
     fn close(&self) -> Later<'_, Result<(), JournalError>> {

@@ -47,6 +47,9 @@ impl Under {
     }
 }
 
+/// What is new, or else what becomes of it; unless something could not be looked up.
+type Decided<T> = Result<Result<T, Appended>, LogError>;
+
 /// What a new entry changes beside itself.
 enum Change {
     None,
@@ -203,12 +206,7 @@ impl<'a, K: Known> Staged<'a, K> {
     }
 
     /// What becomes of an order that a server reports.
-    fn purchase(
-        &self,
-        under: &Under,
-        rest: &Entry<()>,
-        fact: &Fact,
-    ) -> Result<Result<Change, Appended>, LogError> {
+    fn purchase(&self, under: &Under, rest: &Entry<()>, fact: &Fact) -> Decided<Change> {
         let Fact::Purchase {
             order_id,
             revenue,
@@ -249,7 +247,7 @@ impl<'a, K: Known> Staged<'a, K> {
         order_id: OrderId,
         refund_id: RefundId,
         asked: &RefundAsk,
-    ) -> Result<Result<(Entry, Change), Appended>, LogError> {
+    ) -> Decided<(Entry, Change)> {
         let key = order_key(rest.workspace, &order_id);
         let refund_key = RefundKey {
             workspace: rest.workspace,
@@ -293,7 +291,7 @@ impl<'a, K: Known> Staged<'a, K> {
         order_id: &OrderId,
         revenue: Option<Money>,
         amending: &Amending<'_>,
-    ) -> Result<Result<(Entry<()>, Money, Change), Appended>, LogError> {
+    ) -> Decided<(Entry<()>, Money, Change)> {
         let workspace = rest.workspace;
         let key = order_key(workspace, order_id);
         let workspace_key = self.known.workspace_key(workspace)?;

@@ -23,10 +23,10 @@ use crate::record::identity::{FactKind, IdKey, Seen};
 use runs::Runs;
 
 /// The folder of the index within the data folder.
-pub const IDS_FOLDER: &str = "ids";
+pub(crate) const IDS_FOLDER: &str = "ids";
 /// Ids in memory before they become a run, some 70 bytes each; a restart reads as many again. A run
 /// costs two syncs on the disk that commits go to.
-pub const RUN_IDS: usize = 262_144;
+pub(crate) const RUN_IDS: usize = 262_144;
 /// A start makes larger runs, since it may read the whole log.
 const START_RUNS: usize = 4;
 /// With more in memory, the disk is too slow or full: appending is refused until they are written.
@@ -39,11 +39,11 @@ pub(crate) type Look<'a> = dyn Fn(Seq) -> Result<Option<(IdKey, FactKind)>, LogE
 
 /// The ids of the log.
 pub(crate) struct Ids {
-    shared: Arc<Shared>,
+    shared: Arc<SharedIds>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Shared {
+struct SharedIds {
     recent: RwLock<Recent>,
     /// `None` where all are in memory for good.
     runs: Option<Runs>,
@@ -103,7 +103,7 @@ impl Ids {
             ..Recent::default()
         };
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedIds {
                 recent: RwLock::new(recent),
                 runs,
                 run_ids: run_ids.max(1),
@@ -246,7 +246,7 @@ impl Ids {
     }
 }
 
-impl Shared {
+impl SharedIds {
     fn run(&self) {
         loop {
             {

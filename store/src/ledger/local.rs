@@ -14,7 +14,7 @@ use super::inner::Books;
 use super::orders::OrderBook;
 use super::redactions::{GATHERING, REDACTIONS_FILE, Redactions};
 use super::suppressions::Suppressions;
-use super::verify::{self, Report};
+use super::verify::{self, LogReport};
 use super::{Appended, Health, Later, Ledger, Located, Log, LogError, OnCommit, Setup, Submission};
 use crate::clock::{Clock, SystemClock};
 use crate::journal::Journal as _;
@@ -149,7 +149,7 @@ impl LocalLedger {
     }
 
     /// Reads everything and checks every checksum and invariant, beside the writer. Blocks on disk.
-    pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+    pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<LogReport, LogError> {
         // In this order: the segments reach at least as far as what was written behind them.
         let books = &self.ledger.inner.books;
         let reached = books.orders.cursor().max(books.suppressions.cursor());

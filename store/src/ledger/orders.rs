@@ -7,9 +7,8 @@ mod snapshot;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use redb::backends::InMemoryBackend;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
@@ -17,6 +16,7 @@ use shared::ids::OrderId;
 
 use super::LogError;
 use super::amend;
+use super::behind::{self, Waits};
 use super::decide::{OrderKey, OrderState, RefundKey};
 use crate::files;
 use crate::journal::local::segment::{draft_of, rename_synced, settle};
@@ -34,20 +34,15 @@ const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 
 /// Orders waiting for the file; with more, appending is refused until it has caught up.
 const MAX_WAITING: usize = 100_000;
-/// How long orders wait for company before they are written.
-const PAUSE: Duration = Duration::from_millis(250);
-/// Without orders the cursor still moves, once this many records lie behind it, so that a restart
-/// has little to read again.
-const IDLE_RECORDS: u64 = 50_000;
 const CACHE: usize = 16 * 1024 * 1024;
 
 /// The order book; the file is written by a thread of its own.
 pub(crate) struct OrderBook {
-    shared: Arc<Shared>,
+    shared: Arc<SharedOrders>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Shared {
+struct SharedOrders {
     /// `None` in memory.
     path: Option<PathBuf>,
     /// `None` after a failure, until it opens again.
@@ -107,7 +102,7 @@ impl OrderBook {
     }
 
     fn over(database: Database, cursor: Seq, path: Option<PathBuf>) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedOrders {
             path,
             database: Mutex::new(Some(Arc::new(database))),
             waiting: Mutex::new(Waiting {
@@ -245,35 +240,28 @@ impl OrderBook {
     }
 }
 
-impl Shared {
+impl Waits for Waiting {
+    fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    fn upto(&self) -> Seq {
+        self.upto
+    }
+}
+
+impl SharedOrders {
     fn run(&self) {
-        loop {
-            let waiting = lock(&self.waiting);
-            let idle = |waiting: &mut Waiting| waiting.orders.is_empty() && !waiting.closing;
-            let (waiting, _) = self
-                .wake
-                .wait_timeout_while(waiting, PAUSE, idle)
-                .unwrap_or_else(PoisonError::into_inner);
-            let closing = waiting.closing;
-            let due = !waiting.orders.is_empty()
-                || waiting.upto.0 >= self.cursor.load(Ordering::Acquire) + IDLE_RECORDS;
-            drop(waiting);
-            if closing {
-                return;
-            }
-            if due && let Err(error) = self.flush() {
+        behind::run(&self.waiting, &self.wake, &self.cursor, || {
+            if let Err(error) = self.flush() {
                 tracing::error!(%error, "the order book could not be written; trying again");
                 self.reopen();
             }
-            if due {
-                // Orders come in company: let them gather rather than sync for each.
-                let closing = |waiting: &mut Waiting| !waiting.closing;
-                let gathering = self
-                    .wake
-                    .wait_timeout_while(lock(&self.waiting), PAUSE, closing);
-                drop(gathering.unwrap_or_else(PoisonError::into_inner));
-            }
-        }
+        });
     }
 
     fn flush(&self) -> Result<(), redb::Error> {

@@ -7,13 +7,13 @@ mod file;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use redb::Database;
 
 use super::LogError;
+use super::behind::{self, Waits};
 use super::suppression::{Suppression, change_of};
 use crate::locks::lock;
 use crate::record::{ContactId, Entry, Seq, WorkspaceId};
@@ -22,22 +22,17 @@ pub(crate) use file::cursor_at_rest;
 
 /// Contacts waiting for the file; with more, appending is refused until it has caught up.
 const MAX_WAITING: usize = 100_000;
-/// How long changes wait for company before they are written.
-const PAUSE: Duration = Duration::from_millis(250);
-/// Without changes the cursor still moves, once this many records lie behind it, so that a restart has
-/// little to read again.
-const IDLE_RECORDS: u64 = 50_000;
 
 /// A contact of a workspace.
 pub(crate) type Whom = (WorkspaceId, ContactId);
 
 /// The book; the file is written by a thread of its own.
 pub struct Suppressions {
-    shared: Arc<Shared>,
+    shared: Arc<SharedSuppressions>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Shared {
+struct SharedSuppressions {
     /// `None` in memory.
     path: Option<PathBuf>,
     /// `None` after a failure, until it opens again.
@@ -85,7 +80,7 @@ impl Suppressions {
             ..Waiting::default()
         };
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedSuppressions {
                 path,
                 database: Mutex::new(Some(Arc::new(database))),
                 waiting: Mutex::new(waiting),
@@ -233,35 +228,28 @@ impl Suppressions {
     }
 }
 
-impl Shared {
+impl Waits for Waiting {
+    fn is_empty(&self) -> bool {
+        self.changed.is_empty()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    fn upto(&self) -> Seq {
+        self.upto
+    }
+}
+
+impl SharedSuppressions {
     fn run(&self) {
-        loop {
-            let idle = |waiting: &mut Waiting| waiting.changed.is_empty() && !waiting.closing;
-            let waiting = lock(&self.waiting);
-            let (waiting, _) = self
-                .wake
-                .wait_timeout_while(waiting, PAUSE, idle)
-                .unwrap_or_else(PoisonError::into_inner);
-            let closing = waiting.closing;
-            let due = !waiting.changed.is_empty()
-                || waiting.upto.0 >= self.cursor.load(Ordering::Acquire) + IDLE_RECORDS;
-            drop(waiting);
-            if closing {
-                return;
-            }
-            if due && let Err(error) = self.flush() {
+        behind::run(&self.waiting, &self.wake, &self.cursor, || {
+            if let Err(error) = self.flush() {
                 tracing::error!(%error, "the suppressions could not be written; trying again");
                 self.reopen();
             }
-            if due {
-                // Changes come in company: let them gather rather than sync for each.
-                let closing = |waiting: &mut Waiting| !waiting.closing;
-                let gathering = self
-                    .wake
-                    .wait_timeout_while(lock(&self.waiting), PAUSE, closing);
-                drop(gathering.unwrap_or_else(PoisonError::into_inner));
-            }
-        }
+        });
     }
 
     fn flush(&self) -> Result<(), redb::Error> {

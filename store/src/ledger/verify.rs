@@ -38,7 +38,7 @@ pub struct SegmentReport {
 /// What `misar log verify` found; printed with `--json` as it stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct LogReport {
     pub ok: bool,
     pub events: u64,
     pub blocks: u64,
@@ -123,7 +123,7 @@ pub fn verify(
     data: &Path,
     reached: Seq,
     progress: &mut dyn FnMut(u64),
-) -> Result<Report, LogError> {
+) -> Result<LogReport, LogError> {
     let disk: Arc<dyn segment::Disk> = Arc::new(RealDisk);
     let open = |path: PathBuf| LogSegment::open(path, &disk);
     let orders = |file: &Path| Ok(OrderBook::open(file)?.cursor());
@@ -140,7 +140,7 @@ pub fn verify_read_only(
     data: &Path,
     reached: Seq,
     progress: &mut dyn FnMut(u64),
-) -> Result<Report, LogError> {
+) -> Result<LogReport, LogError> {
     verify_files(
         data,
         reached,
@@ -159,7 +159,7 @@ fn verify_files(
         impl Fn(&Path) -> Result<Seq, LogError>,
     ),
     progress: &mut dyn FnMut(u64),
-) -> Result<Report, LogError> {
+) -> Result<LogReport, LogError> {
     let folder = data.join(LOG_FOLDER);
     let files = sorted(list_segments(&folder)?);
     let segments = files
@@ -191,7 +191,7 @@ pub fn verify_copies(
     files: Vec<(Seq, PathBuf)>,
     reached: Seq,
     progress: &mut dyn FnMut(u64),
-) -> Result<Report, LogError> {
+) -> Result<LogReport, LogError> {
     let segments = files
         .into_iter()
         .map(|(first, path)| (first, LogSegment::open_copy(path, first).map(Arc::new)));
@@ -206,8 +206,8 @@ pub(super) fn verify_segments(
     segments: impl Iterator<Item = (Seq, Result<Arc<LogSegment>, JournalError>)>,
     reached: Seq,
     progress: &mut dyn FnMut(u64),
-) -> Result<Report, LogError> {
-    let mut report = Report::default();
+) -> Result<LogReport, LogError> {
+    let mut report = LogReport::default();
     let mut invariants = Invariants::default();
     // `None` behind a damaged segment: nobody knows where it ended.
     let mut next = Some(floor);
@@ -257,7 +257,7 @@ pub(super) fn verify_segments(
 fn check(
     segment: &LogSegment,
     invariants: &mut Invariants,
-    report: &mut Report,
+    report: &mut LogReport,
     progress: &mut dyn FnMut(u64),
 ) -> Result<SegmentSummary, LogError> {
     let name = segment::file_name(segment.first());

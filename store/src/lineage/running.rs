@@ -105,7 +105,7 @@ impl Running {
     ///
     /// # Errors
     /// [`Strange::Storage`].
-    pub fn forget(data: &Path) -> Result<(), Strange> {
+    pub(crate) fn forget(data: &Path) -> Result<(), Strange> {
         remove(&data.join(RUNNING_FILE))
     }
 }
@@ -137,7 +137,7 @@ pub fn begin_restore(data: &Path) -> Result<(), Strange> {
 ///
 /// # Errors
 /// [`Strange::HalfRestored`].
-pub fn check_restored(data: &Path) -> Result<(), Strange> {
+pub(crate) fn check_restored(data: &Path) -> Result<(), Strange> {
     // A folder that cannot be looked into is left to whoever opens it, who can say why.
     if std::fs::symlink_metadata(data.join(RESTORING_FILE)).is_ok() {
         let data = data.to_owned();

@@ -67,7 +67,7 @@ impl Meta {
     ///
     /// # Errors
     /// When the disk fails; then nothing has changed.
-    pub fn keep_former(
+    pub(crate) fn keep_former(
         &self,
         found: &[FormerContact],
         through: Option<Seq>,

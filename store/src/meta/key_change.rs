@@ -8,7 +8,8 @@ use shared::api_key::KeyKind;
 use shared::time::Timestamp;
 
 use super::key::{Key, check_label, checked_origins};
-use super::{Meta, MetaError, OriginPattern, Session, put_key};
+use super::keys::put_key;
+use super::{Meta, MetaError, OriginPattern, Session};
 
 /// A change of a key; what is not named stays.
 #[derive(Debug, Clone, Default)]
@@ -90,12 +91,7 @@ impl Meta {
         }
         let changed = Arc::new(changed);
         let mut known = self.known_mut();
-        known.by_digest.insert(key.digest, Arc::clone(&changed));
-        for kept in &mut known.keys {
-            if kept.id == changed.id {
-                *kept = Arc::clone(&changed);
-            }
-        }
+        known.keys.put(Arc::clone(&changed));
         for session in known.sessions.values_mut() {
             if session.key.as_ref().is_some_and(|key| key.id == changed.id) {
                 *session = Arc::new(Session {
@@ -133,8 +129,9 @@ mod tests {
 
     use super::*;
     use crate::clock::FixedClock;
+    use crate::meta::file::KEYS;
     use crate::meta::key::StoredKey;
-    use crate::meta::{DEFAULT_WORKSPACE, KEYS, META_FILE, NewKey, NewSession};
+    use crate::meta::{DEFAULT_WORKSPACE, META_FILE, NewKey, NewSession};
 
     fn open(folder: &TempDir) -> Meta {
         let clock = FixedClock::new(Timestamp::from_millis(1_000));

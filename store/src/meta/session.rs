@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::api_key::Scope;
 use shared::time::Timestamp;
 
-use super::{Key, Known, Meta, MetaError, Workspace, json};
+use super::{Contents, Key, Meta, MetaError, Workspace, json};
 use crate::record::WorkspaceId;
 
 /// Key: a [`TokenDigest`]. Value: JSON of [`StoredSession`].
@@ -139,7 +139,7 @@ impl Meta {
     }
 }
 
-impl Known {
+impl Contents {
     /// Those that are over, and the oldest of the workspace and key for which `new` would be one too
     /// many.
     fn sessions_to_forget(&self, new: &Session, now: Timestamp) -> Vec<TokenDigest> {
@@ -187,11 +187,11 @@ impl Session {
     }
 
     /// `None` where it leans on something that is not there.
-    fn from_stored(stored: StoredSession, known: &Known) -> Option<Self> {
+    fn from_stored(stored: StoredSession, known: &Contents) -> Option<Self> {
         let workspace = known.workspaces.get(&WorkspaceId(stored.workspace))?;
         let scopes = stored.scopes.iter().map(|scope| Scope::parse(scope));
         let key = match stored.key_id {
-            Some(id) => Some(Arc::clone(known.keys.iter().find(|key| key.id == id)?)),
+            Some(id) => Some(Arc::clone(known.keys.of_id(&id)?)),
             None => None,
         };
         Some(Self {
@@ -222,7 +222,7 @@ pub(super) fn rows(read: &ReadTransaction) -> Result<Vec<Row>, redb::Error> {
 
 /// What the rows say. One that says nothing is left out: its browser is asked for a link again,
 /// which is no reason not to start.
-pub(super) fn known(rows: Vec<Row>, known: &Known) -> HashMap<TokenDigest, Arc<Session>> {
+pub(super) fn known(rows: Vec<Row>, known: &Contents) -> HashMap<TokenDigest, Arc<Session>> {
     rows.into_iter()
         .filter_map(|(digest, row)| {
             let stored = serde_json::from_slice(&row).ok()?;

@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use super::{
-    KEYS, LAST_USED, Meta, MetaError, NUMBERS, WORKSPACES, former, lineage, session, storage,
-    token_key,
-};
+use super::file::{KEYS, LAST_USED, NUMBERS, WORKSPACES};
+use super::{Meta, MetaError, former, lineage, session, storage, token_key};
 use crate::lineage::State;
 use crate::snapshot;
 

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::FixedClock;
+use crate::journal::local::segment::draft_of;
 use crate::record::public_seq::MAX_GENERATION;
 
 struct House {

@@ -1,11 +1,33 @@
-//! Days as spans of time: where a day of a zone begins and ends.
+//! Time zones, and their days as spans of time: where one begins and ends.
 
 use jiff::civil::Date;
 use shared::time::Timestamp;
 
-use super::report::Zone;
+/// A time zone by its IANA name, such as `Europe/Paris`; UTC unless said.
+#[derive(Debug, Clone)]
+pub struct Zone(jiff::tz::TimeZone);
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(jiff::tz::TimeZone::UTC)
+    }
+}
 
 impl Zone {
+    pub fn parse(name: &str) -> Option<Self> {
+        jiff::tz::TimeZone::get(name).ok().map(Self)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    pub(super) fn day(&self, millis: i64) -> String {
+        // Every time on record has four digits of a year, which jiff can hold.
+        let time = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
+        self.0.to_datetime(time).date().to_string()
+    }
+
     /// The first moment of a day, which is not midnight where the clock jumps over it. Days beyond what
     /// a [`Timestamp`] can hold begin at its ends.
     #[must_use]
@@ -87,5 +109,19 @@ mod tests {
             assert_eq!(zone.start_of(day).to_string(), start);
             assert_eq!(zone.end_of(day).to_string(), end);
         }
+    }
+
+    #[test]
+    fn a_day_begins_where_its_zone_says() {
+        let late = Timestamp::parse_rfc3339("2026-11-23T23:30:00Z")
+            .unwrap()
+            .as_millis();
+        assert_eq!(Zone::default().day(late), "2026-11-23");
+        assert_eq!(Zone::parse("Europe/Paris").unwrap().day(late), "2026-11-24");
+        assert_eq!(
+            Zone::parse("Asia/Kathmandu").unwrap().name(),
+            "Asia/Kathmandu"
+        );
+        assert!(Zone::parse("Mars/Olympus").is_none());
     }
 }

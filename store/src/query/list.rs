@@ -1,7 +1,8 @@
 //! Listing events page by page, in either order.
 
+use super::places::{read, stretches};
 use super::sieve::Sieve;
-use super::{EventList, EventView, QueryError, read, stretches};
+use super::{EventList, EventView, QueryError};
 use crate::ledger::Log;
 use crate::record::public_seq::PublicSeq;
 use crate::record::{Record, WorkspaceId};

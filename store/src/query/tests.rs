@@ -11,9 +11,10 @@ use shared::time::Timestamp;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::ledger::Located;
+use crate::ledger::{Located, Log};
 use crate::record::public_seq::Stamp;
-use crate::record::{Address, ToldBy, Visitor};
+use crate::record::{Address, Seq, ToldBy, Visitor, WorkspaceId};
+use crate::views::Views;
 use crate::views::history::{
     CONTACTS, MESSAGES, NAMES, NOW, Trial, address, all, append, at_once, entry, history, keys,
     log_of, message_id,

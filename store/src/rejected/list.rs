@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use redb::ReadableDatabase as _;
 
-use super::{Holder, KEPT_MS, REJECTED, Rejected, RejectedStore, place};
+use super::tables::{Holder, REJECTED, place};
+use super::{KEPT_MS, Rejected, RejectedStore};
 use crate::locks::lock;
 use crate::record::WorkspaceId;
 use crate::record::identity::Sender;
@@ -19,12 +20,12 @@ const MAX_LOOKED_AT: usize = 20_000;
 pub struct Listed {
     pub found: Vec<Rejected>,
     /// Behind which the next page begins; absent where nothing is left to look at.
-    pub next: Option<Place>,
+    pub next: Option<RejectedCursor>,
 }
 
 /// Where a rejection stands among those of its workspace, in order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct RejectedCursor {
     received_at: i64,
     count: u64,
     /// [`Sender::code`].
@@ -35,7 +36,7 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAPlace;
 
-impl fmt::Display for Place {
+impl fmt::Display for RejectedCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -45,7 +46,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for RejectedCursor {
     type Err = NotAPlace;
 
     fn from_str(text: &str) -> Result<Self, NotAPlace> {
@@ -69,7 +70,7 @@ impl RejectedStore {
     pub fn list(
         &self,
         workspace: WorkspaceId,
-        before: Option<Place>,
+        before: Option<RejectedCursor>,
         limit: usize,
         wanted: &dyn Fn(&Rejected) -> bool,
     ) -> Result<Listed, redb::Error> {
@@ -81,7 +82,7 @@ impl RejectedStore {
         let table = transaction.open_table(REJECTED)?;
         // Of each kind of sender, from the newest down, the next row.
         let mut rows = Vec::new();
-        let mut heads: Vec<Option<(Place, Vec<u8>)>> = Vec::new();
+        let mut heads: Vec<Option<(RejectedCursor, Vec<u8>)>> = Vec::new();
         for sender in Sender::ALL {
             let holder = Holder { workspace, sender };
             let first = place(holder, since, 0);
@@ -134,7 +135,7 @@ type Row<'a> = Result<
 fn next_row<'a>(
     rows: &mut impl Iterator<Item = Row<'a>>,
     sender: Sender,
-) -> Result<Option<(Place, Vec<u8>)>, redb::Error> {
+) -> Result<Option<(RejectedCursor, Vec<u8>)>, redb::Error> {
     let Some(row) = rows.next() else {
         return Ok(None);
     };
@@ -147,7 +148,7 @@ fn next_row<'a>(
     let numbers = numbers.and_then(|(at, count)| Some((*at, *count.first_chunk::<8>()?)));
     let (at, count) =
         numbers.ok_or_else(|| redb::Error::Corrupted("a rejection has no place".into()))?;
-    let place = Place {
+    let place = RejectedCursor {
         received_at: u64::from_be_bytes(at).cast_signed(),
         count: u64::from_be_bytes(count),
         sender: sender.code(),

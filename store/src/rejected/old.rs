@@ -7,7 +7,8 @@ use redb::{Database, ReadableTable, TableDefinition};
 use serde_json::Value;
 use shared::api_key::KeyKind;
 
-use super::{BY_ID, COUNTS, REJECTED, Rejected, place, spelling};
+use super::Rejected;
+use super::tables::{BY_ID, COUNTS, REJECTED, place, spelling};
 use crate::meta::Meta;
 use crate::record::identity::Sender;
 

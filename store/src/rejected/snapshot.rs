@@ -4,7 +4,8 @@ use std::path::Path;
 
 use redb::{ReadableDatabase as _, TableDefinition, TableError};
 
-use super::{BY_ID, COUNTS, FILE, REJECTED, RejectedStore};
+use super::tables::{BY_ID, COUNTS, REJECTED};
+use super::{FILE, RejectedStore};
 use crate::lineage::{self, Lineage, Part, Standing, Strange};
 use crate::snapshot;
 

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{Holder, Rejected};
+use super::Rejected;
+use super::tables::Holder;
 
 /// Rejections that wait for the disk, of all holders.
 pub(super) const MAX_WAITING: usize = 10_000;
@@ -21,7 +22,7 @@ pub(super) struct Waiting {
 
 #[derive(Default)]
 struct Queue {
-    /// By the id's spelling, see [`super::spelling`].
+    /// By the id's spelling, see [`super::tables::spelling`].
     rejected: BTreeMap<Vec<u8>, Arc<Rejected>>,
     bytes: usize,
 }

@@ -35,7 +35,7 @@ pub(crate) struct Ordered {
 }
 
 /// What a checkpoint writes of a table.
-pub(crate) struct Captured {
+pub(crate) struct CapturedTable {
     /// What has changed since the last checkpoint.
     pub(crate) pending: Layer,
     /// What is in deltas alone.
@@ -125,10 +125,10 @@ impl Ordered {
     }
 
     /// What is to be written. It stays readable, and is no longer what has changed since.
-    pub(crate) fn capture(&mut self) -> Captured {
+    pub(crate) fn capture(&mut self) -> CapturedTable {
         debug_assert!(self.pending.rows() == 0, "one checkpoint at a time");
         self.pending = std::mem::take(&mut self.fresh);
-        Captured {
+        CapturedTable {
             pending: self.pending.clone(),
             changed: self.changed.clone(),
         }

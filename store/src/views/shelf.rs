@@ -45,7 +45,7 @@ pub(crate) struct Captured {
     /// Of each book of numbers: from which number on, and what they stand for.
     numbers: Vec<(u32, Vec<(WorkspaceId, Digest)>)>,
     pages: Vec<Pages>,
-    tables: Vec<ordered::Captured>,
+    tables: Vec<ordered::CapturedTable>,
     file: Arc<Mutex<File>>,
 }
 

@@ -28,6 +28,14 @@ enum Fault {
     ReadsBelowItsFloor,
     /// It is closed in name alone.
     StaysOpen,
+    /// Who follows its end is not woken.
+    TellsNobody,
+    /// Now and then, whoever reads right behind an append does not see it yet.
+    Lags,
+    /// Settling tells another end than the journal has.
+    MisjudgesItsEnd,
+    /// What was in doubt is said to be lost, and is there.
+    BelievesThatDoubtIsLoss,
 }
 
 struct Broken {
@@ -35,6 +43,37 @@ struct Broken {
     fault: Fault,
     floor: std::sync::Mutex<Option<Seq>>,
     closed: AtomicBool,
+    /// Ends that were told once and for all.
+    told: std::sync::Mutex<Vec<watch::Sender<Seq>>>,
+    /// Where it ended before the last append, until somebody has read; and how many have read so.
+    unread: std::sync::Mutex<(Option<Seq>, u32)>,
+    /// Where it ended when an answer was lost.
+    before_doubt: std::sync::Mutex<Option<Seq>>,
+}
+
+impl Broken {
+    fn new(fault: Fault) -> Self {
+        Self {
+            inner: MemoryJournal::default(),
+            fault,
+            floor: std::sync::Mutex::default(),
+            closed: AtomicBool::new(false),
+            told: std::sync::Mutex::default(),
+            unread: std::sync::Mutex::default(),
+            before_doubt: std::sync::Mutex::default(),
+        }
+    }
+
+    /// How far a reader sees.
+    fn horizon(&self) -> Seq {
+        let (unread, readers) = &mut *self.unread.lock().unwrap();
+        let before = unread.take();
+        *readers += u32::from(before.is_some());
+        match before {
+            Some(before) if readers.is_multiple_of(10) => before,
+            _ => Seq(u64::MAX),
+        }
+    }
 }
 
 impl Journal for Broken {
@@ -48,7 +87,15 @@ impl Journal for Broken {
                 return Ok(last);
             }
             let last = blocks.last().map_or(end, |block| block.last);
-            match self.inner.append(end, blocks).await {
+            let appended = self.inner.append(end, blocks).await;
+            match &appended {
+                Ok(_) => self.unread.lock().unwrap().0 = Some(end),
+                Err(AppendError::Unknown(_)) => {
+                    *self.before_doubt.lock().unwrap() = Some(end);
+                }
+                Err(_) => {}
+            }
+            match appended {
                 Err(AppendError::Lost { .. }) if self.fault == Fault::BelievesItself => Ok(last),
                 appended => appended,
             }
@@ -56,17 +103,32 @@ impl Journal for Broken {
     }
 
     fn read(&self, from: Seq, visit: &mut Visit<'_>) -> Result<(), JournalError> {
-        if self.fault != Fault::TalksOn {
-            return self.inner.read(from, visit);
+        match self.fault {
+            Fault::TalksOn => self.inner.read(from, &mut |block| {
+                let _ = visit(block)?;
+                Ok(std::ops::ControlFlow::Continue(()))
+            }),
+            Fault::Lags => {
+                let horizon = self.horizon();
+                self.inner.read(from, &mut |block| {
+                    if block.first() > horizon {
+                        return Ok(std::ops::ControlFlow::Break(()));
+                    }
+                    visit(block)
+                })
+            }
+            _ => self.inner.read(from, visit),
         }
-        self.inner.read(from, &mut |block| {
-            let _ = visit(block)?;
-            Ok(std::ops::ControlFlow::Continue(()))
-        })
     }
 
     fn committed(&self) -> watch::Receiver<Seq> {
-        self.inner.committed()
+        if self.fault != Fault::TellsNobody {
+            return self.inner.committed();
+        }
+        let told = watch::Sender::new(*self.inner.committed().borrow());
+        let follower = told.subscribe();
+        self.told.lock().unwrap().push(told);
+        follower
     }
 
     fn floor(&self) -> Seq {
@@ -75,7 +137,15 @@ impl Journal for Broken {
     }
 
     fn settle(&self) -> Later<'_, Result<Seq, JournalError>> {
-        self.inner.settle()
+        Box::pin(async {
+            let end = self.inner.settle().await?;
+            let before = self.before_doubt.lock().unwrap().take();
+            match (self.fault, before) {
+                (Fault::MisjudgesItsEnd, None) => Ok(Seq(end.0 - 1)),
+                (Fault::BelievesThatDoubtIsLoss, Some(before)) => Ok(before),
+                _ => Ok(end),
+            }
+        })
     }
 
     fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError> {
@@ -118,15 +188,15 @@ impl Place for At {
     fn is_durable(&self) -> bool {
         false
     }
+
+    fn lose_the_next_answer(&self) -> bool {
+        self.0.inner.lose_the_next_answer(true);
+        true
+    }
 }
 
 fn made(fault: Fault) -> Box<dyn Place> {
-    Box::new(At(Arc::new(Broken {
-        inner: MemoryJournal::default(),
-        fault,
-        floor: std::sync::Mutex::default(),
-        closed: AtomicBool::new(false),
-    })))
+    Box::new(At(Arc::new(Broken::new(fault))))
 }
 
 #[test]
@@ -141,7 +211,10 @@ fn each_fault_is_found_where_it_is_and_nowhere_else() {
         ),
         (
             Fault::Tears,
-            &["blocks_of_one_append_are_all_there_or_none_is"],
+            &[
+                "blocks_of_one_append_are_all_there_or_none_is",
+                "what_was_in_doubt_is_all_there_or_nowhere_once_settled",
+            ],
         ),
         (
             Fault::KeepsWhatWasErased,
@@ -156,6 +229,22 @@ fn each_fault_is_found_where_it_is_and_nowhere_else() {
             &["what_is_dropped_is_not_read_and_the_end_stays"],
         ),
         (Fault::StaysOpen, &["a_closed_journal_takes_nothing"]),
+        (
+            Fault::TellsNobody,
+            &["the_end_is_told_and_wakes_who_follows"],
+        ),
+        (
+            Fault::Lags,
+            &["a_reader_sees_what_was_acknowledged_before_it_began"],
+        ),
+        (
+            Fault::MisjudgesItsEnd,
+            &["settling_leaves_what_was_acknowledged"],
+        ),
+        (
+            Fault::BelievesThatDoubtIsLoss,
+            &["what_was_in_doubt_is_all_there_or_nowhere_once_settled"],
+        ),
     ] {
         assert_eq!(failures(&|| made(fault)), expected, "{fault:?}");
     }

@@ -6,8 +6,10 @@
 )]
 
 mod broken;
+mod losing_disk;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use store::journal::conformance::{Make, Place};
@@ -18,37 +20,64 @@ use store::ledger;
 use store::record::Seq;
 use tempfile::TempDir;
 
+use losing_disk::LosingDisk;
+
 const NONE: [&str; 0] = [];
 
-struct Memory(Arc<MemoryJournal>);
+struct Memory {
+    journal: Arc<MemoryJournal>,
+    arrives: AtomicBool,
+}
+
+impl Memory {
+    fn new(journal: MemoryJournal) -> Self {
+        Self {
+            journal: Arc::new(journal),
+            arrives: AtomicBool::new(false),
+        }
+    }
+}
 
 impl Place for Memory {
     fn open(&self) -> Arc<dyn Journal> {
-        Arc::clone(&self.0) as _
+        Arc::clone(&self.journal) as _
     }
 
     fn is_durable(&self) -> bool {
         false
     }
+
+    fn lose_the_next_answer(&self) -> bool {
+        let arrives = !self.arrives.fetch_xor(true, Ordering::SeqCst);
+        self.journal.lose_the_next_answer(arrives);
+        true
+    }
 }
 
 /// A data folder. Who opens it gets a copy as it is, which is what the death of whoever has it open
 /// leaves.
-struct Folder(Mutex<Vec<TempDir>>);
+struct Folder {
+    images: Mutex<Vec<TempDir>>,
+    disk: Arc<LosingDisk>,
+}
 
 impl Folder {
     fn new() -> Self {
-        Self(Mutex::new(vec![tempfile::tempdir().unwrap()]))
+        Self {
+            images: Mutex::new(vec![tempfile::tempdir().unwrap()]),
+            disk: Arc::default(),
+        }
     }
 }
 
 impl Place for Folder {
     fn open(&self) -> Arc<dyn Journal> {
-        let mut folders = self.0.lock().unwrap();
+        let mut folders = self.images.lock().unwrap();
         let image = tempfile::tempdir().unwrap();
         copy(folders.last().unwrap().path(), image.path());
         let options = Options {
             rotate_records: 7,
+            disk: Arc::clone(&self.disk) as _,
             ..Options::new(image.path())
         };
         folders.push(image);
@@ -56,6 +85,11 @@ impl Place for Folder {
     }
 
     fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn lose_the_next_answer(&self) -> bool {
+        self.disk.lose_the_next_answer();
         true
     }
 }
@@ -74,12 +108,12 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn memory() -> Box<dyn Place> {
-    Box::new(Memory(Arc::default()))
+    Box::new(Memory::new(MemoryJournal::default()))
 }
 
 fn far_on() -> Box<dyn Place> {
     let first = Seq(7_000_000_000);
-    Box::new(Memory(Arc::new(MemoryJournal::starting_at(first))))
+    Box::new(Memory::new(MemoryJournal::starting_at(first)))
 }
 
 fn folder() -> Box<dyn Place> {

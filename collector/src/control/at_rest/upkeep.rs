@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::AtRest;
-use crate::backup::{self, BackupAsk, BackupReport, Sources};
+use crate::backup::{self, BackupAsk, BackupReport, BackupSources};
 use crate::doctor;
 use store::clock::SystemClock;
 use store::files;
@@ -32,7 +32,7 @@ impl AtRest {
         } else {
             None
         };
-        let sources = Sources {
+        let sources = BackupSources {
             data,
             meta: &self.meta,
             log: &log,
@@ -41,7 +41,7 @@ impl AtRest {
         backup::take(&sources, ask, progress)
     }
 
-    pub(super) fn look_over(&self) -> doctor::Report {
+    pub(super) fn look_over(&self) -> doctor::Diagnosis {
         let log = self.open_log();
         doctor::diagnose(self.folder.path(), &self.meta, log.as_ref(), None)
     }

@@ -124,7 +124,7 @@ async fn more_hits_than_there_are_places_are_dropped_and_counted() {
     let page = metrics(&app);
     let line = "misar_mail_hits_dropped_total{reason=\"busy\"} 10";
     assert!(page.contains(line), "{page}");
-    // Those in work are written before the log closes.
+    // Those in flight are written before the log closes.
     app.close().await.unwrap();
     assert_eq!(*app.log.committed().borrow(), Seq(100));
     // Later ones are dropped.

@@ -18,7 +18,7 @@ use crate::auth::{self, Admin};
 use crate::body::{self, Means, Media, read_text};
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::limits::memory::{BodyPlace, Owner};
+use crate::limits::memory::{BodyPermit, Owner};
 use crate::limits::network::Payer;
 use store::meta::{DEFAULT_WORKSPACE, Meta, Workspace};
 
@@ -46,7 +46,7 @@ pub struct Asked {
     pub(crate) reads_lines: bool,
     uri: Uri,
     /// The memory of the body.
-    _held: Option<BodyPlace>,
+    _held: Option<BodyPermit>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Asked
@@ -140,7 +140,7 @@ async fn read_of_admin(
     app: &Arc<App>,
     parts: &Parts,
     body: Body,
-) -> Result<(Admin, String, Option<BodyPlace>), ApiError> {
+) -> Result<(Admin, String, Option<BodyPermit>), ApiError> {
     let payer = Payer::of(parts, &app.trusted_proxies);
     let admin = match auth::admin(app, parts) {
         Ok(admin) => admin,

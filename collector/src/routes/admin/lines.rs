@@ -2,21 +2,20 @@
 //! and last `{"ok":…}` or `{"error":{…}}`.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::stream::StreamExt as _;
 use http::header::CONTENT_TYPE;
-use hyper::body::Frame;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Desk;
+use crate::channel::through;
 use crate::error::ApiError;
 use crate::error::refusal::FAILED;
 use crate::limits::long::Permit;
@@ -106,7 +105,8 @@ pub(crate) fn tell<T: Serialize + DeserializeOwned + Send + 'static>(
         };
         out.send(line(&end)).await.ok();
     });
-    Ok(([(CONTENT_TYPE, MEDIA_TYPE)], Body::new(Lines(lines))).into_response())
+    let lines = through(lines).map(Ok::<_, Infallible>);
+    Ok(([(CONTENT_TYPE, MEDIA_TYPE)], Body::from_stream(lines)).into_response())
 }
 
 impl Failure {
@@ -123,20 +123,4 @@ fn line<T: Serialize>(line: &Line<T>) -> Bytes {
     let mut bytes = serde_json::to_vec(line).unwrap_or_default();
     bytes.push(b'\n');
     bytes.into()
-}
-
-/// The body of an answer line by line.
-struct Lines(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for Lines {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let part = self.0.poll_recv(context);
-        part.map(|part| part.map(|bytes| Ok(Frame::data(bytes))))
-    }
 }

@@ -11,7 +11,7 @@ use shared::wire::{self, MessageBody};
 use super::super::admin::{Asked, Desk, lines};
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::ingest::register::{Draft, MessageAnswer, Outcome};
+use crate::ingest::register::{Draft, MessageAnswer, OperatorsMessage, Outcome};
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::screen;
 use crate::upkeep::Upkeep;
@@ -62,7 +62,13 @@ fn instrument(
         None => rejection.message,
     };
     let draft = Draft::of(wire::parse_message(&body, now)).map_err(refused)?;
-    match store.register(workspace.id, public_url.to_string(), now, draft)? {
+    let message = OperatorsMessage {
+        workspace: workspace.id,
+        public_url: public_url.to_string(),
+        received_at: now,
+        draft,
+    };
+    match store.register(message)? {
         Outcome::Registered { mut answer, .. } => {
             answer.warnings.extend(public_url.warning());
             Ok(*answer)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::admin::{Asked, Desk, lines};
 use crate::backup::BackupAsk;
-use crate::doctor::Report;
+use crate::doctor::Diagnosis;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
 use crate::upkeep::Progress;
@@ -17,7 +17,7 @@ pub(crate) struct LinkView {
     pub(crate) url: String,
 }
 
-/// Reads every event; the last line holds a [`Report`](store::ledger::verify::Report).
+/// Reads every event; the last line holds a [`LogReport`](store::ledger::verify::LogReport).
 pub(super) async fn verify(State(desk): State<Desk>, asked: Asked) -> Result<Response, ApiError> {
     let permit = desk.begin(&asked)?;
     lines::tell(&desk, permit, |store, progress| {
@@ -44,7 +44,10 @@ pub(super) async fn backup(State(desk): State<Desk>, asked: Asked) -> Result<Res
     })
 }
 
-pub(super) async fn doctor(State(desk): State<Desk>, _: Asked) -> Result<Json<Report>, ApiError> {
+pub(super) async fn doctor(
+    State(desk): State<Desk>,
+    _: Asked,
+) -> Result<Json<Diagnosis>, ApiError> {
     lines::apart(&desk, |store| store.doctor()).await.map(Json)
 }
 

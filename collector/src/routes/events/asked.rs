@@ -1,17 +1,91 @@
 //! What a query of the list asks for.
 
-use std::borrow::Cow;
-use std::str::FromStr;
-
-use http::Uri;
+use serde::Deserialize;
+use shared::email::Email;
 use shared::time::Timestamp;
+use utoipa::IntoParams;
 
-use super::super::read::{address, from, invalid, min_seq, parameters, to, zone};
+use super::super::query::{Bound, PageLimit, SentSeq, Span, Value, invalid, value};
 use crate::error::ApiError;
-use store::query::{ClassFilter, EventFilter, Order, PAGE_LIMITS};
+use store::query::report::Zone;
+use store::query::words::{self, EventType};
+use store::query::{ClassFilter, EventFilter, Order};
 use store::record::identity::FactKind;
 use store::record::public_seq::PublicSeq;
-use store::rejected::Place;
+use store::rejected::RejectedCursor;
+
+/// The query of the list.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventQuery {
+    /// Only events of this name, such as `plan_upgraded`.
+    name: Option<String>,
+    /// Only events of this type.
+    #[serde(rename = "type", deserialize_with = "value")]
+    #[param(inline, value_type = Option<EventType>, example = "purchase")]
+    kind: Option<FactKind>,
+    /// Only events of this contact.
+    #[param(format = Email, max_length = 254)]
+    email: Option<String>,
+    /// Only events that name this send.
+    message_id: Option<String>,
+    /// Only events that name a send of this campaign.
+    campaign_id: Option<String>,
+    /// Only events of this class; `genuine` is `human` and `proxy_human`. What servers tell has none.
+    #[serde(deserialize_with = "value")]
+    #[param(inline, value_type = Option<words::ClassFilter>, example = "genuine")]
+    class: Option<ClassFilter>,
+    /// `tracked` or `erased` events only, or `rejected` ones, of the last 30 days, in the order of their
+    /// arrival.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, pattern = "^(tracked|erased|rejected)$", example = "rejected")]
+    status: Option<Status>,
+    /// Only events that were rejected with this code; the same as `status=rejected` beside it.
+    #[param(example = "invalid_email")]
+    code: Option<String>,
+    /// Only events at or after this time (RFC 3339), or from the start of this day in `tz`. Of rejected
+    /// events the time of arrival counts.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = "2026-11-23T00:00:00Z")]
+    from: Option<Bound>,
+    /// Only events before this time (RFC 3339), or until the end of this day in `tz`.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = "2026-11-24T00:00:00Z")]
+    to: Option<Bound>,
+    /// Only events that arrived at or after this time, or day.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = "2026-11-23T00:00:00Z")]
+    received_from: Option<Bound>,
+    /// Only events that arrived before this time, or until the end of this day.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = "2026-11-24T00:00:00Z")]
+    received_to: Option<Bound>,
+    /// The time zone of days, by its IANA name; UTC without it.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = "Europe/Paris")]
+    tz: Option<Zone>,
+    /// `desc` (the default): newest first, by seq. `asc`: oldest first, for pulling on.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, pattern = "^(desc|asc)$", example = "asc")]
+    order: Option<Order>,
+    /// With `order=asc`: only events behind the one with this `seq`. 422 `unknown_seq` where no event of
+    /// the workspace has it.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    after: Option<SentSeq>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Events on a page.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<PageLimit>,
+    /// Wait up to 2 s until the event with this `seq` is in the list. 422 `unknown_seq` where no
+    /// event of the workspace has it.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    min_seq: Option<SentSeq>,
+}
 
 /// Which events.
 pub(super) enum Asked {
@@ -39,131 +113,127 @@ pub(super) enum Start {
 pub(super) struct AskedRejected {
     pub(super) code: Option<String>,
     pub(super) name: Option<String>,
-    pub(super) kind: Option<&'static str>,
+    pub(super) kind: Option<FactKind>,
     /// As it was asked for, trimmed: what was rejected need be no address.
     pub(super) email: Option<String>,
     pub(super) message_id: Option<String>,
     /// Of its arrival.
     pub(super) from: Option<Timestamp>,
     pub(super) to: Option<Timestamp>,
-    pub(super) before: Option<Place>,
+    pub(super) before: Option<RejectedCursor>,
     pub(super) limit: usize,
 }
 
-/// Reads the query. That each parameter is known, and none empty or there twice, has been seen to.
-pub(super) fn parse(uri: &Uri) -> Result<Asked, ApiError> {
-    let all: Vec<(Cow<'_, str>, Cow<'_, str>)> = parameters(uri).collect();
-    let text = |wanted: &str| {
-        let found = all.iter().find(|(name, _)| name == wanted);
-        found.map(|(_, value)| value.as_ref())
-    };
-    let owned = |wanted: &str| text(wanted).map(str::to_owned);
-    let tz = zone(uri)?;
-    let start = |name: &'static str| text(name).map(|value| from(name, value, &tz)).transpose();
-    let end = |name: &'static str| text(name).map(|value| to(name, value, &tz)).transpose();
-    let limit = match text("limit") {
-        None => store::query::DEFAULT_LIMIT,
-        Some(value) => usize::from_str(value)
-            .ok()
-            .filter(|limit| PAGE_LIMITS.contains(limit))
-            .ok_or_else(|| invalid("limit", "send a whole number from 1 to 1000"))?,
-    };
-    let order = match text("order") {
-        None | Some("desc") => Order::NewestFirst,
-        Some("asc") => Order::OldestFirst,
-        Some(_) => return Err(invalid("order", "send asc or desc")),
-    };
-    let kind = text("type").map(type_named).transpose()?;
-    let erased = match (text("status"), text("code")) {
-        (None, None) => None,
-        (Some("tracked"), None) => Some(false),
-        (Some("erased"), None) => Some(true),
-        (None | Some("rejected"), _) => {
-            for name in ["class", "campaignId", "after"] {
-                if text(name).is_some() {
-                    return Err(invalid(name, "rejected events have none: leave it out"));
-                }
-            }
-            if order == Order::OldestFirst {
-                return Err(invalid("order", "rejected events are listed newest first"));
-            }
-            let both =
-                |a: Option<Timestamp>, b: Option<Timestamp>, pick: fn(_, _) -> _| match (a, b) {
-                    (Some(a), Some(b)) => Some(pick(a, b)),
-                    (a, b) => a.or(b),
-                };
-            let before = text("cursor").map(str::parse).transpose();
-            return Ok(Asked::Rejected(AskedRejected {
-                code: owned("code"),
-                name: owned("name"),
-                kind,
-                email: text("email").map(|email| email.trim().to_owned()),
-                message_id: owned("messageId"),
-                from: both(start("from")?, start("receivedFrom")?, std::cmp::max),
-                to: both(end("to")?, end("receivedTo")?, std::cmp::min),
-                before: before.map_err(|_| no_cursor())?,
-                limit,
-            }));
+/// Which events are listed, by what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Tracked,
+    Erased,
+    Rejected,
+}
+
+impl Value for Status {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "tracked" => Ok(Self::Tracked),
+            "erased" => Ok(Self::Erased),
+            "rejected" => Ok(Self::Rejected),
+            _ => Err("send tracked, rejected or erased".to_owned()),
         }
-        (Some("tracked" | "erased"), Some(_)) => {
-            return Err(invalid(
+    }
+}
+
+impl EventQuery {
+    /// What it asks for, where its parameters go together.
+    ///
+    /// # Errors
+    /// 422.
+    pub(super) fn asked(self) -> Result<Asked, ApiError> {
+        let zone = self.tz.clone().unwrap_or_default();
+        let (from, to) = (("from", self.from), ("to", self.to));
+        let span = Span::between(from, to, &zone)?;
+        let (from, to) = (
+            ("receivedFrom", self.received_from),
+            ("receivedTo", self.received_to),
+        );
+        let received = Span::between(from, to, &zone)?;
+        match (self.status, self.code.is_some()) {
+            (None, false) => self.recorded(None, span, received),
+            (Some(Status::Tracked), false) => self.recorded(Some(false), span, received),
+            (Some(Status::Erased), false) => self.recorded(Some(true), span, received),
+            (None | Some(Status::Rejected), _) => self.rejected(span, received),
+            (Some(Status::Tracked | Status::Erased), true) => Err(invalid(
                 "code",
                 "only rejected events have a code: send status=rejected",
-            ));
+            )),
         }
-        (Some(_), _) => return Err(invalid("status", "send tracked, rejected or erased")),
-    };
-    let class = text("class").map(|class| {
-        let wanted = "send human, proxy_human, machine, bot or genuine";
-        ClassFilter::parse(class).ok_or_else(|| invalid("class", wanted))
-    });
-    let start_at = match (text("cursor"), text("after")) {
-        (None, None) => None,
-        (Some(cursor), None) => Some(Start::Cursor(cursor.parse().map_err(|_| no_cursor())?)),
-        (None, Some(_)) if order == Order::NewestFirst => {
-            return Err(invalid("after", "send order=asc beside it"));
+    }
+
+    fn rejected(self, span: Span, received: Span) -> Result<Asked, ApiError> {
+        for (name, is_there) in [
+            ("class", self.class.is_some()),
+            ("campaignId", self.campaign_id.is_some()),
+            ("after", self.after.is_some()),
+        ] {
+            if is_there {
+                return Err(invalid(name, "rejected events have none: leave it out"));
+            }
         }
-        (None, Some(after)) => {
-            let seq = after.parse();
-            Some(Start::After(
-                seq.map_err(|_| ApiError::UnknownSeq { name: "after" })?,
-            ))
+        if self.order == Some(Order::OldestFirst) {
+            return Err(invalid("order", "rejected events are listed newest first"));
         }
-        (Some(_), Some(_)) => return Err(invalid("after", "send it or `cursor`, not both")),
-    };
-    let email = text("email").map(address).transpose()?;
-    Ok(Asked::Recorded(AskedRecorded {
-        filter: EventFilter {
-            name: owned("name"),
-            kind,
-            email: email.map(|email| email.normalised().to_owned()),
-            message_id: owned("messageId"),
-            campaign_id: owned("campaignId"),
-            class: class.transpose()?,
-            erased,
-            from: start("from")?,
-            to: end("to")?,
-            received_from: start("receivedFrom")?,
-            received_to: end("receivedTo")?,
-            order,
-            cursor: None,
-            until: None,
-            limit,
-        },
-        start: start_at,
-        min_seq: text("minSeq").map(min_seq).transpose()?,
-    }))
+        let before = self.cursor.as_deref().map(str::parse).transpose();
+        Ok(Asked::Rejected(AskedRejected {
+            code: self.code,
+            name: self.name,
+            kind: self.kind,
+            email: self.email.map(|email| email.trim().to_owned()),
+            message_id: self.message_id,
+            // What has not even one of them is open there.
+            from: span.from.max(received.from),
+            to: [span.to, received.to].into_iter().flatten().min(),
+            before: before.map_err(|_| no_cursor())?,
+            limit: self.limit.unwrap_or_default().get(),
+        }))
+    }
+
+    fn recorded(self, erased: Option<bool>, span: Span, received: Span) -> Result<Asked, ApiError> {
+        let order = self.order.unwrap_or(Order::NewestFirst);
+        let start = match (self.cursor, self.after) {
+            (None, None) => None,
+            (Some(cursor), None) => Some(Start::Cursor(cursor.parse().map_err(|_| no_cursor())?)),
+            (None, Some(_)) if order == Order::NewestFirst => {
+                return Err(invalid("after", "send order=asc beside it"));
+            }
+            (None, Some(after)) => Some(Start::After(after.known("after")?)),
+            (Some(_), Some(_)) => return Err(invalid("after", "send it or `cursor`, not both")),
+        };
+        let email = self.email.as_deref().map(Email::parse).transpose();
+        let email = email.map_err(|error| invalid("email", &error.to_string()))?;
+        Ok(Asked::Recorded(AskedRecorded {
+            filter: EventFilter {
+                name: self.name,
+                kind: self.kind.map(FactKind::as_str),
+                email: email.map(|email| email.normalised().to_owned()),
+                message_id: self.message_id,
+                campaign_id: self.campaign_id,
+                class: self.class,
+                erased,
+                from: span.from,
+                to: span.to,
+                received_from: received.from,
+                received_to: received.to,
+                order,
+                cursor: None,
+                until: None,
+                limit: self.limit.unwrap_or_default().get(),
+            },
+            start,
+            min_seq: self.min_seq.map(|seq| seq.known("minSeq")).transpose()?,
+        }))
+    }
 }
 
 fn no_cursor() -> ApiError {
     invalid("cursor", "send `next` as it was answered, or none")
-}
-
-/// A type, as answers spell it.
-pub(in crate::routes) fn type_named(text: &str) -> Result<&'static str, ApiError> {
-    let mut names = FactKind::ALL.into_iter().map(FactKind::as_str);
-    names.find(|name| *name == text).ok_or_else(|| {
-        let names: Vec<&str> = FactKind::ALL.into_iter().map(FactKind::as_str).collect();
-        invalid("type", &format!("send one of {}", names.join(", ")))
-    })
 }

@@ -76,7 +76,7 @@ fn is_wanted(asked: &AskedRejected, rejected: &Rejected) -> bool {
         && (asked.message_id.is_none() || asked.message_id.as_deref() == text(&said.message_id))
         && asked
             .kind
-            .is_none_or(|wanted| wanted == kind(rejected, &said))
+            .is_none_or(|wanted| wanted.as_str() == kind(rejected, &said))
 }
 
 /// What it would have been, as far as that can be told.

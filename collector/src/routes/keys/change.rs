@@ -1,5 +1,5 @@
 //! What a body asks of a key, parsed; and what nobody may ask for over HTTP. An admin of a workspace gets no further
-//! than the workspace, and nothing that it makes lives longer than what it may do itself.
+//! than the workspace, and nothing that it makes lives longer, or sends faster, than what it may do itself.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -75,7 +75,11 @@ pub(super) fn parse_new(asked: &Asked, workspace: Arc<Workspace>) -> Result<NewK
         scopes: scopes.iter().map(scope).collect::<Result<_, _>>()?,
         origins: origins("origins", fields.take("origins", LIST)?)?,
         allow_purchases: fields.take("allowPurchases", YES)?.unwrap_or(false),
-        rate: fields.take::<NonZeroU32>("rate", RATE)?,
+        rate: match (fields.take::<NonZeroU32>("rate", RATE)?, most(asked)) {
+            (Some(asked), Some(most)) if asked > most => return Err(outruns(most)),
+            (Some(asked), _) => Some(asked),
+            (None, most) => most,
+        },
         label: fields.take("label", "a text")?,
         expires_at,
         operator,
@@ -106,12 +110,18 @@ pub(super) fn parse_change(asked: &Asked, key: &Key) -> Result<KeyChange, ApiErr
     {
         return Err(outlives(until));
     }
+    let rate = fields.take_nullable::<NonZeroU32>("rate", RATE)?;
+    if let (Some(asked), Some(most)) = (rate, most(asked))
+        && asked.is_none_or(|asked| asked > most)
+    {
+        return Err(outruns(most));
+    }
     Ok(KeyChange {
         add_origins: origins("addOrigins", fields.take("addOrigins", LIST)?)?,
         remove_origins: origins("removeOrigins", fields.take("removeOrigins", LIST)?)?,
         any_origin: fields.take("anyOrigin", YES)?.unwrap_or(false),
         label: fields.take("label", "a text")?,
-        rate: fields.take_nullable::<NonZeroU32>("rate", RATE)?,
+        rate,
         expires_at,
     })
 }
@@ -129,6 +139,22 @@ fn outlives(until: Timestamp) -> ApiError {
         "the key that asks expires at {until}, and no key lives longer by its doing: send that or an earlier time"
     );
     Refusal::of_field("expiresAt", message).into()
+}
+
+/// How fast the caller may send; `None` where its key has no rate of its own.
+fn most(asked: &Asked) -> Option<NonZeroU32> {
+    match &asked.by {
+        Authority::Operator => None,
+        Authority::Admin(admin) => admin.key.as_ref().and_then(|key| key.rate),
+    }
+}
+
+fn outruns(most: NonZeroU32) -> ApiError {
+    let message = format!(
+        "the key that asks has a rate of {most} events per second, and no key gets a higher one by its doing: send \
+         that or less"
+    );
+    Refusal::of_field("rate", message).into()
 }
 
 fn operators_alone(message: &'static str) -> ApiError {

@@ -21,6 +21,9 @@ pub(in crate::routes) fn refused(error: MetaError, by: &Authority) -> ApiError {
         (MetaError::RevokedKey, ..) => {
             Refusal::new(StatusCode::CONFLICT, "key_is_revoked", message).into()
         }
+        (MetaError::TooManyKeys(_), ..) => {
+            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_keys", message).into()
+        }
         (_, Some(field), _) => Refusal::of_field(field, message).into(),
         (_, None, Authority::Operator) => Refusal::failed(message).into(),
         (_, None, Authority::Admin(_)) => {

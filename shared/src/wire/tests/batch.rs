@@ -182,7 +182,7 @@ fn an_order_of_a_page_needs_no_address_where_its_browser_is_known_or_must_not_be
         format!(r#"{{"type":"purchase","orderId":"o","revenue":5,"currency":"EUR"{more}}}"#)
     };
     let own = order(r#","anonymousId":"v""#);
-    let event = accepted(entry_at(&own, &arrival(Source::Browser)));
+    let event = accepted(entry_at(&own, &arrival(Speaker::Browser)));
     assert_eq!(event.email, None);
     assert_eq!(event.anonymous_id.unwrap().as_str(), "v");
     for context in [r#"{"anonymousId":"v"}"#, r#"{"anonymous":true}"#] {
@@ -192,25 +192,25 @@ fn an_order_of_a_page_needs_no_address_where_its_browser_is_known_or_must_not_be
             context: batch.context.as_ref(),
             ..arrival(source)
         };
-        accepted(entry_at(&order(""), &at(Source::Browser)));
+        accepted(entry_at(&order(""), &at(Speaker::Browser)));
         refused(
-            entry_at(&order(""), &at(Source::Server)),
+            entry_at(&order(""), &at(Speaker::Server)),
             "missing_field",
             Some("email"),
         );
     }
     refused(
-        entry_at(&own, &arrival(Source::Server)),
+        entry_at(&own, &arrival(Speaker::Server)),
         "missing_field",
         Some("email"),
     );
     refused(
-        entry_at(&order(""), &arrival(Source::Browser)),
+        entry_at(&order(""), &arrival(Speaker::Browser)),
         "missing_field",
         Some("email"),
     );
     // Its own route takes no browser.
-    let alone = super::super::parse_purchase(&body(&own).unwrap(), &arrival(Source::Browser));
+    let alone = super::super::parse_purchase(&body(&own).unwrap(), &arrival(Speaker::Browser));
     refused(alone, "missing_field", Some("email"));
 }
 
@@ -236,7 +236,7 @@ fn purchases_need_a_key_that_may_send_them() {
         purchases_allowed: false,
         deliveries_allowed: true,
         order_currency: None,
-        ..arrival(Source::Browser)
+        ..arrival(Speaker::Browser)
     };
     refused(
         entry_at(&order_with(r#""type":"purchase""#), &arrival),
@@ -253,7 +253,7 @@ fn the_context_serves_events_that_name_nobody() {
         batch_of(r#"{"events":[],"context":{"email":"ctx@b.c","anonymousId":"ctx"}}"#).unwrap();
     let arrival = Arrival {
         context: batch.context.as_ref(),
-        ..arrival(Source::Browser)
+        ..arrival(Speaker::Browser)
     };
     let event = accepted(entry_at(r#"{"type":"track","event":"x"}"#, &arrival));
     assert_eq!(event.email.unwrap().original(), "ctx@b.c");
@@ -271,7 +271,7 @@ fn an_address_that_is_refused_stops_its_identify_alone_where_the_browser_is_know
     let batch = batch_of(r#"{"events":[],"context":{"anonymousId":"ctx"}}"#).unwrap();
     let arrival = Arrival {
         context: batch.context.as_ref(),
-        ..arrival(Source::Browser)
+        ..arrival(Speaker::Browser)
     };
     let taken = accepted(entry_at(
         r#"{"type":"track","event":"x","email":"nobody"}"#,
@@ -289,7 +289,7 @@ fn an_invalid_context_refuses_only_the_events_that_use_it() {
     let batch = batch_of(r#"{"events":[],"context":{"email":"nobody"}}"#).unwrap();
     let arrival = Arrival {
         context: batch.context.as_ref(),
-        ..arrival(Source::Server)
+        ..arrival(Speaker::Server)
     };
     refused(
         entry_at(r#"{"type":"track","event":"x"}"#, &arrival),

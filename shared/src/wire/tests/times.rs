@@ -5,7 +5,7 @@ use super::*;
 /// The time of a track event with these fields, relative to the arrival.
 fn time_of(
     fields: &str,
-    source: Source,
+    source: Speaker,
     sent_at: Option<i64>,
 ) -> Result<(i64, bool), &'static str> {
     let sent_at = sent_at.map(Timestamp::from_millis);
@@ -22,7 +22,7 @@ fn time_of(
 
 #[test]
 fn a_browsers_age_goes_before_its_clock() {
-    let browser = |fields: &str| time_of(fields, Source::Browser, None);
+    let browser = |fields: &str| time_of(fields, Speaker::Browser, None);
     assert_eq!(browser(""), Ok((0, false)));
     assert_eq!(browser(r#","age":1500.9"#), Ok((-1500, false)));
     assert_eq!(browser(r#","age":1.5e3"#), Ok((-1500, false)));
@@ -58,17 +58,17 @@ fn of_a_browser_nothing_counts_that_is_more_than_seven_days_old_however_it_is_to
     let at = |after: i64| Timestamp::from_millis(NOW + after).to_string();
     let bare = |after| {
         let fields = format!(r#","timestamp":"{}""#, at(after));
-        time_of(&fields, Source::Browser, None)
+        time_of(&fields, Speaker::Browser, None)
     };
     let by_difference = |after, skew| {
         let fields = format!(r#","timestamp":"{}""#, at(after + skew));
-        time_of(&fields, Source::Browser, Some(NOW + skew))
+        time_of(&fields, Speaker::Browser, Some(NOW + skew))
     };
     assert_eq!(bare(-MAX_AGE_MS), Ok((-MAX_AGE_MS, true)));
     for too_old in [-MAX_AGE_MS - 1, -400 * MAX_AHEAD_MS, 1 - NOW] {
         assert_eq!(bare(too_old), Err("too_old"));
         let fields = format!(r#","age":{}"#, -too_old);
-        assert_eq!(time_of(&fields, Source::Browser, None), Err("too_old"));
+        assert_eq!(time_of(&fields, Speaker::Browser, None), Err("too_old"));
         for skew in [0, -1_000_000_000_000, 1_000_000_000_000] {
             assert_eq!(by_difference(too_old, skew), Err("too_old"));
             assert_eq!(by_difference(-MAX_AGE_MS, skew), Ok((-MAX_AGE_MS, false)));
@@ -76,20 +76,20 @@ fn of_a_browser_nothing_counts_that_is_more_than_seven_days_old_however_it_is_to
     }
     // A server's own past is its own.
     let fields = format!(r#","timestamp":"{}""#, at(-400 * MAX_AHEAD_MS));
-    assert!(time_of(&fields, Source::Server, None).is_ok());
+    assert!(time_of(&fields, Speaker::Server, None).is_ok());
 }
 
 #[test]
 fn more_than_a_day_ahead_is_refused_by_any_clock() {
     let at = |after: i64| Timestamp::from_millis(NOW + after).to_string();
     let fields = |after| format!(r#","timestamp":"{}""#, at(after));
-    for source in [Source::Browser, Source::Server] {
+    for source in [Speaker::Browser, Speaker::Server] {
         let bare = |after| time_of(&fields(after), source, None);
         assert_eq!(bare(MAX_AHEAD_MS), Ok((MAX_AHEAD_MS, true)));
         assert_eq!(bare(MAX_AHEAD_MS + 1), Err("invalid_timestamp"));
     }
     let by_difference =
-        |after, skew| time_of(&fields(after + skew), Source::Browser, Some(NOW + skew));
+        |after, skew| time_of(&fields(after + skew), Speaker::Browser, Some(NOW + skew));
     for skew in [0, -1_000_000_000_000] {
         assert_eq!(by_difference(MAX_AHEAD_MS, skew), Ok((0, false)));
         assert_eq!(
@@ -108,7 +108,7 @@ fn without_an_age_a_browsers_clock_counts_by_its_difference() {
     let browser = |time: &str| {
         time_of(
             &format!(r#","timestamp":"{time}""#),
-            Source::Browser,
+            Speaker::Browser,
             Some(sent_at),
         )
     };
@@ -119,7 +119,7 @@ fn without_an_age_a_browsers_clock_counts_by_its_difference() {
 
 #[test]
 fn a_servers_timestamp_goes_before_an_age() {
-    let server = |fields: &str| time_of(fields, Source::Server, Some(NOW - 5));
+    let server = |fields: &str| time_of(fields, Speaker::Server, Some(NOW - 5));
     assert_eq!(
         server(r#","age":10,"timestamp":"2026-11-23T09:00:00Z""#),
         Ok((-3_600_000, true))
@@ -140,7 +140,7 @@ proptest! {
         browser: bool,
         skew in prop::option::of(-1_000_000_000_000i64..1_000_000_000_000),
     ) {
-        let source = if browser { Source::Browser } else { Source::Server };
+        let source = if browser { Speaker::Browser } else { Speaker::Server };
         let time = Timestamp::from_millis(NOW + ahead);
         let mut fields = format!(r#","timestamp":"{time}""#);
         if let Some(age) = age {

@@ -14,7 +14,7 @@ struct Case {
     source: String,
 }
 
-fn misses(kind: Kind, file: &str) -> (usize, Vec<(String, Verdict)>) {
+fn misses(kind: Kind, file: &str) -> (usize, Vec<(String, Judgement)>) {
     let cases: Vec<Case> = serde_json::from_str(file).unwrap();
     let judged: Vec<_> = cases
         .iter()

@@ -124,7 +124,7 @@ fn worse(evidence: Evidence<'static>) -> Vec<Evidence<'static>> {
 }
 
 /// By the rules of a hit, of a button pressed, and of one click.
-fn judged(evidence: &Evidence<'_>) -> [Verdict; 3] {
+fn judged(evidence: &Evidence<'_>) -> [Judgement; 3] {
     [
         classify(evidence),
         of_form(evidence),

@@ -11,7 +11,7 @@ use crate::journal::block::Packed;
 use crate::journal::{AppendError, Journal, wait};
 use crate::record::Seq;
 
-pub(super) const ALL: [(&str, Check); 11] = [
+pub(super) const ALL: [(&str, Check); 12] = [
     (
         "blocks_are_read_in_order_and_as_they_were_appended",
         in_order,
@@ -37,6 +37,10 @@ pub(super) const ALL: [(&str, Check); 11] = [
     ),
     ("what_is_dropped_is_not_read_and_the_end_stays", dropped),
     ("settling_leaves_what_was_acknowledged", settled),
+    (
+        "what_was_in_doubt_is_all_there_or_nowhere_once_settled",
+        in_doubt,
+    ),
     ("a_closed_journal_takes_nothing", closed),
 ];
 
@@ -294,6 +298,39 @@ fn settled(place: &dyn Place) {
     assert_eq!(wait(journal.settle()).expect("nothing is in doubt"), end);
     assert_eq!(read(&*journal, blocks[0].first), as_read(&blocks));
     append(&*journal, &[1], "next");
+}
+
+fn in_doubt(place: &dyn Place) {
+    let journal = place.open();
+    // Some get there and some do not.
+    for _ in 0..4 {
+        append(&*journal, &[2, 1], "before");
+        let (end, mut expected) = (end_of(&*journal), read(&*journal, journal.floor()));
+        if !place.lose_the_next_answer() {
+            return;
+        }
+        let blocks = group(end, &[2, 3], "in doubt");
+        match try_append(&*journal, end, &blocks) {
+            Err(AppendError::Unknown(_)) => {}
+            other => panic!("an append whose answer was lost ended with {other:?}"),
+        }
+        assert!(!journal.is_sound(), "nobody knows yet where it ends");
+        assert!(matches!(
+            try_append(&*journal, end, &group(end, &[1], "too early")),
+            Err(AppendError::NotWritten(_))
+        ));
+        let settled = wait(journal.settle()).expect("the journal can be made sure of");
+        assert!(journal.is_sound());
+        if settled != end {
+            assert_eq!(Some(settled), blocks.last().map(|block| block.last));
+            expected.extend(as_read(&blocks));
+        }
+        assert_eq!(end_of(&*journal), settled, "whoever follows is told");
+        assert_eq!(read(&*journal, journal.floor()), expected);
+        // Nothing appears later.
+        expected.extend(as_read(&append(&*journal, &[1], "next")));
+        assert_eq!(read(&*journal, journal.floor()), expected);
+    }
 }
 
 fn closed(place: &dyn Place) {

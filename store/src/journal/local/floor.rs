@@ -15,7 +15,7 @@ pub const FLOOR_FILE: &str = "FLOOR";
 ///
 /// # Errors
 /// Where the file cannot be read, or holds no seq.
-pub fn floor_of(folder: &Path) -> Result<Seq, JournalError> {
+pub(crate) fn floor_of(folder: &Path) -> Result<Seq, JournalError> {
     read_floor(&folder.join(FLOOR_FILE))
 }
 

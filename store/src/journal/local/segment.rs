@@ -249,7 +249,7 @@ impl LogSegment {
     }
 
     /// Opens a segment again that a failure has closed.
-    pub fn reopen(&self, disk: &Arc<dyn Disk>) -> Result<(), JournalError> {
+    pub(crate) fn reopen(&self, disk: &Arc<dyn Disk>) -> Result<(), JournalError> {
         if !matches!(*read(&self.handle), Handle::Closed) {
             return Ok(());
         }
@@ -265,7 +265,7 @@ impl LogSegment {
 
     /// After a failed commit: makes the file anew from what was acknowledged. The old file is not
     /// written again, because after a failed sync the page cache no longer tells what is on disk.
-    pub fn recover(&self, disk: &Arc<dyn Disk>) -> Result<(), JournalError> {
+    pub(crate) fn recover(&self, disk: &Arc<dyn Disk>) -> Result<(), JournalError> {
         let storage =
             |error: &dyn std::fmt::Display| JournalError::storage("recovering a segment", error);
         let mut handle = write(&self.handle);

@@ -40,7 +40,7 @@ impl LogSegment {
     ///
     /// # Errors
     /// [`JournalError::Damaged`], also where it is not sealed: the segments of a backup are.
-    pub fn open_copy(path: PathBuf, first: Seq) -> Result<Self, JournalError> {
+    pub(crate) fn open_copy(path: PathBuf, first: Seq) -> Result<Self, JournalError> {
         Self::open_sealed(&path, first)?
             .ok_or_else(|| damaged(&path, "its seal", &"it is not sealed"))
     }
