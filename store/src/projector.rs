@@ -337,7 +337,8 @@ impl SharedFold {
         };
         self.views.fold_beside(&next_batch(&*self.log, cursor)?)?;
         // Whoever waits for them looks again.
-        self.publish(*self.cursor.borrow());
+        let reached = *self.cursor.borrow();
+        self.publish(reached);
         Ok(true)
     }
 

@@ -526,6 +526,11 @@ pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb:
     Ok(Some(row))
 }
 
+/// Whether anything is known of the contact with this number.
+pub(super) fn is_known(rows: &Rows, number: u32) -> bool {
+    !rows.pages[CONTACTS].get(number).is_empty()
+}
+
 /// The message's row; `None` where nothing is known of it.
 pub(super) fn message(
     rows: &Rows,
