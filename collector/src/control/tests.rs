@@ -94,6 +94,10 @@ impl Upkeep for FakeServer {
         Err("the disk is full".to_owned())
     }
 
+    fn credit_anew(&self) -> Result<(), String> {
+        Err("the disk is full".to_owned())
+    }
+
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
         progress(1, 2);
         Err("the disk is full".to_owned())

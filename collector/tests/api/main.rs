@@ -15,6 +15,7 @@ mod assets;
 mod batch;
 mod building;
 mod bursts;
+mod contacts_list;
 mod deliveries;
 mod demo_shop;
 mod documents;

@@ -61,9 +61,25 @@ pub enum RunsError {
 
 impl From<RunsError> for ViewError {
     fn from(error: RunsError) -> Self {
+        error.to_view_error()
+    }
+}
+
+impl RunsError {
+    pub(crate) fn to_view_error(&self) -> ViewError {
+        match self {
+            Self::Storage(_) => ViewError::Storage(self.to_string()),
+            Self::Damaged(_) => ViewError::Damaged(self.to_string()),
+        }
+    }
+}
+
+/// As a fold's other errors are told.
+impl From<RunsError> for redb::Error {
+    fn from(error: RunsError) -> Self {
         match error {
-            RunsError::Storage(_) => Self::Storage(error.to_string()),
-            RunsError::Damaged(_) => Self::Damaged(error.to_string()),
+            RunsError::Storage(error) => Self::Io(error),
+            RunsError::Damaged(_) => Self::Corrupted(error.to_string()),
         }
     }
 }
@@ -113,7 +129,7 @@ pub struct Link {
 /// The runs of a store, open. Methods block on disk where they say so.
 #[derive(Debug)]
 pub struct Runs {
-    folder: PathBuf,
+    folder: RwLock<PathBuf>,
     options: Options,
     /// Locks are taken in this order.
     filling: Mutex<Filling>,
@@ -209,7 +225,7 @@ impl Runs {
         remove_others(folder, &kept)?;
         let columns = Arc::new(RwLock::new(columns));
         Ok(Self {
-            folder: folder.to_owned(),
+            folder: RwLock::new(folder.to_owned()),
             options,
             filling: Mutex::new(Filling {
                 columns: Arc::clone(&columns),
@@ -308,7 +324,7 @@ impl Runs {
             Some(tail) if tail.index == head.index => tail,
             other => {
                 keeping.done.extend(other.map(|tail| tail.index));
-                Tail::create(&tail_path(&self.folder, head.index), &head)?
+                Tail::create(&tail_path(&read(&self.folder), head.index), &head)?
             }
         };
         tail.append(capture.cursor, &capture.events)?;
@@ -322,7 +338,7 @@ impl Runs {
         let done = std::mem::take(&mut lock(&self.keeping).done);
         for index in done {
             // A start removes what is left.
-            std::fs::remove_file(tail_path(&self.folder, index)).ok();
+            std::fs::remove_file(tail_path(&read(&self.folder), index)).ok();
         }
     }
 
@@ -339,9 +355,14 @@ impl Runs {
             Arc::make_mut(&mut shown.sealed).drain(..kept).collect()
         };
         for run in dropped {
-            std::fs::remove_file(run_path(&self.folder, run.head.index))?;
+            std::fs::remove_file(run_path(&read(&self.folder), run.head.index))?;
         }
         Ok(())
+    }
+
+    /// The folder has been renamed, and is now this one.
+    pub(crate) fn move_to(&self, folder: &Path) {
+        *write(&self.folder) = folder.to_owned();
     }
 
     /// For readers, who see events up to this seq. Never waits for the disk.
@@ -392,7 +413,7 @@ impl Runs {
         }
         let sealed = {
             let columns = read(columns);
-            let path = run_path(&self.folder, columns.head.index);
+            let path = run_path(&read(&self.folder), columns.head.index);
             let mut writer = Writer::create(&path, columns.head)?;
             columns.each_part(&mut |part| writer.push(part))?;
             writer.finish()?

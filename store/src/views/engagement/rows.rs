@@ -2,27 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::record::WorkspaceId;
+use crate::views::ordered::Ordered;
 
 /// The rows of a table that one fold has asked for.
-pub(super) struct Rows<'a, V> {
-    table: Table<'a, &'static [u8], &'static [u8]>,
+pub(super) struct Held<'a, V> {
+    table: &'a mut Ordered,
     known: BTreeMap<Vec<u8>, V>,
 }
 
-impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
-    pub(super) fn open(
-        transaction: &'a WriteTransaction,
-        table: TableDefinition<'static, &'static [u8], &'static [u8]>,
-    ) -> Result<Self, redb::Error> {
-        Ok(Self {
-            table: transaction.open_table(table)?,
+impl<'a, V: Serialize + DeserializeOwned + Default> Held<'a, V> {
+    pub(super) fn of(table: &'a mut Ordered) -> Self {
+        Self {
+            table,
             known: BTreeMap::new(),
-        })
+        }
     }
 
     /// The row of this key, a new one where there is none.
@@ -31,16 +28,16 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
         Ok(match self.known.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let row = read(&self.table, new.key())?.unwrap_or_default();
+                let row = read(self.table, new.key())?.unwrap_or_default();
                 new.insert(row)
             }
         })
     }
 
     /// Writes what has been asked for.
-    pub(super) fn write(mut self) -> Result<(), redb::Error> {
+    pub(super) fn write(self) -> Result<(), redb::Error> {
         for (key, row) in &self.known {
-            self.table.insert(key.as_slice(), encode(row)?.as_slice())?;
+            self.table.insert(key, &encode(row)?);
         }
         Ok(())
     }
@@ -48,11 +45,11 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
 
 /// Reads one row.
 pub(super) fn read<V: DeserializeOwned>(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    table: &Ordered,
     key: &[u8],
 ) -> Result<Option<V>, redb::Error> {
     let row = table.get(key)?;
-    row.map(|row| decode(row.value())).transpose()
+    row.map(|row| decode(&row)).transpose()
 }
 
 pub(super) fn encode<V: Serialize>(row: &V) -> Result<Vec<u8>, redb::Error> {
