@@ -15,7 +15,7 @@ use store::ledger::Submission;
 use store::ledger::local::{LocalLedger, Options};
 use store::record::public_seq::PublicSeq;
 use store::record::{
-    Address, Entry, Fact, Personal, Record, Seq, Source, WorkspaceId, WorkspaceKey, WorkspaceKeys,
+    Address, Entry, Fact, Personal, Record, Seq, ToldBy, WorkspaceId, WorkspaceKey, WorkspaceKeys,
 };
 use store::views::{FOLD_RECORDS, Views, rebuild};
 
@@ -55,10 +55,10 @@ fn entry(number: u64, contacts: u64) -> Entry {
     let fact = Fact::Track {
         name: name.into(),
         properties,
+        message_id: None,
     };
     let contact = mixed(number) % contacts;
     Entry {
-        key_id: Some("key_bench".into()),
         address: Some(Address {
             normalised: Personal(format!("contact-{contact}@example.com")),
             original: None,
@@ -67,7 +67,7 @@ fn entry(number: u64, contacts: u64) -> Entry {
         ..Entry::new(
             WORKSPACE,
             EventId::from_bytes(id),
-            Source::Server,
+            ToldBy::server_with("key_bench"),
             time,
             fact,
         )

@@ -100,8 +100,8 @@ impl<'a> Looking<'a, '_> {
             }
         };
         let name = self.digest(workspace, terms::NAME, entry.fact.name())?;
-        let message = match &entry.message_id {
-            Some(message) => Some(self.digest(workspace, terms::MESSAGE, message)?),
+        let message = match entry.fact.message_id() {
+            Some(message) => Some(self.digest(workspace, terms::MESSAGE, message.as_str())?),
             None => None,
         };
         Ok(Looked {

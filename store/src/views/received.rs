@@ -16,10 +16,9 @@ pub(super) fn fold(rows: &mut Rows, happenings: &[Happening<'_>]) -> Result<(), 
     let mut first = BTreeMap::new();
     for happening in happenings {
         let entry = happening.entry;
-        if let Some(key_id) = entry.key_id.as_deref() {
-            first
-                .entry((entry.workspace, key_id))
-                .or_insert(happening.seq.0);
+        if let Some(key_id) = entry.told_by.key_id() {
+            let key = (entry.workspace, key_id.as_str());
+            first.entry(key).or_insert(happening.seq.0);
         }
     }
     let received = &mut rows.tables[RECEIVED];
