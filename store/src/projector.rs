@@ -336,8 +336,9 @@ impl Shared {
             return Ok(false);
         };
         self.views.fold_beside(&next_batch(&*self.log, cursor)?)?;
-        // Whoever waits for them looks again.
-        self.publish(*self.cursor.borrow());
+        // Whoever waits for them looks again. What is borrowed is locked, until the end of its statement.
+        let reached = *self.cursor.borrow();
+        self.publish(reached);
         Ok(true)
     }
 
