@@ -11,7 +11,7 @@ use store::views::filter::EventFilter;
 
 use crate::load::{WORKSPACE, address_of, keys, spread, write_log};
 use crate::plan::Plan;
-use crate::store_in::{memory, open_log, open_views, remove_views, size_of, written};
+use crate::store_in::{computed, memory, open_log, open_views, remove_views, size_of, written};
 use crate::{Failure, segments};
 
 /// The name of a leg, as the program is called with it.
@@ -20,6 +20,8 @@ pub(crate) const COMMAND: &str = "--leg";
 const HELD: usize = 100_000;
 /// What the projector hands over at once.
 const FOLDED: usize = 8_192;
+/// About as often as the projector writes one, where all contacts are as likely.
+const FOLDS_TO_CHECKPOINT: usize = 15;
 /// How often the best contacts are asked for.
 const TOPS: usize = 21;
 /// How long points are read beside a fold, at the most.
@@ -82,11 +84,12 @@ fn rebuild(data: &Path) -> Result<(), Failure> {
     remove_views(data)?;
     let log = open_log(data)?;
     let mut progress = Progress::of("building the views from the log");
-    let (before, began) = (written()?, Instant::now());
+    let (before, busy, began) = (written()?, computed()?, Instant::now());
     let events = views::rebuild(data, keys(), &log, &mut |done, total| {
         progress.tell(done, total)
     })?;
     figure("rebuilt", events as f64 / began.elapsed().as_secs_f64());
+    figure("rebuilt-cpu", events as f64 / (computed()? - busy));
     figure("written", (written()? - before) as f64 / events as f64);
     figure("views", size_of(data, "views")? as f64);
     Ok(())
@@ -99,15 +102,19 @@ fn follow(data: &Path) -> Result<(), Failure> {
     let views = open_views(folder.path())?;
     let end = *log.committed().borrow();
     let mut progress = Progress::of("catching up");
-    let began = Instant::now();
+    let (busy, began) = (computed()?, Instant::now());
     let mut folded = 0;
     while views.cursor() < end {
         let records = log.read_from(views.cursor(), FOLDED)?;
         views.fold(&records)?;
         folded += records.len();
+        if folded % (FOLDED * FOLDS_TO_CHECKPOINT) == 0 {
+            views.checkpoint()?;
+        }
         progress.tell(views.cursor().0, end.0);
     }
     views.checkpoint()?;
+    figure("caught-up-cpu", folded as f64 / (computed()? - busy));
     figure("caught-up", folded as f64 / began.elapsed().as_secs_f64());
     views.close()?;
     Ok(())
@@ -121,17 +128,20 @@ fn folding(
 ) -> Result<(usize, Duration), Failure> {
     let log = open_log(data)?;
     let end = *log.committed().borrow();
-    let (mut folded, mut spent) = (0, Duration::ZERO);
+    let (mut folded, mut spent, mut busy) = (0, Duration::ZERO, 0.0);
     while views.cursor() < end {
         let held: Vec<Record> = log.read_from(views.cursor(), HELD)?;
-        let began = Instant::now();
+        let (before, began) = (computed()?, Instant::now());
         for records in held.chunks(FOLDED) {
             views.fold(records)?;
         }
         spent += began.elapsed();
+        busy += computed()? - before;
+        views.checkpoint()?;
         folded += held.len();
         progress.tell(views.cursor().0, end.0);
     }
+    figure("folded-cpu", folded as f64 / busy);
     Ok((folded, spent))
 }
 
@@ -170,9 +180,15 @@ fn read(plan: &Plan, data: &Path) -> Result<(), Failure> {
         let mut progress = Progress::of("reading beside a fold");
         let log = open_log(data)?;
         let end = *log.committed().borrow();
-        while views.cursor() < end && began.elapsed() < READING {
+        for turn in 1.. {
+            if views.cursor() >= end || began.elapsed() >= READING {
+                break;
+            }
             let records = log.read_from(views.cursor(), FOLDED)?;
             views.fold(&records)?;
+            if turn % FOLDS_TO_CHECKPOINT == 0 {
+                views.checkpoint()?;
+            }
             progress.tell(views.cursor().0, end.0);
         }
         done.store(true, Ordering::Release);

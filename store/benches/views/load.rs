@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use shared::ids::EventId;
+use shared::ids::{EventId, MessageId, OrderId};
 use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 use store::ledger::{Log as _, Submission};
 use store::record::{
-    Address, Entry, Fact, Personal, Source, WorkspaceId, WorkspaceKey, WorkspaceKeys,
+    Address, Entry, Fact, Personal, ToldBy, WorkspaceId, WorkspaceKey, WorkspaceKeys,
 };
 
 use crate::Failure;
@@ -73,10 +73,21 @@ fn entry(number: u64, contacts: u64) -> Result<Entry, Failure> {
     id[8..].copy_from_slice(&spread(luck).to_be_bytes());
     let (page, visits) = (luck & 0xfff, number % 40);
     let properties = format!(r#"{{"page":"/shop/{page:x}","visits":{visits}}}"#);
+    let message_id = number
+        .is_multiple_of(WITH_MESSAGE)
+        .then(|| MessageId::parse(&format!("spring-{:x}-{contact}", luck % 4)))
+        .transpose()
+        .map_err(|_| "no messageId")?;
     let fact = match number % ORDERS {
         0 => Fact::Purchase {
-            order_id: format!("order-{number}"),
+            order_id: OrderId::parse(&format!("order-{number}")).map_err(|_| "no orderId")?,
+            revenue: Money {
+                minor: i64::try_from(luck % 90_000)? + 100,
+                currency: Currency::parse("EUR").map_err(|_| "no such currency")?,
+            },
+            rounded: false,
             items: None,
+            message_id,
         },
         1 => Fact::Identify {
             traits: Some(Personal(format!(
@@ -88,44 +99,39 @@ fn entry(number: u64, contacts: u64) -> Result<Entry, Failure> {
             // Few.
             name: NAMES[(luck % NAMES.len() as u64) as usize].into(),
             properties: Some(Personal(properties)),
+            message_id,
         },
     };
     let now = Timestamp::from_millis(BEGAN + APART * i64::try_from(number)?);
-    let mut entry = Entry::new(
-        WORKSPACE,
-        EventId::from_bytes(id),
-        Source::Server,
-        now,
-        fact,
-    );
+    let (id, told_by) = (EventId::from_bytes(id), ToldBy::server_with("key_bench"));
+    let mut entry = Entry::new(WORKSPACE, id, told_by, now, fact);
     entry.address = Some(Address {
         normalised: Personal(address_of(contact)),
         original: None,
         older: None,
     });
-    entry.key_id = Some("key_bench".into());
-    if number.is_multiple_of(WITH_MESSAGE) {
-        entry.message_id = Some(format!("spring-{:x}-{contact}", luck % 4));
-    }
-    if number.is_multiple_of(ORDERS) {
-        entry.money = Some(Money {
-            minor: i64::try_from(luck % 90_000)? + 100,
-            currency: Currency::parse("EUR").map_err(|_| "no such currency")?,
-        });
-    }
     Ok(entry)
 }
 
 /// Bytes of JSON that a caller would have sent for it.
 fn json_bytes(entry: &Entry) -> usize {
     let text = |text: Option<usize>| text.unwrap_or(0);
-    let content = match &entry.fact {
-        Fact::Track { name, properties } => {
-            name.len() + text(properties.as_ref().map(|text| text.0.len()))
+    let (content, message) = match &entry.fact {
+        Fact::Track {
+            name,
+            properties,
+            message_id,
+        } => {
+            let properties = text(properties.as_ref().map(|text| text.0.len()));
+            (name.len() + properties, message_id.as_ref())
         }
-        Fact::Identify { traits } => text(traits.as_ref().map(|text| text.0.len())),
-        Fact::Purchase { order_id, .. } => order_id.len() + 40,
-        _ => 0,
+        Fact::Identify { traits } => (text(traits.as_ref().map(|text| text.0.len())), None),
+        Fact::Purchase {
+            order_id,
+            message_id,
+            ..
+        } => (order_id.as_str().len() + 40, message_id.as_ref()),
+        _ => (0, None),
     };
     let address = text(
         entry
@@ -133,7 +139,7 @@ fn json_bytes(entry: &Entry) -> usize {
             .as_ref()
             .map(|address| address.normalised.0.len()),
     );
-    let message = entry.message_id.as_ref().map(|id| JSON_MESSAGE + id.len());
+    let message = message.map(|id| JSON_MESSAGE + id.as_str().len());
     JSON_AROUND + content + address + text(message)
 }
 

@@ -8,6 +8,9 @@ use store::views::Views;
 use crate::Failure;
 use crate::load::keys;
 
+/// A second of computing has so many ticks, on every Linux.
+const TICKS: f64 = 100.0;
+
 pub(crate) fn open_log(data: &Path) -> Result<LocalLedger, Failure> {
     Ok(LocalLedger::open(Options::new(data, keys()))?)
 }
@@ -19,6 +22,17 @@ pub(crate) fn open_views(data: &Path) -> Result<Views, Failure> {
 /// Bytes that this process has handed to the disk so far; only Linux tells.
 pub(crate) fn written() -> Result<u64, Failure> {
     field("/proc/self/io", "wchar:")
+}
+
+/// What this process has computed so far, in seconds of one core: on a busy machine the better measure.
+pub(crate) fn computed() -> Result<f64, Failure> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // Behind the name, which may hold anything.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let mut ticks = fields.split_whitespace().skip(11);
+    let mut next =
+        || -> Result<f64, Failure> { Ok(ticks.next().ok_or("the kernel does not tell")?.parse()?) };
+    Ok((next()? + next()?) / TICKS)
 }
 
 /// Memory of this process that is not the files', bytes.
