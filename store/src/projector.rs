@@ -336,7 +336,7 @@ impl SharedFold {
             return Ok(false);
         };
         self.views.fold_beside(&next_batch(&*self.log, cursor)?)?;
-        // Whoever waits for them looks again.
+        // Whoever waits for them looks again. What is borrowed is locked, until the end of its statement.
         let reached = *self.cursor.borrow();
         self.publish(reached);
         Ok(true)

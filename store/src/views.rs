@@ -337,6 +337,11 @@ impl Views {
     /// [`ViewError::Storage`], [`ViewError::Damaged`]: the views are closed then, and have to be opened again.
     /// [`ViewError::Closed`].
     pub fn checkpoint(&self) -> Result<(), ViewError> {
+        self.checkpoint_in_steps(&mut || {})
+    }
+
+    /// The same, and calls between the steps that the disk takes one after the other.
+    fn checkpoint_in_steps(&self, between: &mut dyn FnMut()) -> Result<(), ViewError> {
         let _writing = lock(&self.writing);
         let (captured, runs) = {
             let mut open = write(&self.shelves);
@@ -351,10 +356,14 @@ impl Views {
             (captured, of_runs.map(|captured| (runs, captured)))
         };
         let kept = runs.and_then(|(runs, captured)| runs.keep(captured).map(|()| runs));
-        let written = captured.map(|captured| match (&kept, captured) {
-            (Ok(_), Some(captured)) => captured.write().map(Some),
-            _ => Ok(None),
+        let written = captured.map(|captured| {
+            between();
+            match (&kept, captured) {
+                (Ok(_), Some(captured)) => captured.write().map(Some),
+                _ => Ok(None),
+            }
         });
+        between();
         let mut open = write(&self.shelves);
         let shelves = open.as_mut().ok_or(ViewError::Closed)?;
         let mut failed = kept.as_ref().err().map(|error| error.to_view_error());

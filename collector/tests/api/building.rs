@@ -16,7 +16,7 @@ use crate::support::{Answer, PERSON, TestApp, spawn_app, spawn_app_in};
 const MANY: usize = 24_000;
 const BATCH: usize = 1_000;
 
-async fn send(app: &TestApp, count: usize) {
+pub(crate) async fn send(app: &TestApp, count: usize) {
     for first in (0..count).step_by(BATCH) {
         let event = |n: usize| {
             json!({"type": "track", "event": "viewed", "email": format!("user{}@person.example", n % 50),
@@ -31,7 +31,7 @@ async fn send(app: &TestApp, count: usize) {
 }
 
 /// Registers a message to somebody and unsubscribes them by its link.
-async fn unsubscribe(app: &TestApp, key: &str) {
+pub(crate) async fn unsubscribe(app: &TestApp, key: &str) {
     let message =
         json!({"email": PERSON, "messageId": "m", "campaignId": "spring", "text": "Hello"});
     let sent = app.post("/v1/messages", key, &message).await;
@@ -46,7 +46,7 @@ async fn start(folder: TempDir) -> TestApp {
 }
 
 /// The answer once there is one; until then it is refused as it should be.
-async fn told(app: &TestApp, key: &str, path: &str) -> Answer {
+pub(crate) async fn told(app: &TestApp, key: &str, path: &str) -> Answer {
     loop {
         let answer = app.get_with(path, key).await;
         if answer.status != 503 {

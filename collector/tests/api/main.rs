@@ -76,3 +76,4 @@ mod times;
 mod unsubscribe_class;
 mod upgrade;
 mod upgrade_retries;
+mod views_lost;

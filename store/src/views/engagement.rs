@@ -30,7 +30,7 @@ pub(crate) mod single;
 pub(crate) mod spans;
 pub(crate) mod tally;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod told;
 pub(crate) mod windows;
 

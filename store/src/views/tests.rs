@@ -1,5 +1,8 @@
 //! Tests of the files of views: that live folding, crashes and rebuilds come to the same rows.
 
+mod kills;
+mod power;
+
 use std::fs;
 
 use proptest::prelude::*;
@@ -20,6 +23,16 @@ fn folded(records: &[Record]) -> Dump {
     let views = open(&folder);
     views.fold(records).unwrap();
     views.dump().unwrap()
+}
+
+/// The tables that are not the same: all rows would be too much to read.
+fn differing(one: &Dump, other: &Dump) -> Vec<&'static str> {
+    let names = one.keys().chain(other.keys()).copied();
+    let mut differing: Vec<_> = names
+        .filter(|name| one.get(name) != other.get(name))
+        .collect();
+    differing.dedup();
+    differing
 }
 
 fn rebuilt(folder: &TempDir, log: &dyn Log) -> u64 {

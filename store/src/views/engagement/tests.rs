@@ -3,7 +3,7 @@
 
 mod golden;
 mod oracle;
-mod random;
+pub(in crate::views) mod random;
 
 use std::sync::Arc;
 

@@ -15,6 +15,8 @@ const FIRST: u32 = u32::MAX;
 const ELSEWHERE: u32 = 1 << 31;
 /// Of tags: there is no event at this offset.
 const NOTHING: u32 = 0;
+/// How many tags are found at once.
+const RECENT: usize = 64;
 
 /// Which events a run has so far.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(super) struct Columns {
     messages_before: HashMap<(u32, u32), u32>,
     dictionary: Vec<Tag>,
     tag_of: HashMap<Tag, u32>,
+    /// Of some that were asked for last: most events have one of few.
+    recent: [Option<(Tag, u32)>; RECENT],
     /// The times of each workspace's events, [`PART`] by [`PART`].
     stretches: BTreeMap<u32, Vec<Stretch>>,
 }
@@ -76,6 +80,7 @@ impl Columns {
             messages_before: HashMap::new(),
             dictionary: Vec::new(),
             tag_of: HashMap::new(),
+            recent: [None; RECENT],
             stretches: BTreeMap::new(),
         }
     }
@@ -88,7 +93,12 @@ impl Columns {
 
     /// The number that stands for a workspace and name, from 1, and whether it is new.
     pub(super) fn tag(&mut self, tag: Tag) -> (u32, bool) {
+        let slot = (tag.workspace.wrapping_mul(7).wrapping_add(tag.name)) as usize % RECENT;
+        if let Some((_, known)) = self.recent[slot].filter(|(recent, _)| *recent == tag) {
+            return (known, false);
+        }
         if let Some(known) = self.tag_of.get(&tag) {
+            self.recent[slot] = Some((tag, *known));
             return (*known, false);
         }
         self.dictionary.push(tag);
@@ -235,7 +245,15 @@ impl Columns {
                 let tag = self.tag_of_term(term)?;
                 self.tags.first_from(tag, offset)
             }
-            Kind::Contact | Kind::All => (offset..self.end()).find(|at| self.is_at(term, *at)),
+            Kind::Contact => {
+                let from = offset as usize;
+                let mut contacts = (offset..).zip(self.contacts.get(from..)?);
+                let is_theirs = |(at, number): &(u32, &u32)| {
+                    **number == term.number && self.workspace_at(*at) == Some(term.workspace)
+                };
+                contacts.find(is_theirs).map(|(at, _)| at)
+            }
+            Kind::All => (offset..self.end()).find(|at| self.is_at(term, *at)),
         }
     }
 

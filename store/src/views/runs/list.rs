@@ -3,9 +3,9 @@
 use std::sync::RwLock;
 
 use super::RunsError;
-use super::block::{Kind, Part, Span, Term};
+use super::block::{Kind, PART, Part, Span, Term};
 use super::columns::Columns;
-use super::run::Run;
+use super::run::{Found, Run};
 use crate::locks::read;
 
 /// Where the events of a run are.
@@ -40,11 +40,10 @@ impl<'a> Source<'a> {
     ) -> Result<Option<List<'a>>, RunsError> {
         let kept = match self {
             Self::Sealed(run) => {
-                let found = run.find(term, near)?;
-                let Some(first) = found.above.or(found.below) else {
+                let Some(held) = Held::of(run.find(term, near)?, near, true) else {
                     return Ok(None);
                 };
-                Kept::Part(run, first)
+                Kept::Part(run, held)
             }
             Self::Columns(columns) => {
                 let held = read(columns);
@@ -85,15 +84,46 @@ pub(super) struct List<'a> {
 /// What was read last.
 #[derive(Debug)]
 enum Kept<'a> {
-    Part(&'a Run, Part),
+    Part(&'a Run, Held),
     Event(&'a RwLock<Columns>, u32),
 }
 
+/// An entry, and whether it is known that the term has none above it, or below.
+#[derive(Debug)]
+struct Held {
+    part: Part,
+    is_newest: bool,
+    is_oldest: bool,
+}
+
+impl Held {
+    /// Of the two around an offset the one that has the next event, `down` or up from there; else the other.
+    fn of(Found { above, below }: Found, offset: u32, down: bool) -> Option<Self> {
+        let (has_above, has_below) = (above.is_some(), below.is_some());
+        let wants_above = match &above {
+            Some(above) => !down || above.oldest() <= offset || !has_below,
+            None => false,
+        };
+        let part = if wants_above { above? } else { below? };
+        // Only the oldest entry of a contact, message or name may have room left.
+        let has_room = part.offsets.len() < PART && part.term.kind != Kind::All;
+        Some(Self {
+            is_newest: !wants_above && !has_above,
+            is_oldest: has_room || wants_above && !has_below,
+            part,
+        })
+    }
+}
+
 impl List<'_> {
+    pub(super) fn is_chained(&self) -> bool {
+        self.term.kind.is_chained()
+    }
+
     /// The run before that may hold the term.
     pub(super) fn before(&self) -> Option<u32> {
         match &self.kept {
-            Kept::Part(_, part) => part.before,
+            Kept::Part(_, held) => held.part.before,
             Kept::Event(columns, known) => read(columns).before(self.term, *known),
         }
     }
@@ -139,15 +169,20 @@ impl List<'_> {
     /// The event, and around it from where to where (excluded) the times are told together.
     fn newest_upto(&mut self, offset: u32) -> Result<Option<Place>, RunsError> {
         match &mut self.kept {
-            Kept::Part(run, part) => {
-                if !(part.oldest()..=part.newest()).contains(&offset) {
-                    let found = run.find(self.term, offset)?;
-                    match (found.above, found.below) {
-                        (Some(above), _) if above.oldest() <= offset => *part = above,
-                        (_, Some(below)) => *part = below,
-                        (_, None) => return Ok(None),
+            Kept::Part(run, held) => {
+                let part = &held.part;
+                let is_here =
+                    offset >= part.oldest() && (held.is_newest || offset <= part.newest());
+                if !is_here {
+                    if offset < part.oldest() && held.is_oldest {
+                        return Ok(None);
+                    }
+                    match Held::of(run.find(self.term, offset)?, offset, true) {
+                        Some(found) => *held = found,
+                        None => return Ok(None),
                     }
                 }
+                let part = &held.part;
                 let at = part.offsets.partition_point(|at| *at > offset);
                 Ok(part.offsets.get(at).map(|found| place(*found, part)))
             }
@@ -165,13 +200,20 @@ impl List<'_> {
 
     fn oldest_from(&mut self, offset: u32) -> Result<Option<Place>, RunsError> {
         match &mut self.kept {
-            Kept::Part(run, part) => {
-                if !(part.oldest()..=part.newest()).contains(&offset) {
-                    match run.find(self.term, offset)?.above {
-                        Some(above) => *part = above,
+            Kept::Part(run, held) => {
+                let part = &held.part;
+                let is_here =
+                    offset <= part.newest() && (held.is_oldest || offset >= part.oldest());
+                if !is_here {
+                    if offset > part.newest() && held.is_newest {
+                        return Ok(None);
+                    }
+                    match Held::of(run.find(self.term, offset)?, offset, false) {
+                        Some(found) => *held = found,
                         None => return Ok(None),
                     }
                 }
+                let part = &held.part;
                 let behind = part.offsets.partition_point(|at| *at >= offset);
                 let found = behind.checked_sub(1).map(|at| part.offsets[at]);
                 Ok(found.map(|found| place(found, part)))

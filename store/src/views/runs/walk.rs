@@ -135,14 +135,17 @@ impl Page<'_> {
             if index < self.run_of(self.range.start) {
                 return Ok(true);
             }
-            let (lists, before) = self.lists(source, lookups, index)?;
-            if let Some(lists) = lists {
-                match self.take(index, lists)? {
+            let mut lists = self.lists(source, lookups, index)?;
+            if lists.len() == lookups.len() {
+                match self.take(index, &mut lists)? {
                     Turn::Full => return Ok(false),
                     Turn::Done => return Ok(true),
                     Turn::On => {}
                 }
             }
+            // Of those that are chained the one that goes furthest back; without any, the next.
+            let chained = lists.iter().filter(|list| list.is_chained());
+            let before = chained.map(List::before).min();
             match before.unwrap_or(index.checked_sub(1)) {
                 Some(before) => top = before,
                 // No older run holds all terms.
@@ -183,8 +186,9 @@ impl Page<'_> {
             let Some(source) = reader.at_or_below(index) else {
                 continue;
             };
-            if let (Some(lists), _) = self.lists(source, lookups, index)? {
-                match self.take(index, lists)? {
+            let mut lists = self.lists(source, lookups, index)?;
+            if lists.len() == lookups.len() {
+                match self.take(index, &mut lists)? {
                     Turn::Full => return Ok(false),
                     Turn::Done => return Ok(true),
                     Turn::On => {}
@@ -194,37 +198,28 @@ impl Page<'_> {
         Ok(true)
     }
 
-    /// The lists of all terms in a run, where each has one and the times may be asked for; and which run
-    /// is the next below that may hold those that are chained, as far as they are here.
-    #[expect(
-        clippy::type_complexity,
-        reason = "two answers of one look, for two callers"
-    )]
+    /// The lists of the terms in a run, up to the first that has none there; also where the times are
+    /// none of those that are asked for, but for those that are chained.
     fn lists<'r>(
         &self,
         source: Source<'r>,
         lookups: &[Lookup],
         index: u32,
-    ) -> Result<(Option<Vec<List<'r>>>, Option<Option<u32>>), RunsError> {
-        let mut before = None;
+    ) -> Result<Vec<List<'r>>, RunsError> {
         let mut lists = Vec::with_capacity(lookups.len());
         let times = lookups.iter().find_map(|lookup| lookup.times);
         let is_outside = times.is_some_and(|times| !times.meet(source.span()));
         for lookup in lookups {
             if is_outside && !lookup.term.kind.is_chained() {
-                return Ok((None, before));
+                break;
             }
             let near = self.near(index).min(lookup.near(index));
-            let Some(list) = source.list(lookup.term, near, lookup.times)? else {
-                return Ok((None, before));
-            };
-            if lookup.term.kind.is_chained() {
-                let mine = list.before();
-                before = Some(before.map_or(mine, |other: Option<u32>| Some(other?.min(mine?))));
+            match source.list(lookup.term, near, lookup.times)? {
+                Some(list) => lists.push(list),
+                None => break,
             }
-            lists.push(list);
         }
-        Ok((Some(lists), before))
+        Ok(lists)
     }
 
     /// Where in a run the page begins, in its order.
@@ -238,7 +233,7 @@ impl Page<'_> {
     }
 
     /// Takes what the lists have in common.
-    fn take(&mut self, index: u32, mut lists: Vec<List<'_>>) -> Result<Turn, RunsError> {
+    fn take(&mut self, index: u32, lists: &mut [List<'_>]) -> Result<Turn, RunsError> {
         let base = u64::from(index) * self.size;
         let mut at = self.near(index);
         // Each list says which offset is the next that it has, until all agree.

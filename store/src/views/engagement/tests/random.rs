@@ -284,6 +284,16 @@ impl Act {
     }
 }
 
+/// What is submitted in a history of mails, clicks and orders.
+pub(in crate::views) fn submissions() -> impl Strategy<Value = Vec<Submission>> {
+    acts().prop_map(|acts| {
+        let numbered = acts.iter().enumerate();
+        numbered
+            .flat_map(|(number, act)| act.submissions(number))
+            .collect()
+    })
+}
+
 fn log_of(acts: &[Act]) -> MemoryLedger {
     let log = MemoryLedger::new(keys());
     for (number, act) in acts.iter().enumerate() {
