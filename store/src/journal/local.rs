@@ -304,10 +304,12 @@ impl Journal for RedbJournal {
             Ok::<_, JournalError>(next)
         };
         // Whoever looks one record up wants one segment: to list the others costs more than to read it.
-        let Some(segment) = self.inner.segment_from(from) else {
+        let Some((segment, is_active)) = self.inner.segment_from(from) else {
             return Ok(());
         };
-        if go_through(&segment)?.is_break() {
+        // What comes behind the active one has come since, and perhaps behind records of it that were not there
+        // yet when it was read.
+        if go_through(&segment)?.is_break() || is_active {
             return Ok(());
         }
         for segment in self.inner.segments_behind(&segment) {
@@ -424,12 +426,13 @@ impl Inner {
         Ok(())
     }
 
-    /// The segment that holds this place, or else the first behind it.
-    fn segment_from(&self, from: Seq) -> Option<Arc<LogSegment>> {
+    /// The segment that holds this place, or else the first behind it, and whether it is the active one.
+    fn segment_from(&self, from: Seq) -> Option<(Arc<LogSegment>, bool)> {
         let segments = read(&self.segments);
         let at =
             segments.partition_point(|segment| segment.last() < from && segment.first() < from);
-        segments.get(at).cloned()
+        let segment = segments.get(at).cloned()?;
+        Some((segment, at + 1 == segments.len()))
     }
 
     fn segments_behind(&self, segment: &LogSegment) -> Vec<Arc<LogSegment>> {
