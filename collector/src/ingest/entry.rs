@@ -54,7 +54,7 @@ pub(super) fn submission(
         entry,
         asked,
         has_new_id: identity.is_new,
-        older: identity.older,
+        older: identity.older.clone(),
     })
 }
 

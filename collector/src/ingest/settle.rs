@@ -123,8 +123,8 @@ struct Claim {
     told: Told,
     /// The entry and what a refund asks for, where it has to be compared if it is a duplicate.
     compared: Option<Box<(Entry, Option<RefundAsk>)>>,
-    /// The id that was made of a text, and the one that older versions made of it.
-    derived: Option<[EventId; 2]>,
+    /// The id that was made of a text, and those that older versions made of it; else empty.
+    derived: Vec<EventId>,
 }
 
 impl Claim {
@@ -137,7 +137,7 @@ impl Claim {
         } = submission;
         let kind = entry.fact.kind();
         let is_compared = match Rule::of(kind).compared {
-            Compared::UnderDerivedId => older.is_some(),
+            Compared::UnderDerivedId => !older.is_empty(),
             Compared::Always => true,
             Compared::Never => false,
         };
@@ -146,7 +146,14 @@ impl Claim {
             sender: entry.sender(),
             told: Told::of(entry),
             compared: is_compared.then(|| Box::new((entry.clone(), asked.clone()))),
-            derived: older.map(|older| [entry.id, older]),
+            derived: match older.as_slice() {
+                [] => Vec::new(),
+                older => older
+                    .iter()
+                    .map(|older| older.id)
+                    .chain([entry.id])
+                    .collect(),
+            },
         }
     }
 
@@ -164,6 +171,9 @@ impl Claim {
                 None => return Settled::Duplicate { id, at: seq },
             },
             Appended::Conflict { fields } => self.conflict(fields, Rule::of(self.kind).conflict),
+            Appended::IdConflict if !self.derived.is_empty() => {
+                self.conflict(vec!["type"], &IDEMPOTENCY_KEY)
+            }
             Appended::IdConflict => {
                 let message = format!(
                     "this id is on record as another event than this `{}`: give each event an id of its own",
@@ -193,7 +203,7 @@ impl Claim {
         let (again, asked) = self.compared.as_deref()?;
         let first = first?;
         let asked = asked.as_ref();
-        let (fields, wording) = if self.derived.is_some_and(|derived| derived.contains(&id)) {
+        let (fields, wording) = if self.derived.contains(&id) {
             (differing_fields(first, again, asked), &IDEMPOTENCY_KEY)
         } else if self.kind == FactKind::Refund {
             (differing_refund(first, again, asked), &REFUND)
@@ -283,6 +293,7 @@ fn read_all(log: &dyn Log, seqs: &[Seq]) -> Result<BTreeMap<Seq, Entry>, LogErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::ids::OlderId;
     use store::ledger::conformance::subject::{purchase, refund, track};
     use store::record::Source;
 
@@ -374,10 +385,10 @@ mod tests {
             }
         };
         assert!(is_repeat(&other, &first), "the caller's own id says it all");
-        other.older = Some(first.id);
+        other.older = vec![OlderId::unkeyed(first.id)];
         assert!(!is_repeat(&other, &first));
         let mut same = track(1);
-        same.older = other.older;
+        same.older.clone_from(&other.older);
         assert!(is_repeat(&same, &first));
         let first = refund(1, "a", "r", Some("4")).entry;
         assert!(!is_repeat(&refund(2, "b", "r", Some("4")), &first));
@@ -392,7 +403,7 @@ mod tests {
             token_key: 1,
             targets: None,
         };
-        send.older = Some(first.id);
+        send.older = vec![OlderId::unkeyed(first.id)];
         assert!(is_repeat(&send, &track(2).entry));
     }
 }

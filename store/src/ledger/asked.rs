@@ -4,6 +4,7 @@ use shared::ids::EventId;
 use shared::rejection::Rejection;
 
 use super::decide::RefundAsk;
+use crate::ids::OlderId;
 use crate::record::public_seq::PublicSeq;
 use crate::record::{Entry, Seq};
 
@@ -15,9 +16,9 @@ pub struct Submission {
     pub asked: Option<RefundAsk>,
     /// The id was made for this submission, so that nothing can have it yet.
     pub has_new_id: bool,
-    /// The id under which a version from before ids were keyed would have recorded it: that counts
-    /// as its own where such a version has recorded an event of its type under it.
-    pub older: Option<EventId>,
+    /// The ids under which older versions would have recorded it: one counts as its own where such a
+    /// version has recorded an event of its type under it. None where its id was not made of a text.
+    pub older: Vec<OlderId>,
 }
 
 impl From<Entry> for Submission {
@@ -26,7 +27,7 @@ impl From<Entry> for Submission {
             entry,
             asked: None,
             has_new_id: false,
-            older: None,
+            older: Vec::new(),
         }
     }
 }

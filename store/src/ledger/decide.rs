@@ -3,12 +3,11 @@
 
 use std::collections::HashMap;
 
-use shared::ids::EventId;
-
 use super::amend;
 use super::order::SeenRefund;
 pub use super::order::{EXCEEDS_ORDER, OrderKey, OrderState, RefundAsk, RefundKey};
 use super::{Appended, LogError, Refusal, Submission};
+use crate::ids::OlderId;
 use crate::record::identity::{IdKey, Seen};
 use crate::record::public_seq::{Indexes, PublicSeq, Stamp};
 pub use crate::record::{Attribution, WorkspaceKey, WorkspaceKeys};
@@ -107,7 +106,7 @@ impl<'a, K: Known> Staged<'a, K> {
         } = submission;
         let known_id = |staged: &Self, entry: &Entry| match has_new_id {
             true => Ok(None),
-            false => staged.by_id(entry, older),
+            false => staged.by_id(entry, &older),
         };
         let mut order = None;
         let mut refund = None;
@@ -116,7 +115,8 @@ impl<'a, K: Known> Staged<'a, K> {
                 let key = order_key(&entry, order_id);
                 let workspace_key = self.known.workspace_key(entry.workspace)?;
                 if let Some(first) = self.order(&key)? {
-                    let mut ids = [Some(entry.id), older].into_iter().flatten();
+                    let older = older.iter().map(|older| older.id);
+                    let mut ids = std::iter::once(entry.id).chain(older);
                     if let Some(known) = ids.find_map(|id| first.by_id(id)) {
                         return Ok(known);
                     }
@@ -130,7 +130,7 @@ impl<'a, K: Known> Staged<'a, K> {
                 }
                 // The order is new, so that the id is another event's; of a derived id the content says so.
                 match known_id(self, &entry)? {
-                    Some(_) if older.is_none() => return Ok(Appended::IdConflict),
+                    Some(_) if older.is_empty() => return Ok(Appended::IdConflict),
                     Some(outcome) => return Ok(outcome),
                     None => {}
                 }
@@ -156,7 +156,7 @@ impl<'a, K: Known> Staged<'a, K> {
                 }
                 // The refund is new, so that the id is another event's; of a derived id the content says so.
                 match known_id(self, &entry)? {
-                    Some(_) if older.is_none() => return Ok(Appended::IdConflict),
+                    Some(_) if older.is_empty() => return Ok(Appended::IdConflict),
                     Some(outcome) => return Ok(outcome),
                     None => {}
                 }
@@ -179,7 +179,7 @@ impl<'a, K: Known> Staged<'a, K> {
                 let Some(mut state) = self.order(&key)? else {
                     return Ok(Appended::Refused(Refusal::UnknownOrder));
                 };
-                let mut ids = [Some(entry.id), older].into_iter().flatten();
+                let mut ids = std::iter::once(entry.id).chain(older.iter().map(|older| older.id));
                 if let Some(known) = ids.find_map(|id| state.by_id(id)) {
                     return Ok(known);
                 }
@@ -193,7 +193,7 @@ impl<'a, K: Known> Staged<'a, K> {
                 // It is none of this order's, so that the id is another event's; of a derived id the
                 // content says so.
                 match known_id(self, &entry)? {
-                    Some(_) if older.is_none() => return Ok(Appended::IdConflict),
+                    Some(_) if older.is_empty() => return Ok(Appended::IdConflict),
                     Some(outcome) => return Ok(outcome),
                     None => {}
                 }
@@ -234,9 +234,9 @@ impl<'a, K: Known> Staged<'a, K> {
         Ok(Appended::Tracked { seq, public_seq })
     }
 
-    /// What its id, or the one that an older version would have given it, says of an entry. The id
-    /// of another type is a conflict; an older id of another type is another event's.
-    fn by_id(&self, entry: &Entry, older: Option<EventId>) -> Result<Option<Appended>, LogError> {
+    /// What its id, or one that an older version would have given it, says of an entry. The id of
+    /// another type is a conflict; an older id of another type is another event's.
+    fn by_id(&self, entry: &Entry, older: &[OlderId]) -> Result<Option<Appended>, LogError> {
         let (key, kind) = (entry.id_key(), entry.fact.kind());
         let duplicate = |id, seq| Ok(Some(Appended::Duplicate { id, seq }));
         match self.id(&key)? {
@@ -244,16 +244,16 @@ impl<'a, K: Known> Staged<'a, K> {
             Some(_) => return Ok(Some(Appended::IdConflict)),
             None => {}
         }
-        let Some(id) = older else {
-            return Ok(None);
-        };
-        // Anybody can make such an id today: it counts only where it was given then.
-        match self.known.id(&IdKey { id, ..key })? {
-            Some(seen) if seen.kind == kind && self.known.is_of_older_version(seen.seq)? => {
-                duplicate(id, seen.seq)
+        for OlderId { id, is_keyed } in older.iter().copied() {
+            // Anybody can make an id without the secret: it counts only where it was given then.
+            if let Some(seen) = self.known.id(&IdKey { id, ..key })?
+                && seen.kind == kind
+                && (is_keyed || self.known.is_of_older_version(seen.seq)?)
+            {
+                return duplicate(id, seen.seq);
             }
-            Some(_) | None => Ok(None),
         }
+        Ok(None)
     }
 
     /// What a refundId says of a refund of the order `key`, which is in `state`. Whether the first one

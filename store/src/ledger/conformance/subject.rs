@@ -81,7 +81,7 @@ pub fn refund(number: u32, order: &str, refund: &str, amount: Option<&str>) -> S
             currency: None,
         }),
         has_new_id: false,
-        older: None,
+        older: Vec::new(),
     }
 }
 
