@@ -5,11 +5,13 @@
 //! `MAX_KEPT`, in memory by `MAX_WAITING`; past either, receipts are dropped and counted, first those
 //! of whoever has most, so that neither a page's flood nor another workspace's displaces any.
 //!
+//! - `erased`: without those about somebody
 //! - `list`: the newest of a workspace, page by page
 //! - `waiting`: what is not on disk yet
 //! - `old`: files of older versions
 //! - `recent`: the newest in memory, for the live stream
 
+mod erased;
 mod list;
 mod old;
 mod recent;

@@ -210,7 +210,8 @@ impl<'a, K: Known> Staged<'a, K> {
             | Fact::Told { .. }
             | Fact::Delivery { .. }
             | Fact::Suppress { .. }
-            | Fact::Lift { .. } => {
+            | Fact::Lift { .. }
+            | Fact::Erase { .. } => {
                 if let Some(outcome) = known_id(self, &entry)? {
                     return Ok(outcome);
                 }
@@ -364,7 +365,8 @@ pub(crate) fn fold_order<K: Known>(
         | Fact::Told { .. }
         | Fact::Delivery { .. }
         | Fact::Suppress { .. }
-        | Fact::Lift { .. } => Ok(None),
+        | Fact::Lift { .. }
+        | Fact::Erase { .. } => Ok(None),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod amended;
 mod durable;
+mod erased;
 mod floor;
 mod redacted;
 mod shown;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{
-    KEYS, LAST_USED, Meta, MetaError, NUMBERS, WORKSPACES, former, lineage, session, storage,
-    token_key,
+    KEYS, LAST_USED, Meta, MetaError, NUMBERS, WORKSPACES, erasures, former, lineage, session,
+    storage, token_key,
 };
 use crate::lineage::State;
 use crate::snapshot;
@@ -27,6 +27,7 @@ impl Meta {
             copy.table(token_key::TOKEN_KEYS)?;
             copy.table(lineage::NOTES)?;
             copy.table(former::FORMER)?;
+            copy.table(erasures::ERASURES)?;
             copy.leave_out(session::SESSIONS);
             copy.insert(NUMBERS, lineage::STATE, State::Backup as u64)
         })

@@ -55,6 +55,11 @@ pub struct Entry {
     // It lies behind the entry, see `extra`.
     #[serde(skip)]
     pub timing: Option<Timing>,
+    /// Whom it was about, once that is erased: the id of the erasure, which stands for one person and
+    /// leads to nobody. `None` where nothing named them, and of what a send names.
+    // Behind the entry, too.
+    #[serde(skip)]
+    pub person: Option<ContactId>,
 }
 
 impl Entry {
@@ -88,11 +93,24 @@ impl Entry {
             ignored_fields: Vec::new(),
             redacted: false,
             timing: None,
+            person: None,
         }
     }
 
     /// Takes the personal part away. What counts stays: id, time, name, class, money, message.
     pub fn redact(&mut self) {
+        self.redact_for(None);
+    }
+
+    /// The same, and what named a contact names this person from now on, so that what one person did
+    /// stays one person's. What has no personal part any more stays as it is.
+    pub fn redact_for(&mut self, person: Option<ContactId>) {
+        if self.redacted {
+            return;
+        }
+        if self.address.is_some() && self.fact.send().is_none() {
+            self.person = person;
+        }
         self.address = None;
         self.anonymous_id = None;
         self.context = None;
@@ -105,32 +123,33 @@ impl Entry {
             Fact::Refund { .. } => {}
             Fact::Send { subject, .. } => *subject = None,
             Fact::Click { send, target, .. } => {
-                send.contact = None;
+                send.contact = send.contact.and(person);
                 *target = None;
             }
             Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
-                send.contact = None;
+                send.contact = send.contact.and(person);
             }
             Fact::Delivery { send, reason, .. } => {
-                send.contact = None;
+                send.contact = send.contact.and(person);
                 *reason = None;
             }
-            Fact::Suppress { .. } => {}
+            Fact::Suppress { .. } | Fact::Erase { .. } => {}
             Fact::Lift { send, .. } => {
                 if let Some(send) = send {
-                    send.contact = None;
+                    send.contact = send.contact.and(person);
                 }
             }
         }
         self.redacted = true;
     }
 
-    /// Whom it is about, where it names a contact.
+    /// Whom it is about, where it names a contact; once erased, the person that is left of it.
     pub fn contact(&self, key: &WorkspaceKey) -> Option<ContactId> {
-        match (self.fact.send(), &self.address) {
-            (Some(send), _) => send.contact,
-            (None, Some(address)) => Some(key.contact(&address.normalised.0)),
-            (None, None) => None,
+        match (&self.fact, self.fact.send(), &self.address) {
+            (Fact::Erase { contact }, ..) => Some(*contact),
+            (_, Some(send), _) => send.contact,
+            (_, None, Some(address)) => Some(key.contact(&address.normalised.0)),
+            (_, None, None) => self.person,
         }
     }
 
@@ -154,7 +173,8 @@ impl Entry {
             | Fact::Unsubscribe { .. }
             | Fact::Told { .. }
             | Fact::Suppress { .. }
-            | Fact::Lift { .. } => 0,
+            | Fact::Lift { .. }
+            | Fact::Erase { .. } => 0,
         };
         512 + fact + text(&self.context)
     }

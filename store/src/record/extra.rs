@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, ClickMarks, Entry, Fact};
+use super::{Class, ClickMarks, ContactId, Entry, Fact};
 
 /// One addition. New kinds come last: what is on disk names a kind by its place.
 #[derive(Serialize, Deserialize)]
@@ -15,6 +15,8 @@ enum Extra {
     Targets(u32),
     /// Of a click.
     Marks(ClickMarks),
+    /// Of a redacted record that named its contact by address.
+    Person(ContactId),
 }
 
 /// How the class of an open or a click depends on the time since its message was sent, so that it can
@@ -49,7 +51,8 @@ fn of(entry: &Entry) -> Vec<Extra> {
         _ => None,
     };
     let timing = entry.timing.clone().map(Extra::Timing);
-    timing.into_iter().chain(of_fact).collect()
+    let person = entry.person.map(Extra::Person);
+    timing.into_iter().chain(of_fact).chain(person).collect()
 }
 
 /// Writes what the entry has of it behind what has been written, if anything.
@@ -75,6 +78,7 @@ pub(crate) fn read(behind: &[u8], entry: &mut Entry) -> postcard::Result<()> {
     for extra in postcard::from_bytes::<Vec<Extra>>(behind)? {
         match (extra, &mut entry.fact) {
             (Extra::Timing(timing), _) => entry.timing = Some(timing),
+            (Extra::Person(person), _) => entry.person = Some(person),
             (Extra::Targets(count), Fact::Send { targets, .. }) => *targets = Some(count),
             (Extra::Marks(of_click), Fact::Click { marks, .. }) => *marks = Some(of_click),
             // Of no fact that has it.

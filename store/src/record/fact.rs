@@ -173,6 +173,11 @@ pub enum Fact {
         /// The canonical JSON of the items, `[]` of none; `None` leaves them as they were.
         items: Option<Personal>,
     },
+    /// A contact was erased: what the log holds of it, and what comes later of before this fact's time,
+    /// has no personal part. The entry's id is the person that it leaves, see [`super::Entry::person`].
+    Erase {
+        contact: ContactId,
+    },
 }
 
 impl Fact {
@@ -197,6 +202,7 @@ impl Fact {
             Self::Suppress { .. } => names::EMAIL_SUPPRESSED,
             Self::Amend { .. } => names::PURCHASE_AMENDED,
             Self::Lift { .. } => names::EMAIL_SUPPRESSION_LIFTED,
+            Self::Erase { .. } => names::EMAIL_ERASED,
         }
     }
 
