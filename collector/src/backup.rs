@@ -4,13 +4,14 @@
 //! - `manifest`: the list, `manifest.json`; what it names is the backup, whatever else lies beside it
 //! - `copy`: files with their hashes
 //! - `take`: makes a backup beside the store that is in use, or brings one up to date
-//! - `restore`: makes a data folder of one
+//! - `restore`: makes a data folder of one, `erase_again` without those who were erased since
 //!
 //! A file's name in the backup holds a part of its hash, so that a new version never overwrites one
 //! that the list still names: until the new list is in its place, the older backup is whole. Only then
 //! is what nothing names any more removed.
 
 mod copy;
+mod erase_again;
 mod manifest;
 mod restore;
 mod take;

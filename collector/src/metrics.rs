@@ -199,6 +199,8 @@ pub struct Gauges {
     /// How much of what reads must be shown the views hold; 1 unless they are being built.
     pub views_built: f64,
     pub ready: bool,
+    /// Files of the log that wait to be written anew without what was erased.
+    pub waiting_segments: usize,
     /// Networks of peers that forward requests without being trusted.
     pub untrusted_proxies: usize,
     pub machine: Machine,
@@ -446,6 +448,12 @@ fn write_gauges(page: &mut String, now: &Gauges, audience: Audience) -> std::fmt
         "",
         "Events taken and not yet answered",
         &now.queued_events,
+    )?;
+    gauge(
+        "log_segments_to_redact",
+        "",
+        "Files of the log that wait to be written anew without what was erased",
+        &now.waiting_segments,
     )?;
     gauge(
         "untrusted_proxies",

@@ -6,10 +6,12 @@
 mod served;
 
 use serde::{Deserialize, Serialize};
+use shared::email::Email;
 use shared::time::Timestamp;
 
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
+use crate::ingest::erasures::ErasedCounts;
 use crate::ingest::register::{Draft, Outcome};
 use crate::public_url::PublicUrl;
 use store::classify::relay::RelayList;
@@ -60,6 +62,9 @@ pub trait Upkeep: Send + Sync {
         received_at: Timestamp,
         draft: Draft,
     ) -> Result<Outcome, String>;
+
+    /// Erases a contact; the error is a sentence.
+    fn erase(&self, workspace: WorkspaceId, email: Email) -> Result<ErasedCounts, String>;
 
     /// Builds the views anew; `progress` is told the events done and in all. The error is a
     /// sentence for whoever asked.

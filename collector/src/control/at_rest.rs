@@ -1,15 +1,18 @@
 //! A folder that no server has open, for commands: each opens what it needs of it.
 
+mod erase;
 mod upkeep;
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use shared::email::Email;
 use shared::time::Timestamp;
 
 use crate::app::reached;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
+use crate::ingest::erasures::ErasedCounts;
 use crate::ingest::register::{Draft, Outcome, Registrar, register};
 use crate::upkeep::{RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
@@ -146,6 +149,10 @@ impl Upkeep for AtRest {
                 .pop()
                 .ok_or_else(|| "the message was not registered".to_owned())
         })
+    }
+
+    fn erase(&self, workspace: WorkspaceId, email: Email) -> Result<ErasedCounts, String> {
+        self.erase_contact(workspace, &email)
     }
 
     fn backup(

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Condvar;
 use std::sync::Mutex as StdMutex;
 
+use shared::email::Email;
 use shared::time::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
+use crate::ingest::erasures::ErasedCounts;
 use crate::ingest::register::{Draft, Outcome};
 use crate::public_url::PublicUrl;
 use crate::routes::control::workspaces::WorkspaceBody;
@@ -91,6 +93,10 @@ impl Upkeep for FakeServer {
         _: Timestamp,
         _: Draft,
     ) -> Result<Outcome, String> {
+        Err("the disk is full".to_owned())
+    }
+
+    fn erase(&self, _: WorkspaceId, _: Email) -> Result<ErasedCounts, String> {
         Err("the disk is full".to_owned())
     }
 

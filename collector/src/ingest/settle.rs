@@ -108,9 +108,14 @@ impl Rule {
             }
             F::Amend => (Compared::UnderDerivedId, &AMENDMENT),
             F::Refund => (Compared::Always, &REFUND),
-            F::Send | F::Told | F::Open | F::Click | F::Unsubscribe | F::Suppress | F::Lift => {
-                (Compared::Never, &ORDER)
-            }
+            F::Send
+            | F::Told
+            | F::Open
+            | F::Click
+            | F::Unsubscribe
+            | F::Suppress
+            | F::Lift
+            | F::Erase => (Compared::Never, &ORDER),
         };
         Self { compared, conflict }
     }

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use shared::email::Email;
 use shared::time::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::app::App;
 use crate::backup::{self, BackupAsk, BackupReport, Sources};
 use crate::doctor::{self, Server, UntrustedProxy};
+use crate::ingest::erasures::{self, ErasedCounts};
 use crate::ingest::register::{Draft, Outcome, Registrar, register};
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::upkeep::{RebuildReport, Upkeep};
@@ -61,6 +63,15 @@ impl Upkeep for App {
         outcomes
             .pop()
             .ok_or_else(|| "the message was not registered".to_owned())
+    }
+
+    fn erase(&self, workspace: WorkspaceId, email: Email) -> Result<ErasedCounts, String> {
+        let events = erasures::count(self, workspace, &email);
+        let erasing = erasures::eraser(self).erase(workspace, &email, None, self.clock.now());
+        let erased = Handle::current().block_on(erasing);
+        let erased = erased.map_err(|error| error.to_string())?;
+        let rejected = erasures::clear(self, &erased, &email).map_err(|error| error.to_string())?;
+        Ok(ErasedCounts { events, rejected })
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
