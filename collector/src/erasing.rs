@@ -19,7 +19,7 @@ use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::{Appended, Log, LogError, Submission};
 use store::meta::{Erasure, Meta};
 use store::record::public_seq::PublicSeq;
-use store::record::{ContactId, Entry, Fact, Source, WorkspaceId, WorkspaceKey};
+use store::record::{ContactId, Entry, Fact, KeyId, ToldBy, WorkspaceId, WorkspaceKey};
 use store::rejected::{Rejected, RejectedStore};
 
 pub use file::ErasuresFile;
@@ -58,7 +58,7 @@ impl Eraser {
         self,
         workspace: WorkspaceId,
         email: &Email,
-        key_id: Option<String>,
+        key_id: Option<KeyId>,
         received_at: Timestamp,
     ) -> Result<Erased, EraseError> {
         let key = self.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
@@ -79,7 +79,7 @@ impl Eraser {
     pub async fn put(
         self,
         erasure: Erasure,
-        key_id: Option<String>,
+        key_id: Option<KeyId>,
     ) -> Result<Option<PublicSeq>, EraseError> {
         let Self { log, meta, file } = self;
         let noted = tokio::task::spawn_blocking(move || {
@@ -97,10 +97,11 @@ impl Eraser {
             contact: erasure.contact,
         };
         let (workspace, time) = (erasure.workspace, erasure.time);
-        let entry = Entry {
+        let told_by = ToldBy::Server {
             key_id,
-            ..Entry::new(workspace, erasure.id, Source::Server, time, fact)
+            context: None,
         };
+        let entry = Entry::new(workspace, erasure.id, told_by, time, fact);
         let appended = log.append(vec![Submission::from(entry)]).await?;
         Ok(appended.into_iter().find_map(|one| match one {
             Appended::Tracked { public_seq, .. } => Some(public_seq),

@@ -108,6 +108,13 @@ macro_rules! caller_id {
                 bounded(text).map(|text| $name(text.into()))
             }
 
+            /// An id that was checked before it was kept: by the rules of its time, which may have
+            /// been others.
+            #[must_use]
+            pub fn from_kept(text: String) -> $name {
+                $name(text)
+            }
+
             /// The id as it is stored and compared.
             #[must_use]
             pub fn as_str(&self) -> &str {

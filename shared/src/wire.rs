@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::event::Event;
-use crate::ids::EventId;
+use crate::ids::{EventId, OrderId};
 use crate::money::Currency;
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
@@ -62,7 +62,7 @@ pub enum Source {
 }
 
 /// Looks up the currency of an order, by its orderId.
-pub type OrderCurrency<'a> = dyn Fn(&str) -> Option<Currency> + Sync + 'a;
+pub type OrderCurrency<'a> = dyn Fn(&OrderId) -> Option<Currency> + Sync + 'a;
 
 /// What is known of an event's arrival besides its body.
 #[derive(Clone, Copy)]

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use shared::ids::EventId;
+use shared::ids::{AnonymousId, EventId};
 use shared::time::Timestamp;
 use store::ledger::Log as _;
 use store::ledger::Submission;
 use store::ledger::local::{LocalLedger, Options};
 use store::record::identity::Sender;
-use store::record::{Entry, Fact, Personal, Source, WorkspaceId, WorkspaceKey, WorkspaceKeys};
+use store::record::{Entry, Fact, Personal, ToldBy, WorkspaceId, WorkspaceKey, WorkspaceKeys};
 
 const SEGMENTS: u64 = 1_000;
 const RECORDS: u64 = 2_000;
@@ -43,11 +43,12 @@ fn event(number: u64, now: Timestamp) -> Submission {
     let fact = Fact::Track {
         name: "page_viewed".into(),
         properties,
+        message_id: None,
     };
+    let told_by = ToldBy::server_with("key_bench");
     Submission::from(Entry {
-        key_id: Some("key_bench".into()),
-        anonymous_id: Some(Personal(format!("visitor-{}", number % 10_007))),
-        ..Entry::new(WORKSPACE, id(number), Source::Server, now, fact)
+        anonymous_id: AnonymousId::parse(&format!("visitor-{}", number % 10_007)).ok(),
+        ..Entry::new(WORKSPACE, id(number), told_by, now, fact)
     })
 }
 

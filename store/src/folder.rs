@@ -19,8 +19,13 @@ pub const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "LOCK";
 /// What stands in [`FORMAT_FILE`] before the number.
 const FORMAT_NAME: &str = "misar-store";
-/// The format that this version reads and writes.
-const FORMAT: u32 = 1;
+/// The format that this version writes. Raised where an older misar could not read, or would spoil, what
+/// this one writes: since 2 records of clicks keep the number of their page, behind what they kept before
+/// (`record::extra`).
+const FORMAT: u32 = 2;
+/// The oldest format that it reads: a folder of it becomes one of [`FORMAT`] when it is opened to be
+/// written, before anything in it is.
+const OLDEST_FORMAT: u32 = 1;
 /// What may lie in a folder that is new: our own files of a start that was cut short, and what a
 /// freshly made file system has.
 const NOT_COUNTED: [&str; 3] = [LOCK_FILE, "FORMAT.draft", "lost+found"];
@@ -71,7 +76,7 @@ pub enum FolderError {
         error: std::io::Error,
     },
     #[error(
-        "{} was written by a newer misar (format {format}); this one reads format {FORMAT}: use a newer misar",
+        "{} was written by a newer misar (format {format}); this one reads formats up to {FORMAT}: use a newer misar",
         .path.display()
     )]
     Newer { path: PathBuf, format: u32 },
@@ -101,15 +106,10 @@ impl DataFolder {
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         ensure(path)?;
         match read_format(path)? {
-            Format::Ours | Format::Empty => {}
+            Format::Ours | Format::Older | Format::Empty => {}
             Format::Other => return Err(FolderError::Foreign(path.to_owned())),
         }
-        let folder = Self::lock(path)?;
-        // Asked again, since whoever held the lock may just have written it.
-        if let Format::Empty = read_format(path)? {
-            write_format(path).map_err(|error| failed(path, "writing FORMAT", error))?;
-        }
-        Ok(folder)
+        Self::lock_to_write(path)
     }
 
     /// Opens a data folder that has been one before: what only reads must not make a store of a
@@ -119,7 +119,7 @@ impl DataFolder {
     /// See [`FolderError`].
     pub fn open_existing(path: &Path) -> Result<Self, FolderError> {
         expect_store(path)?;
-        Self::lock(path)
+        Self::lock_to_write(path)
     }
 
     /// Opens a store that is not to be written, such as a copy on a read-only file system: nothing in
@@ -160,6 +160,19 @@ impl DataFolder {
         self.is_read_only
     }
 
+    /// What is written from now on is of our format, and the folder says so before.
+    fn lock_to_write(path: &Path) -> Result<Self, FolderError> {
+        let folder = Self::lock(path)?;
+        // Asked again, since whoever held the lock may just have written it.
+        match read_format(path)? {
+            Format::Empty | Format::Older => {
+                write_format(path).map_err(|error| failed(path, "writing FORMAT", error))?;
+            }
+            Format::Ours | Format::Other => {}
+        }
+        Ok(folder)
+    }
+
     fn lock(path: &Path) -> Result<Self, FolderError> {
         let lock = files::open_or_create(&path.join(LOCK_FILE)).map_err(|error| {
             if matches!(
@@ -191,6 +204,8 @@ impl DataFolder {
 /// What a folder says about itself.
 enum Format {
     Ours,
+    /// One that is read here and becomes ours.
+    Older,
     /// Nothing lies in it yet.
     Empty,
     Other,
@@ -225,17 +240,37 @@ fn read_format(path: &Path) -> Result<Format, FolderError> {
         }
         Err(error) => return Err(failed(path, "reading FORMAT", error)),
     };
-    let number = std::str::from_utf8(&text)
-        .ok()
-        .and_then(|text| text.trim_end().strip_prefix(FORMAT_NAME)?.strip_prefix(' '))
-        .and_then(|number| number.parse::<u32>().ok());
-    match number {
+    match number_in(&text) {
         Some(FORMAT) => Ok(Format::Ours),
+        Some(OLDEST_FORMAT..FORMAT) => Ok(Format::Older),
         Some(format) if format > FORMAT => Err(FolderError::Newer {
             path: path.to_owned(),
             format,
         }),
         Some(_) | None => other(path, "holds something else"),
+    }
+}
+
+/// The format that a file FORMAT tells.
+fn number_in(text: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(text).ok()?;
+    let number = text.trim_end().strip_prefix(FORMAT_NAME)?;
+    number.strip_prefix(' ')?.parse().ok()
+}
+
+/// Whether what is to become a store can be read here, by its file FORMAT at `file`; `path` is named where
+/// it cannot.
+///
+/// # Errors
+/// [`FolderError::Newer`]. A file that tells nothing is for the opening of the store to refuse.
+pub fn check_format(file: &Path, path: &Path) -> Result<(), FolderError> {
+    let text = files::read(file).map_err(|error| failed(path, "reading FORMAT", error))?;
+    match number_in(&text) {
+        Some(format) if format > FORMAT => Err(FolderError::Newer {
+            path: path.to_owned(),
+            format,
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -310,7 +345,7 @@ fn expect_store(path: &Path) -> Result<(), FolderError> {
         Ok(_) | Err(_) => {}
     }
     match read_format(path)? {
-        Format::Ours => Ok(()),
+        Format::Ours | Format::Older => Ok(()),
         Format::Empty => Err(FolderError::Absent(path.to_owned())),
         Format::Other => Err(FolderError::Foreign(path.to_owned())),
     }
@@ -353,7 +388,7 @@ mod tests {
             0o700
         );
         let format = std::fs::read_to_string(path.join("FORMAT")).unwrap();
-        assert_eq!(format, "misar-store 1\n");
+        assert_eq!(format, "misar-store 2\n");
         assert_eq!(names(&path), ["FORMAT", "LOCK"]);
     }
 
@@ -392,18 +427,44 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_of_the_format_before_says_ours_once_it_may_be_written_and_not_before() {
+        for open in [DataFolder::open, DataFolder::open_existing] {
+            let parent = TempDir::new().unwrap();
+            let path = parent.path();
+            let format = || std::fs::read_to_string(path.join("FORMAT")).unwrap();
+            std::fs::write(path.join("FORMAT"), "misar-store 1\n").unwrap();
+            // What a start that was cut short left.
+            std::fs::write(path.join("FORMAT.draft"), "misar-store 2").unwrap();
+            DataFolder::open_to_read(path).unwrap();
+            assert_eq!(format(), "misar-store 1\n");
+            let folder = open(path).unwrap();
+            assert_eq!(format(), "misar-store 2\n");
+            assert_eq!(names(path), ["FORMAT", "LOCK"]);
+            drop(folder);
+            open(path).unwrap();
+            DataFolder::open_to_read(path).unwrap();
+            assert_eq!(format(), "misar-store 2\n");
+        }
+    }
+
+    #[test]
     fn another_format_is_refused() {
         let parent = TempDir::new().unwrap();
         let format = parent.path().join("FORMAT");
-        std::fs::write(&format, "misar-store 2\n").unwrap();
-        let error = DataFolder::open(parent.path()).unwrap_err();
-        let sentence = error.to_string();
-        assert!(
-            sentence.ends_with(
-                "was written by a newer misar (format 2); this one reads format 1: use a newer misar"
-            ),
-            "{sentence}"
-        );
+        std::fs::write(&format, "misar-store 3\n").unwrap();
+        for open in [
+            DataFolder::open,
+            DataFolder::open_existing,
+            DataFolder::open_to_read,
+        ] {
+            let sentence = open(parent.path()).unwrap_err().to_string();
+            assert!(
+                sentence.ends_with(
+                    "was written by a newer misar (format 3); this one reads formats up to 2: use a newer misar"
+                ),
+                "{sentence}"
+            );
+        }
         for text in [
             "",
             "misar-store",

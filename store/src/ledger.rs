@@ -6,7 +6,7 @@
 //!
 //! In reading order:
 //!
-//! - `asked`: what is asked and answered; `face`: what everybody else sees
+//! - `asked`: what is proposed and answered; `face`: what everybody else sees
 //! - `decide`: duplicate, conflict or new (pure); `order`: an order as it is remembered; `amend`: its
 //!   changes
 //! - `writer`: from the queue to the journal; `stamps`: the times of commits
@@ -52,10 +52,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use shared::ids::EventId;
+use shared::ids::{EventId, OrderId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use asked::{Appended, Located, Refusal, Submission};
+pub use asked::{Appended, Located, Proposed, Refusal, Submission};
 pub use error::LogError;
 pub use face::{Health, Log};
 
@@ -176,12 +176,12 @@ impl Ledger {
     pub fn order_currency(
         &self,
         workspace: WorkspaceId,
-        order_id: &str,
+        order_id: &OrderId,
     ) -> Option<shared::money::Currency> {
         let key = OrderKey {
             workspace,
             verified: true,
-            order_id: order_id.to_owned(),
+            order_id: order_id.clone(),
         };
         self.inner.books.orders.get(&key).ok()??.its_currency()
     }
@@ -364,7 +364,8 @@ impl Log for Ledger {
                 inner.queued.fetch_sub(events, Ordering::AcqRel);
                 return Err(LogError::Overloaded);
             }
-            let is_erasure = |one: &Submission| matches!(one.entry.fact, Fact::Erase { .. });
+            let is_erasure =
+                |one: &Submission| matches!(one.entry.fact, Proposed::Fact(Fact::Erase { .. }));
             let erases = batch.iter().any(is_erasure);
             let (answer, outcome) = oneshot::channel();
             let sent = {

@@ -5,13 +5,16 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use shared::ids::CampaignId;
 use shared::money::Money;
 
 use crate::classify::{LINK_BURST, of_page};
 use crate::ledger::suppression::Cause;
 use crate::ledger::{Log, LogError};
 use crate::record::public_seq::PublicSeq;
-use crate::record::{Class, Entry, Fact, MessageType, Personal, Record, SendRef, Seq, WorkspaceId};
+use crate::record::{
+    Class, Entry, Fact, KeyId, MessageType, Personal, Record, SendRef, Seq, WorkspaceId,
+};
 use crate::views::{Beside, ViewError, Views};
 use words::{EventClass, EventSource, EventType};
 
@@ -220,13 +223,13 @@ impl EventView {
     /// Shows a record. Of a redacted one nothing personal is left to show.
     pub fn of(record: &Record, beside: Beside) -> Self {
         let entry = &record.entry;
-        let judged = match beside.rejudged.as_ref().or(entry.class.as_ref()) {
+        let judged = match beside.rejudged.as_ref().or(entry.told_by.class()) {
             _ if beside.is_relabelled => Some((Class::Bot, LINK_BURST)),
             Some((class, reason)) => Some((*class, reason.as_str())),
             // From before there were classes.
             None => of_page(entry).map(|judged| (judged.class, judged.reason)),
         };
-        let text = |text: &Option<Personal>| text.as_ref().map(|text| text.0.clone());
+        let anonymous_id = entry.anonymous_id.as_ref();
         Self {
             id: entry.id.to_string(),
             seq: record.public_seq.to_string(),
@@ -238,13 +241,13 @@ impl EventView {
                 Some(address) => Some(address.spelled().to_owned()),
                 None => beside.address.map(|address| address.0),
             },
-            anonymous_id: text(&entry.anonymous_id),
-            message_id: entry.message_id.clone(),
+            anonymous_id: anonymous_id.map(|id| id.as_str().to_owned()),
+            message_id: entry.fact.message_id().map(|id| id.as_str().to_owned()),
             properties: properties(entry),
-            source: entry.source.as_str(),
+            source: entry.source().as_str(),
             class: judged.map(|(class, _)| class_name(class)),
             reason: judged.map(|(_, reason)| reason.to_owned()),
-            key_id: entry.key_id.clone(),
+            key_id: entry.told_by.key_id().map(KeyId::to_string),
             dropped: dropped_before(entry),
             status: None,
             code: None,
@@ -308,27 +311,39 @@ fn properties(entry: &Entry) -> Box<RawValue> {
     match &entry.fact {
         Fact::Track { properties, .. } => kept(properties.as_ref(), "{}"),
         Fact::Identify { traits } => kept(traits.as_ref(), "{}"),
-        Fact::Purchase { order_id, items } => object(&PurchaseProperties {
+        Fact::Purchase {
             order_id,
-            revenue: entry.money.map(exact),
-            currency: entry.money.map(|money| money.currency.code()),
+            revenue,
+            items,
+            ..
+        } => object(&PurchaseProperties {
+            order_id: order_id.as_str(),
+            revenue: exact(*revenue),
+            currency: revenue.currency.code(),
             items: kept(items.as_ref(), "[]"),
-            verified: entry.verified,
+            verified: entry.is_verified(),
         }),
-        Fact::Amend { order_id, items } => object(&AmendmentProperties {
+        Fact::Amend {
             order_id,
-            revenue: entry.money.map(exact),
-            currency: entry.money.map(|money| money.currency.code()),
+            revenue,
+            items,
+            ..
+        } => object(&AmendmentProperties {
+            order_id: order_id.as_str(),
+            revenue: exact(*revenue),
+            currency: revenue.currency.code(),
             items: items.as_ref().map(|items| kept(Some(items), "[]")),
         }),
         Fact::Refund {
             order_id,
             refund_id,
+            amount,
+            ..
         } => object(&RefundProperties {
-            order_id,
-            refund_id,
-            amount: entry.money.map(exact),
-            currency: entry.money.map(|money| money.currency.code()),
+            order_id: order_id.as_str(),
+            refund_id: refund_id.as_str(),
+            amount: exact(*amount),
+            currency: amount.currency.code(),
         }),
         Fact::Send {
             campaign_id,
@@ -337,7 +352,7 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             ..
         } => object(&MailProperties {
             subject: subject.as_ref().map(|subject| subject.0.as_str()),
-            ..MailProperties::of(campaign_id.as_deref(), *message_type)
+            ..MailProperties::of(campaign_id.as_ref(), *message_type)
         }),
         Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
             object(&MailProperties::of_send(send))
@@ -393,9 +408,9 @@ struct MailProperties<'a> {
 }
 
 impl<'a> MailProperties<'a> {
-    fn of(campaign_id: Option<&'a str>, message_type: MessageType) -> Self {
+    fn of(campaign_id: Option<&'a CampaignId>, message_type: MessageType) -> Self {
         Self {
-            campaign_id,
+            campaign_id: campaign_id.map(CampaignId::as_str),
             message_type: message_type.as_str(),
             sent_at: None,
             subject: None,
@@ -410,7 +425,7 @@ impl<'a> MailProperties<'a> {
     fn of_send(send: &'a SendRef) -> Self {
         Self {
             sent_at: Some(send.sent_at.to_string()),
-            ..Self::of(send.campaign_id.as_deref(), send.message_type)
+            ..Self::of(send.campaign_id.as_ref(), send.message_type)
         }
     }
 }
@@ -425,10 +440,8 @@ struct SuppressionProperties {
 #[serde(rename_all = "camelCase")]
 struct PurchaseProperties<'a> {
     order_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revenue: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    currency: Option<&'static str>,
+    revenue: Box<RawValue>,
+    currency: &'static str,
     items: Box<RawValue>,
     verified: bool,
 }
@@ -437,10 +450,8 @@ struct PurchaseProperties<'a> {
 #[serde(rename_all = "camelCase")]
 struct AmendmentProperties<'a> {
     order_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revenue: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    currency: Option<&'static str>,
+    revenue: Box<RawValue>,
+    currency: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     items: Option<Box<RawValue>>,
 }
@@ -450,10 +461,8 @@ struct AmendmentProperties<'a> {
 struct RefundProperties<'a> {
     order_id: &'a str,
     refund_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    currency: Option<&'static str>,
+    amount: Box<RawValue>,
+    currency: &'static str,
 }
 
 /// The amount as a JSON number with its exact decimals: no float comes near money.

@@ -2,8 +2,9 @@
 //!
 //! - `seq`: its place in the log; `public_seq`: its seq as callers see it
 //! - `workspace`: whose it is; `contact`: whom it is about; `source`: who told, and how that was judged
-//! - `fact`: the kinds of facts; `entry`: all of it; `extra`: what came to be kept later
+//! - `fact`: the kinds of facts; `entry`: all of it
 //! - `identity`: what tells it from others
+//! - `stored`: the bytes that an entry is on disk; `extra`: what came to be kept later
 
 pub mod contact;
 pub mod entry;
@@ -13,11 +14,12 @@ pub mod identity;
 pub mod public_seq;
 pub mod seq;
 pub mod source;
+pub mod stored;
 pub mod workspace;
 
 pub use contact::{Address, ContactId, Personal};
-pub use entry::{Entry, Record, items_text};
+pub use entry::{Content, Entry, Record, items_text};
 pub use fact::{Cause, ClickMarks, DeliveryStatus, Fact, MessageType, SendRef};
 pub use seq::Seq;
-pub use source::{Class, Client, Source};
+pub use source::{Class, Client, KeyId, Source, ToldBy, Visitor};
 pub use workspace::{Attribution, WorkspaceId, WorkspaceKey, WorkspaceKeys};

@@ -15,7 +15,7 @@ use super::take::{check_file, failed};
 use crate::erasing::file;
 use store::clock::Clock;
 use store::files::{self, create_folder, draft_of, rename_synced};
-use store::folder::DataFolder;
+use store::folder::{self, DataFolder, FORMAT_FILE};
 use store::ledger::verify::verify;
 use store::lineage;
 use store::meta::{Erasure, Meta};
@@ -80,6 +80,10 @@ pub fn restore(
     };
     for file in &manifest.files {
         check_file(dir, file, &mut meter)?;
+    }
+    let format = manifest.files.iter().find(|file| file.path == FORMAT_FILE);
+    if let Some(format) = format {
+        folder::check_format(&dir.join(&format.stored), dir).map_err(|error| error.to_string())?;
     }
     create_folder(data).map_err(|error| failed(data, &error))?;
     lineage::begin_restore(data).map_err(|strange| strange.to_string())?;

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::app::reached;
 use store::clock::SystemClock;
+use store::folder::DataFolder;
 use store::ledger::Log as _;
 use store::ledger::conformance::subject::track;
 use store::ledger::local::{LocalLedger, Options};
@@ -268,6 +269,28 @@ async fn a_backup_that_fails_leaves_the_one_before_whole() {
     assert_eq!(records_of(&store.path("restored")), store.records()[..10]);
     std::fs::remove_dir(dir.join("meta.draft")).unwrap();
     assert_eq!(store.take(&dir, true).unwrap().events, 15);
+}
+
+#[tokio::test]
+async fn a_backup_of_the_format_before_is_restored_and_one_of_a_newer_misar_is_refused() {
+    let store = Store::new();
+    store.append(1..=3).await;
+    let dir = store.path("backup");
+    store.take(&dir, false).unwrap();
+    let data = store.path("restored");
+    restored(&dir, &data).unwrap();
+    let format = || std::fs::read_to_string(data.join("FORMAT")).unwrap();
+    assert_eq!(format(), "misar-store 1\n");
+    drop(DataFolder::open(&data).unwrap());
+    assert_eq!(format(), "misar-store 2\n");
+    assert_eq!(records_of(&data), store.records());
+
+    std::fs::write(store.path("data").join("FORMAT"), "misar-store 3\n").unwrap();
+    store.take(&dir, true).unwrap();
+    let other = store.path("other");
+    let refused = restored(&dir, &other).unwrap_err();
+    assert!(refused.contains("newer misar (format 3)"), "{refused}");
+    assert!(!other.exists());
 }
 
 #[tokio::test]

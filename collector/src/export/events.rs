@@ -1,10 +1,12 @@
 //! Events, in order of their seq.
 
+use shared::ids::CampaignId;
+
 use super::table::{Cell, Row};
 use super::{PORTION, Source};
 use crate::app::App;
 use store::query::{EventFilter, EventView, Order, each_event};
-use store::record::{Entry, Fact, Record, Seq, WorkspaceId};
+use store::record::{Fact, Record, Seq, WorkspaceId};
 
 const COLUMNS: [&str; 22] = [
     "seq",
@@ -88,17 +90,19 @@ impl Source for Events {
 
 fn row(record: &Record, view: EventView) -> Row {
     let entry = &record.entry;
-    let [amount, minor] = Cell::money(entry.money);
+    let money = entry.fact.money();
+    let [amount, minor] = Cell::money(money);
     let is_money = matches!(entry.fact, Fact::Purchase { .. } | Fact::Refund { .. });
     let (order_id, refund_id) = match &entry.fact {
-        Fact::Purchase { order_id, .. } => (Some(order_id), None),
+        Fact::Purchase { order_id, .. } => (Some(order_id.as_str()), None),
         Fact::Refund {
             order_id,
             refund_id,
-        } => (Some(order_id), Some(refund_id)),
+            ..
+        } => (Some(order_id.as_str()), Some(refund_id.as_str())),
         _ => (None, None),
     };
-    let campaign_id = campaign_of(entry);
+    let campaign_id = entry.fact.campaign_id().map(CampaignId::as_str);
     vec![
         Cell::Text(view.seq),
         Cell::Text(view.id),
@@ -118,21 +122,13 @@ fn row(record: &Record, view: EventView) -> Row {
         Cell::text(refund_id),
         amount,
         minor,
-        Cell::word(entry.money.map(|money| money.currency.code())),
+        Cell::word(money.map(|money| money.currency.code())),
         if is_money {
-            Cell::Bool(entry.verified)
+            Cell::Bool(entry.is_verified())
         } else {
             Cell::Null
         },
         Cell::Bool(entry.redacted),
         Cell::Json(view.properties),
     ]
-}
-
-/// Of what mails tell.
-fn campaign_of(entry: &Entry) -> Option<&String> {
-    match &entry.fact {
-        Fact::Send { campaign_id, .. } => campaign_id.as_ref(),
-        fact => fact.send()?.campaign_id.as_ref(),
-    }
 }

@@ -106,11 +106,15 @@ impl Orders {
         view: EventView,
     ) -> Result<Option<Row>, String> {
         let entry = &record.entry;
-        let Fact::Purchase { order_id, items } = &entry.fact else {
+        let Fact::Purchase {
+            order_id, items, ..
+        } = &entry.fact
+        else {
             return Ok(None);
         };
+        let order_id = order_id.as_str();
         let told = |error: store::views::ViewError| error.to_string();
-        let order = app.views.order(workspace, entry.verified, order_id);
+        let order = app.views.order(workspace, entry.is_verified(), order_id);
         let Some((seq, order)) = order.map_err(told)? else {
             return Ok(None);
         };

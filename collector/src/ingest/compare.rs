@@ -3,76 +3,87 @@
 
 use serde_json::Value;
 
+use shared::ids::MessageId;
 use shared::money::Money;
+use store::ledger::Proposed;
 use store::ledger::decide::RefundAsk;
-use store::record::{Entry, Fact, Personal};
+use store::record::{Content as _, Entry, Fact, Personal};
 
 /// The names of the fields in which `again` differs from the event on record. Times, the batch's
 /// context and fields that are not known count for nothing. Of an erased event nobody knows any more
 /// what it said: then only what erasing leaves is compared.
-pub(super) fn differing_fields(
-    recorded: &Entry,
-    again: &Entry,
-    asked: Option<&RefundAsk>,
-) -> Vec<&'static str> {
+pub(super) fn differing_fields(recorded: &Entry, again: &Entry<Proposed>) -> Vec<&'static str> {
     if recorded.fact.kind() != again.fact.kind() {
         return vec!["type"];
     }
     let known = !recorded.redacted;
-    let address = |entry: &Entry| {
-        let address = entry.address.as_ref();
-        address.map(|address| address.normalised.0.clone())
-    };
     let mut fields = vec![
-        ("email", known && address(recorded) != address(again)),
+        ("email", known && email(recorded) != email(again)),
         (
             "anonymousId",
             known && recorded.anonymous_id != again.anonymous_id,
         ),
-        ("messageId", recorded.message_id != again.message_id),
+        (
+            "messageId",
+            recorded.fact.message_id() != message_id(&again.fact),
+        ),
     ];
     fields.extend(match (&recorded.fact, &again.fact) {
         (
             Fact::Track {
                 name: recorded,
                 properties: before,
+                ..
             },
-            Fact::Track { name, properties },
+            Proposed::Fact(Fact::Track {
+                name, properties, ..
+            }),
         ) => vec![
             ("event", recorded != name),
             ("properties", known && !is_same_json(before, properties)),
         ],
-        (Fact::Identify { traits: before }, Fact::Identify { traits }) => {
+        (Fact::Identify { traits: before }, Proposed::Fact(Fact::Identify { traits })) => {
             vec![("traits", known && !is_same_json(before, traits))]
         }
         (
             Fact::Purchase {
                 order_id: recorded_order,
+                revenue: recorded,
                 items: before,
+                ..
             },
-            Fact::Purchase { order_id, items },
-        ) => {
-            let minor = |entry: &Entry| entry.money.map(|money| money.minor);
-            let currency = |entry: &Entry| entry.money.map(|money| money.currency);
-            vec![
-                ("orderId", recorded_order != order_id),
-                ("revenue", minor(recorded) != minor(again)),
-                ("currency", currency(recorded) != currency(again)),
-                ("items", known && before != items),
-            ]
-        }
+            Proposed::Fact(Fact::Purchase {
+                order_id,
+                revenue,
+                items,
+                ..
+            }),
+        ) => vec![
+            ("orderId", recorded_order != order_id),
+            ("revenue", recorded.minor != revenue.minor),
+            ("currency", recorded.currency != revenue.currency),
+            ("items", known && before != items),
+        ],
         (
             Fact::Amend {
                 order_id: recorded_order,
+                revenue: recorded,
                 items: before,
+                ..
             },
-            Fact::Amend { order_id, items },
+            Proposed::Amend {
+                order_id,
+                revenue,
+                items,
+                ..
+            },
         ) => {
-            let revenue = again.money.map(|money| (money.minor, money.currency));
-            let recorded = recorded.money.map(|money| (money.minor, money.currency));
+            let differs = |revenue: Money| {
+                (revenue.minor, revenue.currency) != (recorded.minor, recorded.currency)
+            };
             vec![
                 ("orderId", recorded_order != order_id),
-                ("revenue", revenue.is_some() && revenue != recorded),
+                ("revenue", revenue.is_some_and(differs)),
                 ("items", known && before != items),
             ]
         }
@@ -80,15 +91,18 @@ pub(super) fn differing_fields(
             Fact::Refund {
                 order_id: recorded_order,
                 refund_id: recorded_refund,
+                amount,
+                ..
             },
-            Fact::Refund {
+            Proposed::Refund {
                 order_id,
                 refund_id,
+                asked,
             },
         ) => vec![
             ("orderId", recorded_order != order_id),
             ("refundId", recorded_refund != refund_id),
-            ("amount", !is_same_amount(recorded, asked)),
+            ("amount", !is_same_amount(*amount, asked)),
         ],
         (
             Fact::Delivery {
@@ -97,12 +111,12 @@ pub(super) fn differing_fields(
                 reason: before,
                 ..
             },
-            Fact::Delivery {
+            Proposed::Fact(Fact::Delivery {
                 status,
                 code,
                 reason,
                 ..
-            },
+            }),
         ) => vec![
             ("status", recorded_status != status),
             ("code", recorded_code != code),
@@ -116,24 +130,33 @@ pub(super) fn differing_fields(
 
 /// The fields in which a refund differs from the one on record under its refundId: it is the same
 /// refund however the rest is said.
-pub(super) fn differing_refund(
-    recorded: &Entry,
-    again: &Entry,
-    asked: Option<&RefundAsk>,
-) -> Vec<&'static str> {
-    let mut fields = differing_fields(recorded, again, asked);
+pub(super) fn differing_refund(recorded: &Entry, again: &Entry<Proposed>) -> Vec<&'static str> {
+    let mut fields = differing_fields(recorded, again);
     fields.retain(|field| ["orderId", "amount"].contains(field));
     fields
 }
 
+fn email<F>(entry: &Entry<F>) -> Option<&str> {
+    let address = entry.address.as_ref()?;
+    Some(&address.normalised.0)
+}
+
+fn message_id(proposed: &Proposed) -> Option<&MessageId> {
+    match proposed {
+        Proposed::Fact(fact) => fact.message_id(),
+        Proposed::Amend { message_id, .. } => message_id.as_ref(),
+        Proposed::Refund { .. } => None,
+    }
+}
+
 /// Whether what is asked for is what was refunded. Without an amount, the log has judged already
 /// whether the first took all that was left.
-fn is_same_amount(recorded: &Entry, asked: Option<&RefundAsk>) -> bool {
-    let (Some(money), Some(amount)) = (recorded.money, asked.and_then(|ask| ask.amount.as_ref()))
-    else {
+fn is_same_amount(refunded: Money, asked: &RefundAsk) -> bool {
+    let Some(amount) = &asked.amount else {
         return true;
     };
-    Money::from_decimal(amount, money.currency).is_ok_and(|(asked, _)| asked.minor == money.minor)
+    Money::from_decimal(amount, refunded.currency)
+        .is_ok_and(|(asked, _)| asked.minor == refunded.minor)
 }
 
 /// Whether two JSON objects say the same: neither the order of names nor blanks count.
@@ -147,43 +170,39 @@ fn is_same_json(before: &Option<Personal>, again: &Option<Personal>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use shared::decimal::Decimal;
+    use std::sync::Arc;
 
     use super::*;
-    use store::ledger::conformance::subject::{purchase, refund, track};
-
-    fn of_amount(amount: Option<&str>) -> RefundAsk {
-        RefundAsk {
-            amount: amount.map(|amount| Decimal::parse(amount).unwrap()),
-            currency: None,
-        }
-    }
+    use store::ledger::conformance::subject::{paid, purchase, refund, refunded, track, viewed};
+    use store::record::ToldBy;
 
     #[test]
     fn times_and_context_are_no_content_and_an_erased_event_is_compared_as_far_as_it_is_known() {
-        let recorded = track(1).entry;
+        let recorded = viewed(1);
         let mut again = track(1).entry;
         again.time = again.received_at;
         again.time_sent = true;
-        again.context = Some(Personal("{}".into()));
-        assert_eq!(differing_fields(&recorded, &again, None), [""; 0]);
+        again.told_by = ToldBy::Server {
+            key_id: None,
+            context: Some(Arc::new(Personal("{}".into()))),
+        };
+        assert_eq!(differing_fields(&recorded, &again), [""; 0]);
 
         let other = track(2).entry;
-        assert_eq!(differing_fields(&recorded, &other, None), ["properties"]);
+        assert_eq!(differing_fields(&recorded, &other), ["properties"]);
         let mut erased = recorded.clone();
         erased.redact();
-        assert_eq!(differing_fields(&erased, &other, None), [""; 0]);
-        let mut erased = purchase(1, "a", 100).entry;
+        assert_eq!(differing_fields(&erased, &other), [""; 0]);
+        let mut erased = paid(1, "a", 100);
         erased.redact();
         let other = purchase(1, "b", 200).entry;
-        let fields = differing_fields(&erased, &other, None);
+        let fields = differing_fields(&erased, &other);
         assert_eq!(fields, ["orderId", "revenue"]);
     }
 
     #[test]
     fn a_refund_differs_by_its_order_and_by_what_is_asked_for() {
-        let mut recorded = refund(1, "a", "r", Some("4")).entry;
-        recorded.money = purchase(1, "a", 400).entry.money;
+        let recorded = refunded(1, "a", "r", 400);
         for (order, amount, fields) in [
             ("a", Some("4"), &[][..]),
             ("a", Some("4.00"), &[]),
@@ -194,10 +213,8 @@ mod tests {
             ("b", None, &["orderId"]),
             ("b", Some("5"), &["orderId", "amount"]),
         ] {
-            let mut again = refund(2, order, "r", amount).entry;
-            again.message_id = Some("m".into());
-            let asked = of_amount(amount);
-            assert_eq!(differing_refund(&recorded, &again, Some(&asked)), fields);
+            let again = refund(2, order, "r", amount).entry;
+            assert_eq!(differing_refund(&recorded, &again), fields);
         }
     }
 

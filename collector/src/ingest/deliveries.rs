@@ -22,7 +22,7 @@ use store::record::{Fact, Personal, SendRef};
 const UNKNOWN_MESSAGE: &str = "unknown_message";
 
 /// The sends by their messageId, of those that are registered.
-pub(super) type Sends = HashMap<String, SendRef>;
+pub(super) type Sends = HashMap<MessageId, SendRef>;
 
 /// Looks up the sends of those events that are deliveries.
 ///
@@ -34,10 +34,10 @@ pub(super) async fn sends_of<'e>(
     events: impl IntoIterator<Item = &'e Event>,
 ) -> Result<Sends, LogError> {
     let named = events.into_iter().filter_map(|event| match event.kind {
-        EventKind::Delivery(_) => Some(event.message_id.as_ref()?.as_str().to_owned()),
+        EventKind::Delivery(_) => event.message_id.clone(),
         _ => None,
     });
-    let named: Vec<String> = named.collect();
+    let named: Vec<MessageId> = named.collect();
     if named.is_empty() {
         return Ok(Sends::new());
     }
@@ -48,9 +48,10 @@ pub(super) async fn sends_of<'e>(
         let mut sends = Sends::new();
         for message_id in named {
             if !sends.contains_key(&message_id)
-                && let Some(send) = find_send(&*log, &key, workspace, &message_id)?
+                && let Some(send) = find_send(&*log, &key, workspace, message_id.as_str())?
             {
-                sends.insert(message_id, send_ref(&send, &key));
+                let send = send_ref(&send, &message_id, &key);
+                sends.insert(message_id, send);
             }
         }
         Ok(sends)
@@ -80,7 +81,7 @@ pub(super) fn fact(
     message_id: Option<&MessageId>,
     sends: &Sends,
 ) -> Result<Fact, Objection> {
-    let send = message_id.and_then(|id| sends.get(id.as_str()));
+    let send = message_id.and_then(|id| sends.get(id));
     let Some(send) = send.cloned() else {
         let message = "no message with this messageId is registered: register it with POST /v1/messages first";
         let rejection = Rejection::of(UNKNOWN_MESSAGE, "messageId", message);

@@ -1,6 +1,8 @@
 //! What records keep of a request's context. A page says in it what it has lost: its queue was full, and
 //! the oldest events went. That is said once, with the first event that is recorded behind the gap.
 
+use std::sync::Arc;
+
 use shared::api_key::KeyKind;
 use shared::wire::Context;
 
@@ -9,9 +11,9 @@ use store::record::Personal;
 
 /// The context of a request, as its records keep it.
 pub(super) struct KeptContext {
-    first: Option<Personal>,
+    first: Option<Arc<Personal>>,
     /// Without what was lost, where the first says that.
-    behind: Option<Option<Personal>>,
+    behind: Option<Option<Arc<Personal>>>,
     /// How many events a page has lost; `None` where it says nothing of it.
     pub(super) lost: Option<u32>,
 }
@@ -36,8 +38,8 @@ impl KeptContext {
         self.first.as_ref().map(|context| context.0.as_str())
     }
 
-    /// That of one event: of the first one that is recorded, or of another.
-    pub(super) fn of_event(&self, is_first: bool) -> Option<Personal> {
+    /// That of one event: of the first one that is recorded, or of another. All of them share it.
+    pub(super) fn of_event(&self, is_first: bool) -> Option<Arc<Personal>> {
         match &self.behind {
             Some(behind) if !is_first => behind.clone(),
             _ => self.first.clone(),
@@ -56,8 +58,8 @@ fn said_before(json: &str) -> String {
 }
 
 /// Nothing of one that says nothing.
-fn kept(json: String) -> Option<Personal> {
-    (json != "{}").then_some(Personal(json))
+fn kept(json: String) -> Option<Arc<Personal>> {
+    (json != "{}").then(|| Arc::new(Personal(json)))
 }
 
 #[cfg(test)]
@@ -75,7 +77,7 @@ mod tests {
     }
 
     fn text(context: &KeptContext, is_first: bool) -> Option<String> {
-        context.of_event(is_first).map(|context| context.0)
+        context.of_event(is_first).map(|context| context.0.clone())
     }
 
     #[test]

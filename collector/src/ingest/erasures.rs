@@ -14,8 +14,8 @@ use crate::error::ApiError;
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::{Located, LogError};
 use store::meta::Erasure;
-use store::record::WorkspaceId;
 use store::record::public_seq::PublicSeq;
+use store::record::{KeyId, WorkspaceId};
 
 /// What is gone with a contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -89,7 +89,7 @@ impl Incoming {
         let (counting, counted) = (Arc::clone(app), email.clone());
         let events = tokio::task::spawn_blocking(move || count(&counting, workspace, &counted));
         let events = events.await.map_err(|_| ApiError::Internal)?;
-        let key_id = Some(caller.key.id.clone());
+        let key_id = Some(KeyId::from(caller.key.id.as_str()));
         let erased = eraser(app).erase(workspace, &email, key_id, self.received_at);
         let erased = erased.await?;
         let (clearing, seq) = (Arc::clone(app), erased.seq);

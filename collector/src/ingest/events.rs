@@ -2,7 +2,7 @@
 //! of a row.
 
 use axum::response::{IntoResponse, Json, Response};
-use shared::ids::EventId;
+use shared::ids::{EventId, OrderId};
 use shared::rejection::Rejection;
 use shared::wire::{
     self, Arrival, BatchAnswer, BatchBody, BatchError, BatchResult, BatchStatus, EventAnswer,
@@ -91,7 +91,7 @@ impl Incoming {
         self.take_events(batch.events.len())?;
         let context = batch.context.as_ref();
         let workspace = caller.key.workspace;
-        let order_currency = |order_id: &str| app.durable().order_currency(workspace, order_id);
+        let order_currency = |order_id: &OrderId| app.durable().order_currency(workspace, order_id);
         let arrival = Arrival {
             sent_at: batch.sent_at,
             context,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use http::Method;
 use http::request::Parts;
-use shared::ids::EventId;
+use shared::ids::{CampaignId, EventId, MessageId};
 use shared::time::Timestamp;
 
 use super::pending::append_one;
@@ -26,9 +26,10 @@ use store::ids::{self, DerivedId, OlderId, new_id};
 use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
 use store::ledger::suppression::Cause;
 use store::ledger::{Log as _, LogError, Submission};
+use store::record::extra::Timing;
 use store::record::identity::Sender;
 use store::record::{
-    Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source,
+    Class, Client, ContactId, Entry, Fact, MessageType, Personal, SendRef, ToldBy, Visitor,
 };
 use store::secrets;
 use store::targets::marks;
@@ -115,14 +116,12 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
     // By this request alone; and how that depends on when the message was sent, since its token knows
     // no more than what was planned.
     let evidence = evidence_of(app, &hit, kind, token.sent());
-    let (class, timing) = (classify(&evidence).kept(), classify::timing(&evidence));
+    let judged = (classify(&evidence).kept(), classify::timing(&evidence));
     let contact = app.meta.contact_today(workspace, contact);
+    let entry = entry(&key, new_id(), hit, token, contact, judged);
     let submission = Submission {
         has_new_id: true,
-        ..Submission::from(Entry {
-            timing,
-            ..entry(&key, new_id(), hit, token, contact, class)
-        })
+        ..Submission::from(entry)
     };
     match append_one(&app.log, submission).await {
         Ok(settled) => settled.count(&app.metrics, workspace),
@@ -190,7 +189,7 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
             hit,
             Token::Unsubscribe(sent),
             contact,
-            class.kept(),
+            (class.kept(), None),
         ))
     };
     let settled = append_one(&app.log, submission).await?;
@@ -205,38 +204,50 @@ fn entry(
     hit: Hit,
     token: Token,
     contact: ContactId,
-    class: (Class, String),
+    (class, timing): ((Class, String), Option<Timing>),
 ) -> Entry {
-    let reference = |sent: &Sent| SendRef {
-        contact: Some(contact),
-        campaign_id: sent.campaign_id.clone(),
-        message_type: sent.message_type,
-        sent_at: sent.sent_at,
-    };
-    let send = reference(token.sent());
-    let (sent, fact) = match token {
-        Token::Open(sent) => (sent, Fact::Open { send }),
+    let workspace = token.sent().workspace;
+    let fact = match token {
+        Token::Open(sent) => Fact::Open {
+            send: send_of(sent, contact),
+        },
         Token::Click {
-            sent, link, target, ..
+            sent,
+            link,
+            target_number,
+            target,
         } => {
             // The link leads where it always did; its record is shown to readers.
             let shown = Some(Personal(secrets::mask(&target).into_owned()));
             let marks = Some(marks(key, &sent.message_id, &target, hit.address));
-            let fact = Fact::Click {
-                send,
+            Fact::Click {
+                send: send_of(sent, contact),
                 link,
                 target: shown,
+                target_number,
                 marks,
-            };
-            (sent, fact)
+            }
         }
-        Token::Unsubscribe(sent) => (sent, Fact::Unsubscribe { send }),
+        Token::Unsubscribe(sent) => Fact::Unsubscribe {
+            send: send_of(sent, contact),
+        },
     };
-    Entry {
-        message_id: Some(sent.message_id),
-        client: Some(hit.client),
+    let visitor = Visitor {
+        client: Some(Arc::new(hit.client)),
         class: Some(class),
-        ..Entry::new(sent.workspace, id, Source::Mail, hit.received_at, fact)
+    };
+    let told_by = ToldBy::Mail { visitor, timing };
+    Entry::new(workspace, id, told_by, hit.received_at, fact)
+}
+
+/// The send of a token; `contact` is whom it names, by the id of today.
+fn send_of(sent: Sent, contact: ContactId) -> SendRef {
+    SendRef {
+        message_id: MessageId::from_kept(sent.message_id),
+        contact: Some(contact),
+        campaign_id: sent.campaign_id.map(CampaignId::from_kept),
+        message_type: sent.message_type,
+        sent_at: sent.sent_at,
     }
 }
 

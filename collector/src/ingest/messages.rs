@@ -191,7 +191,7 @@ impl Incoming {
             meta: Arc::clone(&app.meta),
             public_url: app.public_url.to_string(),
             workspace: caller.key.workspace,
-            key_id: Some(caller.key.id.clone()),
+            key_id: Some(caller.key.id.as_str().into()),
             received_at: self.received_at,
             turn: Mutex::new(lock(&self.turn).take()),
         });

@@ -10,7 +10,7 @@ mod instrumenting;
 
 use std::sync::{Arc, Mutex};
 
-use shared::ids::EventId;
+use shared::ids::{EventId, MessageId};
 use shared::limits::MAX_REQUEST_LINKS;
 use shared::rejection::{Rejection, codes};
 use shared::time::Timestamp;
@@ -20,7 +20,7 @@ use super::pending::{Became, Pending};
 use super::settle::Settled;
 use crate::limits::heavy::Turn;
 pub use answer::{MessageAnswer, MessageHeaders};
-use content::{campaign_id, content, different_pages, differing_fields, message_type};
+use content::{content, different_pages, differing_fields, message_type};
 pub use error::RegisterError;
 use store::ids::{self, DerivedId, OlderId, new_id};
 use store::ledger::decide::WorkspaceKeys as _;
@@ -31,7 +31,9 @@ use store::locks::lock;
 use store::meta::Meta;
 use store::record::identity::Sender;
 use store::record::public_seq::PublicSeq;
-use store::record::{Address, ContactId, Entry, Fact, Personal, Record, Source, WorkspaceId};
+use store::record::{
+    Address, ContactId, Entry, Fact, KeyId, Personal, Record, ToldBy, WorkspaceId,
+};
 
 /// The code of a message that is on record with other content.
 const MESSAGE_CONFLICT: &str = "message_conflict";
@@ -87,7 +89,7 @@ pub struct Registrar {
     /// Where mail clients reach the server, without a slash at the end.
     pub public_url: String,
     pub workspace: WorkspaceId,
-    pub key_id: Option<String>,
+    pub key_id: Option<KeyId>,
     pub received_at: Timestamp,
     /// Where it has one, its turn among those whose work takes long: held until there is only waiting
     /// left.
@@ -265,7 +267,8 @@ impl Registrar {
     fn entry(&self, draft: &Draft, making: &Making, targets: u32) -> Entry {
         let outgoing = &draft.outgoing;
         let fact = Fact::Send {
-            campaign_id: campaign_id(outgoing),
+            message_id: MessageId::from_kept(draft.message_id.clone()),
+            campaign_id: outgoing.campaign_id.clone(),
             message_type: message_type(outgoing),
             subject: outgoing.subject.clone().map(Personal),
             content: content(outgoing),
@@ -273,14 +276,16 @@ impl Registrar {
             targets: Some(targets),
         };
         let (workspace, at) = (self.workspace, self.received_at);
+        let told_by = ToldBy::Server {
+            key_id: self.key_id.clone(),
+            context: None,
+        };
         Entry {
             time: making.sent_at,
             time_sent: outgoing.sent_at.is_some(),
-            key_id: self.key_id.clone(),
             address: Some(Address::from(&outgoing.email)),
-            message_id: Some(draft.message_id.clone()),
             ignored_fields: draft.ignored_fields.clone(),
-            ..Entry::new(workspace, making.id, Source::Server, at, fact)
+            ..Entry::new(workspace, making.id, told_by, at, fact)
         }
     }
 }

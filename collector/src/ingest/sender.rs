@@ -1,5 +1,7 @@
 //! Who a request's events come from: worked out once, however many events it has.
 
+use std::sync::Arc;
+
 use shared::api_key::KeyKind;
 use shared::time::Timestamp;
 use shared::wire::Context;
@@ -10,10 +12,10 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::client_address::client_of;
 use crate::error::ApiError;
-use store::classify::{Verdict, of_client};
+use store::classify::of_client;
 use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
 use store::record::identity::Sender;
-use store::record::{Class, Client, Source, WorkspaceId};
+use store::record::{KeyId, ToldBy, Visitor, WorkspaceId};
 
 /// The sender of a request's events, and all that is the same of each of them.
 pub(super) struct RequestSender {
@@ -22,14 +24,10 @@ pub(super) struct RequestSender {
     /// The workspace's secret, under which ids are made that nobody sent.
     pub(super) key: WorkspaceKey,
     pub(super) context: KeptContext,
-    page: Option<Page>,
-}
-
-/// Who stands behind the request of a page.
-struct Page {
-    client: Client,
-    /// By the request and its context alone: no event of it says more.
-    judged: Verdict,
+    key_id: KeyId,
+    /// Who stands behind the request of a page, judged by that and its context alone: no event of it says
+    /// more.
+    visitor: Option<Visitor>,
 }
 
 impl RequestSender {
@@ -46,17 +44,21 @@ impl RequestSender {
         let key = app.meta.key_of(caller.key.workspace);
         let kind = caller.key.kind;
         let context = KeptContext::of(context, kind);
-        let page = (kind == KeyKind::Public).then(|| {
+        let visitor = (kind == KeyKind::Public).then(|| {
             let (_, client) = client_of(&incoming.parts, &app.trusted_proxies);
             let judged = of_client(&client, context.of_first());
-            Page { client, judged }
+            Visitor {
+                client: Some(Arc::new(client)),
+                class: Some(judged.kept()),
+            }
         });
         Ok(Self {
+            key_id: caller.key.id.as_str().into(),
             caller,
             received_at: incoming.received_at,
             key: key.ok_or(ApiError::Internal)?,
             context,
-            page,
+            visitor,
         })
     }
 
@@ -69,18 +71,18 @@ impl RequestSender {
         kind_of(&self.caller)
     }
 
-    pub(super) fn source(&self) -> Source {
-        match self.caller.key.kind {
-            KeyKind::Public => Source::Browser,
-            KeyKind::Secret => Source::Server,
+    /// Who told of one event, of the first one that is recorded or of another: they share what is large.
+    pub(super) fn told_by(&self, is_first: bool) -> ToldBy {
+        let key_id = Some(self.key_id.clone());
+        let context = self.context.of_event(is_first);
+        match &self.visitor {
+            Some(visitor) => ToldBy::Browser {
+                key_id,
+                context,
+                visitor: visitor.clone(),
+            },
+            None => ToldBy::Server { key_id, context },
         }
-    }
-
-    /// What a record keeps of a page's client, and its class.
-    pub(super) fn client(&self) -> (Option<Client>, Option<(Class, String)>) {
-        let page = self.page.as_ref();
-        page.map(|Page { client, judged }| (client.clone(), judged.kept()))
-            .unzip()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Json, Response};
-use shared::ids::CampaignId;
+use shared::ids::{CampaignId, MessageId};
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
 use shared::wire::{self, Departure, SentAsk, SentBody};
@@ -25,7 +25,7 @@ use store::ledger::{Log, LogError, Submission};
 use store::meta::Meta;
 use store::query::find_send;
 use store::record::identity::Sender;
-use store::record::{Entry, Fact, Record, SendRef, Source, WorkspaceId};
+use store::record::{Entry, Fact, KeyId, Record, SendRef, ToldBy, WorkspaceId};
 
 /// Messages of a campaign that are looked at and recorded in one go.
 const PORTION: usize = 1_000;
@@ -37,7 +37,7 @@ struct Teller {
     log: Arc<dyn Log>,
     meta: Arc<Meta>,
     workspace: WorkspaceId,
-    key_id: String,
+    key_id: KeyId,
     received_at: Timestamp,
 }
 
@@ -58,7 +58,7 @@ impl Incoming {
             log: Arc::clone(&app.log),
             meta: Arc::clone(&app.meta),
             workspace: caller.key.workspace,
-            key_id: caller.key.id.clone(),
+            key_id: caller.key.id.as_str().into(),
             received_at: self.received_at,
         });
         enum Asked {
@@ -163,13 +163,14 @@ async fn tell_campaign(
             }
             if message.told_at.is_none() {
                 let send = SendRef {
+                    message_id: MessageId::from_kept(message_id.clone()),
                     contact: message.contact,
-                    campaign_id: message.campaign_id.clone(),
+                    campaign_id: message.campaign_id.clone().map(CampaignId::from_kept),
                     message_type: message.message_type,
                     sent_at: message.sent_at.map_or(at, Timestamp::from_millis),
                 };
                 let time_sent = sent_at.is_some();
-                let submission = teller.submission(&key, message_id, send, at, time_sent);
+                let submission = teller.submission(&key, send, at, time_sent);
                 pending.submit(submission, ());
             }
         }
@@ -277,8 +278,8 @@ impl Teller {
         }
         let at = departure.sent_at.unwrap_or(self.received_at);
         let time_sent = departure.sent_at.is_some();
-        let send = send_ref(&send, &key);
-        let submission = self.submission(&key, message_id, send, at, time_sent);
+        let send = send_ref(&send, &departure.message_id, &key);
+        let submission = self.submission(&key, send, at, time_sent);
         let result = SentResult::of(departure, SentStatus::Recorded);
         Ok(Look::New(Box::new(submission), result))
     }
@@ -291,26 +292,24 @@ impl Teller {
     fn submission(
         &self,
         key: &WorkspaceKey,
-        message_id: &str,
         send: SendRef,
         at: Timestamp,
         time_sent: bool,
     ) -> Submission {
-        let id = ids::of_departure(key, message_id);
+        let id = ids::of_departure(key, send.message_id.as_str());
         let (workspace, received_at) = (self.workspace, self.received_at);
         let told = Fact::Told { send };
+        let told_by = ToldBy::server_with(self.key_id.clone());
         Submission::from(Entry {
             time: at,
             time_sent,
-            key_id: Some(self.key_id.clone()),
-            message_id: Some(message_id.to_owned()),
-            ..Entry::new(workspace, id, Source::Server, received_at, told)
+            ..Entry::new(workspace, id, told_by, received_at, told)
         })
     }
 }
 
 /// What a fact about a send says of it.
-pub(super) fn send_ref(send: &Record, key: &WorkspaceKey) -> SendRef {
+pub(super) fn send_ref(send: &Record, message_id: &MessageId, key: &WorkspaceKey) -> SendRef {
     let entry = &send.entry;
     let (campaign_id, message_type) = match &entry.fact {
         Fact::Send {
@@ -321,6 +320,7 @@ pub(super) fn send_ref(send: &Record, key: &WorkspaceKey) -> SendRef {
         _ => Default::default(),
     };
     SendRef {
+        message_id: message_id.clone(),
         contact: entry.contact(key),
         campaign_id,
         message_type,

@@ -11,11 +11,10 @@ use shared::rejection::Rejection;
 use super::compare::{differing_fields, differing_refund};
 use super::objection::Objection;
 use crate::metrics::{Metrics, Told, Verdict};
-use store::ledger::decide::RefundAsk;
-use store::ledger::{Appended, Log, LogError, Refusal, Submission};
+use store::ledger::{Appended, Log, LogError, Proposed, Refusal, Submission};
 use store::record::identity::{FactKind, Sender};
 use store::record::public_seq::PublicSeq;
-use store::record::{Entry, Record, Seq, WorkspaceId};
+use store::record::{Content as _, Entry, Record, Seq, WorkspaceId};
 
 /// The codes of an unknown order, and of an id that another event has.
 const UNKNOWN_ORDER: &str = "unknown_order";
@@ -126,20 +125,15 @@ struct Claim {
     kind: FactKind,
     sender: Sender,
     told: Told,
-    /// The entry and what a refund asks for, where it has to be compared if it is a duplicate.
-    compared: Option<Box<(Entry, Option<RefundAsk>)>>,
+    /// The entry, where it has to be compared if it is a duplicate.
+    compared: Option<Box<Entry<Proposed>>>,
     /// The id that was made of a text, and those that older versions made of it; else empty.
     derived: Vec<EventId>,
 }
 
 impl Claim {
     fn of(submission: &Submission) -> Self {
-        let Submission {
-            entry,
-            asked,
-            older,
-            ..
-        } = submission;
+        let Submission { entry, older, .. } = submission;
         let kind = entry.fact.kind();
         let is_compared = match Rule::of(kind).compared {
             Compared::UnderDerivedId => !older.is_empty(),
@@ -149,8 +143,11 @@ impl Claim {
         Self {
             kind,
             sender: entry.sender(),
-            told: Told::of(entry),
-            compared: is_compared.then(|| Box::new((entry.clone(), asked.clone()))),
+            told: match &entry.fact {
+                Proposed::Fact(fact) => Told::of(fact),
+                Proposed::Refund { .. } | Proposed::Amend { .. } => Told::default(),
+            },
+            compared: is_compared.then(|| Box::new(entry.clone())),
             derived: match older.as_slice() {
                 [] => Vec::new(),
                 older => older
@@ -205,13 +202,12 @@ impl Claim {
         id: EventId,
         first: Option<&Entry>,
     ) -> Option<(Vec<&'static str>, &'static Wording)> {
-        let (again, asked) = self.compared.as_deref()?;
+        let again = self.compared.as_deref()?;
         let first = first?;
-        let asked = asked.as_ref();
         let (fields, wording) = if self.derived.contains(&id) {
-            (differing_fields(first, again, asked), &IDEMPOTENCY_KEY)
+            (differing_fields(first, again), &IDEMPOTENCY_KEY)
         } else if self.kind == FactKind::Refund {
-            (differing_refund(first, again, asked), &REFUND)
+            (differing_refund(first, again), &REFUND)
         } else {
             return None;
         };
@@ -297,10 +293,14 @@ fn read_all(log: &dyn Log, seqs: &[Seq]) -> Result<BTreeMap<Seq, Entry>, LogErro
 
 #[cfg(test)]
 mod tests {
+    use shared::ids::MessageId;
+
     use super::*;
     use store::ids::OlderId;
-    use store::ledger::conformance::subject::{purchase, refund, track};
-    use store::record::Source;
+    use store::ledger::conformance::subject::{
+        from_page, paid, purchase, refund, refunded, track, viewed,
+    };
+    use store::record::{Fact, MessageType};
 
     const TRACKED: Appended = Appended::Tracked {
         seq: Seq(1),
@@ -356,8 +356,7 @@ mod tests {
 
     #[test]
     fn a_page_is_told_nothing_of_what_is_on_record() {
-        let mut order = purchase(1, "a", 100);
-        order.entry.source = Source::Browser;
+        let order = from_page(paid(1, "a", 100)).into();
         let fields = vec!["revenue"];
         let settled = Claim::of(&order).settle(Appended::Conflict { fields }, None);
         let Settled::Refused(objection) = settled else {
@@ -377,7 +376,7 @@ mod tests {
 
     #[test]
     fn what_comes_again_is_compared_under_an_id_that_was_made_of_a_text_and_as_a_refund() {
-        let first = track(1).entry;
+        let first = viewed(1);
         let mut other = track(2);
         let is_repeat = |submission: &Submission, first: &Entry| {
             let settled = Claim::of(submission).settle(again(submission), Some(first));
@@ -395,20 +394,21 @@ mod tests {
         let mut same = track(1);
         same.older.clone_from(&other.older);
         assert!(is_repeat(&same, &first));
-        let first = refund(1, "a", "r", Some("4")).entry;
+        let first = refunded(1, "a", "r", 400);
         assert!(!is_repeat(&refund(2, "b", "r", Some("4")), &first));
         assert!(is_repeat(&refund(2, "a", "r", None), &first));
         // A send has an id that was made of its messageId: who registers it looks at the first.
         let mut send = track(1);
-        send.entry.fact = store::record::Fact::Send {
+        send.entry.fact = Proposed::Fact(Fact::Send {
+            message_id: MessageId::parse("m").unwrap(),
             campaign_id: None,
-            message_type: store::record::MessageType::Campaign,
+            message_type: MessageType::Campaign,
             subject: None,
             content: [0; 32],
             token_key: 1,
             targets: None,
-        };
+        });
         send.older = vec![OlderId::unkeyed(first.id)];
-        assert!(is_repeat(&send, &track(2).entry));
+        assert!(is_repeat(&send, &viewed(2)));
     }
 }

@@ -29,7 +29,7 @@ use store::ids::new_id;
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::suppression::Cause;
 use store::ledger::{LogError, Submission};
-use store::record::{Address, ContactId, Entry, Fact, Source, WorkspaceId};
+use store::record::{Address, ContactId, Entry, Fact, ToldBy, WorkspaceId};
 
 /// Entries that are recorded in one go.
 const PORTION: usize = 1_000;
@@ -252,7 +252,7 @@ impl Incoming {
         let workspace = caller.key.workspace;
         let key = app.meta.key_of(workspace).ok_or(ApiError::Internal)?;
         let (looking, received_at) = (Arc::clone(app), self.received_at);
-        let key_id = caller.key.id.clone();
+        let told_by = ToldBy::server_with(caller.key.id.as_str());
         let looked = tokio::task::spawn_blocking(move || {
             let mut seen = HashMap::<ContactId, Vec<Cause>>::new();
             let look = |entry: Suppressed| {
@@ -267,7 +267,7 @@ impl Incoming {
                     return Ok(None);
                 }
                 said.push(cause);
-                let mut submission = suppress(workspace, &key_id, &entry, cause, received_at);
+                let mut submission = suppress(workspace, &told_by, &entry, cause, received_at);
                 if is_known {
                     // Said again now; since when it holds was told before.
                     (submission.entry.time, submission.entry.time_sent) = (received_at, false);
@@ -332,11 +332,10 @@ impl Incoming {
         if is_held {
             let entry = Entry {
                 address: Some(Address::from(&email)),
-                key_id: Some(caller.key.id.clone()),
                 ..Entry::new(
                     workspace,
                     new_id(),
-                    Source::Server,
+                    ToldBy::server_with(caller.key.id.as_str()),
                     self.received_at,
                     Fact::Lift { send: None, cause },
                 )
@@ -362,7 +361,7 @@ fn cause_of(reason: SuppressionReason) -> Cause {
 
 fn suppress(
     workspace: WorkspaceId,
-    key_id: &str,
+    told_by: &ToldBy,
     entry: &Suppressed,
     cause: Cause,
     received_at: Timestamp,
@@ -371,9 +370,8 @@ fn suppress(
     new(Entry {
         time: entry.time.unwrap_or(received_at),
         time_sent: entry.time.is_some(),
-        key_id: Some(key_id.to_owned()),
         address: Some(Address::from(&entry.email)),
-        ..Entry::new(workspace, new_id(), Source::Server, received_at, fact)
+        ..Entry::new(workspace, new_id(), told_by.clone(), received_at, fact)
     })
 }
 

@@ -2,7 +2,7 @@
 //! and who is to get mail no more, or again.
 
 use store::ledger::suppression::{Change, change_of};
-use store::record::{Entry, Fact};
+use store::record::Fact;
 
 /// What is counted of one fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,12 +14,12 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    pub(crate) fn of(entry: &Entry) -> Self {
-        let delivery = match &entry.fact {
+    pub(crate) fn of(fact: &Fact) -> Self {
+        let delivery = match fact {
             Fact::Delivery { status, .. } => Some(status.on_wire().as_str()),
             _ => None,
         };
-        let suppression = change_of(entry).and_then(|change| match change {
+        let suppression = change_of(fact).and_then(|change| match change {
             Change::Add(cause) => Some(cause.as_str()),
             Change::Lift(_) => Some("lifted"),
             Change::Forget => None,

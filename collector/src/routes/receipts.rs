@@ -21,7 +21,7 @@ use store::query::class_name;
 use store::query::dropped::dropped_before;
 use store::query::words::EventClass;
 use store::record::identity::Sender;
-use store::record::{Record, WorkspaceId};
+use store::record::{KeyId, Record, WorkspaceId};
 use store::rejected::Rejected;
 
 /// What became of an event.
@@ -140,7 +140,7 @@ fn find(
             None => None,
         };
         if let Some(record) = record {
-            let key_id = record.entry.key_id.clone();
+            let key_id = record.entry.told_by.key_id().map(KeyId::to_string);
             return Ok(Some((of_record(id, record), key_id)));
         }
         let rejected = app.rejected.find(workspace, sender, id);
@@ -172,13 +172,13 @@ fn of_record(id: &str, record: Record) -> Receipt {
         seq: Some(public_seq.to_string()),
         received_at: entry.received_at.to_string(),
         name: Some(entry.fact.name().to_owned()),
-        class: entry.class.map(|(class, _)| class_name(class)),
+        class: entry.told_by.class().map(|(class, _)| class_name(*class)),
         code: code.map(str::to_owned),
         message: None,
         field: None,
         dropped,
         ignored_fields: entry.ignored_fields,
-        rounded: entry.rounded,
+        rounded: entry.fact.is_rounded(),
     }
 }
 

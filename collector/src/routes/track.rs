@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Request;
 use shared::api_key::{KeyKind, Scope};
+use shared::ids::OrderId;
 use shared::limits::{MAX_BATCH_BYTES, MAX_EVENT_BYTES};
 use shared::wire::{
     Arrival, BatchAnswer, BatchBody, ErrorBody, EventAnswer, EventBody, IdentifyBody, PurchaseBody,
@@ -90,7 +91,7 @@ pub async fn track_purchase(
         return Err(ApiError::NotForPublicKeys(Scope::Send));
     }
     let workspace = caller.key.workspace;
-    let order_currency = |order_id: &str| app.durable().order_currency(workspace, order_id);
+    let order_currency = |order_id: &OrderId| app.durable().order_currency(workspace, order_id);
     let arrival = Arrival {
         order_currency: Some(&order_currency),
         ..arrival

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::record::{Seq, WorkspaceId};
+use store::record::{Seq, WorkspaceId, stored};
 use store::rejected::Rejected;
 
 use crate::mail::ask;
@@ -44,7 +44,7 @@ fn held(app: &TestApp) -> Vec<(String, Vec<u8>)> {
     let mut held = Vec::new();
     let records = app.app.log.read_from(Seq::START, usize::MAX).unwrap();
     for record in records {
-        let bytes = postcard::to_allocvec(&record.entry).unwrap();
+        let bytes = stored::write(&record.entry, Vec::new()).unwrap();
         held.push((format!("log {}", record.seq), bytes));
     }
     for (table, rows) in app.app.views.dump().unwrap() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
+use shared::ids::CampaignId;
 use shared::time::Timestamp;
 use store::record::{Class, ContactId, Fact, MessageType, Record, Seq, Source, WorkspaceId};
 use store::token::{Sent, Token};
@@ -152,16 +153,17 @@ async fn the_pixel_is_the_same_for_good_and_bad_tokens_and_only_good_ones_are_re
         panic!("{records:?}");
     };
     let entry = &record.entry;
-    assert_eq!(entry.source, Source::Mail);
-    assert_eq!((entry.verified, &entry.key_id), (false, &None));
-    assert_eq!(entry.message_id.as_deref(), Some("msg_1"));
+    assert_eq!(entry.source(), Source::Mail);
+    assert!(!entry.is_verified());
     let send = entry.fact.send().unwrap();
+    assert_eq!(send.message_id.as_str(), "msg_1");
     assert_eq!(send.contact, Some(ContactId([7; 16])));
-    assert_eq!(send.campaign_id.as_deref(), Some("spring"));
+    let campaign_id = send.campaign_id.as_ref();
+    assert_eq!(campaign_id.map(CampaignId::as_str), Some("spring"));
     assert_eq!(send.sent_at, sent().sent_at);
     assert_eq!(entry.time, Timestamp::parse_rfc3339(NOW).unwrap());
     assert_eq!(
-        entry.client.as_ref().unwrap().agent.as_ref().unwrap().0,
+        entry.told_by.client().unwrap().agent.as_ref().unwrap().0,
         BROWSER
     );
 }
@@ -203,10 +205,17 @@ async fn a_click_leads_to_its_target_and_copies_nothing_of_the_request() {
     }
     settled(&app, 5).await;
     let records = records(&app);
-    let Fact::Click { link, target, .. } = &records[0].entry.fact else {
+    let Fact::Click {
+        link,
+        target,
+        target_number,
+        ..
+    } = &records[0].entry.fact
+    else {
         panic!("{records:?}");
     };
     assert_eq!((*link, target.as_ref().unwrap().0.as_str()), (2, TARGET));
+    assert_eq!(*target_number, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,7 +240,7 @@ async fn head_is_answered_alike_and_recorded_as_a_bot() {
     assert_eq!((answer.status, answer.header("location")), (302, TARGET));
     settled(&app, 2).await;
     for record in records(&app) {
-        assert_eq!(record.entry.class.unwrap().0, Class::Bot);
+        assert_eq!(record.entry.told_by.class().unwrap().0, Class::Bot);
     }
 }
 
@@ -258,9 +267,12 @@ async fn a_spoofed_forwarding_header_changes_neither_address_nor_class() {
     }
     let records = records(&app);
     for record in &records {
-        let client = record.entry.client.as_ref().unwrap();
+        let client = record.entry.told_by.client().unwrap();
         assert_eq!(client.address.0, "127.0.0.1");
-        assert_eq!(record.entry.class, records[0].entry.class);
+        assert_eq!(
+            record.entry.told_by.class(),
+            records[0].entry.told_by.class()
+        );
     }
 }
 
@@ -389,8 +401,8 @@ async fn unsubscribing_is_on_disk_with_its_answer_and_once_at_any_age() {
     let entry = &records[0].entry;
     assert_eq!(entry.fact.name(), "email_unsubscribed");
     assert_eq!(
-        entry.class,
-        Some((Class::ProxyHuman, "one_click".to_owned()))
+        entry.told_by.class(),
+        Some(&(Class::ProxyHuman, "one_click".to_owned()))
     );
     // Another message, or another contact, is another event; by the button it is the reader's own.
     let mut others = [sent(), sent()];
@@ -508,7 +520,8 @@ async fn an_open_is_classified_by_agent_and_headers() {
     {
         ask(&app, Method::GET, &path, &[header]).await;
         settled(&app, number as u64 + 1).await;
-        let recorded = records(&app)[number].entry.class.clone();
+        let records = records(&app);
+        let recorded = records[number].entry.told_by.class();
         assert_eq!(recorded.unwrap().0, class, "{header:?}");
     }
 }

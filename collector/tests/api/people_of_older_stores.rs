@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
 use shared::email::older_normal_form;
-use shared::ids::EventId;
+use shared::ids::{EventId, MessageId, OrderId};
 use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 use store::clock::SystemClock;
@@ -19,7 +19,8 @@ use store::ledger::local::{LocalLedger, Options};
 use store::ledger::{Appended, Log as _, Submission};
 use store::meta::Meta;
 use store::record::{
-    Address, Class, ContactId, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
+    Address, Class, ContactId, Entry, Fact, MessageType, Personal, SendRef, ToldBy, Visitor,
+    WorkspaceId,
 };
 use store::token::{Sent, Token};
 use tempfile::TempDir;
@@ -76,31 +77,29 @@ impl OldStore {
         id[..8].copy_from_slice(&number.to_be_bytes());
         let time = Timestamp::from_millis(THEN + i64::try_from(number).unwrap() * 60_000);
         let id = EventId::from_bytes(id);
-        let mut entry = Entry::new(WorkspaceId(1), id, Source::Server, time, fact);
+        let mut entry = Entry::new(WorkspaceId(1), id, ToldBy::server(), time, fact);
         more(&mut entry);
         self.entries.push(entry);
     }
 
     fn track(&mut self, spelling: &str) {
-        let fact = Fact::Track {
-            name: "joined".into(),
-            properties: None,
-        };
-        self.add(fact, |entry| entry.address = Self::address(spelling));
+        self.add(Fact::track("joined"), |entry| {
+            entry.address = Self::address(spelling)
+        });
     }
 
     fn order(&mut self, spelling: &str, order_id: &str) {
         let fact = Fact::Purchase {
-            order_id: order_id.into(),
-            items: None,
-        };
-        self.add(fact, |entry| {
-            entry.address = Self::address(spelling);
-            entry.money = Some(Money {
+            order_id: OrderId::parse(order_id).unwrap(),
+            revenue: Money {
                 minor: 500,
                 currency: Currency::parse("EUR").unwrap(),
-            });
-        });
+            },
+            rounded: false,
+            items: None,
+            message_id: None,
+        };
+        self.add(fact, |entry| entry.address = Self::address(spelling));
     }
 
     fn sent(&self, spelling: &str, message_id: &str) -> Sent {
@@ -117,6 +116,7 @@ impl OldStore {
     /// A message that went out, and a person's click on it.
     fn send_and_click(&mut self, spelling: &str, message_id: &str) {
         let fact = Fact::Send {
+            message_id: MessageId::parse(message_id).unwrap(),
             campaign_id: None,
             message_type: MessageType::Campaign,
             subject: None,
@@ -124,22 +124,21 @@ impl OldStore {
             token_key: 1,
             targets: None,
         };
-        self.add(fact, |entry| {
-            entry.address = Self::address(spelling);
-            entry.message_id = Some(message_id.to_owned());
-        });
-        let send = self.reference(spelling);
+        self.add(fact, |entry| entry.address = Self::address(spelling));
+        let send = self.reference(spelling, message_id);
         let fact = Fact::Click {
             send,
             link: 0,
             target: None,
+            target_number: None,
             marks: None,
         };
-        self.mail(fact, message_id);
+        self.mail(fact);
     }
 
-    fn reference(&self, spelling: &str) -> SendRef {
+    fn reference(&self, spelling: &str, message_id: &str) -> SendRef {
         SendRef {
+            message_id: MessageId::parse(message_id).unwrap(),
             contact: Some(self.contact(spelling)),
             campaign_id: None,
             message_type: MessageType::Campaign,
@@ -148,16 +147,16 @@ impl OldStore {
     }
 
     fn unsubscribe(&mut self, spelling: &str, message_id: &str) {
-        let send = self.reference(spelling);
-        self.mail(Fact::Unsubscribe { send }, message_id);
+        let send = self.reference(spelling, message_id);
+        self.mail(Fact::Unsubscribe { send });
     }
 
-    fn mail(&mut self, fact: Fact, message_id: &str) {
+    fn mail(&mut self, fact: Fact) {
         self.add(fact, |entry| {
-            entry.source = Source::Mail;
-            entry.verified = false;
-            entry.class = Some((Class::Human, "test".into()));
-            entry.message_id = Some(message_id.to_owned());
+            entry.told_by = ToldBy::mail(Visitor {
+                client: None,
+                class: Some((Class::Human, "test".into())),
+            });
         });
     }
 

@@ -44,7 +44,8 @@ impl Stage {
         assert!(answer.text.contains("You are unsubscribed"));
         let records = self.app.app.log.read_from(Seq::START, 1_000).unwrap();
         assert_eq!(records.len(), usize::from(self.contacts));
-        records.last().unwrap().entry.class.clone().unwrap()
+        let told_by = &records.last().unwrap().entry.told_by;
+        told_by.class().cloned().unwrap()
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use shared::api_key::{KeyKind, Scope};
 use shared::time::Timestamp;
 use store::clock::FixedClock;
+use store::folder::DataFolder;
 use store::meta::NewKey;
 use tempfile::TempDir;
 
@@ -96,7 +97,16 @@ fn unpack(from: &Path, to: &Path) {
 /// A server on a copy of the older store, at about the time of the answers.
 pub(crate) async fn spawn_upgraded() -> TestApp {
     let now = Timestamp::parse_rfc3339(KEPT_AT).unwrap();
-    let app = spawn_app_in(older_store(), Arc::new(FixedClock::new(now))).await;
+    let folder = older_store();
+    let format = || std::fs::read_to_string(folder.path().join("FORMAT")).unwrap();
+    assert_eq!(format(), "misar-store 1\n");
+    drop(DataFolder::open(folder.path()).unwrap());
+    assert_eq!(
+        format(),
+        "misar-store 2\n",
+        "no older misar takes it from now on"
+    );
+    let app = spawn_app_in(folder, Arc::new(FixedClock::new(now))).await;
     let last = *app.app.log.committed().borrow();
     let patience = Duration::from_secs(20);
     app.app.projector.wait_for(last, patience).await.unwrap();

@@ -371,7 +371,7 @@ fn amendment(
         Some(raw) => Some(fields::currency(raw)?),
         None => arrival
             .order_currency
-            .and_then(|currency_of| currency_of(order_id.as_str())),
+            .and_then(|currency_of| currency_of(&order_id)),
     };
     let mut rounded = false;
     let (mut revenue, mut items) = (None, None);

@@ -3,16 +3,16 @@
 use serde::Deserialize;
 
 use super::{Evidence, Kind, Verdict, classify, is_prefetch_header};
-use crate::record::{Client, Entry, Source};
+use crate::record::{Client, Entry, ToldBy};
 
 /// The class of a page's event; `None` of any other event, and of one whose client was erased.
 pub fn of_page(entry: &Entry) -> Option<Verdict> {
-    match (entry.source, &entry.client) {
-        (Source::Browser, Some(client)) => {
-            let context = entry.context.as_ref();
-            Some(of_client(client, context.map(|context| context.0.as_str())))
+    match &entry.told_by {
+        ToldBy::Browser { visitor, .. } => {
+            let client = visitor.client.as_deref()?;
+            Some(of_client(client, entry.told_by.context()))
         }
-        _ => None,
+        ToldBy::Server { .. } | ToldBy::Mail { .. } => None,
     }
 }
 

@@ -6,7 +6,7 @@
 //!          | ids: count × (workspace u32, tag u8, id 16 B) | zstd(records)
 //! codec 1: codec u8 | count u32 | last received u64 | checksum u64
 //!          | ids: count × (workspace u32, id 16 B) | zstd(records)
-//! records: count × (length u32, postcard of Entry, then what it has gained since: `extra`)
+//! records: count × (length u32, the entry as `record::stored` has it)
 //! ```
 //! Numbers are little-endian. Generation and stamp are those of the commit, and stand in the seqs
 //! that callers see; `earlier` tells how many records of a workspace the blocks before in the same
@@ -22,9 +22,9 @@ use shared::ids::EventId;
 use twox_hash::XxHash3_64;
 use zstd::bulk::Decompressor;
 
-use crate::record::extra;
 use crate::record::identity::{FactKind, IdKey, of_tag, tag};
 use crate::record::public_seq::{Indexes, PublicSeq, Stamp};
+use crate::record::stored;
 use crate::record::{Entry, Record, Seq, WorkspaceId};
 
 /// The layout that is written. Another one takes another number; old blocks stay readable.
@@ -108,8 +108,7 @@ impl Packer {
             last_received = last_received.max(entry.received_at.as_millis());
             let start = self.raw.len();
             self.raw.extend_from_slice(&[0; 4]);
-            self.raw = postcard::to_extend(entry, std::mem::take(&mut self.raw))
-                .and_then(|raw| extra::write(entry, raw))
+            self.raw = stored::write(entry, std::mem::take(&mut self.raw))
                 .map_err(std::io::Error::other)?;
             let length = length32(self.raw.len() - start - 4)?;
             self.raw[start..start + 4].copy_from_slice(&length.to_le_bytes());
@@ -336,12 +335,8 @@ impl<'a> Block<'a> {
                 .ok_or(BadBlock("a record is cut short"))?;
             rest = tail;
             if seq > after && taken < limit {
-                let undecoded = |_| BadBlock("a record does not decode");
-                let (mut entry, behind) =
-                    postcard::take_from_bytes::<Entry>(bytes).map_err(undecoded)?;
-                extra::read(behind, &mut entry).map_err(undecoded)?;
-                entry.workspace = workspace;
-                entry.id = id;
+                let entry = stored::read(workspace, id, bytes);
+                let entry = entry.map_err(|stored::BadRecord(why)| BadBlock(why))?;
                 into.push(Record {
                     seq,
                     public_seq,
@@ -402,7 +397,7 @@ fn read_u64(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::ledger::laws::{purchase, track, unverified};
+    use crate::ledger::laws::{from_page, paid, viewed};
 
     /// Packs as a version from before codec 2 did.
     pub(crate) fn pack_old(first: Seq, entries: &[Entry]) -> Vec<u8> {
@@ -425,13 +420,7 @@ pub(crate) mod tests {
     }
 
     fn entries() -> Vec<Entry> {
-        [
-            track(1),
-            purchase(2, "o", 1),
-            unverified(purchase(2, "o", 1)),
-        ]
-        .map(|submission| submission.entry)
-        .to_vec()
+        vec![viewed(1), paid(2, "o", 1), from_page(paid(2, "o", 1))]
     }
 
     #[test]
@@ -488,7 +477,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_part_of_a_commit_counts_on_from_the_parts_before() {
-        let mut other = track(4).entry;
+        let mut other = viewed(4);
         other.workspace = WorkspaceId(9);
         let part = CommitPart {
             stamp: Stamp {

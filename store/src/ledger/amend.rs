@@ -2,7 +2,7 @@
 //! order book remembers of it. Pure but for looking one record up.
 
 use serde::{Deserialize, Serialize};
-use shared::ids::EventId;
+use shared::ids::{EventId, MessageId};
 use shared::money::Money;
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
@@ -10,7 +10,7 @@ use shared::time::Timestamp;
 use super::decide::{Known, WorkspaceKey};
 use super::order::{Digests, OrderState};
 use super::{Appended, LogError, Refusal};
-use crate::record::{Entry, Fact, Record, Seq};
+use crate::record::{Entry, Personal, Record, Seq};
 
 /// An order that a caller changes more often than this is refused, so that the row stays bounded.
 const MAX_AMENDMENTS: usize = 1_000;
@@ -31,6 +31,12 @@ pub(crate) struct Amended {
     last: i64,
     /// Each, by its id and its place.
     taken: Vec<([u8; 16], u64)>,
+}
+
+/// What an amendment says of the order; what it leaves out stays.
+pub(super) struct Amending<'a> {
+    pub(super) items: Option<&'a Personal>,
+    pub(super) message_id: Option<&'a MessageId>,
 }
 
 /// Money in the order's currency, from which an amendment starts.
@@ -68,40 +74,43 @@ impl OrderState {
             .map_or(&self.digests, |amended| &amended.digests)
     }
 
-    /// What becomes of an amendment; where it is new, it stands in `entry` as it is to be recorded.
+    /// What the order is worth by an amendment that is new, whose time is put right in `entry`.
+    ///
+    /// # Errors
+    /// What becomes of one that is not to be recorded.
     pub(super) fn judge_amendment(
         &self,
-        entry: &mut Entry,
+        entry: &mut Entry<()>,
+        revenue: Option<Money>,
+        amending: &Amending<'_>,
         standing: &Standing,
         key: &WorkspaceKey,
         today: &dyn Fn(u64) -> u64,
-    ) -> Option<Appended> {
+    ) -> Result<Money, Appended> {
         let now = self.digests_now();
         let Standing { money: gross } = standing;
         let mut fields = Vec::new();
         // One that leaves the address out means the order's.
-        if entry.address.is_some() && self.emails_differ(entry, key, today) {
+        let address = entry.address.as_ref();
+        if address.is_some() && self.emails_differ(address, key, today) {
             fields.push("email");
         }
-        if entry
-            .money
-            .is_some_and(|money| money.currency != gross.currency)
-        {
+        if revenue.is_some_and(|money| money.currency != gross.currency) {
             fields.push("currency");
         }
         if !fields.is_empty() {
-            return Some(Appended::Conflict { fields });
+            return Err(Appended::Conflict { fields });
         }
-        let money = entry.money.unwrap_or(*gross);
-        let after = now.amended_by(entry, money, key);
+        let money = revenue.unwrap_or(*gross);
+        let after = now.amended_by(amending, money, key);
         if after == *now {
-            return Some(self.last_of_it());
+            return Err(self.last_of_it());
         }
         let last = self.amended.as_ref().map(|amended| amended.last);
         if let Some(last) = last {
             if entry.time_sent && entry.time.as_millis() < last {
                 let fields = vec!["timestamp"];
-                return Some(Appended::Conflict { fields });
+                return Err(Appended::Conflict { fields });
             }
             entry.time = entry.time.max(Timestamp::from_millis(last));
         }
@@ -117,7 +126,7 @@ impl OrderState {
                 gross.currency.code()
             );
             let rejection = Rejection::of(BELOW_REFUNDED, "revenue", message);
-            return Some(Appended::Refused(Refusal::Invalid(rejection)));
+            return Err(Appended::Refused(Refusal::Invalid(rejection)));
         }
         let taken = self
             .amended
@@ -126,16 +135,21 @@ impl OrderState {
         if taken >= MAX_AMENDMENTS {
             let message = format!("an order takes at most {MAX_AMENDMENTS} amendments");
             let rejection = Rejection::of(TOO_MANY_AMENDMENTS, "orderId", message);
-            return Some(Appended::Refused(Refusal::Invalid(rejection)));
+            return Err(Appended::Refused(Refusal::Invalid(rejection)));
         }
-        entry.money = Some(money);
-        None
+        Ok(money)
     }
 
-    /// Takes an amendment in, as it is recorded.
-    pub(super) fn amend(&mut self, seq: Seq, entry: &Entry, was: i64, key: &WorkspaceKey) {
-        let Some(money) = entry.money else { return };
-        let digests = self.digests_now().amended_by(entry, money, key);
+    /// Takes an amendment in, as it is recorded; `was` is what the order was worth before.
+    pub(super) fn amend<F>(
+        &mut self,
+        seq: Seq,
+        entry: &Entry<F>,
+        (was, money): (i64, Money),
+        amending: &Amending<'_>,
+        key: &WorkspaceKey,
+    ) {
+        let digests = self.digests_now().amended_by(amending, money, key);
         let mut taken = self
             .amended
             .take()
@@ -169,14 +183,10 @@ impl OrderState {
 
 impl Digests {
     /// What they are once the fields that an amendment sends have taken the place of those before.
-    fn amended_by(&self, entry: &Entry, money: Money, key: &WorkspaceKey) -> Self {
-        let items = match &entry.fact {
-            Fact::Amend { items, .. } => items.as_ref(),
-            _ => None,
-        };
+    fn amended_by(&self, amending: &Amending<'_>, money: Money, key: &WorkspaceKey) -> Self {
         let mut after = self.clone();
         after.revenue = key.digest("revenue", &money.minor.to_le_bytes());
-        if let Some(items) = items {
+        if let Some(items) = amending.items {
             // An order without items keeps no text of them.
             let text = if items.0 == "[]" {
                 ""
@@ -185,8 +195,8 @@ impl Digests {
             };
             after.items = key.digest("items", text.as_bytes());
         }
-        if let Some(message_id) = &entry.message_id {
-            after.message_id = key.digest("messageId", message_id.as_bytes());
+        if let Some(message_id) = amending.message_id {
+            after.message_id = key.digest("messageId", message_id.as_str().as_bytes());
         }
         after
     }
@@ -225,7 +235,7 @@ impl Standing {
 
 /// The revenue that a record names, in minor units.
 pub(crate) fn revenue_of(record: &Record) -> Option<i64> {
-    record.entry.money.map(|money| money.minor)
+    record.entry.fact.money().map(|money| money.minor)
 }
 
 /// An order's row, with what is remembered of its amendments behind it where there are any: older

@@ -3,15 +3,18 @@
 
 use std::collections::HashMap;
 
-use super::amend;
-use super::order::SeenRefund;
+use shared::ids::{EventId, OrderId, RefundId};
+use shared::money::Money;
+
+use super::amend::{self, Amending};
 pub use super::order::{EXCEEDS_ORDER, OrderKey, OrderState, RefundAsk, RefundKey};
-use super::{Appended, LogError, Refusal, Submission};
+use super::order::{OrderTerms, SeenRefund};
+use super::{Appended, LogError, Proposed, Refusal, Submission};
 use crate::ids::OlderId;
-use crate::record::identity::{IdKey, Seen};
+use crate::record::identity::{FactKind, IdKey, Seen};
 use crate::record::public_seq::{Indexes, PublicSeq, Stamp};
 pub use crate::record::{Attribution, WorkspaceKey, WorkspaceKeys};
-use crate::record::{Entry, Fact, Record, Seq, WorkspaceId};
+use crate::record::{Content as _, Entry, Fact, Record, Seq, WorkspaceId};
 
 /// What is committed already.
 pub(crate) trait Known {
@@ -20,12 +23,37 @@ pub(crate) trait Known {
     fn is_of_older_version(&self, seq: Seq) -> Result<bool, LogError>;
     fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError>;
     /// The orderId of the order that this refund is of.
-    fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError>;
+    fn refund(&self, key: &RefundKey) -> Result<Option<OrderId>, LogError>;
     /// The money of the record at this place, in minor units; `None` where there is none (any more).
     fn revenue(&self, seq: Seq) -> Result<Option<i64>, LogError>;
     fn workspace_key(&self, workspace: WorkspaceId) -> Result<WorkspaceKey, LogError>;
     /// See [`WorkspaceKeys::email_digest_today`].
     fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64;
+}
+
+/// What a submission goes under.
+struct Under {
+    key: IdKey,
+    kind: FactKind,
+    /// The id was made for it.
+    is_new: bool,
+    /// See [`Submission::older`].
+    older: Vec<OlderId>,
+}
+
+impl Under {
+    /// The ids that it may be known by.
+    fn ids(&self) -> impl Iterator<Item = EventId> {
+        let older = self.older.iter().map(|older| older.id);
+        std::iter::once(self.key.id).chain(older)
+    }
+}
+
+/// What a new entry changes beside itself.
+enum Change {
+    None,
+    Order(OrderKey, OrderState),
+    Refund(RefundKey, OrderKey, OrderState),
 }
 
 /// The entries that one commit will hold, and what they would make known.
@@ -38,7 +66,7 @@ pub(crate) struct Staged<'a, K> {
     pub(crate) ids: HashMap<IdKey, Seen>,
     pub(crate) orders: HashMap<OrderKey, OrderState>,
     /// The orderIds of refunds.
-    pub(crate) refunds: HashMap<RefundKey, String>,
+    pub(crate) refunds: HashMap<RefundKey, OrderId>,
     /// What the append that is being decided has replaced among the orders.
     replaced: Vec<(OrderKey, Option<OrderState>)>,
     /// And what it has put among the refunds.
@@ -99,146 +127,256 @@ impl<'a, K: Known> Staged<'a, K> {
     /// Decides one submission and stages it where it is new.
     fn decide(&mut self, submission: Submission) -> Result<Appended, LogError> {
         let Submission {
-            mut entry,
-            asked,
+            entry,
             has_new_id,
             older,
         } = submission;
-        let known_id = |staged: &Self, entry: &Entry| match has_new_id {
-            true => Ok(None),
-            false => staged.by_id(entry, &older),
+        let under = Under {
+            key: entry.id_key(),
+            kind: entry.fact.kind(),
+            is_new: has_new_id,
+            older,
         };
-        let mut order = None;
-        let mut refund = None;
-        match &entry.fact {
-            Fact::Purchase { order_id, .. } if entry.verified => {
-                let key = order_key(&entry, order_id);
-                let workspace_key = self.known.workspace_key(entry.workspace)?;
-                if let Some(first) = self.order(&key)? {
-                    let older = older.iter().map(|older| older.id);
-                    let mut ids = std::iter::once(entry.id).chain(older);
-                    if let Some(known) = ids.find_map(|id| first.by_id(id)) {
-                        return Ok(known);
-                    }
-                    let today = |digest| self.known.email_digest_today(entry.workspace, digest);
-                    let fields = first.differing_fields(&entry, &workspace_key, &today);
-                    return Ok(if fields.is_empty() {
-                        first.duplicate()
-                    } else {
-                        first.conflict(fields)
+        let (proposed, rest) = entry.take();
+        let decided = match proposed {
+            Proposed::Fact(fact) => match fact {
+                Fact::Purchase { .. } if rest.is_verified() => {
+                    self.purchase(&under, &rest, &fact)?.map(|change| {
+                        let entry = rest.saying(fact);
+                        (entry, change)
+                    })
+                }
+                Fact::Refund { .. } | Fact::Amend { .. } => {
+                    let entry = rest.saying(Proposed::from(fact));
+                    return self.decide(Submission {
+                        entry,
+                        has_new_id,
+                        older: under.older,
                     });
                 }
-                // The order is new, so that the id is another event's; of a derived id the content says so.
-                match known_id(self, &entry)? {
-                    Some(_) if older.is_empty() => return Ok(Appended::IdConflict),
-                    Some(outcome) => return Ok(outcome),
-                    None => {}
-                }
-                order = OrderState::of_purchase(self.next, &entry, &workspace_key)
-                    .map(|state| (key, state));
-            }
-            Fact::Refund {
+                Fact::Purchase { .. }
+                | Fact::Track { .. }
+                | Fact::Identify { .. }
+                | Fact::Send { .. }
+                | Fact::Open { .. }
+                | Fact::Click { .. }
+                | Fact::Unsubscribe { .. }
+                | Fact::Told { .. }
+                | Fact::Delivery { .. }
+                | Fact::Suppress { .. }
+                | Fact::Lift { .. }
+                | Fact::Erase { .. } => match self.by_id(&under)? {
+                    Some(outcome) => Err(outcome),
+                    None => Ok((rest.saying(fact), Change::None)),
+                },
+            },
+            Proposed::Refund {
                 order_id,
                 refund_id,
+                asked,
+            } => self.refund(&under, rest, order_id, refund_id, &asked)?,
+            Proposed::Amend {
+                order_id,
+                revenue,
+                rounded,
+                items,
+                message_id,
             } => {
-                let asked = asked.unwrap_or_default();
-                let key = order_key(&entry, order_id);
-                let refund_key = RefundKey {
-                    workspace: entry.workspace,
-                    refund_id: refund_id.clone(),
+                let amending = Amending {
+                    items: items.as_ref(),
+                    message_id: message_id.as_ref(),
                 };
-                let state = self.order(&key)?;
-                if let Some(Err(rejection)) = state.as_ref().map(|state| state.currency(&asked)) {
-                    return Ok(Appended::Refused(Refusal::Invalid(rejection)));
-                }
-                if let Some(outcome) = self.by_refund_id(&refund_key, &key, &state, &asked)? {
-                    return Ok(outcome);
-                }
-                // The refund is new, so that the id is another event's; of a derived id the content says so.
-                match known_id(self, &entry)? {
-                    Some(_) if older.is_empty() => return Ok(Appended::IdConflict),
-                    Some(outcome) => return Ok(outcome),
-                    None => {}
-                }
-                let Some(mut state) = state else {
-                    return Ok(Appended::Refused(Refusal::UnknownOrder));
-                };
-                let judged = match state.judge(&asked) {
-                    Ok(judged) => judged,
-                    Err(rejection) => return Ok(Appended::Refused(Refusal::Invalid(rejection))),
-                };
-                state.refund(self.next, entry.id, refund_id.clone(), judged.money.minor);
-                refund = Some((refund_key, order_id.clone()));
-                order = Some((key, state));
-                entry.money = Some(judged.money);
-                entry.rounded = judged.rounded;
+                let amended = self.amend(&under, rest, &order_id, revenue, &amending)?;
+                amended.map(|(rest, revenue, change)| {
+                    let fact = Fact::Amend {
+                        order_id,
+                        revenue,
+                        rounded,
+                        items,
+                        message_id,
+                    };
+                    (rest.saying(fact), change)
+                })
             }
-            Fact::Amend { order_id, .. } => {
-                let key = order_key(&entry, order_id);
-                let workspace_key = self.known.workspace_key(entry.workspace)?;
-                let Some(mut state) = self.order(&key)? else {
-                    return Ok(Appended::Refused(Refusal::UnknownOrder));
-                };
-                let mut ids = std::iter::once(entry.id).chain(older.iter().map(|older| older.id));
-                if let Some(known) = ids.find_map(|id| state.by_id(id)) {
-                    return Ok(known);
-                }
-                let standing = amend::standing(self.known, &state, |seq| self.staged_revenue(seq))?;
-                let workspace = entry.workspace;
-                let today = |digest| self.known.email_digest_today(workspace, digest);
-                let judged = state.judge_amendment(&mut entry, &standing, &workspace_key, &today);
-                if let Some(outcome) = judged {
-                    return Ok(outcome);
-                }
-                // It is none of this order's, so that the id is another event's; of a derived id the
-                // content says so.
-                match known_id(self, &entry)? {
-                    Some(_) if older.is_empty() => return Ok(Appended::IdConflict),
-                    Some(outcome) => return Ok(outcome),
-                    None => {}
-                }
-                state.amend(self.next, &entry, standing.minor(), &workspace_key);
-                order = Some((key, state));
+        };
+        Ok(match decided {
+            Ok((entry, change)) => self.stage(entry, change),
+            Err(outcome) => outcome,
+        })
+    }
+
+    /// What becomes of an order that a server reports.
+    fn purchase(
+        &self,
+        under: &Under,
+        rest: &Entry<()>,
+        fact: &Fact,
+    ) -> Result<Result<Change, Appended>, LogError> {
+        let Fact::Purchase {
+            order_id,
+            revenue,
+            items,
+            message_id,
+            ..
+        } = fact
+        else {
+            return Ok(Ok(Change::None));
+        };
+        let key = order_key(rest.workspace, order_id);
+        let workspace_key = self.known.workspace_key(rest.workspace)?;
+        let terms = OrderTerms::of(rest, *revenue, items.as_ref(), message_id.as_ref());
+        if let Some(first) = self.order(&key)? {
+            if let Some(known) = under.ids().find_map(|id| first.by_id(id)) {
+                return Ok(Err(known));
             }
-            Fact::Purchase { .. }
-            | Fact::Track { .. }
-            | Fact::Identify { .. }
-            | Fact::Send { .. }
-            | Fact::Open { .. }
-            | Fact::Click { .. }
-            | Fact::Unsubscribe { .. }
-            | Fact::Told { .. }
-            | Fact::Delivery { .. }
-            | Fact::Suppress { .. }
-            | Fact::Lift { .. }
-            | Fact::Erase { .. } => {
-                if let Some(outcome) = known_id(self, &entry)? {
-                    return Ok(outcome);
-                }
-            }
+            let today = |digest| self.known.email_digest_today(rest.workspace, digest);
+            let fields = first.differing_fields(&terms, &workspace_key, &today);
+            return Ok(Err(if fields.is_empty() {
+                first.duplicate()
+            } else {
+                first.conflict(fields)
+            }));
         }
+        if let Some(outcome) = self.another_by_id(under)? {
+            return Ok(Err(outcome));
+        }
+        let state = OrderState::of_purchase(self.next, rest.id, &terms, &workspace_key);
+        Ok(Ok(Change::Order(key, state)))
+    }
+
+    /// What becomes of a refund.
+    fn refund(
+        &self,
+        under: &Under,
+        rest: Entry<()>,
+        order_id: OrderId,
+        refund_id: RefundId,
+        asked: &RefundAsk,
+    ) -> Result<Result<(Entry, Change), Appended>, LogError> {
+        let key = order_key(rest.workspace, &order_id);
+        let refund_key = RefundKey {
+            workspace: rest.workspace,
+            refund_id: refund_id.clone(),
+        };
+        let refused = |rejection| Ok(Err(Appended::Refused(Refusal::Invalid(rejection))));
+        let state = self.order(&key)?;
+        if let Some(Err(rejection)) = state.as_ref().map(|state| state.currency(asked)) {
+            return refused(rejection);
+        }
+        if let Some(outcome) = self.by_refund_id(&refund_key, &key, &state, asked)? {
+            return Ok(Err(outcome));
+        }
+        if let Some(outcome) = self.another_by_id(under)? {
+            return Ok(Err(outcome));
+        }
+        let Some(mut state) = state else {
+            return Ok(Err(Appended::Refused(Refusal::UnknownOrder)));
+        };
+        let judged = match state.judge(asked) {
+            Ok(judged) => judged,
+            Err(rejection) => return refused(rejection),
+        };
+        state.refund(self.next, rest.id, &refund_id, judged.money.minor);
+        let change = Change::Refund(refund_key, key, state);
+        let fact = Fact::Refund {
+            order_id,
+            refund_id,
+            amount: judged.money,
+            rounded: judged.rounded,
+        };
+        Ok(Ok((rest.saying(fact), change)))
+    }
+
+    /// What becomes of an amendment; where it is new, with its time put right, and what the order is worth
+    /// by it.
+    fn amend(
+        &self,
+        under: &Under,
+        mut rest: Entry<()>,
+        order_id: &OrderId,
+        revenue: Option<Money>,
+        amending: &Amending<'_>,
+    ) -> Result<Result<(Entry<()>, Money, Change), Appended>, LogError> {
+        let workspace = rest.workspace;
+        let key = order_key(workspace, order_id);
+        let workspace_key = self.known.workspace_key(workspace)?;
+        let Some(mut state) = self.order(&key)? else {
+            return Ok(Err(Appended::Refused(Refusal::UnknownOrder)));
+        };
+        if let Some(known) = under.ids().find_map(|id| state.by_id(id)) {
+            return Ok(Err(known));
+        }
+        let standing = amend::standing(self.known, &state, |seq| self.staged_revenue(seq))?;
+        let today = |digest| self.known.email_digest_today(workspace, digest);
+        let judged = state.judge_amendment(
+            &mut rest,
+            revenue,
+            amending,
+            &standing,
+            &workspace_key,
+            &today,
+        );
+        let money = match judged {
+            Ok(money) => money,
+            Err(outcome) => return Ok(Err(outcome)),
+        };
+        if let Some(outcome) = self.another_by_id(under)? {
+            return Ok(Err(outcome));
+        }
+        let worth = (standing.minor(), money);
+        state.amend(self.next, &rest, worth, amending, &workspace_key);
+        Ok(Ok((rest, money, Change::Order(key, state))))
+    }
+
+    /// Takes a new entry in.
+    fn stage(&mut self, entry: Entry, change: Change) -> Appended {
         let seq = self.next;
         self.next = seq.next();
         let kind = entry.fact.kind();
         self.ids.insert(entry.id_key(), Seen { seq, kind });
-        if let Some((key, state)) = order {
-            let before = self.orders.insert(key.clone(), state);
-            self.replaced.push((key, before));
-        }
-        if let Some((key, order_id)) = refund {
-            self.refunds.insert(key.clone(), order_id);
-            self.added.push(key);
+        match change {
+            Change::None => {}
+            Change::Order(key, state) => self.put_order(key, state),
+            Change::Refund(refund_key, key, state) => {
+                let order_id = key.order_id.clone();
+                self.put_order(key, state);
+                self.refunds.insert(refund_key.clone(), order_id);
+                self.added.push(refund_key);
+            }
         }
         let index = self.indexes.take(entry.workspace);
         self.entries.push(entry);
         let public_seq = PublicSeq::of(self.stamp, index, seq);
-        Ok(Appended::Tracked { seq, public_seq })
+        Appended::Tracked { seq, public_seq }
+    }
+
+    fn put_order(&mut self, key: OrderKey, state: OrderState) {
+        let before = self.orders.insert(key.clone(), state);
+        self.replaced.push((key, before));
+    }
+
+    /// What the id says of what is no duplicate by its content: it is another event's, unless it was made
+    /// of a text. Then the content says so.
+    fn another_by_id(&self, under: &Under) -> Result<Option<Appended>, LogError> {
+        Ok(match self.by_id(under)? {
+            Some(_) if under.older.is_empty() => Some(Appended::IdConflict),
+            known => known,
+        })
     }
 
     /// What its id, or one that an older version would have given it, says of an entry. The id of
     /// another type is a conflict; an older id of another type is another event's.
-    fn by_id(&self, entry: &Entry, older: &[OlderId]) -> Result<Option<Appended>, LogError> {
-        let (key, kind) = (entry.id_key(), entry.fact.kind());
+    fn by_id(&self, under: &Under) -> Result<Option<Appended>, LogError> {
+        let Under {
+            key,
+            kind,
+            is_new,
+            older,
+        } = under;
+        let (key, kind) = (*key, *kind);
+        if *is_new {
+            return Ok(None);
+        }
         let duplicate = |id, seq| Ok(Some(Appended::Duplicate { id, seq }));
         match self.id(&key)? {
             Some(seen) if seen.kind == kind => return duplicate(key.id, seen.seq),
@@ -298,7 +436,7 @@ impl<'a, K: Known> Staged<'a, K> {
         let first = self.next.0 - self.entries.len() as u64;
         let at = usize::try_from(seq.0.checked_sub(first)?).ok()?;
         let entry = self.entries.get(at)?;
-        entry.money.map(|money| money.minor)
+        entry.fact.money().map(|money| money.minor)
     }
 
     fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
@@ -323,35 +461,55 @@ pub(crate) fn fold_order<K: Known>(
     record: &Record,
 ) -> Result<Option<(OrderKey, OrderState)>, LogError> {
     let Record { seq, entry, .. } = record;
+    let key_of = |order_id| order_key(entry.workspace, order_id);
     match &entry.fact {
-        Fact::Purchase { order_id, .. } if entry.verified => {
+        Fact::Purchase {
+            order_id,
+            revenue,
+            items,
+            message_id,
+            ..
+        } if entry.is_verified() => {
             let workspace_key = known.workspace_key(entry.workspace)?;
-            let state = OrderState::of_purchase(*seq, entry, &workspace_key);
-            Ok(state.map(|state| (order_key(entry, order_id), state)))
+            let terms = OrderTerms::of(entry, *revenue, items.as_ref(), message_id.as_ref());
+            let state = OrderState::of_purchase(*seq, entry.id, &terms, &workspace_key);
+            Ok(Some((key_of(order_id), state)))
         }
         Fact::Refund {
             order_id,
             refund_id,
+            amount,
+            ..
         } => {
-            let key = order_key(entry, order_id);
+            let key = key_of(order_id);
             let Some(mut state) = known.order(&key)? else {
                 return Ok(None);
             };
             if state.changed < seq.0 {
-                let minor = entry.money.map_or(0, |money| money.minor);
-                state.refund(*seq, entry.id, refund_id.clone(), minor);
+                state.refund(*seq, entry.id, refund_id, amount.minor);
             }
             Ok(Some((key, state)))
         }
-        Fact::Amend { order_id, .. } => {
-            let key = order_key(entry, order_id);
+        Fact::Amend {
+            order_id,
+            revenue,
+            items,
+            message_id,
+            ..
+        } => {
+            let key = key_of(order_id);
             let workspace_key = known.workspace_key(entry.workspace)?;
             let Some(mut state) = known.order(&key)? else {
                 return Ok(None);
             };
             if state.changed < seq.0 {
                 let standing = amend::standing(known, &state, |_| None)?;
-                state.amend(*seq, entry, standing.minor(), &workspace_key);
+                let amending = Amending {
+                    items: items.as_ref(),
+                    message_id: message_id.as_ref(),
+                };
+                let worth = (standing.minor(), *revenue);
+                state.amend(*seq, entry, worth, &amending, &workspace_key);
             }
             Ok(Some((key, state)))
         }
@@ -370,11 +528,11 @@ pub(crate) fn fold_order<K: Known>(
     }
 }
 
-fn order_key(entry: &Entry, order_id: &str) -> OrderKey {
+fn order_key(workspace: WorkspaceId, order_id: &OrderId) -> OrderKey {
     OrderKey {
-        workspace: entry.workspace,
+        workspace,
         verified: true,
-        order_id: order_id.to_owned(),
+        order_id: order_id.clone(),
     }
 }
 
@@ -392,7 +550,7 @@ mod tests {
         }
 
         fn order(&self, key: &OrderKey) -> Result<Option<OrderState>, LogError> {
-            if key.order_id == self.0 {
+            if key.order_id.as_str() == self.0 {
                 Err(LogError::Unavailable)
             } else {
                 Ok(None)
@@ -403,7 +561,7 @@ mod tests {
             Ok(false)
         }
 
-        fn refund(&self, _: &RefundKey) -> Result<Option<String>, LogError> {
+        fn refund(&self, _: &RefundKey) -> Result<Option<OrderId>, LogError> {
             Ok(None)
         }
 

@@ -65,7 +65,7 @@ pub(super) fn named_in(entry: &Entry, keys: &dyn WorkspaceKeys) -> Option<Contac
 /// Who a record of an erased contact is about from then on. What says whether they get mail goes on
 /// naming the contact, which alone tells that of an address that comes back.
 pub(super) fn left_of(entry: &Entry, contact: ContactId, person: ContactId) -> ContactId {
-    match change_of(entry) {
+    match change_of(&entry.fact) {
         Some(_) => contact,
         None => person,
     }
@@ -183,7 +183,7 @@ impl Inner {
                 return Ok(());
             };
             if let Some(browser) = &entry.anonymous_id {
-                let browser = (entry.workspace, browser.0.clone());
+                let browser = (entry.workspace, browser.as_str().to_owned());
                 browsers.entry(browser).or_default();
             }
             found.push((seq, Some(left)));
@@ -197,7 +197,9 @@ impl Inner {
                 let Some(browser) = &entry.anonymous_id else {
                     return Ok(());
                 };
-                let Some(timeline) = browsers.get_mut(&(entry.workspace, browser.0.clone())) else {
+                let Some(timeline) =
+                    browsers.get_mut(&(entry.workspace, browser.as_str().to_owned()))
+                else {
                     return Ok(());
                 };
                 let at = (entry.time.min(entry.received_at), seq);

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
+use shared::ids::OrderId;
 use tokio::sync::watch;
 
 use super::amend::revenue_of;
@@ -280,7 +281,7 @@ impl Known for Inner {
         self.books.orders.get(key)
     }
 
-    fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError> {
+    fn refund(&self, key: &RefundKey) -> Result<Option<OrderId>, LogError> {
         self.books.orders.refund(key)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::laws::{NOW, WORKSPACE, all, append, id, options, purchase, track, tracked, unverified};
 use super::local::LocalLedger;
 use super::verify::verify;
-use super::{Appended, Located, Log, Submission};
+use super::{Appended, Located, Log, Proposed, Submission};
 use crate::journal::block::Packed;
 use crate::journal::block::tests::pack_old;
 use crate::journal::local::LOG_FOLDER;
@@ -17,7 +17,10 @@ use crate::record::{Entry, Seq, WorkspaceId};
 fn write_segment(folder: &Path, first: u64, submissions: &[Submission], sealed: bool) {
     let entries: Vec<Entry> = submissions
         .iter()
-        .map(|submission| submission.entry.clone())
+        .map(|submission| match submission.entry.clone().take() {
+            (Proposed::Fact(fact), rest) => rest.saying(fact),
+            (proposed, _) => panic!("no fact: {proposed:?}"),
+        })
         .collect();
     let blocks: Vec<_> = (first..)
         .step_by(2)

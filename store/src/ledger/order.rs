@@ -4,13 +4,13 @@
 use serde::{Deserialize, Serialize};
 use shared::decimal::Decimal;
 use shared::email::older_normal_form;
-use shared::ids::EventId;
+use shared::ids::{EventId, MessageId, OrderId, RefundId};
 use shared::money::{Currency, Money, Rounded};
 use shared::rejection::{Rejection, codes};
 
 use super::Appended;
 use super::amend::Amended;
-use crate::record::{Entry, Fact, Seq, WorkspaceId, WorkspaceKey};
+use crate::record::{Address, Entry, Personal, Seq, WorkspaceId, WorkspaceKey};
 
 /// A refunded order lists its refunds; a caller that splits one order into more than this is
 /// refused, so that the row stays bounded.
@@ -26,7 +26,7 @@ pub const EXCEEDS_ORDER: &str = "exceeds_order";
 pub struct OrderKey {
     pub workspace: WorkspaceId,
     pub verified: bool,
-    pub order_id: String,
+    pub order_id: OrderId,
 }
 
 /// What is remembered of an order for ever. Holds no address: the compared fields are kept as
@@ -71,11 +71,38 @@ pub(super) struct Digests {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RefundKey {
     pub workspace: WorkspaceId,
-    pub refund_id: String,
+    pub refund_id: RefundId,
+}
+
+/// What a report of an order says, as far as another one is compared with it.
+pub(super) struct OrderTerms<'a> {
+    address: Option<&'a Address>,
+    /// Milliseconds since 1970, where the caller sent a time.
+    time: Option<i64>,
+    revenue: Money,
+    items: Option<&'a Personal>,
+    message_id: Option<&'a MessageId>,
+}
+
+impl<'a> OrderTerms<'a> {
+    pub(super) fn of<F>(
+        entry: &'a Entry<F>,
+        revenue: Money,
+        items: Option<&'a Personal>,
+        message_id: Option<&'a MessageId>,
+    ) -> Self {
+        Self {
+            address: entry.address.as_ref(),
+            time: entry.time_sent.then(|| entry.time.as_millis()),
+            revenue,
+            items,
+            message_id,
+        }
+    }
 }
 
 /// What a refund asks for; the log judges it, because only there the order is known.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RefundAsk {
     /// Absent: all that is left.
     pub amount: Option<Decimal>,
@@ -89,44 +116,45 @@ pub(super) struct Judged {
 }
 
 impl OrderState {
-    /// `None` where the entry is no purchase with money: then there is nothing to remember.
-    pub(super) fn of_purchase(seq: Seq, entry: &Entry, key: &WorkspaceKey) -> Option<Self> {
-        let money = entry.money?;
-        Some(Self {
+    /// The order as its first report says.
+    pub(super) fn of_purchase(
+        seq: Seq,
+        id: EventId,
+        terms: &OrderTerms<'_>,
+        key: &WorkspaceKey,
+    ) -> Self {
+        Self {
             seq: seq.0,
-            id: *entry.id.as_bytes(),
-            digests: Digests::of(entry, money, key),
-            time: entry.time_sent.then(|| entry.time.as_millis()),
-            currency: money.currency.code().to_owned(),
-            left: money.minor,
+            id: *id.as_bytes(),
+            digests: Digests::of(terms, key),
+            time: terms.time,
+            currency: terms.revenue.currency.code().to_owned(),
+            left: terms.revenue.minor,
             refunds: Vec::new(),
             changed: seq.0,
             amended: None,
-        })
+        }
     }
 
     /// The names of the fields in which a second report of the order differs from the first; `today`
     /// gives the present digest of an address for one that an older rule gave.
     pub(super) fn differing_fields(
         &self,
-        entry: &Entry,
+        terms: &OrderTerms<'_>,
         key: &WorkspaceKey,
         today: &dyn Fn(u64) -> u64,
     ) -> Vec<&'static str> {
-        let Some(money) = entry.money else {
-            return vec!["revenue"];
-        };
         let mine = &self.digests;
-        let other = Digests::of(entry, money, key);
-        let time = entry.time_sent.then(|| entry.time.as_millis());
-        let times_differ = matches!((self.time, time), (Some(mine), Some(other)) if mine != other);
+        let other = Digests::of(terms, key);
+        let times = (self.time, terms.time);
+        let times_differ = matches!(times, (Some(mine), Some(other)) if mine != other);
         // What holds since an amendment is the order too.
         let is_as_amended = self.amended.as_ref().is_some_and(|amended| {
             let now = &amended.digests;
             (now.revenue, now.currency, now.items, now.message_id)
                 == (other.revenue, other.currency, other.items, other.message_id)
         });
-        let emails_differ = self.emails_differ(entry, key, today);
+        let emails_differ = self.emails_differ(terms.address, key, today);
         if is_as_amended && !emails_differ {
             return Vec::new();
         }
@@ -146,12 +174,12 @@ impl OrderState {
     /// Whether it names another address than the order's, or none where that has one.
     pub(super) fn emails_differ(
         &self,
-        entry: &Entry,
+        address: Option<&Address>,
         key: &WorkspaceKey,
         today: &dyn Fn(u64) -> u64,
     ) -> bool {
         let mine = self.digests.email;
-        let Some(address) = &entry.address else {
+        let Some(address) = address else {
             return mine != key.email_digest("");
         };
         let other = key.email_digest(&address.normalised.0);
@@ -236,9 +264,9 @@ impl OrderState {
         Ok(Judged { money, rounded })
     }
 
-    pub(super) fn refund_of(&self, refund_id: &str) -> Option<&SeenRefund> {
+    pub(super) fn refund_of(&self, refund_id: &RefundId) -> Option<&SeenRefund> {
         let mut refunds = self.refunds.iter();
-        refunds.find(|seen| seen.refund_id == refund_id)
+        refunds.find(|seen| seen.refund_id == refund_id.as_str())
     }
 
     /// Whether this refund took all that was left.
@@ -247,16 +275,16 @@ impl OrderState {
     }
 
     /// The refunds that records behind `after` told of.
-    pub(crate) fn refunds_after(&self, after: Seq) -> impl Iterator<Item = &str> {
+    pub(crate) fn refunds_after(&self, after: Seq) -> impl Iterator<Item = RefundId> + '_ {
         let refunds = self.refunds.iter();
         let later = refunds.filter(move |seen| seen.seq > after.0);
-        later.map(|seen| seen.refund_id.as_str())
+        later.map(|seen| RefundId::from_kept(seen.refund_id.clone()))
     }
 
-    pub(super) fn refund(&mut self, seq: Seq, id: EventId, refund_id: String, minor: i64) {
+    pub(super) fn refund(&mut self, seq: Seq, id: EventId, refund_id: &RefundId, minor: i64) {
         self.left -= minor;
         self.refunds.push(SeenRefund {
-            refund_id,
+            refund_id: refund_id.as_str().to_owned(),
             seq: seq.0,
             id: *id.as_bytes(),
         });
@@ -274,26 +302,17 @@ impl SeenRefund {
 }
 
 impl Digests {
-    pub(super) fn of(entry: &Entry, money: Money, key: &WorkspaceKey) -> Self {
-        let email = entry
-            .address
-            .as_ref()
-            .map_or("", |address| &address.normalised.0);
-        let items = match &entry.fact {
-            Fact::Purchase {
-                items: Some(items), ..
-            } => items.0.as_str(),
-            _ => "",
-        };
+    pub(super) fn of(terms: &OrderTerms<'_>, key: &WorkspaceKey) -> Self {
+        let email = terms.address.map_or("", |address| &address.normalised.0);
+        let items = terms.items.map_or("", |items| &items.0);
+        let message_id = terms.message_id.map_or("", MessageId::as_str);
+        let Money { minor, currency } = terms.revenue;
         Self {
             email: key.email_digest(email),
-            revenue: key.digest("revenue", &money.minor.to_le_bytes()),
-            currency: key.digest("currency", money.currency.code().as_bytes()),
+            revenue: key.digest("revenue", &minor.to_le_bytes()),
+            currency: key.digest("currency", currency.code().as_bytes()),
             items: key.digest("items", items.as_bytes()),
-            message_id: key.digest(
-                "messageId",
-                entry.message_id.as_deref().unwrap_or("").as_bytes(),
-            ),
+            message_id: key.digest("messageId", message_id.as_bytes()),
         }
     }
 }

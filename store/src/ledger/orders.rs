@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use redb::backends::InMemoryBackend;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use shared::ids::OrderId;
 
 use super::LogError;
 use super::amend;
@@ -63,7 +64,7 @@ struct Shared {
 struct Waiting {
     orders: HashMap<OrderKey, OrderState>,
     /// The orderId of each refund, and the record that told of it or a later one.
-    refunds: HashMap<RefundKey, (String, Seq)>,
+    refunds: HashMap<RefundKey, (OrderId, Seq)>,
     /// The last record whose orders have been handed over.
     upto: Seq,
     closing: bool,
@@ -172,17 +173,18 @@ impl OrderBook {
     }
 
     /// The orderId of a refund's order.
-    pub(crate) fn refund(&self, key: &RefundKey) -> Result<Option<String>, LogError> {
+    pub(crate) fn refund(&self, key: &RefundKey) -> Result<Option<OrderId>, LogError> {
         if let Some((order_id, _)) = lock(&self.shared.waiting).refunds.get(key) {
             return Ok(Some(order_id.clone()));
         }
         let database = lock(&self.shared.database)
             .clone()
             .ok_or(LogError::Unavailable)?;
-        let order_id = || -> Result<Option<String>, redb::Error> {
+        let order_id = || -> Result<Option<OrderId>, redb::Error> {
             let table = database.begin_read()?.open_table(REFUNDS)?;
             let row = table.get(refund_key_bytes(key).as_slice())?;
-            Ok(row.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            Ok(row.map(|row| OrderId::from_kept(text(row.value()))))
         };
         order_id().map_err(|error| LogError::storage("reading the order book", &error))
     }
@@ -200,7 +202,7 @@ impl OrderBook {
             for refund_id in state.refunds_after(before) {
                 let refund_key = RefundKey {
                     workspace: key.workspace,
-                    refund_id: refund_id.to_owned(),
+                    refund_id,
                 };
                 let refunded = (key.order_id.clone(), upto);
                 waiting.refunds.insert(refund_key, refunded);
@@ -302,7 +304,10 @@ impl Shared {
             }
             let mut table = transaction.open_table(REFUNDS)?;
             for (key, (order_id, _)) in &refunds {
-                table.insert(refund_key_bytes(key).as_slice(), order_id.as_bytes())?;
+                table.insert(
+                    refund_key_bytes(key).as_slice(),
+                    order_id.as_str().as_bytes(),
+                )?;
             }
             let mut about = transaction.open_table(ABOUT)?;
             about.insert("cursor", upto.0)?;
@@ -410,7 +415,7 @@ fn fill_refunds(database: &Database) -> Result<(), redb::Error> {
             for refund_id in state.refunds_after(Seq::START) {
                 let key = RefundKey {
                     workspace: WorkspaceId(u32::from_be_bytes(*workspace)),
-                    refund_id: refund_id.to_owned(),
+                    refund_id,
                 };
                 refunds.insert(refund_key_bytes(&key).as_slice(), order_id)?;
             }
@@ -424,23 +429,27 @@ fn fill_refunds(database: &Database) -> Result<(), redb::Error> {
 
 /// Workspace (big-endian), then the refund's id.
 fn refund_key_bytes(key: &RefundKey) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(4 + key.refund_id.len());
+    let refund_id = key.refund_id.as_str().as_bytes();
+    let mut bytes = Vec::with_capacity(4 + refund_id.len());
     bytes.extend_from_slice(&key.workspace.0.to_be_bytes());
-    bytes.extend_from_slice(key.refund_id.as_bytes());
+    bytes.extend_from_slice(refund_id);
     bytes
 }
 
 /// Workspace (big-endian), verified (1 or 0), then the order's id.
 fn key_bytes(key: &OrderKey) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(5 + key.order_id.len());
+    let order_id = key.order_id.as_str().as_bytes();
+    let mut bytes = Vec::with_capacity(5 + order_id.len());
     bytes.extend_from_slice(&key.workspace.0.to_be_bytes());
     bytes.push(u8::from(key.verified));
-    bytes.extend_from_slice(key.order_id.as_bytes());
+    bytes.extend_from_slice(order_id);
     bytes
 }
 
 #[cfg(test)]
 mod tests {
+    use shared::ids::RefundId;
+
     use super::*;
     use crate::ledger::laws::{WORKSPACE, append, options, purchase, refund};
     use crate::ledger::local::{LocalLedger, ORDERS_FILE};
@@ -486,7 +495,7 @@ mod tests {
             }
             let unknown = RefundKey {
                 workspace: WorkspaceId(WORKSPACE.0 + 1),
-                refund_id: "r1".into(),
+                refund_id: RefundId::parse("r1").unwrap(),
             };
             let book = OrderBook::open(&folder.path().join("other.redb")).unwrap();
             book.start().unwrap();

@@ -101,7 +101,7 @@ impl Suppression {
     /// was lifted after that. What a person or a server sets holds from when it is said.
     pub(super) fn after(before: Option<Self>, Seq(seq): Seq, entry: &Entry) -> Option<Self> {
         let mut state = before.unwrap_or_default();
-        match change_of(entry) {
+        match change_of(&entry.fact) {
             Some(Change::Add(cause)) => {
                 let time = entry.time.as_millis().min(entry.received_at.as_millis());
                 let is_told = matches!(entry.fact, Fact::Delivery { .. });
@@ -133,7 +133,8 @@ impl Suppression {
             state.address = Some(address.spelled_for_contact().to_owned());
         }
         if state.message_id.is_none() {
-            state.message_id.clone_from(&entry.message_id);
+            let message_id = entry.fact.message_id();
+            state.message_id = message_id.map(|id| id.as_str().to_owned());
         }
         state.changed = seq;
         Some(state).filter(|state| state.holds() || !state.lifted.is_empty())
@@ -166,8 +167,8 @@ pub enum Change {
 }
 
 /// `None` where it changes nothing.
-pub fn change_of(entry: &Entry) -> Option<Change> {
-    match &entry.fact {
+pub fn change_of(fact: &Fact) -> Option<Change> {
+    match fact {
         Fact::Unsubscribe { .. } => Some(Change::Add(Cause::Unsubscribed)),
         Fact::Delivery { status, code, .. } => match status {
             DeliveryStatus::Complained => Some(Change::Add(Cause::Complained)),
@@ -193,7 +194,7 @@ mod tests {
     use shared::time::Timestamp;
 
     use super::*;
-    use crate::views::history::{NOW, entry};
+    use crate::views::history::{NOW, entry, message_id};
 
     fn of(facts: &[Fact]) -> Option<Suppression> {
         let mut state = None;
@@ -244,6 +245,7 @@ mod tests {
     fn delivery(status: DeliveryStatus) -> Fact {
         Fact::Delivery {
             send: crate::record::SendRef {
+                message_id: message_id("m"),
                 contact: None,
                 campaign_id: None,
                 message_type: Default::default(),
@@ -315,6 +317,7 @@ mod tests {
     #[test]
     fn only_what_bounced_for_the_mailbox_itself_suppresses() {
         let send = crate::record::SendRef {
+            message_id: message_id("m"),
             contact: None,
             campaign_id: None,
             message_type: Default::default(),

@@ -145,7 +145,7 @@ impl Suppressions {
         contact: impl Fn(&Entry) -> Option<ContactId>,
         upto: Seq,
     ) -> Result<(), LogError> {
-        for (seq, entry) in entries.filter(|(_, entry)| change_of(entry).is_some()) {
+        for (seq, entry) in entries.filter(|(_, entry)| change_of(&entry.fact).is_some()) {
             let Some(contact) = contact(entry) else {
                 continue;
             };

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use shared::ids::OrderId;
 
 use super::local::{ORDERS_FILE, SUPPRESSIONS_FILE};
 use super::orders::{self, OrderBook};
@@ -56,7 +57,7 @@ pub struct Report {
 struct Invariants {
     /// Ids within the dedupe window, with the arrival of each: an id may come back later.
     ids: HashMap<IdKey, i64>,
-    orders: HashSet<(u32, bool, String)>,
+    orders: HashSet<(u32, bool, OrderId)>,
     /// The last seq of each workspace as callers see it.
     shown: HashMap<WorkspaceId, PublicSeq>,
     problems: Vec<String>,
@@ -92,8 +93,8 @@ impl Invariants {
         if let Fact::Purchase { order_id, .. } = &entry.fact
             && !self
                 .orders
-                .insert((entry.workspace.0, entry.verified, order_id.clone()))
-            && entry.verified
+                .insert((entry.workspace.0, entry.is_verified(), order_id.clone()))
+            && entry.is_verified()
         {
             self.problem(format!(
                 "segment {segment}, seq {seq}: an order is there twice"

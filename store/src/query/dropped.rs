@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::record::{Entry, Source};
+use crate::record::{Entry, ToldBy};
 
 #[derive(Deserialize)]
 struct Dropped {
@@ -11,9 +11,9 @@ struct Dropped {
 
 /// How many events the page of this one had lost before it.
 pub fn dropped_before(entry: &Entry) -> Option<u32> {
-    match &entry.context {
-        Some(context) if entry.source == Source::Browser => in_context(&context.0),
-        _ => None,
+    match &entry.told_by {
+        ToldBy::Browser { .. } => in_context(entry.told_by.context()?),
+        ToldBy::Server { .. } | ToldBy::Mail { .. } => None,
     }
 }
 

@@ -49,7 +49,10 @@ impl<'a> Sieve<'a> {
                 .kind
                 .is_none_or(|kind| kind == entry.fact.type_name())
             && filter.erased.is_none_or(|erased| erased == entry.redacted)
-            && (filter.message_id.is_none() || entry.message_id == filter.message_id)
+            && filter.message_id.as_deref().is_none_or(|wanted| {
+                let named = entry.fact.message_id();
+                named.is_some_and(|named| named.as_str() == wanted)
+            })
             && filter.from.is_none_or(|from| entry.time >= from)
             && filter.to.is_none_or(|to| entry.time < to)
             && filter
@@ -85,22 +88,21 @@ impl<'a> Sieve<'a> {
         let Some(wanted) = &self.filter.campaign_id else {
             return Ok(true);
         };
-        if let Fact::Send { campaign_id, .. } = &entry.fact {
-            return Ok(campaign_id.as_ref() == Some(wanted));
+        if matches!(entry.fact, Fact::Send { .. }) || entry.fact.send().is_some() {
+            let campaign_id = entry.fact.campaign_id();
+            return Ok(campaign_id.is_some_and(|id| id.as_str() == wanted));
         }
-        if let Some(send) = entry.fact.send() {
-            return Ok(send.campaign_id.as_ref() == Some(wanted));
-        }
-        let Some(message_id) = &entry.message_id else {
+        let Some(message_id) = entry.fact.message_id() else {
             return Ok(false);
         };
+        let message_id = message_id.as_str();
         if let Some(known) = self.of_campaign.get(message_id) {
             return Ok(*known);
         }
         let message = self.views.message(self.workspace, message_id)?;
         let is_of = message.is_some_and(|message| message.campaign_id.as_ref() == Some(wanted));
         if self.of_campaign.len() < MAX_REMEMBERED {
-            self.of_campaign.insert(message_id.clone(), is_of);
+            self.of_campaign.insert(message_id.to_owned(), is_of);
         }
         Ok(is_of)
     }

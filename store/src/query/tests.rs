@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::event_name::names;
+use shared::ids::{AnonymousId, MessageId, OrderId, RefundId};
 use shared::money::Currency;
 use shared::time::Timestamp;
 use tempfile::{TempDir, tempdir};
@@ -12,10 +13,10 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::ledger::Located;
 use crate::record::public_seq::Stamp;
-use crate::record::{Address, Source};
+use crate::record::{Address, ToldBy, Visitor};
 use crate::views::history::{
     CONTACTS, MESSAGES, NAMES, NOW, Trial, address, all, append, at_once, entry, history, keys,
-    log_of,
+    log_of, message_id,
 };
 
 const WORKSPACE: WorkspaceId = WorkspaceId(1);
@@ -95,7 +96,8 @@ fn brute_force(log: &dyn Log, workspace: WorkspaceId, filter: &EventFilter) -> V
             entry.workspace == workspace,
             filter.name.is_none() || filter.name.as_deref() == Some(entry.fact.name()),
             filter.email.is_none() || filter.email == email,
-            filter.message_id.is_none() || filter.message_id == entry.message_id,
+            filter.message_id.is_none()
+                || filter.message_id.as_deref() == entry.fact.message_id().map(MessageId::as_str),
             filter.from.is_none() || filter.from <= Some(entry.time),
             filter.to.is_none() || Some(entry.time) < filter.to,
             filter.kind.is_none() || filter.kind == Some(entry.fact.type_name()),
@@ -311,15 +313,10 @@ fn personal(text: &str) -> Option<Personal> {
 }
 
 #[track_caller]
-fn check_properties(fact: Fact, money: Option<(&str, &str)>, verified: bool, wanted: &str) {
-    let money = money.map(|(amount, currency)| {
-        let currency = Currency::parse(currency).unwrap();
-        Money::from_json_number(amount, currency).unwrap().0
-    });
+fn check_properties(fact: Fact, told_by: ToldBy, wanted: &str) {
     let record = record(Entry {
         fact,
-        money,
-        verified,
+        told_by,
         ..entry(1)
     });
     assert_eq!(
@@ -336,15 +333,17 @@ fn an_event_is_shown_in_full() {
             original: personal("Ada@Example.com"),
             older: None,
         }),
-        anonymous_id: personal("visitor-7"),
-        message_id: Some("message-1".into()),
+        anonymous_id: AnonymousId::parse("visitor-7").ok(),
         received_at: Timestamp::from_millis(NOW + 2_500),
-        source: Source::Browser,
+        told_by: ToldBy::browser(Visitor {
+            client: None,
+            class: Some((Class::ProxyHuman, "Gmail's image proxy".into())),
+        }),
         fact: Fact::Track {
             name: "trial_started".into(),
             properties: personal(r#"{"plan":"pro","price":1.10}"#),
+            message_id: Some(message_id("message-1")),
         },
-        class: Some((Class::ProxyHuman, "Gmail's image proxy".into())),
         ..entry(0)
     };
     assert_eq!(
@@ -395,47 +394,61 @@ fn properties_keep_the_callers_own_numbers() {
     let track = Fact::Track {
         name: "viewed".into(),
         properties: personal(properties),
+        message_id: None,
     };
-    check_properties(track, None, true, properties);
+    check_properties(track, ToldBy::server(), properties);
     let identify = Fact::Identify {
         traits: personal(r#"{"plan":"pro"}"#),
     };
-    check_properties(identify, None, true, r#"{"plan":"pro"}"#);
-    check_properties(Fact::Identify { traits: None }, None, true, "{}");
+    check_properties(identify, ToldBy::server(), r#"{"plan":"pro"}"#);
+    check_properties(Fact::Identify { traits: None }, ToldBy::server(), "{}");
 }
 
 #[test]
 fn money_is_shown_with_its_exact_decimals() {
-    let purchase = |items: Option<&str>| Fact::Purchase {
-        order_id: "order \"1234\"".into(),
-        items: items.and_then(personal),
+    let money = |amount, currency| {
+        let currency = Currency::parse(currency).unwrap();
+        Money::from_json_number(amount, currency).unwrap().0
     };
+    let purchase = |items: Option<&str>, amount, currency| Fact::Purchase {
+        order_id: OrderId::parse("order \"1234\"").unwrap(),
+        revenue: money(amount, currency),
+        rounded: false,
+        items: items.and_then(personal),
+        message_id: None,
+    };
+    let page = ToldBy::browser(Visitor {
+        client: None,
+        class: None,
+    });
     check_properties(
-        purchase(Some(r#"[{"id":"sku-1","price":49.90,"quantity":1}]"#)),
-        Some(("49.9", "USD")),
-        true,
+        purchase(
+            Some(r#"[{"id":"sku-1","price":49.90,"quantity":1}]"#),
+            "49.9",
+            "USD",
+        ),
+        ToldBy::server(),
         r#"{"orderId":"order \"1234\"","revenue":49.90,"currency":"USD","items":[{"id":"sku-1","price":49.90,"quantity":1}],"verified":true}"#,
     );
     check_properties(
-        purchase(None),
-        Some(("90071992547409.93", "EUR")),
-        false,
+        purchase(None, "90071992547409.93", "EUR"),
+        page,
         r#"{"orderId":"order \"1234\"","revenue":90071992547409.93,"currency":"EUR","items":[],"verified":false}"#,
     );
-    let refund = || Fact::Refund {
-        order_id: "order_1".into(),
-        refund_id: "refund_1".into(),
+    let refund = |amount, currency| Fact::Refund {
+        order_id: OrderId::parse("order_1").unwrap(),
+        refund_id: RefundId::parse("refund_1").unwrap(),
+        amount: money(amount, currency),
+        rounded: false,
     };
     check_properties(
-        refund(),
-        Some(("500", "JPY")),
-        true,
+        refund("500", "JPY"),
+        ToldBy::server(),
         r#"{"orderId":"order_1","refundId":"refund_1","amount":500,"currency":"JPY"}"#,
     );
     check_properties(
-        refund(),
-        Some(("0.001", "KWD")),
-        true,
+        refund("0.001", "KWD"),
+        ToldBy::server(),
         r#"{"orderId":"order_1","refundId":"refund_1","amount":0.001,"currency":"KWD"}"#,
     );
 }
@@ -458,10 +471,11 @@ fn the_systems_own_names_and_every_class_have_their_spellings() {
 fn a_redacted_event_shows_nothing_personal_and_is_found_by_nothing_personal() {
     let ada = |number| Entry {
         address: address("ada@example.com"),
-        anonymous_id: personal("visitor-ada"),
+        anonymous_id: AnonymousId::parse("visitor-ada").ok(),
         fact: Fact::Track {
             name: "viewed".into(),
             properties: personal(r#"{"who":"ada"}"#),
+            message_id: None,
         },
         ..entry(number)
     };

@@ -15,7 +15,10 @@ enum Extra {
     Targets(u32),
     /// Of a click.
     Marks(ClickMarks),
-    /// Of a redacted record that named its contact by address.
+    /// Of a click: the number of its page among the message's different ones. Versions that read stores of
+    /// format 1 alone do not know it.
+    TargetNumber(u32),
+    /// Of a redacted record that named its contact by address. Nor do they know this.
     Person(ContactId),
 }
 
@@ -43,23 +46,44 @@ impl Timing {
     }
 }
 
+/// All that may lie there, each where the record has it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Extras {
+    pub(super) timing: Option<Timing>,
+    pub(super) targets: Option<u32>,
+    pub(super) marks: Option<ClickMarks>,
+    pub(super) target_number: Option<u32>,
+    pub(super) person: Option<ContactId>,
+}
+
 /// What the entry has of it.
 fn of(entry: &Entry) -> Vec<Extra> {
+    let timing = entry.told_by.timing().cloned().map(Extra::Timing);
     let of_fact = match entry.fact {
-        Fact::Send { targets, .. } => targets.map(Extra::Targets),
-        Fact::Click { marks, .. } => marks.map(Extra::Marks),
-        _ => None,
+        Fact::Send { targets, .. } => [targets.map(Extra::Targets), None],
+        Fact::Click {
+            marks,
+            target_number,
+            ..
+        } => [
+            marks.map(Extra::Marks),
+            target_number.map(Extra::TargetNumber),
+        ],
+        _ => [None, None],
     };
-    let timing = entry.timing.clone().map(Extra::Timing);
     let person = entry.person.map(Extra::Person);
-    timing.into_iter().chain(of_fact).chain(person).collect()
+    timing
+        .into_iter()
+        .chain(of_fact.into_iter().flatten())
+        .chain(person)
+        .collect()
 }
 
 /// Writes what the entry has of it behind what has been written, if anything.
 ///
 /// # Errors
 /// Where there is no memory.
-pub(crate) fn write(entry: &Entry, to: Vec<u8>) -> postcard::Result<Vec<u8>> {
+pub(super) fn write(entry: &Entry, to: Vec<u8>) -> postcard::Result<Vec<u8>> {
     let extras = of(entry);
     if extras.is_empty() {
         return Ok(to);
@@ -67,53 +91,64 @@ pub(crate) fn write(entry: &Entry, to: Vec<u8>) -> postcard::Result<Vec<u8>> {
     postcard::to_extend(&extras, to)
 }
 
-/// Gives the entry what stands behind it.
+/// What stands behind an entry.
 ///
 /// # Errors
 /// Where the bytes are none of it.
-pub(crate) fn read(behind: &[u8], entry: &mut Entry) -> postcard::Result<()> {
+pub(super) fn read(behind: &[u8]) -> postcard::Result<Extras> {
+    let mut extras = Extras::default();
     if behind.is_empty() {
-        return Ok(());
+        return Ok(extras);
     }
     for extra in postcard::from_bytes::<Vec<Extra>>(behind)? {
-        match (extra, &mut entry.fact) {
-            (Extra::Timing(timing), _) => entry.timing = Some(timing),
-            (Extra::Person(person), _) => entry.person = Some(person),
-            (Extra::Targets(count), Fact::Send { targets, .. }) => *targets = Some(count),
-            (Extra::Marks(of_click), Fact::Click { marks, .. }) => *marks = Some(of_click),
-            // Of no fact that has it.
-            (Extra::Targets(_) | Extra::Marks(_), _) => {}
+        match extra {
+            Extra::Timing(timing) => extras.timing = Some(timing),
+            Extra::Targets(count) => extras.targets = Some(count),
+            Extra::Marks(marks) => extras.marks = Some(marks),
+            Extra::TargetNumber(number) => extras.target_number = Some(number),
+            Extra::Person(person) => extras.person = Some(person),
         }
     }
-    Ok(())
+    Ok(extras)
 }
 
 #[cfg(test)]
 mod tests {
+    use shared::ids::MessageId;
     use shared::time::Timestamp;
 
     use super::*;
-    use crate::record::{MessageType, SendRef};
+    use crate::record::stored;
+    use crate::record::{MessageType, SendRef, ToldBy, Visitor};
     use crate::views::history::{NOW, entry};
 
     /// A send, a click and an open, with what they have gained or without.
     fn entries(is_new: bool) -> [Entry; 3] {
+        let message_id = MessageId::parse("m").unwrap();
         let send = SendRef {
+            message_id: message_id.clone(),
             contact: None,
             campaign_id: None,
             message_type: MessageType::Campaign,
             sent_at: Timestamp::from_millis(NOW),
         };
-        let timing = is_new.then(|| Timing {
-            windows: vec![(30_000, Class::Bot, "soon".into())],
-            otherwise: (Class::Human, "browser".into()),
-        });
+        let told_by = ToldBy::Mail {
+            visitor: Visitor {
+                client: None,
+                class: None,
+            },
+            timing: is_new.then(|| Timing {
+                windows: vec![(30_000, Class::Bot, "soon".into())],
+                otherwise: (Class::Human, "browser".into()),
+            }),
+        };
         let marks = ClickMarks {
             target: 1 << 60,
             network: 7,
         };
         let registered = Entry {
             fact: Fact::Send {
+                message_id,
                 campaign_id: None,
                 message_type: MessageType::Campaign,
                 subject: None,
@@ -128,46 +163,33 @@ mod tests {
                 send: send.clone(),
                 link: 4,
                 target: None,
+                target_number: is_new.then_some(3),
                 marks: is_new.then_some(marks),
             },
-            timing: timing.clone(),
+            told_by: told_by.clone(),
             ..entry(1)
         };
         let opened = Entry {
             fact: Fact::Open { send },
-            timing,
+            told_by,
             ..entry(2)
         };
         [registered, clicked, opened]
     }
 
     fn written(entry: &Entry) -> Vec<u8> {
-        write(entry, postcard::to_allocvec(entry).unwrap()).unwrap()
-    }
-
-    fn read_back(bytes: &[u8]) -> Entry {
-        let (mut entry, behind) = postcard::take_from_bytes::<Entry>(bytes).unwrap();
-        read(behind, &mut entry).unwrap();
-        entry
+        stored::write(entry, Vec::new()).unwrap()
     }
 
     #[test]
     fn what_a_record_has_gained_comes_back_and_an_old_one_reads_as_before() {
         for (new, old) in entries(true).into_iter().zip(entries(false)) {
-            let bytes = written(&new);
             // What was written before is the beginning of what is written now.
-            assert!(bytes.starts_with(&written(&old)));
-            for (entry, bytes) in [(&new, bytes.clone()), (&old, written(&old))] {
-                let found = read_back(&bytes);
-                assert_eq!(
-                    (found.fact, found.timing),
-                    (entry.fact.clone(), entry.timing.clone())
-                );
+            assert!(written(&new).starts_with(&written(&old)));
+            for entry in [new, old] {
+                let read = stored::read(entry.workspace, entry.id, &written(&entry));
+                assert_eq!(read.unwrap(), entry);
             }
-            // So reads a version from before.
-            let (seen, _) = postcard::take_from_bytes::<Entry>(&bytes).unwrap();
-            assert_eq!((seen.fact, seen.timing), (old.fact.clone(), None));
-            assert_eq!(written(&old), postcard::to_allocvec(&old).unwrap());
         }
     }
 

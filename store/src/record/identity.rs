@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use shared::ids::EventId;
 
-use super::{Entry, Fact, Record, Seq, Source, WorkspaceId};
+use super::{Content, Entry, Fact, Record, Seq, ToldBy, WorkspaceId};
 
 /// Who chose an id. Each kind has ids of its own, so that nobody's takes another's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -168,14 +168,14 @@ impl Fact {
     }
 }
 
-impl Entry {
+impl<F: Content> Entry<F> {
     /// Who chose the entry's id.
     pub fn sender(&self) -> Sender {
-        match (self.source, &self.fact) {
-            (_, Fact::Send { .. } | Fact::Told { .. }) => Sender::System,
-            (Source::Browser, _) => Sender::Page,
-            (Source::Server, _) => Sender::Server,
-            (Source::Mail, _) => Sender::Mail,
+        match (&self.told_by, self.fact.kind()) {
+            (_, FactKind::Send | FactKind::Told) => Sender::System,
+            (ToldBy::Browser { .. }, _) => Sender::Page,
+            (ToldBy::Server { .. }, _) => Sender::Server,
+            (ToldBy::Mail { .. }, _) => Sender::Mail,
         }
     }
 

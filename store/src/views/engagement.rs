@@ -35,11 +35,12 @@ mod tests;
 mod told;
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use shared::ids::MessageId;
 
 use super::Dump;
 use crate::classify::of_page;
 use crate::ledger::decide::Attribution;
-use crate::record::{Class, ContactId, Entry, Fact, Record, Source, WorkspaceId};
+use crate::record::{Class, ContactId, Entry, Fact, Record, WorkspaceId};
 use contact::Contact;
 use hits::{Hit, Hits, What};
 use message::{Click, Message};
@@ -84,7 +85,7 @@ const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 11] = [
 /// Who acted: the class that was decided at the edge; of a page's event from before there were
 /// classes, what it would have been; `Human` where a server says so.
 fn class_of(entry: &Entry) -> Class {
-    match &entry.class {
+    match entry.told_by.class() {
         Some((class, _)) => *class,
         None => of_page(entry).map_or(Class::Human, |judged| judged.class),
     }
@@ -150,17 +151,19 @@ impl Fold<'_> {
             row.see(entry, class, time);
         }
         match &entry.fact {
-            Fact::Purchase { order_id, .. } => {
-                let Some(money) = entry.money else {
-                    return Ok(());
-                };
+            Fact::Purchase {
+                order_id,
+                revenue,
+                message_id,
+                ..
+            } => {
                 let order = Order {
-                    order_id: order_id.clone(),
+                    order_id: order_id.as_str().to_owned(),
                     contact,
-                    verified: entry.verified,
-                    explicit: entry.message_id.clone(),
-                    currency: money.currency.code().to_owned(),
-                    gross: money.minor,
+                    verified: entry.is_verified(),
+                    explicit: message_id.as_ref().map(|id| id.as_str().to_owned()),
+                    currency: revenue.currency.code().to_owned(),
+                    gross: revenue.minor,
                     refunded: 0,
                     credits: Default::default(),
                 };
@@ -168,19 +171,23 @@ impl Fold<'_> {
                 let credited = self.orders.place(workspace, time, *seq, order, &windows)?;
                 self.credit(workspace, &credited)
             }
-            Fact::Refund { order_id, .. } => {
-                let minor = entry.money.map_or(0, |money| money.minor);
-                let credited = self.orders.refund(workspace, order_id, minor)?;
+            Fact::Refund {
+                order_id, amount, ..
+            } => {
+                let orders = &mut self.orders;
+                let credited = orders.refund(workspace, order_id.as_str(), amount.minor)?;
                 self.credit(workspace, &credited)
             }
-            Fact::Amend { order_id, .. } => {
-                let Some(money) = entry.money else {
-                    return Ok(());
-                };
+            Fact::Amend {
+                order_id,
+                revenue,
+                message_id,
+                ..
+            } => {
                 let windows = (self.attribution)(workspace);
-                let explicit = entry.message_id.as_deref();
-                let orders = &mut self.orders;
-                let moves = orders.amend(workspace, order_id, money.minor, explicit, &windows)?;
+                let explicit = message_id.as_ref().map(MessageId::as_str);
+                let (orders, order_id) = (&mut self.orders, order_id.as_str());
+                let moves = orders.amend(workspace, order_id, revenue.minor, explicit, &windows)?;
                 self.credit(workspace, &moves)
             }
             Fact::Track { .. }
@@ -206,7 +213,7 @@ impl Fold<'_> {
     ) -> Result<(), redb::Error> {
         let Record { seq, entry, .. } = record;
         let workspace = entry.workspace;
-        let Some(message_id) = entry.message_id.as_deref() else {
+        let Some(message_id) = entry.fact.message_id().map(MessageId::as_str) else {
             return Ok(());
         };
         let (mut gone, mut clicks_of) = (Vec::new(), None);
@@ -249,8 +256,8 @@ impl Fold<'_> {
             self.relabelled.insert(click.seq, ())?;
         }
         if let Some(what) = hit {
-            let reason = entry.class.as_ref().map(|(_, reason)| reason.clone());
-            let timing = entry.timing.clone().filter(|_| !is_told);
+            let reason = entry.told_by.class().map(|(_, reason)| reason.clone());
+            let timing = entry.told_by.timing().cloned().filter(|_| !is_told);
             let hit = Hit {
                 time,
                 class,
@@ -540,9 +547,4 @@ pub(super) fn rejudged(
     let table = snapshot.open_table(REJUDGED)?;
     let row = table.get(seq)?;
     row.map(|row| rows::decode(row.value())).transpose()
-}
-
-/// Whether a fact of this source can earn a score by itself.
-fn counts(entry: &Entry, class: Class) -> bool {
-    tally::is_genuine(class) && (entry.verified || entry.source != Source::Server)
 }

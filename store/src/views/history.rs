@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
-use shared::ids::EventId;
+use shared::ids::{EventId, MessageId};
 use shared::time::Timestamp;
 use tokio::sync::watch;
 
@@ -15,7 +15,7 @@ use crate::ledger::memory::MemoryLedger;
 use crate::ledger::{Appended, Health, Later, Located, Log, LogError, Submission};
 use crate::record::identity::Sender;
 use crate::record::public_seq::PublicSeq;
-use crate::record::{Address, Entry, Fact, Personal, Record, Seq, Source, WorkspaceId};
+use crate::record::{Address, Entry, Fact, Personal, Record, Seq, ToldBy, WorkspaceId};
 
 pub(crate) const NOW: i64 = 1_790_000_000_000;
 
@@ -41,11 +41,17 @@ pub(crate) fn entry(number: u32) -> Entry {
         EventId::from_bytes(id),
         Timestamp::from_millis(NOW + i64::from(number)),
     );
-    let fact = Fact::Track {
-        name: "viewed".into(),
-        properties: None,
-    };
-    Entry::new(WorkspaceId(1), id, Source::Server, time, fact)
+    Entry::new(
+        WorkspaceId(1),
+        id,
+        ToldBy::server(),
+        time,
+        Fact::track("viewed"),
+    )
+}
+
+pub(crate) fn message_id(text: &str) -> MessageId {
+    MessageId::parse(text).unwrap()
 }
 
 pub(crate) fn address(normalised: &str) -> Option<Address> {
@@ -96,8 +102,10 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Entry>> {
                 // Some of a run differ from the others.
                 let contact = contact.filter(|_| turn % 7 != 3);
                 entry.address = contact.and_then(|contact| address(CONTACTS[contact]));
-                entry.key_id = (turn % 3 != 2).then(|| format!("key_{name}"));
-                entry.message_id = message.map(|message| MESSAGES[message].to_owned());
+                if turn % 3 != 2 {
+                    entry.told_by = ToldBy::server_with(format!("key_{name}").as_str());
+                }
+                let message_id = message.map(|message| message_id(MESSAGES[message]));
                 let minute = minute + i64::try_from(turn % 5).unwrap();
                 entry.time = Timestamp::from_millis(NOW + minute * 60_000);
                 entry.fact = match NAMES[(name + turn / 40) % NAMES.len()] {
@@ -105,6 +113,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Entry>> {
                     name => Fact::Track {
                         name: name.into(),
                         properties: None,
+                        message_id,
                     },
                 };
                 entries.push(entry);

@@ -80,8 +80,8 @@ pub(super) fn rows(
             }
             _ => {}
         }
-        if let Some(message) = &entry.message_id {
-            post(&terms.term(MESSAGE, workspace, message)?);
+        if let Some(message) = entry.fact.message_id() {
+            post(&terms.term(MESSAGE, workspace, message.as_str())?);
         }
         let time = entry.time.as_millis();
         zones

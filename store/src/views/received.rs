@@ -15,8 +15,9 @@ const RECEIVED: TableDefinition<'_, (u32, &str), u64> = TableDefinition::new("re
 pub(super) fn fold(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb::Error> {
     let mut first = BTreeMap::new();
     for Record { seq, entry, .. } in records {
-        if let Some(key_id) = entry.key_id.as_deref() {
-            first.entry((entry.workspace.0, key_id)).or_insert(seq.0);
+        if let Some(key_id) = entry.told_by.key_id() {
+            let key = (entry.workspace.0, key_id.as_str());
+            first.entry(key).or_insert(seq.0);
         }
     }
     let mut received = transaction.open_table(RECEIVED)?;

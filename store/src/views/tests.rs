@@ -286,6 +286,7 @@ fn a_batch_is_bounded_in_bytes_too() {
             fact: crate::record::Fact::Track {
                 name: "large".into(),
                 properties: Some(crate::record::Personal(properties)),
+                message_id: None,
             },
             ..entry(number)
         }

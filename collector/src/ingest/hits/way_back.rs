@@ -14,14 +14,14 @@ use std::sync::Arc;
 use http::Method;
 
 use super::super::pending::append_one;
-use super::Hit;
+use super::{Hit, send_of};
 use crate::app::App;
 use store::classify::{self, Evidence, Kind, classify};
 use store::ids::new_id;
 use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
 use store::ledger::suppression::{Cause, Suppression};
 use store::ledger::{LogError, Submission};
-use store::record::{Class, ContactId, Entry, Fact, SendRef, Source};
+use store::record::{Class, ContactId, Entry, Fact, ToldBy, Visitor};
 use store::token::Sent;
 
 /// So long after the send nobody comes back, in milliseconds: 10 minutes (design, section 7).
@@ -88,22 +88,16 @@ pub async fn subscribe(
     if since < TOO_SOON_MS || !is_person(&hit, &sent) {
         return Ok(WayBack::Unclear { nonce });
     }
-    let send = SendRef {
-        contact: Some(app.meta.contact_today(workspace, sent.contact)),
-        campaign_id: sent.campaign_id,
-        message_type: sent.message_type,
-        sent_at: sent.sent_at,
-    };
+    let contact = app.meta.contact_today(workspace, sent.contact);
     let lift = Fact::Lift {
-        send: Some(send),
+        send: Some(send_of(sent, contact)),
         cause: Some(Cause::Unsubscribed),
     };
-    let entry = Entry {
-        message_id: Some(sent.message_id),
-        client: Some(hit.client),
+    let told_by = ToldBy::mail(Visitor {
+        client: Some(Arc::new(hit.client)),
         class: Some((Class::Human, "way_back".to_owned())),
-        ..Entry::new(workspace, new_id(), Source::Mail, hit.received_at, lift)
-    };
+    });
+    let entry = Entry::new(workspace, new_id(), told_by, hit.received_at, lift);
     let submission = Submission {
         has_new_id: true,
         ..Submission::from(entry)

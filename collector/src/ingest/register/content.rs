@@ -32,7 +32,7 @@ pub(super) fn differing_fields(record: &Record, draft: &Draft) -> Vec<&'static s
     };
     [
         ("email", address_differs),
-        ("campaignId", *known_campaign != campaign_id(outgoing)),
+        ("campaignId", *known_campaign != outgoing.campaign_id),
         ("type", *known_type != message_type(outgoing)),
         (
             "subject",
@@ -81,11 +81,6 @@ pub(super) fn content(outgoing: &Outgoing) -> [u8; 32] {
         digest.update(b"pixel first");
     }
     digest.finalize().into()
-}
-
-pub(super) fn campaign_id(outgoing: &Outgoing) -> Option<String> {
-    let campaign_id = outgoing.campaign_id.as_ref();
-    campaign_id.map(|id| id.as_str().to_owned())
 }
 
 pub(super) fn message_type(outgoing: &Outgoing) -> MessageType {

@@ -7,7 +7,7 @@ use shared::rejection::{Rejection, codes};
 use shared::wire::{TrackClicks, UtmParameters};
 
 use super::answer::{MessageAnswer, MessageHeaders, written};
-use super::content::{campaign_id, message_type};
+use super::content::message_type;
 use super::error::RegisterError;
 use super::{Draft, Making, Registrar};
 use crate::instrument::{
@@ -37,11 +37,12 @@ impl Registrar {
     ) -> Result<Result<MessageAnswer, Rejection>, RegisterError> {
         let outgoing = &draft.outgoing;
         let most = MAX_MESSAGE_LINKS.min(*links_left);
+        let campaign_id = outgoing.campaign_id.as_ref();
         let sent = Sent {
             workspace: self.workspace,
             message_id: draft.message_id.clone(),
             contact: making.contact,
-            campaign_id: campaign_id(outgoing),
+            campaign_id: campaign_id.map(|id| id.as_str().to_owned()),
             message_type: message_type(outgoing),
             sent_at: making.sent_at,
         };

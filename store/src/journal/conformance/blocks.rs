@@ -8,7 +8,7 @@ use shared::time::Timestamp;
 use crate::journal::block::{CommitPart, Packed, Packer};
 use crate::journal::{AppendError, Journal, wait};
 use crate::record::public_seq::Stamp;
-use crate::record::{Address, Entry, Fact, Personal, Seq, Source, WorkspaceId};
+use crate::record::{Address, Entry, Fact, Personal, Seq, ToldBy, WorkspaceId};
 
 /// When everything here arrives, milliseconds since 1970.
 pub const NOW: i64 = 1_790_000_000_000;
@@ -18,28 +18,22 @@ pub fn entry(number: u32, fact: Fact) -> Entry {
     let mut id = [0x40; 16];
     id[..4].copy_from_slice(&number.to_be_bytes());
     let (id, now) = (EventId::from_bytes(id), Timestamp::from_millis(NOW));
+    let told_by = ToldBy::server_with("key_test");
     Entry {
         time: Timestamp::from_millis(NOW + i64::from(number)),
-        key_id: Some("key_test".into()),
         address: Some(Address {
             normalised: Personal("ada@example.com".into()),
             original: None,
             older: None,
         }),
-        ..Entry::new(WorkspaceId(1), id, Source::Server, now, fact)
+        ..Entry::new(WorkspaceId(1), id, told_by, now, fact)
     }
 }
 
 /// A block with so many records, whose events are named `name`.
 pub(super) fn block(first: Seq, count: u32, name: &str) -> Packed {
     let entries: Vec<Entry> = (0..count)
-        .map(|number| {
-            let fact = Fact::Track {
-                name: name.to_owned(),
-                properties: None,
-            };
-            entry(number, fact)
-        })
+        .map(|number| entry(number, Fact::track(name)))
         .collect();
     let part = CommitPart {
         stamp: Stamp {

@@ -4,21 +4,30 @@ use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 
 use super::subject::*;
-use crate::ledger::{Appended, Refusal, Submission};
-use crate::record::Fact;
+use crate::ledger::{Appended, Proposed, Refusal, Submission};
 
 /// An amendment of an order to so many cents, `at` milliseconds after [`NOW`].
 pub(crate) fn amend(number: u32, order: &str, cents: i64, at: i64) -> Submission {
     let mut submission = purchase(number, order, cents);
     let entry = &mut submission.entry;
-    entry.fact = Fact::Amend {
-        order_id: order.into(),
-        items: None,
-    };
+    entry.fact = to_worth(order, cents, "USD");
     entry.address = None;
     entry.time = Timestamp::from_millis(NOW + at);
     entry.time_sent = true;
     submission
+}
+
+fn to_worth(order: &str, cents: i64, currency: &str) -> Proposed {
+    Proposed::Amend {
+        order_id: order_id(order),
+        revenue: Some(Money {
+            minor: cents,
+            currency: Currency::parse(currency).unwrap(),
+        }),
+        rounded: false,
+        items: None,
+        message_id: None,
+    }
 }
 
 pub(crate) fn conflict(field: &'static str) -> Appended {
@@ -32,6 +41,11 @@ pub(crate) fn code(outcome: Appended) -> &'static str {
         Appended::Refused(Refusal::Invalid(rejection)) => rejection.code,
         other => panic!("{other:?}"),
     }
+}
+
+fn money_of_last(subject: &Subject) -> Money {
+    let last = subject.all().pop().unwrap();
+    last.entry.fact.money().unwrap()
 }
 
 pub(super) async fn amendments_keep_their_rules(subject: Subject) {
@@ -67,10 +81,7 @@ pub(super) async fn amendments_keep_their_rules(subject: Subject) {
         conflict("timestamp")
     );
     let mut other = amend(9, "o", 900, 20);
-    other.entry.money = Some(Money {
-        minor: 900,
-        currency: Currency::parse("EUR").unwrap(),
-    });
+    other.entry.fact = to_worth("o", 900, "EUR");
     assert_eq!(append(log, other).await, conflict("currency"));
     assert_eq!(
         append(log, refund(10, "o", "r", Some("9.5"))).await,
@@ -92,8 +103,7 @@ pub(super) async fn amendments_keep_their_rules(subject: Subject) {
         append(log, refund(15, "o", "t", None)).await,
         subject.tracked(6_u32)
     );
-    let last = subject.all().pop().unwrap();
-    assert_eq!(last.entry.money.unwrap().minor, 1);
+    assert_eq!(money_of_last(&subject).minor, 1);
     // Another event's id is a conflict.
     assert_eq!(append(log, track(16)).await, subject.tracked(7_u32));
     assert_eq!(
@@ -136,5 +146,5 @@ pub(super) async fn an_order_is_amended_after_refunds_in_one_append_and_across_c
     );
     let left = append(log, refund(8, "b", "t", None)).await;
     assert_eq!(left, subject.tracked(7_u32));
-    assert_eq!(subject.all().pop().unwrap().entry.money.unwrap().minor, 100);
+    assert_eq!(money_of_last(&subject).minor, 100);
 }

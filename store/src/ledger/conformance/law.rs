@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use shared::ids::MessageId;
 use shared::time::Timestamp;
 
 use super::subject::*;
 use crate::ids::OlderId;
 use crate::ledger::{Appended, Health, Refusal, Submission};
 use crate::record::identity::Sender;
-use crate::record::{Source, WorkspaceId};
+use crate::record::{Fact, Source, ToldBy, Visitor, WorkspaceId};
 
 pub(super) async fn seqs_grow_by_one_in_the_order_of_submission(subject: Subject) {
     let log = &*subject.log;
@@ -100,8 +101,16 @@ pub(super) async fn the_same_id_of_another_sender_is_another_event(subject: Subj
     let log = &*subject.log;
     let sources = [Source::Browser, Source::Server, Source::Mail];
     let of = |number, source| {
+        let visitor = Visitor {
+            client: None,
+            class: None,
+        };
         let mut submission = track(number);
-        submission.entry.source = source;
+        submission.entry.told_by = match source {
+            Source::Browser => ToldBy::browser(visitor),
+            Source::Server => ToldBy::server(),
+            Source::Mail => ToldBy::mail(visitor),
+        };
         submission
     };
     for number in 0..20 {
@@ -224,7 +233,7 @@ pub(super) async fn find_sees_an_event_as_soon_as_it_is_acknowledged(subject: Su
             .unwrap()
             .unwrap();
         assert_eq!(found.seq, subject.seq(u64::from(number) + 1));
-        assert_eq!(found.entry, track(number).entry);
+        assert_eq!(found.entry, viewed(number));
     }
     assert_eq!(
         log.find(WORKSPACE, Sender::Server, id(0))
@@ -284,11 +293,13 @@ pub(super) async fn an_order_is_tracked_once_and_a_different_one_conflicts(subje
             fields: vec!["revenue"]
         }
     );
-    let mut other = purchase(4, "o", 4999);
-    other.entry.message_id = Some("m".into());
-    other.entry.address = None;
+    let mut other = paid(4, "o", 4999);
+    if let Fact::Purchase { message_id, .. } = &mut other.fact {
+        *message_id = MessageId::parse("m").ok();
+    }
+    other.address = None;
     assert_eq!(
-        append(log, other).await,
+        append(log, other.into()).await,
         Appended::Conflict {
             fields: vec!["email", "messageId"]
         }
@@ -394,7 +405,7 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
         append(log, refund(6, "o", "r4", None)).await,
         subject.tracked(3_u32)
     );
-    let rest = subject.all()[2].entry.money.unwrap();
+    let rest = subject.all()[2].entry.fact.money().unwrap();
     assert_eq!((rest.minor, rest.currency.code()), (600, "USD"));
     let nothing = append(log, refund(7, "o", "r5", None)).await;
     assert!(matches!(nothing, Appended::Refused(Refusal::Invalid(_))));

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use shared::decimal::Decimal;
-use shared::ids::EventId;
+use shared::ids::{EventId, OrderId, RefundId};
 use shared::money::{Currency, Money};
 
 pub use crate::journal::conformance::{NOW, entry};
 use crate::ledger::decide::RefundAsk;
-use crate::ledger::{Appended, Log, Submission};
+use crate::ledger::{Appended, Log, Proposed, Submission};
 use crate::record::public_seq::PublicSeq;
 use crate::record::{
-    Fact, Personal, Record, Seq, Source, WorkspaceId, WorkspaceKey, WorkspaceKeys,
+    Entry, Fact, Personal, Record, Seq, ToldBy, Visitor, WorkspaceId, WorkspaceKey, WorkspaceKeys,
 };
 
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId(1);
@@ -31,58 +31,94 @@ pub(crate) fn id(number: u32) -> EventId {
     EventId::from_bytes(bytes)
 }
 
-pub fn track(number: u32) -> Submission {
+/// What [`track`] submits, as it is recorded.
+pub fn viewed(number: u32) -> Entry {
     let properties = Some(Personal(format!("{{\"number\":{number}}}")));
     entry(
         number,
         Fact::Track {
             name: "viewed".into(),
             properties,
+            message_id: None,
         },
     )
-    .into()
+}
+
+pub fn track(number: u32) -> Submission {
+    viewed(number).into()
 }
 
 pub(crate) fn identify(number: u32) -> Submission {
     entry(number, Fact::Identify { traits: None }).into()
 }
 
-pub fn purchase(number: u32, order: &str, cents: i64) -> Submission {
-    let mut entry = entry(
-        number,
-        Fact::Purchase {
-            order_id: order.into(),
-            items: None,
-        },
-    );
-    entry.money = Some(Money {
+pub(crate) fn order_id(text: &str) -> OrderId {
+    OrderId::parse(text).expect("an orderId")
+}
+
+fn dollars(cents: i64) -> Money {
+    Money {
         minor: cents,
         currency: Currency::parse("USD").unwrap(),
+    }
+}
+
+/// What [`purchase`] submits, as it is recorded.
+pub fn paid(number: u32, order: &str, cents: i64) -> Entry {
+    entry(
+        number,
+        Fact::Purchase {
+            order_id: order_id(order),
+            revenue: dollars(cents),
+            rounded: false,
+            items: None,
+            message_id: None,
+        },
+    )
+}
+
+pub fn purchase(number: u32, order: &str, cents: i64) -> Submission {
+    paid(number, order, cents).into()
+}
+
+/// The same of a page.
+pub fn from_page<F>(mut entry: Entry<F>) -> Entry<F> {
+    entry.told_by = ToldBy::browser(Visitor {
+        client: None,
+        class: None,
     });
-    entry.into()
+    entry
 }
 
 pub(crate) fn unverified(mut purchase: Submission) -> Submission {
-    purchase.entry.verified = false;
-    purchase.entry.source = Source::Browser;
+    purchase.entry = from_page(purchase.entry);
     purchase
 }
 
+/// What [`refund`] submits, as it is recorded where it is of so many cents.
+pub fn refunded(number: u32, order: &str, refund: &str, cents: i64) -> Entry {
+    entry(
+        number,
+        Fact::Refund {
+            order_id: order_id(order),
+            refund_id: RefundId::parse(refund).expect("a refundId"),
+            amount: dollars(cents),
+            rounded: false,
+        },
+    )
+}
+
 pub fn refund(number: u32, order: &str, refund: &str, amount: Option<&str>) -> Submission {
-    let fact = Fact::Refund {
-        order_id: order.into(),
-        refund_id: refund.into(),
-    };
     let amount = amount.map(|amount| Decimal::parse(amount).unwrap());
-    Submission {
-        entry: entry(number, fact),
-        asked: Some(RefundAsk {
+    let proposed = Proposed::Refund {
+        order_id: order_id(order),
+        refund_id: RefundId::parse(refund).expect("a refundId"),
+        asked: RefundAsk {
             amount,
             currency: None,
-        }),
-        has_new_id: false,
-        older: Vec::new(),
-    }
+        },
+    };
+    viewed(number).saying(proposed).into()
 }
 
 /// Appends one; without the seq that callers see, see [`places`].

@@ -33,6 +33,9 @@ async fn amendments_are_remembered_across_a_crash_and_without_the_order_book() {
         let below = append(&*log, amend(6, "o", 399, 6)).await;
         assert_eq!(code(below), "below_refunded");
         assert_eq!(append(&*log, refund(7, "o", "s", None)).await, tracked(4));
-        assert_eq!(all(&*log).pop().unwrap().entry.money.unwrap().minor, 1_100);
+        assert_eq!(
+            all(&*log).pop().unwrap().entry.fact.money().unwrap().minor,
+            1_100
+        );
     }
 }

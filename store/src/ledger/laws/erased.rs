@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use shared::email::Email;
+use shared::ids::AnonymousId;
 
 use super::*;
 use crate::journal::Journal as _;
 use crate::journal::local::{Options as JournalOptions, RedbJournal};
-use crate::ledger::conformance::subject::{NOW, OneKey, WORKSPACE, id, track};
 use crate::locks::lock;
 use crate::record::{
     Address, ContactId, Entry, Fact, Personal, Record, WorkspaceId, WorkspaceKey, WorkspaceKeys,
@@ -47,22 +47,20 @@ fn contact(address: &str) -> ContactId {
 
 /// An event of somebody, of a browser, or of both; the time counts up with the number.
 fn of(number: u32, address: Option<&str>, browser: Option<&str>, identifies: bool) -> Submission {
-    let mut submission = track(number);
-    let entry = &mut submission.entry;
+    let mut entry = viewed(number);
     entry.time = Timestamp::from_millis(NOW + i64::from(number));
     entry.received_at = entry.time;
     entry.address = address.map(|address| Address::from(&Email::parse(address).unwrap()));
-    entry.anonymous_id = browser.map(|browser| Personal(browser.to_owned()));
+    entry.anonymous_id = browser.map(|browser| AnonymousId::parse(browser).unwrap());
     if identifies {
         let traits = Some(Personal(format!("{{\"number\":{number}}}")));
         entry.fact = Fact::Identify { traits };
     }
-    submission
+    entry.into()
 }
 
 fn erasure(number: u32, address: &str) -> Submission {
-    let mut submission = track(number);
-    let entry = &mut submission.entry;
+    let mut entry = viewed(number);
     entry.time = Timestamp::from_millis(NOW + i64::from(number));
     entry.received_at = entry.time;
     entry.address = None;
@@ -70,7 +68,7 @@ fn erasure(number: u32, address: &str) -> Submission {
     entry.fact = Fact::Erase {
         contact: contact(address),
     };
-    submission
+    entry.into()
 }
 
 /// As the files of a folder that nobody has open have them.

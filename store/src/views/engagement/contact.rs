@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::counts;
 use super::order::TouchKind;
 use super::score::{CLICK, CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score, Weight};
+use super::tally::is_genuine;
 use crate::ledger::suppression::{Cause, Change, change_of};
 use crate::record::{Class, Entry, Fact, Source};
 
@@ -32,7 +32,7 @@ impl Contact {
     /// Takes an event of theirs in.
     pub(super) fn see(&mut self, entry: &Entry, class: Class, time: i64) {
         match &entry.address {
-            Some(address) if entry.source == Source::Server => {
+            Some(address) if entry.source() == Source::Server => {
                 self.address = Some(address.spelled_for_contact().to_owned());
             }
             // Anybody can write into a page: the spelling is not theirs to choose.
@@ -42,7 +42,7 @@ impl Contact {
             }
             None => {}
         }
-        match change_of(entry) {
+        match change_of(&entry.fact) {
             Some(Change::Add(Cause::Unsubscribed)) => {
                 let first = self.unsubscribed_at.unwrap_or(time);
                 self.unsubscribed_at = Some(first.min(time));
@@ -62,7 +62,7 @@ impl Contact {
                 | Fact::Refund { .. }
                 | Fact::Erase { .. }
         );
-        if is_ours || !counts(entry, class) {
+        if is_ours || !is_genuine(class) {
             return;
         }
         self.seen(widen(self.first_seen.zip(self.last_seen), (time, time)));
@@ -70,7 +70,7 @@ impl Contact {
             self.seen_elsewhere = widen(self.seen_elsewhere, (time, time));
         }
         match weight(entry) {
-            Some(weight) if entry.source == Source::Browser => self.score.add_page(weight, time),
+            Some(weight) if entry.source() == Source::Browser => self.score.add_page(weight, time),
             Some(weight) => self.score.add(weight, time),
             None => {}
         }
@@ -143,7 +143,7 @@ fn weight(entry: &Entry) -> Option<Weight> {
         Fact::Track { name, .. } if name == PAGE_VIEWED => Some(PAGE_VIEW),
         Fact::Track { .. } => Some(CUSTOM_EVENT),
         // What a page says of money is not believed.
-        Fact::Purchase { .. } if entry.verified => Some(PURCHASE),
+        Fact::Purchase { .. } if entry.is_verified() => Some(PURCHASE),
         _ => None,
     }
 }

@@ -114,6 +114,7 @@ impl Click {
             link,
             target,
             marks,
+            ..
         } = &entry.fact
         else {
             return None;
@@ -124,7 +125,7 @@ impl Click {
             None => {
                 let page = target.as_ref().map(|target| page(&target.0));
                 let target = page.map_or(u64::from(*link), |page| hash(page.as_bytes()));
-                let address = entry.client.as_ref().map(|client| &client.address.0);
+                let address = entry.told_by.client().map(|client| &client.address.0);
                 let address = address.and_then(|address| address.parse().ok());
                 (target, address.map(|address| hash(&network(address))))
             }
@@ -187,7 +188,7 @@ impl Message {
             self.targets = targets;
         }
         self.contact = contact;
-        self.campaign_id.clone_from(campaign_id);
+        self.campaign_id = campaign_id.as_ref().map(|id| id.as_str().to_owned());
         self.message_type = message_type;
         self.sent_at = Some(sent_at.as_millis());
     }

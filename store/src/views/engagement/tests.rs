@@ -5,6 +5,8 @@ mod golden;
 mod oracle;
 mod random;
 
+use std::sync::Arc;
+
 use tempfile::{TempDir, tempdir};
 
 use proptest::prelude::*;
@@ -13,11 +15,12 @@ use shared::time::Timestamp;
 use super::message::{Click, Message};
 use crate::ledger::Log;
 use crate::ledger::decide::WorkspaceKeys as _;
+use crate::record::extra::Timing;
 use crate::record::{
     Class, ClickMarks, Client, ContactId, Entry, Fact, MessageType, Personal, Record, SendRef, Seq,
-    Source, WorkspaceId,
+    Source, ToldBy, Visitor, WorkspaceId,
 };
-use crate::views::history::{Keys, NOW, address, all, entry, keys, log_of};
+use crate::views::history::{Keys, NOW, address, all, entry, keys, log_of, message_id};
 use crate::views::{Dump, Views, rebuild};
 
 /// Views with the folder that they lie in.
@@ -77,7 +80,7 @@ fn ten_thousand_clicks_within_a_minute_keep_the_row_small() {
             };
             let time = NOW + i64::from(number) * 5;
             let click = Entry {
-                fact: click_of("ada", 0, Some(marks)),
+                fact: click_of("m", "ada", 0, Some(marks)),
                 ..entry(number)
             };
             let click = Click::of(Seq(u64::from(number) + 1), time, class, &click).unwrap();
@@ -92,9 +95,10 @@ fn ten_thousand_clicks_within_a_minute_keep_the_row_small() {
 }
 
 /// A click on a link of a message to that contact.
-fn click_of(who: &str, link: u32, marks: Option<ClickMarks>) -> Fact {
+fn click_of(message: &str, who: &str, link: u32, marks: Option<ClickMarks>) -> Fact {
     Fact::Click {
         send: SendRef {
+            message_id: message_id(message),
             contact: Some(contact_of(WorkspaceId(1), who)),
             campaign_id: None,
             message_type: MessageType::Campaign,
@@ -102,47 +106,59 @@ fn click_of(who: &str, link: u32, marks: Option<ClickMarks>) -> Fact {
         },
         link,
         target: None,
+        target_number: None,
         marks,
+    }
+}
+
+/// One that was judged so, with a client at this address.
+fn told_by(source: Source, class: Class, from: Option<&str>, timing: Option<Timing>) -> ToldBy {
+    let client = from.map(|from| Client {
+        address: Personal(from.to_owned()),
+        agent: None,
+        headers: Vec::new(),
+    });
+    let visitor = Visitor {
+        client: client.map(Arc::new),
+        class: Some((class, "test".into())),
+    };
+    match source {
+        Source::Server => ToldBy::server(),
+        Source::Browser => ToldBy::browser(visitor),
+        Source::Mail => ToldBy::Mail { visitor, timing },
     }
 }
 
 /// Something that ada did, so many minutes from [`NOW`], and where it was told.
 fn of_ada(number: usize, (minutes, kind): (i64, u8)) -> Entry {
     let workspace = WorkspaceId(1);
-    let track = |name: &str| Fact::Track {
-        name: name.into(),
-        properties: None,
-    };
+    // A message a minute: what makes a burst of clicks is their times alone.
+    let message = format!("m{minutes}");
     let send = SendRef {
+        message_id: message_id(&message),
         contact: Some(contact_of(workspace, "ada")),
         campaign_id: None,
         message_type: MessageType::Campaign,
         sent_at: Timestamp::from_millis(NOW),
     };
     let (fact, source) = match kind {
-        0 => (track("page_viewed"), Source::Browser),
-        1 => (track("joined"), Source::Browser),
-        2 => (track("joined"), Source::Server),
+        0 => (Fact::track("page_viewed"), Source::Browser),
+        1 => (Fact::track("joined"), Source::Browser),
+        2 => (Fact::track("joined"), Source::Server),
         3 => (Fact::Open { send }, Source::Mail),
-        _ => (click_of("ada", u32::from(kind % 3), None), Source::Mail),
+        _ => (
+            click_of(&message, "ada", u32::from(kind % 3), None),
+            Source::Mail,
+        ),
     };
     let is_mail = source == Source::Mail;
     let time = Timestamp::from_millis(NOW + minutes * 60_000);
     Entry {
         time,
         received_at: time.plus_millis(1_000),
-        source,
-        verified: source == Source::Server,
+        told_by: told_by(source, Class::Human, is_mail.then_some("192.0.2.1"), None),
         address: (!is_mail).then(|| address(&email("ada"))).flatten(),
-        // A message a minute: what makes a burst of clicks is their times alone.
-        message_id: is_mail.then(|| format!("m{minutes}")),
         fact,
-        class: (source != Source::Server).then(|| (Class::Human, "test".into())),
-        client: is_mail.then(|| Client {
-            address: Personal("192.0.2.1".into()),
-            agent: None,
-            headers: Vec::new(),
-        }),
         ..entry(u32::try_from(number).unwrap())
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use shared::ids::MessageId;
+
 use super::Fold;
 use super::hits::{Hit, What};
 use super::message::Message;
@@ -32,10 +34,11 @@ impl Fold<'_> {
         time: i64,
     ) -> Result<Class, redb::Error> {
         let Record { seq, entry, .. } = record;
-        let (Some(timing), Some(message_id)) = (&entry.timing, entry.message_id.as_deref()) else {
+        let (Some(timing), Some(message_id)) = (entry.told_by.timing(), entry.fact.message_id())
+        else {
             return Ok(first);
         };
-        let row = key(entry.workspace, &[message_id.as_bytes()]);
+        let row = key(entry.workspace, &[message_id.as_str().as_bytes()]);
         let Some(told_at) = self.messages.get(row)?.told_at else {
             return Ok(first);
         };
@@ -46,7 +49,7 @@ impl Fold<'_> {
 
     /// Remembers a class that is not the one on record.
     fn note_judged(&mut self, seq: u64, entry: &Entry, judged: Judged) -> Result<(), redb::Error> {
-        if entry.class.as_ref() != Some(&judged) {
+        if entry.told_by.class() != Some(&judged) {
             self.rejudged.insert(seq, encode(&judged)?.as_slice())?;
         }
         Ok(())
@@ -60,7 +63,7 @@ impl Fold<'_> {
     ) -> Result<(), redb::Error> {
         let Record { entry, .. } = record;
         let workspace = entry.workspace;
-        let Some(message_id) = entry.message_id.as_deref() else {
+        let Some(message_id) = entry.fact.message_id().map(MessageId::as_str) else {
             return Ok(());
         };
         let row = key(workspace, &[message_id.as_bytes()]);

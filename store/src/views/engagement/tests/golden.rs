@@ -7,10 +7,11 @@
 //! number and a slash.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use shared::decimal::Decimal;
-use shared::ids::EventId;
+use shared::ids::{CampaignId, EventId, OrderId, RefundId};
 use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 
@@ -19,14 +20,15 @@ use super::super::tally::{self, Totals};
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
 use crate::ledger::decide::{RefundAsk, WorkspaceKeys as _};
 use crate::ledger::memory::MemoryLedger;
-use crate::ledger::{Appended, Log, Submission};
+use crate::ledger::{Appended, Log, Proposed, Submission};
 use crate::record::extra::Timing;
 use crate::record::{
-    Class, Client, Entry, Fact, MessageType, Personal, SendRef, Seq, Source, WorkspaceId,
+    Class, Client, Entry, Fact, MessageType, Personal, SendRef, Seq, Source, ToldBy, Visitor,
+    WorkspaceId,
 };
 use crate::targets::marks;
 use crate::views::Views;
-use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys};
+use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys, message_id};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,21 +189,37 @@ impl Event {
         let send = || {
             let send = about(&message());
             SendRef {
+                message_id: message_id(&message()),
                 contact: Some(contact_of(workspace, &send.to)),
-                campaign_id: send.campaign.clone(),
+                campaign_id: send.campaign.as_deref().map(campaign_id),
                 message_type: kind(send),
                 sent_at: Timestamp::from_millis(NOW - 30 * 86_400_000),
             }
         };
-        let order = || self.order.clone().expect("an order");
+        let order = || OrderId::parse(self.order.as_ref().expect("an order")).unwrap();
+        let (amount, currency) = match self.money.as_deref().map(|money| money.split_once(' ')) {
+            Some(Some((amount, currency))) => (Some(amount), Some(currency)),
+            Some(None) => (self.money.as_deref(), None),
+            None => (None, None),
+        };
+        let amount = amount.map(|amount| Decimal::parse(amount).unwrap());
+        let currency = currency.map(|currency| Currency::parse(currency).unwrap());
+        let revenue = || {
+            let amount = amount.as_ref().expect("an amount");
+            let currency = currency.expect("a currency");
+            Money::from_decimal(amount, currency).unwrap().0
+        };
+        let led_by = self.message.as_deref().map(message_id);
         let track = |name: &str| Fact::Track {
             name: name.into(),
             properties: None,
+            message_id: led_by.clone(),
         };
         let (fact, source) = match self.what {
             What::Send => (
                 Fact::Send {
-                    campaign_id: about(&message()).campaign.clone(),
+                    message_id: message_id(&message()),
+                    campaign_id: about(&message()).campaign.as_deref().map(campaign_id),
                     message_type: kind(about(&message())),
                     subject: None,
                     content: [0; 32],
@@ -216,6 +234,7 @@ impl Event {
                     send: send(),
                     link: self.link,
                     target: self.target.clone().map(Personal),
+                    target_number: None,
                     marks: self.marked.then(|| {
                         let link = format!("https://shop.example/{}", self.link);
                         let target = self.target.as_ref().unwrap_or(&link);
@@ -232,7 +251,10 @@ impl Event {
             What::Order => (
                 Fact::Purchase {
                     order_id: order(),
+                    revenue: revenue(),
+                    rounded: false,
                     items: None,
+                    message_id: led_by.clone(),
                 },
                 if self.verified {
                     Source::Server
@@ -243,69 +265,73 @@ impl Event {
             What::Amend => (
                 Fact::Amend {
                     order_id: order(),
+                    revenue: revenue(),
+                    rounded: false,
                     items: None,
+                    message_id: led_by.clone(),
                 },
                 Source::Server,
             ),
-            What::Refund => (
-                Fact::Refund {
-                    order_id: order(),
-                    refund_id: self.refund.clone().expect("a refund"),
-                },
-                Source::Server,
-            ),
+            // What it asks for is put in its place below.
+            What::Refund => (Fact::Identify { traits: None }, Source::Server),
         };
         let class = self
             .class
             .or((source == Source::Mail).then_some(Class::Human));
-        let (amount, currency) = match self.money.as_deref().map(|money| money.split_once(' ')) {
-            Some(Some((amount, currency))) => (Some(amount), Some(currency)),
-            Some(None) => (self.money.as_deref(), None),
-            None => (None, None),
-        };
-        let amount = amount.map(|amount| Decimal::parse(amount).unwrap());
-        let currency = currency.map(|currency| Currency::parse(currency).unwrap());
         let window = |(end, class): &(String, Class)| {
             let end = u32::try_from(moment(end) - NOW).unwrap();
             (end, *class, "soon".to_owned())
         };
-        let mut submission = Submission::from(Entry {
+        let client = (source == Source::Mail).then(|| Client {
+            address: Personal(self.from.clone()),
+            agent: None,
+            headers: Vec::new(),
+        });
+        let visitor = Visitor {
+            client: client.map(Arc::new),
+            class: class.map(|class| (class, "golden".into())),
+        };
+        let entry = Entry {
             workspace,
             id: EventId::from_bytes(id),
             time: Timestamp::from_millis(time),
             time_sent: matches!(self.what, What::Amend),
             received_at: Timestamp::from_millis(self.received.as_deref().map_or(time, moment)),
-            source,
-            verified: self.verified && source == Source::Server,
+            told_by: match source {
+                Source::Server => ToldBy::server(),
+                Source::Browser => ToldBy::browser(visitor),
+                Source::Mail => ToldBy::Mail {
+                    visitor,
+                    timing: (!self.timing.is_empty()).then(|| Timing {
+                        windows: self.timing.iter().map(window).collect(),
+                        otherwise: (Class::Human, "golden".into()),
+                    }),
+                },
+            },
             address: match self.what {
                 What::Send => address(&email(&about(&message()).to)),
                 _ => self.who.as_deref().and_then(|who| address(&email(who))),
             },
-            message_id: self.message.clone(),
             fact,
-            class: class.map(|class| (class, "golden".into())),
-            client: (source == Source::Mail).then(|| Client {
-                address: Personal(self.from.clone()),
-                agent: None,
-                headers: Vec::new(),
-            }),
-            timing: (!self.timing.is_empty()).then(|| Timing {
-                windows: self.timing.iter().map(window).collect(),
-                otherwise: (Class::Human, "golden".into()),
-            }),
             ..entry(0)
-        });
+        };
         match self.what {
-            What::Order | What::Amend => {
-                let currency = currency.expect("a currency");
-                let (money, _) = Money::from_decimal(&amount.unwrap(), currency).unwrap();
-                submission.entry.money = Some(money);
+            What::Refund => {
+                let refund_id = self.refund.as_ref().expect("a refund");
+                let refund = Proposed::Refund {
+                    order_id: order(),
+                    refund_id: RefundId::parse(refund_id).unwrap(),
+                    asked: RefundAsk { amount, currency },
+                };
+                entry.saying(refund).into()
             }
-            What::Refund => submission.asked = Some(RefundAsk { amount, currency }),
-            _ => {}
+            _ => entry.into(),
         }
-        submission
     }
+}
+
+fn campaign_id(text: &str) -> CampaignId {
+    CampaignId::parse(text).unwrap()
 }
 
 /// The workspace and the name within it.

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use shared::ids::{CampaignId, MessageId};
+
 use super::super::order::{Cause, MODELS, TouchKind};
 use super::super::tally::{Earned, Figures, Tally, Totals};
 use crate::ledger::decide::WorkspaceKeys as _;
@@ -79,7 +81,7 @@ type Sign = (Option<u64>, String);
 
 struct Followed<'a> {
     seq: u64,
-    message: (WorkspaceId, &'a Option<String>),
+    message: (WorkspaceId, Option<&'a MessageId>),
     target: Sign,
     network: Option<Sign>,
     clock: i64,
@@ -101,12 +103,12 @@ impl<'a> Followed<'a> {
         let link = || (None, link.to_string());
         let page = || target.as_ref().map(|target| (None, target.0.clone()));
         let address = || {
-            let address = &entry.client.as_ref()?.address.0;
+            let address = &entry.told_by.client()?.address.0;
             Some((None, address.rsplit_once('.')?.0.to_owned()))
         };
         Some(Self {
             seq: seq.0,
-            message: (entry.workspace, &entry.message_id),
+            message: (entry.workspace, entry.fact.message_id()),
             target: marks.map_or_else(
                 || page().unwrap_or_else(link),
                 |marks| (Some(marks.target), String::new()),
@@ -123,10 +125,10 @@ fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
     let mut clicks: Vec<Followed<'_>> = Vec::new();
     for (at, record) in records.iter().enumerate() {
         let entry = &record.entry;
-        let message = (entry.workspace, &entry.message_id);
+        let message = (entry.workspace, entry.fact.message_id());
         let before = clicks.iter().filter(|click| click.message == message);
         let clock = before.map(|click| click.clock).max().unwrap_or(0);
-        let is_of_it = |of: &Record| (of.entry.workspace, &of.entry.message_id) == message;
+        let is_of_it = |of: &Record| (of.entry.workspace, of.entry.fact.message_id()) == message;
         // Once it is told when the message left, its clicks are counted again.
         let is_told = |of: &Record| is_of_it(of) && matches!(of.entry.fact, Fact::Told { .. });
         let known = at.max(records.iter().position(is_told).unwrap_or(0));
@@ -175,14 +177,14 @@ fn in_bursts(records: &[Record]) -> BTreeSet<u64> {
 /// that follows from that. Of several that tell, the first counts.
 fn by_itself(records: &[Record]) -> BTreeMap<u64, (Class, String)> {
     let judge = |Record { seq, entry, .. }: &Record| {
-        let first = entry.class.clone();
+        let first = entry.told_by.class().cloned();
         let first = first.unwrap_or((Class::Human, String::new()));
         let told = records.iter().find(|told| {
             matches!(told.entry.fact, Fact::Told { .. })
                 && told.entry.workspace == entry.workspace
-                && told.entry.message_id == entry.message_id
+                && told.entry.fact.message_id() == entry.fact.message_id()
         });
-        let judged = match (&entry.timing, told) {
+        let judged = match (entry.told_by.timing(), told) {
             (Some(timing), Some(told)) => {
                 let after = time(entry) - told.entry.time.as_millis();
                 let (class, reason) = timing.class_at(after);
@@ -213,8 +215,8 @@ impl Report {
                 report.relabelled.insert(record.seq.0);
             }
             let alone = &alone[&record.seq.0];
-            let is_timed = record.entry.timing.is_some();
-            if is_timed && record.entry.class.as_ref() != Some(alone) {
+            let is_timed = record.entry.told_by.timing().is_some();
+            if is_timed && record.entry.told_by.class() != Some(alone) {
                 report.rejudged.insert(record.seq.0, alone.clone());
             }
             report.see(record, class(record));
@@ -255,11 +257,11 @@ impl Report {
             Fact::Click { .. } => 3.0,
             Fact::Track { name, .. } if name == "page_viewed" => 0.5,
             Fact::Track { .. } => 2.0,
-            Fact::Purchase { .. } if entry.verified => 10.0,
+            Fact::Purchase { .. } if entry.is_verified() => 10.0,
             _ => 0.0,
         };
         person.seen.push(time(entry));
-        if entry.source == Source::Browser {
+        if entry.source() == Source::Browser {
             *person.pages.entry(time(entry).div_euclid(DAY)).or_default() += weight;
         } else {
             person.terms.push((weight, time(entry)));
@@ -268,9 +270,16 @@ impl Report {
 
     fn sell(&mut self, records: &[Record], class: &dyn Fn(&Record) -> Class) {
         for Record { entry, .. } in records {
-            let (Fact::Purchase { order_id, .. }, Some(money)) = (&entry.fact, entry.money) else {
+            let Fact::Purchase {
+                order_id,
+                revenue: money,
+                ..
+            } = &entry.fact
+            else {
                 continue;
             };
+            let verified = entry.is_verified();
+            let text = |id: &MessageId| id.as_str().to_owned();
             let is_this = |other: &Entry| match &other.fact {
                 Fact::Purchase { order_id: id, .. }
                 | Fact::Amend { order_id: id, .. }
@@ -281,19 +290,19 @@ impl Report {
             };
             let others = || records.iter().filter(|other| is_this(&other.entry));
             let is_sale = |other: &Record| matches!(other.entry.fact, Fact::Purchase { .. });
-            let vouched = others().any(|other| is_sale(other) && other.entry.verified);
-            if vouched && !entry.verified {
+            let vouched = others().any(|other| is_sale(other) && other.entry.is_verified());
+            if vouched && !verified {
                 continue;
             }
             let is_refund = |other: &Record| matches!(other.entry.fact, Fact::Refund { .. });
-            let refunds = others().filter(|other| is_refund(other) && entry.verified);
+            let refunds = others().filter(|other| is_refund(other) && verified);
             let is_amendment = |other: &Record| matches!(other.entry.fact, Fact::Amend { .. });
-            let amendments = || others().filter(|other| is_amendment(other) && entry.verified);
+            let amendments = || others().filter(|other| is_amendment(other) && verified);
             let amended = amendments()
-                .filter_map(|other| other.entry.money)
+                .filter_map(|other| other.entry.fact.money())
                 .next_back();
-            let mut renamed = amendments().filter_map(|other| other.entry.message_id.clone());
-            let refunded = refunds.map(|refund| refund.entry.money.map_or(0, |m| m.minor));
+            let mut renamed = amendments().filter_map(|other| other.entry.fact.message_id());
+            let refunded = refunds.map(|refund| refund.entry.fact.money().map_or(0, |m| m.minor));
             let last = |kind| {
                 let touches = records.iter().filter(|record| {
                     let touch = &record.entry;
@@ -311,24 +320,24 @@ impl Report {
                         && time(entry) < time(touch) + WINDOW
                 });
                 let touch = touches.max_by_key(|record| (time(&record.entry), record.seq))?;
-                Some((touch.entry.message_id.clone()?, Cause::Touch(kind)))
+                Some((touch.entry.fact.message_id().map(text)?, Cause::Touch(kind)))
             };
-            let explicit = renamed.next_back().or_else(|| entry.message_id.clone());
-            let explicit = explicit.map(|id| (id, Cause::Explicit));
+            let explicit = renamed.next_back().or(entry.fact.message_id());
+            let explicit = explicit.map(|id| (text(id), Cause::Explicit));
             let click = explicit.clone().or_else(|| last(TouchKind::Click));
             let any = click.clone().or_else(|| last(TouchKind::Open));
             let sale = Sale {
                 time: time(entry),
                 contact: contact(entry),
                 currency: money.currency.code().to_owned(),
-                gross: amended.unwrap_or(money).minor,
+                gross: amended.unwrap_or(*money).minor,
                 refunded: refunded.sum(),
-                credits: match entry.verified {
+                credits: match verified {
                     true => [any, click, explicit],
                     false => Default::default(),
                 },
             };
-            let key = (entry.workspace, entry.verified, order_id.clone());
+            let key = (entry.workspace, verified, order_id.as_str().to_owned());
             // Of what pages say of one order, the first counts.
             self.orders.entry(key).or_insert(sale);
         }
@@ -338,8 +347,8 @@ impl Report {
         let mut ids: BTreeSet<(WorkspaceId, String)> = BTreeSet::new();
         for Record { entry, .. } in records {
             let is_mail = entry.fact.send().is_some() || matches!(entry.fact, Fact::Send { .. });
-            if let (true, Some(id)) = (is_mail, &entry.message_id) {
-                ids.insert((entry.workspace, id.clone()));
+            if let (true, Some(id)) = (is_mail, entry.fact.message_id()) {
+                ids.insert((entry.workspace, id.as_str().to_owned()));
             }
         }
         for ((workspace, ..), sale) in &self.orders {
@@ -348,7 +357,8 @@ impl Report {
         }
         for (workspace, id) in ids {
             let of_message = |record: &&Record| {
-                record.entry.workspace == workspace && record.entry.message_id.as_ref() == Some(&id)
+                let named = record.entry.fact.message_id().map(MessageId::as_str);
+                record.entry.workspace == workspace && named == Some(id.as_str())
             };
             let mine: Vec<&Record> = records.iter().filter(of_message).collect();
             let about = about(&mine);
@@ -524,6 +534,10 @@ impl Report {
     }
 }
 
+fn text_of(campaign_id: &Option<CampaignId>) -> Option<String> {
+    campaign_id.as_ref().map(|id| id.as_str().to_owned())
+}
+
 /// What is known of a send: from its registration, else from the first event that tells.
 fn about(records: &[&Record]) -> Option<About> {
     let registered = records.iter().find_map(|record| match &record.entry.fact {
@@ -533,7 +547,7 @@ fn about(records: &[&Record]) -> Option<About> {
             ..
         } => Some((
             contact(&record.entry),
-            campaign_id.clone(),
+            text_of(campaign_id),
             *message_type,
             record.entry.time.as_millis(),
         )),
@@ -545,9 +559,10 @@ fn about(records: &[&Record]) -> Option<About> {
             campaign_id,
             message_type,
             sent_at,
+            ..
         } = records.iter().find_map(|record| record.entry.fact.send())?;
         let sent_at = sent_at.as_millis();
-        Some((*contact, campaign_id.clone(), *message_type, sent_at))
+        Some((*contact, text_of(campaign_id), *message_type, sent_at))
     })
 }
 

@@ -3,23 +3,23 @@
 
 use proptest::prelude::*;
 use shared::decimal::Decimal;
-use shared::ids::EventId;
+use shared::ids::{CampaignId, EventId, OrderId, RefundId};
 use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 use tempfile::tempdir;
 
-use super::{contact_of, dump_of, email, live, oracle, rebuilt};
+use super::{contact_of, dump_of, email, live, oracle, rebuilt, told_by};
 use crate::ledger::decide::{RefundAsk, WorkspaceKeys as _};
 use crate::ledger::memory::MemoryLedger;
 use crate::ledger::suppression::Cause;
-use crate::ledger::{Log, Submission};
+use crate::ledger::{Log, Proposed, Submission};
 use crate::record::extra::Timing;
 use crate::record::{
-    Class, Client, DeliveryStatus, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
+    Class, DeliveryStatus, Entry, Fact, MessageType, Personal, SendRef, Source, WorkspaceId,
 };
 use crate::targets::marks;
 use crate::views::Views;
-use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys};
+use crate::views::history::{Keys, NOW, address, all, at_once, entry, keys, message_id};
 
 const PEOPLE: [&str; 3] = ["ada", "ben", "cy"];
 const CLASSES: [Class; 4] = [Class::Human, Class::ProxyHuman, Class::Machine, Class::Bot];
@@ -159,22 +159,28 @@ impl Act {
         let mut id = [0x41; 16];
         id[..8].copy_from_slice(&(number as u64).to_be_bytes());
         let time = NOW + self.at * 43_200_000 + i64::from(turn + 1) * STEPS[self.step];
-        let message_id = format!("m{}", self.message);
+        let message_id = message_id(&format!("m{}", self.message));
         let is_erased = self.odd == 0;
         let campaign_id = match self.odd {
             1 => None,
-            2 => Some("c9".into()),
+            2 => Some("c9".to_owned()),
             _ => Some(format!("c{}", self.message % 2)),
         };
+        let campaign_id = campaign_id.map(|id| CampaignId::parse(&id).unwrap());
         let send = SendRef {
+            message_id: message_id.clone(),
             contact: (!is_erased).then(|| contact_of(workspace, who)),
             campaign_id: campaign_id.clone(),
             message_type: MessageType::Campaign,
             sent_at: Timestamp::from_millis(NOW),
         };
-        let order_id = format!("o{}", self.order);
+        let order_id = OrderId::parse(&format!("o{}", self.order)).unwrap();
+        let led_by = self.explicit.then(|| message_id.clone());
+        let currency = Currency::parse(if self.euros { "EUR" } else { "JPY" }).unwrap();
+        let revenue = |minor| Money { minor, currency };
         let fact = match self.what {
             What::Send => Fact::Send {
+                message_id: message_id.clone(),
                 campaign_id,
                 message_type: MessageType::Transactional,
                 subject: None,
@@ -195,8 +201,9 @@ impl Act {
                     send,
                     link,
                     target: (!is_erased).then(|| Personal(page.clone())),
+                    target_number: None,
                     // Old records have none.
-                    marks: (self.odd != 3).then(|| marks(&key, &message_id, &page, from)),
+                    marks: (self.odd != 3).then(|| marks(&key, message_id.as_str(), &page, from)),
                 }
             }
             What::Unsubscribe => Fact::Unsubscribe { send },
@@ -214,75 +221,64 @@ impl Act {
                 send: None,
                 cause: cause.map(|cause| Cause::ALL[cause]),
             },
-            What::Track(is_view) => Fact::Track {
-                name: if is_view { "page_viewed" } else { "joined" }.into(),
-                properties: None,
-            },
+            What::Track(is_view) => Fact::track(if is_view { "page_viewed" } else { "joined" }),
             What::Order => Fact::Purchase {
-                order_id,
+                order_id: order_id.clone(),
+                revenue: revenue(100 * i64::from(self.order + 1)),
+                rounded: false,
                 items: None,
+                message_id: led_by,
             },
-            What::Amend(_) => Fact::Amend {
-                order_id,
+            What::Amend(worth) => Fact::Amend {
+                order_id: order_id.clone(),
+                revenue: revenue(4 * i64::from(worth)),
+                rounded: false,
                 items: None,
+                message_id: led_by,
             },
-            What::Refund(_) => Fact::Refund {
-                order_id,
-                refund_id: format!("r{number}"),
-            },
+            // What it asks for is put in its place below.
+            What::Refund(_) => Fact::Identify { traits: None },
         };
         let is_told = matches!(self.what, What::Told | What::Delivery(_));
         let is_mail = fact.send().is_some() && !is_told;
         let is_hit = is_mail && !matches!(self.what, What::Unsubscribe);
         let is_order = matches!(self.what, What::Order);
-        let is_amendment = matches!(self.what, What::Amend(_));
         let is_browser = matches!(self.what, What::Track(_)) || is_order && !self.verified;
         let source = match (is_mail, is_browser) {
             (true, _) => Source::Mail,
             (_, true) => Source::Browser,
             _ => Source::Server,
         };
-        let has_message = is_mail
-            || is_told
-            || matches!(self.what, What::Send)
-            || (is_order || is_amendment) && self.explicit;
-        let currency = Currency::parse(if self.euros { "EUR" } else { "JPY" }).unwrap();
-        let mut submission = Submission::from(Entry {
+        let from = format!("192.0.{}.{}", self.from, self.order);
+        let from = (is_mail && !is_erased).then_some(from.as_str());
+        let timing = self.timing().filter(|_| is_hit);
+        let mut entry = Entry {
             workspace,
             id: EventId::from_bytes(id),
             time: Timestamp::from_millis(time),
             received_at: Timestamp::from_millis(time + self.late),
-            source,
-            verified: source == Source::Server,
+            told_by: told_by(source, CLASSES[self.class], from, timing),
             address: (!is_mail && !is_told)
                 .then(|| address(&email(who)))
                 .flatten(),
-            message_id: has_message.then_some(message_id),
             fact,
-            money: match self.what {
-                What::Order => Some(100 * i64::from(self.order + 1)),
-                What::Amend(worth) => Some(4 * i64::from(worth)),
-                _ => None,
-            }
-            .map(|minor| Money { minor, currency }),
-            class: (is_mail || is_browser).then(|| (CLASSES[self.class], "random".into())),
-            client: (is_mail && !is_erased).then(|| Client {
-                address: Personal(format!("192.0.{}.{}", self.from, self.order)),
-                agent: None,
-                headers: Vec::new(),
-            }),
-            timing: self.timing().filter(|_| is_hit),
             ..entry(0)
-        });
+        };
         if let What::Refund(amount) = self.what {
-            submission.asked = Some(RefundAsk {
-                amount: amount.map(|amount| Decimal::parse(&amount.to_string()).unwrap()),
-                currency: None,
-            });
-        } else if is_erased {
-            submission.entry.redact();
+            let refund = Proposed::Refund {
+                order_id,
+                refund_id: RefundId::parse(&format!("r{number}")).unwrap(),
+                asked: RefundAsk {
+                    amount: amount.map(|amount| Decimal::parse(&amount.to_string()).unwrap()),
+                    currency: None,
+                },
+            };
+            return entry.saying(refund).into();
         }
-        submission
+        if is_erased {
+            entry.redact();
+        }
+        entry.into()
     }
 }
 
