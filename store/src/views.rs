@@ -37,7 +37,7 @@ use crate::journal::local::segment::sync_folder_of;
 use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::ledger::{Log, LogError};
 use crate::locks::{lock, read, write};
-use crate::record::{Class, ContactId, Personal, Record, Seq, WorkspaceId};
+use crate::record::{Class, ContactId, Fact, Personal, Record, Seq, WorkspaceId};
 
 use engagement::contact::Contact;
 use engagement::message::Message;
@@ -147,6 +147,8 @@ pub struct Views {
     unsynced: Mutex<bool>,
     cursor: AtomicU64,
     owed: Owed,
+    /// Contacts that were erased, with the place of the fact, while the rows do not reflect that yet.
+    erased: RwLock<HashMap<(WorkspaceId, ContactId), Seq>>,
 }
 
 impl Views {
@@ -170,7 +172,38 @@ impl Views {
             unsynced: Mutex::new(false),
             cursor: AtomicU64::new(cursor.0),
             owed: Owed::default(),
+            erased: RwLock::default(),
         })
+    }
+
+    /// A contact was erased by the fact at this place: from now on nothing is told of it that is of
+    /// before.
+    pub fn hide(&self, workspace: WorkspaceId, contact: ContactId, seq: Seq) {
+        let cursor = self.cursor();
+        let mut erased = write(&self.erased);
+        erased.retain(|_, seq| *seq > cursor);
+        let last = erased.entry((workspace, contact)).or_insert(seq);
+        *last = seq.max(*last);
+    }
+
+    /// Whether what the rows say of a contact is of before its erasure, in a snapshot that was taken
+    /// before this was called.
+    fn is_hidden(&self, workspace: WorkspaceId, contact: ContactId, reflected: Seq) -> bool {
+        let erased = read(&self.erased);
+        let seq = erased.get(&(workspace, contact));
+        seq.is_some_and(|seq| *seq > reflected)
+    }
+
+    /// How many events there are of a contact.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub fn count_of_contact(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+    ) -> Result<u64, ViewError> {
+        self.with_snapshot(|snapshot| index::count_of_contact(snapshot, workspace, contact))
     }
 
     /// From now on every read is refused with [`ViewError::Building`] until the rows reflect this record, or
@@ -296,7 +329,10 @@ impl Views {
         workspace: WorkspaceId,
         contact: ContactId,
     ) -> Result<Option<Contact>, ViewError> {
-        self.with_snapshot(|snapshot| engagement::contact(snapshot, workspace, contact))
+        let reflected = self.cursor();
+        let found =
+            self.with_snapshot(|snapshot| engagement::contact(snapshot, workspace, contact))?;
+        Ok(found.filter(|_| !self.is_hidden(workspace, contact, reflected)))
     }
 
     /// What is known of a send.
@@ -416,9 +452,17 @@ impl Views {
         after: Option<ContactId>,
         limit: usize,
     ) -> Result<Vec<(ContactId, Contact)>, ViewError> {
-        self.with_snapshot(|snapshot| {
+        let reflected = self.cursor();
+        let mut found = self.with_snapshot(|snapshot| {
             engagement::single::contacts(snapshot, workspace, after, limit)
-        })
+        })?;
+        for (id, contact) in &mut found {
+            if self.is_hidden(workspace, *id, reflected) {
+                // Its place stays, so that whoever reads on knows where.
+                *contact = Contact::default();
+            }
+        }
+        Ok(found)
     }
 
     /// What is known beside these records, in their order: for showing them.
@@ -426,6 +470,7 @@ impl Views {
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
     pub fn beside(&self, records: &[Record]) -> Result<Vec<Beside>, ViewError> {
+        let reflected = self.cursor();
         self.with_snapshot(|snapshot| {
             let of = |Record { seq, entry, .. }: &Record| {
                 let Some(send) = entry.fact.send() else {
@@ -434,7 +479,8 @@ impl Views {
                 let contact = match send.contact {
                     Some(named) => {
                         let contact = self.keys.contact_today(entry.workspace, named);
-                        engagement::contact(snapshot, entry.workspace, contact)?
+                        let found = engagement::contact(snapshot, entry.workspace, contact)?;
+                        found.filter(|_| !self.is_hidden(entry.workspace, contact, reflected))
                     }
                     None => None,
                 };
@@ -678,6 +724,20 @@ pub fn rebuild(
     Ok(folded)
 }
 
+/// Brings the views of a data folder, which must not be open, up to the log's end, where there are any.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn follow(data: &Path, keys: Arc<dyn WorkspaceKeys>, log: &dyn Log) -> Result<(), ViewError> {
+    if !files::is_taken(&data.join(FILE)) {
+        return Ok(());
+    }
+    let views = Views::open(data, keys)?;
+    let end = *log.committed().borrow();
+    let caught_up = views.catch_up(log, end, &|| false, &mut |_, _| {});
+    caught_up.and(views.close())
+}
+
 /// The next records to fold: many, but bounded in bytes too. None at the log's end.
 pub(crate) fn next_batch(log: &dyn Log, after: Seq) -> Result<Vec<Record>, LogError> {
     let mut batch: Vec<Record> = Vec::new();
@@ -707,7 +767,10 @@ fn contacts_of(
         .iter()
         .map(|Record { entry, .. }| {
             let Some(address) = &entry.address else {
-                let named = entry.fact.send().and_then(|send| send.contact);
+                let named = match &entry.fact {
+                    Fact::Erase { contact } => Some(*contact),
+                    fact => fact.send().map_or(entry.person, |send| send.contact),
+                };
                 return Ok(named.map(|named| keys.contact_today(entry.workspace, named)));
             };
             let address = address.normalised.0.as_str();

@@ -1,4 +1,8 @@
 //! `GET /v1/contacts`: what is known of a contact.
+//!
+//! - `erase`: nothing any more
+
+mod erase;
 
 use std::sync::Arc;
 
@@ -19,6 +23,8 @@ use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use store::views::ViewError;
+
+pub use erase::*;
 
 /// The query of the list.
 #[derive(Default, Deserialize, IntoParams)]

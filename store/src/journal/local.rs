@@ -347,6 +347,12 @@ impl Journal for RedbJournal {
         self.rewrite_now(places, change)
     }
 
+    fn touched(&self, places: &BTreeSet<Seq>) -> usize {
+        let segments = read(&self.inner.segments);
+        let touched = segments.iter().filter(|one| is_touched(one, places));
+        touched.count()
+    }
+
     fn drop_before(&self, seq: Seq) -> Result<Seq, JournalError> {
         self.drop_now(seq)
     }

@@ -15,11 +15,13 @@
 //! - `score`: how engaged a person is
 //! - `hits`: everything that happened to a message
 //! - `spans`: reading messages with what happened to them
+//! - `erased`: what is left of a contact
 //! - `told`: what changes once it is told when a message left
 //! - `order`: one order, its touches, whom it is credited to
 
 mod ahead;
-pub(crate) mod contact;
+pub mod contact;
+mod erased;
 pub(crate) mod hits;
 pub(crate) mod message;
 pub mod order;
@@ -139,8 +141,14 @@ impl Fold<'_> {
         let time = happened_at(entry);
         let class = self.judged(record, class_of(entry), time)?;
         let workspace = entry.workspace;
-        if let Some(contact) = contact {
-            self.contact(workspace, contact, |row| row.see(entry, class, time))?;
+        if let Fact::Erase { .. } = entry.fact {
+            let person = ContactId(*entry.id.as_bytes());
+            return contact.map_or(Ok(()), |contact| self.erase(workspace, contact, person));
+        }
+        // Who is left of a contact is nobody's contact.
+        if let Some(contact) = contact.filter(|_| !entry.redacted) {
+            let row = self.contacts.get(key(workspace, &[&contact.0]))?;
+            row.see(entry, class, time);
         }
         match &entry.fact {
             Fact::Purchase {
@@ -185,7 +193,8 @@ impl Fold<'_> {
             Fact::Track { .. }
             | Fact::Identify { .. }
             | Fact::Suppress { .. }
-            | Fact::Lift { .. } => Ok(()),
+            | Fact::Lift { .. }
+            | Fact::Erase { .. } => Ok(()),
             Fact::Send { .. }
             | Fact::Open { .. }
             | Fact::Click { .. }
@@ -310,14 +319,16 @@ impl Fold<'_> {
         Ok(())
     }
 
+    /// Changes what is known of a contact; nothing is of one that was erased.
     fn contact(
         &mut self,
         workspace: WorkspaceId,
         contact: ContactId,
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
-        let row = self.contacts.get(key(workspace, &[&contact.0]))?;
-        change(row);
+        if let Some(row) = self.contacts.existing(key(workspace, &[&contact.0]))? {
+            change(row);
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use redb::{ReadTransaction, ReadableTable as _, TableDefinition, WriteTransactio
 
 use super::filter::EventFilter;
 use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
-use crate::record::{ContactId, Record, Seq, WorkspaceId};
+use crate::record::{ContactId, Fact, Record, Seq, WorkspaceId};
 
 use shared::event_name::names;
 
@@ -46,6 +46,8 @@ pub(super) struct Rows {
     /// Sorted: neighbouring rows are cheaper to write than scattered ones.
     postings: Vec<([u8; 29], u16)>,
     zones: BTreeMap<[u8; 12], Span>,
+    /// The terms of contacts that were erased, each with the place of the fact.
+    erased: Vec<(Seq, Term)>,
 }
 
 /// The times from the first to the second, both included.
@@ -62,14 +64,21 @@ pub(super) fn rows(
     let mut terms = Terms::new(keys);
     let mut postings = Vec::with_capacity(records.len() * 4);
     let mut zones = BTreeMap::new();
+    let mut erased = Vec::new();
     for (Record { seq, entry, .. }, contact) in records.iter().zip(contacts) {
         let (zone, offset) = place(*seq);
         let workspace = entry.workspace;
         let mut post = |term: &Term| postings.push((posting_key(term, zone), offset));
         post(&term(ALL, workspace, [0; 16]));
         post(&terms.term(NAME, workspace, entry.fact.name())?);
-        if let Some(contact) = contact {
-            post(&term(CONTACT, workspace, contact.0));
+        match (contact, &entry.fact) {
+            (Some(contact), Fact::Erase { .. }) => {
+                erased.push((*seq, term(CONTACT, workspace, contact.0)));
+            }
+            (Some(contact), _) if !entry.redacted => {
+                post(&term(CONTACT, workspace, contact.0));
+            }
+            _ => {}
         }
         if let Some(message) = entry.fact.message_id() {
             post(&terms.term(MESSAGE, workspace, message.as_str())?);
@@ -81,7 +90,11 @@ pub(super) fn rows(
             .or_insert(Span(time, time));
     }
     postings.sort_unstable();
-    Ok(Rows { postings, zones })
+    Ok(Rows {
+        postings,
+        zones,
+        erased,
+    })
 }
 
 /// Writes the rows of records that follow on those folded before.
@@ -98,6 +111,9 @@ pub(super) fn fold(transaction: &WriteTransaction, rows: &Rows) -> Result<(), re
         row.extend(added.iter().flat_map(|(_, offset)| offset.to_le_bytes()));
         postings.insert(key, row.as_slice())?;
     }
+    for (seq, term) in &rows.erased {
+        forget(&mut postings, *seq, term)?;
+    }
     let mut zones = transaction.open_table(ZONES)?;
     for (key, span) in &rows.zones {
         let old = zones.get(key)?.map(|row| Span::from_bytes(row.value()));
@@ -105,6 +121,49 @@ pub(super) fn fold(transaction: &WriteTransaction, rows: &Rows) -> Result<(), re
         zones.insert(key, &span.to_bytes())?;
     }
     Ok(())
+}
+
+/// Takes out what lies before this place under a term.
+fn forget(
+    postings: &mut redb::Table<'_, &'static [u8; 29], &'static [u8]>,
+    before: Seq,
+    term: &Term,
+) -> Result<(), redb::Error> {
+    let (zone, offset) = place(before);
+    let mut found = Vec::new();
+    for row in postings.range::<&[u8; 29]>(&posting_key(term, 0)..=&posting_key(term, zone))? {
+        let (key, row) = row?;
+        found.push((*key.value(), offsets(row.value())));
+    }
+    for (key, offsets) in found {
+        let is_last = zone_of(&key) == zone;
+        let left: Vec<u8> = offsets
+            .into_iter()
+            .filter(|at| is_last && *at > offset)
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        if left.is_empty() {
+            postings.remove(&key)?;
+        } else {
+            postings.insert(&key, left.as_slice())?;
+        }
+    }
+    Ok(())
+}
+
+/// How many events there are under a contact.
+pub(super) fn count_of_contact(
+    snapshot: &ReadTransaction,
+    workspace: WorkspaceId,
+    contact: ContactId,
+) -> Result<u64, redb::Error> {
+    let term = term(CONTACT, workspace, contact.0);
+    let mut count = 0;
+    let table = snapshot.open_table(POSTINGS)?;
+    for row in table.range::<&[u8; 29]>(&posting_key(&term, 0)..=&posting_key(&term, u64::MAX))? {
+        count += row?.1.value().len() as u64 / 2;
+    }
+    Ok(count)
 }
 
 /// See [`super::Views::events`].
@@ -250,6 +309,7 @@ fn name_of_kind(kind: &str) -> Option<&'static str> {
         "open" => names::EMAIL_OPENED,
         "click" => names::EMAIL_CLICKED,
         "unsubscribe" => names::EMAIL_UNSUBSCRIBED,
+        "erase" => names::EMAIL_ERASED,
         _ => return None,
     })
 }

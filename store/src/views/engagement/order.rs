@@ -241,6 +241,53 @@ impl<'a> Orders<'a> {
         self.credit_again(workspace, contact, touched, windows)
     }
 
+    /// What a contact has touched and ordered is this person's from now on. What the person has of before
+    /// is known under either: its orders are credited again.
+    pub(super) fn rename(
+        &mut self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        person: ContactId,
+        windows: &Attribution,
+    ) -> Result<Vec<Move>, redb::Error> {
+        let (before, after) = (key(workspace, &[&contact.0]), key(workspace, &[&person.0]));
+        let beginning_with = |table: &Table<'_, &'static [u8], &'static [u8]>,
+                              beginning: &[u8]|
+         -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+            let mut rows = Vec::new();
+            for row in table.range(beginning..)? {
+                let (key, value) = row?;
+                if !key.value().starts_with(beginning) {
+                    break;
+                }
+                rows.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(rows)
+        };
+        for table in [&mut self.touches, &mut self.of_contact] {
+            for (old, value) in beginning_with(table, &before)? {
+                table.remove(old.as_slice())?;
+                let new = [after.as_slice(), &old[before.len()..]].concat();
+                table.insert(new.as_slice(), value.as_slice())?;
+            }
+        }
+        let mut moves = Vec::new();
+        for (place, _) in beginning_with(&self.of_contact, &after)? {
+            let order_key = key(workspace, &[&place[after.len()..]]);
+            let Some(mut order) = read::<Order>(&self.orders, &order_key)? else {
+                continue;
+            };
+            order.contact = Some(person);
+            let (time, _) = when(&order_key);
+            let credits = self.credits(workspace, time, &order, windows)?;
+            moves.extend(self.change(&order_key, |row| {
+                row.contact = Some(person);
+                row.credits = credits;
+            })?);
+        }
+        Ok(moves)
+    }
+
     /// When the contact first and last touched anything.
     pub(super) fn touched(
         &self,

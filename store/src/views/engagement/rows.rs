@@ -1,6 +1,6 @@
 //! Rows that a fold reads once, changes in memory and writes once, and the keys of rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
@@ -35,6 +35,51 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
                 new.insert(row)
             }
         })
+    }
+
+    /// The row of this key, if there is one.
+    pub(super) fn existing(&mut self, key: Vec<u8>) -> Result<Option<&mut V>, redb::Error> {
+        if !self.known.contains_key(&key) {
+            let Some(row) = read(&self.table, &key)? else {
+                return Ok(None);
+            };
+            self.known.insert(key.clone(), row);
+        }
+        Ok(self.known.get_mut(&key))
+    }
+
+    /// What the row of this key holds now, for a look that changes nothing.
+    pub(super) fn peek(&self, key: &[u8]) -> Result<Option<V>, redb::Error>
+    where
+        V: Clone,
+    {
+        match self.known.get(key) {
+            Some(row) => Ok(Some(row.clone())),
+            None => read(&self.table, key),
+        }
+    }
+
+    /// Takes a row out.
+    pub(super) fn remove(&mut self, key: &[u8]) -> Result<(), redb::Error> {
+        self.known.remove(key);
+        self.table.remove(key)?;
+        Ok(())
+    }
+
+    /// The keys that begin with this, those of rows that are not written yet among them.
+    pub(super) fn keys(&self, beginning: &[u8]) -> Result<Vec<Vec<u8>>, redb::Error> {
+        let mut keys = BTreeSet::new();
+        for row in self.table.range(beginning..)? {
+            let (key, _) = row?;
+            if !key.value().starts_with(beginning) {
+                break;
+            }
+            keys.insert(key.value().to_vec());
+        }
+        let known = self.known.range(beginning.to_vec()..);
+        let known = known.map(|(key, _)| key.clone());
+        keys.extend(known.take_while(|key| key.starts_with(beginning)));
+        Ok(keys.into_iter().collect())
     }
 
     /// Writes what has been asked for.
