@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::erasing::ErasuresFile;
 use crate::error::ApiError;
 use crate::limits::exports;
 use crate::limits::heavy::Heavy;
@@ -43,6 +44,8 @@ pub struct App {
     pub meta: Arc<Meta>,
     pub views: Arc<Views>,
     pub projector: Projector,
+    /// Who was erased, beside the data folder.
+    pub erasures: Arc<ErasuresFile>,
     pub rejected: RejectedStore,
     pub metrics: Metrics,
     pub clock: Arc<dyn Clock>,
@@ -141,6 +144,7 @@ impl App {
             meta,
             views,
             projector,
+            erasures: Arc::new(ErasuresFile::beside(data)),
             rejected,
             rates: Arc::new(Rates::new(metrics.clone())),
             body_memory: BodyMemory::new(metrics.clone()),
@@ -216,6 +220,7 @@ impl App {
                 .building()
                 .map_or(1.0, |building| f64::from(building.percent()) / 100.0),
             ready: self.readiness().is_ok(),
+            waiting_segments: self.durable.waiting_segments(),
             untrusted_proxies: self.proxies_seen.count(),
             machine: Machine::measure(&self.data),
         }
@@ -265,6 +270,14 @@ impl App {
     /// Checks the whole log beside the writer. Blocks on disk.
     pub fn verify_log(&self, progress: &mut dyn FnMut(u64)) -> Result<LogReport, LogError> {
         self.durable.verify(progress)
+    }
+
+    /// Writes the log anew without what is hidden, now rather than some minutes later. Blocks on disk.
+    ///
+    /// # Errors
+    /// When a disk fails; what is hidden stays hidden.
+    pub fn purge_log(&self) -> Result<(), LogError> {
+        self.durable.purge()
     }
 
     pub fn data(&self) -> &Path {

@@ -5,7 +5,7 @@
 //! - `copy`: files with their hashes
 //! - `take`: makes a backup beside the store that is in use, or brings one up to date; `writer` its files
 //! - `check`: whether a backup is what its list says
-//! - `restore`: makes a data folder of one
+//! - `restore`: makes a data folder of one, `erase_again` without those who were erased since
 //!
 //! A file's name in the backup holds a part of its hash, so that a new version never overwrites one
 //! that the list still names: until the new list is in its place, the older backup is whole. Only then
@@ -13,6 +13,7 @@
 
 mod check;
 mod copy;
+mod erase_again;
 mod manifest;
 mod restore;
 mod take;

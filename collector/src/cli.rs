@@ -7,6 +7,7 @@
 
 mod backup;
 mod classify;
+mod contacts;
 mod doctor;
 mod environment;
 mod instrument;
@@ -75,6 +76,9 @@ enum Command {
     /// Makes and lists workspaces: tenants with their own events, contacts and keys
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
+    /// Erases contacts
+    #[command(subcommand)]
+    Contacts(contacts::Contacts),
     /// Makes and lists the keys of the tokens in mails: pixels, links, unsubscribe links
     #[command(subcommand)]
     Tokens(tokens::Tokens),
@@ -159,6 +163,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(serve, folder.0).map_err(Failure::Failed),
         Command::Keys(command) => keys::run(command, &folder, &mut output),
         Command::Workspaces(command) => workspaces::run(command, &folder, &mut output),
+        Command::Contacts(command) => contacts::run(command, &folder, &mut output),
         Command::Tokens(command) => tokens::run(command, &folder, &mut output),
         Command::Log(command) => log::run(command, &folder, &mut output),
         Command::Settings(command) => settings::run(command, &folder, &mut output),

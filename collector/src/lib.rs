@@ -31,6 +31,7 @@ pub mod routes;
 pub mod auth;
 pub mod body;
 pub mod client_address;
+pub mod erasing;
 pub mod error;
 pub mod ingest;
 pub mod instrument;

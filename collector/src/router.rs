@@ -84,6 +84,7 @@ fn parts() -> (Described, OpenApi) {
         .routes(routes!(reports::get_campaign_report))
         .routes(routes!(reports::get_revenue_report))
         .routes(routes!(contacts::list_contacts))
+        .routes(routes!(contacts::erase_contact))
         .routes(routes!(
             suppressions::list_suppressions,
             suppressions::suppress,

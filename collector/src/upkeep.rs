@@ -6,15 +6,18 @@
 mod served;
 
 use serde::{Deserialize, Serialize};
+use shared::email::Email;
 
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
+use crate::ingest::erasures::ErasedCounts;
 use crate::ingest::register::{OperatorsMessage, Outcome};
 use crate::public_url::PublicUrl;
 use store::classify::relay::RelayList;
 use store::ledger::LogError;
 use store::ledger::verify::LogReport;
 use store::meta::Meta;
+use store::record::WorkspaceId;
 
 /// What a rebuild did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +55,9 @@ pub trait Upkeep: Send + Sync {
 
     /// Registers a message; the error is a sentence.
     fn register(&self, message: OperatorsMessage) -> Result<Outcome, String>;
+
+    /// Erases a contact; the error is a sentence.
+    fn erase(&self, workspace: WorkspaceId, email: Email) -> Result<ErasedCounts, String>;
 
     /// Builds the views anew; `progress` is told the events done and in all. The error is a
     /// sentence for whoever asked.

@@ -30,6 +30,8 @@ pub mod names {
     pub const EMAIL_SUPPRESSED: &str = "email_suppressed";
     /// They may get mail again.
     pub const EMAIL_SUPPRESSION_LIFTED: &str = "email_suppression_lifted";
+    /// A contact was erased, from `DELETE /v1/contacts/…`.
+    pub const EMAIL_ERASED: &str = "email_erased";
     /// The receiving server took a message, from `/v1/messages/delivery`.
     pub const EMAIL_DELIVERED: &str = "email_delivered";
     /// It refused it for good.

@@ -17,6 +17,24 @@ pub struct DerivedId {
     pub older: EventId,
 }
 
+/// Another id under which an event may be on record, because an older version made that of the same text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OlderId {
+    pub id: EventId,
+    /// It was made with the workspace's secret. Anybody can make one that was not.
+    pub is_keyed: bool,
+}
+
+impl OlderId {
+    /// One from before ids were keyed.
+    pub fn unkeyed(id: EventId) -> Self {
+        Self {
+            id,
+            is_keyed: false,
+        }
+    }
+}
+
 /// An id for an event that came without one: the time, and random bits.
 pub fn new_id() -> EventId {
     // `now_v7` counts within a millisecond: two ids would tell how many others got one between them.

@@ -87,6 +87,12 @@ pub trait Journal: Send + Sync + 'static {
     /// anew for it, so places that wait are better done together. Blocks on disk.
     fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError>;
 
+    /// How many stretches would be written anew for these places; 0 where a journal has none.
+    fn touched(&self, places: &BTreeSet<Seq>) -> usize {
+        let _ = places;
+        0
+    }
+
     /// Lets go of what lies before `seq`, as far as whole stretches do. Returns the floor from then on.
     /// Blocks on disk.
     fn drop_before(&self, seq: Seq) -> Result<Seq, JournalError>;

@@ -12,7 +12,7 @@
 //! - `writer`: from the queue to the journal; `stamps`: the times of commits
 //! - `inner`: what is known of all that was committed, and how it is learnt
 //! - `ids`: which ids are in the log; `orders`: every order for ever; `suppression`, `suppressions`: who
-//!   is to get no more mail; `redactions`: what is hidden
+//!   is to get no more mail; `redactions`: what is hidden; `erasures`: contacts that are erased
 //! - `behind`: at which pace books are written behind the acknowledgement
 //! - `seqs`: places and the seqs that callers know
 //! - `local`: over the journal on this machine's disk; `memory`: over one in memory
@@ -23,6 +23,7 @@ pub(crate) mod amend;
 mod asked;
 mod behind;
 pub mod decide;
+mod erasures;
 mod error;
 mod face;
 pub mod ids;
@@ -67,7 +68,7 @@ pub use crate::journal::{Damage, Later};
 use crate::locks::{lock, read, write};
 use crate::record::identity::{IdKey, Sender};
 use crate::record::public_seq::PublicSeq;
-use crate::record::{Record, Seq, WorkspaceId, WorkspaceKeys};
+use crate::record::{Fact, Record, Seq, WorkspaceId, WorkspaceKeys};
 use decide::OrderKey;
 use inner::{Books, Inner};
 use stamps::Stamps;
@@ -108,7 +109,7 @@ pub struct Ledger {
     queue: RwLock<Option<mpsc::UnboundedSender<Ask>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     redactor: Mutex<Option<JoinHandle<()>>>,
-    closing: Arc<(Mutex<bool>, Condvar)>,
+    redacting: Arc<(Mutex<Redacting>, Condvar)>,
     gathering: Duration,
 }
 
@@ -159,10 +160,10 @@ impl Ledger {
             queue: RwLock::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
             redactor: Mutex::default(),
-            closing: Arc::default(),
+            redacting: Arc::default(),
             gathering,
         };
-        if !this.inner.books.redactions.pending().is_empty() {
+        if !this.inner.books.redactions.is_idle() {
             this.start_redactor()?;
         }
         Ok(this)
@@ -194,6 +195,12 @@ impl Ledger {
     /// When the journal fails; what is hidden stays hidden.
     pub fn purge(&self) -> Result<(), LogError> {
         self.inner.purge()
+    }
+
+    /// How many stretches of the journal wait to be written anew, as far as is known yet.
+    pub fn waiting_segments(&self) -> usize {
+        let places = self.inner.books.redactions.pending();
+        self.inner.journal.touched(&places.into_keys().collect())
     }
 
     /// Lets go of what lies before `seq`, as far as the journal does by whole stretches. Returns the
@@ -254,13 +261,13 @@ impl Ledger {
         if redactor.is_some() {
             return Ok(());
         }
-        let (inner, closing, gathering) = (
+        let (inner, redacting, gathering) = (
             Arc::clone(&self.inner),
-            Arc::clone(&self.closing),
+            Arc::clone(&self.redacting),
             self.gathering,
         );
         *redactor = Some(spawn("redactor", move || {
-            run_redactor(&inner, &closing, gathering);
+            run_redactor(&inner, &redacting, gathering);
         })?);
         Ok(())
     }
@@ -269,8 +276,8 @@ impl Ledger {
     /// committed what is queued.
     fn stop(&self) -> Vec<JoinHandle<()>> {
         drop(write(&self.queue).take());
-        *lock(&self.closing.0) = true;
-        self.closing.1.notify_all();
+        lock(&self.redacting.0).is_closing = true;
+        self.redacting.1.notify_all();
         let threads = [lock(&self.writer).take(), lock(&self.redactor).take()];
         threads.into_iter().flatten().collect()
     }
@@ -306,15 +313,35 @@ async fn beside<T: Send + 'static>(
     }
 }
 
-fn run_redactor(inner: &Inner, (closing, wake): &(Mutex<bool>, Condvar), gathering: Duration) {
+/// What the redactor waits for.
+#[derive(Default)]
+struct Redacting {
+    is_closing: bool,
+    /// An erasure has come.
+    is_called: bool,
+}
+
+fn run_redactor(
+    inner: &Inner,
+    (redacting, wake): &(Mutex<Redacting>, Condvar),
+    gathering: Duration,
+) {
     loop {
+        // What a crash left is found at once.
+        if let Err(error) = inner.find_erased() {
+            tracing::error!(%error, "what was erased is hidden and has not been found in the log yet; it is tried again");
+        }
         let pause = REDACTOR_PAUSE.min(gathering);
-        let waited = wake.wait_timeout_while(lock(closing), pause, |closing| !*closing);
-        let (closing, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if *closing {
+        let is_idle = |state: &mut Redacting| !state.is_closing && !state.is_called;
+        let waited = wake.wait_timeout_while(lock(redacting), pause, is_idle);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.is_closing {
             return;
         }
-        drop(closing);
+        if std::mem::take(&mut state.is_called) {
+            continue;
+        }
+        drop(state);
         if inner.books.redactions.are_due(gathering)
             && let Err(error) = inner.purge()
         {
@@ -339,6 +366,9 @@ impl Log for Ledger {
                 inner.queued.fetch_sub(events, Ordering::AcqRel);
                 return Err(LogError::Overloaded);
             }
+            let is_erasure =
+                |one: &Submission| matches!(one.entry.fact, Proposed::Fact(Fact::Erase { .. }));
+            let erases = batch.iter().any(is_erasure);
             let (answer, outcome) = oneshot::channel();
             let sent = {
                 let queue = read(&self.queue);
@@ -350,7 +380,13 @@ impl Log for Ledger {
                 inner.queued.fetch_sub(events, Ordering::AcqRel);
                 return Err(LogError::Unavailable);
             }
-            outcome.await.unwrap_or(Err(LogError::Unavailable))
+            let outcome = outcome.await.unwrap_or(Err(LogError::Unavailable));
+            if erases && outcome.is_ok() {
+                self.start_redactor()?;
+                lock(&self.redacting.0).is_called = true;
+                self.redacting.1.notify_all();
+            }
+            outcome
         })
     }
 

@@ -8,6 +8,7 @@
 //! - `workspace`: tenants
 //! - `keys`: API keys; `key`: one of them, `key_change` what may change about it
 //! - `origin`: origins and the patterns of allow-lists
+//! - `erasures`: contacts that were erased
 //! - `former`: contacts that an older rule of addresses knew by another id
 //! - `lineage`: which store it is, how it was last opened and closed, and its last backup
 //! - `session`: sessions of our own pages
@@ -15,6 +16,7 @@
 //! - `token_key`: the keys of the tokens in mails
 //! - `generation`: how often the store was restored
 
+mod erasures;
 mod error;
 mod file;
 mod former;
@@ -48,6 +50,7 @@ use crate::record::{ContactId, Seq, WorkspaceId};
 use crate::token::TokenKeys;
 
 pub use crate::record::public_seq::MAX_GENERATION;
+pub use erasures::Erasure;
 pub use error::MetaError;
 pub use former::FormerContact;
 pub use key::{Key, KeyDigest, NewKey};
@@ -58,6 +61,7 @@ pub use session::{NewSession, Session, TokenDigest};
 pub use token_key::NO_TOKEN_KEY;
 pub use workspace::Workspace;
 
+use erasures::Erasures;
 use error::storage;
 use file::{CACHE, Contents, LOG_END, NUMBERS, create, guarded, json, load, open_file};
 use former::FormerContacts;
@@ -81,6 +85,7 @@ pub struct Meta {
     token_keys: RwLock<Arc<TokenKeys>>,
     /// Complete once the log has been looked through, before anything is answered.
     former: RwLock<FormerContacts>,
+    erasures: RwLock<Erasures>,
     log_end: AtomicU64,
     generation: AtomicU8,
     standing: Mutex<Standing>,
@@ -135,6 +140,7 @@ impl Meta {
         let standing = lineage::load(&path, database)?;
         let token_keys = token_keys(&path, database, clock.now())?;
         let former = former::load(&path, database)?;
+        let erasures = erasures::load(&path, database)?;
         let generation = generation::load(&path, database)?;
         Ok(Self {
             path,
@@ -143,6 +149,7 @@ impl Meta {
             token_keys: RwLock::new(Arc::new(token_keys)),
             log_end: AtomicU64::new(log_end),
             former: RwLock::new(former),
+            erasures: RwLock::new(erasures),
             generation: AtomicU8::new(generation),
             standing: Mutex::new(standing),
             database: Mutex::new(None),
@@ -241,6 +248,15 @@ impl WorkspaceKeys for Meta {
 
     fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
         self.former_digest(workspace, digest)
+    }
+
+    fn erased(&self, workspace: WorkspaceId, contact: ContactId) -> Option<(Timestamp, ContactId)> {
+        let erasure = self.erasure(workspace, contact)?;
+        Some((erasure.time, erasure.person()))
+    }
+
+    fn last_erasure(&self, workspace: WorkspaceId) -> Option<Timestamp> {
+        self.last_erasure_of(workspace)
     }
 
     fn attribution(&self, workspace: WorkspaceId) -> Attribution {

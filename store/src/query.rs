@@ -254,6 +254,7 @@ fn properties(entry: &Entry) -> Box<RawValue> {
         Fact::Open { send } | Fact::Unsubscribe { send } | Fact::Told { send } => {
             object(&MailProperties::of_send(send))
         }
+        Fact::Erase { .. } => kept(None, "{}"),
         Fact::Suppress { cause } => object(&SuppressionProperties {
             reason: Some(cause.as_str()),
         }),

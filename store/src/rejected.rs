@@ -6,12 +6,14 @@
 //! of whoever has most, so that neither a page's flood nor another workspace's displaces any.
 //!
 //! - `tables`: the file; `behind`: what is written into it, and what goes
+//! - `erased`: without those about somebody
 //! - `list`: the newest of a workspace, page by page
 //! - `waiting`: what is not on disk yet
 //! - `old`: files of older versions
 //! - `recent`: the newest in memory, for the live stream
 
 mod behind;
+mod erased;
 mod list;
 mod old;
 mod recent;

@@ -13,6 +13,7 @@
 
 mod columns;
 pub mod engagement;
+mod erased;
 mod error;
 mod events;
 pub mod filter;
@@ -35,7 +36,7 @@ mod terms;
 mod tests;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +45,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use crate::ledger::decide::WorkspaceKeys;
 use crate::ledger::{Log, LogError};
 use crate::locks::{lock, read, write};
-use crate::record::{Record, Seq};
+use crate::record::{ContactId, Record, Seq};
 
 use engagement::{Engagement, windows};
 use events::Events;
@@ -75,7 +76,10 @@ const DUE_ROWS: usize = 120_000;
 const MOST_ROWS: usize = 4 * DUE_ROWS;
 
 /// Every row of every table, in order of their keys: equal for equal folds, whatever was written when.
-pub type Dump = BTreeMap<&'static str, Vec<(Vec<u8>, Vec<u8>)>>;
+pub type Dump = BTreeMap<&'static str, DumpedRows>;
+
+/// Those of one table: keys and values.
+pub type DumpedRows = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The views, open. Readers wait for [`PORTION`] records at the most. Every method blocks on disk, save
 /// [`Self::cursor`] and those about what is owed.
@@ -90,6 +94,8 @@ pub struct Views {
     /// One checkpoint at a time.
     writing: Mutex<()>,
     cursor: AtomicU64,
+    /// Contacts that were erased, with the place of the fact, while the rows do not reflect that yet.
+    erased: RwLock<HashMap<ContactId, Seq>>,
 }
 
 /// The views' rows. All but those that are being built beside the others are at one cursor.
@@ -137,7 +143,8 @@ impl Shelves {
         keys: &dyn WorkspaceKeys,
         portion: &Portion<'_>,
     ) -> Result<(), ViewError> {
-        let happenings = portion.happenings(&mut self.terms.numbers)?;
+        let reflected = self.terms.cursor();
+        let happenings = portion.happenings(&mut self.terms.numbers, reflected)?;
         let head = self.cursor();
         let around = Around {
             keys,
@@ -206,6 +213,7 @@ impl Views {
             shelves: RwLock::new(Some(shelves)),
             folding: Mutex::new(()),
             writing: Mutex::new(()),
+            erased: RwLock::default(),
         };
         // They may have changed while nobody was here.
         views.apply_settings()?;
@@ -429,6 +437,8 @@ impl Views {
                 .map_err(ViewError::while_doing("reading"))?;
         }
         shelves.runs.read(shelves.events.cursor()).dump(&mut dump)?;
+        let of_runs = dump.entry(runs::DUMPED).or_default();
+        events::reachable(&shelves.events.rows, of_runs);
         Ok(dump)
     }
 
@@ -558,6 +568,23 @@ pub fn rebuild(
     place.replace(&draft.place)?;
     place.remove_former()?;
     Ok(folded)
+}
+
+/// Brings the views of a data folder, which must not be open, up to the log's end, where there are any; what an older
+/// version left of them goes.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn follow(data: &Path, keys: Arc<dyn WorkspaceKeys>, log: &dyn Log) -> Result<(), ViewError> {
+    let place = Place::of(data);
+    place.remove_former()?;
+    if !place.is_taken() {
+        return Ok(());
+    }
+    let views = Views::open(data, keys)?;
+    let end = *log.committed().borrow();
+    let caught_up = views.catch_up(log, end, &|| false, &mut |_, _| {});
+    caught_up.and(views.close())
 }
 
 /// The next records to fold: many, but bounded in bytes too. None at the log's end.

@@ -13,12 +13,13 @@ use super::check::check_file;
 use super::copy::{Meter, copy, sum};
 use super::manifest::Manifest;
 use super::take::failed;
+use crate::erasing::file;
 use store::clock::Clock;
 use store::files::{self, create_folder, draft_of, rename_synced};
 use store::folder::{self, DataFolder, FORMAT_FILE};
 use store::ledger::verify::verify;
 use store::lineage;
-use store::meta::Meta;
+use store::meta::{Erasure, Meta};
 use store::record::Seq;
 
 /// What a restore came to; printed with `--json` as it stands.
@@ -36,13 +37,16 @@ pub struct Restored {
     pub last_seq: String,
     /// Every seq that is given from now on is of this one.
     pub generation: u8,
+    /// Contacts that were erased after the backup was made, and are here too.
+    pub erased: u64,
     /// Keys of tokens that the backup's manifest names and its `meta.redb` has not: mails with tokens
     /// of these cannot be read any more.
     pub missing_token_keys: Vec<u32>,
     pub seconds: f64,
 }
 
-/// Makes a data folder at `data` of the backup in `dir`. `progress` is told bytes done and in all.
+/// Makes a data folder at `data` of the backup in `dir`, without whom the file `erasures` names. `progress` is
+/// told bytes done and in all.
 ///
 /// # Errors
 /// A sentence for whoever runs the command. A backup that is not in order is refused before anything
@@ -50,10 +54,15 @@ pub struct Restored {
 pub fn restore(
     dir: &Path,
     data: &Path,
+    erasures: Option<&Path>,
     clock: Arc<dyn Clock>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Restored, String> {
     let started = Instant::now();
+    let erasures = match erasures {
+        Some(path) => file::read(path)?,
+        None => Vec::new(),
+    };
     if !dir.is_dir() {
         return Err(format!("there is no folder {}", dir.display()));
     }
@@ -81,7 +90,7 @@ pub fn restore(
     lineage::begin_restore(data).map_err(|strange| strange.to_string())?;
     let folder = DataFolder::open_to_restore(data).map_err(|error| error.to_string())?;
     copy_files(dir, data, &manifest, &mut meter)?;
-    let restored = finish(folder.path(), &manifest, clock, &mut meter)?;
+    let restored = finish(folder.path(), &manifest, &erasures, clock, &mut meter)?;
     lineage::end_restore(data).map_err(|strange| strange.to_string())?;
     Ok(Restored {
         seconds: started.elapsed().as_secs_f64(),
@@ -168,6 +177,7 @@ fn copy_files(
 fn finish(
     data: &Path,
     manifest: &Manifest,
+    erasures: &[Erasure],
     clock: Arc<dyn Clock>,
     meter: &mut Meter<'_>,
 ) -> Result<Restored, String> {
@@ -187,10 +197,11 @@ fn finish(
             "the restored log does not pass its verification: {first}"
         ));
     }
-    let meta = Meta::open(data, clock).map_err(|error| error.to_string())?;
+    let meta = Arc::new(Meta::open(data, clock).map_err(|error| error.to_string())?);
     let generation = meta.raise_generation().map_err(|error| error.to_string())?;
     meta.accept(meta.standing().lineage)
         .map_err(|error| error.to_string())?;
+    let erased = super::erase_again::apply(data, &meta, reached, erasures)?;
     let known: BTreeSet<u32> = meta.token_keys().all().map(|key| key.id).collect();
     Ok(Restored {
         data: data.display().to_string(),
@@ -201,6 +212,7 @@ fn finish(
         orders: report.orders,
         last_seq: report.last_public_seq,
         generation,
+        erased,
         missing_token_keys: manifest
             .token_keys
             .iter()

@@ -123,7 +123,7 @@ impl Store {
 }
 
 fn restored(dir: &std::path::Path, to: &std::path::Path) -> Result<Restored, String> {
-    restore(dir, to, Arc::new(SystemClock), &mut |_, _| {})
+    restore(dir, to, None, Arc::new(SystemClock), &mut |_, _| {})
 }
 
 /// The records of a restored store, opened as a start opens it.

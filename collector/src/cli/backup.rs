@@ -51,7 +51,7 @@ pub(super) struct Backup {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  misar restore /backups/misar --to /var/lib/misar-restored
+  misar restore /backups/misar --to /var/lib/misar-restored --erasures /var/lib/misar.erasures
   misar serve --data /var/lib/misar-restored")]
 pub(super) struct Restore {
     /// The backup
@@ -60,6 +60,10 @@ pub(super) struct Restore {
     /// The data folder to be made; new or empty
     #[arg(long, value_name = "DATA")]
     to: PathBuf,
+    /// The file that the server keeps beside its data folder: whom it erased after the backup was made is
+    /// erased here too, in every file
+    #[arg(long, value_name = "FILE", env = "MISAR_ERASURES")]
+    erasures: Option<PathBuf>,
     /// Prints one JSON object and nothing else
     #[arg(long)]
     json: bool,
@@ -106,6 +110,7 @@ pub(super) fn run_restore(asked: &Restore, output: &mut Output) -> Result<(), Fa
     let restored = restore(
         &asked.dir,
         &asked.to,
+        asked.erasures.as_deref(),
         Arc::new(SystemClock),
         &mut |done, total| shown.tell(Progress { done, total }),
     )?;
@@ -141,10 +146,15 @@ pub(super) fn run_restore(asked: &Restore, output: &mut Output) -> Result<(), Fa
             "seqs are of generation {} from now on; all keys of tokens are there; there is no outbox yet",
             restored.generation
         ),
+        match (&asked.erasures, restored.erased) {
+            (None, _) => "nobody was erased again: name the file of erasures with --erasures for that".to_owned(),
+            (Some(_), 1) => "1 contact was erased again".to_owned(),
+            (Some(_), erased) => format!("{erased} contacts were erased again"),
+        },
         String::new(),
         "What came after the backup is not in it: keys that were made since are unknown, keys that were revoked since"
             .to_owned(),
-        "are good again, and events that were redacted since are not. Next:".to_owned(),
+        "are good again. Next:".to_owned(),
         format!("  misar keys list --data {data}"),
         format!("  misar serve --data {data}       builds the views first"),
     ] {

@@ -85,6 +85,7 @@ mod tests {
         let all = [
             "MISAR_DATA",
             "MISAR_DEMO_LISTEN",
+            "MISAR_ERASURES",
             "MISAR_LISTEN",
             "MISAR_METRICS_LISTEN",
             "MISAR_PUBLIC_URL",

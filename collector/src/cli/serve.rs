@@ -70,6 +70,11 @@ pub(super) struct Serve {
         value_parser = parse_listen
     )]
     metrics_listen: Option<SocketAddr>,
+    /// The file that notes who was erased (a keyed hash and the time, never an address), for
+    /// `misar restore --erasures`. Beside the data folder under its name with .erasures without it; keep it
+    /// where the folder's loss does not take it
+    #[arg(long, value_name = "FILE", env = "MISAR_ERASURES")]
+    erasures: Option<PathBuf>,
     /// How to log, on standard error
     #[arg(
         long,
@@ -89,6 +94,7 @@ impl Serve {
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
             metrics_listen: self.metrics_listen,
+            erasures: self.erasures,
             log_format: self.log_format,
         }
     }

@@ -1,13 +1,17 @@
 //! A folder that no server has open, for commands: each opens what it needs of it.
 
+mod erase;
 mod upkeep;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use shared::email::Email;
+
 use crate::app::reached;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
+use crate::ingest::erasures::ErasedCounts;
 use crate::ingest::register::{OperatorsMessage, Outcome, register_one};
 use crate::upkeep::{RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
@@ -19,6 +23,7 @@ use store::ledger::verify::{self, LogReport};
 use store::ledger::{Log, LogError};
 use store::lineage::Running;
 use store::meta::Meta;
+use store::record::WorkspaceId;
 use store::renewal::renew_contacts;
 use store::views;
 
@@ -126,6 +131,10 @@ impl Upkeep for AtRest {
                 .map_err(|error| error.to_string())?;
             Ok(outcome)
         })
+    }
+
+    fn erase(&self, workspace: WorkspaceId, email: Email) -> Result<ErasedCounts, String> {
+        self.erase_contact(workspace, &email)
     }
 
     fn backup(

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::routes::control::Hello;
+use crate::routes::control::contacts::{EraseBody, ErasedView};
 use crate::routes::control::token_keys::TokenKeyView;
 use crate::routes::control::upkeep::LinkView;
 use crate::routes::control::workspaces::{WorkspaceBody, WorkspaceView};
@@ -168,6 +169,11 @@ pub(crate) fn show_relay_list() -> Call<Summary> {
 /// The relay list on disk is new.
 pub(crate) fn reload_relay_list() -> Call<Summary> {
     Call::post("/control/relay-list", ANY)
+}
+
+pub(crate) fn erase_contact(workspace: &str, contact: &EraseBody) -> Call<ErasedView> {
+    let target = of_workspace("/control/contacts/erase", Some(workspace));
+    Call::post(target, EXISTING).with(contact)
 }
 
 /// Registers a message; the body and the answer are those of `POST /v1/messages`.

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Condvar;
 use std::sync::Mutex as StdMutex;
 
+use shared::email::Email;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
+use crate::ingest::erasures::ErasedCounts;
 use crate::ingest::register::{OperatorsMessage, Outcome};
 use crate::public_url::PublicUrl;
 use crate::routes::control::workspaces::WorkspaceBody;
@@ -24,6 +26,7 @@ use store::clock::SystemClock;
 use store::ledger::LogError;
 use store::ledger::verify::LogReport;
 use store::meta::Meta;
+use store::record::WorkspaceId;
 
 /// A server of which only the commands are real.
 struct FakeServer {
@@ -87,6 +90,10 @@ impl Upkeep for FakeServer {
     }
 
     fn credit_anew(&self) -> Result<(), String> {
+        Err("the disk is full".to_owned())
+    }
+
+    fn erase(&self, _: WorkspaceId, _: Email) -> Result<ErasedCounts, String> {
         Err("the disk is full".to_owned())
     }
 

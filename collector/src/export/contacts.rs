@@ -6,6 +6,7 @@ use super::table::{Cell, Row};
 use super::{PORTION, RowSource};
 use crate::app::App;
 use store::record::{ContactId, WorkspaceId};
+use store::views::Contact;
 
 const COLUMNS: [&str; 6] = [
     "contactId",
@@ -45,8 +46,10 @@ impl RowSource for Contacts {
         let found = found.map_err(|error| error.to_string())?;
         self.is_done = found.len() < PORTION;
         let now = app.clock.now().as_millis();
-        let rows = found.into_iter().map(|(id, contact)| {
-            self.after = Some(id);
+        // What is being erased has nothing left to tell.
+        let is_somebody = |(_, contact): &(ContactId, Contact)| *contact != Contact::default();
+        self.after = found.last().map_or(self.after, |(id, _)| Some(*id));
+        let rows = found.into_iter().filter(is_somebody).map(|(id, contact)| {
             let score = (contact.score.value_at(now) * 1e9).round() / 1e9;
             vec![
                 Cell::Text(shown(id)),

@@ -7,11 +7,11 @@ use shared::rejection::Rejection;
 use shared::wire::{self, Parsed};
 
 use super::deliveries;
+use super::idempotency::RetriedId;
 use super::identity::Identity;
 use super::objection::Objection;
 use super::receipts::Sketch;
 use super::sender::RequestSender;
-use store::ids::DerivedId;
 use store::record::identity::FactKind;
 
 /// An event on its way into the log, which becomes a submission or an objection.
@@ -34,7 +34,7 @@ impl<'a> Candidate<'a> {
         parsed: Parsed,
         body: &'a str,
         refused: Option<Rejection>,
-        derive: impl FnOnce(Option<FactKind>) -> Option<DerivedId>,
+        derive: impl FnOnce(Option<FactKind>) -> Option<RetriedId>,
     ) -> Self {
         let Parsed {
             sent_id,

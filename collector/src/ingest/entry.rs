@@ -84,7 +84,7 @@ pub(super) fn submission(
     };
     Ok(Submission {
         has_new_id: identity.is_new,
-        older: identity.older,
+        older: identity.older.clone(),
         ..Submission::from(entry)
     })
 }

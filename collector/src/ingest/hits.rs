@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::client_address::client_of;
 use crate::metrics::{DroppedHit, Verdict};
 use store::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
-use store::ids::{self, DerivedId, new_id};
+use store::ids::{self, DerivedId, OlderId, new_id};
 use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
 use store::ledger::suppression::Cause;
 use store::ledger::{Log as _, LogError, Submission};
@@ -179,7 +179,10 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
     };
     let submission = Submission {
         has_new_id: is_another,
-        older: (!is_another).then_some(older),
+        older: match is_another {
+            true => Vec::new(),
+            false => vec![OlderId::unkeyed(older)],
+        },
         ..Submission::from(entry(
             &key,
             id,

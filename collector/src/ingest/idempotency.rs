@@ -1,11 +1,12 @@
 //! The header `Idempotency-Key`: a text that is the same whenever a request is tried again, and the ids that
-//! are made of it. They are bound to who sends what, so that one text names one event of each route.
+//! are made of it. They are bound to who sends it and to the route, so that one text names one event of each
+//! route; a batch is a route, and its text with a place names one event whatever its type.
 
 use http::HeaderMap;
 use shared::ids::EventId;
 use shared::rejection::Rejection;
 
-use store::ids::{DerivedId, keyed, unkeyed};
+use store::ids::{OlderId, keyed, unkeyed};
 use store::ledger::decide::WorkspaceKey;
 use store::record::identity::{FactKind, Sender};
 
@@ -21,6 +22,14 @@ pub(crate) struct IdempotencyKey {
     text: String,
     /// What older versions made of the header.
     older: EventId,
+}
+
+/// An id that was made of such a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RetriedId {
+    pub(crate) id: EventId,
+    /// What older versions made of the same text; never empty.
+    pub(crate) older: Vec<OlderId>,
 }
 
 impl IdempotencyKey {
@@ -58,17 +67,14 @@ impl IdempotencyKey {
 
     /// The id of the one event that this kind of sender sends with it on the route of events of this
     /// type.
-    pub(crate) fn id(&self, key: &WorkspaceKey, sender: Sender, kind: FactKind) -> DerivedId {
+    pub(crate) fn id(&self, key: &WorkspaceKey, sender: Sender, kind: FactKind) -> RetriedId {
         let of = |route: &str| {
             let (sender, text) = ([sender.code()], self.text.as_bytes());
             keyed(key, &[b"idempotency-key", &sender, route.as_bytes(), text])
         };
-        DerivedId {
+        RetriedId {
             id: of(route_of(kind)),
-            older: match kind {
-                FactKind::Amend => of(kind.as_str()),
-                _ => self.older,
-            },
+            older: older(self.older, kind, None, of),
         }
     }
 
@@ -79,25 +85,42 @@ impl IdempotencyKey {
         sender: Sender,
         kind: Option<FactKind>,
         index: usize,
-    ) -> DerivedId {
-        let place = (index as u64).to_le_bytes();
+    ) -> RetriedId {
+        let (place, sender) = ((index as u64).to_le_bytes(), [sender.code()]);
+        let text = self.text.as_bytes();
+        // Before, ids were bound to the type of what stood at the place.
         let of = |route: &str| {
-            let (sender, text) = ([sender.code()], self.text.as_bytes());
             let what = b"idempotency-key of a batch";
             keyed(key, &[what, &sender, route.as_bytes(), text, &place])
         };
-        DerivedId {
-            id: of(kind.map_or("", route_of)),
+        let unkeyed = unkeyed(&[self.older.as_bytes(), &place]);
+        RetriedId {
+            id: keyed(key, &[b"idempotency-key of a place", &sender, text, &place]),
             older: match kind {
-                Some(FactKind::Amend) => of(FactKind::Amend.as_str()),
-                _ => unkeyed(&[self.older.as_bytes(), &place]),
+                Some(kind) => older(unkeyed, kind, Some(of(route_of(kind))), of),
+                None => vec![OlderId::unkeyed(unkeyed)],
             },
         }
     }
 }
 
+/// What older versions made of a text for an event of this type: `of` makes the ids that were bound to
+/// a name.
+fn older(
+    unkeyed: EventId,
+    kind: FactKind,
+    of_its_route: Option<EventId>,
+    of: impl Fn(&str) -> EventId,
+) -> Vec<OlderId> {
+    // An amendment's were bound to its own type, before it shared those of its route.
+    let of_its_type = (kind == FactKind::Amend).then(|| of(kind.as_str()));
+    let keyed = [of_its_route, of_its_type].into_iter().flatten();
+    let keyed = keyed.map(|id| OlderId { id, is_keyed: true });
+    keyed.chain([OlderId::unkeyed(unkeyed)]).collect()
+}
+
 /// The route that a key is bound to: an order and its amendment share one, so that one key cannot be
-/// both. (Before that, an amendment's ids were bound to its own type.)
+/// both.
 fn route_of(kind: FactKind) -> &'static str {
     match kind {
         FactKind::Amend => FactKind::Purchase.as_str(),
@@ -186,15 +209,33 @@ mod tests {
         let (order, amendment) = (of(FactKind::Purchase), of(FactKind::Amend));
         assert_eq!(order.id, amendment.id);
         // What an amendment had before is asked for too.
-        assert!(![order.id, order.older].contains(&amendment.older));
-        let amendment = in_batch(FactKind::Amend, 1);
-        assert_eq!(in_batch(FactKind::Purchase, 1).id, amendment.id);
-        assert_ne!(in_batch(FactKind::Purchase, 2).id, amendment.id);
-        assert_ne!(of(FactKind::Refund).id, order.id);
+        assert_eq!(order.older, amendment.older[1..]);
+        assert!(amendment.older[0].is_keyed && amendment.older[0].id != order.id);
+        let (order, amendment) = (
+            in_batch(FactKind::Purchase, 1),
+            in_batch(FactKind::Amend, 1),
+        );
+        assert_eq!(order.id, amendment.id);
+        assert!(order.older.iter().all(|id| amendment.older.contains(id)));
+        assert_eq!((order.older.len(), amendment.older.len()), (2, 3));
+        assert_ne!(of(FactKind::Refund).id, of(FactKind::Purchase).id);
     }
 
     #[test]
-    fn a_derived_id_is_another_one_for_each_workspace_sender_type_text_and_place() {
+    fn in_a_batch_the_place_binds_the_key_and_not_the_type() {
+        let at = |kind, place| key("k").id_in_batch(&KEY, Sender::Server, kind, place);
+        let order = at(Some(FactKind::Purchase), 1);
+        for kind in [None, Some(FactKind::Track), Some(FactKind::Refund)] {
+            assert_eq!(at(kind, 1).id, order.id);
+            assert_ne!(at(kind, 2).id, order.id);
+        }
+        // What was recorded under the type's own id is its alone.
+        assert_ne!(order.older[0], at(Some(FactKind::Refund), 1).older[0]);
+        assert_eq!(order.older[1], at(None, 1).older[0]);
+    }
+
+    #[test]
+    fn a_derived_id_is_another_one_for_each_workspace_sender_route_text_and_place() {
         let mut ids = HashSet::new();
         let mut made = 0;
         for workspace in [WorkspaceKey([1; 32]), WorkspaceKey([2; 32])] {
@@ -202,13 +243,13 @@ mod tests {
                 for kind in [FactKind::Track, FactKind::Purchase, FactKind::Refund] {
                     for text in ["a", "b"] {
                         ids.insert(key(text).id(&workspace, sender, kind).id);
-                        for index in 0..3 {
-                            let derived =
-                                key(text).id_in_batch(&workspace, sender, Some(kind), index);
-                            ids.insert(derived.id);
-                        }
-                        made += 4;
+                        made += 1;
                     }
+                }
+                for (text, index) in [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)] {
+                    let kind = Some(FactKind::Track);
+                    ids.insert(key(text).id_in_batch(&workspace, sender, kind, index).id);
+                    made += 1;
                 }
             }
             ids.insert(of_send(&workspace, "a").id);
@@ -224,7 +265,11 @@ mod tests {
     #[test]
     fn the_older_id_is_the_one_that_older_versions_made() {
         let uuid = "01890f3e-6d6f-7c4e-8d2b-0a1b2c3d4e5f";
-        let older = |text| key(text).id(&KEY, Sender::Server, FactKind::Track).older;
+        let older = |text| {
+            let of = key(text).id(&KEY, Sender::Server, FactKind::Track);
+            assert!(!of.older[0].is_keyed && of.older.len() == 1);
+            of.older[0].id
+        };
         assert_eq!(older(uuid), EventId::parse(uuid).unwrap());
         assert_eq!(older("order-1001"), unkeyed(&[b"order-1001"]));
         assert_eq!(older("\"abc\""), unkeyed(&[b"\"abc\""]));
@@ -232,7 +277,7 @@ mod tests {
         assert!(!key("abc").names(EventId::parse(uuid).unwrap()));
         let in_batch = key("k").id_in_batch(&KEY, Sender::Page, None, 2).older;
         let expected = unkeyed(&[unkeyed(&[b"k"]).as_bytes(), &2_usize.to_le_bytes()]);
-        assert_eq!(in_batch, expected);
+        assert_eq!(in_batch, [OlderId::unkeyed(expected)]);
         assert_eq!(of_send(&KEY, "m").older, unkeyed(&[b"send", b"m"]));
     }
 }

@@ -3,14 +3,15 @@
 use shared::ids::EventId;
 use shared::wire::SentId;
 
-use store::ids::{DerivedId, new_id};
+use super::idempotency::RetriedId;
+use store::ids::{OlderId, new_id};
 
 /// The id of one event.
 pub(super) struct Identity {
     pub(super) id: EventId,
     pub(super) as_sent: String,
-    /// It was made of a text, of which older versions made this.
-    pub(super) older: Option<EventId>,
+    /// Where it was made of a text: what older versions made of that.
+    pub(super) older: Vec<OlderId>,
     /// It was made just now.
     pub(super) is_new: bool,
 }
@@ -20,14 +21,14 @@ impl Identity {
     /// by itself, else a new one.
     pub(super) fn of(
         sent: Option<&SentId>,
-        derived: Option<DerivedId>,
+        derived: Option<RetriedId>,
         told: Option<EventId>,
     ) -> Self {
         let (id, older, is_new) = match (sent, derived) {
-            (Some(SentId::Valid(id, _)), _) => (*id, None, false),
-            (Some(SentId::Invalid(_)), _) => (new_id(), None, true),
-            (None, Some(DerivedId { id, older })) => (id, Some(older), false),
-            (None, None) => (told.unwrap_or_else(new_id), None, told.is_none()),
+            (Some(SentId::Valid(id, _)), _) => (*id, Vec::new(), false),
+            (Some(SentId::Invalid(_)), _) => (new_id(), Vec::new(), true),
+            (None, Some(RetriedId { id, older })) => (id, older, false),
+            (None, None) => (told.unwrap_or_else(new_id), Vec::new(), told.is_none()),
         };
         let as_sent = sent.map_or_else(|| id.to_string(), |sent| sent.as_sent().to_owned());
         Self {

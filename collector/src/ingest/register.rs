@@ -22,7 +22,7 @@ use crate::limits::heavy::Turn;
 pub use answer::{MessageAnswer, MessageHeaders};
 use content::{content, different_pages, differing_fields, message_type};
 pub use error::RegisterError;
-use store::ids::{self, DerivedId, new_id};
+use store::ids::{self, DerivedId, OlderId, new_id};
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::local::LocalLedger;
 use store::ledger::suppression::{Cause, Suppression};
@@ -244,7 +244,7 @@ impl Registrar {
             };
             answer.unsubscribed_at = unsubscribed_at;
             let submission = Submission {
-                older: Some(derived.older),
+                older: vec![OlderId::unkeyed(derived.older)],
                 ..Submission::from(self.entry(draft, &making, different_pages(&answer)))
             };
             return Ok(Step::New(Box::new(submission), Box::new(answer)));

@@ -107,9 +107,14 @@ impl Rule {
             }
             F::Amend => (Compared::UnderDerivedId, &AMENDMENT),
             F::Refund => (Compared::Always, &REFUND),
-            F::Send | F::Told | F::Open | F::Click | F::Unsubscribe | F::Suppress | F::Lift => {
-                (Compared::Never, &ORDER)
-            }
+            F::Send
+            | F::Told
+            | F::Open
+            | F::Click
+            | F::Unsubscribe
+            | F::Suppress
+            | F::Lift
+            | F::Erase => (Compared::Never, &ORDER),
         };
         Self { compared, conflict }
     }
@@ -122,8 +127,8 @@ struct Claim {
     told: Told,
     /// The entry, where it has to be compared if it is a duplicate.
     compared: Option<Box<Entry<Proposed>>>,
-    /// The id that was made of a text, and the one that older versions made of it.
-    derived: Option<[EventId; 2]>,
+    /// The id that was made of a text, and those that older versions made of it; else empty.
+    derived: Vec<EventId>,
 }
 
 impl Claim {
@@ -131,7 +136,7 @@ impl Claim {
         let Submission { entry, older, .. } = submission;
         let kind = entry.fact.kind();
         let is_compared = match Rule::of(kind).compared {
-            Compared::UnderDerivedId => older.is_some(),
+            Compared::UnderDerivedId => !older.is_empty(),
             Compared::Always => true,
             Compared::Never => false,
         };
@@ -143,7 +148,14 @@ impl Claim {
                 Proposed::Refund { .. } | Proposed::Amend { .. } => Told::default(),
             },
             compared: is_compared.then(|| Box::new(entry.clone())),
-            derived: older.map(|older| [entry.id, older]),
+            derived: match older.as_slice() {
+                [] => Vec::new(),
+                older => older
+                    .iter()
+                    .map(|older| older.id)
+                    .chain([entry.id])
+                    .collect(),
+            },
         }
     }
 
@@ -161,6 +173,9 @@ impl Claim {
                 None => return Settled::Duplicate { id, at: seq },
             },
             Appended::Conflict { fields } => self.conflict(fields, Rule::of(self.kind).conflict),
+            Appended::IdConflict if !self.derived.is_empty() => {
+                self.conflict(vec!["type"], &IDEMPOTENCY_KEY)
+            }
             Appended::IdConflict => {
                 let message = format!(
                     "this id is on record as another event than this `{}`: give each event an id of its own",
@@ -189,7 +204,7 @@ impl Claim {
     ) -> Option<(Vec<&'static str>, &'static Wording)> {
         let again = self.compared.as_deref()?;
         let first = first?;
-        let (fields, wording) = if self.derived.is_some_and(|derived| derived.contains(&id)) {
+        let (fields, wording) = if self.derived.contains(&id) {
             (differing_fields(first, again), &IDEMPOTENCY_KEY)
         } else if self.kind == FactKind::Refund {
             (differing_refund(first, again), &REFUND)
@@ -281,6 +296,7 @@ mod tests {
     use shared::ids::MessageId;
 
     use super::*;
+    use store::ids::OlderId;
     use store::ledger::conformance::subject::{
         from_page, paid, purchase, refund, refunded, track, viewed,
     };
@@ -373,10 +389,10 @@ mod tests {
             }
         };
         assert!(is_repeat(&other, &first), "the caller's own id says it all");
-        other.older = Some(first.id);
+        other.older = vec![OlderId::unkeyed(first.id)];
         assert!(!is_repeat(&other, &first));
         let mut same = track(1);
-        same.older = other.older;
+        same.older.clone_from(&other.older);
         assert!(is_repeat(&same, &first));
         let first = refunded(1, "a", "r", 400);
         assert!(!is_repeat(&refund(2, "b", "r", Some("4")), &first));
@@ -392,7 +408,7 @@ mod tests {
             token_key: 1,
             targets: None,
         });
-        send.older = Some(first.id);
+        send.older = vec![OlderId::unkeyed(first.id)];
         assert!(is_repeat(&send, &viewed(2)));
     }
 }

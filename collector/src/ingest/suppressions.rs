@@ -3,6 +3,7 @@
 
 mod rows;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Json, Response};
@@ -28,7 +29,7 @@ use store::ids::new_id;
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::suppression::Cause;
 use store::ledger::{LogError, Submission};
-use store::record::{Address, Entry, Fact, ToldBy, WorkspaceId};
+use store::record::{Address, ContactId, Entry, Fact, ToldBy, WorkspaceId};
 
 /// Entries that are recorded in one go.
 const PORTION: usize = 1_000;
@@ -239,7 +240,9 @@ impl Incoming {
         Ok(answer)
     }
 
-    /// Records those of the entries that are new; the seq of each, `None` where it was known.
+    /// Records those of the entries that are new; the seq of each, `None` where it was known. What a
+    /// server says of somebody who has unsubscribed is recorded also where it was known: the pages that
+    /// were shown before offer a way back that lifts no more than they told of.
     async fn record_suppressions(
         &self,
         app: &Arc<App>,
@@ -251,14 +254,25 @@ impl Incoming {
         let (looking, received_at) = (Arc::clone(app), self.received_at);
         let told_by = ToldBy::server_with(caller.key.id.as_str());
         let looked = tokio::task::spawn_blocking(move || {
-            let mut seen = std::collections::HashSet::new();
+            let mut seen = HashMap::<ContactId, Vec<Cause>>::new();
             let look = |entry: Suppressed| {
                 let cause = cause_of(entry.reason);
                 let contact = key.contact(entry.email.normalised());
                 let held = looking.suppressions().get((workspace, contact))?;
-                let is_known = held.is_some_and(|held| held.since(cause).is_some())
-                    || !seen.insert((contact, cause));
-                Ok((!is_known).then(|| suppress(workspace, &told_by, &entry, cause, received_at)))
+                let holds = |cause| (held.as_ref()).is_some_and(|held| held.since(cause).is_some());
+                let said = seen.entry(contact).or_default();
+                let is_known = holds(cause) || said.contains(&cause);
+                let is_renewed = is_known && said.is_empty() && holds(Cause::Unsubscribed);
+                if is_known && !is_renewed {
+                    return Ok(None);
+                }
+                said.push(cause);
+                let mut submission = suppress(workspace, &told_by, &entry, cause, received_at);
+                if is_known {
+                    // Said again now; since when it holds was told before.
+                    (submission.entry.time, submission.entry.time_sent) = (received_at, false);
+                }
+                Ok(Some((submission, is_known)))
             };
             entries
                 .into_iter()
@@ -269,17 +283,17 @@ impl Incoming {
         let mut pending = Pending::new();
         for look in looked {
             match look {
-                Some(submission) => pending.submit(submission, ()),
+                Some((submission, is_known)) => pending.submit(submission, is_known),
                 None => pending.decide(()),
             }
         }
         let seqs = pending.append(&app.log).await?.into_iter();
         let seqs = seqs.map(|became| match became {
-            Became::Settled((), settled) => {
+            Became::Settled(false, settled) => {
                 settled.count(&app.metrics, workspace);
                 settled.seq().map(|seq| seq.to_string())
             }
-            Became::Decided(()) => {
+            Became::Settled(true, _) | Became::Decided(()) => {
                 app.metrics.count_verdict(workspace, Verdict::Duplicate);
                 None
             }

@@ -15,6 +15,8 @@ pub struct Gauges {
     /// How much of what reads must be shown the views hold; 1 unless they are being built.
     pub views_built: f64,
     pub ready: bool,
+    /// Files of the log that wait to be written anew without what was erased.
+    pub waiting_segments: usize,
     /// Networks of peers that forward requests without being trusted.
     pub untrusted_proxies: usize,
     pub machine: Machine,
@@ -51,6 +53,11 @@ impl Gauges {
             "queued_events",
             "Events taken and not yet answered",
             ConstGauge::new(self.queued_events),
+        );
+        ours.register(
+            "log_segments_to_redact",
+            "Files of the log that wait to be written anew without what was erased",
+            ConstGauge::new(self.waiting_segments),
         );
         ours.register(
             "untrusted_proxies",

@@ -19,9 +19,10 @@ impl Told {
             Fact::Delivery { status, .. } => Some(status.on_wire().as_str()),
             _ => None,
         };
-        let suppression = change_of(fact).map(|change| match change {
-            Change::Add(cause) => cause.as_str(),
-            Change::Lift(_) => "lifted",
+        let suppression = change_of(fact).and_then(|change| match change {
+            Change::Add(cause) => Some(cause.as_str()),
+            Change::Lift(_) => Some("lifted"),
+            Change::Forget => None,
         });
         Self {
             delivery,

@@ -1,4 +1,8 @@
 //! `GET /v1/contacts`: what is known of a contact, and of all of them, the most engaged first.
+//!
+//! - `erase`: nothing any more
+
+mod erase;
 
 use std::sync::Arc;
 
@@ -24,6 +28,8 @@ use store::views::{Contact, ScorePlace, ViewError};
 
 /// The most contacts that are looked at for one page: behind them a page ends early, with a `next`.
 const MAX_LOOKED_AT: usize = 20_000;
+
+pub use erase::*;
 
 /// The query of the list.
 #[derive(Default, Deserialize, IntoParams)]

@@ -5,8 +5,10 @@
 //! - `workspaces`, `token_keys`: lists that grow
 //! - `upkeep`: verify, rebuild, backup, doctor, a link to the live page
 //! - `relay_list`: the addresses of Apple's relays
+//! - `contacts`: erases one of any workspace
 //! - `messages`: registers a message of any workspace
 
+pub(crate) mod contacts;
 pub(crate) mod messages;
 mod relay_list;
 pub(crate) mod token_keys;
@@ -29,7 +31,7 @@ pub(crate) struct Hello {
 }
 
 /// The routes with their paths.
-fn table() -> [(&'static str, MethodRouter<Desk>); 10] {
+fn table() -> [(&'static str, MethodRouter<Desk>); 11] {
     [
         ("/control", get(say_hello)),
         (
@@ -50,6 +52,7 @@ fn table() -> [(&'static str, MethodRouter<Desk>); 10] {
             get(relay_list::show).post(relay_list::reload),
         ),
         ("/control/messages", post(messages::register)),
+        ("/control/contacts/erase", post(contacts::erase)),
     ]
 }
 
@@ -59,7 +62,7 @@ pub(crate) fn routes() -> Router<Desk> {
 }
 
 /// Where they are, for tests that nobody else gets there.
-pub(crate) fn paths() -> [&'static str; 10] {
+pub(crate) fn paths() -> [&'static str; 11] {
     table().map(|(path, _)| path)
 }
 

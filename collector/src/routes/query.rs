@@ -15,6 +15,7 @@ use http::request::Parts;
 use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
+use shared::email::Email;
 use utoipa::IntoParams;
 
 use crate::error::ApiError;
@@ -55,6 +56,11 @@ pub(super) fn invalid(name: &'static str, message: &str) -> ApiError {
         name: name.into(),
         message: message.to_owned(),
     }
+}
+
+/// Reads an address that stands elsewhere than in a query, as one there is read.
+pub(super) fn address(text: &str) -> Result<Email, ApiError> {
+    Email::parse(text).map_err(|error| invalid("email", &error.to_string()))
 }
 
 /// The parameters one after the other.

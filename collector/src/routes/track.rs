@@ -172,7 +172,7 @@ pub async fn identify(
 ///
 /// 200 for any well-formed batch, with one verdict for each event, in order: `tracked`, `duplicate`
 /// or `rejected` with a code. At most 1 MB after decompression, 32 KB an event. With the header
-/// `Idempotency-Key`, events without an `id` get one made of the header, their type and their place, so
+/// `Idempotency-Key`, events without an `id` get one made of the header and their place, so
 /// that the same batch can be sent again; one with other content is rejected with `id_conflict`, as is
 /// one whose `id` is that of another type of event.
 #[utoipa::path(

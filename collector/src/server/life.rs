@@ -16,6 +16,7 @@ use super::{operators, raise_open_files, serve, serve_router};
 use crate::app::App;
 use crate::control::ControlSocket;
 use crate::demo_shop::DemoShop;
+use crate::erasing::ErasuresFile;
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::router::{metrics_router, operators_router};
 use crate::routes::admin::Desk;
@@ -58,13 +59,16 @@ async fn live(settings: &Settings) -> Result<(), String> {
         None => None,
     };
     let public_url = settings.public_url.clone();
-    let app = App::open(
+    let mut app = App::open(
         folder.path(),
         settings.trusted_proxies.clone(),
         public_url.unwrap_or_else(|| PublicUrl::listening_on(address)),
         Arc::new(SystemClock),
     )
     .map_err(|error| error.to_string())?;
+    if let Some(path) = &settings.erasures {
+        app.erasures = Arc::new(ErasuresFile::at(path.clone()));
+    }
     let app = Arc::new(app);
     let socket = ControlSocket::bind(&folder)
         .map_err(|error| format!("the socket for commands could not be made: {error}"))?;

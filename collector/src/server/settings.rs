@@ -17,6 +17,8 @@ pub struct Settings {
     pub demo_listen: Option<SocketAddr>,
     /// `--data`, `MISAR_DATA`, misar-data: the data folder.
     pub data: PathBuf,
+    /// `--erasures`, `MISAR_ERASURES`: where it is noted who was erased; beside the data folder without it.
+    pub erasures: Option<PathBuf>,
     /// `--public-url`, `MISAR_PUBLIC_URL`: where others reach the server. Without it,
     /// [`PublicUrl::listening_on`] the address that was bound: of port 0 nobody knows it before.
     pub public_url: Option<PublicUrl>,

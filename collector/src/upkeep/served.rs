@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use shared::email::Email;
 use tokio::runtime::Handle;
 
 use crate::app::App;
 use crate::backup::{self, BackupAsk, BackupReport, BackupSources};
 use crate::doctor::{self, Server, UntrustedProxy};
+use crate::ingest::erasures::{self, ErasedCounts};
 use crate::ingest::register::{OperatorsMessage, Outcome, register_one};
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::upkeep::{RebuildReport, Upkeep};
@@ -15,6 +17,7 @@ use store::classify::relay::RelayList;
 use store::ledger::LogError;
 use store::ledger::verify::LogReport;
 use store::meta::Meta;
+use store::record::WorkspaceId;
 
 impl Upkeep for App {
     fn meta(&self) -> &Meta {
@@ -40,6 +43,15 @@ impl Upkeep for App {
     fn register(&self, message: OperatorsMessage) -> Result<Outcome, String> {
         let registering = register_one(self.durable(), Arc::clone(&self.meta), message);
         Handle::current().block_on(registering)
+    }
+
+    fn erase(&self, workspace: WorkspaceId, email: Email) -> Result<ErasedCounts, String> {
+        let events = erasures::count(self, workspace, &email);
+        let erasing = erasures::eraser(self).erase(workspace, &email, None, self.clock.now());
+        let erased = Handle::current().block_on(erasing);
+        let erased = erased.map_err(|error| error.to_string())?;
+        let rejected = erasures::clear(self, &erased, &email).map_err(|error| error.to_string())?;
+        Ok(ErasedCounts { events, rejected })
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

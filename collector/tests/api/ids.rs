@@ -4,6 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use store::record::WorkspaceKeys as _;
 
 use crate::messages::{self, writer};
 use crate::support::{Answer, PERSON, TestApp, new_id, spawn_app};
@@ -218,19 +219,92 @@ async fn one_idempotency_key_is_an_id_of_its_own_on_each_route() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_batch_the_type_binds_the_key_too() {
+async fn a_place_in_a_batch_is_one_event_whatever_its_type() {
     let app = spawn_app().await;
+    app.post(PURCHASE, &app.key, &order("B")).await.is_tracked();
     let kinds = [
         item("track", event()),
         item("identify", json!({"email": PERSON})),
-        item("purchase", order("B")),
+        item("purchase", order("C")),
+        item("refund", refund("B", 1)),
     ];
-    for status in ["tracked", "duplicate"] {
-        for kind in &kinds {
-            let answer = retried(&app, BATCH, "nightly", &json!({"events": [kind]})).await;
-            assert_eq!(answer.results()[0]["status"], status, "{}", answer.text);
+    for (number, first) in kinds.iter().enumerate() {
+        let key = format!("nightly-{number}");
+        let post = |item: &Value| json!({"events": [item]});
+        let answer = retried(&app, BATCH, &key, &post(first)).await;
+        assert_eq!(answer.results()[0]["status"], "tracked", "{}", answer.text);
+        let id = answer.results()[0]["id"].clone();
+        for other in kinds.iter().filter(|other| *other != first) {
+            let answer = retried(&app, BATCH, &key, &post(other)).await;
+            let result = &answer.results()[0];
+            // An order or a refund that is on record is looked for before the id.
+            let is_on_record = kinds[..number].contains(other) && other.get("orderId").is_some();
+            if is_on_record {
+                assert_eq!(result["status"], "duplicate", "{}", answer.text);
+                continue;
+            }
+            assert_eq!(result["status"], "rejected", "{}", answer.text);
+            assert_eq!(result["code"], "id_conflict");
+            assert_eq!(result["fields"], json!(["type"]));
         }
+        let again = retried(&app, BATCH, &key, &post(first)).await;
+        assert_eq!(again.results()[0]["status"], "duplicate", "{}", again.text);
+        assert_eq!(again.results()[0]["id"], id);
+        // At another place it is another event.
+        let moved = json!({"events": [item("track", with(event(), "event", "other")), first]});
+        let answer = retried(
+            &app,
+            BATCH,
+            &format!("{key} moved").replace(' ', "-"),
+            &moved,
+        )
+        .await;
+        assert_eq!(answer.results()[0]["status"], "tracked", "{}", answer.text);
     }
+    assert_eq!(app.on_disk(), 11);
+}
+
+/// Before, the id of a place was bound to the type of what stood there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_version_recorded_at_a_place_of_a_batch_stays_a_duplicate() {
+    let app = spawn_app().await;
+    let key = app.app.meta.key_of(store::record::WorkspaceId(1)).unwrap();
+    let id_then = |kind: &str, place: u64| {
+        let sender = [store::record::identity::Sender::Server.code()];
+        let place = place.to_le_bytes();
+        let what = b"idempotency-key of a batch";
+        store::ids::keyed(&key, &[what, &sender, kind.as_bytes(), b"nightly", &place]).to_string()
+    };
+    let items = [
+        ("track", event()),
+        ("purchase", order("B")),
+        ("identify", json!({"email": PERSON})),
+    ];
+    for (place, (kind, body)) in (0..).zip(&items) {
+        let path = match *kind {
+            "track" => EVENT,
+            "purchase" => PURCHASE,
+            _ => IDENTIFY,
+        };
+        let body = with(body.clone(), "id", id_then(kind, place));
+        app.post(path, &app.key, &body).await.is_tracked();
+    }
+    let events: Vec<Value> = (items.iter())
+        .map(|(kind, body)| item(kind, body.clone()))
+        .collect();
+    let answer = retried(&app, BATCH, "nightly", &json!({"events": events})).await;
+    for (place, result) in (0..).zip(answer.results()) {
+        assert_eq!(result["status"], "duplicate", "{}", answer.text);
+        assert_eq!(result["id"], id_then(items[place as usize].0, place));
+    }
+    let other = json!({"events": [item("track", with(event(), "event", "other"))]});
+    let answer = retried(&app, BATCH, "nightly", &other).await;
+    assert_eq!(
+        answer.results()[0]["code"],
+        "id_conflict",
+        "{}",
+        answer.text
+    );
     assert_eq!(app.on_disk(), 3);
 }
 

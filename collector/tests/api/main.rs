@@ -21,6 +21,7 @@ mod demo_shop;
 mod documents;
 mod embeds;
 mod encodings;
+mod erasures;
 mod events_filters;
 mod events_in;
 mod events_list;

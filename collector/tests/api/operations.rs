@@ -160,6 +160,7 @@ async fn the_document_names_every_route_with_its_full_path() {
         "POST /v1/keys",
         "PATCH /v1/keys/{id}",
         "DELETE /v1/keys/{id}",
+        "DELETE /v1/contacts/{email}",
         "PATCH /v1/settings",
     ] {
         expected.insert(operation.to_owned());

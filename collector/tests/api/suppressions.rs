@@ -437,6 +437,82 @@ async fn an_old_page_lifts_no_later_unsubscription_of_whoever_set_it() {
     }
 }
 
+/// Whatever a server says of somebody who has unsubscribed, pages of before lift nothing any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_says_again_renews_what_the_way_back_lifts() {
+    let (app, clock) = spawn_app_at_rest().await;
+    let key = writer(&app);
+    let mail = register(&app, &key, "a").await;
+    let path = unsubscribe_path(&mail);
+    move_to(&clock, HOUR_MS);
+    press(&app, &path, "").await;
+    let since = |list: Value| list["suppressions"][0]["reasons"][0]["at"].clone();
+    let first = since(list(&app, &key, "").await);
+    let reasons_sent = ["unsubscribed", "bounced", "complained", "manual"];
+    // New with the first round, known with the second, and known since earlier with the third.
+    for (round, timestamp) in [None, None, Some("2020-01-02T03:04:05Z")]
+        .iter()
+        .enumerate()
+    {
+        for reason in reasons_sent {
+            let shown = ask(&app, Method::GET, &path, &[]).await;
+            let (back, old) = way_back(&shown.text);
+            let mut body = json!({"email": PERSON, "reason": reason});
+            if let Some(timestamp) = timestamp {
+                body["timestamp"] = json!(timestamp);
+            }
+            let answer = app.post(ROUTE, &key, &body).await;
+            let is_new = round == 0 && reason != "unsubscribed";
+            let told = if is_new { "recorded" } else { "duplicate" };
+            assert_eq!(answer.body["results"][0]["status"], told, "{}", answer.text);
+            assert_eq!(answer.body["results"][0].get("seq").is_some(), is_new);
+            let before = reasons(&app, &key).await;
+            let pressed = press(&app, &back, &old).await;
+            assert!(pressed.text.contains("out of date"), "{}", pressed.text);
+            assert_eq!(reasons(&app, &key).await, before, "{round} {reason}");
+        }
+    }
+    // In a file and in a list too; since when it holds stays.
+    let entry = json!({"email": PERSON, "reason": "unsubscribed"});
+    for body in [Some(json!({"suppressions": [entry, entry]})), None] {
+        let shown = ask(&app, Method::GET, &path, &[]).await;
+        let (back, old) = way_back(&shown.text);
+        let ask = app.ask(Method::POST, ROUTE).key(&key);
+        let answer = match &body {
+            Some(body) => ask.json(body).send().await,
+            None => {
+                let rows = format!("email,reason\n{PERSON},unsubscribed\n");
+                ask.header("content-type", "text/csv")
+                    .body(rows)
+                    .send()
+                    .await
+            }
+        };
+        assert_eq!(answer.body["recorded"], 0, "{}", answer.text);
+        assert!(
+            answer.body["duplicates"].as_u64() > Some(0),
+            "{}",
+            answer.text
+        );
+        press(&app, &back, &old).await;
+        assert_eq!(reasons(&app, &key).await.len(), 4);
+    }
+    assert_eq!(since(list(&app, &key, "").await), first);
+    // Who asks on a page of now comes back.
+    let shown = ask(&app, Method::GET, &path, &[]).await;
+    let (back, fresh) = way_back(&shown.text);
+    press(&app, &back, &fresh).await;
+    assert_eq!(
+        reasons(&app, &key).await,
+        ["bounced", "complained", "manual"]
+    );
+    // Nobody who has not unsubscribed is written down again.
+    let on_disk = app.on_disk();
+    let answer = app.post(ROUTE, &key, &json!({"email": PERSON})).await;
+    assert_eq!(answer.body["duplicates"], 1, "{}", answer.text);
+    assert_eq!(app.on_disk(), on_disk);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bounce_that_is_told_late_brings_nothing_back_that_was_lifted_since() {
     let (app, clock) = spawn_app_at_rest().await;

@@ -5,6 +5,7 @@ mod mail_clients;
 
 mod agents;
 mod cases;
+mod field;
 mod one_way;
 mod relay_list;
 mod rules;

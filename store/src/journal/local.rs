@@ -304,10 +304,12 @@ impl Journal for RedbJournal {
             Ok::<_, JournalError>(next)
         };
         // Whoever looks one record up wants one segment: to list the others costs more than to read it.
-        let Some(segment) = self.inner.segment_from(from) else {
+        let Some((segment, is_active)) = self.inner.segment_from(from) else {
             return Ok(());
         };
-        if go_through(&segment)?.is_break() {
+        // What comes behind the active one has come since, and perhaps behind records of it that were not there
+        // yet when it was read.
+        if go_through(&segment)?.is_break() || is_active {
             return Ok(());
         }
         for segment in self.inner.segments_behind(&segment) {
@@ -343,6 +345,12 @@ impl Journal for RedbJournal {
 
     fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError> {
         self.rewrite_now(places, change)
+    }
+
+    fn touched(&self, places: &BTreeSet<Seq>) -> usize {
+        let segments = read(&self.inner.segments);
+        let touched = segments.iter().filter(|one| is_touched(one, places));
+        touched.count()
     }
 
     fn drop_before(&self, seq: Seq) -> Result<Seq, JournalError> {
@@ -424,12 +432,13 @@ impl Inner {
         Ok(())
     }
 
-    /// The segment that holds this place, or else the first behind it.
-    fn segment_from(&self, from: Seq) -> Option<Arc<LogSegment>> {
+    /// The segment that holds this place, or else the first behind it, and whether it is the active one.
+    fn segment_from(&self, from: Seq) -> Option<(Arc<LogSegment>, bool)> {
         let segments = read(&self.segments);
         let at =
             segments.partition_point(|segment| segment.last() < from && segment.first() < from);
-        segments.get(at).cloned()
+        let segment = segments.get(at).cloned()?;
+        Some((segment, at + 1 == segments.len()))
     }
 
     fn segments_behind(&self, segment: &LogSegment) -> Vec<Arc<LogSegment>> {

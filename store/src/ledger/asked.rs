@@ -6,6 +6,7 @@ use shared::money::Money;
 use shared::rejection::Rejection;
 
 use super::decide::RefundAsk;
+use crate::ids::OlderId;
 use crate::record::identity::FactKind;
 use crate::record::public_seq::PublicSeq;
 use crate::record::{Content, Entry, Fact, Personal, Seq};
@@ -101,9 +102,9 @@ pub struct Submission {
     pub entry: Entry<Proposed>,
     /// The id was made for this submission, so that nothing can have it yet.
     pub has_new_id: bool,
-    /// The id under which a version from before ids were keyed would have recorded it: that counts
-    /// as its own where such a version has recorded an event of its type under it.
-    pub older: Option<EventId>,
+    /// The ids under which older versions would have recorded it: one counts as its own where such a
+    /// version has recorded an event of its type under it. None where its id was not made of a text.
+    pub older: Vec<OlderId>,
 }
 
 impl From<Entry> for Submission {
@@ -118,7 +119,7 @@ impl From<Entry<Proposed>> for Submission {
         Self {
             entry,
             has_new_id: false,
-            older: None,
+            older: Vec::new(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::amend::{self, Amending};
 pub use super::order::{EXCEEDS_ORDER, OrderKey, OrderState, RefundAsk, RefundKey};
 use super::order::{OrderTerms, SeenRefund};
 use super::{Appended, LogError, Proposed, Refusal, Submission};
+use crate::ids::OlderId;
 use crate::record::identity::{FactKind, IdKey, Seen};
 use crate::record::public_seq::{Indexes, PublicSeq, Stamp};
 pub use crate::record::{Attribution, WorkspaceKey, WorkspaceKeys};
@@ -37,13 +38,14 @@ struct Under {
     /// The id was made for it.
     is_new: bool,
     /// See [`Submission::older`].
-    older: Option<EventId>,
+    older: Vec<OlderId>,
 }
 
 impl Under {
     /// The ids that it may be known by.
     fn ids(&self) -> impl Iterator<Item = EventId> {
-        [Some(self.key.id), self.older].into_iter().flatten()
+        let older = self.older.iter().map(|older| older.id);
+        std::iter::once(self.key.id).chain(older)
     }
 }
 
@@ -152,7 +154,7 @@ impl<'a, K: Known> Staged<'a, K> {
                     return self.decide(Submission {
                         entry,
                         has_new_id,
-                        older,
+                        older: under.older,
                     });
                 }
                 Fact::Purchase { .. }
@@ -165,7 +167,8 @@ impl<'a, K: Known> Staged<'a, K> {
                 | Fact::Told { .. }
                 | Fact::Delivery { .. }
                 | Fact::Suppress { .. }
-                | Fact::Lift { .. } => match self.by_id(&under)? {
+                | Fact::Lift { .. }
+                | Fact::Erase { .. } => match self.by_id(&under)? {
                     Some(outcome) => Err(outcome),
                     None => Ok((rest.saying(fact), Change::None)),
                 },
@@ -354,21 +357,22 @@ impl<'a, K: Known> Staged<'a, K> {
     /// of a text. Then the content says so.
     fn another_by_id(&self, under: &Under) -> Result<Option<Appended>, LogError> {
         Ok(match self.by_id(under)? {
-            Some(_) if under.older.is_none() => Some(Appended::IdConflict),
+            Some(_) if under.older.is_empty() => Some(Appended::IdConflict),
             known => known,
         })
     }
 
-    /// What its id, or the one that an older version would have given it, says of an entry. The id
-    /// of another type is a conflict; an older id of another type is another event's.
+    /// What its id, or one that an older version would have given it, says of an entry. The id of
+    /// another type is a conflict; an older id of another type is another event's.
     fn by_id(&self, under: &Under) -> Result<Option<Appended>, LogError> {
         let Under {
             key,
             kind,
             is_new,
             older,
-        } = *under;
-        if is_new {
+        } = under;
+        let (key, kind) = (*key, *kind);
+        if *is_new {
             return Ok(None);
         }
         let duplicate = |id, seq| Ok(Some(Appended::Duplicate { id, seq }));
@@ -377,16 +381,16 @@ impl<'a, K: Known> Staged<'a, K> {
             Some(_) => return Ok(Some(Appended::IdConflict)),
             None => {}
         }
-        let Some(id) = older else {
-            return Ok(None);
-        };
-        // Anybody can make such an id today: it counts only where it was given then.
-        match self.known.id(&IdKey { id, ..key })? {
-            Some(seen) if seen.kind == kind && self.known.is_of_older_version(seen.seq)? => {
-                duplicate(id, seen.seq)
+        for OlderId { id, is_keyed } in older.iter().copied() {
+            // Anybody can make an id without the secret: it counts only where it was given then.
+            if let Some(seen) = self.known.id(&IdKey { id, ..key })?
+                && seen.kind == kind
+                && (is_keyed || self.known.is_of_older_version(seen.seq)?)
+            {
+                return duplicate(id, seen.seq);
             }
-            Some(_) | None => Ok(None),
         }
+        Ok(None)
     }
 
     /// What a refundId says of a refund of the order `key`, which is in `state`. Whether the first one
@@ -517,7 +521,8 @@ pub(crate) fn fold_order<K: Known>(
         | Fact::Told { .. }
         | Fact::Delivery { .. }
         | Fact::Suppress { .. }
-        | Fact::Lift { .. } => Ok(None),
+        | Fact::Lift { .. }
+        | Fact::Erase { .. } => Ok(None),
     }
 }
 

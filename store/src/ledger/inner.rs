@@ -1,7 +1,6 @@
 //! What is known of all that was committed: the ledger's books over one journal, and how they learn
 //! what the journal holds.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -11,9 +10,10 @@ use tokio::sync::watch;
 
 use super::amend::revenue_of;
 use super::decide::{Known, OrderKey, OrderState, RefundKey, fold_order};
+use super::erasures::Erasure;
 use super::ids::Ids;
 use super::orders::OrderBook;
-use super::redactions::Redactions;
+use super::redactions::{Places, Redactions};
 use super::suppressions::Suppressions;
 use super::{LogError, OnCommit};
 use crate::journal::Journal;
@@ -151,7 +151,20 @@ impl Inner {
             let contact = entry.contact(&key)?;
             Some(self.keys.contact_today(entry.workspace, contact))
         };
-        self.books.suppressions.learn(entries, contact, upto)
+        let mut erased = Ok(());
+        let entries = entries.inspect(|(seq, entry)| {
+            if erased.is_ok()
+                && let Some(erasure) = Erasure::of(*seq, entry, &*self.keys)
+            {
+                erased = self.books.redactions.erase(erasure);
+            }
+        });
+        let learnt = self.books.suppressions.learn(entries, contact, upto);
+        // Both, or the book stays behind: then all of it is read again.
+        if erased.is_err() {
+            self.books.suppressions.doubt();
+        }
+        erased.and(learnt)
     }
 
     /// As the journal has them, also what is hidden.
@@ -174,7 +187,7 @@ impl Inner {
     /// The records behind `after`, without what is hidden.
     pub(super) fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError> {
         let mut records = self.read_raw(after, limit)?;
-        self.books.redactions.hide_in(&mut records);
+        self.books.redactions.hide_in(&mut records, &*self.keys);
         Ok(records)
     }
 
@@ -207,28 +220,35 @@ impl Inner {
 
     /// Writes the journal anew without what is hidden.
     pub(super) fn purge(&self) -> Result<(), LogError> {
+        self.find_erased()?;
         let places = self.books.redactions.pending();
         if places.is_empty() {
             return Ok(());
         }
         let mut packer = Packer::new().map_err(|error| LogError::storage("redacting", &error))?;
+        let seqs = places.keys().copied().collect();
         self.journal
-            .rewrite(&places, &mut |block| redacted(block, &places, &mut packer))?;
-        self.books.redactions.done(&places)
+            .rewrite(&seqs, &mut |block| redacted(block, &places, &mut packer))?;
+        self.books.redactions.done(&places)?;
+        tracing::info!(
+            records = places.len(),
+            "the log holds nothing any more of what was redacted"
+        );
+        Ok(())
     }
 }
 
 /// The block without the personal part of these records.
 fn redacted(
     block: &Block<'_>,
-    places: &BTreeSet<Seq>,
+    places: &Places,
     packer: &mut Packer,
 ) -> Result<Option<Vec<u8>>, crate::journal::block::BadBlock> {
     let mut records = Vec::with_capacity(block.count());
     block.records(Seq::START, usize::MAX, &mut records)?;
     for record in &mut records {
-        if places.contains(&record.seq) {
-            record.entry.redact();
+        if let Some(person) = places.get(&record.seq) {
+            record.entry.redact_for(*person);
         }
     }
     let entries = records.iter().map(|record| &record.entry);

@@ -2,6 +2,7 @@
 
 mod amended;
 mod durable;
+mod erased;
 mod floor;
 mod redacted;
 mod shown;
@@ -19,6 +20,7 @@ use super::local::{LocalLedger, Options};
 use super::memory::MemoryLedger;
 use super::{Appended, DEDUPE_WINDOW_MS, Log, Refusal, Submission};
 use crate::clock::{Clock, FixedClock};
+use crate::ids::OlderId;
 use crate::journal::memory::MemoryJournal;
 use crate::record::Seq;
 use crate::record::identity::Sender;
@@ -162,11 +164,11 @@ fn any_submission() -> impl Strategy<Value = Submission> {
         small().prop_map(track),
         small().prop_map(identify),
         (small(), small()).prop_map(|(number, older)| Submission {
-            older: Some(id(older)),
+            older: vec![OlderId::unkeyed(id(older))],
             ..unverified(track(number))
         }),
         (small(), small(), order()).prop_map(|(number, older, order)| Submission {
-            older: Some(id(older)),
+            older: vec![OlderId::unkeyed(id(older))],
             ..purchase(number, &order, 100)
         }),
         (small(), order(), 1i64..3).prop_map(|(number, order, cents)| purchase(

@@ -1,18 +1,23 @@
 //! Records whose personal part is taken away: hidden from every answer at once, and on disk, until the
 //! journal has been written anew without it. One redaction would make it rewrite a whole stretch, so
-//! those that come within some minutes wait for each other.
+//! those that come within some minutes wait for each other. Erasures whose records have not been found
+//! yet wait here too.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{
+    Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition,
+    WriteTransaction,
+};
 
 use super::LogError;
+use super::erasures::{Erasure, Waiting};
 use crate::files;
 use crate::locks::{lock, read, write};
-use crate::record::{Record, Seq};
+use crate::record::{ContactId, Record, Seq, WorkspaceId, WorkspaceKeys};
 
 /// The file within the data folder. It is made with the first redaction.
 pub(super) const REDACTIONS_FILE: &str = "redactions.redb";
@@ -23,14 +28,22 @@ const MANY: usize = 10_000;
 
 /// Key: a seq. Value: nothing.
 const PENDING: TableDefinition<'_, u64, ()> = TableDefinition::new("pending_v1");
+/// Key: a seq. Value: whom its record is about from then on.
+const PENDING_FOR: TableDefinition<'_, u64, [u8; 16]> = TableDefinition::new("pending_for_v1");
+/// Key: the seq of the fact. Value: workspace (u32, big-endian), contact and person (16 bytes each).
+const ERASURES: TableDefinition<'_, u64, [u8; 36]> = TableDefinition::new("erasures_v1");
 const CACHE: usize = 1024 * 1024;
+
+/// What the journal does not show yet: places, and who the record at each is to be about.
+pub(super) type Places = BTreeMap<Seq, Option<ContactId>>;
 
 /// The redactions that the journal does not show yet.
 pub(super) struct Redactions {
     /// `None` where the journal is in memory.
     path: Option<PathBuf>,
     database: Mutex<Option<Database>>,
-    pending: RwLock<BTreeSet<Seq>>,
+    pending: RwLock<Places>,
+    waiting: RwLock<Arc<Waiting>>,
     /// Since when the oldest waits.
     since: Mutex<Option<Instant>>,
 }
@@ -45,6 +58,7 @@ impl Redactions {
             path: None,
             database: Mutex::new(None),
             pending: RwLock::default(),
+            waiting: RwLock::default(),
             since: Mutex::default(),
         }
     }
@@ -55,9 +69,11 @@ impl Redactions {
         this.path = Some(path.to_owned());
         if files::is_taken(path) {
             let database = files::database::open(path, CACHE).map_err(|error| storage(&error))?;
-            let pending = pending_in(&database).map_err(|error| storage(&error))?;
-            *lock(&this.since) = (!pending.is_empty()).then(Instant::now);
+            let (pending, erasures) = load(&database).map_err(|error| storage(&error))?;
+            let is_idle = pending.is_empty() && erasures.is_empty();
+            *lock(&this.since) = (!is_idle).then(Instant::now);
             this.pending = RwLock::new(pending);
+            this.waiting = RwLock::new(Arc::new(Waiting::of(erasures)));
             this.database = Mutex::new(Some(database));
         }
         Ok(this)
@@ -65,42 +81,105 @@ impl Redactions {
 
     /// Hides these records; they stay hidden when this returns, whatever comes.
     pub(super) fn add(&self, seqs: &[Seq]) -> Result<(), LogError> {
-        if let Some(path) = &self.path {
-            let mut database = lock(&self.database);
-            if database.is_none() {
-                let opened = files::database::open_or_create(path, CACHE);
-                *database = Some(opened.map_err(|error| storage(&error))?);
-                files::sync_folder_of(path).map_err(|error| storage(&error))?;
-            }
-            if let Some(database) = &*database {
-                change(database, |pending| {
-                    seqs.iter()
-                        .try_for_each(|seq| pending.insert(seq.0, ()).map(drop))
-                })
-                .map_err(|error| storage(&error))?;
-            }
+        let places: Vec<_> = seqs.iter().map(|seq| (*seq, None)).collect();
+        self.add_for(&places)
+    }
+
+    /// Likewise, and each is about this person from then on; what is hidden already stays about whom it is.
+    pub(super) fn add_for(&self, places: &[(Seq, Option<ContactId>)]) -> Result<(), LogError> {
+        let places: Vec<_> = {
+            let pending = read(&self.pending);
+            let new = places.iter().filter(|(seq, _)| !pending.contains_key(seq));
+            new.copied().collect()
+        };
+        if places.is_empty() {
+            return Ok(());
         }
-        write(&self.pending).extend(seqs);
+        self.change(|transaction| {
+            let mut pending = transaction.open_table(PENDING)?;
+            let mut pending_for = transaction.open_table(PENDING_FOR)?;
+            for (seq, person) in &places {
+                match person {
+                    Some(person) => drop(pending_for.insert(seq.0, person.0)?),
+                    None => drop(pending.insert(seq.0, ())?),
+                }
+            }
+            Ok(())
+        })?;
+        write(&self.pending).extend(places);
         lock(&self.since).get_or_insert_with(Instant::now);
         Ok(())
     }
 
+    /// Hides everything of a contact that lies before its erasure, from now on and whatever comes.
+    pub(super) fn erase(&self, erasure: Erasure) -> Result<(), LogError> {
+        self.change(|transaction| {
+            let mut row = [0; 36];
+            row[..4].copy_from_slice(&erasure.workspace.0.to_be_bytes());
+            row[4..20].copy_from_slice(&erasure.contact.0);
+            row[20..].copy_from_slice(&erasure.person.0);
+            transaction
+                .open_table(ERASURES)?
+                .insert(erasure.seq.0, row)?;
+            Ok(())
+        })?;
+        let mut waiting = write(&self.waiting);
+        let others = waiting.all().filter(|other| other.seq != erasure.seq);
+        *waiting = Arc::new(Waiting::of(others.copied().chain([erasure])));
+        drop(waiting);
+        lock(&self.since).get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    /// The erasures whose records have not been found yet.
+    pub(super) fn waiting(&self) -> Arc<Waiting> {
+        Arc::clone(&read(&self.waiting))
+    }
+
+    /// The records of these erasures are among those that are hidden by their places.
+    pub(super) fn found(&self, erasures: &Waiting) -> Result<(), LogError> {
+        let seqs: Vec<Seq> = erasures.all().map(|erasure| erasure.seq).collect();
+        self.change(|transaction| {
+            let mut table = transaction.open_table(ERASURES)?;
+            for seq in &seqs {
+                table.remove(seq.0)?;
+            }
+            Ok(())
+        })?;
+        let mut waiting = write(&self.waiting);
+        let left = waiting.all().filter(|erasure| !seqs.contains(&erasure.seq));
+        *waiting = Arc::new(Waiting::of(left.copied()));
+        Ok(())
+    }
+
     /// Takes the personal part from those of the records that are to have none.
-    pub(super) fn hide_in(&self, records: &mut [Record]) {
+    pub(super) fn hide_in(&self, records: &mut [Record], keys: &dyn WorkspaceKeys) {
+        // In this order: what has been found is in the one before it leaves the other.
+        let waiting = self.waiting();
         let pending = read(&self.pending);
-        if pending.is_empty() {
+        if pending.is_empty() && waiting.is_empty() {
             return;
         }
         for record in records {
-            if pending.contains(&record.seq) {
-                record.entry.redact();
+            match pending.get(&record.seq) {
+                Some(person) => record.entry.redact_for(*person),
+                None => {
+                    if let Some(left) = waiting.left_in(record.seq, &record.entry, keys) {
+                        record.entry.redact_for(Some(left));
+                    }
+                }
             }
         }
     }
 
     /// What the journal does not show yet.
-    pub(super) fn pending(&self) -> BTreeSet<Seq> {
+    pub(super) fn pending(&self) -> Places {
         read(&self.pending).clone()
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_idle(&self) -> bool {
+        read(&self.pending).is_empty() && read(&self.waiting).is_empty()
     }
 
     /// Whether they have waited long enough, or are many.
@@ -110,16 +189,18 @@ impl Redactions {
     }
 
     /// The journal shows these now.
-    pub(super) fn done(&self, seqs: &BTreeSet<Seq>) -> Result<(), LogError> {
-        if let Some(database) = &*lock(&self.database) {
-            change(database, |pending| {
-                seqs.iter()
-                    .try_for_each(|seq| pending.remove(seq.0).map(drop))
-            })
-            .map_err(|error| storage(&error))?;
-        }
+    pub(super) fn done(&self, places: &Places) -> Result<(), LogError> {
+        self.change(|transaction| {
+            let mut pending = transaction.open_table(PENDING)?;
+            let mut pending_for = transaction.open_table(PENDING_FOR)?;
+            for seq in places.keys() {
+                pending.remove(seq.0)?;
+                pending_for.remove(seq.0)?;
+            }
+            Ok(())
+        })?;
         let mut pending = write(&self.pending);
-        pending.retain(|seq| !seqs.contains(seq));
+        pending.retain(|seq, _| !places.contains_key(seq));
         *lock(&self.since) = (!pending.is_empty()).then(Instant::now);
         Ok(())
     }
@@ -128,27 +209,81 @@ impl Redactions {
     pub(super) fn close(&self) {
         drop(lock(&self.database).take());
     }
-}
 
-fn pending_in(database: &Database) -> Result<BTreeSet<Seq>, redb::Error> {
-    let table = match database.begin_read()?.open_table(PENDING) {
-        Ok(table) => table,
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(BTreeSet::new()),
-        Err(error) => return Err(error.into()),
-    };
-    let mut pending = BTreeSet::new();
-    for row in table.iter()? {
-        pending.insert(Seq(row?.0.value()));
+    /// Changes the file, durably, and makes it where there is none; nothing is done in memory.
+    fn change(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), LogError> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        let mut database = lock(&self.database);
+        if database.is_none() {
+            let opened = files::database::open_or_create(path, CACHE);
+            *database = Some(opened.map_err(|error| storage(&error))?);
+            files::sync_folder_of(path).map_err(|error| storage(&error))?;
+        }
+        let Some(database) = &*database else {
+            return Err(LogError::Unavailable);
+        };
+        let changed = || -> Result<(), redb::Error> {
+            let mut transaction = database.begin_write()?;
+            transaction.set_durability(Durability::Immediate)?;
+            change(&transaction)?;
+            Ok(transaction.commit()?)
+        };
+        changed().map_err(|error| storage(&error))
     }
-    Ok(pending)
 }
 
-fn change(
-    database: &Database,
-    change: impl FnOnce(&mut redb::Table<'_, u64, ()>) -> Result<(), redb::StorageError>,
-) -> Result<(), redb::Error> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
-    change(&mut transaction.open_table(PENDING)?)?;
-    Ok(transaction.commit()?)
+fn load(database: &Database) -> Result<(Places, Vec<Erasure>), redb::Error> {
+    let transaction = database.begin_read()?;
+    let mut places = Places::new();
+    // Each table is there once something was in it.
+    match transaction.open_table(PENDING) {
+        Ok(table) => {
+            for row in table.iter()? {
+                places.insert(Seq(row?.0.value()), None);
+            }
+        }
+        Err(redb::TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match transaction.open_table(PENDING_FOR) {
+        Ok(table) => {
+            for row in table.iter()? {
+                let (seq, person) = row?;
+                places.insert(Seq(seq.value()), Some(ContactId(person.value())));
+            }
+        }
+        Err(redb::TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut erasures = Vec::new();
+    match transaction.open_table(ERASURES) {
+        Ok(table) => {
+            for row in table.iter()? {
+                let (seq, row) = row?;
+                erasures.push(erasure(Seq(seq.value()), &row.value()));
+            }
+        }
+        Err(redb::TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok((places, erasures))
+}
+
+fn erasure(seq: Seq, row: &[u8; 36]) -> Erasure {
+    fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
+        let mut part = [0; N];
+        part.copy_from_slice(&bytes[from..from + N]);
+        part
+    }
+    Erasure {
+        seq,
+        workspace: WorkspaceId(u32::from_be_bytes(part(row, 0))),
+        contact: ContactId(part(row, 4)),
+        person: ContactId(part(row, 20)),
+    }
 }

@@ -123,6 +123,10 @@ impl Suppression {
                     }
                 }
             }
+            Some(Change::Forget) => {
+                state.address = None;
+                state.message_id = None;
+            }
             None => {}
         }
         if let Some(address) = &entry.address {
@@ -158,6 +162,8 @@ pub enum Change {
     Add(Cause),
     /// All causes, or this one.
     Lift(Option<Cause>),
+    /// Who it is, and nothing else.
+    Forget,
 }
 
 /// `None` where it changes nothing.
@@ -173,6 +179,7 @@ pub fn change_of(fact: &Fact) -> Option<Change> {
         },
         Fact::Suppress { cause } => Some(Change::Add(*cause)),
         Fact::Lift { cause, .. } => Some(Change::Lift(*cause)),
+        Fact::Erase { .. } => Some(Change::Forget),
         _ => None,
     }
 }

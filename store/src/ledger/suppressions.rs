@@ -160,6 +160,11 @@ impl Suppressions {
         Ok(())
     }
 
+    /// Something could not be taken in: what lies behind the cursor is to be read again.
+    pub(crate) fn doubt(&self) {
+        lock(&self.shared.waiting).is_broken = true;
+    }
+
     /// Whether something is missing that is in the log.
     pub(crate) fn is_broken(&self) -> bool {
         lock(&self.shared.waiting).is_broken

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::decide::Staged;
+use super::erasures::erase_late;
 use super::inner::Inner;
 use super::stamps::Stamps;
 use super::{Answer, Appended, Ask, LogError, MAX_QUEUED, Submission};
@@ -119,10 +120,15 @@ impl Writer {
             .map(|batch| staged.decide_all(batch))
             .collect();
         let Staged {
-            entries, orders, ..
+            mut entries,
+            orders,
+            ..
         } = staged;
         if entries.is_empty() {
             return Ok(outcomes);
+        }
+        for entry in &mut entries {
+            erase_late(entry, &*inner.keys);
         }
         self.stamps.advance(stamp);
         let blocks = self.pack(first, stamp, &entries)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::file::{KEYS, LAST_USED, NUMBERS, WORKSPACES};
-use super::{Meta, MetaError, former, lineage, session, storage, token_key};
+use super::{Meta, MetaError, erasures, former, lineage, session, storage, token_key};
 use crate::lineage::State;
 use crate::snapshot;
 
@@ -25,6 +25,7 @@ impl Meta {
             copy.table(token_key::TOKEN_KEYS)?;
             copy.table(lineage::NOTES)?;
             copy.table(former::FORMER)?;
+            copy.table(erasures::ERASURES)?;
             copy.leave_out(session::SESSIONS);
             copy.insert(NUMBERS, lineage::STATE, State::Backup as u64)
         })

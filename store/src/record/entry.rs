@@ -34,6 +34,9 @@ pub struct Entry<F = Fact> {
     pub ignored_fields: Vec<String>,
     /// The personal part was erased.
     pub redacted: bool,
+    /// Whom it was about, once that is erased: the id of the erasure, which stands for one person and
+    /// leads to nobody. `None` where nothing named them, and of what a send names.
+    pub person: Option<ContactId>,
 }
 
 /// What an entry may say.
@@ -66,6 +69,7 @@ impl<F> Entry<F> {
             fact,
             ignored_fields: Vec::new(),
             redacted: false,
+            person: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl<F> Entry<F> {
             fact,
             ignored_fields,
             redacted,
+            person,
         } = self;
         let entry = Entry {
             workspace,
@@ -106,6 +111,7 @@ impl<F> Entry<F> {
             fact: other,
             ignored_fields,
             redacted,
+            person,
         };
         (fact, entry)
     }
@@ -130,20 +136,33 @@ impl<F: Content> Entry<F> {
 impl Entry {
     /// Takes the personal part away. What counts stays: id, time, name, class, money, message.
     pub fn redact(&mut self) {
+        self.redact_for(None);
+    }
+
+    /// The same, and what named a contact names this person from now on, so that what one person did
+    /// stays one person's. What has no personal part any more stays as it is.
+    pub fn redact_for(&mut self, person: Option<ContactId>) {
+        if self.redacted {
+            return;
+        }
+        if self.address.is_some() && self.fact.send().is_none() {
+            self.person = person;
+        }
         self.address = None;
         self.anonymous_id = None;
         self.ignored_fields.clear();
         self.told_by.redact();
-        self.fact.redact();
+        self.fact.redact(person);
         self.redacted = true;
     }
 
-    /// Whom it is about, where it names a contact.
+    /// Whom it is about, where it names a contact; once erased, the person that is left of it.
     pub fn contact(&self, key: &WorkspaceKey) -> Option<ContactId> {
-        match (self.fact.send(), &self.address) {
-            (Some(send), _) => send.contact,
-            (None, Some(address)) => Some(key.contact(&address.normalised.0)),
-            (None, None) => None,
+        match (&self.fact, self.fact.send(), &self.address) {
+            (Fact::Erase { contact }, ..) => Some(*contact),
+            (_, Some(send), _) => send.contact,
+            (_, None, Some(address)) => Some(key.contact(&address.normalised.0)),
+            (_, None, None) => self.person,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, ClickMarks, Entry, Fact};
+use super::{Class, ClickMarks, ContactId, Entry, Fact};
 
 /// One addition. New kinds come last: what is on disk names a kind by its place.
 #[derive(Serialize, Deserialize)]
@@ -18,6 +18,8 @@ enum Extra {
     /// Of a click: the number of its page among the message's different ones. Versions that read stores of
     /// format 1 alone do not know it.
     TargetNumber(u32),
+    /// Of a redacted record that named its contact by address. Nor do they know this.
+    Person(ContactId),
 }
 
 /// How the class of an open or a click depends on the time since its message was sent, so that it can
@@ -51,6 +53,7 @@ pub(super) struct Extras {
     pub(super) targets: Option<u32>,
     pub(super) marks: Option<ClickMarks>,
     pub(super) target_number: Option<u32>,
+    pub(super) person: Option<ContactId>,
 }
 
 /// What the entry has of it.
@@ -68,9 +71,11 @@ fn of(entry: &Entry) -> Vec<Extra> {
         ],
         _ => [None, None],
     };
+    let person = entry.person.map(Extra::Person);
     timing
         .into_iter()
         .chain(of_fact.into_iter().flatten())
+        .chain(person)
         .collect()
 }
 
@@ -101,6 +106,7 @@ pub(super) fn read(behind: &[u8]) -> postcard::Result<Extras> {
             Extra::Targets(count) => extras.targets = Some(count),
             Extra::Marks(marks) => extras.marks = Some(marks),
             Extra::TargetNumber(number) => extras.target_number = Some(number),
+            Extra::Person(person) => extras.person = Some(person),
         }
     }
     Ok(extras)

@@ -193,6 +193,11 @@ pub enum Fact {
         /// The new one; `None` leaves it as it was.
         message_id: Option<MessageId>,
     },
+    /// A contact was erased: what the log holds of it, and what comes later of before this fact's time,
+    /// has no personal part. The entry's id is the person that it leaves, see [`super::Entry::person`].
+    Erase {
+        contact: ContactId,
+    },
 }
 
 impl Fact {
@@ -227,6 +232,7 @@ impl Fact {
             Self::Suppress { .. } => names::EMAIL_SUPPRESSED,
             Self::Amend { .. } => names::PURCHASE_AMENDED,
             Self::Lift { .. } => names::EMAIL_SUPPRESSION_LIFTED,
+            Self::Erase { .. } => names::EMAIL_ERASED,
         }
     }
 
@@ -245,7 +251,8 @@ impl Fact {
             | Self::Refund { .. }
             | Self::Send { .. }
             | Self::Suppress { .. }
-            | Self::Amend { .. } => None,
+            | Self::Amend { .. }
+            | Self::Erase { .. } => None,
         }
     }
 
@@ -287,28 +294,28 @@ impl Fact {
         }
     }
 
-    /// Takes the personal part away. What counts stays.
-    pub(super) fn redact(&mut self) {
+    /// Takes the personal part away. What counts stays, and what named a contact names this person.
+    pub(super) fn redact(&mut self, person: Option<ContactId>) {
         match self {
             Self::Track { properties, .. } => *properties = None,
             Self::Identify { traits } => *traits = None,
             Self::Purchase { items, .. } | Self::Amend { items, .. } => *items = None,
-            Self::Refund { .. } | Self::Suppress { .. } => {}
+            Self::Refund { .. } | Self::Suppress { .. } | Self::Erase { .. } => {}
             Self::Send { subject, .. } => *subject = None,
             Self::Click { send, target, .. } => {
-                send.contact = None;
+                send.contact = send.contact.and(person);
                 *target = None;
             }
             Self::Open { send } | Self::Unsubscribe { send } | Self::Told { send } => {
-                send.contact = None;
+                send.contact = send.contact.and(person);
             }
             Self::Delivery { send, reason, .. } => {
-                send.contact = None;
+                send.contact = send.contact.and(person);
                 *reason = None;
             }
             Self::Lift { send, .. } => {
                 if let Some(send) = send {
-                    send.contact = None;
+                    send.contact = send.contact.and(person);
                 }
             }
         }
@@ -345,7 +352,8 @@ impl Content for Fact {
             | Self::Unsubscribe { .. }
             | Self::Told { .. }
             | Self::Suppress { .. }
-            | Self::Lift { .. } => 0,
+            | Self::Lift { .. }
+            | Self::Erase { .. } => 0,
         }
     }
 }

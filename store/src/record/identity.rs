@@ -55,10 +55,11 @@ pub enum FactKind {
     Suppress,
     Lift,
     Amend,
+    Erase,
 }
 
 impl FactKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Track,
         Self::Identify,
         Self::Purchase,
@@ -72,6 +73,7 @@ impl FactKind {
         Self::Suppress,
         Self::Lift,
         Self::Amend,
+        Self::Erase,
     ];
 
     /// The type's number on disk, 0 to 63; never changed.
@@ -90,6 +92,7 @@ impl FactKind {
             Self::Suppress => 10,
             Self::Lift => 11,
             Self::Amend => 12,
+            Self::Erase => 13,
         }
     }
 
@@ -114,6 +117,7 @@ impl FactKind {
             Self::Suppress => "suppress",
             Self::Lift => "lift",
             Self::Amend => "amendment",
+            Self::Erase => "erase",
         }
     }
 }
@@ -159,6 +163,7 @@ impl Fact {
             Self::Suppress { .. } => FactKind::Suppress,
             Self::Lift { .. } => FactKind::Lift,
             Self::Amend { .. } => FactKind::Amend,
+            Self::Erase { .. } => FactKind::Erase,
         }
     }
 }

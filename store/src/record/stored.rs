@@ -110,6 +110,9 @@ enum StoredFact<'a> {
         order_id: Cow<'a, str>,
         items: Option<Cow<'a, str>>,
     },
+    Erase {
+        contact: ContactId,
+    },
 }
 
 /// A send without its messageId, which is the entry's.
@@ -157,6 +160,8 @@ impl<'a> StoredEntry<'a> {
             fact,
             ignored_fields,
             redacted,
+            // It lies behind, see `extra`.
+            person: _,
         } = entry;
         let class = told_by.class();
         let money = fact.money();
@@ -231,6 +236,7 @@ impl<'a> StoredEntry<'a> {
             fact: self.fact.into_fact(beside)?,
             ignored_fields: self.ignored_fields.into_owned(),
             redacted: self.redacted,
+            person: extras.person,
         })
     }
 }
@@ -333,6 +339,7 @@ impl<'a> StoredFact<'a> {
                 reason: text(reason),
             },
             Fact::Suppress { cause } => Self::Suppress { cause: *cause },
+            Fact::Erase { contact } => Self::Erase { contact: *contact },
             Fact::Lift { send, cause } => Self::Lift {
                 send: send.as_ref().map(StoredSend::of),
                 cause: *cause,
@@ -424,6 +431,7 @@ impl<'a> StoredFact<'a> {
                 reason: personal(reason),
             },
             Self::Suppress { cause } => Fact::Suppress { cause },
+            Self::Erase { contact } => Fact::Erase { contact },
             Self::Lift { send, cause } => Fact::Lift {
                 send: send.map(|send| send.of_message(message_id)).transpose()?,
                 cause,

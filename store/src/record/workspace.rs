@@ -3,6 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use shared::time::Timestamp;
 
 use super::contact::ContactId;
 
@@ -66,6 +67,18 @@ pub trait WorkspaceKeys: Send + Sync + 'static {
     fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
         let _ = workspace;
         digest
+    }
+
+    /// When this contact (by its id of today) was last erased, and who is left of it.
+    fn erased(&self, workspace: WorkspaceId, contact: ContactId) -> Option<(Timestamp, ContactId)> {
+        let _ = (workspace, contact);
+        None
+    }
+
+    /// When anybody of the workspace was last erased.
+    fn last_erasure(&self, workspace: WorkspaceId) -> Option<Timestamp> {
+        let _ = workspace;
+        None
     }
 
     /// How long a workspace credits opens and clicks with orders.

@@ -97,6 +97,23 @@ impl Recent {
         }
     }
 
+    /// Forgets those of a workspace that are `theirs`; the others keep their numbers.
+    pub(super) fn erase(&self, workspace: WorkspaceId, theirs: &dyn Fn(&Rejected) -> bool) {
+        let mut rings = lock(&self.rings);
+        let Rings { workspaces, bytes } = &mut *rings;
+        let Some(ring) = workspaces.get_mut(&workspace) else {
+            return;
+        };
+        ring.newest.retain(|(_, rejected)| !theirs(rejected));
+        let left = ring
+            .newest
+            .iter()
+            .map(|(_, rejected)| rejected.size())
+            .sum();
+        *bytes = *bytes + left - ring.bytes;
+        ring.bytes = left;
+    }
+
     /// The last number that was given in a workspace; 0 before the first.
     pub fn last(&self, workspace: WorkspaceId) -> u64 {
         let rings = lock(&self.rings);

@@ -11,7 +11,7 @@ use crate::files;
 use crate::record::WorkspaceId;
 use crate::record::identity::Sender;
 
-/// Key: [`place`]. Value: JSON of [`Rejected`].
+/// Key: [`place`]. Value: JSON of [`Rejected`](super::Rejected).
 pub(super) const REJECTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_v2");
 /// Key: [`Holder::prefix`]. Value: how many of its rejections are in [`REJECTED`].
 pub(super) const COUNTS: TableDefinition<'_, &[u8], u64> =

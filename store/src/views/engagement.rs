@@ -15,12 +15,14 @@
 //! - `score`: how engaged a person is
 //! - `hits`: everything that happened to a message
 //! - `spans`: reading messages with what happened to them
+//! - `erased`: what is left of a contact
 //! - `told`: what changes once it is told when a message left
 //! - `order`: one order, its touches, whom it is credited to
 //! - `windows`: how long touches are credited, and what changes with that
 
 mod ahead;
 pub(crate) mod contact;
+mod erased;
 pub(crate) mod hits;
 pub(crate) mod message;
 pub mod order;
@@ -170,6 +172,7 @@ struct Fold<'a> {
     hits: Hits<'a>,
     of_campaign: &'a mut Ordered,
     windows: &'a mut Ordered,
+    purges: &'a mut bool,
     known_windows: HashMap<WorkspaceId, Attribution>,
     keys: &'a dyn WorkspaceKeys,
 }
@@ -233,6 +236,7 @@ impl<'a> Fold<'a> {
             hits: Hits(hits),
             of_campaign,
             windows,
+            purges: &mut rows.purges,
             known_windows: HashMap::new(),
             keys,
         })
@@ -251,7 +255,15 @@ impl<'a> Fold<'a> {
         let time = happened_at(entry);
         let class = self.judged(happening, class_of(entry), time)?;
         let workspace = entry.workspace;
-        if let Some(contact) = happening.contact {
+        if let Fact::Erase { .. } = entry.fact {
+            let person = ContactId(*entry.id.as_bytes());
+            return match happening.contact {
+                Some(contact) => self.erase(workspace, contact, person),
+                None => Ok(()),
+            };
+        }
+        // Who is left of a contact is nobody's contact.
+        if let Some(contact) = happening.contact.filter(|_| !entry.redacted) {
             self.person(contact.number, |row| row.see(entry, class, time))?;
         }
         let contact = happening.contact.map(|contact| contact.id);
@@ -298,7 +310,8 @@ impl<'a> Fold<'a> {
             Fact::Track { .. }
             | Fact::Identify { .. }
             | Fact::Suppress { .. }
-            | Fact::Lift { .. } => Ok(()),
+            | Fact::Lift { .. }
+            | Fact::Erase { .. } => Ok(()),
             Fact::Send { .. }
             | Fact::Open { .. }
             | Fact::Click { .. }
@@ -360,12 +373,13 @@ impl<'a> Fold<'a> {
             self.relabelled.insert(&click.seq.to_be_bytes(), &[]);
         }
         if let Some(what) = hit {
+            let is_touch = matches!(what, What::Open | What::Click { .. });
             let reason = entry.told_by.class().map(|(_, reason)| reason.clone());
             let timing = entry.told_by.timing().cloned().filter(|_| !is_told);
             let hit = Hit {
                 time,
                 class,
-                contact,
+                contact: contact.filter(|_| is_touch),
                 what,
                 timing: timing.zip(reason),
             };
@@ -423,15 +437,15 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
+    /// Changes what is known of a contact; nothing is of one that was erased.
     fn contact(
         &mut self,
         contact: ContactId,
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
-        // Whoever was named by a record that was folded has a number.
         match self.numbers.find(&contact.0) {
-            Some(number) => self.person(number, change),
-            None => Ok(()),
+            Some(number) if !self.contacts.get(number).is_empty() => self.person(number, change),
+            _ => Ok(()),
         }
     }
 

@@ -1,16 +1,17 @@
 //! Which events there are, and which keys have sent one. The events themselves are found by `runs`; here lie the
 //! newest of each contact and message, where the chains of runs begin.
 
+use super::DumpedRows;
 use super::filter::EventFilter;
-use super::numbers::Numbers;
+use super::numbers::{Digest, Numbers};
 use super::pages::Pages;
 use super::received;
 use super::rows::Rows;
-use super::runs::{Event, Link, Newest, Wanted};
+use super::runs::{Event, Link, Newest, Wanted, contact_of};
 use super::terms;
 use super::view::{Around, Happening, Plan, View};
 use crate::ledger::decide::WorkspaceKey;
-use crate::record::Seq;
+use crate::record::{Fact, Seq};
 
 use shared::event_name::names;
 
@@ -42,11 +43,18 @@ impl View for Events {
         let mut events = Vec::with_capacity(happenings.len());
         for happening in happenings {
             let seq = happening.seq;
+            let entry = happening.entry;
             let contact = happening.contact.map(|contact| contact.number);
+            if let (Some(number), Fact::Erase { .. }) = (contact, &entry.fact) {
+                // Nothing that was before is found by anybody.
+                rows.pages[OF_CONTACTS].put(number, &[]);
+            }
+            let is_theirs = !entry.redacted && !matches!(entry.fact, Fact::Erase { .. });
+            let contact = contact.filter(|_| is_theirs);
             events.push(Event {
                 seq,
-                workspace: happening.entry.workspace,
-                time: happening.entry.time.as_millis(),
+                workspace: entry.workspace,
+                time: entry.time.as_millis(),
                 name: happening.name,
                 contact: contact.map(|number| link(&mut rows.pages[OF_CONTACTS], number, seq)),
                 message: happening
@@ -89,6 +97,22 @@ pub(super) fn wanted(
     })
 }
 
+/// Where the events of a contact (by its id) begin; `None` where it has none.
+pub(super) fn of_contact(books: &[Numbers], rows: &Rows, contact: &Digest) -> Option<Newest> {
+    let number = books[terms::CONTACTS].find(contact)?;
+    let newest = newest(&rows.pages[OF_CONTACTS], number)?;
+    Some(Newest { number, newest })
+}
+
+/// Leaves out what no contact leads to any more: runs do not change, so what was found by a contact that was
+/// erased stays in them, under a number that no chain begins with, and is not in those that are built anew.
+pub(super) fn reachable(rows: &Rows, of_runs: &mut DumpedRows) {
+    of_runs.retain(|(term, _)| match contact_of(term) {
+        Some(number) => newest(&rows.pages[OF_CONTACTS], number).is_some(),
+        None => true,
+    });
+}
+
 /// The name that all events of a type have, where it is the type's own.
 fn name_of_kind(kind: &str) -> Option<&'static str> {
     Some(match kind {
@@ -99,6 +123,7 @@ fn name_of_kind(kind: &str) -> Option<&'static str> {
         "open" => names::EMAIL_OPENED,
         "click" => names::EMAIL_CLICKED,
         "unsubscribe" => names::EMAIL_UNSUBSCRIBED,
+        "erase" => names::EMAIL_ERASED,
         _ => return None,
     })
 }

@@ -12,11 +12,14 @@ pub(crate) type Bytes = Arc<[u8]>;
 /// What a layer knows of a key: a row, or that it was removed.
 pub(crate) type Change = Option<Bytes>;
 
+/// Rows side by side, ascending.
+type Block = Vec<(Bytes, Change)>;
+
 /// See above.
 #[derive(Clone, Default)]
 pub(crate) struct Layer {
     /// None is empty; ascending.
-    blocks: Arc<Vec<Arc<Vec<(Bytes, Change)>>>>,
+    blocks: Arc<Vec<Arc<Block>>>,
     rows: usize,
     bytes: usize,
 }
@@ -112,17 +115,14 @@ impl Layer {
 
     /// The block that holds a key or would: the last that begins at or before it.
     fn block_of(&self, key: &[u8]) -> usize {
-        let begins = |block: &Arc<Vec<(Bytes, Change)>>| {
-            block.first().is_some_and(|(first, _)| **first <= *key)
-        };
+        let begins = |block: &Arc<Block>| block.first().is_some_and(|(first, _)| **first <= *key);
         self.blocks.partition_point(begins).saturating_sub(1)
     }
 
     /// The block and the place in it of the first key that is not below this one.
     fn place(&self, key: &[u8]) -> (usize, usize) {
         let at = self.block_of(key);
-        let below =
-            |block: &Arc<Vec<(Bytes, Change)>>| block.partition_point(|(known, _)| **known < *key);
+        let below = |block: &Arc<Block>| block.partition_point(|(known, _)| **known < *key);
         (at, self.blocks.get(at).map_or(0, below))
     }
 }

@@ -1,17 +1,25 @@
 //! Dense numbers: what a digest stands for (a contact, a message, a name) has one small number from its
 //! first record on, given in the order of the log, so that rows, columns and runs can be kept by number.
-//! A number never changes, and a rebuild gives the same ones.
+//! A number never changes, and a rebuild gives the same ones; one of a contact that was erased is that of
+//! the person who is left, so it is found by no address and not given again. Where records of the contact were
+//! read under both before the erasure itself, the later number stands for nothing, and a rebuild gives one less.
 //!
 //! In memory alone; what is on disk is written by `shelf`. 16 bytes a digest, 4 for its place in its
 //! workspace's list, and 5 to 9 in the table that finds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::WorkspaceId;
 
 /// What is numbered: the first 16 bytes of an HMAC under its workspace's key, so that no two workspaces
 /// share one.
 pub(crate) type Digest = [u8; 16];
+
+/// What a number stands for that nothing has any more: no digest, and never found.
+const NOTHING: Digest = [0; 16];
+
+/// Numbers in order from one on, each with its workspace and digest.
+pub(crate) type Stretch = (u32, Vec<(WorkspaceId, Digest)>);
 
 /// Tables of their own that the digests are spread over: when one must grow, the fold waits for a 256th of
 /// the work.
@@ -30,6 +38,8 @@ pub(crate) struct Numbers {
     of_workspace: BTreeMap<WorkspaceId, Vec<u32>>,
     /// The workspaces of the newest numbers, those that the file does not hold yet.
     fresh: Vec<WorkspaceId>,
+    /// Numbers that stand for something else than they do in the file.
+    renamed: BTreeSet<u32>,
 }
 
 /// Open addressing: number + 1, or 0 where nothing lies.
@@ -68,6 +78,55 @@ impl Numbers {
         Some(number)
     }
 
+    /// From now on what one digest had is the other's, and nothing is found by the first. A number that the other
+    /// had stands for nothing then: no row and no event was ever kept by it.
+    pub(crate) fn rename(&mut self, from: &Digest, to: &Digest) {
+        let Some(number) = self.find(from).filter(|_| from != to) else {
+            return;
+        };
+        if let Some(other) = self.find(to) {
+            self.take_out(to);
+            self.put_digest(other, &NOTHING);
+        }
+        self.take_out(from);
+        self.put_digest(number, to);
+        self.insert(number, to);
+    }
+
+    fn put_digest(&mut self, number: u32, digest: &Digest) {
+        let piece = self.digests.get_mut(number as usize / PIECE);
+        if let Some(known) = piece.and_then(|piece| piece.get_mut(number as usize % PIECE)) {
+            *known = *digest;
+            self.renamed.insert(number);
+        }
+    }
+
+    /// Lets a digest be found no more.
+    fn take_out(&mut self, digest: &Digest) {
+        let shard = usize::from(digest[0]);
+        let Some(number) = self.find(digest) else {
+            return;
+        };
+        let mut slots = std::mem::take(&mut self.shards[shard].slots);
+        let mask = slots.len() - 1;
+        let mut at = hash(digest) & mask;
+        while slots[at] != number + 1 {
+            at = (at + 1) & mask;
+        }
+        slots[at] = 0;
+        // Those behind it may lie where they do because it was there.
+        loop {
+            at = (at + 1) & mask;
+            let found = std::mem::take(&mut slots[at]);
+            match found.checked_sub(1).and_then(|number| self.digest(number)) {
+                Some(digest) => put(&mut slots, hash(digest), found),
+                None => break,
+            }
+        }
+        self.shards[shard].slots = slots;
+        self.shards[shard].taken -= 1;
+    }
+
     /// Takes in what the file holds, in the order of the numbers.
     pub(crate) fn load(&mut self, workspace: WorkspaceId, digest: &Digest) -> Option<u32> {
         self.push(workspace, digest)
@@ -83,32 +142,53 @@ impl Numbers {
         self.of_workspace.get(&workspace).map_or(&[], Vec::as_slice)
     }
 
-    /// How many the file does not hold yet.
+    /// How many the file does not hold yet, or not as they are now.
     pub(crate) fn fresh(&self) -> usize {
-        self.fresh.len()
+        self.fresh.len() + self.renamed.len()
     }
 
-    /// The numbers from the start of a page of `size` on which the newest are that the file does not hold, each
-    /// with its workspace and digest; from now on they count as written.
-    pub(crate) fn take_fresh(&mut self, size: u32) -> (u32, Vec<(WorkspaceId, Digest)>) {
+    /// What the file does not hold yet, in whole pages of `size` up to the newest number; from now on that counts as
+    /// written.
+    pub(crate) fn take_fresh(&mut self, size: u32) -> Vec<Stretch> {
         let fresh = std::mem::take(&mut self.fresh);
         let kept = self.count - u32::try_from(fresh.len()).unwrap_or(self.count);
-        let first = kept / size * size;
-        if fresh.is_empty() {
-            return (self.count, Vec::new());
+        let first = if fresh.is_empty() {
+            self.count
+        } else {
+            kept / size * size
+        };
+        let renamed = std::mem::take(&mut self.renamed);
+        let pages: BTreeSet<u32> = renamed.range(..first).map(|number| number / size).collect();
+        let mut stretches = Vec::new();
+        for page in pages {
+            let start = page * size;
+            let end = start.saturating_add(size).min(self.count);
+            stretches.push(self.stretch(start, self.workspaces(start, end)));
         }
-        // Those before on the same page: their workspaces are found in the lists' ends.
-        let mut before = Vec::new();
+        if !fresh.is_empty() {
+            // Those before on the same page come with it.
+            let before = self.workspaces(first, kept);
+            stretches.push(self.stretch(first, before.into_iter().chain(fresh)));
+        }
+        stretches
+    }
+
+    fn stretch(&self, first: u32, workspaces: impl IntoIterator<Item = WorkspaceId>) -> Stretch {
+        let with_digest = |(number, workspace)| Some((workspace, *self.digest(number)?));
+        let all = (first..).zip(workspaces).filter_map(with_digest);
+        (first, all.collect())
+    }
+
+    /// Whose the numbers from `first` on and before `end` are, in order.
+    fn workspaces(&self, first: u32, end: u32) -> Vec<WorkspaceId> {
+        let mut found = Vec::new();
         for (workspace, numbers) in &self.of_workspace {
             let from = numbers.partition_point(|number| *number < first);
-            let to = numbers.partition_point(|number| *number < kept);
-            before.extend(numbers[from..to].iter().map(|number| (*number, *workspace)));
+            let to = numbers.partition_point(|number| *number < end);
+            found.extend(numbers[from..to].iter().map(|number| (*number, *workspace)));
         }
-        before.sort_unstable();
-        let workspaces = before.into_iter().map(|(_, workspace)| workspace);
-        let all = workspaces.chain(fresh);
-        let with_digest = |(number, workspace)| Some((workspace, *self.digest(number)?));
-        (first, (first..).zip(all).filter_map(with_digest).collect())
+        found.sort_unstable();
+        found.into_iter().map(|(_, workspace)| workspace).collect()
     }
 
     /// Every number's workspace and digest, in order.
@@ -135,7 +215,9 @@ impl Numbers {
             }
         }
         self.of_workspace.entry(workspace).or_default().push(number);
-        self.insert(number, digest);
+        if *digest != NOTHING {
+            self.insert(number, digest);
+        }
         Some(number)
     }
 
@@ -185,6 +267,7 @@ mod tests {
         // Many of them share a shard and a slot.
         digest[0] = u8::try_from(number % 3).unwrap();
         digest[1] = u8::try_from(number % 7).unwrap();
+        digest[8] = 1;
         digest[12..].copy_from_slice(&number.to_be_bytes());
         digest
     }
@@ -216,17 +299,63 @@ mod tests {
                 .assign(WorkspaceId(number % 3), &digest(number))
                 .unwrap();
         }
-        let (first, all) = numbers.take_fresh(10);
-        assert_eq!((first, all.len()), (0, 25));
-        assert_eq!(numbers.take_fresh(10), (25, Vec::new()));
+        let all = numbers.take_fresh(10);
+        assert_eq!((all.len(), all[0].0, all[0].1.len()), (1, 0, 25));
+        assert_eq!(numbers.take_fresh(10), []);
         for number in 25..32 {
             numbers
                 .assign(WorkspaceId(number % 3), &digest(number))
                 .unwrap();
         }
-        let (first, fresh) = numbers.take_fresh(10);
-        assert_eq!(first, 20);
-        let expected: Vec<_> = (20..32).map(|n| (WorkspaceId(n % 3), digest(n))).collect();
-        assert_eq!(fresh, expected);
+        let stretch = |range: std::ops::Range<u32>| {
+            let each = range.clone().map(|n| (WorkspaceId(n % 3), digest(n)));
+            (range.start, each.collect::<Vec<_>>())
+        };
+        assert_eq!(numbers.take_fresh(10), [stretch(20..32)]);
+        // One that is renamed takes its own page with it and no other.
+        numbers.rename(&digest(14), &digest(100));
+        assert_eq!(numbers.fresh(), 1);
+        let mut expected = stretch(10..20);
+        expected.1[4].1 = digest(100);
+        assert_eq!(numbers.take_fresh(10), [expected]);
+        assert_eq!(numbers.take_fresh(10), []);
+        numbers.rename(&digest(31), &digest(101));
+        let taken = numbers.take_fresh(10);
+        assert_eq!((taken.len(), taken[0].0, taken[0].1.len()), (1, 30, 2));
+        assert_eq!(taken[0].1[1].1, digest(101));
+    }
+
+    #[test]
+    fn what_is_renamed_keeps_its_number_and_everything_else_is_found_as_before() {
+        let mut numbers = Numbers::default();
+        for number in 0..2_000 {
+            numbers.assign(WorkspaceId(1), &digest(number));
+        }
+        let person = |number| digest(10_000 + number);
+        // Some persons are known already, under numbers of their own.
+        numbers.assign(WorkspaceId(1), &person(6));
+        for number in (0..2_000).step_by(3) {
+            numbers.rename(&digest(number), &person(number));
+        }
+        numbers.rename(&digest(50_000), &digest(50_001));
+        let mut again = Numbers::default();
+        for (workspace, digest) in numbers.each() {
+            again.load(workspace, &digest).unwrap();
+        }
+        for numbers in [&numbers, &again] {
+            for number in 0..2_000 {
+                let (found, left) = (numbers.find(&digest(number)), numbers.find(&person(number)));
+                let expected = if number % 3 == 0 {
+                    (None, Some(number))
+                } else {
+                    (Some(number), None)
+                };
+                assert_eq!((found, left), expected, "{number}");
+            }
+            assert_eq!(numbers.find(&NOTHING), None);
+            assert_eq!(numbers.find(&digest(50_001)), None);
+        }
+        // Whoever comes again is somebody new.
+        assert_eq!(numbers.assign(WorkspaceId(1), &digest(0)), Some(2_001));
     }
 }

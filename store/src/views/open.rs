@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::files;
 use crate::journal::local::segment::sync_folder_of;
 use crate::ledger::decide::WorkspaceKeys;
 use crate::record::Seq;
@@ -135,6 +136,11 @@ impl Place {
         let shelf = Shelf::open(&path, plan, identity)?;
         let runs = Runs::open(&self.runs(), options, Seq::START, Seq::START)?;
         Ok((shelf, runs))
+    }
+
+    /// Whether there are any.
+    pub(super) fn is_taken(&self) -> bool {
+        NAMES.iter().any(|name| files::is_taken(&self.path(name)))
     }
 
     /// The folder of [`super::runs`].

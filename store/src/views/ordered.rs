@@ -18,6 +18,12 @@ pub(crate) type Base = ReadOnlyTable<&'static [u8], &'static [u8]>;
 /// A key and its row.
 pub(crate) type Row<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
+/// The same as the file has it.
+type InFile<'a> = (
+    redb::AccessGuard<'a, &'static [u8]>,
+    redb::AccessGuard<'a, &'static [u8]>,
+);
+
 /// In which order rows are walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -102,10 +108,7 @@ impl Ordered {
                 None => Some(base.range::<&[u8]>(first..)?),
             };
             if let Some(rows) = rows {
-                let own = |row: Result<
-                    (redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>),
-                    _,
-                >| {
+                let own = |row: Result<InFile<'_>, _>| {
                     let (key, row) = row?;
                     let (key, row) = (key.value().to_vec(), row.value().to_vec());
                     Ok((Cow::Owned(key), Some(Cow::Owned(row))))

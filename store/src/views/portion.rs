@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
-use crate::record::{ContactId, Record, WorkspaceId};
+use crate::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 
 use super::error::ViewError;
 use super::numbers::{Digest, Numbers};
@@ -21,6 +21,8 @@ pub(super) struct Portion<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Looked {
     contact: Option<ContactId>,
+    /// Of an erasure: who is left of the contact.
+    person: Option<ContactId>,
     /// In the order of [`terms::BOOKS`]: whom it is about, what its name and its message are.
     digests: [Option<Digest>; terms::BOOKS],
     numbers: [Option<u32>; terms::BOOKS],
@@ -47,18 +49,34 @@ pub(super) fn find(looked: &mut [Looked], books: &[Numbers]) {
 }
 
 impl<'a> Portion<'a> {
-    /// What views are told of the records, in their order; those without a number get one.
+    /// What views are told of the records, in their order; those without a number get one, and that of a
+    /// contact becomes the person's at its erasure, unless the numbers reflect that already.
     ///
     /// # Errors
     /// [`ViewError::Storage`] where all numbers are given.
     pub(super) fn happenings(
         &self,
         books: &mut [Numbers],
+        reflected: Seq,
     ) -> Result<Vec<Happening<'a>>, ViewError> {
+        let mut is_renamed = false;
         let full = || ViewError::Storage("giving numbers: there are none left".into());
         let mut happenings = Vec::with_capacity(self.records.len());
         for (Record { seq, entry, .. }, looked) in self.records.iter().zip(self.looked) {
             let mut numbers = looked.numbers;
+            if is_renamed {
+                // It may be somebody else's by now.
+                numbers[terms::CONTACTS] = None;
+            }
+            if let (Some(contact), Some(person)) = (looked.contact, looked.person) {
+                let book = &mut books[terms::CONTACTS];
+                if *seq > reflected {
+                    book.rename(&contact.0, &person.0);
+                    is_renamed = true;
+                }
+                // Of whom there is nothing, nothing is left.
+                numbers[terms::CONTACTS] = book.find(&person.0);
+            }
             for ((number, digest), book) in numbers.iter_mut().zip(&looked.digests).zip(&mut *books)
             {
                 if let (None, Some(digest)) = (&number, digest) {
@@ -95,10 +113,19 @@ impl<'a> Looking<'a, '_> {
         let contact = match &entry.address {
             Some(address) => Some(self.contact(workspace, &address.normalised.0)?),
             None => {
-                let named = entry.fact.send().and_then(|send| send.contact);
+                let named = match &entry.fact {
+                    Fact::Erase { contact } => Some(*contact),
+                    fact => fact.send().map_or(entry.person, |send| send.contact),
+                };
                 named.map(|named| self.keys.contact_today(workspace, named))
             }
         };
+        let person = match entry.fact {
+            Fact::Erase { .. } => Some(ContactId(*entry.id.as_bytes())),
+            _ => None,
+        };
+        let numbered = contact.filter(|_| person.is_none());
+        let numbered = numbered.map(|contact| self.numbered_as(entry, contact).0);
         let name = self.digest(workspace, terms::NAME, entry.fact.name())?;
         let message = match entry.fact.message_id() {
             Some(message) => Some(self.digest(workspace, terms::MESSAGE, message.as_str())?),
@@ -106,9 +133,22 @@ impl<'a> Looking<'a, '_> {
         };
         Ok(Looked {
             contact,
-            digests: [contact.map(|contact| contact.0), Some(name), message],
+            person,
+            digests: [numbered, Some(name), message],
             numbers: [None; terms::BOOKS],
         })
+    }
+
+    /// Whose number the contact of a record has. What says whether somebody gets mail goes on naming the contact
+    /// once that is erased, and counts under the number that it has been given before.
+    fn numbered_as(&self, entry: &Entry, contact: ContactId) -> ContactId {
+        if !entry.redacted {
+            return contact;
+        }
+        match self.keys.erased(entry.workspace, contact) {
+            Some((at, person)) if entry.received_at <= at => person,
+            _ => contact,
+        }
     }
 
     fn contact(

@@ -103,7 +103,7 @@ impl Views {
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
     pub fn contact(&self, contact: ContactId) -> Result<Option<Contact>, ViewError> {
-        self.look(engagement, |shelves| known(shelves, contact))
+        self.look(engagement, |shelves| self.known(shelves, contact))
     }
 
     /// What is known of a send.
@@ -256,7 +256,7 @@ impl Views {
             nearest.truncate(limit);
             let mut found = Vec::with_capacity(nearest.len());
             for (id, number) in nearest {
-                let contact = engaged::contact(rows, number)?;
+                let contact = self.unless_hidden(shelves, number)?;
                 found.push((ContactId(id), contact.unwrap_or_default()));
             }
             Ok(found)
@@ -289,7 +289,7 @@ impl Views {
                     // There are no more than numbers.
                     ordinal: ordinal as u32,
                 };
-                let contact = engaged::contact(rows, number)?;
+                let contact = self.unless_hidden(shelves, number)?;
                 Ok((place, contact.unwrap_or_default()))
             };
             found.into_iter().map(with_place).collect()
@@ -308,7 +308,9 @@ impl Views {
                     return Ok(Beside::default());
                 };
                 let contact = match send.contact {
-                    Some(named) => known(shelves, self.keys.contact_today(entry.workspace, named))?,
+                    Some(named) => {
+                        self.known(shelves, self.keys.contact_today(entry.workspace, named))?
+                    }
                     None => None,
                 };
                 Ok(Beside {
@@ -346,7 +348,7 @@ impl Views {
     }
 
     /// Asks something of a view that is quickly found.
-    fn look<T>(
+    pub(super) fn look<T>(
         &self,
         view: fn(&Shelves) -> &Shelf,
         work: impl FnOnce(&Shelves) -> Result<T, redb::Error>,
@@ -357,6 +359,27 @@ impl Views {
             Some(building) => Err(ViewError::Building(building)),
             None => work(shelves).map_err(reading()),
         }
+    }
+
+    fn known(&self, shelves: &Shelves, contact: ContactId) -> Result<Option<Contact>, redb::Error> {
+        match shelves.terms.numbers[terms::CONTACTS].find(&contact.0) {
+            Some(number) => self.unless_hidden(shelves, number),
+            None => Ok(None),
+        }
+    }
+
+    /// What is known of the contact with this number. Of one that was erased nothing; its place in lists stays
+    /// until the rows reflect that, so that whoever reads on knows where.
+    fn unless_hidden(
+        &self,
+        shelves: &Shelves,
+        number: u32,
+    ) -> Result<Option<Contact>, redb::Error> {
+        let id = shelves.terms.numbers[terms::CONTACTS].digest(number);
+        if id.is_some_and(|id| self.is_hidden(shelves, ContactId(*id))) {
+            return Ok(None);
+        }
+        engaged::contact(&shelves.engagement.rows, number)
     }
 
     #[cfg(test)]
@@ -370,18 +393,11 @@ impl Views {
     }
 }
 
-fn known(shelves: &Shelves, contact: ContactId) -> Result<Option<Contact>, redb::Error> {
-    match shelves.terms.numbers[terms::CONTACTS].find(&contact.0) {
-        Some(number) => engaged::contact(&shelves.engagement.rows, number),
-        None => Ok(None),
-    }
-}
-
 fn reading() -> impl Fn(redb::Error) -> ViewError {
     ViewError::while_doing("reading")
 }
 
-fn of_events(shelves: &Shelves) -> &Shelf {
+pub(super) fn of_events(shelves: &Shelves) -> &Shelf {
     &shelves.events
 }
 

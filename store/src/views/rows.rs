@@ -13,6 +13,8 @@ pub(crate) struct Rows {
     pub(crate) pages: Vec<Pages>,
     /// Worked out of the rows, and in no file: see [`super::view::View::derive`].
     pub(crate) columns: Vec<Column>,
+    /// Something must be in no row any more, however old, once the next checkpoint is written.
+    pub(crate) purges: bool,
 }
 
 impl Rows {
@@ -21,6 +23,7 @@ impl Rows {
             tables: vec![Ordered::default(); plan.tables.len()],
             pages: vec![Pages::default(); plan.pages.len()],
             columns: vec![Column::default(); plan.columns],
+            purges: false,
         }
     }
 

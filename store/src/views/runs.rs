@@ -41,6 +41,7 @@ use crate::locks::{lock, read, write};
 use crate::record::{Seq, WorkspaceId};
 
 use columns::{Columns, Tag};
+pub(crate) use reader::{DUMPED, contact_of};
 pub use reader::{Newest, Reader, Wanted};
 use run::{Run, Writer};
 use tail::{Tail, Waiting};

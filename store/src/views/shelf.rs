@@ -6,19 +6,21 @@
 
 mod delta;
 mod file;
+#[cfg(test)]
+pub(super) mod held;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::error::ViewError;
-use super::numbers::{Digest, Numbers};
+use super::numbers::{Numbers, Stretch};
 use super::owed::{Building, Owed};
 use super::pages::Pages;
 use super::rows::Rows;
 use super::view::Plan;
 use super::{Dump, layer::Layer, ordered};
 use crate::locks::lock;
-use crate::record::{Seq, WorkspaceId};
+use crate::record::Seq;
 
 use file::File;
 pub(crate) use file::{Identity, cursor_of, remove};
@@ -42,8 +44,10 @@ pub(crate) struct Shelf {
 pub(crate) struct Captured {
     cursor: Seq,
     now: i64,
-    /// Of each book of numbers: from which number on, and what they stand for.
-    numbers: Vec<(u32, Vec<(WorkspaceId, Digest)>)>,
+    /// Of each book of numbers what is new, in whole pages.
+    numbers: Vec<Vec<Stretch>>,
+    /// Nothing of what rows were before may be left in a table of the file.
+    purges: bool,
     pages: Vec<Pages>,
     tables: Vec<ordered::CapturedTable>,
     file: Arc<Mutex<File>>,
@@ -154,6 +158,7 @@ impl Shelf {
             numbers: numbers
                 .map(|numbers| numbers.take_fresh(file::NUMBERS_IN_PAGE))
                 .collect(),
+            purges: std::mem::take(&mut self.rows.purges),
             pages: self.rows.pages.iter_mut().map(Pages::capture).collect(),
             tables: self
                 .rows

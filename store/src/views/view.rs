@@ -76,7 +76,8 @@ pub(crate) struct Happening<'a> {
     pub(crate) entry: &'a Entry,
     /// The clock of the fold, in milliseconds since 1970: the latest `receivedAt` of this record and all before.
     pub(crate) now: i64,
-    /// Whom it is about.
+    /// Whom it is about. Of an erasure the contact, under the number that is the person's from then on; `None` where
+    /// there is nothing of it.
     pub(crate) contact: Option<Numbered<ContactId>>,
     pub(crate) name: u32,
     pub(crate) message: Option<u32>,

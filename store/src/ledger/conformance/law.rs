@@ -6,6 +6,7 @@ use shared::ids::MessageId;
 use shared::time::Timestamp;
 
 use super::subject::*;
+use crate::ids::OlderId;
 use crate::ledger::{Appended, Health, Refusal, Submission};
 use crate::record::identity::Sender;
 use crate::record::{Fact, Source, ToldBy, Visitor, WorkspaceId};
@@ -169,7 +170,7 @@ pub(super) async fn the_same_id_of_another_type_is_a_conflict(subject: Subject) 
 pub(super) async fn an_older_id_counts_for_nothing_that_was_recorded_since(subject: Subject) {
     let log = &*subject.log;
     let older = |submission, number| Submission {
-        older: Some(id(number)),
+        older: vec![OlderId::unkeyed(id(number))],
         ..submission
     };
     append(log, track(1)).await;

@@ -62,6 +62,7 @@ impl Contact {
                 | Fact::Lift { .. }
                 | Fact::Amend { .. }
                 | Fact::Refund { .. }
+                | Fact::Erase { .. }
         );
         if is_ours || !is_genuine(class) {
             return;

@@ -32,7 +32,7 @@ pub(crate) struct Hit {
     pub(crate) time: i64,
     /// As judged by itself: a burst may have shown since that it is a machine's.
     pub(crate) class: Class,
-    /// `None` once erased.
+    /// Whose open or click it is, or who is left of them; `None` of other hits, and where nobody is known.
     pub(crate) contact: Option<ContactId>,
     pub(crate) what: What,
     /// Where its class depends on when the message was sent, and that has not been told yet: how, and

@@ -193,6 +193,20 @@ impl Message {
         self.sent_at = Some(sent_at.as_millis());
     }
 
+    /// Whether it went to this contact, or is known by clicks of theirs.
+    pub(super) fn is_of(&self, contact: ContactId) -> bool {
+        [self.contact, self.clicks_of].contains(&Some(contact))
+    }
+
+    /// A contact was erased, and this person is left.
+    pub(super) fn rename(&mut self, contact: ContactId, person: ContactId) {
+        for named in [&mut self.contact, &mut self.clicks_of] {
+            if *named == Some(contact) {
+                *named = Some(person);
+            }
+        }
+    }
+
     /// Whose a click is that has a contact.
     pub(super) fn clicks_of(&mut self, contact: Option<ContactId>) -> Option<ContactId> {
         self.clicks_of = self.clicks_of.or(contact);

@@ -74,7 +74,7 @@ pub struct Credit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     pub(crate) order_id: String,
-    /// `None` once erased: then no touch can be credited.
+    /// Who is left once the contact was erased. `None` where nobody is known: then no touch can be credited.
     pub(crate) contact: Option<ContactId>,
     /// A server vouches for it; others earn nothing.
     pub verified: bool,
@@ -220,6 +220,60 @@ impl Orders<'_> {
             return Ok(Vec::new());
         }
         self.credit_again(workspace, contact, touched, windows)
+    }
+
+    /// What a contact has touched and ordered is this person's from now on. What the person has of before
+    /// is known under either: its orders are credited again.
+    pub(super) fn rename(
+        &mut self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        person: ContactId,
+        windows: &Attribution,
+    ) -> Result<Vec<Move>, redb::Error> {
+        let (before, after) = (key(workspace, &[&contact.0]), key(workspace, &[&person.0]));
+        for table in [&mut *self.touches, &mut *self.of_contact] {
+            let rows: Vec<_> = table
+                .beginning_with(&before)?
+                .map(|row| row.map(|(key, row)| (key.into_owned(), row.into_owned())))
+                .collect::<Result<_, _>>()?;
+            for (old, row) in rows {
+                table.remove(&old)?;
+                let new = [after.as_slice(), &old[before.len()..]].concat();
+                table.insert(&new, &row);
+            }
+        }
+        // Those that pages told stand in no index of contacts, and are credited to nothing.
+        let told_by_pages = self.places.beginning_with(&key(workspace, &[&[0]]))?;
+        let told_by_pages: Vec<Vec<u8>> = told_by_pages
+            .map(|row| row.map(|(_, order_key)| order_key.into_owned()))
+            .collect::<Result<_, _>>()?;
+        for order_key in told_by_pages {
+            let order = read::<Order>(self.orders, &order_key)?;
+            if let Some(mut order) = order.filter(|order| order.contact == Some(contact)) {
+                order.contact = Some(person);
+                self.orders.insert(&order_key, &encode(&order)?);
+            }
+        }
+        let places = self.of_contact.beginning_with(&after)?;
+        let places: Vec<Vec<u8>> = places
+            .map(|row| row.map(|(place, _)| place[after.len()..].to_vec()))
+            .collect::<Result<_, _>>()?;
+        let mut moves = Vec::new();
+        for place in places {
+            let order_key = key(workspace, &[&place]);
+            let Some(mut order) = read::<Order>(self.orders, &order_key)? else {
+                continue;
+            };
+            order.contact = Some(person);
+            let (time, _) = when(&order_key);
+            let credits = self.credits(workspace, time, &order, windows)?;
+            moves.extend(self.change(&order_key, |row| {
+                row.contact = Some(person);
+                row.credits = credits;
+            })?);
+        }
+        Ok(moves)
     }
 
     /// When the contact first and last touched anything.

@@ -1,6 +1,6 @@
 //! Rows that a fold reads once, changes in memory and writes once, and the keys of rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +32,29 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Held<'a, V> {
                 new.insert(row)
             }
         })
+    }
+
+    /// What the row of this key holds now, for a look that changes nothing.
+    pub(super) fn peek(&self, key: &[u8]) -> Result<Option<V>, redb::Error>
+    where
+        V: Clone,
+    {
+        match self.known.get(key) {
+            Some(row) => Ok(Some(row.clone())),
+            None => read(self.table, key),
+        }
+    }
+
+    /// The keys that begin with this, those of rows that are not written yet among them.
+    pub(super) fn keys(&self, beginning: &[u8]) -> Result<Vec<Vec<u8>>, redb::Error> {
+        let mut keys = BTreeSet::new();
+        for row in self.table.beginning_with(beginning)? {
+            keys.insert(row?.0.into_owned());
+        }
+        let known = self.known.range(beginning.to_vec()..);
+        let known = known.map(|(key, _)| key.clone());
+        keys.extend(known.take_while(|key| key.starts_with(beginning)));
+        Ok(keys.into_iter().collect())
     }
 
     /// Writes what has been asked for.

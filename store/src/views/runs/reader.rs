@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::block::Part;
+use super::block::{Kind, Part};
 use super::list::Source;
 use super::{RunsError, Shown, walk};
 use crate::locks::read;
@@ -25,6 +25,16 @@ pub struct Wanted {
     pub name: Option<u32>,
     pub contact: Option<Newest>,
     pub message: Option<Newest>,
+}
+
+/// Under this name they are in a dump.
+pub(crate) const DUMPED: &str = "runs_v1";
+
+/// The contact whose events a row of a [dump](Reader::dump) holds, by its key; `None` where it is of another term.
+pub(crate) fn contact_of(key: &[u8]) -> Option<u32> {
+    let (kind, rest) = key.split_first()?;
+    let number = rest.last_chunk().copied()?;
+    (*kind == Kind::Contact.byte()).then_some(u32::from_be_bytes(number))
 }
 
 /// The runs as they are for one reader.
@@ -81,7 +91,7 @@ impl Reader {
             seqs.sort_unstable();
             (key, seqs.concat())
         });
-        dump.insert("runs_v1", rows.collect());
+        dump.insert(DUMPED, rows.collect());
         Ok(())
     }
 

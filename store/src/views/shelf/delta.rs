@@ -7,6 +7,7 @@
 //!                 0 where it was removed, else length + 1 varint and the bytes
 //! ```
 
+use crate::views::DumpedRows;
 use crate::views::layer::Layer;
 use crate::views::ordered::Ordered;
 use crate::views::pages::Pages;
@@ -142,7 +143,7 @@ pub(super) fn into_layers(bytes: &[u8], layers: &mut [Layer]) -> Result<(), Bad>
 }
 
 /// All rows of a table as they are read.
-pub(super) fn dump_table(table: &Ordered) -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+pub(super) fn dump_table(table: &Ordered) -> Result<DumpedRows, redb::Error> {
     let rows = table.beginning_with(&[])?;
     rows.map(|row| row.map(|(key, row)| (key.into_owned(), row.into_owned())))
         .collect()
@@ -175,12 +176,12 @@ mod tests {
             prop_assert_eq!(found, expected);
             let cut_at = 1 + cut.index(bytes.len() - 1);
             prop_assert_eq!(each_row(&bytes[..cut_at], |_, _, _| Ok(())).is_err(), cut_at < bytes.len());
-            let mut layers = vec![Layer::default(), Layer::default()];
+            let mut layers = [Layer::default(), Layer::default()];
             for (key, change) in &keys {
                 layers[1].insert(key, change.as_deref().map(Into::into));
             }
             let bytes = of_tables(layers.iter());
-            let mut read = vec![Layer::default(), Layer::default()];
+            let mut read = [Layer::default(), Layer::default()];
             into_layers(&bytes, &mut read).unwrap();
             let all = |layer: &Layer| layer.iter().map(|(key, change)| (key.clone(), change.clone())).collect::<Vec<_>>();
             prop_assert_eq!(all(&read[1]), all(&layers[1]));

@@ -28,13 +28,16 @@ use crate::views::view::Plan;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v2");
 /// Key: place of the book in the plan, number of the page. Value: [`NUMBERS_IN_PAGE`] times workspace (u32,
 /// little-endian) and digest; the last page may have less.
-const NUMBERS: TableDefinition<'_, (u8, u32), &[u8]> = TableDefinition::new("numbers_v1");
+pub(super) const NUMBERS: TableDefinition<'_, (u8, u32), &[u8]> =
+    TableDefinition::new("numbers_v1");
 /// Key: place of the book in the plan, number of the chunk, piece. Value: the pieces together are the number of
 /// the checkpoint that wrote them (u64, little-endian), then for each row its length (varint) and
 /// bytes; rows behind the end are empty.
-const CHUNKS: TableDefinition<'_, (u8, u32, u32), &[u8]> = TableDefinition::new("chunks_v1");
+pub(super) const CHUNKS: TableDefinition<'_, (u8, u32, u32), &[u8]> =
+    TableDefinition::new("chunks_v1");
 /// Key: [`OF_PAGES`] or [`OF_TABLES`], number of the checkpoint, piece. Value: see `delta`.
-const DELTAS: TableDefinition<'_, (u8, u64, u32), &[u8]> = TableDefinition::new("deltas_v1");
+pub(super) const DELTAS: TableDefinition<'_, (u8, u64, u32), &[u8]> =
+    TableDefinition::new("deltas_v1");
 const OF_PAGES: u8 = 0;
 const OF_TABLES: u8 = 1;
 
@@ -299,7 +302,13 @@ impl File {
             transaction.set_quick_repair(true);
             write_numbers(&transaction, captured)?;
             let pages = delta::of_pages(&captured.pages);
-            let budget = write_delta(&transaction, OF_PAGES, number, &pages)? / 2;
+            let budget = match (captured.purges, pages.len() / 2) {
+                (true, _) => usize::MAX,
+                (false, half) => {
+                    write_delta(&transaction, OF_PAGES, number, &pages)?;
+                    half
+                }
+            };
             // What has changed, over what is in deltas already.
             for table in &captured.tables {
                 let mut layer = table.changed.clone();
@@ -309,6 +318,8 @@ impl File {
             let rows: usize = changed.iter().map(Layer::rows).sum();
             let bytes: usize = changed.iter().map(Layer::bytes).sum();
             let is_due = rows > 0 && number - settled >= SETTLE_DELTAS;
+            // With it every delta goes, in which rows stand as they were.
+            let is_due = is_due || captured.purges;
             if rows >= SETTLE_ROWS || bytes >= SETTLE_BYTES || is_due {
                 settle(&transaction, self.plan, &changed)?;
                 changed = vec![Layer::default(); self.plan.tables.len()];
@@ -363,7 +374,7 @@ impl File {
     }
 }
 
-fn by_key(name: &'static str) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+pub(super) fn by_key(name: &'static str) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
     TableDefinition::new(name)
 }
 
@@ -427,7 +438,9 @@ fn for_each_delta(
 
 fn write_numbers(transaction: &WriteTransaction, captured: &Captured) -> Result<(), redb::Error> {
     let mut table = transaction.open_table(NUMBERS)?;
-    for (book, (first, numbers)) in (0..).zip(&captured.numbers) {
+    let books = (0..).zip(&captured.numbers);
+    let stretches = books.flat_map(|(book, stretches)| stretches.iter().map(move |s| (book, s)));
+    for (book, (first, numbers)) in stretches {
         let pages = numbers.chunks(NUMBERS_IN_PAGE as usize);
         for (page, numbers) in (first / NUMBERS_IN_PAGE..).zip(pages) {
             let mut bytes = Vec::with_capacity(numbers.len() * NUMBER_BYTES);
@@ -441,18 +454,17 @@ fn write_numbers(transaction: &WriteTransaction, captured: &Captured) -> Result<
     Ok(())
 }
 
-/// Returns how many bytes it is.
 fn write_delta(
     transaction: &WriteTransaction,
     kind: u8,
     number: u64,
     bytes: &[u8],
-) -> Result<usize, redb::Error> {
+) -> Result<(), redb::Error> {
     let mut deltas = transaction.open_table(DELTAS)?;
     for (piece, bytes) in (0..).zip(bytes.chunks(DELTA_PIECE)) {
         deltas.insert((kind, number, piece), bytes)?;
     }
-    Ok(bytes.len())
+    Ok(())
 }
 
 /// Writes what is in deltas into the tables.

@@ -1,0 +1,74 @@
+//! Whom a restored store is to be without: those who were erased after its backup was made.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::erasing::{Eraser, clear_rejected};
+use store::clock::SystemClock;
+use store::files;
+use store::ledger::Log as _;
+use store::ledger::decide::WorkspaceKeys as _;
+use store::ledger::local::{LocalLedger, Options};
+use store::meta::{Erasure, Meta};
+use store::record::Seq;
+use store::rejected::{self, RejectedStore};
+
+/// Erases those of these contacts that the store has not erased yet; returns how many. Their personal parts
+/// are in no file any more then.
+///
+/// # Errors
+/// A sentence for whoever runs the command.
+pub(super) fn apply(
+    data: &Path,
+    meta: &Arc<Meta>,
+    reached: Seq,
+    erasures: &[Erasure],
+) -> Result<u64, String> {
+    let is_new = |erasure: &&Erasure| {
+        let known = meta.erasure(erasure.workspace, erasure.contact);
+        meta.key_of(erasure.workspace).is_some()
+            && known.is_none_or(|known| known.time < erasure.time)
+    };
+    let new: Vec<Erasure> = erasures.iter().filter(is_new).copied().collect();
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let options = Options {
+        reached,
+        generation: meta.generation(),
+        standing: Some(meta.standing()),
+        ..Options::new(data, Arc::clone(meta) as _)
+    };
+    let log = Arc::new(LocalLedger::open(options).map_err(|error| error.to_string())?);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        for erasure in &new {
+            let eraser = Eraser {
+                log: Arc::clone(&log) as _,
+                meta: Arc::clone(meta),
+                file: None,
+            };
+            let put = eraser.put(*erasure, None).await;
+            put.map_err(|error| error.to_string())?;
+        }
+        log.purge().map_err(|error| error.to_string())?;
+        let end = *log.committed().borrow();
+        log.close().await.map_err(|error| error.to_string())?;
+        meta.set_log_end(end).map_err(|error| error.to_string())
+    })?;
+    if files::is_taken(&data.join(rejected::FILE)) {
+        let clock = Arc::new(SystemClock);
+        let opened = RejectedStore::open(data, &rejected::senders(meta), clock, |_| {});
+        let opened = opened.map_err(|error| format!("rejected events cannot be read: {error}"))?;
+        for erasure in &new {
+            let Some(key) = meta.key_of(erasure.workspace) else {
+                continue;
+            };
+            clear_rejected(&opened, erasure.workspace, &key, erasure.contact, None)
+                .map_err(|error| format!("rejected events cannot be erased: {error}"))?;
+        }
+    }
+    Ok(new.len() as u64)
+}

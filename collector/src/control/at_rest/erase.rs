@@ -1,0 +1,81 @@
+//! Erasing in a folder that no server has open.
+
+use std::sync::Arc;
+
+use shared::email::Email;
+
+use super::AtRest;
+use crate::erasing::{Eraser, ErasuresFile, clear_rejected};
+use crate::ingest::erasures::ErasedCounts;
+use store::clock::SystemClock;
+use store::files;
+use store::ledger::Log as _;
+use store::ledger::decide::WorkspaceKeys as _;
+use store::record::WorkspaceId;
+use store::rejected::{self, RejectedStore};
+use store::views;
+
+impl AtRest {
+    /// In every file before this returns. How many events there were nobody counts.
+    pub(super) fn erase_contact(
+        &self,
+        workspace: WorkspaceId,
+        email: &Email,
+    ) -> Result<ErasedCounts, String> {
+        let data = self.folder.path();
+        let key = self
+            .meta
+            .key_of(workspace)
+            .ok_or("there is no such workspace")?;
+        let file = match std::env::var_os("MISAR_ERASURES") {
+            Some(path) => ErasuresFile::at(path.into()),
+            None => ErasuresFile::beside(data),
+        };
+        let log = Arc::new(self.open_log()?);
+        let eraser = Eraser {
+            log: Arc::clone(&log) as _,
+            meta: Arc::clone(&self.meta),
+            file: Some(Arc::new(file)),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let now = self.meta.now();
+        let erased = runtime.block_on(async {
+            let erased = eraser.erase(workspace, email, None, now).await;
+            let purged = match &erased {
+                Ok(_) => log.purge(),
+                Err(_) => Ok(()),
+            };
+            let keys = Arc::clone(&self.meta) as _;
+            let followed = views::follow(data, keys, &*log).map_err(|error| error.to_string());
+            // In order, so that the next start need not check what is there.
+            let closed = log.close().await;
+            let erased = erased.map_err(|error| error.to_string())?;
+            purged.and(closed).map_err(|error| error.to_string())?;
+            followed?;
+            let end = *log.committed().borrow();
+            let kept = self.meta.set_log_end(end);
+            kept.map_err(|error| error.to_string())?;
+            Ok::<_, String>(erased)
+        })?;
+        let mut gone = 0;
+        if files::is_taken(&data.join(rejected::FILE)) {
+            let opened = RejectedStore::open(
+                data,
+                &rejected::senders(&self.meta),
+                Arc::new(SystemClock),
+                |_| {},
+            );
+            let opened =
+                opened.map_err(|error| format!("rejected events cannot be read: {error}"))?;
+            let contact = erased.erasure.contact;
+            gone = clear_rejected(&opened, workspace, &key, contact, Some(email))
+                .map_err(|error| format!("rejected events cannot be erased: {error}"))?;
+        }
+        Ok(ErasedCounts {
+            events: None,
+            rejected: gone,
+        })
+    }
+}
