@@ -76,7 +76,7 @@ enum Sort {
 impl Value for Sort {
     fn parse(text: &str) -> Result<Self, String> {
         let found = (text == "score").then_some(Self::Score);
-        found.ok_or_else(|| "send score".to_owned())
+        found.ok_or_else(|| "send `score`: contacts are sorted by nothing else".to_owned())
     }
 }
 
