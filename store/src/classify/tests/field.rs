@@ -43,7 +43,7 @@ fn mail_clients_are_people_as_soon_as_the_mail_is_there() {
         "Spark/3.1.2 CFNetwork/1410.0.3 Darwin/22.6.0".to_owned(),
         "Mail/3696.120.41.1.10 CFNetwork/1333.0.4 Darwin/21.5.0".to_owned(),
         "MobileMail/1.0 CFNetwork/1494.0.7 Darwin/23.4.0".to_owned(),
-        format!("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.5 Safari/605.1.15 Evolution/3.48.4"),
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.5 Safari/605.1.15 Evolution/3.48.4".to_owned(),
         format!("Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Mailspring/1.13.3 Chrome/114.0.5735.289 Electron/25.8.4 Safari/537.36"),
         format!("Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} eM Client/9.2.2258.0 Chrome/117.0.5938.132 Safari/537.36"),
         "The Bat! (v10.5.2) Professional".to_owned(),

@@ -118,6 +118,9 @@ pub(super) struct Orders<'a> {
     of_contact: Table<'a, &'static [u8], &'static [u8]>,
 }
 
+/// A key and its value.
+type Row = (Vec<u8>, Vec<u8>);
+
 impl<'a> Orders<'a> {
     pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, redb::Error> {
         Ok(Self {
@@ -251,19 +254,6 @@ impl<'a> Orders<'a> {
         windows: &Attribution,
     ) -> Result<Vec<Move>, redb::Error> {
         let (before, after) = (key(workspace, &[&contact.0]), key(workspace, &[&person.0]));
-        let beginning_with = |table: &Table<'_, &'static [u8], &'static [u8]>,
-                              beginning: &[u8]|
-         -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
-            let mut rows = Vec::new();
-            for row in table.range(beginning..)? {
-                let (key, value) = row?;
-                if !key.value().starts_with(beginning) {
-                    break;
-                }
-                rows.push((key.value().to_vec(), value.value().to_vec()));
-            }
-            Ok(rows)
-        };
         for table in [&mut self.touches, &mut self.of_contact] {
             for (old, value) in beginning_with(table, &before)? {
                 table.remove(old.as_slice())?;
@@ -456,6 +446,22 @@ pub(crate) fn for_each(
         each(when(found.value()).0, decode(order.value())?)?;
     }
     Ok(())
+}
+
+/// Keys and values of the rows whose keys begin with this.
+fn beginning_with(
+    table: &Table<'_, &'static [u8], &'static [u8]>,
+    beginning: &[u8],
+) -> Result<Vec<Row>, redb::Error> {
+    let mut rows = Vec::new();
+    for row in table.range(beginning..)? {
+        let (key, value) = row?;
+        if !key.value().starts_with(beginning) {
+            break;
+        }
+        rows.push((key.value().to_vec(), value.value().to_vec()));
+    }
+    Ok(rows)
 }
 
 fn window(windows: &Attribution, kind: TouchKind) -> i64 {
