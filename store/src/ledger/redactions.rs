@@ -16,6 +16,7 @@ use redb::{
 use super::LogError;
 use super::erasures::{Erasure, Waiting};
 use crate::files;
+use crate::files::database::table;
 use crate::locks::{lock, read, write};
 use crate::record::{ContactId, Record, Seq, WorkspaceId, WorkspaceKeys};
 
@@ -235,36 +236,23 @@ impl Redactions {
 fn load(database: &Database) -> Result<(Places, Vec<Erasure>), redb::Error> {
     let transaction = database.begin_read()?;
     let mut places = Places::new();
-    // Each table is there once something was in it.
-    match transaction.open_table(PENDING) {
-        Ok(table) => {
-            for row in table.iter()? {
-                places.insert(Seq(row?.0.value()), None);
-            }
+    if let Some(table) = table(&transaction, PENDING)? {
+        for row in table.iter()? {
+            places.insert(Seq(row?.0.value()), None);
         }
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
     }
-    match transaction.open_table(PENDING_FOR) {
-        Ok(table) => {
-            for row in table.iter()? {
-                let (seq, person) = row?;
-                places.insert(Seq(seq.value()), Some(ContactId(person.value())));
-            }
+    if let Some(table) = table(&transaction, PENDING_FOR)? {
+        for row in table.iter()? {
+            let (seq, person) = row?;
+            places.insert(Seq(seq.value()), Some(ContactId(person.value())));
         }
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
     }
     let mut erasures = Vec::new();
-    match transaction.open_table(ERASURES) {
-        Ok(table) => {
-            for row in table.iter()? {
-                let (seq, row) = row?;
-                erasures.push(erasure(Seq(seq.value()), &row.value()));
-            }
+    if let Some(table) = table(&transaction, ERASURES)? {
+        for row in table.iter()? {
+            let (seq, row) = row?;
+            erasures.push(erasure(Seq(seq.value()), &row.value()));
         }
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
     }
     Ok((places, erasures))
 }
