@@ -8,19 +8,22 @@
 
 pub mod file;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 use shared::email::Email;
 use shared::time::Timestamp;
 
+use store::clock::SystemClock;
+use store::files;
 use store::ids::new_id;
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::{Appended, Log, LogError, Submission};
 use store::meta::{Erasure, Meta};
 use store::record::public_seq::PublicSeq;
 use store::record::{ContactId, Entry, Fact, KeyId, ToldBy, WorkspaceId, WorkspaceKey};
-use store::rejected::RejectedStore;
+use store::rejected::{self, RejectedStore};
 
 pub use file::ErasuresFile;
 
@@ -133,6 +136,38 @@ pub fn clear_rejected(
                 })
         })
     })
+}
+
+/// The same in a data folder that no server has open, of several erasures; nothing where nothing was ever
+/// rejected.
+///
+/// # Errors
+/// A sentence for whoever runs the command.
+pub fn clear_rejected_at_rest(
+    data: &Path,
+    meta: &Meta,
+    erasures: &[Erasure],
+    email: Option<&Email>,
+) -> Result<u64, String> {
+    if !files::is_taken(&data.join(rejected::FILE)) {
+        return Ok(0);
+    }
+    let opened = RejectedStore::open(
+        data,
+        &rejected::senders(meta),
+        Arc::new(SystemClock),
+        |_| {},
+    );
+    let opened = opened.map_err(|error| format!("rejected events cannot be read: {error}"))?;
+    let mut gone = 0;
+    for erasure in erasures {
+        let Some(key) = meta.key_of(erasure.workspace) else {
+            continue;
+        };
+        gone += clear_rejected(&opened, erasure.workspace, &key, erasure.contact, email)
+            .map_err(|error| format!("rejected events cannot be erased: {error}"))?;
+    }
+    Ok(gone)
 }
 
 /// Whether a body is about the contact of this address, in whatever spelling it stands there.
