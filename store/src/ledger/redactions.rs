@@ -86,15 +86,21 @@ impl Redactions {
         self.add_for(&places)
     }
 
-    /// Likewise, and each is about this person from then on.
+    /// Likewise, and each is about this person from then on; what is hidden already stays about whom it is,
+    /// since the journal still shows it as it was to who looks for a later erasure's records.
     pub(super) fn add_for(&self, places: &[(Seq, Option<ContactId>)]) -> Result<(), LogError> {
+        let places: Vec<_> = {
+            let pending = read(&self.pending);
+            let new = places.iter().filter(|(seq, _)| !pending.contains_key(seq));
+            new.copied().collect()
+        };
         if places.is_empty() {
             return Ok(());
         }
         self.change(|transaction| {
             let mut pending = transaction.open_table(PENDING)?;
             let mut pending_for = transaction.open_table(PENDING_FOR)?;
-            for (seq, person) in places {
+            for (seq, person) in &places {
                 match person {
                     Some(person) => drop(pending_for.insert(seq.0, person.0)?),
                     None => drop(pending.insert(seq.0, ())?),
@@ -102,7 +108,7 @@ impl Redactions {
             }
             Ok(())
         })?;
-        write(&self.pending).extend(places.iter().copied());
+        write(&self.pending).extend(places);
         lock(&self.since).get_or_insert_with(Instant::now);
         Ok(())
     }
@@ -268,5 +274,37 @@ fn erasure(seq: Seq, row: &[u8; 36]) -> Erasure {
         workspace: WorkspaceId(u32::from_be_bytes(part(row, 0))),
         contact: ContactId(part(row, 4)),
         person: ContactId(part(row, 20)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_erased_twice_stays_the_first_person_in_what_the_first_time_hid() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(REDACTIONS_FILE);
+        let person = |byte| Some(ContactId([byte; 16]));
+        let redactions = Redactions::open(&path).unwrap();
+        redactions
+            .add_for(&[(Seq(1), person(1)), (Seq(2), person(1))])
+            .unwrap();
+        // Nothing has been written anew yet, so that the second time finds all of it again.
+        redactions
+            .add_for(&[
+                (Seq(1), person(2)),
+                (Seq(2), person(2)),
+                (Seq(3), person(2)),
+            ])
+            .unwrap();
+        let expected = Places::from([
+            (Seq(1), person(1)),
+            (Seq(2), person(1)),
+            (Seq(3), person(2)),
+        ]);
+        assert_eq!(redactions.pending(), expected);
+        redactions.close();
+        assert_eq!(Redactions::open(&path).unwrap().pending(), expected);
     }
 }
