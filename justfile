@@ -13,6 +13,7 @@ default:
 build: web
     @echo "==> building the release binary"
     @cargo build --release --locked -p collector
+    @scripts/part-symbols.sh {{ target }}/release/misar
     @echo "==> built {{ target }}/release/misar"
 
 # build what browsers load into dist/: track.js and the pages' program

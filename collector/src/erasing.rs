@@ -8,19 +8,22 @@
 
 pub mod file;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 use shared::email::Email;
 use shared::time::Timestamp;
 
+use store::clock::SystemClock;
+use store::files;
 use store::ids::new_id;
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::{Appended, Log, LogError, Submission};
 use store::meta::{Erasure, Meta};
 use store::record::public_seq::PublicSeq;
 use store::record::{ContactId, Entry, Fact, KeyId, ToldBy, WorkspaceId, WorkspaceKey};
-use store::rejected::{Rejected, RejectedStore};
+use store::rejected::{self, RejectedStore};
 
 pub use file::ErasuresFile;
 
@@ -123,60 +126,89 @@ pub fn clear_rejected(
     email: Option<&Email>,
 ) -> Result<u64, redb::Error> {
     rejected.erase(workspace, &|one| {
-        email.is_some_and(|email| is_about(one, email))
-            || one.body.as_ref().is_some_and(|body| {
-                let value = serde_json::from_str::<Value>(&body.0);
-                value.is_ok_and(|value| gives(&value, key, contact))
-            })
+        let body = one.body.as_ref().map(|body| body.0.as_str());
+        body.is_some_and(|body| {
+            email.is_some_and(|email| is_about(body, email))
+                || has_text(body, &|text| {
+                    text.contains('@')
+                        && Email::parse(text)
+                            .is_ok_and(|email| key.contact(email.normalised()) == contact)
+                })
+        })
     })
 }
 
-/// Whether any text of a value is an address of the contact.
-fn gives(value: &Value, key: &WorkspaceKey, contact: ContactId) -> bool {
-    match value {
-        Value::String(text) => {
-            text.contains('@')
-                && Email::parse(text).is_ok_and(|email| key.contact(email.normalised()) == contact)
-        }
-        Value::Array(values) => values.iter().any(|value| gives(value, key, contact)),
-        Value::Object(fields) => fields.values().any(|value| gives(value, key, contact)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+/// The same in a data folder that no server has open, of several erasures; nothing where nothing was ever
+/// rejected.
+///
+/// # Errors
+/// A sentence for whoever runs the command.
+pub fn clear_rejected_at_rest(
+    data: &Path,
+    meta: &Meta,
+    erasures: &[Erasure],
+    email: Option<&Email>,
+) -> Result<u64, String> {
+    if !files::is_taken(&data.join(rejected::FILE)) {
+        return Ok(0);
     }
+    let opened = RejectedStore::open(
+        data,
+        &rejected::senders(meta),
+        Arc::new(SystemClock),
+        |_| {},
+    );
+    let opened = opened.map_err(|error| format!("rejected events cannot be read: {error}"))?;
+    let mut gone = 0;
+    for erasure in erasures {
+        let Some(key) = meta.key_of(erasure.workspace) else {
+            continue;
+        };
+        gone += clear_rejected(&opened, erasure.workspace, &key, erasure.contact, email)
+            .map_err(|error| format!("rejected events cannot be erased: {error}"))?;
+    }
+    Ok(gone)
 }
 
-/// Whether a rejected event is about the contact of this address, in whatever spelling it stands there.
-fn is_about(rejected: &Rejected, email: &Email) -> bool {
-    let Some(body) = &rejected.body else {
-        return false;
-    };
+/// Whether a body is about the contact of this address, in whatever spelling it stands there.
+fn is_about(body: &str, email: &Email) -> bool {
+    holds(body, email)
+        || has_text(body, &|text| {
+            Email::parse(text).is_ok_and(|found| found.normalised() == email.normalised())
+                || holds(text, email)
+        })
+}
+
+/// Whether any text in this JSON is one of those; names of fields apart.
+fn has_text(json: &str, is: &dyn Fn(&str) -> bool) -> bool {
+    fn any(value: &Value, is: &dyn Fn(&str) -> bool) -> bool {
+        match value {
+            Value::String(text) => is(text),
+            Value::Array(values) => values.iter().any(|value| any(value, is)),
+            Value::Object(fields) => fields.values().any(|value| any(value, is)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+    serde_json::from_str(json).is_ok_and(|value| any(&value, is))
+}
+
+/// Whether the address stands in a text, and not as a part of somebody else's.
+fn holds(text: &str, email: &Email) -> bool {
+    let text = text.to_lowercase();
     let sought = email.normalised();
-    if body.0.to_lowercase().contains(sought) {
-        return true;
-    }
-    let value = serde_json::from_str::<Value>(&body.0);
-    value.is_ok_and(|value| names(&value, email))
-}
-
-/// Whether any text of a value is the address, or holds it.
-fn names(value: &Value, email: &Email) -> bool {
-    match value {
-        Value::String(text) => {
-            let is_theirs = |email: &Email, text: &str| {
-                Email::parse(text).is_ok_and(|found| found.normalised() == email.normalised())
-            };
-            is_theirs(email, text) || text.to_lowercase().contains(email.normalised())
-        }
-        Value::Array(values) => values.iter().any(|value| names(value, email)),
-        Value::Object(fields) => fields.values().any(|value| names(value, email)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+    let belongs = |sign: char| sign.is_alphanumeric() || matches!(sign, '.' | '_' | '-');
+    text.match_indices(sought).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + sought.len()..]);
+        // A sign that is percent-encoded ends in digits, and may be a blank; in a query + is one too.
+        let is_encoded = before.as_bytes().iter().rev().nth(2) == Some(&b'%');
+        let goes_on = after.trim_start_matches('.').starts_with(belongs);
+        (is_encoded || !before.ends_with(belongs)) && !goes_on
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use store::record::Personal;
-    use store::record::identity::Sender;
 
     #[test]
     fn a_rejected_event_is_about_whoever_its_body_names() {
@@ -187,23 +219,19 @@ mod tests {
             (r#"{"email":"ada\u0040example.com"}"#, true),
             (r#"{"properties":{"to":["x","ada@example.com"]}}"#, true),
             (r#"{"email":"Ada <ada@example.com>"}"#, true),
+            (r#"{"url":"https://x.example/?to=ada@example.com."}"#, true),
+            (r#"{"url":"/?next=%3Fto%3Dada@example.com"}"#, true),
+            (r#"{"text":"write to\nada@example.com, please"}"#, true),
+            (r#"{"ada@example.com":1}"#, true),
             (r#"{"email":"bob@example.com"}"#, false),
+            // Other people, of whose addresses hers is a part.
+            (r#"{"email":"nevada@example.com"}"#, false),
+            (r#"{"email":"x.ada@example.com"}"#, false),
+            (r#"{"email":"ada@example.com.au"}"#, false),
+            (r#"{"email":"ada@example.community"}"#, false),
             (r#"{"email":7}"#, false),
         ] {
-            let rejected = Rejected {
-                workspace: WorkspaceId(1),
-                sender: Sender::Server,
-                id: "a".into(),
-                received_at: 0,
-                key_id: "k".into(),
-                name: None,
-                code: "c".into(),
-                message: "m".into(),
-                field: None,
-                ignored_fields: Vec::new(),
-                body: Some(Personal(body.to_owned())),
-            };
-            assert_eq!(is_about(&rejected, &email), is, "{body}");
+            assert_eq!(is_about(body, &email), is, "{body}");
         }
     }
 }

@@ -15,7 +15,7 @@
 //! - [`unsubscribe`]: the class of an unsubscribe, by its way
 //!
 //! Who sends many links at once is not seen here but by the fold, which re-labels with
-//! [`LINK_BURST`]; the rules and where they come from: design, section 6.
+//! `link_burst`; each rule says where it comes from.
 
 mod agent;
 mod networks;
@@ -132,7 +132,7 @@ pub struct Judgement {
     /// | human | `browser`, `mail_client`, `desktop_app`, `other_program`, `unsubscribe_form` |
     /// | proxy_human | `mailbox_proxy`, `one_click` |
     /// | machine | `apple_prefetch`, `apple_prefetch_relay` (from an address on Apple's list), `gmail_prefetch`, `prefetch_header`, `too_soon_after_send` |
-    /// | bot | `head_request`, `unusual_method`, `scanner_network`, `probable_scanner_network`, `empty_agent`, `link_checker`, `security_vendor`, `crawler_agent`, `automation_agent`, `agent_with_address`, `automation`, `image_proxy` (a click or a page under the agent of a mailbox's proxy), `too_soon_after_send`, and [`LINK_BURST`] from the fold |
+    /// | bot | `head_request`, `unusual_method`, `scanner_network`, `probable_scanner_network`, `empty_agent`, `link_checker`, `security_vendor`, `crawler_agent`, `automation_agent`, `agent_with_address`, `automation`, `image_proxy` (a click or a page under the agent of a mailbox's proxy), `too_soon_after_send`, and `link_burst` from the fold |
     pub reason: &'static str,
 }
 

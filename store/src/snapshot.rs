@@ -7,7 +7,7 @@ use std::path::Path;
 
 use redb::{
     Database, Durability, Key, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
-    TableDefinition, TableError, TableHandle, Value, WriteTransaction,
+    TableDefinition, TableHandle, Value, WriteTransaction,
 };
 
 use crate::files::database;
@@ -55,10 +55,8 @@ impl Snapshot<'_> {
         table: TableDefinition<'static, K, V>,
     ) -> Result<(), redb::Error> {
         self.named.insert(table.name().to_owned());
-        let rows = match self.from.open_table(table) {
-            Ok(rows) => rows,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        let Some(rows) = database::table(self.from, table)? else {
+            return Ok(());
         };
         let mut copy = self.to.open_table(table)?;
         for row in rows.iter()? {

@@ -3,15 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::erasing::{Eraser, clear_rejected};
-use store::clock::SystemClock;
-use store::files;
+use crate::erasing::{Eraser, clear_rejected_at_rest};
 use store::ledger::Log as _;
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::local::{LocalLedger, Options};
 use store::meta::{Erasure, Meta};
 use store::record::Seq;
-use store::rejected::{self, RejectedStore};
 
 /// Erases those of these contacts that the store has not erased yet; returns how many. Their personal parts
 /// are in no file any more then.
@@ -58,17 +55,6 @@ pub(super) fn apply(
         log.close().await.map_err(|error| error.to_string())?;
         meta.set_log_end(end).map_err(|error| error.to_string())
     })?;
-    if files::is_taken(&data.join(rejected::FILE)) {
-        let clock = Arc::new(SystemClock);
-        let opened = RejectedStore::open(data, &rejected::senders(meta), clock, |_| {});
-        let opened = opened.map_err(|error| format!("rejected events cannot be read: {error}"))?;
-        for erasure in &new {
-            let Some(key) = meta.key_of(erasure.workspace) else {
-                continue;
-            };
-            clear_rejected(&opened, erasure.workspace, &key, erasure.contact, None)
-                .map_err(|error| format!("rejected events cannot be erased: {error}"))?;
-        }
-    }
+    clear_rejected_at_rest(data, meta, &new, None)?;
     Ok(new.len() as u64)
 }

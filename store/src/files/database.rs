@@ -5,7 +5,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
+use redb::{
+    Builder, Database, DatabaseError, Key, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction,
+    TableDefinition, TableError, Value,
+};
 
 /// A file that takes a repair, in a place that is not to be written.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +55,18 @@ pub(crate) fn open_or_create_checked(path: &Path, cache: usize) -> Result<Databa
 pub(crate) fn open_to_read(path: &Path, cache: usize) -> Result<ReadOnlyDatabase, DatabaseError> {
     let file = super::open_to_read(path).map_err(redb::StorageError::Io)?;
     builder(cache).open_read_only_with_backend(FileBackend::new(file)?)
+}
+
+/// A table that a file has once something was in it; `None` before.
+pub(crate) fn table<K: Key + 'static, V: Value + 'static>(
+    transaction: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, redb::Error> {
+    match transaction.open_table(table) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn builder(cache: usize) -> Builder {

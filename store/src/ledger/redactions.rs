@@ -16,6 +16,7 @@ use redb::{
 use super::LogError;
 use super::erasures::{Erasure, Waiting};
 use crate::files;
+use crate::files::database::table;
 use crate::locks::{lock, read, write};
 use crate::record::{ContactId, Record, Seq, WorkspaceId, WorkspaceKeys};
 
@@ -85,7 +86,8 @@ impl Redactions {
         self.add_for(&places)
     }
 
-    /// Likewise, and each is about this person from then on; what is hidden already stays about whom it is.
+    /// Likewise, and each is about this person from then on; what is hidden already stays about whom it is,
+    /// since the journal still shows it as it was to who looks for a later erasure's records.
     pub(super) fn add_for(&self, places: &[(Seq, Option<ContactId>)]) -> Result<(), LogError> {
         let places: Vec<_> = {
             let pending = read(&self.pending);
@@ -240,36 +242,23 @@ impl Redactions {
 fn load(database: &Database) -> Result<(Places, Vec<Erasure>), redb::Error> {
     let transaction = database.begin_read()?;
     let mut places = Places::new();
-    // Each table is there once something was in it.
-    match transaction.open_table(PENDING) {
-        Ok(table) => {
-            for row in table.iter()? {
-                places.insert(Seq(row?.0.value()), None);
-            }
+    if let Some(table) = table(&transaction, PENDING)? {
+        for row in table.iter()? {
+            places.insert(Seq(row?.0.value()), None);
         }
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
     }
-    match transaction.open_table(PENDING_FOR) {
-        Ok(table) => {
-            for row in table.iter()? {
-                let (seq, person) = row?;
-                places.insert(Seq(seq.value()), Some(ContactId(person.value())));
-            }
+    if let Some(table) = table(&transaction, PENDING_FOR)? {
+        for row in table.iter()? {
+            let (seq, person) = row?;
+            places.insert(Seq(seq.value()), Some(ContactId(person.value())));
         }
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
     }
     let mut erasures = Vec::new();
-    match transaction.open_table(ERASURES) {
-        Ok(table) => {
-            for row in table.iter()? {
-                let (seq, row) = row?;
-                erasures.push(erasure(Seq(seq.value()), &row.value()));
-            }
+    if let Some(table) = table(&transaction, ERASURES)? {
+        for row in table.iter()? {
+            let (seq, row) = row?;
+            erasures.push(erasure(Seq(seq.value()), &row.value()));
         }
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
     }
     Ok((places, erasures))
 }
@@ -285,5 +274,37 @@ fn erasure(seq: Seq, row: &[u8; 36]) -> Erasure {
         workspace: WorkspaceId(u32::from_be_bytes(part(row, 0))),
         contact: ContactId(part(row, 4)),
         person: ContactId(part(row, 20)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_erased_twice_stays_the_first_person_in_what_the_first_time_hid() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(REDACTIONS_FILE);
+        let person = |byte| Some(ContactId([byte; 16]));
+        let redactions = Redactions::open(&path).unwrap();
+        redactions
+            .add_for(&[(Seq(1), person(1)), (Seq(2), person(1))])
+            .unwrap();
+        // Nothing has been written anew yet, so that the second time finds all of it again.
+        redactions
+            .add_for(&[
+                (Seq(1), person(2)),
+                (Seq(2), person(2)),
+                (Seq(3), person(2)),
+            ])
+            .unwrap();
+        let expected = Places::from([
+            (Seq(1), person(1)),
+            (Seq(2), person(1)),
+            (Seq(3), person(2)),
+        ]);
+        assert_eq!(redactions.pending(), expected);
+        redactions.close();
+        assert_eq!(Redactions::open(&path).unwrap().pending(), expected);
     }
 }

@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use redb::{ReadableDatabase, ReadableTable as _, TableDefinition, TableError};
+use redb::{ReadableDatabase, ReadableTable as _, TableDefinition};
 use shared::ids::EventId;
 use shared::time::Timestamp;
 
 use super::{Meta, MetaError, guarded};
+use crate::files::database::table;
 use crate::locks::{read, write};
 use crate::record::{ContactId, WorkspaceId};
 
@@ -120,10 +121,8 @@ pub(super) fn load(path: &Path, database: &impl ReadableDatabase) -> Result<Eras
     guarded(path, || {
         let transaction = database.begin_read()?;
         let mut known = Erasures::default();
-        let table = match transaction.open_table(ERASURES) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(known),
-            Err(error) => return Err(error.into()),
+        let Some(table) = table(&transaction, ERASURES)? else {
+            return Ok(known);
         };
         for entry in table.iter()? {
             let (key, value) = entry?;

@@ -8,9 +8,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use redb::{ReadableDatabase, ReadableTable as _, TableDefinition, TableError};
+use redb::{ReadableDatabase, ReadableTable as _, TableDefinition};
 
 use super::{Meta, MetaError, NUMBERS, guarded};
+use crate::files::database::table;
 use crate::locks::{read, write};
 use crate::record::{ContactId, Seq, WorkspaceId};
 
@@ -142,10 +143,8 @@ pub(super) fn load(
         if let Some(looked_through) = numbers.get(LOOKED_THROUGH)? {
             known.looked_through = looked_through.value();
         }
-        let table = match transaction.open_table(FORMER) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(known),
-            Err(error) => return Err(error.into()),
+        let Some(table) = table(&transaction, FORMER)? else {
+            return Ok(known);
         };
         for entry in table.iter()? {
             let (key, value) = entry?;

@@ -1,10 +1,11 @@
 //! What the meta store says of the store as a whole: which one it is, how it was last opened and
 //! closed, and when it was last backed up. How files are compared by it is `crate::lineage`'s.
 
-use redb::{ReadableDatabase, TableDefinition, TableError};
+use redb::{ReadableDatabase, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{Meta, MetaError, NUMBERS, guarded, json, random, storage};
+use crate::files::database::table;
 use crate::lineage::{self, Lineage, Opening, Standing, State};
 use crate::locks::lock;
 
@@ -97,10 +98,8 @@ impl Meta {
             return Err(storage(&self.path, "reading it", &"it is not open"));
         };
         guarded(&self.path, || {
-            let notes = match open.begin_read()?.open_table(NOTES) {
-                Ok(notes) => notes,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-                Err(error) => return Err(error.into()),
+            let Some(notes) = table(&open.begin_read()?, NOTES)? else {
+                return Ok(None);
             };
             let row = notes.get(LAST_BACKUP)?;
             Ok(row.and_then(|row| serde_json::from_slice(row.value()).ok()))

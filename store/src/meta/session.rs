@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError};
+use redb::{ReadTransaction, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 use shared::api_key::Scope;
 use shared::time::Timestamp;
 
 use super::{Contents, Key, Meta, MetaError, Workspace, json};
+use crate::files::database::table;
 use crate::record::WorkspaceId;
 
 /// Key: a [`TokenDigest`]. Value: JSON of [`StoredSession`].
@@ -207,10 +208,8 @@ impl Session {
 
 /// Every row of the file, which has no such table until the first session.
 pub(super) fn rows(read: &ReadTransaction) -> Result<Vec<Row>, redb::Error> {
-    let table = match read.open_table(SESSIONS) {
-        Ok(table) => table,
-        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
+    let Some(table) = table(read, SESSIONS)? else {
+        return Ok(Vec::new());
     };
     let mut rows = Vec::new();
     for row in table.iter()? {

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::WriteTransaction;
-use redb::{Database, ReadableDatabase, ReadableTable as _, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, ReadableTable as _, TableDefinition};
 use serde::{Deserialize, Serialize};
 use shared::time::Timestamp;
 
 use super::{Meta, MetaError, guarded, json, random, storage};
+use crate::files::database::table;
 use crate::locks::{read, write};
 use crate::token::{Form, TokenKey, TokenKeys};
 
@@ -115,10 +116,8 @@ pub(super) fn load_or_pretend(
 fn load(path: &Path, database: &impl ReadableDatabase) -> Result<Option<TokenKeys>, MetaError> {
     let rows = guarded(path, || {
         let transaction = database.begin_read()?;
-        let table = match transaction.open_table(TOKEN_KEYS) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
+        let Some(table) = table(&transaction, TOKEN_KEYS)? else {
+            return Ok(Vec::new());
         };
         let mut rows = Vec::new();
         for row in table.iter()? {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use redb::{ReadableDatabase as _, TableDefinition, TableError};
+use redb::{ReadableDatabase as _, TableDefinition};
 
 use super::tables::{BY_ID, COUNTS, REJECTED};
 use super::{FILE, RejectedStore};
+use crate::files::database::table;
 use crate::lineage::{self, Lineage, Part, Standing, Strange};
 use crate::snapshot;
 
@@ -28,11 +29,8 @@ impl RejectedStore {
     /// [`Strange::Storage`].
     pub(crate) fn lineage(&self, data: &Path) -> Result<Option<Lineage>, Strange> {
         let read = || -> Result<Option<Lineage>, redb::Error> {
-            match self.shared.database.begin_read()?.open_table(ABOUT) {
-                Ok(about) => lineage::read(&about),
-                Err(TableError::TableDoesNotExist(_)) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
+            let about = table(&self.shared.database.begin_read()?, ABOUT)?;
+            about.map_or(Ok(None), |about| lineage::read(&about))
         };
         read().map_err(|error| Strange::Storage {
             path: data.join(FILE),

@@ -3,31 +3,41 @@
 use std::fs::File;
 use std::io::{Error, Result};
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 
 use redb::StorageBackend;
 use store::journal::local::segment::Disk;
 
-/// Nothing is to fail.
-const SOUND: u32 = 0;
-/// The next write is to fail.
-const WRITE: u32 = 1;
-/// The next sync is to say that it failed, though it did not.
-const SYNC: u32 = 2;
+/// What is to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The next write.
+    Write,
+    /// The next sync is to say that it failed, though it did not.
+    Sync,
+}
+
+/// What is to fail next, and on whose thread: segments that are full are sealed on another one meanwhile.
+type Next = Arc<Mutex<Option<(ThreadId, Step)>>>;
 
 #[derive(Debug, Default)]
 pub(crate) struct LosingDisk {
-    next: Arc<AtomicU32>,
+    next: Next,
     lost: AtomicU32,
 }
 
 impl LosingDisk {
-    /// By turns those that fail before and after.
+    /// Of the next append on this thread; by turns one that fails before and one that fails after it was written.
     pub(crate) fn lose_the_next_answer(&self) {
         let lost = self.lost.fetch_add(1, Ordering::SeqCst);
-        let next = if lost.is_multiple_of(2) { SYNC } else { WRITE };
-        self.next.store(next, Ordering::SeqCst);
+        let step = if lost.is_multiple_of(2) {
+            Step::Sync
+        } else {
+            Step::Write
+        };
+        *self.next.lock().unwrap() = Some((thread::current().id(), step));
     }
 }
 
@@ -41,17 +51,15 @@ impl Disk for LosingDisk {
 #[derive(Debug)]
 struct LosingFile {
     file: File,
-    next: Arc<AtomicU32>,
+    next: Next,
 }
 
 impl LosingFile {
-    fn fails(&self, step: u32) -> Result<()> {
-        let due = self
-            .next
-            .compare_exchange(step, SOUND, Ordering::SeqCst, Ordering::SeqCst);
-        match due {
-            Ok(_) => Err(Error::other("told to fail")),
-            Err(_) => Ok(()),
+    fn fails(&self, step: Step) -> Result<()> {
+        let due = Some((thread::current().id(), step));
+        match self.next.lock().unwrap().take_if(|next| Some(*next) == due) {
+            Some(_) => Err(Error::other("told to fail")),
+            None => Ok(()),
         }
     }
 }
@@ -71,11 +79,11 @@ impl StorageBackend for LosingFile {
 
     fn sync_data(&self) -> Result<()> {
         self.file.sync_data()?;
-        self.fails(SYNC)
+        self.fails(Step::Sync)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
-        self.fails(WRITE)?;
+        self.fails(Step::Write)?;
         self.file.write_all_at(data, offset)
     }
 }

@@ -5,14 +5,10 @@ use std::sync::Arc;
 use shared::email::Email;
 
 use super::AtRest;
-use crate::erasing::{Eraser, ErasuresFile, clear_rejected};
+use crate::erasing::{Eraser, ErasuresFile, clear_rejected_at_rest};
 use crate::ingest::erasures::ErasedCounts;
-use store::clock::SystemClock;
-use store::files;
 use store::ledger::Log as _;
-use store::ledger::decide::WorkspaceKeys as _;
 use store::record::WorkspaceId;
-use store::rejected::{self, RejectedStore};
 use store::views;
 
 impl AtRest {
@@ -23,10 +19,6 @@ impl AtRest {
         email: &Email,
     ) -> Result<ErasedCounts, String> {
         let data = self.folder.path();
-        let key = self
-            .meta
-            .key_of(workspace)
-            .ok_or("there is no such workspace")?;
         let file = match std::env::var_os("MISAR_ERASURES") {
             Some(path) => ErasuresFile::at(path.into()),
             None => ErasuresFile::beside(data),
@@ -59,23 +51,10 @@ impl AtRest {
             kept.map_err(|error| error.to_string())?;
             Ok::<_, String>(erased)
         })?;
-        let mut gone = 0;
-        if files::is_taken(&data.join(rejected::FILE)) {
-            let opened = RejectedStore::open(
-                data,
-                &rejected::senders(&self.meta),
-                Arc::new(SystemClock),
-                |_| {},
-            );
-            let opened =
-                opened.map_err(|error| format!("rejected events cannot be read: {error}"))?;
-            let contact = erased.erasure.contact;
-            gone = clear_rejected(&opened, workspace, &key, contact, Some(email))
-                .map_err(|error| format!("rejected events cannot be erased: {error}"))?;
-        }
+        let rejected = clear_rejected_at_rest(data, &self.meta, &[erased.erasure], Some(email))?;
         Ok(ErasedCounts {
             events: None,
-            rejected: gone,
+            rejected,
         })
     }
 }

@@ -17,8 +17,7 @@ use store::record::public_seq::PublicSeq;
 use store::token::{MAX_TOKEN_CHARS, Sent, Token, TokenKind};
 
 /// What a message may come back as, beyond twice what was sent of it: so many bytes, and so many for
-/// each link. Bounded, so that nobody
-/// makes a large answer of a small request.
+/// each link. Bounded, so that nobody makes a large answer of a small request.
 const ANSWER_BYTES: usize = 4 * 1024;
 const ANSWER_LINK_BYTES: usize = 400;
 

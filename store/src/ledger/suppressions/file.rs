@@ -72,8 +72,7 @@ fn make_tables(database: &Database, after: Seq) -> Result<(), redb::Error> {
 
 /// Adds the table that files of older versions lack.
 fn add_table(database: &Database) -> Result<(), redb::Error> {
-    let found = database.begin_read()?.open_table(LIFTED);
-    if let Err(redb::TableError::TableDoesNotExist(_)) = found {
+    if files::database::table(&database.begin_read()?, LIFTED)?.is_none() {
         let transaction = database.begin_write()?;
         transaction.open_table(LIFTED)?;
         transaction.commit()?;
