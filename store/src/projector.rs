@@ -233,6 +233,7 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
         let fold_at = if waits && may_fold { next_fold } else { far };
         let write_at = write_due.filter(|_| writing.is_none()).unwrap_or(far);
         let mut worked = Ok(());
+        let mut is_doubted = false;
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
@@ -240,12 +241,17 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
                 writing = None;
                 worked = written;
             }
+            () = shared.views.doubted() => is_doubted = true,
             () = tokio::time::sleep_until(fold_at.min(write_at)) => {}
             // While a fold waits for its turn, news changes nothing.
             news = committed.changed(), if !waits => match news {
                 Ok(()) => continue,
                 Err(_) => break,
             },
+        }
+        if is_doubted {
+            let mending = Arc::clone(&shared);
+            worked = blocking("beginning anew", move || mending.mend()).await;
         }
         let now = Instant::now();
         if worked.is_ok() && write_at <= now {
@@ -340,6 +346,15 @@ impl SharedFold {
         let reached = *self.cursor.borrow();
         self.publish(reached);
         Ok(true)
+    }
+
+    /// Begins views anew that were found damaged while they were read.
+    fn mend(&self) -> Result<(), ViewError> {
+        let _folding = lock(&self.folding);
+        self.views.begin_doubted_anew()?;
+        let reached = *self.cursor.borrow();
+        self.publish(reached);
+        Ok(())
     }
 
     /// Tells everybody how far the views are: as far as their cursor, and at least `at_least`.

@@ -12,6 +12,7 @@
 //! from the log. Every file lies in the data folder under a name that begins with `views`.
 
 mod columns;
+mod doubt;
 pub mod engagement;
 mod erased;
 mod error;
@@ -41,6 +42,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::Notify;
 
 use crate::ledger::decide::WorkspaceKeys;
 use crate::ledger::{Log, LogError};
@@ -96,6 +99,8 @@ pub struct Views {
     cursor: AtomicU64,
     /// Contacts that were erased, with the place of the fact, while the rows do not reflect that yet.
     erased: RwLock<HashMap<ContactId, Seq>>,
+    /// A view has been found damaged.
+    doubted: Notify,
 }
 
 /// The views' rows. All but those that are being built beside the others are at one cursor.
@@ -214,6 +219,7 @@ impl Views {
             folding: Mutex::new(()),
             writing: Mutex::new(()),
             erased: RwLock::default(),
+            doubted: Notify::default(),
         };
         // They may have changed while nobody was here.
         views.apply_settings()?;

@@ -624,46 +624,7 @@ pub(super) fn rejudged(rows: &Rows, seq: u64) -> Result<Option<(Class, String)>,
     rows::read(&rows.tables[REJUDGED], &seq.to_be_bytes())
 }
 
-/// At most `limit` of these contacts (ascending) that lie behind `after`, those with the highest scores first
-/// or last, with what they are sorted by. Equal ones come in the order of their numbers.
-pub(super) fn by_score(
-    rows: &Rows,
-    numbers: &[u32],
-    descending: bool,
-    after: Option<(f64, u32)>,
-    limit: usize,
-) -> Vec<(f64, u32)> {
-    let scores = &rows.columns[SCORES];
-    let contacts = &rows.pages[CONTACTS];
-    // Which of two comes first.
-    let order = |a: &(f64, u32), b: &(f64, u32)| {
-        let by_score = a.0.total_cmp(&b.0);
-        let by_score = if descending {
-            by_score.reverse()
-        } else {
-            by_score
-        };
-        by_score.then(a.1.cmp(&b.1))
-    };
-    let mut best: Vec<(f64, u32)> = Vec::with_capacity(2 * limit + 1);
-    let mut worst: Option<(f64, u32)> = None;
-    for number in numbers {
-        let one = (scores.get(*number), *number);
-        let is_behind = after.is_none_or(|after| order(&after, &one).is_lt());
-        if !is_behind || worst.is_some_and(|worst| order(&worst, &one).is_lt()) {
-            continue;
-        }
-        if contacts.get(*number).is_empty() {
-            continue;
-        }
-        best.push(one);
-        if best.len() >= 2 * limit {
-            best.sort_unstable_by(order);
-            best.truncate(limit);
-            worst = best.last().copied();
-        }
-    }
-    best.sort_unstable_by(order);
-    best.truncate(limit);
-    best
+/// What contacts are sorted by, by their numbers.
+pub(super) fn scores(rows: &Rows) -> &Column {
+    &rows.columns[SCORES]
 }

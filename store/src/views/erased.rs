@@ -2,6 +2,7 @@
 //! fact is folded; and how many events there are to erase.
 
 use super::filter::EventFilter;
+use super::read::Runs;
 use super::runs::Wanted;
 use super::{Shelves, ViewError, Views, events};
 use crate::locks::{read, write};
@@ -43,7 +44,7 @@ impl Views {
         let (reader, newest) = self.look(super::read::of_events, |shelves| {
             let rows = &shelves.events.rows;
             let newest = events::of_contact(&shelves.terms.numbers, rows, &contact.0);
-            Ok((shelves.runs.read(shelves.events.cursor()), newest))
+            Ok((Runs::of(shelves), newest))
         })?;
         if newest.is_none() {
             return Ok(0);
@@ -58,7 +59,7 @@ impl Views {
         };
         let mut count = 0;
         loop {
-            let page = reader.events(workspace, &wanted, &filter)?;
+            let page = reader.ask(self, |runs| runs.events(workspace, &wanted, &filter))?;
             count += page.seqs.len() as u64;
             match page.seqs.last() {
                 Some(last) if !page.complete => filter.cursor = Some(*last),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::files;
 use crate::journal::local::segment::sync_folder_of;
+use crate::journal::local::{LOG_FOLDER, floor_of};
+use crate::ledger::LogError;
 use crate::ledger::decide::WorkspaceKeys;
 use crate::record::Seq;
 
@@ -120,7 +122,8 @@ impl Place {
     ) -> Result<(Shelf, Runs), ViewError> {
         let options = runs::Options::new(identity.edition.unwrap_or_default());
         let shelf = self.open_one(plan, identity, fits)?;
-        match Runs::open(&self.runs(), options, shelf.cursor(), Seq::START) {
+        let floor = self.floor()?;
+        match Runs::open(&self.runs(), options, shelf.cursor(), floor) {
             Ok(runs) => return Ok((shelf, runs)),
             Err(RunsError::Damaged(reason)) => {
                 tracing::warn!(
@@ -134,8 +137,21 @@ impl Place {
         let path = self.path(plan.name);
         remove(&path)?;
         let shelf = Shelf::open(&path, plan, identity)?;
-        let runs = Runs::open(&self.runs(), options, Seq::START, Seq::START)?;
+        let runs = Runs::open(&self.runs(), options, Seq::START, floor)?;
         Ok((shelf, runs))
+    }
+
+    /// Begins a view anew that has been read up to `reached`, beside the others.
+    pub(super) fn begin_anew(&self, shelf: &Shelf, reached: Seq) -> Result<Shelf, ViewError> {
+        let mut anew = shelf.begun_anew(&self.path(shelf.name()))?;
+        anew.set_beside(reached);
+        Ok(anew)
+    }
+
+    /// Where the log begins, as is recorded there: below that no view holds anything.
+    pub(super) fn floor(&self) -> Result<Seq, ViewError> {
+        let floor = floor_of(&self.data.join(LOG_FOLDER));
+        floor.map_err(|error| LogError::from(error).into())
     }
 
     /// Whether there are any.

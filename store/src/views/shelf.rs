@@ -12,6 +12,7 @@ pub(super) mod held;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use super::doubt::Doubt;
 use super::error::ViewError;
 use super::numbers::{Numbers, Stretch};
 use super::owed::{Building, Owed};
@@ -37,6 +38,7 @@ pub(crate) struct Shelf {
     /// It is built anew, behind the others, until it has caught up with them.
     beside: bool,
     owed: Owed,
+    doubt: Arc<Doubt>,
     file: Arc<Mutex<File>>,
 }
 
@@ -78,8 +80,33 @@ impl Shelf {
             now: opened.now,
             beside: false,
             owed: Owed::default(),
+            doubt: Arc::default(),
             file: Arc::new(Mutex::new(opened.file)),
         })
+    }
+
+    /// The same view with nothing in it, in a file that takes the place of this one at `path`.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`].
+    pub(crate) fn begun_anew(&self, path: &Path) -> Result<Self, ViewError> {
+        remove(path)?;
+        let mut anew = Self::open(path, self.plan, self.identity())?;
+        anew.doubt = Arc::new(Doubt::anew());
+        Ok(anew)
+    }
+
+    /// Whether its file is believed, for whoever reads it.
+    pub(crate) fn doubt(&self) -> Arc<Doubt> {
+        Arc::clone(&self.doubt)
+    }
+
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.doubt.is_raised()
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.plan.name
     }
 
     pub(crate) fn cursor(&self) -> Seq {
@@ -145,6 +172,10 @@ impl Shelf {
 
     /// How far they are where they are not to be read yet.
     pub(crate) fn building(&self) -> Option<Building> {
+        if self.is_doubted() {
+            let total = self.cursor.0.max(1);
+            return Some(Building { done: 0, total });
+        }
         self.owed.from(self.cursor)
     }
 

@@ -307,7 +307,8 @@ fn nothing_is_told_of_a_contact_before_its_erasure_is_folded_and_then_what_comes
     // Assert
     assert!(!known(&stage));
     let told = |stage: &Stage| {
-        let by_id = stage.views().contacts_behind(OURS, None, 9).unwrap();
+        let ids = stage.views().contact_ids_behind(OURS, None, 9).unwrap();
+        let by_id = stage.views().contacts(&ids).unwrap();
         let by_score = stage
             .views()
             .contacts_by_score(OURS, true, None, 9)
@@ -315,10 +316,7 @@ fn nothing_is_told_of_a_contact_before_its_erasure_is_folded_and_then_what_comes
         let by_score = by_score
             .into_iter()
             .filter_map(|(_, contact)| contact.address);
-        let mut told: Vec<_> = by_id
-            .into_iter()
-            .filter_map(|(_, one)| one.address)
-            .collect();
+        let mut told: Vec<_> = by_id.into_iter().filter_map(|one| one?.address).collect();
         told.extend(by_score);
         told
     };
@@ -326,7 +324,11 @@ fn nothing_is_told_of_a_contact_before_its_erasure_is_folded_and_then_what_comes
     stage.fold();
     assert!(!known(&stage));
     assert_eq!(
-        stage.views().contacts_behind(OURS, None, 9).unwrap().len(),
+        stage
+            .views()
+            .contact_ids_behind(OURS, None, 9)
+            .unwrap()
+            .len(),
         1
     );
     assert_eq!((count(&stage, "ada"), found(&stage, "ada")), (0, vec![]));
