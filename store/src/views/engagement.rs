@@ -51,6 +51,7 @@ use crate::classify::of_page;
 use crate::ledger::decide::{Attribution, WorkspaceKeys};
 use crate::record::{Class, ContactId, Entry, Fact, WorkspaceId};
 use contact::Contact;
+pub(crate) use erased::Sought;
 use hits::{Hit, Hits, What};
 use message::{Click, Message};
 use order::{Order, Orders, TouchKind, Touched};
@@ -90,6 +91,7 @@ impl View for Engagement {
         happenings: &[Happening<'_>],
     ) -> Result<(), redb::Error> {
         let mut fold = Fold::of(rows, around.keys, around.contacts)?;
+        fold.sought = Some(around.sought);
         for happening in happenings {
             fold.record(happening)?;
         }
@@ -173,6 +175,8 @@ struct Fold<'a> {
     of_campaign: &'a mut Ordered,
     windows: &'a mut Ordered,
     purges: &'a mut bool,
+    /// Messages of contacts that are erased, as far as they were known before.
+    sought: Option<&'a Sought>,
     known_windows: HashMap<WorkspaceId, Attribution>,
     keys: &'a dyn WorkspaceKeys,
 }
@@ -230,6 +234,7 @@ impl<'a> Fold<'a> {
                 orders,
                 places,
                 of_contact,
+                new_of_pages: Vec::new(),
             },
             relabelled,
             rejudged,
@@ -237,6 +242,7 @@ impl<'a> Fold<'a> {
             of_campaign,
             windows,
             purges: &mut rows.purges,
+            sought: None,
             known_windows: HashMap::new(),
             keys,
         })

@@ -1,10 +1,12 @@
 //! What the views tell of contacts that were erased: nothing from the moment on in which that is known, before the
 //! fact is folded; and how many events there are to erase.
 
+use super::engagement::Sought;
 use super::filter::EventFilter;
+use super::portion::Portion;
 use super::read::Runs;
 use super::runs::Wanted;
-use super::{Shelves, ViewError, Views, events};
+use super::{Shelves, ViewError, Views, Which, events};
 use crate::locks::{read, write};
 use crate::record::{ContactId, Seq, WorkspaceId};
 
@@ -23,6 +25,24 @@ impl Views {
         erased.retain(|_, seq| *seq > reflected);
         let last = erased.entry(contact).or_insert(seq);
         *last = seq.max(*last);
+    }
+
+    /// What erasures in a portion that is to be folded take out of rows of before. Holds no lock while it looks; no
+    /// other fold may come between.
+    pub(super) fn sought(&self, which: Which, portion: &Portion<'_>) -> Result<Sought, ViewError> {
+        let erased = portion.erased();
+        if erased.is_empty() {
+            return Ok(Sought::default());
+        }
+        let rows = {
+            let open = read(&self.shelves);
+            let shelf = &open.as_ref().ok_or(ViewError::Closed)?.engagement;
+            let takes_part = shelf.is_beside() == (which == Which::Beside);
+            takes_part.then(|| shelf.rows.clone())
+        };
+        let sought = rows.map(|rows| Sought::in_rows(&rows, &erased)).transpose();
+        let sought = sought.map_err(ViewError::while_doing("folding"))?;
+        Ok(sought.unwrap_or_default())
     }
 
     /// Whether what the rows say of a contact is of before its erasure.

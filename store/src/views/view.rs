@@ -3,6 +3,7 @@
 use crate::ledger::decide::WorkspaceKeys;
 use crate::record::{ContactId, Entry, Seq};
 
+use super::engagement::Sought;
 use super::numbers::Numbers;
 use super::rows::Rows;
 use super::runs::Runs;
@@ -67,6 +68,8 @@ pub(crate) struct Around<'a> {
     pub(crate) contacts: &'a Numbers,
     /// Where events are found.
     pub(crate) runs: &'a Runs,
+    /// What erasures among these records take out of rows of before.
+    pub(crate) sought: &'a Sought,
 }
 
 /// A record, with what was worked out of it before any rows were locked: this is all that folds see.

@@ -195,7 +195,13 @@ impl Message {
 
     /// Whether it went to this contact, or is known by clicks of theirs.
     pub(super) fn is_of(&self, contact: ContactId) -> bool {
-        [self.contact, self.clicks_of].contains(&Some(contact))
+        self.contacts().any(|one| one == contact)
+    }
+
+    /// Whom it went to, and whose clicks it is known by.
+    pub(super) fn contacts(&self) -> impl Iterator<Item = ContactId> + use<> {
+        let clicks_of = self.clicks_of.filter(|_| self.clicks_of != self.contact);
+        self.contact.into_iter().chain(clicks_of)
     }
 
     /// A contact was erased, and this person is left.
