@@ -50,7 +50,7 @@ use crate::ledger::{Log, LogError};
 use crate::locks::{lock, read, write};
 use crate::record::{ContactId, Record, Seq};
 
-use engagement::{Engagement, windows};
+use engagement::{Engagement, Sought, windows};
 use events::Events;
 use open::Place;
 use portion::Portion;
@@ -147,6 +147,7 @@ impl Shelves {
         which: Which,
         keys: &dyn WorkspaceKeys,
         portion: &Portion<'_>,
+        sought: &Sought,
     ) -> Result<(), ViewError> {
         let reflected = self.terms.cursor();
         let happenings = portion.happenings(&mut self.terms.numbers, reflected)?;
@@ -155,6 +156,7 @@ impl Shelves {
             keys,
             contacts: &self.terms.numbers[terms::CONTACTS],
             runs: &self.runs,
+            sought,
         };
         fold_into::<Events>(&mut self.events, which, &around, &happenings)?;
         fold_into::<Engagement>(&mut self.engagement, which, &around, &happenings)?;
@@ -316,10 +318,11 @@ impl Views {
                 let shelves = shelves.as_ref().ok_or(ViewError::Closed)?;
                 portion::find(looked, &shelves.terms.numbers);
             }
+            let portion = Portion { records, looked };
+            let sought = self.sought(which, &portion)?;
             let mut open = write(&self.shelves);
             let shelves = open.as_mut().ok_or(ViewError::Closed)?;
-            let portion = Portion { records, looked };
-            if let Err(error) = shelves.fold(which, &*self.keys, &portion) {
+            if let Err(error) = shelves.fold(which, &*self.keys, &portion, &sought) {
                 // Half of it may be folded: nobody may see that.
                 *open = None;
                 return Err(error);
