@@ -48,7 +48,7 @@ pub struct Message {
     pub(crate) unsubscribes: i64,
     pub(crate) fate: Fate,
     pub(crate) revenue: Revenue,
-    /// Whose the clicks are: a message has one contact, and of some clicks it was erased.
+    /// Who has clicked, or who is left of them: a message has one contact, and its own may not be known.
     clicks_of: Option<ContactId>,
     /// When the latest click came: this clock never runs backwards, whatever the machine's does.
     clock: i64,
@@ -102,15 +102,12 @@ pub(crate) struct Click {
     /// Likewise the networks; `None` where nobody knows it any more.
     network: Option<u64>,
     class: Class,
-    /// Whether its record names its contact, which it counts for then.
-    pub(crate) has_contact: bool,
 }
 
 impl Click {
     /// `None` where the entry is no click.
     pub(super) fn of(Seq(seq): Seq, time: i64, class: Class, entry: &Entry) -> Option<Self> {
         let Fact::Click {
-            send,
             link,
             target,
             marks,
@@ -137,7 +134,6 @@ impl Click {
             target,
             network,
             class,
-            has_contact: send.contact.is_some(),
         })
     }
 
@@ -207,10 +203,9 @@ impl Message {
         }
     }
 
-    /// Whose a click is that has a contact.
-    pub(super) fn clicks_of(&mut self, contact: Option<ContactId>) -> Option<ContactId> {
+    /// Somebody has clicked.
+    pub(super) fn clicked_by(&mut self, contact: Option<ContactId>) {
         self.clicks_of = self.clicks_of.or(contact);
-        self.clicks_of
     }
 
     /// Counts a click. Returns the genuine ones, this one perhaps among them, that it shows to be a
