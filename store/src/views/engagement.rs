@@ -344,11 +344,12 @@ impl<'a> Fold<'a> {
                     message.note_ahead(entry.received_at.as_millis());
                 }
                 Fact::Open { .. } => {
+                    message.hit_by(contact);
                     message.opens.add(class, 1);
                     hit = Some(What::Open);
                 }
                 Fact::Click { link, target, .. } => {
-                    message.clicked_by(contact);
+                    message.hit_by(contact);
                     if let Some(click) = Click::of(seq, time, class, entry) {
                         gone = message.click(click);
                         hit = Some(What::Click {

@@ -48,8 +48,8 @@ pub struct Message {
     pub(crate) unsubscribes: i64,
     pub(crate) fate: Fate,
     pub(crate) revenue: Revenue,
-    /// Who has clicked, or who is left of them: a message has one contact, and its own may not be known.
-    clicks_of: Option<ContactId>,
+    /// Who has opened or clicked, or who is left of them: a message has one contact, and its own may not be known.
+    hits_of: Option<ContactId>,
     /// When the latest click came: this clock never runs backwards, whatever the machine's does.
     clock: i64,
     /// The clicks within [`NETWORK_BURST_MS`] of `clock`, at most [`MAX_RECENT`], that may still tell
@@ -189,23 +189,23 @@ impl Message {
         self.sent_at = Some(sent_at.as_millis());
     }
 
-    /// Whether it went to this contact, or is known by clicks of theirs.
+    /// Whether it went to this contact, or is known by opens and clicks of theirs.
     pub(super) fn is_of(&self, contact: ContactId) -> bool {
-        [self.contact, self.clicks_of].contains(&Some(contact))
+        [self.contact, self.hits_of].contains(&Some(contact))
     }
 
     /// A contact was erased, and this person is left.
     pub(super) fn rename(&mut self, contact: ContactId, person: ContactId) {
-        for named in [&mut self.contact, &mut self.clicks_of] {
+        for named in [&mut self.contact, &mut self.hits_of] {
             if *named == Some(contact) {
                 *named = Some(person);
             }
         }
     }
 
-    /// Somebody has clicked.
-    pub(super) fn clicked_by(&mut self, contact: Option<ContactId>) {
-        self.clicks_of = self.clicks_of.or(contact);
+    /// Somebody has opened or clicked.
+    pub(super) fn hit_by(&mut self, contact: Option<ContactId>) {
+        self.hits_of = self.hits_of.or(contact);
     }
 
     /// Counts a click. Returns the genuine ones, this one perhaps among them, that it shows to be a

@@ -192,6 +192,7 @@ proptest! {
         lags in any::<bool>(),
     ) {
         let mut stage = Stage::new();
+        let falls = batches.iter().any(|(_, between)| *between == 2);
         let mut batches = batches.iter().cycle();
         for (part, submissions) in (0..).zip(parts) {
             for submission in submissions {
@@ -217,9 +218,9 @@ proptest! {
         }
         stage.fold();
         let (live, rebuilt) = (stage.views().dump().unwrap(), stage.rebuilt());
-        if lags || erased[0] == erased[1] {
+        if lags || falls || erased[0] == erased[1] {
             // Numbers alone are others where a contact was read under its name and then as who is left, before its
-            // erasure; and of which of its lives a suppression was nobody knows when it is read first.
+            // erasure, which comes of a fall too; and of which of its lives a suppression was nobody knows when it is read first.
             prop_assert_eq!(differing(&by_digest(live.clone()), &by_digest(rebuilt)), [""; 0]);
         } else {
             prop_assert_eq!(differing(&live, &rebuilt), [""; 0]);
