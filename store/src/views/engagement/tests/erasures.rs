@@ -406,7 +406,7 @@ fn a_burst_that_ends_after_the_contact_was_erased_takes_back_what_counted_for_wh
             told_by: told_by(Source::Mail, Class::Human, None, None),
             time: Timestamp::from_millis(NOW + 1_000 * i64::from(number)),
             received_at: Timestamp::from_millis(NOW + 1_000 * i64::from(number)),
-            fact: click_of("m", "ada", number, Some(marks)).into(),
+            fact: click_of("m", "ada", number, Some(marks)),
             ..entry(number)
         };
         stage.append(clicked.into());
