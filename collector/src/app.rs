@@ -16,13 +16,13 @@ use crate::limits::live::LivePermits;
 use crate::limits::long::LongWork;
 use crate::limits::memory::BodyMemory;
 use crate::limits::rates::Rates;
+use crate::log_at_rest::reached;
 use crate::metrics::{Gauges, Machine, Metrics};
 use crate::proxies::ProxiesSeen;
 use crate::public_url::PublicUrl;
 use crate::session::Codes;
 use store::classify::relay::RelayList;
 use store::clock::Clock;
-use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::local::{LocalLedger, Options};
 use store::ledger::suppressions::Suppressions;
 use store::ledger::verify::LogReport;
@@ -30,10 +30,9 @@ use store::ledger::{Health, Log, LogError};
 use store::lineage::{Running, State, Strange};
 use store::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
 use store::projector::Projector;
-use store::record::Seq;
 use store::rejected::{self, RejectedStore};
-use store::renewal::{RenewalError, renew_contacts};
-use store::views::{self, ViewError, Views};
+use store::renewal::{RenewalError, renew};
+use store::views::{ViewError, Views};
 
 /// Requests that may be in flight; more are refused at once with 503.
 pub const MAX_REQUESTS: usize = 4_096;
@@ -132,11 +131,7 @@ impl App {
         rejected.set_lineage(lineage)?;
         meta.set_state(State::Open)?;
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
-        if renew_contacts(&meta, &*log)? {
-            let keys = Arc::clone(&meta);
-            let today = move |workspace, contact| keys.contact_today(workspace, contact);
-            durable.suppressions().renew(today)?;
-        }
+        renew(&meta, &durable)?;
         let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
         Ok(Self {
@@ -283,9 +278,4 @@ impl App {
     pub fn data(&self) -> &Path {
         &self.data
     }
-}
-
-/// How far the log must reach, because something durable reflects it already.
-pub fn reached(data: &Path, meta: &Meta) -> Seq {
-    meta.log_end().max(views::durable_cursor(data))
 }

@@ -25,7 +25,7 @@ use crate::router::operators_router;
 use crate::routes::admin::Desk;
 use crate::upkeep::Progress;
 use at_rest::AtRest;
-use calls::{Call, Without};
+use calls::Call;
 use client::Client;
 use store::clock::Clock;
 use store::folder::{DataFolder, FolderError};
@@ -51,13 +51,14 @@ pub(crate) fn call<T: DeserializeOwned>(
         .build()
         .map_err(|error| format!("the runtime could not be started: {error}"))?;
     runtime.block_on(async {
-        let client = reach(data, call.without, clock).await?;
+        let client = reach(data, call, clock).await?;
         client.ask(call, progress).await
     })
 }
 
 /// Finds who answers.
-async fn reach(data: &Path, without: Without, clock: Arc<dyn Clock>) -> Result<Client, String> {
+async fn reach<T>(data: &Path, call: &Call<T>, clock: Arc<dyn Clock>) -> Result<Client, String> {
+    let without = call.without;
     let open = if without.makes_a_store {
         DataFolder::open
     } else {
@@ -76,7 +77,7 @@ async fn reach(data: &Path, without: Without, clock: Arc<dyn Clock>) -> Result<C
                 return Err(at_rest::NO_SERVER.to_owned());
             }
             Ok(folder) => {
-                let store = Arc::new(AtRest::open(folder, clock)?);
+                let store = Arc::new(AtRest::open(folder, call.erasures.clone(), clock)?);
                 let desk = Desk::of_operator(store, Arc::new(LongWork::default()));
                 return Ok(Client::within(operators_router(desk)));
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::*;
-use crate::app::reached;
+use crate::log_at_rest::reached;
 use store::clock::SystemClock;
 use store::folder::DataFolder;
 use store::ledger::Log as _;
