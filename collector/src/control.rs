@@ -26,7 +26,7 @@ use crate::routes::admin::Desk;
 use crate::upkeep::Progress;
 use at_rest::AtRest;
 use calls::Call;
-use client::Client;
+use client::ControlClient;
 use store::clock::Clock;
 use store::folder::{DataFolder, FolderError};
 
@@ -57,7 +57,11 @@ pub(crate) fn call<T: DeserializeOwned>(
 }
 
 /// Finds who answers.
-async fn reach<T>(data: &Path, call: &Call<T>, clock: Arc<dyn Clock>) -> Result<Client, String> {
+async fn reach<T>(
+    data: &Path,
+    call: &Call<T>,
+    clock: Arc<dyn Clock>,
+) -> Result<ControlClient, String> {
     let without = call.without;
     let open = if without.makes_a_store {
         DataFolder::open
@@ -79,13 +83,13 @@ async fn reach<T>(data: &Path, call: &Call<T>, clock: Arc<dyn Clock>) -> Result<
             Ok(folder) => {
                 let store = Arc::new(AtRest::open(folder, call.erasures.clone(), clock)?);
                 let desk = Desk::of_operator(store, Arc::new(LongWork::default()));
-                return Ok(Client::within(operators_router(desk)));
+                return Ok(ControlClient::within(operators_router(desk)));
             }
             Err(FolderError::Held(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
         if let Some(stream) = socket::connect(data) {
-            return Client::on(stream).await;
+            return ControlClient::on(stream).await;
         }
         if started.elapsed() >= PATIENCE {
             return Err(format!(

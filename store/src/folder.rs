@@ -106,8 +106,8 @@ impl DataFolder {
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         ensure(path)?;
         match read_format(path)? {
-            Format::Ours | Format::Older | Format::Empty => {}
-            Format::Other => return Err(FolderError::Foreign(path.to_owned())),
+            FolderFormat::Ours | FolderFormat::Older | FolderFormat::Empty => {}
+            FolderFormat::Other => return Err(FolderError::Foreign(path.to_owned())),
         }
         Self::lock_to_write(path)
     }
@@ -165,10 +165,10 @@ impl DataFolder {
         let folder = Self::lock(path)?;
         // Asked again, since whoever held the lock may just have written it.
         match read_format(path)? {
-            Format::Empty | Format::Older => {
+            FolderFormat::Empty | FolderFormat::Older => {
                 write_format(path).map_err(|error| failed(path, "writing FORMAT", error))?;
             }
-            Format::Ours | Format::Other => {}
+            FolderFormat::Ours | FolderFormat::Other => {}
         }
         Ok(folder)
     }
@@ -202,7 +202,7 @@ impl DataFolder {
 }
 
 /// What a folder says about itself.
-enum Format {
+enum FolderFormat {
     Ours,
     /// One that is read here and becomes ours.
     Older,
@@ -211,7 +211,7 @@ enum Format {
     Other,
 }
 
-fn read_format(path: &Path) -> Result<Format, FolderError> {
+fn read_format(path: &Path) -> Result<FolderFormat, FolderError> {
     lineage::check_restored(path).map_err(FolderError::HalfRestored)?;
     let format = path.join(FORMAT_FILE);
     // Not of its own name alone: a folder of that name is somebody else's.
@@ -223,7 +223,7 @@ fn read_format(path: &Path) -> Result<Format, FolderError> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let empty = is_empty(path).map_err(|error| failed(path, "listing it", error))?;
             return if empty {
-                Ok(Format::Empty)
+                Ok(FolderFormat::Empty)
             } else {
                 other(path, "is missing")
             };
@@ -241,8 +241,8 @@ fn read_format(path: &Path) -> Result<Format, FolderError> {
         Err(error) => return Err(failed(path, "reading FORMAT", error)),
     };
     match number_in(&text) {
-        Some(FORMAT) => Ok(Format::Ours),
-        Some(OLDEST_FORMAT..FORMAT) => Ok(Format::Older),
+        Some(FORMAT) => Ok(FolderFormat::Ours),
+        Some(OLDEST_FORMAT..FORMAT) => Ok(FolderFormat::Older),
         Some(format) if format > FORMAT => Err(FolderError::Newer {
             path: path.to_owned(),
             format,
@@ -275,7 +275,7 @@ pub fn check_format(file: &Path, path: &Path) -> Result<(), FolderError> {
 }
 
 /// What a folder is that does not say so itself: a store by its other files, or not ours.
-fn other(path: &Path, what: &'static str) -> Result<Format, FolderError> {
+fn other(path: &Path, what: &'static str) -> Result<FolderFormat, FolderError> {
     let holds_segments = || {
         let names = std::fs::read_dir(path.join(LOG_FOLDER)).ok();
         let mut names = names.into_iter().flatten().flatten();
@@ -287,7 +287,7 @@ fn other(path: &Path, what: &'static str) -> Result<Format, FolderError> {
             what,
         });
     }
-    Ok(Format::Other)
+    Ok(FolderFormat::Other)
 }
 
 fn is_empty(path: &Path) -> std::io::Result<bool> {
@@ -345,9 +345,9 @@ fn expect_store(path: &Path) -> Result<(), FolderError> {
         Ok(_) | Err(_) => {}
     }
     match read_format(path)? {
-        Format::Ours | Format::Older => Ok(()),
-        Format::Empty => Err(FolderError::Absent(path.to_owned())),
-        Format::Other => Err(FolderError::Foreign(path.to_owned())),
+        FolderFormat::Ours | FolderFormat::Older => Ok(()),
+        FolderFormat::Empty => Err(FolderError::Absent(path.to_owned())),
+        FolderFormat::Other => Err(FolderError::Foreign(path.to_owned())),
     }
 }
 

@@ -36,7 +36,7 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub type Visit<'a> = dyn FnMut(&Block<'_>) -> Result<ControlFlow<()>, BadBlock> + 'a;
 
 /// What a block is to be replaced by, under the same seqs; `None` leaves it as it is.
-pub type Change<'a> = dyn FnMut(&Block<'_>) -> Result<Option<Vec<u8>>, BadBlock> + Send + 'a;
+pub type BlockChange<'a> = dyn FnMut(&Block<'_>) -> Result<Option<Vec<u8>>, BadBlock> + Send + 'a;
 
 /// Blocks in the order of their commits.
 ///
@@ -85,7 +85,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Replaces blocks that hold any of these places. Whole stretches of the journal may be written
     /// anew for it, so places that wait are better done together. Blocks on disk.
-    fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError>;
+    fn rewrite(
+        &self,
+        places: &BTreeSet<Seq>,
+        change: &mut BlockChange<'_>,
+    ) -> Result<(), JournalError>;
 
     /// How many stretches would be written anew for these places; 0 where a journal has none.
     fn touched(&self, places: &BTreeSet<Seq>) -> usize {

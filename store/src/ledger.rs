@@ -57,9 +57,9 @@ use std::time::Duration;
 use shared::ids::{EventId, OrderId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use asked::{Appended, Located, Proposed, Refusal, Submission};
+pub use asked::{Appended, Located, OrderRefusal, Proposed, Submission};
 pub use error::LogError;
-pub use face::{Health, Log};
+pub use face::{Log, LogHealth};
 
 use crate::clock::Clock;
 use crate::journal::Journal;
@@ -426,16 +426,16 @@ impl Log for Ledger {
         self.inner.committed.subscribe()
     }
 
-    fn health(&self) -> Health {
+    fn health(&self) -> LogHealth {
         let writer = lock(&self.writer);
         let dead = writer.as_ref().is_some_and(JoinHandle::is_finished);
         let closed = read(&self.queue).is_none();
         if closed || dead || self.inner.failing.load(Ordering::Acquire) {
-            Health::Failing
+            LogHealth::Failing
         } else if self.queued() >= MAX_QUEUED {
-            Health::QueueFull
+            LogHealth::QueueFull
         } else {
-            Health::Ready
+            LogHealth::Ready
         }
     }
 

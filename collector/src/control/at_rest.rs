@@ -12,7 +12,7 @@ use shared::email::Email;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::ingest::erasures::ErasedCounts;
-use crate::ingest::register::{OperatorsMessage, Outcome, register_one};
+use crate::ingest::register::{OperatorsMessage, RegisterOutcome, register_one};
 use crate::log_at_rest::{self, reached, with_log};
 use crate::upkeep::{RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
@@ -115,7 +115,7 @@ impl Upkeep for AtRest {
         Err(NO_SERVER.to_owned())
     }
 
-    fn register(&self, message: OperatorsMessage) -> Result<Outcome, String> {
+    fn register(&self, message: OperatorsMessage) -> Result<RegisterOutcome, String> {
         self.with_log(async |log| {
             register_one(Arc::clone(log), Arc::clone(&self.meta), message).await
         })

@@ -18,12 +18,12 @@ const COLUMNS: [&str; 6] = [
 ];
 
 /// Every contact behind one.
-pub struct Contacts {
+pub struct ContactRows {
     after: Option<ContactId>,
     is_done: bool,
 }
 
-impl Contacts {
+impl ContactRows {
     #[must_use]
     pub fn new(after: Option<ContactId>) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl Contacts {
     }
 }
 
-impl RowSource for Contacts {
+impl RowSource for ContactRows {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }

@@ -34,12 +34,12 @@ const COLUMNS: [&str; 22] = [
 ];
 
 /// The events that a filter asks for, up to what was there when the export began.
-pub struct Events {
+pub struct EventRows {
     filter: EventFilter,
     is_done: bool,
 }
 
-impl Events {
+impl EventRows {
     /// Behind `filter.cursor`, up to `until`.
     #[must_use]
     pub fn new(filter: EventFilter, until: Seq) -> Self {
@@ -55,7 +55,7 @@ impl Events {
     }
 }
 
-impl RowSource for Events {
+impl RowSource for EventRows {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }

@@ -11,7 +11,7 @@ use shared::rejection::Rejection;
 use super::compare::{differing_fields, differing_refund};
 use super::objection::Objection;
 use crate::metrics::{Metrics, Told, Verdict};
-use store::ledger::{Appended, Log, LogError, Proposed, Refusal, Submission};
+use store::ledger::{Appended, Log, LogError, OrderRefusal, Proposed, Submission};
 use store::record::identity::{FactKind, Sender};
 use store::record::public_seq::PublicSeq;
 use store::record::{Content as _, Entry, Record, Seq, WorkspaceId};
@@ -186,12 +186,12 @@ impl Claim {
                     fields: Vec::new(),
                 }
             }
-            Appended::Refused(Refusal::UnknownOrder) => Objection::Unknown(Rejection::of(
+            Appended::Refused(OrderRefusal::UnknownOrder) => Objection::Unknown(Rejection::of(
                 UNKNOWN_ORDER,
                 "orderId",
                 "no server has sent a purchase with this orderId: send the purchase first",
             )),
-            Appended::Refused(Refusal::Invalid(rejection)) => Objection::Invalid(rejection),
+            Appended::Refused(OrderRefusal::Invalid(rejection)) => Objection::Invalid(rejection),
         };
         Settled::Refused(objection)
     }
@@ -323,10 +323,10 @@ mod tests {
     fn what_is_new_is_tracked_and_what_the_log_refuses_is_said_by_its_kind() {
         let claim = Claim::of(&refund(1, "a", "r", None));
         assert!(claim.settle(TRACKED, None).seq().is_some());
-        let unknown = claim.settle(Appended::Refused(Refusal::UnknownOrder), None);
+        let unknown = claim.settle(Appended::Refused(OrderRefusal::UnknownOrder), None);
         assert!(matches!(unknown, Settled::Refused(Objection::Unknown(_))));
         let rejection = Rejection::of("refund_too_large", "amount", "less");
-        let refused = Appended::Refused(Refusal::Invalid(rejection.clone()));
+        let refused = Appended::Refused(OrderRefusal::Invalid(rejection.clone()));
         let refused = claim.settle(refused, None);
         assert_eq!(refused, Settled::Refused(Objection::Invalid(rejection)));
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::block::Packed;
-use super::{AppendError, Change, Journal, JournalError, Later, Visit};
+use super::{AppendError, BlockChange, Journal, JournalError, Later, Visit};
 use crate::files;
 use crate::lineage::{Lineage, Standing};
 use crate::locks::{lock, read, write};
@@ -28,18 +28,19 @@ pub(crate) use floor::floor_of;
 pub use floor::{FLOOR_FILE, read_floor};
 use segment::{Disk, LogSegment, RealDisk};
 pub use start::accept_loss;
-pub(crate) use start::{aside_of, list_segments, sorted};
+pub(crate) use start::{list_segments, quarantined_in, sorted};
 
 /// What could not be sealed is tried again after this time.
 const SEALER_PAUSE: Duration = Duration::from_secs(30);
 
 /// The folder of the segments within the data folder.
 pub const LOG_FOLDER: &str = "log";
-/// The folder of segments that were set aside, within the log's.
-pub const ASIDE_FOLDER: &str = "aside";
+/// The quarantine: the folder of segments that an operator took out of the log, within the log's. On disk it has the
+/// name that it had first.
+pub const QUARANTINE_FOLDER: &str = "aside";
 
 /// How to open the journal.
-pub struct Options {
+pub struct JournalOptions {
     /// The data folder.
     pub data: PathBuf,
     /// The journal must reach at least this seq, because something durable already reflects it;
@@ -55,7 +56,7 @@ pub struct Options {
     pub disk: Arc<dyn Disk>,
 }
 
-impl Options {
+impl JournalOptions {
     pub fn new(data: &Path) -> Self {
         Self {
             data: data.to_owned(),
@@ -103,8 +104,8 @@ impl RedbJournal {
     /// [`JournalError::Damaged`] when synced data is not what was written. A file that was closed in
     /// order has not been written to then; one that a crash left may have been repaired as far as it
     /// goes.
-    pub fn open(options: Options) -> Result<Self, JournalError> {
-        let Options {
+    pub fn open(options: JournalOptions) -> Result<Self, JournalError> {
+        let JournalOptions {
             data,
             reached,
             standing,
@@ -235,7 +236,7 @@ impl RedbJournal {
     fn rewrite_now(
         &self,
         places: &BTreeSet<Seq>,
-        change: &mut Change<'_>,
+        change: &mut BlockChange<'_>,
     ) -> Result<(), JournalError> {
         let inner = &self.inner;
         {
@@ -343,7 +344,11 @@ impl Journal for RedbJournal {
         })
     }
 
-    fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError> {
+    fn rewrite(
+        &self,
+        places: &BTreeSet<Seq>,
+        change: &mut BlockChange<'_>,
+    ) -> Result<(), JournalError> {
         self.rewrite_now(places, change)
     }
 

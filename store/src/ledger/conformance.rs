@@ -24,12 +24,12 @@ pub use subject::Subject;
 use subject::{NOW, OneKey};
 
 /// A check of a ledger: it panics where the promise is not kept. It wants a runtime.
-pub type Check = fn(Subject) -> Later<'static, ()>;
+pub type LedgerCheck = fn(Subject) -> Later<'static, ()>;
 
 macro_rules! checks {
     ($($module:ident::$law:ident)*) => {
         /// Every check by its name.
-        pub const CHECKS: &[(&str, Check)] = &[
+        pub const CHECKS: &[(&str, LedgerCheck)] = &[
             $((stringify!($law), |subject| Box::pin($module::$law(subject))),)*
         ];
     };

@@ -9,7 +9,7 @@ use shared::money::Money;
 use super::amend::{self, Amending};
 pub use super::order::{EXCEEDS_ORDER, OrderKey, OrderState, RefundAsk, RefundKey};
 use super::order::{OrderTerms, SeenRefund};
-use super::{Appended, LogError, Proposed, Refusal, Submission};
+use super::{Appended, LogError, OrderRefusal, Proposed, Submission};
 use crate::ids::OlderId;
 use crate::record::identity::{FactKind, IdKey, Seen};
 use crate::record::public_seq::{Indexes, PublicSeq, Stamp};
@@ -53,7 +53,7 @@ impl Under {
 type Decided<T> = Result<Result<T, Appended>, LogError>;
 
 /// What a new entry changes beside itself.
-enum Change {
+enum OrderChange {
     None,
     Order(OrderKey, OrderState),
     Refund(RefundKey, OrderKey, OrderState),
@@ -170,7 +170,7 @@ impl<'a, K: Known> Staged<'a, K> {
                 | Fact::Lift { .. }
                 | Fact::Erase { .. } => match self.by_id(&under)? {
                     Some(outcome) => Err(outcome),
-                    None => Ok((rest.saying(fact), Change::None)),
+                    None => Ok((rest.saying(fact), OrderChange::None)),
                 },
             },
             Proposed::Refund {
@@ -209,7 +209,7 @@ impl<'a, K: Known> Staged<'a, K> {
     }
 
     /// What becomes of an order that a server reports.
-    fn purchase(&self, under: &Under, rest: &Entry<()>, fact: &Fact) -> Decided<Change> {
+    fn purchase(&self, under: &Under, rest: &Entry<()>, fact: &Fact) -> Decided<OrderChange> {
         let Fact::Purchase {
             order_id,
             revenue,
@@ -218,7 +218,7 @@ impl<'a, K: Known> Staged<'a, K> {
             ..
         } = fact
         else {
-            return Ok(Ok(Change::None));
+            return Ok(Ok(OrderChange::None));
         };
         let key = order_key(rest.workspace, order_id);
         let workspace_key = self.known.workspace_key(rest.workspace)?;
@@ -239,7 +239,7 @@ impl<'a, K: Known> Staged<'a, K> {
             return Ok(Err(outcome));
         }
         let state = OrderState::of_purchase(self.next, rest.id, &terms, &workspace_key);
-        Ok(Ok(Change::Order(key, state)))
+        Ok(Ok(OrderChange::Order(key, state)))
     }
 
     /// What becomes of a refund.
@@ -250,13 +250,13 @@ impl<'a, K: Known> Staged<'a, K> {
         order_id: OrderId,
         refund_id: RefundId,
         asked: &RefundAsk,
-    ) -> Decided<(Entry, Change)> {
+    ) -> Decided<(Entry, OrderChange)> {
         let key = order_key(rest.workspace, &order_id);
         let refund_key = RefundKey {
             workspace: rest.workspace,
             refund_id: refund_id.clone(),
         };
-        let refused = |rejection| Ok(Err(Appended::Refused(Refusal::Invalid(rejection))));
+        let refused = |rejection| Ok(Err(Appended::Refused(OrderRefusal::Invalid(rejection))));
         let state = self.order(&key)?;
         if let Some(Err(rejection)) = state.as_ref().map(|state| state.currency(asked)) {
             return refused(rejection);
@@ -268,14 +268,14 @@ impl<'a, K: Known> Staged<'a, K> {
             return Ok(Err(outcome));
         }
         let Some(mut state) = state else {
-            return Ok(Err(Appended::Refused(Refusal::UnknownOrder)));
+            return Ok(Err(Appended::Refused(OrderRefusal::UnknownOrder)));
         };
         let judged = match state.judge(asked) {
             Ok(judged) => judged,
             Err(rejection) => return refused(rejection),
         };
         state.refund(self.next, rest.id, &refund_id, judged.money.minor);
-        let change = Change::Refund(refund_key, key, state);
+        let change = OrderChange::Refund(refund_key, key, state);
         let fact = Fact::Refund {
             order_id,
             refund_id,
@@ -294,12 +294,12 @@ impl<'a, K: Known> Staged<'a, K> {
         order_id: &OrderId,
         revenue: Option<Money>,
         amending: &Amending<'_>,
-    ) -> Decided<(Entry<()>, Money, Change)> {
+    ) -> Decided<(Entry<()>, Money, OrderChange)> {
         let workspace = rest.workspace;
         let key = order_key(workspace, order_id);
         let workspace_key = self.known.workspace_key(workspace)?;
         let Some(mut state) = self.order(&key)? else {
-            return Ok(Err(Appended::Refused(Refusal::UnknownOrder)));
+            return Ok(Err(Appended::Refused(OrderRefusal::UnknownOrder)));
         };
         if let Some(known) = under.ids().find_map(|id| state.by_id(id)) {
             return Ok(Err(known));
@@ -323,19 +323,19 @@ impl<'a, K: Known> Staged<'a, K> {
         }
         let worth = (standing.minor(), money);
         state.amend(self.next, &rest, worth, amending, &workspace_key);
-        Ok(Ok((rest, money, Change::Order(key, state))))
+        Ok(Ok((rest, money, OrderChange::Order(key, state))))
     }
 
     /// Takes a new entry in.
-    fn stage(&mut self, entry: Entry, change: Change) -> Appended {
+    fn stage(&mut self, entry: Entry, change: OrderChange) -> Appended {
         let seq = self.next;
         self.next = seq.next();
         let kind = entry.fact.kind();
         self.ids.insert(entry.id_key(), Seen { seq, kind });
         match change {
-            Change::None => {}
-            Change::Order(key, state) => self.put_order(key, state),
-            Change::Refund(refund_key, key, state) => {
+            OrderChange::None => {}
+            OrderChange::Order(key, state) => self.put_order(key, state),
+            OrderChange::Refund(refund_key, key, state) => {
                 let order_id = key.order_id.clone();
                 self.put_order(key, state);
                 self.refunds.insert(refund_key.clone(), order_id);

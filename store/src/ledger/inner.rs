@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::amend::revenue_of;
 use super::decide::{Known, OrderKey, OrderState, RefundKey, fold_order};
-use super::erasures::Erasure;
+use super::erasures::PendingErasure;
 use super::ids::Ids;
 use super::orders::OrderBook;
 use super::redactions::{Places, Redactions};
@@ -154,7 +154,7 @@ impl Inner {
         let mut erased = Ok(());
         let entries = entries.inspect(|(seq, entry)| {
             if erased.is_ok()
-                && let Some(erasure) = Erasure::of(*seq, entry, &*self.keys)
+                && let Some(erasure) = PendingErasure::of(*seq, entry, &*self.keys)
             {
                 erased = self.books.redactions.erase(erasure);
             }

@@ -110,7 +110,7 @@ pub struct RefundAsk {
     pub currency: Option<Currency>,
 }
 
-pub(super) struct Judged {
+pub(super) struct JudgedRefund {
     pub(super) money: Money,
     pub(super) rounded: bool,
 }
@@ -227,7 +227,7 @@ impl OrderState {
         Ok(currency)
     }
 
-    pub(super) fn judge(&self, asked: &RefundAsk) -> Result<Judged, Rejection> {
+    pub(super) fn judge(&self, asked: &RefundAsk) -> Result<JudgedRefund, Rejection> {
         let currency = self.currency(asked)?;
         let exceeds = |message: String| Err(Rejection::of(EXCEEDS_ORDER, "amount", message));
         let (money, rounded) = match &asked.amount {
@@ -261,7 +261,7 @@ impl OrderState {
         if self.refunds.len() >= MAX_REFUNDS {
             return exceeds(format!("an order takes at most {MAX_REFUNDS} refunds"));
         }
-        Ok(Judged { money, rounded })
+        Ok(JudgedRefund { money, rounded })
     }
 
     pub(super) fn refund_of(&self, refund_id: &RefundId) -> Option<&SeenRefund> {

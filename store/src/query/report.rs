@@ -24,8 +24,8 @@ use crate::views::engagement::tally::Totals;
 pub use super::days::Zone;
 pub use figures::{ByClass, Count, Earnings, Models, ThreeFigures};
 use figures::{monies, rate};
-pub use revenue::{GroupBy, RevenueGroup, RevenueQuery, RevenueReport, revenue};
-pub use span::{Asked, LinkClicks, campaign, campaigns, message, messages, overview};
+pub use revenue::{GroupBy, RevenueAsk, RevenueGroup, RevenueReport, revenue};
+pub use span::{LinkClicks, ReportAsk, campaign, campaigns, message, messages, overview};
 
 /// What became of a message or of a campaign's messages.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use store::journal::block::Packed;
-use store::journal::conformance::{Place, failures};
+use store::journal::conformance::{JournalHome, failures};
 use store::journal::memory::MemoryJournal;
-use store::journal::{AppendError, Change, Journal, JournalError, Later, Visit};
+use store::journal::{AppendError, BlockChange, Journal, JournalError, Later, Visit};
 use store::ledger;
 use store::record::Seq;
 use tokio::sync::watch;
@@ -148,7 +148,11 @@ impl Journal for Broken {
         })
     }
 
-    fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError> {
+    fn rewrite(
+        &self,
+        places: &BTreeSet<Seq>,
+        change: &mut BlockChange<'_>,
+    ) -> Result<(), JournalError> {
         match self.fault {
             Fault::KeepsWhatWasErased => Ok(()),
             _ => self.inner.rewrite(places, change),
@@ -180,7 +184,7 @@ impl Journal for Broken {
 
 struct At(Arc<Broken>);
 
-impl Place for At {
+impl JournalHome for At {
     fn open(&self) -> Arc<dyn Journal> {
         Arc::clone(&self.0) as _
     }
@@ -195,7 +199,7 @@ impl Place for At {
     }
 }
 
-fn made(fault: Fault) -> Box<dyn Place> {
+fn made(fault: Fault) -> Box<dyn JournalHome> {
     Box::new(At(Arc::new(Broken::new(fault))))
 }
 
@@ -268,7 +272,7 @@ fn a_decider_that_is_not_fenced_is_found() {
 /// It says that it is durable, and begins anew each time.
 struct Fresh;
 
-impl Place for Fresh {
+impl JournalHome for Fresh {
     fn open(&self) -> Arc<dyn Journal> {
         Arc::new(MemoryJournal::default())
     }

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
 use super::blocks::{append, as_read, block, end_of, group, read, try_append};
-use super::{Check, Place};
+use super::{JournalCheck, JournalHome};
 use crate::journal::block::Packed;
 use crate::journal::{AppendError, Journal, wait};
 use crate::record::Seq;
 
-pub(super) const ALL: [(&str, Check); 12] = [
+pub(super) const ALL: [(&str, JournalCheck); 12] = [
     (
         "blocks_are_read_in_order_and_as_they_were_appended",
         in_order,
@@ -44,7 +44,7 @@ pub(super) const ALL: [(&str, Check); 12] = [
     ("a_closed_journal_takes_nothing", closed),
 ];
 
-fn in_order(place: &dyn Place) {
+fn in_order(place: &dyn JournalHome) {
     let journal = place.open();
     let before = read(&*journal, journal.floor());
     let mut expected = before;
@@ -55,7 +55,7 @@ fn in_order(place: &dyn Place) {
     assert_eq!(read(&*journal, journal.floor()), expected);
 }
 
-fn told(place: &dyn Place) {
+fn told(place: &dyn JournalHome) {
     let journal = place.open();
     let mut follower = journal.committed();
     let before = *follower.borrow_and_update();
@@ -67,7 +67,7 @@ fn told(place: &dyn Place) {
     assert!(read(&*journal, end.next()).is_empty());
 }
 
-fn expected(place: &dyn Place) {
+fn expected(place: &dyn JournalHome) {
     let journal = place.open();
     append(&*journal, &[4, 2], "first");
     let (end, before) = (end_of(&*journal), read(&*journal, journal.floor()));
@@ -88,7 +88,7 @@ fn expected(place: &dyn Place) {
     append(&*journal, &[1], "next");
 }
 
-fn racing(place: &dyn Place) {
+fn racing(place: &dyn JournalHome) {
     const RACERS: usize = 4;
     const ROUNDS: usize = 10;
     let journal = place.open();
@@ -140,7 +140,7 @@ fn racing(place: &dyn Place) {
     );
 }
 
-fn atomic(place: &dyn Place) {
+fn atomic(place: &dyn JournalHome) {
     let journal = place.open();
     append(&*journal, &[1], "before");
     let end = end_of(&*journal);
@@ -173,7 +173,7 @@ fn atomic(place: &dyn Place) {
     });
 }
 
-fn from_within(place: &dyn Place) {
+fn from_within(place: &dyn JournalHome) {
     let journal = place.open();
     let mut blocks = Vec::new();
     for _ in 0..6 {
@@ -195,7 +195,7 @@ fn from_within(place: &dyn Place) {
     assert_eq!(visits, 1, "a reader that has enough is not told more");
 }
 
-fn acknowledged(place: &dyn Place) {
+fn acknowledged(place: &dyn JournalHome) {
     let journal = place.open();
     for _ in 0..25 {
         let blocks = append(&*journal, &[2], "viewed");
@@ -204,7 +204,7 @@ fn acknowledged(place: &dyn Place) {
     }
 }
 
-fn rewritten(place: &dyn Place) {
+fn rewritten(place: &dyn JournalHome) {
     let journal = place.open();
     let mut blocks = Vec::new();
     for _ in 0..8 {
@@ -243,7 +243,7 @@ fn count_of(block: &Packed) -> u32 {
     u32::try_from(block.last.0 - block.first.0 + 1).unwrap_or(u32::MAX)
 }
 
-fn dropped(place: &dyn Place) {
+fn dropped(place: &dyn JournalHome) {
     let journal = place.open();
     let mut blocks = Vec::new();
     for _ in 0..20 {
@@ -291,7 +291,7 @@ fn check_from(journal: &dyn Journal, floor: Seq, blocks: &[Packed]) {
     }
 }
 
-fn settled(place: &dyn Place) {
+fn settled(place: &dyn JournalHome) {
     let journal = place.open();
     let blocks = append(&*journal, &[2, 3], "viewed");
     let end = end_of(&*journal);
@@ -300,7 +300,7 @@ fn settled(place: &dyn Place) {
     append(&*journal, &[1], "next");
 }
 
-fn in_doubt(place: &dyn Place) {
+fn in_doubt(place: &dyn JournalHome) {
     let journal = place.open();
     // Some get there and some do not.
     for _ in 0..4 {
@@ -333,7 +333,7 @@ fn in_doubt(place: &dyn Place) {
     }
 }
 
-fn closed(place: &dyn Place) {
+fn closed(place: &dyn JournalHome) {
     let journal: Arc<dyn Journal> = place.open();
     append(&*journal, &[2], "viewed");
     assert!(journal.is_sound());

@@ -7,7 +7,7 @@ use shared::time::Timestamp;
 
 use super::subject::*;
 use crate::ids::OlderId;
-use crate::ledger::{Appended, Health, Refusal, Submission};
+use crate::ledger::{Appended, LogHealth, OrderRefusal, Submission};
 use crate::record::identity::Sender;
 use crate::record::{Fact, Source, ToldBy, Visitor, WorkspaceId};
 
@@ -373,7 +373,7 @@ pub(super) async fn what_browsers_say_of_an_order_is_tracked_whatever_is_known_o
     );
     assert_eq!(
         append(log, refund(4, "unknown", "r", None)).await,
-        Appended::Refused(Refusal::UnknownOrder)
+        Appended::Refused(OrderRefusal::UnknownOrder)
     );
 }
 
@@ -392,12 +392,12 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
         }
     );
     let too_much = append(log, refund(4, "o", "r2", Some("6.01"))).await;
-    let Appended::Refused(Refusal::Invalid(rejection)) = too_much else {
+    let Appended::Refused(OrderRefusal::Invalid(rejection)) = too_much else {
         panic!("{too_much:?}")
     };
     assert_eq!(rejection.code, "exceeds_order");
     let odd = append(log, refund(5, "o", "r3", Some("1.001"))).await;
-    let Appended::Refused(Refusal::Invalid(rejection)) = odd else {
+    let Appended::Refused(OrderRefusal::Invalid(rejection)) = odd else {
         panic!("{odd:?}")
     };
     assert_eq!(rejection.code, "invalid_amount");
@@ -408,7 +408,10 @@ pub(super) async fn refunds_take_what_is_left_and_no_more(subject: Subject) {
     let rest = subject.all()[2].entry.fact.money().unwrap();
     assert_eq!((rest.minor, rest.currency.code()), (600, "USD"));
     let nothing = append(log, refund(7, "o", "r5", None)).await;
-    assert!(matches!(nothing, Appended::Refused(Refusal::Invalid(_))));
+    assert!(matches!(
+        nothing,
+        Appended::Refused(OrderRefusal::Invalid(_))
+    ));
 }
 
 pub(super) async fn a_refund_id_is_one_refund_of_its_workspace(subject: Subject) {
@@ -499,10 +502,10 @@ pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: 
 pub(super) async fn a_closed_log_takes_nothing(subject: Subject) {
     let log = &*subject.log;
     append(log, track(1)).await;
-    assert_eq!(log.health(), Health::Ready);
+    assert_eq!(log.health(), LogHealth::Ready);
     log.close().await.unwrap();
     assert!(log.append(vec![track(2)]).await.is_err());
-    assert_eq!(log.health(), Health::Failing);
+    assert_eq!(log.health(), LogHealth::Failing);
 }
 
 pub(super) async fn an_empty_append_is_fine(subject: Subject) {

@@ -82,7 +82,7 @@ pub struct RevenueReport {
 
 /// What is asked of the revenue report.
 #[derive(Debug, Clone)]
-pub struct RevenueQuery {
+pub struct RevenueAsk {
     pub group_by: GroupBy,
     pub model: ModelName,
     pub tz: Zone,
@@ -97,7 +97,7 @@ pub struct RevenueQuery {
 pub fn revenue(
     views: &Views,
     workspace: WorkspaceId,
-    query: &RevenueQuery,
+    query: &RevenueAsk,
 ) -> Result<RevenueReport, ViewError> {
     let mut sums = Sums::default();
     let mut groups: BTreeMap<(Option<String>, String), (Sum, Sum)> = BTreeMap::new();
