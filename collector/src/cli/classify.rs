@@ -12,7 +12,6 @@ use super::output::{Output, tell};
 use super::{Failure, Folder};
 use store::classify::relay::RelayRanges;
 use store::classify::{Evidence, HitKind, Judgement, Method, classify, is_prefetch_header};
-use store::query::class_name;
 
 /// A longer line is refused, and read past.
 const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -74,7 +73,7 @@ pub(super) fn run(command: &Classify, folder: &Folder, output: &mut Output) -> R
         };
         let judged = line.and_then(|line| judge(&line, kind, relay.as_ref()));
         let answer = match judged {
-            Ok(verdict) => json!({"class": class_name(verdict.class), "reason": verdict.reason}),
+            Ok(verdict) => json!({"class": verdict.class.as_str(), "reason": verdict.reason}),
             Err(wrong) => {
                 went_well = false;
                 tell(&format!("line {number}: {wrong}"));

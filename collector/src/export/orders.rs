@@ -152,7 +152,7 @@ impl OrderRows {
             net,
             net_minor,
             Cell::Bool(order.verified),
-            Cell::Word(view.source),
+            Cell::Word(view.source.as_str()),
             Cell::text(order.explicit.as_ref()),
             Cell::text(credit.map(|credit| &credit.message_id)),
             Cell::text(campaign),

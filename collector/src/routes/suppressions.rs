@@ -27,7 +27,7 @@ use crate::ingest::{Incoming, parse};
 use store::ledger::LogError;
 use store::ledger::suppression::{Cause, Suppression};
 use store::query::suppressions::{self as query, HeldBack};
-use store::query::words::SuppressionReason;
+use store::query::words::{SuppressionReason, spelled};
 use store::record::{ContactId, WorkspaceId};
 
 /// The query of the list.
@@ -97,8 +97,9 @@ pub struct SuppressionView {
 /// Why, and since when.
 #[derive(Serialize, ToSchema)]
 pub struct ReasonView {
+    #[serde(serialize_with = "spelled")]
     #[schema(value_type = SuppressionReason)]
-    pub reason: &'static str,
+    pub reason: Cause,
     /// RFC 3339.
     #[schema(format = DateTime, example = "2026-11-23T10:00:00Z")]
     pub at: String,
@@ -107,7 +108,7 @@ pub struct ReasonView {
 impl SuppressionView {
     fn of(found: &HeldBack) -> Self {
         let reason = |(cause, at): &(Cause, i64)| ReasonView {
-            reason: cause.as_str(),
+            reason: *cause,
             at: Timestamp::from_millis(*at).to_string(),
         };
         Self {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use shared::time::Timestamp;
 use utoipa::ToSchema;
 
-use super::super::words::{AttributionModel, RevenueGrouping};
+use super::super::words::{AttributionModel, RevenueGrouping, spelled};
 use super::figures::{Earnings, Models, monies};
 use super::{ModelName, Zone};
 use crate::record::WorkspaceId;
@@ -57,8 +57,9 @@ pub struct RevenueGroup {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevenueReport {
+    #[serde(serialize_with = "spelled")]
     #[schema(value_type = RevenueGrouping)]
-    pub group_by: &'static str,
+    pub group_by: GroupBy,
     #[schema(value_type = AttributionModel)]
     pub model: &'static str,
     /// The time zone of days, by its IANA name.
@@ -143,7 +144,7 @@ pub fn revenue(
     let omitted = groups.len().saturating_sub(MAX_GROUPS);
     groups.truncate(MAX_GROUPS);
     Ok(RevenueReport {
-        group_by: query.group_by.as_str(),
+        group_by: query.group_by,
         model: query.model.as_str(),
         tz: query.tz.name().to_owned(),
         groups: groups

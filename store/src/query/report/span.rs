@@ -202,7 +202,7 @@ fn of_message(message_id: &str, message: &Message, engagement: Engagement) -> Me
     MessageReport {
         message_id: message_id.to_owned(),
         campaign_id: message.campaign_id.clone(),
-        kind: message.message_type.as_str(),
+        kind: message.message_type,
         sent_at: sent_at.map(|sent_at| Timestamp::from_millis(sent_at).to_string()),
         engagement,
         links: None,
