@@ -33,7 +33,8 @@ use std::net::IpAddr;
 use crate::record::Class;
 use agent::Agent;
 use networks::KnownNetwork;
-pub use page::{of_client, of_page};
+pub use page::of_client;
+pub(crate) use page::of_page;
 pub use timing::timing;
 
 /// An open by an ordinary browser less than so many milliseconds after sending is a machine's.

@@ -6,7 +6,7 @@ use super::{Evidence, HitKind, Judgement, classify, is_prefetch_header};
 use crate::record::{Client, Entry, ToldBy};
 
 /// The class of a page's event; `None` of any other event, and of one whose client was erased.
-pub fn of_page(entry: &Entry) -> Option<Judgement> {
+pub(crate) fn of_page(entry: &Entry) -> Option<Judgement> {
     match &entry.told_by {
         ToldBy::Browser { visitor, .. } => {
             let client = visitor.client.as_deref()?;

@@ -366,7 +366,7 @@ pub fn damaged(path: &Path, position: &str, what: &dyn std::fmt::Display) -> Jou
 }
 
 /// What is wrong with a file, and where.
-pub fn damage(path: &Path, position: &str, what: &dyn std::fmt::Display) -> Damage {
+pub(crate) fn damage(path: &Path, position: &str, what: &dyn std::fmt::Display) -> Damage {
     let name = path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
