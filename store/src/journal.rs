@@ -25,6 +25,7 @@ use std::thread::{self, Thread};
 use tokio::sync::watch;
 
 use crate::record::Seq;
+use crate::record::identity::{FactKind, IdKey};
 use block::{BadBlock, Block, Packed};
 pub use error::{AppendError, Damage, JournalError};
 
@@ -71,6 +72,18 @@ pub trait Journal: Send + Sync + 'static {
     /// Visits the committed blocks from the one that holds `from`, or else from the first behind it.
     /// Blocks on disk or network: not for an async worker.
     fn read(&self, from: Seq, visit: &mut Visit<'_>) -> Result<(), JournalError>;
+
+    /// The id of the record at a place, with its type; `None` where there is none. A journal may tell it
+    /// without looking at the rest of its block, and so without knowing that the block is undamaged:
+    /// whoever asks has an id to compare it with, and where they differ the block is read (`read`).
+    fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, JournalError> {
+        let mut found = None;
+        self.read(place, &mut |block| {
+            found = block.id_at(place)?;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
 
     /// The last committed position, and a wake-up for whoever follows. Before the first record it is
     /// the position in front of that.

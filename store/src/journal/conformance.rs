@@ -56,7 +56,7 @@ pub type Make<'a> = dyn Fn() -> Box<dyn JournalHome> + 'a;
 pub type JournalCheck = fn(&dyn JournalHome);
 
 /// Every check by its name; those of the second list are for places that are durable.
-pub const CHECKS: [(&str, JournalCheck); 12] = checks::ALL;
+pub const CHECKS: [(&str, JournalCheck); 13] = checks::ALL;
 /// See [`CHECKS`].
 pub const DURABLE_CHECKS: [(&str, JournalCheck); 3] = durable::ALL;
 

@@ -5,16 +5,16 @@
 
 mod floor;
 pub mod segment;
+mod segments;
 mod start;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -24,14 +24,13 @@ use crate::files;
 use crate::lineage::{Lineage, Standing};
 use crate::locks::{lock, read, write};
 use crate::record::Seq;
+use crate::record::identity::{FactKind, IdKey};
 pub(crate) use floor::floor_of;
 pub use floor::{FLOOR_FILE, read_floor};
 use segment::{Disk, LogSegment, RealDisk};
+use segments::OpenSegments;
 pub use start::accept_loss;
 pub(crate) use start::{list_segments, quarantined_in, sorted};
-
-/// What could not be sealed is tried again after this time.
-const SEALER_PAUSE: Duration = Duration::from_secs(30);
 
 /// The folder of the segments within the data folder.
 pub const LOG_FOLDER: &str = "log";
@@ -71,30 +70,10 @@ impl JournalOptions {
 
 /// The journal on redb. See [`Journal`] for what it promises.
 pub struct RedbJournal {
-    inner: Arc<Inner>,
+    inner: Arc<OpenSegments>,
     /// `None` once closed.
     to_seal: Mutex<Option<Sender<()>>>,
     sealer: Mutex<Option<JoinHandle<()>>>,
-}
-
-struct Inner {
-    folder: PathBuf,
-    /// In seq order; the last one is active.
-    segments: RwLock<Vec<Arc<LogSegment>>>,
-    floor: AtomicU64,
-    /// Written into every new segment.
-    lineage: Mutex<Option<Lineage>>,
-    committed: watch::Sender<Seq>,
-    /// Held by whoever appends, rotates or recovers.
-    writing: Mutex<()>,
-    /// The last commit failed.
-    failing: AtomicBool,
-    closed: AtomicBool,
-    /// Held while sealed files change: by the sealer, by rewriting and by dropping.
-    maintenance: Mutex<()>,
-    rotate_bytes: u64,
-    rotate_records: u64,
-    disk: Arc<dyn Disk>,
 }
 
 impl RedbJournal {
@@ -119,7 +98,7 @@ impl RedbJournal {
         let floor = floor_of(&folder)?;
         let (segments, next) =
             start::open_segments(&folder, standing.as_ref(), reached, floor, &disk)?;
-        let inner = Arc::new(Inner {
+        let inner = Arc::new(OpenSegments {
             folder,
             segments: RwLock::new(segments),
             floor: AtomicU64::new(floor.0),
@@ -321,6 +300,15 @@ impl Journal for RedbJournal {
         Ok(())
     }
 
+    /// Of the newer layout: from the place itself, since to read and check a block of a thousand records costs
+    /// more than all else in a look-up.
+    fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, JournalError> {
+        let Some((segment, _)) = self.inner.segment_from(place) else {
+            return Ok(None);
+        };
+        segment.id_at(place)
+    }
+
     fn committed(&self) -> watch::Receiver<Seq> {
         self.inner.committed.subscribe()
     }
@@ -400,78 +388,6 @@ impl Drop for RedbJournal {
             drop(sealer.join());
         }
         drop(self.inner.active().close());
-    }
-}
-
-impl Inner {
-    fn takes_appends(&self) -> bool {
-        !self.closed.load(Ordering::Acquire) && !self.failing.load(Ordering::Acquire)
-    }
-
-    fn active(&self) -> Arc<LogSegment> {
-        let segments = read(&self.segments);
-        // `open` makes the first and nothing removes the last.
-        Arc::clone(segments.last().expect("a log has an active segment"))
-    }
-
-    /// Makes sure that the last segment is one that can be appended to, with `next` behind it.
-    fn ensure_active(&self, next: Seq) -> Result<(), JournalError> {
-        let segments = read(&self.segments);
-        let usable = segments
-            .last()
-            .is_some_and(|last| !last.is_sealed() && last.last().next() == next);
-        drop(segments);
-        if usable {
-            Ok(())
-        } else {
-            self.push_active(next)
-        }
-    }
-
-    fn push_active(&self, next: Seq) -> Result<(), JournalError> {
-        let active = LogSegment::create(&self.folder, next, &self.disk)?;
-        if let Some(lineage) = *lock(&self.lineage) {
-            active.set_lineage(lineage)?;
-        }
-        write(&self.segments).push(Arc::new(active));
-        Ok(())
-    }
-
-    /// The segment that holds this place, or else the first behind it, and whether it is the active one.
-    fn segment_from(&self, from: Seq) -> Option<(Arc<LogSegment>, bool)> {
-        let segments = read(&self.segments);
-        let at =
-            segments.partition_point(|segment| segment.last() < from && segment.first() < from);
-        let segment = segments.get(at).cloned()?;
-        Some((segment, at + 1 == segments.len()))
-    }
-
-    fn segments_behind(&self, segment: &LogSegment) -> Vec<Arc<LogSegment>> {
-        let segments = read(&self.segments);
-        let start = segments.partition_point(|other| other.first() <= segment.first());
-        segments[start..].to_vec()
-    }
-
-    fn run_sealer(&self, wakes: &Receiver<()>) {
-        loop {
-            match wakes.recv_timeout(SEALER_PAUSE) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            let _maintenance = lock(&self.maintenance);
-            for segment in self.closed_segments() {
-                let sealed = segment.reopen(&self.disk).and_then(|()| segment.seal());
-                if let Err(error) = sealed {
-                    tracing::error!(%error, "a segment could not be sealed; it is tried again");
-                }
-            }
-        }
-    }
-
-    /// All but the active one.
-    fn closed_segments(&self) -> Vec<Arc<LogSegment>> {
-        let segments = read(&self.segments);
-        segments[..segments.len().saturating_sub(1)].to_vec()
     }
 }
 

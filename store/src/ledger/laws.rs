@@ -1,6 +1,7 @@
 //! The promises of [`Log`] as tests of the ledgers that there are, and what only a log on disk keeps.
 
 mod amended;
+mod damaged;
 mod durable;
 mod erased;
 mod floor;

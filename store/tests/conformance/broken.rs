@@ -10,6 +10,7 @@ use store::journal::memory::MemoryJournal;
 use store::journal::{AppendError, BlockChange, Journal, JournalError, Later, Visit};
 use store::ledger;
 use store::record::Seq;
+use store::record::identity::{FactKind, IdKey};
 use tokio::sync::watch;
 
 use crate::NONE;
@@ -32,6 +33,8 @@ enum Fault {
     TellsNobody,
     /// Now and then, whoever reads right behind an append does not see it yet.
     Lags,
+    /// The id that it tells of a place is the next one's.
+    NamesTheNext,
     /// Settling tells another end than the journal has.
     MisjudgesItsEnd,
     /// What was in doubt is said to be lost, and is there.
@@ -118,6 +121,13 @@ impl Journal for Broken {
                 })
             }
             _ => self.inner.read(from, visit),
+        }
+    }
+
+    fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, JournalError> {
+        match self.fault {
+            Fault::NamesTheNext => self.inner.id_at(place.next()),
+            _ => self.inner.id_at(place),
         }
     }
 
@@ -231,6 +241,10 @@ fn each_fault_is_found_where_it_is_and_nowhere_else() {
         (
             Fault::ReadsBelowItsFloor,
             &["what_is_dropped_is_not_read_and_the_end_stays"],
+        ),
+        (
+            Fault::NamesTheNext,
+            &["the_id_at_a_place_is_told_as_its_block_has_it"],
         ),
         (Fault::StaysOpen, &["a_closed_journal_takes_nothing"]),
         (

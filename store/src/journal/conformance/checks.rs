@@ -7,11 +7,12 @@ use std::sync::{Arc, Barrier};
 
 use super::blocks::{append, as_read, block, end_of, group, read, try_append};
 use super::{JournalCheck, JournalHome};
-use crate::journal::block::Packed;
+use crate::journal::block::{Block, Packed};
 use crate::journal::{AppendError, Journal, wait};
 use crate::record::Seq;
+use crate::record::identity::{FactKind, IdKey};
 
-pub(super) const ALL: [(&str, JournalCheck); 12] = [
+pub(super) const ALL: [(&str, JournalCheck); 13] = [
     (
         "blocks_are_read_in_order_and_as_they_were_appended",
         in_order,
@@ -27,6 +28,7 @@ pub(super) const ALL: [(&str, JournalCheck); 12] = [
         "reading_begins_with_the_block_that_holds_the_place",
         from_within,
     ),
+    ("the_id_at_a_place_is_told_as_its_block_has_it", ids),
     (
         "a_reader_sees_what_was_acknowledged_before_it_began",
         acknowledged,
@@ -193,6 +195,27 @@ fn from_within(place: &dyn JournalHome) {
         })
         .expect("what was appended can be read");
     assert_eq!(visits, 1, "a reader that has enough is not told more");
+}
+
+fn ids(place: &dyn JournalHome) {
+    let journal = place.open();
+    let empty = journal.committed().borrow().next();
+    assert_eq!(id_at(&*journal, empty), None);
+    let blocks: Vec<_> = (0..3)
+        .flat_map(|_| append(&*journal, &[3, 1], "viewed"))
+        .collect();
+    for packed in &blocks {
+        let block = Block::parse(packed.first, &packed.bytes).expect("it was packed here");
+        let ids = block.ids().expect("it was packed here");
+        for (at, id) in (packed.first.0..).zip(ids) {
+            assert_eq!(id_at(&*journal, Seq(at)), Some(id), "at {at}");
+        }
+    }
+    assert_eq!(id_at(&*journal, end_of(&*journal).next()), None);
+}
+
+fn id_at(journal: &dyn Journal, place: Seq) -> Option<(IdKey, FactKind)> {
+    journal.id_at(place).expect("what was appended can be read")
 }
 
 fn acknowledged(place: &dyn JournalHome) {
