@@ -14,7 +14,7 @@
 //! - `ids`: which ids are in the log; `orders`: every order for ever; `suppression`, `suppressions`: who
 //!   is to get no more mail; `redactions`: what is hidden; `erasures`: contacts that are erased;
 //!   `redactor`: the thread that takes them out of the journal
-//! - `behind`: at which pace books are written behind the acknowledgement
+//! - `behind`: at which pace books are written behind the acknowledgement; `book_file`: their files
 //! - `seqs`: places and the seqs that callers know
 //! - `local`: over the journal on this machine's disk; `memory`: over one in memory
 //! - `verify`: a look at everything
@@ -23,6 +23,7 @@
 pub(crate) mod amend;
 mod asked;
 mod behind;
+mod book_file;
 pub mod decide;
 mod erasures;
 mod error;

@@ -17,7 +17,7 @@ use crate::record::{Address, Entry, Personal, Seq, WorkspaceId, WorkspaceKey};
 const MAX_REFUNDS: usize = 1_000;
 
 /// The code of a refund of more than is left.
-pub const EXCEEDS_ORDER: &str = "exceeds_order";
+const EXCEEDS_ORDER: &str = "exceeds_order";
 
 /// An order that a server reported. What pages say of orders is known by its id alone: it is
 /// tracked whatever is known of the order, so that a page learns nothing of it, and never blocks a
