@@ -52,6 +52,8 @@ test-clients *PARTS: web
 torture N="50":
     @echo "==> the crash loop: {{ N }} cycles"
     @TORTURE_CYCLES={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture crash_loop::
+    @echo "==> views that are killed: forty times as many"
+    @VIEWS_KILLS=$(({{ quote(N) }} * 40)) cargo test --workspace --locked --lib -- --nocapture views::tests::kills
 
 # back up a collector under load, kill it and restore elsewhere, N times; count what it had acknowledged before
 torture-backup N="20":
@@ -78,6 +80,13 @@ bench-pixel:
 bench-floods:
     @echo "==> honest callers beside floods"
     @cargo bench -p collector --locked --bench floods
+
+# what views cost, beside their bars: --contacts N --events N --seconds N --only LEG --data FOLDER
+bench-views *OPTIONS: web
+    @echo "==> the views"
+    @cargo bench -p store --locked --bench views -- {{ OPTIONS }}
+    @echo "==> the views of a server under load"
+    @cargo bench -p collector --locked --bench following -- {{ OPTIONS }}
 
 # what it costs to find an event by its id in a thousand segments, and how large the index is
 bench-find:

@@ -266,18 +266,9 @@ impl WorkspaceKeys for Meta {
             .unwrap_or_default()
     }
 
-    fn settings_digest(&self) -> u64 {
+    fn store_digest(&self) -> u64 {
         let mut digest = XxHash3_64::with_seed(0);
-        // Views of another store are not these.
         digest.write_u64(self.standing().lineage.map_or(0, |lineage| lineage.store));
-        for workspace in self.known().workspaces.values() {
-            // A new workspace must not cost the others a rebuild.
-            if workspace.attribution != Attribution::default() {
-                digest.write_u32(workspace.id.0);
-                digest.write_i64(workspace.attribution.click_window_ms);
-                digest.write_i64(workspace.attribution.open_window_ms);
-            }
-        }
         digest.finish()
     }
 }

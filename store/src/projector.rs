@@ -18,11 +18,11 @@ use crate::views::{Building, FOLD_RECORDS, ViewError, Views, next_batch};
 #[cfg(test)]
 mod tests;
 
-/// Folds follow each other no faster than this, so that under load each row is written for many
+/// Folds follow each other no faster than this, so that under load a block of the log is read for many
 /// events at once. The first fold after a pause starts at once.
 const PACE: Duration = Duration::from_millis(20);
-/// How long folds stay unsynced.
-const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// How long what has been folded stays unwritten, where no more than that makes a checkpoint due.
+const WRITE_EVERY: Duration = Duration::from_secs(10);
 /// The pause after a failed fold; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ pub struct Behind {
     pub cursor: Seq,
 }
 
-/// Keeps the views up with the log. Dropped without [`Self::close`], it stops and syncs nothing.
+/// Keeps the views up with the log. Dropped without [`Self::close`], it stops and writes nothing.
 pub struct Projector {
     shared: Arc<SharedFold>,
     /// True stops the follower.
@@ -127,19 +127,20 @@ impl Projector {
         }
     }
 
-    /// Waits until the views may be read.
+    /// Waits until the views may be read. Not for one that is built anew beside the others: that takes longer than
+    /// anybody waits, and whoever reads it is told.
     ///
     /// # Errors
     /// How far they are, after `timeout`.
     pub async fn wait_until_built(&self, timeout: Duration) -> Result<(), Building> {
         let views = &self.shared.views;
-        if views.building().is_none() {
+        if views.building_abreast().is_none() {
             return Ok(());
         }
         let mut cursor = self.shared.cursor.subscribe();
-        let built = cursor.wait_for(|_| views.building().is_none());
+        let built = cursor.wait_for(|_| views.building_abreast().is_none());
         drop(tokio::time::timeout(timeout, built).await);
-        views.building().map_or(Ok(()), Err)
+        views.building_abreast().map_or(Ok(()), Err)
     }
 
     /// Builds the views anew beside those in use, then puts them in their place. Queries go on
@@ -165,11 +166,20 @@ impl Projector {
         .await
     }
 
-    /// Folds what is committed, syncs and closes the views, and stops. The log must still be
+    /// Brings the views to the settings of today; see [`Views::apply_settings`].
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn apply_settings(&self) -> Result<(), ViewError> {
+        let views = Arc::clone(&self.shared.views);
+        blocking("applying settings", move || views.apply_settings()).await
+    }
+
+    /// Folds what is committed, writes and closes the views, and stops. The log must still be
     /// readable. A second call does nothing.
     ///
     /// # Errors
-    /// [`ViewError`] where the last folds could not be made or synced; the next start makes up for
+    /// [`ViewError`] where the last folds could not be made or written; the next start makes up for
     /// them. The views are closed all the same.
     pub async fn close(&self) -> Result<(), ViewError> {
         let follower = lock(&self.follower).take();
@@ -202,7 +212,9 @@ impl Projector {
 async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
     let mut committed = shared.log.committed();
     let mut next_fold = Instant::now();
-    let mut sync_due = None;
+    // When what has been folded must be written, and the checkpoint that is being written.
+    let mut write_due = None;
+    let mut writing: Option<JoinHandle<Result<(), ViewError>>> = None;
     let mut pause = FIRST_PAUSE;
     // What was committed when nothing was left to read: nothing waits until there is more.
     let mut exhausted = Seq::START;
@@ -210,34 +222,39 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
     loop {
         shared.tell_building(&mut was_building);
         let upto = *committed.borrow_and_update();
-        let waits = upto > *shared.cursor.borrow() && upto != exhausted;
-        if waits {
+        let news_wait = upto > *shared.cursor.borrow() && upto != exhausted;
+        let waits = news_wait || shared.views.cursor_beside().is_some();
+        if news_wait {
             shared.note_waiting();
         }
-        let wake = match (waits, sync_due) {
-            (true, Some(due)) => next_fold.min(due),
-            (true, None) => next_fold,
-            (false, Some(due)) => due,
-            (false, None) => Instant::now() + LONGEST_PAUSE,
-        };
+        // Where folds run far ahead of what is written, they wait for it.
+        let may_fold = writing.is_none() || !shared.views.is_checkpoint_overdue();
+        let far = Instant::now() + LONGEST_PAUSE;
+        let fold_at = if waits && may_fold { next_fold } else { far };
+        let write_at = write_due.filter(|_| writing.is_none()).unwrap_or(far);
+        let mut worked = Ok(());
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep_until(wake) => {}
+            _ = stop.wait_for(|stop| *stop) => break,
+            written = ended(&mut writing) => {
+                writing = None;
+                worked = written;
+            }
+            () = tokio::time::sleep_until(fold_at.min(write_at)) => {}
             // While a fold waits for its turn, news changes nothing.
             news = committed.changed(), if !waits => match news {
                 Ok(()) => continue,
-                Err(_) => return,
+                Err(_) => break,
             },
         }
         let now = Instant::now();
-        let mut worked = Ok(());
-        if sync_due.is_some_and(|due| due <= now) {
+        if worked.is_ok() && write_at <= now {
             let views = Arc::clone(&shared.views);
-            worked = blocking("syncing", move || views.make_durable()).await;
-            sync_due = None;
+            let write = tokio::task::spawn_blocking(move || views.checkpoint());
+            writing = Some(write);
+            write_due = None;
         }
-        if worked.is_ok() && waits && next_fold <= now {
+        if worked.is_ok() && fold_at <= now {
             let stepping = Arc::clone(&shared);
             worked = match blocking("folding", move || stepping.step()).await {
                 Ok(Step::CaughtUp) => {
@@ -245,7 +262,10 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
                     Ok(())
                 }
                 Ok(step) => {
-                    sync_due.get_or_insert(now + SYNC_EVERY);
+                    let due = write_due.get_or_insert(now + WRITE_EVERY);
+                    if shared.views.is_checkpoint_due() {
+                        *due = now;
+                    }
                     // Far behind, time is better spent folding.
                     next_fold = if step == Step::Full { now } else { now + PACE };
                     pause = FIRST_PAUSE;
@@ -262,6 +282,18 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
             shared.recover(error).await;
         }
     }
+    // Whoever closes the views waits for it by their lock; its outcome shows there.
+    drop(writing);
+}
+
+/// The outcome of what is being written; never where nothing is.
+async fn ended(writing: &mut Option<JoinHandle<Result<(), ViewError>>>) -> Result<(), ViewError> {
+    match writing {
+        Some(writing) => writing
+            .await
+            .unwrap_or_else(|error| Err(ViewError::Storage(format!("writing: {error}")))),
+        None => std::future::pending().await,
+    }
 }
 
 impl SharedFold {
@@ -270,12 +302,13 @@ impl SharedFold {
         let _folding = lock(&self.folding);
         let committed = *self.log.committed().borrow();
         let records = next_batch(&*self.log, self.views.cursor())?;
+        let beside = self.step_beside()?;
         let Some(oldest) = records.first() else {
             // Nothing is there up to `committed` but what was set aside, so nobody need wait for it.
             self.behind_since.store(NOTHING_WAITS, Ordering::Release);
             self.views.owe_nothing();
             self.publish(committed);
-            return Ok(Step::CaughtUp);
+            return Ok(if beside { Step::Full } else { Step::CaughtUp });
         };
         let received = oldest.entry.received_at.as_millis();
         self.behind_since.store(received, Ordering::Release);
@@ -290,11 +323,23 @@ impl SharedFold {
         };
         self.behind_since.store(waiting, Ordering::Release);
         self.publish(Seq::START);
-        Ok(if records.len() >= FOLD_RECORDS {
+        Ok(if beside || records.len() >= FOLD_RECORDS {
             Step::Full
         } else {
             Step::Folded
         })
+    }
+
+    /// Folds the next old records into views that are built anew beside the others; false where there are none.
+    fn step_beside(&self) -> Result<bool, ViewError> {
+        let Some(cursor) = self.views.cursor_beside() else {
+            return Ok(false);
+        };
+        self.views.fold_beside(&next_batch(&*self.log, cursor)?)?;
+        // Whoever waits for them looks again. What is borrowed is locked, until the end of its statement.
+        let reached = *self.cursor.borrow();
+        self.publish(reached);
+        Ok(true)
     }
 
     /// Tells everybody how far the views are: as far as their cursor, and at least `at_least`.
@@ -371,11 +416,12 @@ impl SharedFold {
                     break;
                 }
             }
-            // The long sync now, so that the one that folding waits for is short.
-            draft.make_durable()?;
+            // Most of it now, so that what folding waits for is short.
+            draft.checkpoint()?;
             let folding = lock(&self.folding);
             folded += draft.catch_up(&*self.log, self.views.cursor(), &stop, progress)?;
-            draft.make_durable()?;
+            // They may have changed since the draft was begun.
+            draft.apply_settings()?;
             Ok((folded, folding))
         };
         match build() {

@@ -1,520 +1,426 @@
-//! The views: everything that is derived from the log by folding it in order, in `views.redb` of the
-//! data folder. What each view holds stands in a module of its own; who folds, and when, in
-//! `projector`.
+//! The views: everything that is derived from the log by folding it in order. What each view holds stands in
+//! a module of its own; who folds, and when, in `projector`.
 //!
-//! - `index`: which events there are by name, contact and message
-//! - `received`: which keys have sent an event
+//! - `terms`: the numbers of contacts, names and messages
+//! - `events`: which events there are by name, contact and message (`runs`), and which keys have sent one
+//!   (`received`)
 //! - `engagement`: what people did with messages, and which message earned the revenue
 //!
-//! The cursor lies in the same transaction as the rows that it stands for, so that a crash can never
-//! leave one without the other. Commits do not wait for the disk: the file can be deleted and rebuilt
-//! at will, and a sync for each fold would slow the acknowledgement path on the same disk.
-//! [`Views::make_durable`] syncs them now and then.
+//! Rows are held in memory in the order of the fold (`numbers`, `pages`, `ordered`) and written behind:
+//! a checkpoint writes what has changed together with the cursor, into one file a view (`shelf`). So readers see
+//! what is folded, not what is written, and a crash costs what was folded since, which is folded again
+//! from the log. Every file lies in the data folder under a name that begins with `views`.
 
+mod columns;
 pub mod engagement;
+mod erased;
+mod error;
+mod events;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod history;
-mod index;
+mod layer;
+mod numbers;
+mod open;
+mod ordered;
 mod owed;
+mod pages;
+mod portion;
+mod read;
 mod received;
+mod rows;
+pub mod runs;
+mod shelf;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-use redb::{
-    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
-    TableDefinition,
-};
-
-use crate::files;
-use crate::journal::local::segment::sync_folder_of;
-use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::ledger::decide::WorkspaceKeys;
 use crate::ledger::{Log, LogError};
 use crate::locks::{lock, read, write};
-use crate::record::{Class, ContactId, Fact, Personal, Record, Seq, WorkspaceId};
+use crate::record::{ContactId, Record, Seq};
 
-use engagement::contact::Contact;
-use engagement::message::Message;
-use engagement::order::{self, Order};
-use engagement::spans::{self, Happened, Whose};
-use engagement::tally::Totals;
-use filter::EventFilter;
-use owed::Owed;
+use engagement::{Engagement, windows};
+use events::Events;
+use open::Place;
+use portion::Portion;
+use runs::Runs;
+use shelf::Shelf;
+use view::{Around, Happening, View};
 
+pub use engagement::contact::Contact;
+pub use error::ViewError;
+pub(crate) use open::delete;
+pub use open::durable_cursor;
 pub use owed::Building;
+pub use read::{Beside, EventPage, ScorePlace};
 
-/// Key: `cursor`, the last seq that the rows reflect; `schema`, see [`SCHEMA`]; `settings`, the digest
-/// of those that the rows were folded under.
-const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
-/// What the rows mean. Raised with every change of what a fold writes: a file of another number is
-/// built anew.
-const SCHEMA: u64 = 6;
-
-const FILE: &str = "views.redb";
-/// A rebuild's file until it takes the place of the other.
-const DRAFT: &str = "views.redb.draft";
-const CACHE: usize = 64 * 1024 * 1024;
-
-/// The most records in one fold: enough for rows to be written seldom, few enough for a reader who
-/// waits for the last of them.
+/// The most records that are read and looked at in one go.
 pub const FOLD_RECORDS: usize = 8_192;
 /// A batch ends early at this many bytes, so that large events do not fill the memory.
 const FOLD_BYTES: usize = 16 * 1024 * 1024;
 /// How many records are asked of the log at once.
 const READ_RECORDS: usize = 1_024;
-/// A rebuild syncs after this many folds: pages freed since the last sync cannot be used again.
-const FOLDS_PER_SYNC: usize = 64;
+/// The most records that are folded while readers wait.
+const PORTION: usize = 1_024;
+/// So many rows may have changed before a checkpoint is due: what a crash costs is folded again in about a second.
+const DUE_ROWS: usize = 120_000;
+/// And with so many the fold waits for it.
+const MOST_ROWS: usize = 4 * DUE_ROWS;
 
-/// Why a view could not be written or read. All of them are ours.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ViewError {
-    /// The disk failed; trying again later is right.
-    #[error("the views are failing while {0}")]
-    Storage(String),
-    /// What is in the file is not what was written; it must be built anew.
-    #[error("the views are damaged: {0}")]
-    Damaged(String),
-    /// The log could not be read.
-    #[error("reading the log for the views: {0}")]
-    Log(#[from] LogError),
-    /// A record belongs to a workspace without a key: meta is older than the log.
-    #[error("workspace {} has no key", .0.0)]
-    NoKey(WorkspaceId),
-    /// The views are closed, or wait to be opened again after a failure.
-    #[error("the views are not open")]
-    Closed,
-    /// They hold less than is known, and are not read until they have made up for it.
-    #[error("the views are being built: {} % is done", .0.percent())]
-    Building(Building),
-    /// Another rebuild is under way.
-    #[error("the views are being rebuilt already")]
-    Busy,
-    /// The server stops; what was under way has been given up.
-    #[error("the views are closing")]
-    Stopped,
+/// Every row of every table, in order of their keys: equal for equal folds, whatever was written when.
+pub type Dump = BTreeMap<&'static str, DumpedRows>;
+
+/// Those of one table: keys and values.
+pub type DumpedRows = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The views, open. Readers wait for the fold of 1,024 records at the most. Every method blocks on disk, save
+/// [`Self::cursor`] and those about what is owed.
+pub struct Views {
+    place: Place,
+    keys: Arc<dyn WorkspaceKeys>,
+    /// `None` once closed and after a failure, when half of a portion may have been folded: what is written is
+    /// read again then.
+    shelves: RwLock<Option<Shelves>>,
+    /// One fold at a time.
+    folding: Mutex<()>,
+    /// One checkpoint at a time.
+    writing: Mutex<()>,
+    cursor: AtomicU64,
+    /// Contacts that were erased, with the place of the fact, while the rows do not reflect that yet.
+    erased: RwLock<HashMap<ContactId, Seq>>,
 }
 
-impl ViewError {
-    fn while_doing(doing: &'static str) -> impl Fn(redb::Error) -> Self {
-        move |error| {
-            if is_damage(&error) {
-                Self::Damaged(format!("{doing}: {error}"))
-            } else {
-                Self::Storage(format!("{doing}: {error}"))
-            }
+/// The views' rows. All but those that are being built beside the others are at one cursor.
+struct Shelves {
+    terms: Shelf,
+    events: Shelf,
+    engagement: Shelf,
+    /// A part of `events`, at its cursor.
+    runs: Arc<Runs>,
+}
+
+/// Which views take part in a fold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// Those that are read.
+    Abreast,
+    /// Those that are built anew beside the others.
+    Beside,
+}
+
+impl Shelves {
+    fn all(&self) -> [&Shelf; 3] {
+        [&self.terms, &self.events, &self.engagement]
+    }
+
+    fn all_mut(&mut self) -> [&mut Shelf; 3] {
+        [&mut self.terms, &mut self.events, &mut self.engagement]
+    }
+
+    /// The last seq that those reflect which are not built beside the others.
+    fn cursor(&self) -> Seq {
+        let abreast = self.all().into_iter().filter(|shelf| !shelf.is_beside());
+        abreast.map(Shelf::cursor).min().unwrap_or(Seq::START)
+    }
+
+    /// The same of those that are.
+    fn cursor_beside(&self) -> Option<Seq> {
+        let beside = self.all().into_iter().filter(|shelf| shelf.is_beside());
+        beside.map(Shelf::cursor).min()
+    }
+
+    fn fold(
+        &mut self,
+        which: Which,
+        keys: &dyn WorkspaceKeys,
+        portion: &Portion<'_>,
+    ) -> Result<(), ViewError> {
+        let reflected = self.terms.cursor();
+        let happenings = portion.happenings(&mut self.terms.numbers, reflected)?;
+        let head = self.cursor();
+        let around = Around {
+            keys,
+            contacts: &self.terms.numbers[terms::CONTACTS],
+            runs: &self.runs,
+        };
+        fold_into::<Events>(&mut self.events, which, &around, &happenings)?;
+        fold_into::<Engagement>(&mut self.engagement, which, &around, &happenings)?;
+        if let (Which::Abreast, Some(last)) = (which, happenings.last()) {
+            self.terms.advance(last.seq, last.now);
         }
+        for shelf in self.all_mut() {
+            shelf.join(head);
+        }
+        Ok(())
     }
 }
 
-/// Seqs of events that may match a filter, in its order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventPage {
-    pub seqs: Vec<Seq>,
-    /// Nothing behind them is left to look at.
-    pub complete: bool,
-}
-
-/// What the views know of a record that the log does not say.
-#[derive(Debug, Clone, Default)]
-pub struct Beside {
-    /// Of the contact that a token names.
-    pub address: Option<Personal>,
-    /// A click that was taken for a person's and has shown itself to be a machine's.
-    pub is_relabelled: bool,
-    /// Its class and the reason, where the time that was told of its message gives others than those on
-    /// record.
-    pub rejudged: Option<(Class, String)>,
-}
-
-/// Every row of every table, in order of their keys: equal for equal folds.
-pub type Dump = BTreeMap<&'static str, Vec<(Vec<u8>, Vec<u8>)>>;
-
-/// The views, open. Readers never wait for a fold. Every method blocks on disk, save
-/// [`Self::cursor`] and those about what is owed.
-pub struct Views {
-    path: PathBuf,
-    keys: Arc<dyn WorkspaceKeys>,
-    /// `None` once closed and after a failure. Whoever uses the file holds this for reading; for
-    /// writing it is held only to put another file in its place.
-    file: RwLock<Option<Database>>,
-    /// One fold at a time; true while something is committed that is not synced.
-    unsynced: Mutex<bool>,
-    cursor: AtomicU64,
-    owed: Owed,
-    /// Contacts that were erased, with the place of the fact, while the rows do not reflect that yet.
-    erased: RwLock<HashMap<(WorkspaceId, ContactId), Seq>>,
+/// Folds what a view has not folded yet.
+fn fold_into<V: View>(
+    shelf: &mut Shelf,
+    which: Which,
+    around: &Around<'_>,
+    happenings: &[Happening<'_>],
+) -> Result<(), ViewError> {
+    if shelf.is_beside() != (which == Which::Beside) {
+        return Ok(());
+    }
+    let known = happenings.partition_point(|happening| happening.seq <= shelf.cursor());
+    let mut new = happenings[known..].to_vec();
+    let mut now = shelf.now();
+    for happening in &mut new {
+        now = now.max(happening.entry.received_at.as_millis());
+        happening.now = now;
+    }
+    let Some(last) = new.last() else {
+        return Ok(());
+    };
+    // A damaged file can make redb panic rather than fail.
+    let folded = catch_unwind(AssertUnwindSafe(|| V::fold(&mut shelf.rows, around, &new)));
+    folded
+        .unwrap_or_else(|_| Err(redb::Error::Corrupted("folding panicked".into())))
+        .map_err(ViewError::while_doing("folding"))?;
+    shelf.advance(last.seq, now);
+    Ok(())
 }
 
 impl Views {
-    /// Opens the views in a data folder, or starts new ones. A file that cannot be used (damaged,
-    /// of another version) is deleted, with a warning: then the cursor is at the start.
+    /// Opens the views in a data folder, or starts new ones. A view whose file cannot be used (damaged, of another
+    /// version, under other settings) is begun anew, with a warning, beside the others.
     ///
     /// # Errors
-    /// [`ViewError::Storage`] where the file cannot be read or written at all, or is open elsewhere.
+    /// [`ViewError::Storage`] where a file cannot be read or written at all, or is open elsewhere.
     pub fn open(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
         // What a crash during a rebuild left behind.
-        remove(&data.join(DRAFT))?;
-        Self::open_at(data.join(FILE), keys)
+        Place::draft(data).remove()?;
+        Self::open_at(Place::of(data), keys)
     }
 
-    fn open_at(path: PathBuf, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
-        let (database, cursor) = open_or_start_over(&path, &*keys)?;
-        Ok(Self {
-            path,
+    fn open_at(place: Place, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
+        let shelves = place.open(&*keys)?;
+        let views = Self {
+            place,
             keys,
-            file: RwLock::new(Some(database)),
-            unsynced: Mutex::new(false),
-            cursor: AtomicU64::new(cursor.0),
-            owed: Owed::default(),
+            cursor: AtomicU64::new(shelves.cursor().0),
+            shelves: RwLock::new(Some(shelves)),
+            folding: Mutex::new(()),
+            writing: Mutex::new(()),
             erased: RwLock::default(),
-        })
+        };
+        // They may have changed while nobody was here.
+        views.apply_settings()?;
+        Ok(views)
     }
 
-    /// A contact was erased by the fact at this place: from now on nothing is told of it that is of
-    /// before.
-    pub fn hide(&self, workspace: WorkspaceId, contact: ContactId, seq: Seq) {
-        let cursor = self.cursor();
-        let mut erased = write(&self.erased);
-        erased.retain(|_, seq| *seq > cursor);
-        let last = erased.entry((workspace, contact)).or_insert(seq);
-        *last = seq.max(*last);
-    }
-
-    /// Whether what the rows say of a contact is of before its erasure, in a snapshot that was taken
-    /// before this was called.
-    fn is_hidden(&self, workspace: WorkspaceId, contact: ContactId, reflected: Seq) -> bool {
-        let erased = read(&self.erased);
-        let seq = erased.get(&(workspace, contact));
-        seq.is_some_and(|seq| *seq > reflected)
-    }
-
-    /// How many events there are of a contact.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn count_of_contact(
-        &self,
-        workspace: WorkspaceId,
-        contact: ContactId,
-    ) -> Result<u64, ViewError> {
-        self.with_snapshot(|snapshot| index::count_of_contact(snapshot, workspace, contact))
-    }
-
-    /// From now on every read is refused with [`ViewError::Building`] until the rows reflect this record, or
-    /// the projector finds that the log holds no more.
+    /// From now on every read is refused with [`ViewError::Building`] until the rows that it needs reflect this
+    /// record, or the projector finds that the log holds no more.
     pub fn owe(&self, seq: Seq) {
-        self.owed.raise(seq);
+        if let Some(shelves) = &*read(&self.shelves) {
+            shelves.all().into_iter().for_each(|shelf| shelf.owe(seq));
+        }
     }
 
     /// The rows reflect all that the log holds.
     pub(crate) fn owe_nothing(&self) {
-        self.owed.settle();
+        if let Some(shelves) = &*read(&self.shelves) {
+            let abreast = shelves.all().into_iter().filter(|shelf| !shelf.is_beside());
+            abreast.for_each(Shelf::owe_nothing);
+        }
     }
 
-    /// How far they are where they are not to be read yet. Every read asks this by itself.
+    /// How far the one that is furthest behind is, where any view is not to be read yet. Every read asks
+    /// this by itself of the view that it needs.
     pub fn building(&self) -> Option<Building> {
-        self.owed.from(self.cursor())
+        let shelves = read(&self.shelves);
+        let building = shelves
+            .iter()
+            .flat_map(Shelves::all)
+            .filter_map(Shelf::building);
+        building.min_by_key(|building| building.percent())
     }
 
-    /// The last seq that the rows reflect.
+    /// The same of the views that are not built beside the others.
+    pub(crate) fn building_abreast(&self) -> Option<Building> {
+        let shelves = read(&self.shelves);
+        let all = shelves.iter().flat_map(Shelves::all);
+        let abreast = all.filter(|shelf| !shelf.is_beside());
+        let building = abreast.filter_map(Shelf::building);
+        building.min_by_key(|building| building.percent())
+    }
+
+    /// The last seq that the rows reflect: of the views that are not built beside the others.
     pub fn cursor(&self) -> Seq {
         Seq(self.cursor.load(Ordering::Acquire))
     }
 
-    /// Folds records that follow on the cursor, in order; those at or before it are skipped. All of
-    /// them become visible at once, or none; synced they are with [`Self::make_durable`].
+    /// Folds records that follow on the cursor, in order; those at or before it are skipped. They become visible
+    /// in portions, in order. On disk they are with the next [`Self::checkpoint`].
     ///
     /// # Errors
-    /// [`ViewError`]; the views are as before then, and after [`ViewError::Storage`] may have to be
-    /// opened again.
+    /// [`ViewError`]. After [`ViewError::Storage`] and [`ViewError::Damaged`] the views are closed, and have to be
+    /// opened again; after others they are as before.
     pub fn fold(&self, records: &[Record]) -> Result<(), ViewError> {
-        let mut unsynced = lock(&self.unsynced);
         let cursor = self.cursor();
         let new = &records[records.partition_point(|record| record.seq <= cursor)..];
-        let Some(last) = new.last() else {
-            return Ok(());
-        };
-        let contacts = contacts_of(&*self.keys, new)?;
-        let rows = index::rows(&*self.keys, new, &contacts)?;
-        self.with_database(|database| {
-            let mut transaction = database.begin_write().map_err(redb::Error::from)?;
-            transaction.set_durability(Durability::None)?;
-            index::fold(&transaction, &rows)?;
-            received::fold(&transaction, new)?;
-            engagement::fold(
-                &transaction,
-                &|workspace| self.keys.attribution(workspace),
-                new,
-                &contacts,
-            )?;
-            transaction
-                .open_table(ABOUT)?
-                .insert("cursor", last.seq.0)?;
-            transaction.commit()?;
-            self.cursor.store(last.seq.0, Ordering::Release);
-            Ok(())
-        })?
-        .map_err(ViewError::while_doing("folding"))?;
-        *unsynced = true;
-        Ok(())
+        self.fold_which(Which::Abreast, new)
     }
 
-    /// Syncs what has been folded so far.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn make_durable(&self) -> Result<(), ViewError> {
-        let mut unsynced = lock(&self.unsynced);
-        if !*unsynced {
+    /// The last seq that views reflect which are built beside the others, of the one that is furthest behind;
+    /// `None` where there is none.
+    pub(crate) fn cursor_beside(&self) -> Option<Seq> {
+        read(&self.shelves)
+            .as_ref()
+            .and_then(Shelves::cursor_beside)
+    }
+
+    /// Folds records that follow on [`Self::cursor_beside`] into the views that are built beside the others,
+    /// and no further than those are; one that has caught up is one of them from then on. Without records there
+    /// is nothing left up to there.
+    pub(crate) fn fold_beside(&self, records: &[Record]) -> Result<(), ViewError> {
+        let cursor = self.cursor();
+        let old = &records[..records.partition_point(|record| record.seq <= cursor)];
+        if old.is_empty() {
+            if let Some(shelves) = &mut *write(&self.shelves) {
+                for shelf in shelves.all_mut() {
+                    shelf.join_at(cursor);
+                }
+            }
             return Ok(());
         }
-        self.with_database(sync)?
-            .map_err(ViewError::while_doing("syncing"))?;
-        *unsynced = false;
+        self.fold_which(Which::Beside, old)
+    }
+
+    fn fold_which(&self, which: Which, records: &[Record]) -> Result<(), ViewError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let _folding = lock(&self.folding);
+        let mut looked = portion::look(&*self.keys, records)?;
+        for (records, looked) in records.chunks(PORTION).zip(looked.chunks_mut(PORTION)) {
+            {
+                let shelves = read(&self.shelves);
+                let shelves = shelves.as_ref().ok_or(ViewError::Closed)?;
+                portion::find(looked, &shelves.terms.numbers);
+            }
+            let mut open = write(&self.shelves);
+            let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+            let portion = Portion { records, looked };
+            if let Err(error) = shelves.fold(which, &*self.keys, &portion) {
+                // Half of it may be folded: nobody may see that.
+                *open = None;
+                return Err(error);
+            }
+            self.cursor.store(shelves.cursor().0, Ordering::Release);
+        }
         Ok(())
     }
 
-    /// The events of a workspace that may match the filter, in its order, at most `filter.limit`.
-    /// Name, contact and message are matched but for what has since been erased; of the times,
-    /// stretches of the log that lie wholly outside are skipped.
+    /// Whether so much has changed that a checkpoint should be written now.
+    pub(crate) fn is_checkpoint_due(&self) -> bool {
+        self.changed() >= DUE_ROWS
+    }
+
+    /// Whether folding should wait for a checkpoint, so that what a crash costs stays bounded.
+    pub(crate) fn is_checkpoint_overdue(&self) -> bool {
+        self.changed() >= MOST_ROWS
+    }
+
+    fn changed(&self) -> usize {
+        let shelves = read(&self.shelves);
+        let all = shelves.iter().flat_map(Shelves::all);
+        all.map(Shelf::changed).max().unwrap_or(0)
+    }
+
+    /// Writes what has been folded so far, durably. Folding and reading go on meanwhile.
     ///
     /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn events(
-        &self,
-        workspace: WorkspaceId,
-        filter: &EventFilter,
-    ) -> Result<EventPage, ViewError> {
-        // Without a key the workspace has no events.
-        let Some(key) = self.keys.key_of(workspace) else {
-            return Ok(EventPage {
-                seqs: Vec::new(),
-                complete: true,
+    /// [`ViewError::Storage`], [`ViewError::Damaged`]: the views are closed then, and have to be opened again.
+    /// [`ViewError::Closed`].
+    pub fn checkpoint(&self) -> Result<(), ViewError> {
+        self.checkpoint_in_steps(&mut || {})
+    }
+
+    /// The same, and calls between the steps that the disk takes one after the other.
+    fn checkpoint_in_steps(&self, between: &mut dyn FnMut()) -> Result<(), ViewError> {
+        let _writing = lock(&self.writing);
+        let (captured, runs) = {
+            let mut open = write(&self.shelves);
+            let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+            let runs = Arc::clone(&shelves.runs);
+            let of_runs = runs.capture(shelves.events.cursor());
+            // The numbers first: the rows of others are of no use without them.
+            let captured = shelves.all_mut().map(|shelf| {
+                let is_new = !shelf.is_written();
+                is_new.then(|| shelf.capture())
             });
+            (captured, of_runs.map(|captured| (runs, captured)))
         };
-        self.with_snapshot(|snapshot| index::candidates(snapshot, workspace, &key, filter))
-    }
-
-    /// Whether an event that came with this key is on record.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn received(&self, workspace: WorkspaceId, key_id: &str) -> Result<bool, ViewError> {
-        self.with_snapshot(|snapshot| received::is_received(snapshot, workspace, key_id))
-    }
-
-    /// The contact with this normalised address; `None` where the workspace does not exist.
-    pub fn contact_id(&self, workspace: WorkspaceId, normalised: &str) -> Option<ContactId> {
-        let key = self.keys.key_of(workspace)?;
-        Some(key.contact(normalised))
-    }
-
-    /// The id that a contact has today which a token names.
-    pub fn contact_today(&self, workspace: WorkspaceId, named: ContactId) -> ContactId {
-        self.keys.contact_today(workspace, named)
-    }
-
-    /// What is known of a contact.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn contact(
-        &self,
-        workspace: WorkspaceId,
-        contact: ContactId,
-    ) -> Result<Option<Contact>, ViewError> {
-        let reflected = self.cursor();
-        let found =
-            self.with_snapshot(|snapshot| engagement::contact(snapshot, workspace, contact))?;
-        Ok(found.filter(|_| !self.is_hidden(workspace, contact, reflected)))
-    }
-
-    /// What is known of a send.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn message(
-        &self,
-        workspace: WorkspaceId,
-        message_id: &str,
-    ) -> Result<Option<Message>, ViewError> {
-        self.with_snapshot(|snapshot| engagement::message(snapshot, workspace, message_id))
-    }
-
-    /// The messages of a campaign behind the id `after` (empty: from the first), in the order of their
-    /// ids, at most `limit`.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn messages_of_campaign(
-        &self,
-        workspace: WorkspaceId,
-        campaign_id: &str,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Message)>, ViewError> {
-        self.with_snapshot(|snapshot| {
-            engagement::messages_of_campaign(snapshot, workspace, campaign_id, after, limit)
-        })
-    }
-
-    /// The messages behind the id `after` (empty: from the first), in the order of their ids, at most
-    /// `limit`.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn messages(
-        &self,
-        workspace: WorkspaceId,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Message)>, ViewError> {
-        self.with_snapshot(|snapshot| spans::messages(snapshot, workspace, after, limit))
-    }
-
-    /// The campaigns likewise, as of `now` in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn campaigns(
-        &self,
-        workspace: WorkspaceId,
-        after: &str,
-        limit: usize,
-        now: i64,
-    ) -> Result<Vec<(String, Totals)>, ViewError> {
-        self.with_snapshot(|snapshot| spans::campaigns(snapshot, workspace, after, limit, now))
-    }
-
-    /// What all messages of a workspace come to, as of `now` in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn workspace(&self, workspace: WorkspaceId, now: i64) -> Result<Totals, ViewError> {
-        self.with_snapshot(|snapshot| engagement::workspace(snapshot, workspace, now))
-    }
-
-    /// Hands over messages with everything that happened to them, in the order of their ids.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn each_message(
-        &self,
-        workspace: WorkspaceId,
-        whose: &Whose,
-        each: impl FnMut(&str, &Message, &[Happened]),
-    ) -> Result<(), ViewError> {
-        self.with_snapshot(|snapshot| spans::for_each(snapshot, workspace, whose, each))
-    }
-
-    /// What is known of a campaign, as of `now` in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn campaign(
-        &self,
-        workspace: WorkspaceId,
-        campaign_id: &str,
-        now: i64,
-    ) -> Result<Option<Totals>, ViewError> {
-        self.with_snapshot(|snapshot| engagement::campaign(snapshot, workspace, campaign_id, now))
-    }
-
-    /// An order as it stands, and the record that counts for it; verified ones and those that pages told
-    /// stand apart.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn order(
-        &self,
-        workspace: WorkspaceId,
-        verified: bool,
-        order_id: &str,
-    ) -> Result<Option<(Seq, Order)>, ViewError> {
-        self.with_snapshot(|snapshot| {
-            engagement::single::order(snapshot, workspace, verified, order_id)
-        })
-    }
-
-    /// At most `limit` contacts behind this one, in order of their ids.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn contacts_behind(
-        &self,
-        workspace: WorkspaceId,
-        after: Option<ContactId>,
-        limit: usize,
-    ) -> Result<Vec<(ContactId, Contact)>, ViewError> {
-        let reflected = self.cursor();
-        let mut found = self.with_snapshot(|snapshot| {
-            engagement::single::contacts(snapshot, workspace, after, limit)
-        })?;
-        for (id, contact) in &mut found {
-            if self.is_hidden(workspace, *id, reflected) {
-                // Its place stays, so that whoever reads on knows where.
-                *contact = Contact::default();
+        let kept = runs.and_then(|(runs, captured)| runs.keep(captured).map(|()| runs));
+        let written = captured.map(|captured| {
+            between();
+            match (&kept, captured) {
+                (Ok(_), Some(captured)) => captured.write().map(Some),
+                _ => Ok(None),
+            }
+        });
+        between();
+        let mut open = write(&self.shelves);
+        let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+        let mut failed = kept.as_ref().err().map(|error| error.to_view_error());
+        for (shelf, written) in shelves.all_mut().into_iter().zip(written) {
+            match written {
+                Ok(Some(written)) => shelf.written(written),
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(found)
+        if let Some(error) = failed {
+            *open = None;
+            return Err(error);
+        }
+        if let Ok(runs) = &kept {
+            runs.settle();
+        }
+        let is_built = shelves
+            .all()
+            .into_iter()
+            .all(|shelf| shelf.building().is_none());
+        drop(open);
+        if is_built {
+            self.place.remove_former()?;
+        }
+        Ok(())
     }
 
-    /// What is known beside these records, in their order: for showing them.
+    /// Brings the rows to the settings of today, where those of any workspace have changed: then rows of that
+    /// workspace alone. Readers see the old rows until all is done, and no fold comes between. Blocks for
+    /// as long as there are orders.
     ///
     /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn beside(&self, records: &[Record]) -> Result<Vec<Beside>, ViewError> {
-        let reflected = self.cursor();
-        self.with_snapshot(|snapshot| {
-            let of = |Record { seq, entry, .. }: &Record| {
-                let Some(send) = entry.fact.send() else {
-                    return Ok(Beside::default());
-                };
-                let contact = match send.contact {
-                    Some(named) => {
-                        let contact = self.keys.contact_today(entry.workspace, named);
-                        let found = engagement::contact(snapshot, entry.workspace, contact)?;
-                        found.filter(|_| !self.is_hidden(entry.workspace, contact, reflected))
-                    }
-                    None => None,
-                };
-                Ok(Beside {
-                    address: contact.and_then(|contact| contact.address).map(Personal),
-                    is_relabelled: engagement::is_relabelled(snapshot, seq.0)?,
-                    rejudged: engagement::rejudged(snapshot, seq.0)?,
-                })
-            };
-            records.iter().map(of).collect()
-        })
-    }
-
-    /// A workspace's orders with a time from `from` and before `to`, in milliseconds since 1970, the
-    /// oldest first, each with its time and a way to look messages up in the same snapshot.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn orders(
-        &self,
-        workspace: WorkspaceId,
-        span: std::ops::Range<i64>,
-        mut each: impl FnMut(
-            i64,
-            Order,
-            &dyn Fn(&str) -> Result<Option<Message>, redb::Error>,
-        ) -> Result<(), redb::Error>,
-    ) -> Result<(), ViewError> {
-        self.with_snapshot(|snapshot| {
-            let message = |id: &str| engagement::message(snapshot, workspace, id);
-            order::for_each(snapshot, workspace, span.start, span.end, |time, order| {
-                each(time, order, &message)
-            })
-        })
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`]; the rows are as before.
+    pub fn apply_settings(&self) -> Result<(), ViewError> {
+        let (_folding, _writing) = (lock(&self.folding), lock(&self.writing));
+        let rows = {
+            let open = read(&self.shelves);
+            let shelves = open.as_ref().ok_or(ViewError::Closed)?;
+            let mut rows = shelves.engagement.rows.clone();
+            let contacts = &shelves.terms.numbers[terms::CONTACTS];
+            let applied = windows::apply(&mut rows, &*self.keys, contacts);
+            applied.map(|changed| changed.then_some(rows))
+        };
+        let rows = rows.map_err(ViewError::while_doing("applying settings"))?;
+        if let (Some(rows), Some(shelves)) = (rows, &mut *write(&self.shelves)) {
+            shelves.engagement.rows = rows;
+        }
+        Ok(())
     }
 
     /// Every table as it is visible now.
@@ -522,57 +428,55 @@ impl Views {
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
     pub fn dump(&self) -> Result<Dump, ViewError> {
-        self.with_snapshot(|snapshot| {
-            let about = snapshot.open_table(ABOUT)?;
-            let mut rows = Vec::new();
-            for row in about.iter()? {
-                let (key, value) = row?;
-                let value = value.value().to_be_bytes().to_vec();
-                rows.push((key.value().as_bytes().to_vec(), value));
-            }
-            let mut dump = Dump::from([("about_v1", rows)]);
-            index::dump(snapshot, &mut dump)?;
-            received::dump(snapshot, &mut dump)?;
-            engagement::dump(snapshot, &mut dump)?;
-            Ok(dump)
-        })
+        let open = read(&self.shelves);
+        let shelves = open.as_ref().ok_or(ViewError::Closed)?;
+        let mut dump = Dump::new();
+        for shelf in shelves.all() {
+            shelf
+                .dump(&mut dump)
+                .map_err(ViewError::while_doing("reading"))?;
+        }
+        shelves.runs.read(shelves.events.cursor()).dump(&mut dump)?;
+        let of_runs = dump.entry(runs::DUMPED).or_default();
+        events::reachable(&shelves.events.rows, of_runs);
+        Ok(dump)
     }
 
-    /// Syncs and closes the file. Everything else answers [`ViewError::Closed`] from then on.
+    /// Writes what has been folded, and closes the files. Everything else answers [`ViewError::Closed`] from then on.
     ///
     /// # Errors
-    /// That of [`Self::make_durable`]; the file is closed all the same.
+    /// That of [`Self::checkpoint`]; the files are closed all the same.
     pub fn close(&self) -> Result<(), ViewError> {
-        let synced = match self.make_durable() {
+        let written = match self.checkpoint() {
             Err(ViewError::Closed) => Ok(()),
-            synced => synced,
+            written => written,
         };
-        let closed = write(&self.file).take();
+        let closed = write(&self.shelves).take();
         drop(closed);
-        synced
+        written
     }
 
-    /// Opens the file again, as it was last synced; `start_over` deletes it first. Readers have seen more
-    /// then: they are refused until the rows reflect `seen` again.
+    /// Opens the files again, as the last checkpoint left them; `start_over` deletes them first. Readers have
+    /// seen more then: they are refused until the rows reflect `seen` again.
     pub(crate) fn reopen(&self, start_over: bool, seen: Seq) -> Result<(), ViewError> {
-        let mut unsynced = lock(&self.unsynced);
-        let mut file = write(&self.file);
-        self.owed.raise(seen);
-        // The lock on the file must be free before it can be opened again.
-        drop(file.take());
+        let turn = (lock(&self.folding), lock(&self.writing));
+        let mut open = write(&self.shelves);
+        // The locks on the files must be free before they can be opened again.
+        drop(open.take());
         if start_over {
-            remove(&self.path)?;
+            self.place.remove()?;
         }
-        let (database, cursor) = open_or_start_over(&self.path, &*self.keys)?;
-        *file = Some(database);
-        self.cursor.store(cursor.0, Ordering::Release);
-        *unsynced = false;
-        Ok(())
+        let shelves = self.place.open(&*self.keys)?;
+        shelves.all().into_iter().for_each(|shelf| shelf.owe(seen));
+        self.cursor.store(shelves.cursor().0, Ordering::Release);
+        *open = Some(shelves);
+        drop((open, turn));
+        self.apply_settings()
     }
 
     /// Empty views beside these, to be built and then [adopted](Self::adopt).
     pub(crate) fn draft(&self) -> Result<Self, ViewError> {
-        start_draft(&self.path.with_file_name(DRAFT), Arc::clone(&self.keys))
+        start_draft(&self.place.data, Arc::clone(&self.keys))
     }
 
     /// Folds the log behind the cursor as far as `upto` at least (a log that grows meanwhile has no
@@ -586,10 +490,7 @@ impl Views {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<u64, ViewError> {
         let mut folded = 0;
-        for turn in 1.. {
-            if self.cursor() >= upto {
-                break;
-            }
+        while self.cursor() < upto {
             let records = next_batch(log, self.cursor())?;
             if records.is_empty() {
                 break;
@@ -599,8 +500,8 @@ impl Views {
             }
             self.fold(&records)?;
             folded += records.len() as u64;
-            if turn % FOLDS_PER_SYNC == 0 {
-                self.make_durable()?;
+            if self.is_checkpoint_due() {
+                self.checkpoint()?;
             }
             let done = self.cursor().0;
             progress(done, upto.0.max(done));
@@ -611,87 +512,32 @@ impl Views {
     /// Puts a draft in the place of these views: queries see the one or the other. The caller sees
     /// to it that nobody folds meanwhile, and that the draft is no less far.
     pub(crate) fn adopt(&self, draft: Self) -> Result<(), ViewError> {
-        let mut unsynced = lock(&self.unsynced);
+        let (_folding, _writing) = (lock(&self.folding), lock(&self.writing));
         debug_assert!(draft.cursor() >= self.cursor(), "the cursor goes backwards");
-        let mut file = write(&self.file);
-        let ready = draft.make_durable();
-        let renamed = ready.and_then(|()| {
-            std::fs::rename(&draft.path, &self.path).map_err(storage("renaming the draft"))
-        });
-        if let Err(error) = renamed {
+        if let Err(error) = draft.checkpoint() {
             draft.discard();
             return Err(error);
         }
-        let old = std::mem::replace(&mut *file, write(&draft.file).take());
+        let mut open = write(&self.shelves);
+        self.place.replace(&draft.place)?;
+        if let Some(shelves) = &*read(&draft.shelves) {
+            shelves.runs.move_to(&self.place.runs());
+        }
+        let old = std::mem::replace(&mut *open, write(&draft.shelves).take());
         self.cursor.store(draft.cursor().0, Ordering::Release);
-        *unsynced = false;
-        drop(file);
-        // Closing the old file writes to it; no reader need wait for that.
+        drop(open);
+        // Closing the old files writes to them; no reader need wait for that.
         drop(old);
-        sync_folder_of(&self.path).map_err(storage("syncing the data folder"))
+        Ok(())
     }
 
-    /// Closes a draft that is not wanted and deletes its file.
+    /// Closes a draft that is not wanted and deletes its files.
     pub(crate) fn discard(self) {
-        drop(write(&self.file).take());
-        if let Err(error) = remove(&self.path) {
+        drop(write(&self.shelves).take());
+        if let Err(error) = self.place.remove() {
             tracing::warn!(%error, "the draft of the views could not be deleted");
         }
     }
-
-    fn with_database<T>(
-        &self,
-        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
-    ) -> Result<Result<T, redb::Error>, ViewError> {
-        let file = read(&self.file);
-        file.as_ref().map(work).ok_or(ViewError::Closed)
-    }
-
-    fn with_snapshot<T>(
-        &self,
-        work: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
-    ) -> Result<T, ViewError> {
-        let look = |database: &Database| match self.building() {
-            Some(building) => Err(ViewError::Building(building)),
-            None => {
-                let snapshot = database.begin_read().map_err(redb::Error::from);
-                let worked = snapshot.and_then(|snapshot| work(&snapshot));
-                worked.map_err(ViewError::while_doing("reading"))
-            }
-        };
-        // While the file is held no other with fewer rows takes its place.
-        let file = read(&self.file);
-        file.as_ref().map_or(Err(ViewError::Closed), look)
-    }
-}
-
-/// The cursor of the views at rest: what was folded and synced before the server stopped or fell.
-/// At the start where there are none or they cannot be read, also because they are open. Repairs the
-/// file after a crash, as opening it would; changes nothing else.
-pub fn durable_cursor(data: &Path) -> Seq {
-    let path = data.join(FILE);
-    if !files::is_taken(&path) {
-        return Seq::START;
-    }
-    let cursor = || -> Result<Seq, redb::Error> {
-        match files::database::open_to_read(&path, CACHE) {
-            Ok(database) => cursor_in(&database.begin_read()?),
-            Err(DatabaseError::RepairAborted) => {
-                cursor_in(&files::database::open(&path, CACHE)?.begin_read()?)
-            }
-            Err(error) => Err(error.into()),
-        }
-    };
-    // A damaged file can make redb panic rather than fail.
-    catch_unwind(cursor).map_or(Seq::START, |cursor| cursor.unwrap_or(Seq::START))
-}
-
-/// Deletes the views of a data folder, which must not be open: the next start builds them.
-///
-/// # Errors
-/// [`ViewError::Storage`].
-pub(crate) fn delete(data: &Path) -> Result<(), ViewError> {
-    remove(&data.join(FILE))
 }
 
 /// Builds the views anew from the log's start to its end and puts them in the place of those in the
@@ -706,7 +552,7 @@ pub fn rebuild(
     log: &dyn Log,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, ViewError> {
-    let draft = start_draft(&data.join(DRAFT), keys)?;
+    let draft = start_draft(data, keys)?;
     let end = *log.committed().borrow();
     let built = draft
         .catch_up(log, end, &|| false, progress)
@@ -718,18 +564,21 @@ pub fn rebuild(
             return Err(error);
         }
     };
-    let path = data.join(FILE);
-    std::fs::rename(&draft.path, &path).map_err(storage("renaming the draft"))?;
-    sync_folder_of(&path).map_err(storage("syncing the data folder"))?;
+    let place = Place::of(data);
+    place.replace(&draft.place)?;
+    place.remove_former()?;
     Ok(folded)
 }
 
-/// Brings the views of a data folder, which must not be open, up to the log's end, where there are any.
+/// Brings the views of a data folder, which must not be open, up to the log's end, where there are any; what an older
+/// version left of them goes.
 ///
 /// # Errors
 /// [`ViewError`].
 pub fn follow(data: &Path, keys: Arc<dyn WorkspaceKeys>, log: &dyn Log) -> Result<(), ViewError> {
-    if !files::is_taken(&data.join(FILE)) {
+    let place = Place::of(data);
+    place.remove_former()?;
+    if !place.is_taken() {
         return Ok(());
     }
     let views = Views::open(data, keys)?;
@@ -756,156 +605,8 @@ pub(crate) fn next_batch(log: &dyn Log, after: Seq) -> Result<Vec<Record>, LogEr
     Ok(batch)
 }
 
-/// Whom each record is about. Addresses repeat, and an HMAC for each is what costs here.
-fn contacts_of(
-    keys: &dyn WorkspaceKeys,
-    records: &[Record],
-) -> Result<Vec<Option<ContactId>>, ViewError> {
-    let mut of_workspace: HashMap<WorkspaceId, WorkspaceKey> = HashMap::new();
-    let mut of_address: HashMap<(WorkspaceId, &str), ContactId> = HashMap::new();
-    records
-        .iter()
-        .map(|Record { entry, .. }| {
-            let Some(address) = &entry.address else {
-                let named = match &entry.fact {
-                    Fact::Erase { contact } => Some(*contact),
-                    fact => fact.send().map_or(entry.person, |send| send.contact),
-                };
-                return Ok(named.map(|named| keys.contact_today(entry.workspace, named)));
-            };
-            let address = address.normalised.0.as_str();
-            if let Some(known) = of_address.get(&(entry.workspace, address)) {
-                return Ok(Some(*known));
-            }
-            let key = match of_workspace.get(&entry.workspace) {
-                Some(key) => *key,
-                None => {
-                    let key = keys
-                        .key_of(entry.workspace)
-                        .ok_or(ViewError::NoKey(entry.workspace))?;
-                    of_workspace.insert(entry.workspace, key);
-                    key
-                }
-            };
-            let contact = key.contact(address);
-            of_address.insert((entry.workspace, address), contact);
-            Ok(Some(contact))
-        })
-        .collect()
-}
-
-fn start_draft(path: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Views, ViewError> {
-    remove(path)?;
-    Views::open_at(path.to_owned(), keys)
-}
-
-fn open_or_start_over(path: &Path, keys: &dyn WorkspaceKeys) -> Result<(Database, Seq), ViewError> {
-    let settings = keys.settings_digest();
-    // A damaged file can make redb panic rather than fail.
-    let opened = catch_unwind(AssertUnwindSafe(|| open_file(path, settings)))
-        .unwrap_or_else(|_| Err(ViewError::Damaged("opening: redb panicked".into())));
-    match opened {
-        Err(ViewError::Damaged(reason)) => {
-            tracing::warn!(reason, "the views cannot be used: building them anew");
-            remove(path)?;
-            open_file(path, settings)
-        }
-        opened => opened,
-    }
-}
-
-fn open_file(path: &Path, settings: u64) -> Result<(Database, Seq), ViewError> {
-    let doing = ViewError::while_doing("opening");
-    let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
-    let database = files::database::open_or_create(path, CACHE).map_err(&doing)?;
-    if is_new {
-        found(&database, settings).map_err(&doing)?;
-    }
-    let state = || -> Result<_, redb::Error> {
-        let snapshot = database.begin_read()?;
-        let about = snapshot.open_table(ABOUT)?;
-        let schema = about.get("schema")?.map(|row| row.value());
-        let under = about.get("settings")?.map(|row| row.value());
-        drop(about);
-        index::check(&snapshot)?;
-        received::check(&snapshot)?;
-        engagement::check(&snapshot)?;
-        Ok((schema, under, cursor_in(&snapshot)?))
-    };
-    let (schema, under, cursor) = state().map_err(&doing)?;
-    if schema != Some(SCHEMA) {
-        return Err(ViewError::Damaged("they are of another version".into()));
-    }
-    if under != Some(settings) {
-        return Err(ViewError::Damaged("the settings have changed".into()));
-    }
-    Ok((database, cursor))
-}
-
-/// Writes what every file of views holds from the start.
-fn found(database: &Database, settings: u64) -> Result<(), redb::Error> {
-    let transaction = database.begin_write().map_err(redb::Error::from)?;
-    {
-        let mut about = transaction.open_table(ABOUT)?;
-        about.insert("schema", SCHEMA)?;
-        about.insert("settings", settings)?;
-        about.insert("cursor", Seq::START.0)?;
-    }
-    index::create(&transaction)?;
-    received::create(&transaction)?;
-    engagement::create(&transaction)?;
-    transaction.commit()?;
-    Ok(())
-}
-
-/// Commits nothing, durably: with it everything before is on disk.
-fn sync(database: &Database) -> Result<(), redb::Error> {
-    let mut transaction = database.begin_write().map_err(redb::Error::from)?;
-    transaction.set_durability(Durability::Immediate)?;
-    // A second sync, so that a start after a crash need not walk the whole file. It is paid once a
-    // second, not for every fold.
-    transaction.set_quick_repair(true);
-    transaction.commit()?;
-    Ok(())
-}
-
-fn cursor_in(snapshot: &ReadTransaction) -> Result<Seq, redb::Error> {
-    let cursor = snapshot.open_table(ABOUT)?.get("cursor")?;
-    Ok(cursor.map_or(Seq::START, |row| Seq(row.value())))
-}
-
-/// True where the file itself is at fault, so that deleting it helps; false where the disk, the
-/// folder or another process is.
-fn is_damage(error: &redb::Error) -> bool {
-    use std::io::ErrorKind;
-    match error {
-        redb::Error::Corrupted(_)
-        | redb::Error::UpgradeRequired(_)
-        | redb::Error::RepairAborted
-        | redb::Error::TableTypeMismatch { .. }
-        | redb::Error::TableIsMultimap(_)
-        | redb::Error::TableIsNotMultimap(_)
-        | redb::Error::TypeDefinitionChanged { .. }
-        | redb::Error::TableDoesNotExist(_) => true,
-        redb::Error::Io(error) => {
-            matches!(
-                error.kind(),
-                ErrorKind::InvalidData | ErrorKind::UnexpectedEof
-            )
-        }
-        _ => false,
-    }
-}
-
-fn remove(path: &Path) -> Result<(), ViewError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(storage("deleting the old file")(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn storage(doing: &'static str) -> impl Fn(std::io::Error) -> ViewError {
-    move |error| ViewError::Storage(format!("{doing}: {error}"))
+fn start_draft(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Views, ViewError> {
+    let place = Place::draft(data);
+    place.remove()?;
+    Views::open_at(place, keys)
 }

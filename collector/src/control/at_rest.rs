@@ -137,6 +137,13 @@ impl Upkeep for AtRest {
         self.look_over()
     }
 
+    fn credit_anew(&self) -> Result<(), String> {
+        // Opening them does it.
+        let opened = views::Views::open(self.folder.path(), Arc::clone(&self.meta) as _);
+        let closed = opened.and_then(|views| views.close());
+        closed.map_err(|error| error.to_string())
+    }
+
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {
         let started = Instant::now();
         let data = self.folder.path();

@@ -89,6 +89,10 @@ impl Upkeep for FakeServer {
         Err("the disk is full".to_owned())
     }
 
+    fn credit_anew(&self) -> Result<(), String> {
+        Err("the disk is full".to_owned())
+    }
+
     fn erase(&self, _: WorkspaceId, _: Email) -> Result<ErasedCounts, String> {
         Err("the disk is full".to_owned())
     }

@@ -6,7 +6,7 @@ use super::table::{Cell, Row};
 use super::{PORTION, RowSource};
 use crate::app::App;
 use store::record::{ContactId, WorkspaceId};
-use store::views::engagement::contact::Contact;
+use store::views::Contact;
 
 const COLUMNS: [&str; 6] = [
     "contactId",

@@ -66,7 +66,7 @@ pub fn clear(app: &App, erased: &Erased, email: &Email) -> Result<u64, LogError>
     if let Some(seq) = erased.seq
         && let Located::At(place) = app.log.locate(workspace, seq)?
     {
-        app.views.hide(workspace, contact, place);
+        app.views.hide(contact, place);
     }
     tracing::info!(workspace = workspace.0, %id, "a contact was erased; the log is written anew within some minutes");
     clear_rejected(&app.rejected, workspace, &key, contact, Some(email))

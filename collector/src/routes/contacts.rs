@@ -1,4 +1,4 @@
-//! `GET /v1/contacts`: what is known of a contact.
+//! `GET /v1/contacts`: what is known of a contact, and of all of them, the most engaged first.
 //!
 //! - `erase`: nothing any more
 
@@ -17,12 +17,17 @@ use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::{Query, SentSeq, invalid, value};
+use super::query::{PageLimit, Query, SentSeq, Value, value};
 use super::read::{ReadMeta, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use store::views::ViewError;
+use store::query::Order;
+use store::record::WorkspaceId;
+use store::views::{Contact, ScorePlace, ViewError};
+
+/// The most contacts that are looked at for one page: behind them a page ends early, with a `next`.
+const MAX_LOOKED_AT: usize = 20_000;
 
 pub use erase::*;
 
@@ -31,10 +36,31 @@ pub use erase::*;
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContactQuery {
-    /// The contact with this address.
+    /// The contact with this address, and no other.
     #[serde(deserialize_with = "value")]
-    #[param(value_type = String, required = true, format = Email, max_length = 254, example = "user@example.com")]
+    #[param(value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com")]
     email: Option<Email>,
+    /// Those whose address begins so, in upper or lower case. A page may end early, with a `next`, where many
+    /// had to be passed over.
+    #[param(max_length = 254, example = "user@")]
+    query: Option<String>,
+    /// What they are sorted by: `score`, also without this parameter.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, pattern = "^(score)$")]
+    sort: Option<Sort>,
+    /// `desc`, the highest first (the default), or `asc`.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, pattern = "^(asc|desc)$")]
+    order: Option<Order>,
+    /// Where the last page ended, as its `next` says. Pages stay right while events arrive, save for contacts
+    /// whose own place changes.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+    /// How many contacts, 1 to 1,000; 100 without it.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<u32>)]
+    limit: Option<PageLimit>,
     /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
     /// event of the workspace has it.
     #[serde(deserialize_with = "value")]
@@ -42,11 +68,27 @@ pub struct ContactQuery {
     min_seq: Option<SentSeq>,
 }
 
+/// What contacts are sorted by.
+enum Sort {
+    Score,
+}
+
+impl Value for Sort {
+    fn parse(text: &str) -> Result<Self, String> {
+        let found = (text == "score").then_some(Self::Score);
+        found.ok_or_else(|| "send `score`: contacts are sorted by nothing else".to_owned())
+    }
+}
+
 /// The contacts that were asked for.
 #[derive(Serialize, ToSchema)]
 pub struct ContactList {
-    /// None, or the one with this address.
+    /// With `email` none, or the one with this address.
     pub contacts: Vec<ContactView>,
+    /// The `cursor` of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub next: Option<String>,
     pub meta: ReadMeta,
 }
 
@@ -76,15 +118,30 @@ pub struct ContactView {
     pub score: f64,
 }
 
-/// Show a contact
+impl ContactView {
+    /// As it is at `now`, in milliseconds since 1970.
+    fn of(contact: Contact, email: String, now: i64) -> Self {
+        let time = |millis: i64| Timestamp::from_millis(millis).to_string();
+        Self {
+            email,
+            first_seen: contact.first_seen.map(time),
+            last_seen: contact.last_seen.map(time),
+            unsubscribed_at: contact.unsubscribed_at.map(time),
+            score: rounded(contact.score.value_at(now)),
+        }
+    }
+}
+
+/// List contacts
 ///
-/// When they were seen, whether they have unsubscribed, and how engaged they are. Takes the scope
-/// `contacts`.
+/// When they were seen, whether they have unsubscribed, and how engaged they are: one by its address, or all of
+/// them, the most engaged first. Contacts whose address nobody has told (tokens alone name them) are found
+/// by neither. Takes the scope `contacts`.
 #[utoipa::path(
     get, path = "/v1/contacts", tag = "read",
     params(ContactQuery),
     responses(
-        (status = 200, description = "The contact with this address, if there is one", body = ContactList),
+        (status = 200, description = "The contacts that were asked for", body = ContactList),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
@@ -96,36 +153,139 @@ pub async fn list_contacts(
     request: Request<Body>,
 ) -> Result<Json<ContactList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
-    let Query(ContactQuery { email, min_seq }) = query?;
-    let email = email.ok_or_else(|| invalid("email", "send an e-mail address"))?;
-    let min_seq = min_seq.map(|seq| seq.known("minSeq")).transpose()?;
-    let (contact, meta) = read(
-        &app,
-        reader.workspace,
-        min_seq,
-        move |app| -> Result<_, ViewError> {
-            let Some(id) = app.views.contact_id(reader.workspace, email.normalised()) else {
-                return Ok(None);
-            };
-            let contact = app.views.contact(reader.workspace, id)?;
-            let time = |millis: i64| Timestamp::from_millis(millis).to_string();
-            Ok(contact.map(|contact| ContactView {
-                email: contact
-                    .address
-                    .unwrap_or_else(|| email.normalised().to_owned()),
-                first_seen: contact.first_seen.map(time),
-                last_seen: contact.last_seen.map(time),
-                unsubscribed_at: contact.unsubscribed_at.map(time),
-                score: rounded(contact.score.value_at(app.clock.now().as_millis())),
-            }))
-        },
-    )
+    let Query(query) = query?;
+    let min_seq = query.min_seq.map(|seq| seq.known("minSeq")).transpose()?;
+    // The only one there is.
+    let Sort::Score = query.sort.unwrap_or(Sort::Score);
+    let asked = Asked {
+        begins: query.query.unwrap_or_default().to_lowercase(),
+        descending: query.order != Some(Order::OldestFirst),
+        behind: query.cursor.map(|Cursor(place)| place),
+        limit: query.limit.unwrap_or_default().get(),
+    };
+    let (email, workspace) = (query.email, reader.workspace);
+    let ((contacts, next), meta) = read(&app, workspace, min_seq, move |app| match &email {
+        Some(email) => one(app, workspace, email),
+        None => asked.page(app, workspace),
+    })
     .await?;
-    let contacts = contact.into_iter().collect();
-    Ok(Json(ContactList { contacts, meta }))
+    Ok(Json(ContactList {
+        contacts,
+        next,
+        meta,
+    }))
+}
+
+/// Contacts, and where the next page begins.
+type Page = (Vec<ContactView>, Option<String>);
+
+fn one(app: &App, workspace: WorkspaceId, email: &Email) -> Result<Page, ViewError> {
+    let Some(id) = app.views.contact_id(workspace, email.normalised()) else {
+        return Ok((Vec::new(), None));
+    };
+    let now = app.clock.now().as_millis();
+    let view = app.views.contact(id)?.map(|contact| {
+        let shown = contact.address.clone();
+        let shown = shown.unwrap_or_else(|| email.normalised().to_owned());
+        ContactView::of(contact, shown, now)
+    });
+    Ok((view.into_iter().collect(), None))
+}
+
+/// What is asked of the list.
+struct Asked {
+    /// How their address begins, in lower case.
+    begins: String,
+    descending: bool,
+    behind: Option<ScorePlace>,
+    limit: usize,
+}
+
+impl Asked {
+    fn page(&self, app: &App, workspace: WorkspaceId) -> Result<Page, ViewError> {
+        let now = app.clock.now().as_millis();
+        let (mut shown, mut behind, mut looked_at) = (Vec::new(), self.behind, 0);
+        // Where all match, one more than fits tells whether there is a next page.
+        let portion = match self.begins.is_empty() {
+            true => self.limit + 1,
+            false => PageLimit::MOST.get(),
+        };
+        loop {
+            let views = &app.views;
+            let found = views.contacts_by_score(workspace, self.descending, behind, portion)?;
+            let is_all = found.len() < portion;
+            looked_at += found.len();
+            for (place, contact) in found {
+                if let Some(email) = self.matching(&contact) {
+                    if shown.len() == self.limit {
+                        return Ok((shown, behind.map(cursor_of)));
+                    }
+                    shown.push(ContactView::of(contact, email, now));
+                }
+                behind = Some(place);
+            }
+            if is_all {
+                return Ok((shown, None));
+            }
+            if looked_at >= MAX_LOOKED_AT {
+                return Ok((shown, behind.map(cursor_of)));
+            }
+        }
+    }
+
+    /// The address of a contact that is asked for.
+    fn matching(&self, contact: &Contact) -> Option<String> {
+        let address = contact.address.as_ref()?;
+        let is_meant = address.to_lowercase().starts_with(&self.begins);
+        is_meant.then(|| address.clone())
+    }
+}
+
+/// Where a page begins.
+struct Cursor(ScorePlace);
+
+impl Value for Cursor {
+    fn parse(text: &str) -> Result<Self, String> {
+        let place = place_of(text).map(Self);
+        place.ok_or_else(|| "send the `next` of the page before as it was".to_owned())
+    }
+}
+
+/// A place as a cursor: the bits of the height and the ordinal, in hexadecimal digits.
+fn cursor_of(ScorePlace { height, ordinal }: ScorePlace) -> String {
+    format!("{:016x}{ordinal:08x}", height.to_bits())
+}
+
+fn place_of(cursor: &str) -> Option<ScorePlace> {
+    let is_hex = cursor.len() == 24 && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (height, ordinal) = cursor.split_at_checked(16).filter(|_| is_hex)?;
+    let height = f64::from_bits(u64::from_str_radix(height, 16).ok()?);
+    let ordinal = u32::from_str_radix(ordinal, 16).ok()?;
+    (!height.is_nan()).then_some(ScorePlace { height, ordinal })
 }
 
 /// To 9 decimals: what is behind them is the sums' own.
 fn rounded(score: f64) -> f64 {
     (score * 1e9).round() / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_leads_back_to_its_place() {
+        for height in [f64::NEG_INFINITY, 0.0, 689.25] {
+            let place = ScorePlace { height, ordinal: 7 };
+            assert_eq!(place_of(&cursor_of(place)), Some(place));
+        }
+        for text in [
+            "",
+            "x",
+            "7ff80000000000000000000g",
+            "7ff800000000000000000007",
+        ] {
+            assert_eq!(place_of(text), None, "{text}");
+        }
+    }
 }

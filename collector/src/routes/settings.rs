@@ -124,13 +124,13 @@ pub async fn change_settings(State(desk): State<Desk>, asked: Asked) -> Result<R
     set.map_err(|error| refused(error, &asked.by))?;
     let answer = view.clone();
     if asked.reads_lines {
-        return lines::tell(&desk, permit, move |store, progress| {
-            store.rebuild(&mut |done, total| progress(crate::upkeep::Progress { done, total }))?;
+        return lines::tell(&desk, permit, move |store, _| {
+            store.credit_anew()?;
             Ok(answer)
         });
     }
     lines::begin(&desk, Some(permit), |store| {
-        if let Err(error) = store.rebuild(&mut |_, _| {}) {
+        if let Err(error) = store.credit_anew() {
             tracing::error!(%error, "orders are not credited anew; the next start does it");
         }
     })?;

@@ -80,6 +80,11 @@ impl Upkeep for App {
         })
     }
 
+    fn credit_anew(&self) -> Result<(), String> {
+        let applied = Handle::current().block_on(self.projector.apply_settings());
+        applied.map_err(|error| error.to_string())
+    }
+
     fn backup(
         &self,
         ask: &BackupAsk,

@@ -1,7 +1,7 @@
 //! Views that are lost, damaged or behind: a read says so, or tells all; it never tells less than is on
 //! disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use reqwest::Method;
@@ -15,9 +15,8 @@ use crate::support::{Answer, PERSON, TestApp, spawn_app, spawn_app_in};
 /// Enough that building the views takes a while, in batches of [`BATCH`].
 const MANY: usize = 24_000;
 const BATCH: usize = 1_000;
-const VIEWS: &str = "views.redb";
 
-async fn send(app: &TestApp, count: usize) {
+pub(crate) async fn send(app: &TestApp, count: usize) {
     for first in (0..count).step_by(BATCH) {
         let event = |n: usize| {
             json!({"type": "track", "event": "viewed", "email": format!("user{}@person.example", n % 50),
@@ -32,7 +31,7 @@ async fn send(app: &TestApp, count: usize) {
 }
 
 /// Registers a message to somebody and unsubscribes them by its link.
-async fn unsubscribe(app: &TestApp, key: &str) {
+pub(crate) async fn unsubscribe(app: &TestApp, key: &str) {
     let message =
         json!({"email": PERSON, "messageId": "m", "campaignId": "spring", "text": "Hello"});
     let sent = app.post("/v1/messages", key, &message).await;
@@ -47,7 +46,7 @@ async fn start(folder: TempDir) -> TestApp {
 }
 
 /// The answer once there is one; until then it is refused as it should be.
-async fn told(app: &TestApp, key: &str, path: &str) -> Answer {
+pub(crate) async fn told(app: &TestApp, key: &str, path: &str) -> Answer {
     loop {
         let answer = app.get_with(path, key).await;
         if answer.status != 503 {
@@ -87,6 +86,23 @@ async fn tells_all(app: &TestApp, key: &str, events: usize) {
     assert_eq!(revenue.body["total"], json!([]));
 }
 
+/// Every derived file of a folder, and those in derived folders.
+fn derived(data: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap());
+    let views = entries.filter(|entry| entry.file_name().to_str().unwrap().starts_with("views"));
+    let mut files = Vec::new();
+    for path in views.map(|entry| entry.path()) {
+        if path.is_dir() {
+            let within = std::fs::read_dir(path).unwrap();
+            files.extend(within.map(|entry| entry.unwrap().path()));
+        } else {
+            files.push(path);
+        }
+    }
+    assert!(files.len() >= 3, "{files:?}");
+    files
+}
+
 /// A store whose views have been spoilt while it was at rest.
 async fn spoilt(events: usize, spoil: impl FnOnce(&Path)) -> (TestApp, String) {
     let app = spawn_app().await;
@@ -94,21 +110,60 @@ async fn spoilt(events: usize, spoil: impl FnOnce(&Path)) -> (TestApp, String) {
     unsubscribe(&app, &key).await;
     send(&app, events).await;
     let (folder, _) = app.stop().await;
-    spoil(&folder.path().join(VIEWS));
+    spoil(folder.path());
     (start(folder).await, key)
+}
+
+fn remove_all(data: &Path) {
+    for file in derived(data) {
+        std::fs::remove_file(file).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_views_are_built_before_anything_is_read_from_them() {
-    let (app, key) = spoilt(MANY, |views| std::fs::remove_file(views).unwrap()).await;
+    let (app, key) = spoilt(MANY, remove_all).await;
     tells_all(&app, &key, MANY).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_views_are_built_before_anything_is_read_from_them() {
-    let spoil = |views: &Path| std::fs::write(views, vec![0x5a; 100_000]).unwrap();
+    let spoil = |data: &Path| {
+        for file in derived(data) {
+            std::fs::write(file, vec![0x5a; 100_000]).unwrap();
+        }
+    };
     let (app, key) = spoilt(MANY, spoil).await;
     tells_all(&app, &key, MANY).await;
+}
+
+/// Whatever one of them loses or suffers, what depends on it is built anew, and everything else goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_derived_file_may_be_lost_or_damaged() {
+    const FEW: usize = 2_000;
+    let app = spawn_app().await;
+    let key = app.secret(&[Scope::Admin]);
+    unsubscribe(&app, &key).await;
+    send(&app, FEW).await;
+    let (mut folder, _) = app.stop().await;
+    for number in 0..derived(folder.path()).len() {
+        for is_lost in [true, false] {
+            let mut files = derived(folder.path());
+            files.sort();
+            let file = &files[number.min(files.len() - 1)];
+            if is_lost {
+                std::fs::remove_file(file).unwrap();
+            } else {
+                let mut bytes = std::fs::read(file).unwrap();
+                let (half, length) = (bytes.len() / 2, bytes.len());
+                bytes[half..length.min(half + 5_000)].fill(0x5a);
+                std::fs::write(file, bytes).unwrap();
+            }
+            let app = start(folder).await;
+            tells_all(&app, &key, FEW).await;
+            (folder, _) = app.stop().await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,12 +172,18 @@ async fn views_that_a_crash_has_thrown_back_catch_up_before_they_are_read() {
     let app = spawn_app().await;
     let key = app.secret(&[Scope::Admin]);
     let (folder, _) = app.stop().await;
-    let older = std::fs::read(folder.path().join(VIEWS)).unwrap();
+    let older: Vec<_> = derived(folder.path())
+        .into_iter()
+        .map(|path| (std::fs::read(&path).unwrap(), path))
+        .collect();
     let app = start(folder).await;
     unsubscribe(&app, &key).await;
     send(&app, MANY).await;
     let (folder, _) = app.stop().await;
-    std::fs::write(folder.path().join(VIEWS), older).unwrap();
+    remove_all(folder.path());
+    for (bytes, path) in older {
+        std::fs::write(path, bytes).unwrap();
+    }
     // Act, assert
     let app = start(folder).await;
     tells_all(&app, &key, MANY).await;
@@ -130,7 +191,7 @@ async fn views_that_a_crash_has_thrown_back_catch_up_before_they_are_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_waits_for_views_that_are_built_soon() {
-    let (app, key) = spoilt(50, |views| std::fs::remove_file(views).unwrap()).await;
+    let (app, key) = spoilt(50, remove_all).await;
     let list = app.get_with("/v1/events?limit=1000", &key).await;
     assert_eq!(list.status, 200, "{}", list.text);
     assert_eq!(list.body["events"].as_array().unwrap().len(), 52);
@@ -183,9 +244,10 @@ async fn lost_books_of_orders_and_suppressions_are_made_anew_before_anything_is_
     let first = app.post("/v1/track/purchase", &key, &order).await;
     first.is_tracked();
     let (folder, _) = app.stop().await;
-    for file in ["orders.redb", "suppressions.redb", VIEWS] {
+    for file in ["orders.redb", "suppressions.redb"] {
         std::fs::remove_file(folder.path().join(file)).unwrap();
     }
+    remove_all(folder.path());
     // Act
     let app = start(folder).await;
     // Assert

@@ -12,7 +12,7 @@ const FILES: [&str; 9] = [
     "orders.redb",
     "suppressions.redb",
     "rejected.redb",
-    "views.redb",
+    "views-engagement.redb",
     "relay-list.bin",
     "control.sock",
 ];
@@ -111,14 +111,14 @@ fn a_link_in_the_place_of_a_draft_is_not_written_through() {
 fn what_is_no_file_is_refused_without_waiting_for_it() {
     let store = Store::new();
     store.fill();
-    for name in ["meta.redb", "views.redb", "LOCK", "FORMAT"] {
+    for name in ["meta.redb", "views-engagement.redb", "LOCK", "FORMAT"] {
         let path = store.data().join(name);
         let away = store.beside("away");
         std::fs::rename(&path, &away).unwrap();
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
         let said = store.misar("keys list");
-        let said = if name == "views.redb" {
+        let said = if name == "views-engagement.redb" {
             serve(&store).refusal()
         } else {
             said.refusal()

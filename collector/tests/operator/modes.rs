@@ -49,7 +49,7 @@ fn every_file_is_closed_to_others_whatever_the_umask_and_whoever_made_the_folder
             "orders.redb",
             "suppressions.redb",
             "rejected.redb",
-            "views.redb",
+            "views-engagement.redb",
         ] {
             assert_eq!(names[name].0, 'f', "{name}");
         }

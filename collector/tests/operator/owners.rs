@@ -99,7 +99,7 @@ fn files_that_root_left_behind_before_go_to_the_service() {
     let store = services_folder();
     store.fill();
     let data = store.data();
-    for name in ["LOCK", "views.redb", "log", &segment(&data)] {
+    for name in ["LOCK", "views-engagement.redb", "log", &segment(&data)] {
         chown(data.join(name), Some(0), Some(0)).unwrap();
     }
     store.misar("workspaces list").good();
@@ -123,7 +123,12 @@ fn a_folder_of_roots_own_stays_roots() {
     let copied = store.beside("copied");
     // A file of another user in it is left to that user.
     copy(&store.data(), &copied, (0o600, 0o700), None);
-    chown(copied.join("views.redb"), Some(SERVICE), Some(SERVICE)).unwrap();
+    chown(
+        copied.join("views-engagement.redb"),
+        Some(SERVICE),
+        Some(SERVICE),
+    )
+    .unwrap();
     run(command(
         crate::support::MISAR,
         &copied,
@@ -132,5 +137,5 @@ fn a_folder_of_roots_own_stays_roots() {
     .good();
     let entries = entries(&copied);
     assert_eq!(entries["meta.redb"].2, 0);
-    assert_eq!(entries["views.redb"].2, SERVICE);
+    assert_eq!(entries["views-engagement.redb"].2, SERVICE);
 }

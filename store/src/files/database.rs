@@ -41,6 +41,15 @@ pub(crate) fn open_or_create(path: &Path, cache: usize) -> Result<Database, redb
     Ok(builder(cache).create_with_backend(FileBackend::new(file)?)?)
 }
 
+/// The same, and checks every page of it: what is not as it was written is an error, where redb may panic later
+/// or take it for what was written.
+pub(crate) fn open_or_create_checked(path: &Path, cache: usize) -> Result<Database, redb::Error> {
+    let file = super::open_or_create(path)?;
+    let mut builder = builder(cache);
+    builder.set_check_integrity_on_open(true);
+    Ok(builder.create_with_backend(FileBackend::new(file)?)?)
+}
+
 /// Opens a database that stays as it is. [`DatabaseError::RepairAborted`] says that it was not closed
 /// in order: reading it takes a repair, which writes.
 pub(crate) fn open_to_read(path: &Path, cache: usize) -> Result<ReadOnlyDatabase, DatabaseError> {

@@ -20,9 +20,25 @@ const NAMES: [&str; 6] = [
     "RUNNING",
     "control.sock",
 ];
-const ENDINGS: [&str; 6] = ["redb", "draft", "ids", "unreadable", "bin", "js"];
+const ENDINGS: [&str; 8] = [
+    "redb",
+    "draft",
+    "ids",
+    "unreadable",
+    "bin",
+    "js",
+    "run",
+    "tail",
+];
 /// Our folders; within each other these alone are looked into.
-const FOLDERS: [&str; 4] = ["log", "aside", "ids", "snippets"];
+const FOLDERS: [&str; 6] = [
+    "log",
+    "aside",
+    "ids",
+    "snippets",
+    "views-runs",
+    "views-runs.draft",
+];
 
 /// What [`check`] does about files that are open to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

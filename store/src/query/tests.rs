@@ -524,11 +524,11 @@ fn debug_output_holds_nothing_personal() {
 
 #[test]
 fn only_stretches_of_the_log_that_lie_wholly_outside_the_times_are_skipped() {
-    // Arrange: zones of 1,024 seqs (the first has 1,023), a minute each.
-    let zone_of = |number: u32| i64::from(number / 1_024);
+    // Arrange: a minute for each 1,024 seqs (the first has 1,023), so that none begins within a stretch.
+    let minute_of = |number: u32| i64::from(number / 1_024);
     let time = |minute: i64| Timestamp::from_millis(NOW + minute * 60_000);
     let of = |number| Entry {
-        time: time(zone_of(number)),
+        time: time(minute_of(number)),
         ..entry(number)
     };
     let log = log_of((1..=4_000).map(of).collect());

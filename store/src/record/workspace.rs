@@ -87,8 +87,8 @@ pub trait WorkspaceKeys: Send + Sync + 'static {
         Attribution::default()
     }
 
-    /// A digest of all settings that views depend on: what was folded under others is folded anew.
-    fn settings_digest(&self) -> u64 {
+    /// What tells this store from others: views of another one are not these.
+    fn store_digest(&self) -> u64 {
         0
     }
 }

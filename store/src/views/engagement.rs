@@ -18,9 +18,10 @@
 //! - `erased`: what is left of a contact
 //! - `told`: what changes once it is told when a message left
 //! - `order`: one order, its touches, whom it is credited to
+//! - `windows`: how long touches are credited, and what changes with that
 
 mod ahead;
-pub mod contact;
+pub(crate) mod contact;
 mod erased;
 pub(crate) mod hits;
 pub(crate) mod message;
@@ -31,56 +32,121 @@ pub(crate) mod single;
 pub(crate) mod spans;
 pub(crate) mod tally;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod told;
+pub(crate) mod windows;
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use std::collections::{BTreeMap, HashMap};
+
 use shared::ids::MessageId;
 
-use super::Dump;
+use super::columns::Column;
+use super::numbers::Numbers;
+use super::ordered::Ordered;
+use super::ordered::{Way, successor};
+use super::pages::Pages;
+use super::rows::Rows;
+use super::view::{Around, Happening, Plan, View};
 use crate::classify::of_page;
-use crate::ledger::decide::Attribution;
-use crate::record::{Class, ContactId, Entry, Fact, Record, WorkspaceId};
+use crate::ledger::decide::{Attribution, WorkspaceKeys};
+use crate::record::{Class, ContactId, Entry, Fact, WorkspaceId};
 use contact::Contact;
 use hits::{Hit, Hits, What};
 use message::{Click, Message};
 use order::{Order, Orders, TouchKind, Touched};
-use rows::{Rows, key};
+use rows::{Held, key};
 use tally::Totals;
 
-/// Key: workspace (u32, big-endian), contact (16 bytes). Value: postcard of [`Contact`].
-const CONTACTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("contacts_v1");
+/// See above.
+pub(super) struct Engagement;
+
+impl View for Engagement {
+    const PLAN: Plan = Plan {
+        name: "engagement",
+        version: 1,
+        numbers: &[],
+        pages: &["contacts_v2"],
+        tables: &TABLES,
+        columns: 1,
+        cache: 24 * 1024 * 1024,
+    };
+
+    fn derive(rows: &mut Rows) -> Result<(), redb::Error> {
+        let contacts = rows.pages[CONTACTS].clone();
+        for number in 0..contacts.rows() {
+            // As many as there are numbers, and rows up to a full page.
+            let number = number as u32;
+            if let row @ [_, ..] = contacts.get(number) {
+                let row: Contact = rows::decode(row)?;
+                rows.columns[SCORES].set(number, row.score.height());
+            }
+        }
+        Ok(())
+    }
+
+    fn fold(
+        rows: &mut Rows,
+        around: &Around<'_>,
+        happenings: &[Happening<'_>],
+    ) -> Result<(), redb::Error> {
+        let mut fold = Fold::of(rows, around.keys, around.contacts)?;
+        for happening in happenings {
+            fold.record(happening)?;
+        }
+        fold.write()
+    }
+}
+
+/// In the order of their places, which stand below.
+const TABLES: [&str; 14] = [
+    "messages_v1",
+    "campaigns_v1",
+    "workspaces_v1",
+    "messages_of_campaign_v1",
+    "hits_v1",
+    "touches_v1",
+    "orders_v1",
+    "order_places_v1",
+    "orders_of_contact_v1",
+    "ahead_v1",
+    "relabelled_v1",
+    "rejudged_v1",
+    "addresses_v1",
+    "windows_v1",
+];
+
+/// Rows by the number of the contact. Value: postcard of [`Contact`].
+const CONTACTS: usize = 0;
+/// The column of what contacts are sorted by: [`score::Score::height`].
+const SCORES: usize = 0;
+
 /// Key: workspace (u32, big-endian), messageId. Value: postcard of [`Message`].
-const MESSAGES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("messages_v1");
+const MESSAGES: usize = 0;
 /// Key: workspace (u32, big-endian), campaignId. Value: postcard of [`Totals`].
-const CAMPAIGNS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("campaigns_v1");
+const CAMPAIGNS: usize = 1;
 /// Key: workspace (u32, big-endian). Value: postcard of [`Totals`], of all its messages.
-const WORKSPACES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("workspaces_v1");
+const WORKSPACES: usize = 2;
 /// Key: workspace (u32), length of the campaignId (u16), campaignId, messageId, numbers big-endian.
 /// Value: nothing.
-const OF_CAMPAIGN: TableDefinition<'_, &[u8], &[u8]> =
-    TableDefinition::new("messages_of_campaign_v1");
-/// Key: seq of a click whose class was changed from genuine to bot by the rule of bursts.
-const RELABELLED: TableDefinition<'_, u64, ()> = TableDefinition::new("relabelled_v1");
-
-/// Key: seq of an open or a click of a message whose real time of sending was told. Value: postcard of
-/// the class that it has by that time and the reason, where they are not those on record.
-const REJUDGED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rejudged_v1");
-
-/// Every table, for what is done to all of them alike.
-const TABLES: [TableDefinition<'_, &[u8], &[u8]>; 11] = [
-    CONTACTS,
-    MESSAGES,
-    CAMPAIGNS,
-    WORKSPACES,
-    OF_CAMPAIGN,
-    hits::HITS,
-    order::TOUCHES,
-    order::ORDERS,
-    order::PLACES,
-    order::OF_CONTACT,
-    ahead::AHEAD,
-];
+const OF_CAMPAIGN: usize = 3;
+/// See [`Hits`].
+const HITS: usize = 4;
+/// This and the next three: see [`Orders`].
+const TOUCHES: usize = 5;
+const ORDERS: usize = 6;
+const PLACES: usize = 7;
+const OF_CONTACT: usize = 8;
+/// See [`ahead`].
+const AHEAD: usize = 9;
+/// Key: seq (u64, big-endian) of a click whose class was changed from genuine to bot by the rule of bursts.
+const RELABELLED: usize = 10;
+/// Key: seq (u64, big-endian) of an open or a click of a message whose real time of sending was told. Value:
+/// postcard of the class that it has by that time and the reason, where they are not those on record.
+const REJUDGED: usize = 11;
+/// Key: the number of a contact (u32, big-endian). Value: [`Contact::address`].
+const ADDRESSES: usize = 12;
+/// See [`windows`].
+const WINDOWS: usize = 13;
 
 /// Who acted: the class that was decided at the edge; of a page's event from before there were
 /// classes, what it would have been; `Human` where a server says so.
@@ -91,65 +157,116 @@ fn class_of(entry: &Entry) -> Class {
     }
 }
 
-/// Folds records that follow on those folded before; `contacts` are whom each is about.
-pub(super) fn fold(
-    transaction: &WriteTransaction,
-    attribution: &dyn Fn(WorkspaceId) -> Attribution,
-    records: &[Record],
-    contacts: &[Option<ContactId>],
-) -> Result<(), redb::Error> {
-    let mut fold = Fold {
-        contacts: Rows::open(transaction, CONTACTS)?,
-        messages: Rows::open(transaction, MESSAGES)?,
-        campaigns: Rows::open(transaction, CAMPAIGNS)?,
-        workspaces: Rows::open(transaction, WORKSPACES)?,
-        ahead: Rows::open(transaction, ahead::AHEAD)?,
-        orders: Orders::open(transaction)?,
-        relabelled: transaction.open_table(RELABELLED)?,
-        rejudged: transaction.open_table(REJUDGED)?,
-        hits: Hits::open(transaction)?,
-        of_campaign: transaction.open_table(OF_CAMPAIGN)?,
-        attribution,
-    };
-    for (record, contact) in records.iter().zip(contacts) {
-        fold.record(record, *contact)?;
-    }
-    fold.contacts.write()?;
-    fold.messages.write()?;
-    fold.campaigns.write()?;
-    fold.workspaces.write()?;
-    fold.ahead.write()
-}
-
 struct Fold<'a> {
-    contacts: Rows<'a, Contact>,
-    messages: Rows<'a, Message>,
-    campaigns: Rows<'a, Totals>,
-    workspaces: Rows<'a, Totals>,
-    ahead: Rows<'a, i64>,
+    contacts: &'a mut Pages,
+    scores: &'a mut Column,
+    addresses: &'a mut Ordered,
+    numbers: &'a Numbers,
+    messages: Held<'a, Message>,
+    campaigns: Held<'a, Totals>,
+    workspaces: Held<'a, Totals>,
+    ahead: Held<'a, i64>,
     orders: Orders<'a>,
-    relabelled: redb::Table<'a, u64, ()>,
-    rejudged: redb::Table<'a, u64, &'static [u8]>,
+    relabelled: &'a mut Ordered,
+    rejudged: &'a mut Ordered,
     hits: Hits<'a>,
-    of_campaign: redb::Table<'a, &'static [u8], &'static [u8]>,
-    attribution: &'a dyn Fn(WorkspaceId) -> Attribution,
+    of_campaign: &'a mut Ordered,
+    windows: &'a mut Ordered,
+    purges: &'a mut bool,
+    known_windows: HashMap<WorkspaceId, Attribution>,
+    keys: &'a dyn WorkspaceKeys,
 }
 
-impl Fold<'_> {
-    fn record(&mut self, record: &Record, contact: Option<ContactId>) -> Result<(), redb::Error> {
-        let Record { seq, entry, .. } = record;
+impl<'a> Fold<'a> {
+    fn of(
+        rows: &'a mut Rows,
+        keys: &'a dyn WorkspaceKeys,
+        numbers: &'a Numbers,
+    ) -> Result<Self, redb::Error> {
+        let all = [
+            MESSAGES,
+            CAMPAIGNS,
+            WORKSPACES,
+            OF_CAMPAIGN,
+            HITS,
+            TOUCHES,
+            ORDERS,
+            PLACES,
+            OF_CONTACT,
+            AHEAD,
+            RELABELLED,
+            REJUDGED,
+            ADDRESSES,
+            WINDOWS,
+        ];
+        let tables = rows.tables.get_disjoint_mut(all);
+        let [
+            messages,
+            campaigns,
+            workspaces,
+            of_campaign,
+            hits,
+            touches,
+            orders,
+            places,
+            of_contact,
+            ahead,
+            relabelled,
+            rejudged,
+            addresses,
+            windows,
+        ] = tables.map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+        Ok(Self {
+            contacts: &mut rows.pages[CONTACTS],
+            scores: &mut rows.columns[SCORES],
+            addresses,
+            numbers,
+            messages: Held::of(messages),
+            campaigns: Held::of(campaigns),
+            workspaces: Held::of(workspaces),
+            ahead: Held::of(ahead),
+            orders: Orders {
+                touches,
+                orders,
+                places,
+                of_contact,
+            },
+            relabelled,
+            rejudged,
+            hits: Hits(hits),
+            of_campaign,
+            windows,
+            purges: &mut rows.purges,
+            known_windows: HashMap::new(),
+            keys,
+        })
+    }
+
+    /// Writes what is held until the end.
+    fn write(self) -> Result<(), redb::Error> {
+        self.messages.write()?;
+        self.campaigns.write()?;
+        self.workspaces.write()?;
+        self.ahead.write()
+    }
+
+    fn record(&mut self, happening: &Happening<'_>) -> Result<(), redb::Error> {
+        let Happening { seq, entry, .. } = *happening;
         let time = happened_at(entry);
-        let class = self.judged(record, class_of(entry), time)?;
+        let class = self.judged(happening, class_of(entry), time)?;
         let workspace = entry.workspace;
         if let Fact::Erase { .. } = entry.fact {
             let person = ContactId(*entry.id.as_bytes());
-            return contact.map_or(Ok(()), |contact| self.erase(workspace, contact, person));
+            return match happening.contact {
+                Some(contact) => self.erase(workspace, contact, person),
+                None => Ok(()),
+            };
         }
         // Who is left of a contact is nobody's contact.
-        if let Some(contact) = contact.filter(|_| !entry.redacted) {
-            let row = self.contacts.get(key(workspace, &[&contact.0]))?;
-            row.see(entry, class, time);
+        if let Some(contact) = happening.contact.filter(|_| !entry.redacted) {
+            self.person(contact.number, |row| row.see(entry, class, time))?;
         }
+        let contact = happening.contact.map(|contact| contact.id);
         match &entry.fact {
             Fact::Purchase {
                 order_id,
@@ -167,8 +284,8 @@ impl Fold<'_> {
                     refunded: 0,
                     credits: Default::default(),
                 };
-                let windows = (self.attribution)(workspace);
-                let credited = self.orders.place(workspace, time, *seq, order, &windows)?;
+                let windows = self.windows(workspace)?;
+                let credited = self.orders.place(workspace, time, seq, order, &windows)?;
                 self.credit(workspace, &credited)
             }
             Fact::Refund {
@@ -184,7 +301,7 @@ impl Fold<'_> {
                 message_id,
                 ..
             } => {
-                let windows = (self.attribution)(workspace);
+                let windows = self.windows(workspace)?;
                 let explicit = message_id.as_ref().map(MessageId::as_str);
                 let (orders, order_id) = (&mut self.orders, order_id.as_str());
                 let moves = orders.amend(workspace, order_id, revenue.minor, explicit, &windows)?;
@@ -199,24 +316,24 @@ impl Fold<'_> {
             | Fact::Open { .. }
             | Fact::Click { .. }
             | Fact::Unsubscribe { .. }
-            | Fact::Delivery { .. } => self.mail(record, contact, class, time),
-            Fact::Told { .. } => self.told(record, contact),
+            | Fact::Delivery { .. } => self.mail(happening, contact, class, time),
+            Fact::Told { .. } => self.told(happening, contact),
         }
     }
 
     fn mail(
         &mut self,
-        record: &Record,
+        happening: &Happening<'_>,
         contact: Option<ContactId>,
         class: Class,
         time: i64,
     ) -> Result<(), redb::Error> {
-        let Record { seq, entry, .. } = record;
+        let Happening { seq, entry, .. } = *happening;
         let workspace = entry.workspace;
         let Some(message_id) = entry.fact.message_id().map(MessageId::as_str) else {
             return Ok(());
         };
-        let (mut gone, mut clicks_of) = (Vec::new(), None);
+        let mut gone = Vec::new();
         let (mut hit, mut is_told) = (None, false);
         self.message(workspace, message_id, |message| {
             message.learn(entry, contact);
@@ -227,12 +344,13 @@ impl Fold<'_> {
                     message.note_ahead(entry.received_at.as_millis());
                 }
                 Fact::Open { .. } => {
+                    message.hit_by(contact);
                     message.opens.add(class, 1);
                     hit = Some(What::Open);
                 }
                 Fact::Click { link, target, .. } => {
-                    clicks_of = message.clicks_of(contact);
-                    if let Some(click) = Click::of(*seq, time, class, entry) {
+                    message.hit_by(contact);
+                    if let Some(click) = Click::of(seq, time, class, entry) {
                         gone = message.click(click);
                         hit = Some(What::Click {
                             click,
@@ -253,15 +371,16 @@ impl Fold<'_> {
             }
         })?;
         for click in &gone {
-            self.relabelled.insert(click.seq, ())?;
+            self.relabelled.insert(&click.seq.to_be_bytes(), &[]);
         }
         if let Some(what) = hit {
+            let is_touch = matches!(what, What::Open | What::Click { .. });
             let reason = entry.told_by.class().map(|(_, reason)| reason.clone());
             let timing = entry.told_by.timing().cloned().filter(|_| !is_told);
             let hit = Hit {
                 time,
                 class,
-                contact,
+                contact: contact.filter(|_| is_touch),
                 what,
                 timing: timing.zip(reason),
             };
@@ -272,7 +391,7 @@ impl Fold<'_> {
             Fact::Click { .. } => TouchKind::Click,
             _ => return Ok(()),
         };
-        let windows = (self.attribution)(workspace);
+        let windows = self.windows(workspace)?;
         let mut touched = Vec::new();
         // Of the clicks that turn out to be a machine's, this one may be one: then it never counted.
         let counts = tally::is_genuine(class) && !gone.iter().any(|click| click.seq == seq.0);
@@ -287,19 +406,24 @@ impl Fold<'_> {
                     .touch(workspace, contact, touch, message_id, &windows)?,
             );
         }
-        gone.retain(|click| click.has_contact);
-        if let Some(contact) = clicks_of.filter(|_| !gone.is_empty()) {
-            for click in &gone {
-                let touch = Touched {
+        // Those of one message may count for two: for a contact, and for the person who is left of it.
+        let mut of_contact: BTreeMap<ContactId, Vec<Touched>> = BTreeMap::new();
+        for click in &gone {
+            if let Some(contact) = self.hits.contact_of(workspace, message_id, click.seq)? {
+                of_contact.entry(contact).or_default().push(Touched {
                     kind,
                     time: click.time,
                     seq: click.seq,
-                };
-                touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
+                });
+            }
+        }
+        for (contact, clicks) in of_contact {
+            for click in &clicks {
+                touched.extend(self.orders.untouch(workspace, contact, *click, &windows)?);
             }
             let left = self.orders.touched(workspace, contact)?;
-            let times = gone.iter().map(|click| click.time);
-            self.contact(workspace, contact, |row| row.unsee_clicks(times, left))?;
+            let times = clicks.iter().map(|click| click.time);
+            self.contact(contact, |row| row.unsee_clicks(times, left))?;
         }
         self.credit(workspace, &touched)
     }
@@ -322,13 +446,32 @@ impl Fold<'_> {
     /// Changes what is known of a contact; nothing is of one that was erased.
     fn contact(
         &mut self,
-        workspace: WorkspaceId,
         contact: ContactId,
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
-        if let Some(row) = self.contacts.existing(key(workspace, &[&contact.0]))? {
-            change(row);
+        match self.numbers.find(&contact.0) {
+            Some(number) if !self.contacts.get(number).is_empty() => self.person(number, change),
+            _ => Ok(()),
         }
+    }
+
+    /// The same by the contact's number.
+    fn person(
+        &mut self,
+        number: u32,
+        change: impl FnOnce(&mut Contact),
+    ) -> Result<(), redb::Error> {
+        let mut row = match self.contacts.get(number) {
+            [] => Contact::default(),
+            row => rows::decode(row)?,
+        };
+        change(&mut row);
+        if let Some(address) = &row.address {
+            self.addresses
+                .insert(&number.to_be_bytes(), address.as_bytes());
+        }
+        self.scores.set(number, row.score.height());
+        self.contacts.put(number, &rows::encode(&row)?);
         Ok(())
     }
 
@@ -360,11 +503,10 @@ impl Fold<'_> {
         if before.0 != after.0 {
             let place = |campaign_id: &str| of_campaign_key(workspace, campaign_id, message_id);
             if let Some(campaign_id) = &before.0 {
-                self.of_campaign.remove(place(campaign_id).as_slice())?;
+                self.of_campaign.remove(&place(campaign_id))?;
             }
             if let Some(campaign_id) = &after.0 {
-                self.of_campaign
-                    .insert(place(campaign_id).as_slice(), [].as_slice())?;
+                self.of_campaign.insert(&place(campaign_id), &[]);
             }
         }
         for ((campaign_id, totals), sign) in [(before, -1), (after, 1)] {
@@ -393,125 +535,69 @@ fn happened_at(entry: &Entry) -> i64 {
     entry.time.as_millis().min(entry.received_at.as_millis())
 }
 
-/// Makes the tables, so that readers find them from the start.
-pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> {
-    for table in TABLES {
-        transaction.open_table(table)?;
-    }
-    transaction.open_table(RELABELLED)?;
-    transaction.open_table(REJUDGED)?;
-    Ok(())
+/// What is known of the contact with this number; `None` where nothing is.
+pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb::Error> {
+    let mut row: Contact = match rows.pages[CONTACTS].get(number) {
+        [] => return Ok(None),
+        row => rows::decode(row)?,
+    };
+    let address = rows.tables[ADDRESSES].get(&number.to_be_bytes())?;
+    row.address = address.map(|address| String::from_utf8_lossy(&address).into_owned());
+    Ok(Some(row))
 }
 
-/// Fails where the tables are not those that are read here.
-pub(super) fn check(snapshot: &ReadTransaction) -> Result<(), redb::Error> {
-    for table in TABLES {
-        snapshot.open_table(table)?;
-    }
-    snapshot.open_table(RELABELLED)?;
-    snapshot.open_table(REJUDGED)?;
-    Ok(())
-}
-
-pub(super) fn dump(snapshot: &ReadTransaction, dump: &mut Dump) -> Result<(), redb::Error> {
-    const NAMES: [&str; 11] = [
-        "contacts_v1",
-        "messages_v1",
-        "campaigns_v1",
-        "workspaces_v1",
-        "messages_of_campaign_v1",
-        "hits_v1",
-        "touches_v1",
-        "orders_v1",
-        "order_places_v1",
-        "orders_of_contact_v1",
-        "ahead_v1",
-    ];
-    for (table, name) in TABLES.into_iter().zip(NAMES) {
-        let mut rows = Vec::new();
-        for row in snapshot.open_table(table)?.iter()? {
-            let (key, value) = row?;
-            rows.push((key.value().to_vec(), value.value().to_vec()));
-        }
-        dump.insert(name, rows);
-    }
-    let mut rows = Vec::new();
-    for row in snapshot.open_table(RELABELLED)?.iter()? {
-        let (key, _) = row?;
-        rows.push((key.value().to_be_bytes().to_vec(), Vec::new()));
-    }
-    dump.insert("relabelled_v1", rows);
-    let mut rows = Vec::new();
-    for row in snapshot.open_table(REJUDGED)?.iter()? {
-        let (key, value) = row?;
-        rows.push((key.value().to_be_bytes().to_vec(), value.value().to_vec()));
-    }
-    dump.insert("rejudged_v1", rows);
-    Ok(())
-}
-
-/// The contact's row; `None` where nothing is known of it.
-pub(super) fn contact(
-    snapshot: &ReadTransaction,
-    workspace: WorkspaceId,
-    contact: ContactId,
-) -> Result<Option<Contact>, redb::Error> {
-    rows::read(
-        &snapshot.open_table(CONTACTS)?,
-        &key(workspace, &[&contact.0]),
-    )
+/// Whether anything is known of the contact with this number.
+pub(super) fn is_known(rows: &Rows, number: u32) -> bool {
+    !rows.pages[CONTACTS].get(number).is_empty()
 }
 
 /// The message's row; `None` where nothing is known of it.
 pub(super) fn message(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     message_id: &str,
 ) -> Result<Option<Message>, redb::Error> {
     let key = key(workspace, &[message_id.as_bytes()]);
-    rows::read(&snapshot.open_table(MESSAGES)?, &key)
+    rows::read(&rows.tables[MESSAGES], &key)
 }
 
 /// The campaign's totals as of `now`, in milliseconds since 1970; `None` where nothing is known of it.
 pub(super) fn campaign(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     campaign_id: &str,
     now: i64,
 ) -> Result<Option<Totals>, redb::Error> {
     let key = key(workspace, &[campaign_id.as_bytes()]);
-    let mut totals: Option<Totals> = rows::read(&snapshot.open_table(CAMPAIGNS)?, &key)?;
+    let mut totals: Option<Totals> = rows::read(&rows.tables[CAMPAIGNS], &key)?;
     if let Some(totals) = &mut totals {
-        ahead::take_off(snapshot, workspace, Some(campaign_id), now, totals)?;
+        ahead::take_off(rows, workspace, Some(campaign_id), now, totals)?;
     }
     Ok(totals)
 }
 
 /// The campaign's messages behind `after` in the order of their ids, at most `limit`.
 pub(super) fn messages_of_campaign(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     campaign_id: &str,
     after: &str,
     limit: usize,
 ) -> Result<Vec<(String, Message)>, redb::Error> {
-    let (index, messages) = (
-        snapshot.open_table(OF_CAMPAIGN)?,
-        snapshot.open_table(MESSAGES)?,
-    );
+    let (index, messages) = (&rows.tables[OF_CAMPAIGN], &rows.tables[MESSAGES]);
     let of_all = of_campaign_key(workspace, campaign_id, "");
     let first = of_campaign_key(workspace, campaign_id, after);
     let mut found = Vec::new();
-    for row in index.range(first.as_slice()..)? {
+    for row in index.range(&first, successor(&of_all).as_deref(), Way::Up)? {
         let (place, _) = row?;
-        let Some(message_id) = place.value().strip_prefix(of_all.as_slice()) else {
+        let Some(message_id) = place.strip_prefix(of_all.as_slice()) else {
             break;
         };
         if message_id == after.as_bytes() {
             continue;
         }
         let id = String::from_utf8_lossy(message_id).into_owned();
-        if let Some(message) = rows::read(&messages, &key(workspace, &[message_id]))? {
+        if let Some(message) = rows::read(messages, &key(workspace, &[message_id]))? {
             found.push((id, message));
         }
         if found.len() == limit {
@@ -523,28 +609,67 @@ pub(super) fn messages_of_campaign(
 
 /// What all messages of a workspace come to as of `now`, in milliseconds since 1970.
 pub(super) fn workspace(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     now: i64,
 ) -> Result<Totals, redb::Error> {
-    let row = rows::read(&snapshot.open_table(WORKSPACES)?, &key(workspace, &[]))?;
+    let row = rows::read(&rows.tables[WORKSPACES], &key(workspace, &[]))?;
     let mut totals: Totals = row.unwrap_or_default();
-    ahead::take_off(snapshot, workspace, None, now, &mut totals)?;
+    ahead::take_off(rows, workspace, None, now, &mut totals)?;
     Ok(totals)
 }
 
 /// Whether the click at this seq was found out to be a machine's.
-pub(super) fn is_relabelled(snapshot: &ReadTransaction, seq: u64) -> Result<bool, redb::Error> {
-    Ok(snapshot.open_table(RELABELLED)?.get(seq)?.is_some())
+pub(super) fn is_relabelled(rows: &Rows, seq: u64) -> Result<bool, redb::Error> {
+    Ok(rows.tables[RELABELLED].get(&seq.to_be_bytes())?.is_some())
 }
 
 /// The class of an open or a click, and its reason, by the time that was told of its message; `None`
 /// where those on record hold.
-pub(super) fn rejudged(
-    snapshot: &ReadTransaction,
-    seq: u64,
-) -> Result<Option<(Class, String)>, redb::Error> {
-    let table = snapshot.open_table(REJUDGED)?;
-    let row = table.get(seq)?;
-    row.map(|row| rows::decode(row.value())).transpose()
+pub(super) fn rejudged(rows: &Rows, seq: u64) -> Result<Option<(Class, String)>, redb::Error> {
+    rows::read(&rows.tables[REJUDGED], &seq.to_be_bytes())
+}
+
+/// At most `limit` of these contacts (ascending) that lie behind `after`, those with the highest scores first
+/// or last, with what they are sorted by. Equal ones come in the order of their numbers.
+pub(super) fn by_score(
+    rows: &Rows,
+    numbers: &[u32],
+    descending: bool,
+    after: Option<(f64, u32)>,
+    limit: usize,
+) -> Vec<(f64, u32)> {
+    let scores = &rows.columns[SCORES];
+    let contacts = &rows.pages[CONTACTS];
+    // Which of two comes first.
+    let order = |a: &(f64, u32), b: &(f64, u32)| {
+        let by_score = a.0.total_cmp(&b.0);
+        let by_score = if descending {
+            by_score.reverse()
+        } else {
+            by_score
+        };
+        by_score.then(a.1.cmp(&b.1))
+    };
+    let mut best: Vec<(f64, u32)> = Vec::with_capacity(2 * limit + 1);
+    let mut worst: Option<(f64, u32)> = None;
+    for number in numbers {
+        let one = (scores.get(*number), *number);
+        let is_behind = after.is_none_or(|after| order(&after, &one).is_lt());
+        if !is_behind || worst.is_some_and(|worst| order(&worst, &one).is_lt()) {
+            continue;
+        }
+        if contacts.get(*number).is_empty() {
+            continue;
+        }
+        best.push(one);
+        if best.len() >= 2 * limit {
+            best.sort_unstable_by(order);
+            best.truncate(limit);
+            worst = best.last().copied();
+        }
+    }
+    best.sort_unstable_by(order);
+    best.truncate(limit);
+    best
 }

@@ -1,13 +1,17 @@
-//! Tests of the file of views: that live folding, crashes and rebuilds come to the same rows.
+//! Tests of the files of views: that live folding, crashes and rebuilds come to the same rows.
+
+mod kills;
+mod power;
 
 use std::fs;
 
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
+use super::filter::EventFilter;
 use super::history::{all, append, entry, history, keys, log_of};
 use super::*;
-use crate::record::Entry;
+use crate::record::{Entry, WorkspaceId};
 
 fn open(folder: &TempDir) -> Views {
     Views::open(folder.path(), keys()).unwrap()
@@ -21,16 +25,53 @@ fn folded(records: &[Record]) -> Dump {
     views.dump().unwrap()
 }
 
+/// The tables that are not the same: all rows would be too much to read.
+fn differing(one: &Dump, other: &Dump) -> Vec<&'static str> {
+    let names = one.keys().chain(other.keys()).copied();
+    let mut differing: Vec<_> = names
+        .filter(|name| one.get(name) != other.get(name))
+        .collect();
+    differing.dedup();
+    differing
+}
+
 fn rebuilt(folder: &TempDir, log: &dyn Log) -> u64 {
     rebuild(folder.path(), keys(), log, &mut |_, _| {}).unwrap()
+}
+
+/// The files of views in a folder.
+fn files(folder: &TempDir) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }
 
 /// The folder as a crash at this moment would leave it. What redb has not written yet is lost; what
 /// it has written and not synced is kept, in the file of the copy as on many a disk.
 fn crash(folder: &TempDir) -> TempDir {
     let after = tempdir().unwrap();
-    fs::copy(folder.path().join(FILE), after.path().join(FILE)).unwrap();
+    copy(folder.path(), after.path());
     after
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, to) = (
+            entry.as_ref().unwrap().path(),
+            to.join(entry.unwrap().file_name()),
+        );
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(path, to).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -96,7 +137,7 @@ proptest! {
                 Act::FoldAgain(count) => {
                     views.fold(&records[done.saturating_sub(count)..upto(count)]).unwrap();
                 }
-                Act::Sync => views.make_durable().unwrap(),
+                Act::Sync => views.checkpoint().unwrap(),
                 Act::Restart => {
                     let before = views.cursor();
                     views.close().unwrap();
@@ -142,7 +183,7 @@ fn what_was_synced_survives_a_crash_and_rows_never_come_without_their_cursor() {
     let views = open(&folder);
     views.fold(&records[..1_000]).unwrap();
     views.fold(&records[1_000..2_000]).unwrap();
-    views.make_durable().unwrap();
+    views.checkpoint().unwrap();
     views.fold(&records[2_000..]).unwrap();
     assert_eq!(views.cursor(), Seq(3_000));
     // Act
@@ -171,7 +212,7 @@ fn a_rebuild_that_fails_leaves_the_views_as_they_were() {
         "{error:?}"
     );
     assert_eq!(open(&folder).cursor(), Seq(3));
-    assert!(!folder.path().join(DRAFT).exists());
+    assert!(files(&folder).iter().all(|name| !name.ends_with(".draft")));
 }
 
 #[test]
@@ -186,70 +227,133 @@ fn a_rebuild_tells_how_far_it_is() {
     assert_eq!(told, [(8_192, 20_000), (16_384, 20_000), (20_000, 20_000)]);
 }
 
-#[test]
-fn a_file_that_cannot_be_used_is_built_anew() {
-    let records = all(&log_of((1..=5_000).map(entry).collect()));
-    let folder = tempdir().unwrap();
-    let path = folder.path().join(FILE);
-    let views = open(&folder);
-    views.fold(&records).unwrap();
-    views.close().unwrap();
-    let good = fs::read(&path).unwrap();
-    let mut no_header = good.clone();
-    no_header[..200].fill(0xAA);
-    let mut no_pages = good.clone();
-    no_pages[4_096..].fill(0);
-    let older = {
-        let database = Database::create(&path).unwrap();
-        let transaction = database.begin_write().unwrap();
-        let mut about = transaction.open_table(ABOUT).unwrap();
-        about.insert("schema", SCHEMA + 1).unwrap();
-        drop(about);
-        transaction.commit().unwrap();
-        drop(database);
-        fs::read(&path).unwrap()
-    };
-    let foreign = {
-        let path = folder.path().join("other.redb");
-        drop(Database::create(&path).unwrap());
-        fs::read(path).unwrap()
-    };
-    for (what, bytes) in [
-        ("empty", Vec::new()),
-        ("text", b"these are no views".to_vec()),
-        ("without a header", no_header),
-        ("half", good[..good.len() / 2].to_vec()),
-        ("without pages", no_pages),
-        ("of another version", older),
-        ("foreign", foreign),
-    ] {
-        fs::write(&path, bytes).unwrap();
-        let _ = durable_cursor(folder.path());
-        let views = open(&folder);
-        assert_eq!(views.cursor(), Seq::START, "{what}");
-        views.fold(&records).unwrap();
-        assert_eq!(views.dump().unwrap(), folded(&records), "{what}");
-        views.close().unwrap();
-        assert_eq!(durable_cursor(folder.path()), Seq(5_000), "{what}");
+/// Folds what views that are built beside the others lack.
+fn make_up(views: &Views, records: &[Record]) {
+    views.fold(records).unwrap();
+    while let Some(cursor) = views.cursor_beside() {
+        let behind = records.partition_point(|record| record.seq <= cursor);
+        let upto = records.len().min(behind + 1_000);
+        views.fold_beside(&records[behind..upto]).unwrap();
     }
 }
 
 #[test]
-fn the_cursor_at_rest_is_read_without_touching_the_file() {
+fn a_file_that_cannot_be_used_is_built_anew() {
+    let records = all(&log_of((1..=5_000).map(entry).collect()));
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    views.fold(&records).unwrap();
+    let expected = folded(&records);
+    views.close().unwrap();
+    for name in files(&folder) {
+        let path = folder.path().join(&name);
+        let good = fs::read(&path).unwrap();
+        let mut no_header = good.clone();
+        no_header[..200].fill(0xAA);
+        let mut no_pages = good.clone();
+        no_pages[4_096..].fill(0);
+        let foreign = {
+            let path = tempdir().unwrap().path().join("other.redb");
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            drop(redb::Database::create(&path).unwrap());
+            fs::read(path).unwrap()
+        };
+        for (what, bytes) in [
+            ("empty", Vec::new()),
+            ("text", b"these are no views".to_vec()),
+            ("without a header", no_header),
+            ("half", good[..good.len() / 2].to_vec()),
+            ("without pages", no_pages),
+            ("foreign", foreign),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            let _ = durable_cursor(folder.path());
+            let views = open(&folder);
+            assert!(views.cursor() == Seq::START || views.cursor_beside() == Some(Seq::START));
+            make_up(&views, &records);
+            assert_eq!(views.dump().unwrap(), expected, "{name} {what}");
+            views.close().unwrap();
+            assert_eq!(durable_cursor(folder.path()), Seq(5_000), "{name} {what}");
+        }
+    }
+}
+
+#[test]
+fn a_view_that_is_lost_is_built_beside_the_others_which_go_on() {
+    let records = all(&log_of((1..=5_000).map(entry).collect()));
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    views.fold(&records[..4_000]).unwrap();
+    views.close().unwrap();
+    fs::remove_file(folder.path().join("views-engagement.redb")).unwrap();
+    // Act
+    let views = open(&folder);
+    views.fold(&records).unwrap();
+    // Assert
+    assert_eq!(views.cursor(), Seq(5_000));
+    let newest = |views: &Views| {
+        let page = views
+            .events(WorkspaceId(1), &EventFilter::default())
+            .unwrap();
+        page.seqs.first().copied()
+    };
+    assert_eq!(newest(&views), Some(Seq(5_000)));
+    let building = |done| Building { done, total: 4_000 };
+    for done in [1_000, 2_000] {
+        views.fold_beside(&records[..done]).unwrap();
+        let read = views.workspace(WorkspaceId(1), 0);
+        let told = matches!(read, Err(ViewError::Building(told)) if told == building(done as u64));
+        assert!(told, "{done}");
+    }
+    make_up(&views, &records);
+    assert!(views.workspace(WorkspaceId(1), 0).is_ok());
+    assert_eq!(views.building(), None);
+    assert_eq!(views.dump().unwrap(), folded(&records));
+}
+
+#[test]
+fn what_an_older_version_left_goes_once_the_views_are_built() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("views.redb"), "old").unwrap();
+    let records = all(&log_of((1..=7).map(entry).collect()));
+    let views = open(&folder);
+    views.owe(Seq(7));
+    views.fold(&records[..3]).unwrap();
+    views.checkpoint().unwrap();
+    assert!(folder.path().join("views.redb").exists());
+    views.fold(&records).unwrap();
+    views.checkpoint().unwrap();
+    assert!(!folder.path().join("views.redb").exists());
+}
+
+#[test]
+fn the_cursor_at_rest_is_read_without_touching_the_files() {
     let folder = tempdir().unwrap();
     assert_eq!(durable_cursor(folder.path()), Seq::START);
-    assert!(!folder.path().join(FILE).exists());
+    assert!(files(&folder).is_empty());
     let views = open(&folder);
     views
         .fold(&all(&log_of((1..=7).map(entry).collect())))
         .unwrap();
     views.close().unwrap();
-    let before = fs::read(folder.path().join(FILE)).unwrap();
+    let paths: Vec<_> = files(&folder)
+        .iter()
+        .map(|name| folder.path().join(name))
+        .collect();
+    let bytes = || {
+        paths
+            .iter()
+            .map(|path| fs::read(path).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let before = bytes();
     assert_eq!(durable_cursor(folder.path()), Seq(7));
-    assert_eq!(fs::read(folder.path().join(FILE)).unwrap(), before);
-    fs::write(folder.path().join(FILE), "no views").unwrap();
+    assert_eq!(bytes(), before);
+    for path in &paths {
+        fs::write(path, "no views").unwrap();
+    }
     assert_eq!(durable_cursor(folder.path()), Seq::START);
-    assert_eq!(fs::read(folder.path().join(FILE)).unwrap(), b"no views");
+    assert!(bytes().iter().all(|bytes| bytes == b"no views"));
 }
 
 #[test]
@@ -298,4 +402,52 @@ fn a_batch_is_bounded_in_bytes_too() {
     assert_eq!(next_batch(&log, Seq(3_000)).unwrap().len(), FOLD_RECORDS);
     assert_eq!(next_batch(&log, Seq(12_500)).unwrap().len(), 500);
     assert!(next_batch(&log, Seq(13_000)).unwrap().is_empty());
+}
+
+#[test]
+fn folds_checkpoints_and_reads_go_on_at_once_and_a_kill_loses_nothing() {
+    // Arrange: many contacts, so that pages change while they are written.
+    let entries = (1..=30_000).map(|number| Entry {
+        address: super::history::address(&format!("user{}@d.example", number % 7_000)),
+        ..entry(number)
+    });
+    let records = all(&log_of(entries.collect()));
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    // Act
+    let killed = std::thread::scope(|threads| {
+        let checkpoints = threads.spawn(|| {
+            let mut killed = None;
+            while !done.load(Ordering::SeqCst) {
+                views.checkpoint().unwrap();
+                killed = Some(crash(&folder));
+            }
+            killed.unwrap()
+        });
+        threads.spawn(|| {
+            let mut newest = Seq::START;
+            while !done.load(Ordering::SeqCst) {
+                let filter = EventFilter::default();
+                let page = views.events(WorkspaceId(1), &filter).unwrap();
+                let seq = page.seqs.first().copied().unwrap_or(Seq::START);
+                assert!(seq >= newest, "what was seen is seen again");
+                newest = seq;
+            }
+        });
+        for batch in records.chunks(500) {
+            views.fold(batch).unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+        checkpoints.join().unwrap()
+    });
+    // Assert
+    let expected = folded(&records);
+    assert_eq!(views.dump().unwrap(), expected);
+    let again = open(&killed);
+    assert!(again.cursor() > Seq::START);
+    let kept = usize::try_from(again.cursor().0).unwrap();
+    assert_eq!(again.dump().unwrap(), folded(&records[..kept]));
+    again.fold(&records).unwrap();
+    assert_eq!(again.dump().unwrap(), expected);
 }

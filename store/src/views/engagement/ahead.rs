@@ -2,18 +2,17 @@
 //! message counts in its campaign's row from its registration on, and a row knows no clock; so beside it
 //! stands how many of them are sent when, and a reader takes off what its clock has not reached.
 
-use redb::{ReadTransaction, TableDefinition};
-
 use super::message::Message;
 use super::rows::{decode, key, sortable};
 use super::tally::Totals;
-use super::{Fold, hits};
+use super::{AHEAD, Fold, hits};
 use crate::record::WorkspaceId;
+use crate::views::ordered::{Way, successor};
+use crate::views::rows::Rows;
 
-/// Key: workspace (u32), length of the campaignId (u16), campaignId (none: of all messages), time of
-/// sending in milliseconds since 1970 (sortable), numbers big-endian. Value: postcard of their number
-/// (i64), 0 where they were told another time.
-pub(super) const AHEAD: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ahead_v1");
+// Key in `AHEAD`: workspace (u32), length of the campaignId (u16), campaignId (none: of all messages), time of
+// sending in milliseconds since 1970 (sortable), numbers big-endian. Value: postcard of their number
+// (i64), 0 where they were told another time.
 
 fn of_all(workspace: WorkspaceId, campaign_id: Option<&str>) -> Vec<u8> {
     let campaign_id = campaign_id.unwrap_or_default();
@@ -49,7 +48,7 @@ impl Fold<'_> {
 /// How many messages of a campaign, or of a workspace, are sent later than `now`. Goes through the
 /// different times that lie ahead.
 fn planned(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     campaign_id: Option<&str>,
     now: i64,
@@ -57,12 +56,8 @@ fn planned(
     let of_all = of_all(workspace, campaign_id);
     let first = place(workspace, campaign_id, now.saturating_add(1));
     let mut planned = 0;
-    for row in snapshot.open_table(AHEAD)?.range(first.as_slice()..)? {
-        let (place, count) = row?;
-        if !place.value().starts_with(&of_all) {
-            break;
-        }
-        planned += decode::<i64>(count.value())?;
+    for row in rows.tables[AHEAD].range(&first, successor(&of_all).as_deref(), Way::Up)? {
+        planned += decode::<i64>(&row?.1)?;
     }
     Ok(planned)
 }
@@ -70,13 +65,13 @@ fn planned(
 /// Takes off what is sent later than `now`; `totals` are of this campaign, or of all messages, in the same
 /// snapshot.
 pub(super) fn take_off(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     campaign_id: Option<&str>,
     now: i64,
     totals: &mut Totals,
 ) -> Result<(), redb::Error> {
-    let planned = planned(snapshot, workspace, campaign_id, now)?;
+    let planned = planned(rows, workspace, campaign_id, now)?;
     totals.sent -= planned;
     totals.planned += planned;
     Ok(())

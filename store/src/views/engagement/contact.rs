@@ -1,6 +1,7 @@
 //! One person: the address to show, when seen, whether unsubscribed, and how engaged.
 
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
 
 use super::order::TouchKind;
 use super::score::{CLICK, CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score, Weight};
@@ -15,8 +16,12 @@ const PAGE_VIEWED: &str = "page_viewed";
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Contact {
     /// As a server last spelled it, and normalised where only pages have named the contact; `None`
-    /// where only tokens have.
+    /// where only tokens have. It lies beside the row, which changes much more often; in a row that was
+    /// read for a fold it is what is to be written there.
+    #[serde(skip)]
     pub address: Option<String>,
+    /// Tells that spelling from others.
+    spelling: Option<Spelling>,
     /// Of their genuine events, in milliseconds since 1970.
     pub first_seen: Option<i64>,
     pub last_seen: Option<i64>,
@@ -33,14 +38,11 @@ impl Contact {
     pub(super) fn see(&mut self, entry: &Entry, class: Class, time: i64) {
         match &entry.address {
             Some(address) if entry.source() == Source::Server => {
-                self.address = Some(address.spelled_for_contact().to_owned());
+                self.spell(address.spelled_for_contact());
             }
             // Anybody can write into a page: the spelling is not theirs to choose.
-            Some(address) => {
-                let known = &mut self.address;
-                known.get_or_insert_with(|| address.normalised.0.clone());
-            }
-            None => {}
+            Some(address) if self.spelling.is_none() => self.spell(&address.normalised.0),
+            Some(_) | None => {}
         }
         match change_of(&entry.fact) {
             Some(Change::Add(Cause::Unsubscribed)) => {
@@ -73,6 +75,14 @@ impl Contact {
             Some(weight) if entry.source() == Source::Browser => self.score.add_page(weight, time),
             Some(weight) => self.score.add(weight, time),
             None => {}
+        }
+    }
+
+    fn spell(&mut self, address: &str) {
+        let spelling = Some(Spelling::of(address));
+        if self.spelling != spelling {
+            self.spelling = spelling;
+            self.address = Some(address.to_owned());
         }
     }
 
@@ -118,6 +128,17 @@ impl Contact {
 
     fn seen(&mut self, span: Option<(i64, i64)>) {
         (self.first_seen, self.last_seen) = span.unzip();
+    }
+}
+
+/// A digest of 48 bits: enough to tell the spellings of one address apart.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Spelling([u8; 6]);
+
+impl Spelling {
+    fn of(address: &str) -> Self {
+        let [a, b, c, d, e, f, ..] = XxHash3_64::oneshot(address.as_bytes()).to_le_bytes();
+        Self([a, b, c, d, e, f])
     }
 }
 

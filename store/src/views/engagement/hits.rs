@@ -1,18 +1,14 @@
 //! Everything that happened to a message, one row each: what its figures are made of, so that they can
 //! be made again once it is told when the message really left, and for any span of time.
 
-use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::message::Click;
 use super::order::TouchKind;
-use super::rows::{decode, encode, key};
+use super::rows::{decode, encode, key, read};
 use crate::record::extra::Timing;
 use crate::record::{Class, ContactId, DeliveryStatus, WorkspaceId};
-
-/// Key: workspace (u32), length of the messageId (u16), messageId, seq (u64), numbers big-endian. Value:
-/// postcard of [`Hit`].
-pub(super) const HITS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("hits_v1");
+use crate::views::ordered::Ordered;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +32,7 @@ pub(crate) struct Hit {
     pub(crate) time: i64,
     /// As judged by itself: a burst may have shown since that it is a machine's.
     pub(crate) class: Class,
-    /// `None` once erased.
+    /// Whose open or click it is, or who is left of them; `None` of other hits, and where nobody is known.
     pub(crate) contact: Option<ContactId>,
     pub(crate) what: What,
     /// Where its class depends on when the message was sent, and that has not been told yet: how, and
@@ -55,14 +51,11 @@ impl Hit {
     }
 }
 
-/// The table of hits, open for a fold.
-pub(super) struct Hits<'a>(Table<'a, &'static [u8], &'static [u8]>);
+/// The table of hits, open for a fold. Key: workspace (u32), length of the messageId (u16), messageId, seq
+/// (u64), numbers big-endian. Value: postcard of [`Hit`].
+pub(super) struct Hits<'a>(pub(super) &'a mut Ordered);
 
-impl<'a> Hits<'a> {
-    pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, redb::Error> {
-        Ok(Self(transaction.open_table(HITS)?))
-    }
-
+impl Hits<'_> {
     pub(super) fn put(
         &mut self,
         workspace: WorkspaceId,
@@ -70,9 +63,20 @@ impl<'a> Hits<'a> {
         seq: u64,
         hit: &Hit,
     ) -> Result<(), redb::Error> {
-        let key = hit_key(workspace, message_id, seq);
-        self.0.insert(key.as_slice(), encode(hit)?.as_slice())?;
+        self.0
+            .insert(&hit_key(workspace, message_id, seq), &encode(hit)?);
         Ok(())
+    }
+
+    /// Whose open or click it is.
+    pub(super) fn contact_of(
+        &self,
+        workspace: WorkspaceId,
+        message_id: &str,
+        seq: u64,
+    ) -> Result<Option<ContactId>, redb::Error> {
+        let hit: Option<Hit> = read(self.0, &hit_key(workspace, message_id, seq))?;
+        Ok(hit.and_then(|hit| hit.contact))
     }
 
     /// Those of a message in the order of their seqs.
@@ -81,26 +85,22 @@ impl<'a> Hits<'a> {
         workspace: WorkspaceId,
         message_id: &str,
     ) -> Result<Vec<(u64, Hit)>, redb::Error> {
-        of_message(&self.0, workspace, message_id)
+        of_message(self.0, workspace, message_id)
     }
 }
 
 /// The hits of a message in the order of their seqs.
 pub(super) fn of_message(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    table: &Ordered,
     workspace: WorkspaceId,
     message_id: &str,
 ) -> Result<Vec<(u64, Hit)>, redb::Error> {
-    let (first, last) = (
-        hit_key(workspace, message_id, 0),
-        hit_key(workspace, message_id, u64::MAX),
-    );
+    let of_all = key(workspace, &[&length(message_id), message_id.as_bytes()]);
     let mut hits = Vec::new();
-    for row in table.range(first.as_slice()..=last.as_slice())? {
+    for row in table.beginning_with(&of_all)? {
         let (found, hit) = row?;
-        let mut seq = [0; 8];
-        seq.copy_from_slice(&found.value()[first.len() - 8..]);
-        hits.push((u64::from_be_bytes(seq), decode(hit.value())?));
+        let seq = found.last_chunk().copied().unwrap_or_default();
+        hits.push((u64::from_be_bytes(seq), decode(&hit)?));
     }
     Ok(hits)
 }

@@ -3,28 +3,15 @@
 //! Whom an order is credited to depends on the touches of its contact alone, never on which of them
 //! came first: when a touch comes or goes, the orders that it could have led to are credited again.
 
-use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
+use super::ORDERS;
 use super::rows::{decode, encode, from_sortable, key, read, sortable};
 use super::tally::Earned;
 use crate::ledger::decide::Attribution;
 use crate::record::{ContactId, Seq, WorkspaceId};
-
-/// Key: workspace (u32), contact (16 bytes), kind (u8), time (i64, sortable), seq (u64), all
-/// big-endian. Value: messageId. Genuine opens and clicks alone.
-pub(super) const TOUCHES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("touches_v1");
-/// Key: workspace (u32), time (i64, sortable), seq (u64), all big-endian. Value: postcard of
-/// [`Order`].
-pub(super) const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("orders_v1");
-/// Key: workspace (u32, big-endian), 1 where verified and else 0 (u8), orderId. Value: the key in
-/// [`ORDERS`].
-pub(super) const PLACES: TableDefinition<'_, &[u8], &[u8]> =
-    TableDefinition::new("order_places_v1");
-/// Key: workspace (u32), contact (16 bytes), then what follows the workspace in the key in
-/// [`ORDERS`], all big-endian. Value: nothing. Verified orders alone.
-pub(super) const OF_CONTACT: TableDefinition<'_, &[u8], &[u8]> =
-    TableDefinition::new("orders_of_contact_v1");
+use crate::views::ordered::{Ordered, Way, successor};
+use crate::views::rows::Rows;
 
 /// How it is decided which message an order is credited to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +74,7 @@ pub struct Credit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     pub(crate) order_id: String,
-    /// `None` once erased: then no touch can be credited.
+    /// Who is left once the contact was erased. `None` where nobody is known: then no touch can be credited.
     pub(crate) contact: Option<ContactId>,
     /// A server vouches for it; others earn nothing.
     pub verified: bool,
@@ -112,25 +99,21 @@ pub(super) struct Move {
 
 /// The tables of orders, open for a fold.
 pub(super) struct Orders<'a> {
-    touches: Table<'a, &'static [u8], &'static [u8]>,
-    orders: Table<'a, &'static [u8], &'static [u8]>,
-    places: Table<'a, &'static [u8], &'static [u8]>,
-    of_contact: Table<'a, &'static [u8], &'static [u8]>,
+    /// Key: workspace (u32), contact (16 bytes), kind (u8), time (i64, sortable), seq (u64), all
+    /// big-endian. Value: messageId. Genuine opens and clicks alone.
+    pub(super) touches: &'a mut Ordered,
+    /// Key: workspace (u32), time (i64, sortable), seq (u64), all big-endian. Value: postcard of
+    /// [`Order`].
+    pub(super) orders: &'a mut Ordered,
+    /// Key: workspace (u32, big-endian), 1 where verified and else 0 (u8), orderId. Value: the key in
+    /// `orders`.
+    pub(super) places: &'a mut Ordered,
+    /// Key: workspace (u32), contact (16 bytes), then what follows the workspace in the key in
+    /// `orders`, all big-endian. Value: nothing. Verified orders alone.
+    pub(super) of_contact: &'a mut Ordered,
 }
 
-/// A key and its value.
-type Row = (Vec<u8>, Vec<u8>);
-
-impl<'a> Orders<'a> {
-    pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, redb::Error> {
-        Ok(Self {
-            touches: transaction.open_table(TOUCHES)?,
-            orders: transaction.open_table(ORDERS)?,
-            places: transaction.open_table(PLACES)?,
-            of_contact: transaction.open_table(OF_CONTACT)?,
-        })
-    }
-
+impl Orders<'_> {
     /// Takes a new order in. One of a server takes the place of what a page said of it; what a page
     /// says counts where nothing was said before.
     pub(super) fn place(
@@ -146,28 +129,26 @@ impl<'a> Orders<'a> {
         if !order.verified {
             for verified in [true, false] {
                 let said = place_key(workspace, verified, &order.order_id);
-                if self.places.get(said.as_slice())?.is_some() {
+                if self.places.get(&said)?.is_some() {
                     return Ok(moves);
                 }
             }
         }
         if order.verified {
             let page_said = place_key(workspace, false, &order.order_id);
-            if let Some(superseded) = self.places.remove(page_said.as_slice())? {
-                self.orders.remove(superseded.value())?;
+            if let Some(superseded) = self.places.remove(&page_said)? {
+                self.orders.remove(&superseded)?;
             }
             order.credits = self.credits(workspace, time, &order, windows)?;
             moves = order.moves(1);
             if let Some(contact) = order.contact {
                 let of_contact = of_contact_key(workspace, contact, &order_key);
-                self.of_contact
-                    .insert(of_contact.as_slice(), [].as_slice())?;
+                self.of_contact.insert(&of_contact, &[]);
             }
         }
         let place = place_key(workspace, order.verified, &order.order_id);
-        self.places.insert(place.as_slice(), order_key.as_slice())?;
-        self.orders
-            .insert(order_key.as_slice(), encode(&order)?.as_slice())?;
+        self.places.insert(&place, &order_key);
+        self.orders.insert(&order_key, &encode(&order)?);
         Ok(moves)
     }
 
@@ -179,8 +160,7 @@ impl<'a> Orders<'a> {
         minor: i64,
     ) -> Result<Vec<Move>, redb::Error> {
         let place = place_key(workspace, true, order_id);
-        let order_key = self.places.get(place.as_slice())?;
-        let Some(order_key) = order_key.map(|order_key| order_key.value().to_vec()) else {
+        let Some(order_key) = self.places.get(&place)? else {
             return Ok(Vec::new());
         };
         self.change(&order_key, |order| order.refunded += minor)
@@ -197,11 +177,10 @@ impl<'a> Orders<'a> {
         windows: &Attribution,
     ) -> Result<Vec<Move>, redb::Error> {
         let place = place_key(workspace, true, order_id);
-        let order_key = self.places.get(place.as_slice())?;
-        let Some(order_key) = order_key.map(|order_key| order_key.value().to_vec()) else {
+        let Some(order_key) = self.places.get(&place)? else {
             return Ok(Vec::new());
         };
-        let Some(mut amended) = read::<Order>(&self.orders, &order_key)? else {
+        let Some(mut amended) = read::<Order>(self.orders, &order_key)? else {
             return Ok(Vec::new());
         };
         amended.gross = gross;
@@ -223,8 +202,7 @@ impl<'a> Orders<'a> {
         windows: &Attribution,
     ) -> Result<Vec<Move>, redb::Error> {
         let touch = touch_key(workspace, contact, touched);
-        self.touches
-            .insert(touch.as_slice(), message_id.as_bytes())?;
+        self.touches.insert(&touch, message_id.as_bytes());
         self.credit_again(workspace, contact, touched, windows)
     }
 
@@ -238,7 +216,7 @@ impl<'a> Orders<'a> {
     ) -> Result<Vec<Move>, redb::Error> {
         // A click that shows itself to be a machine's was never put in.
         let touch = touch_key(workspace, contact, touched);
-        if self.touches.remove(touch.as_slice())?.is_none() {
+        if self.touches.remove(&touch)?.is_none() {
             return Ok(Vec::new());
         }
         self.credit_again(workspace, contact, touched, windows)
@@ -254,17 +232,37 @@ impl<'a> Orders<'a> {
         windows: &Attribution,
     ) -> Result<Vec<Move>, redb::Error> {
         let (before, after) = (key(workspace, &[&contact.0]), key(workspace, &[&person.0]));
-        for table in [&mut self.touches, &mut self.of_contact] {
-            for (old, value) in beginning_with(table, &before)? {
-                table.remove(old.as_slice())?;
+        for table in [&mut *self.touches, &mut *self.of_contact] {
+            let rows: Vec<_> = table
+                .beginning_with(&before)?
+                .map(|row| row.map(|(key, row)| (key.into_owned(), row.into_owned())))
+                .collect::<Result<_, _>>()?;
+            for (old, row) in rows {
+                table.remove(&old)?;
                 let new = [after.as_slice(), &old[before.len()..]].concat();
-                table.insert(new.as_slice(), value.as_slice())?;
+                table.insert(&new, &row);
             }
         }
+        // Those that pages told stand in no index of contacts, and are credited to nothing.
+        let told_by_pages = self.places.beginning_with(&key(workspace, &[&[0]]))?;
+        let told_by_pages: Vec<Vec<u8>> = told_by_pages
+            .map(|row| row.map(|(_, order_key)| order_key.into_owned()))
+            .collect::<Result<_, _>>()?;
+        for order_key in told_by_pages {
+            let order = read::<Order>(self.orders, &order_key)?;
+            if let Some(mut order) = order.filter(|order| order.contact == Some(contact)) {
+                order.contact = Some(person);
+                self.orders.insert(&order_key, &encode(&order)?);
+            }
+        }
+        let places = self.of_contact.beginning_with(&after)?;
+        let places: Vec<Vec<u8>> = places
+            .map(|row| row.map(|(place, _)| place[after.len()..].to_vec()))
+            .collect::<Result<_, _>>()?;
         let mut moves = Vec::new();
-        for (place, _) in beginning_with(&self.of_contact, &after)? {
-            let order_key = key(workspace, &[&place[after.len()..]]);
-            let Some(mut order) = read::<Order>(&self.orders, &order_key)? else {
+        for place in places {
+            let order_key = key(workspace, &[&place]);
+            let Some(mut order) = read::<Order>(self.orders, &order_key)? else {
                 continue;
             };
             order.contact = Some(person);
@@ -288,10 +286,12 @@ impl<'a> Orders<'a> {
         for kind in [TouchKind::Open, TouchKind::Click] {
             let at = |time, seq| touch_key(workspace, contact, Touched { kind, time, seq });
             let (first, last) = (at(i64::MIN, 0), at(i64::MAX, u64::MAX));
-            let mut touches = self.touches.range(first.as_slice()..=last.as_slice())?;
-            for touch in [touches.next(), touches.next_back()].into_iter().flatten() {
-                let (touch, _) = touch?;
-                times.push(touched_at(touch.value()));
+            let end = successor(&last);
+            for way in [Way::Up, Way::Down] {
+                let mut touches = self.touches.range(&first, end.as_deref(), way)?;
+                if let Some((touch, _)) = touches.next().transpose()? {
+                    times.push(touched_at(&touch));
+                }
             }
         }
         Ok(times.iter().copied().min().zip(times.into_iter().max()))
@@ -310,14 +310,14 @@ impl<'a> Orders<'a> {
         let first = [of_contact.as_slice(), &sortable(touched.time)].concat();
         let end = [of_contact.as_slice(), &sortable(until)].concat();
         let mut orders = Vec::new();
-        for row in self.of_contact.range(first.as_slice()..end.as_slice())? {
+        for row in self.of_contact.range(&first, Some(&end), Way::Up)? {
             let (found, _) = row?;
-            orders.push(found.value()[of_contact.len()..].to_vec());
+            orders.push(found[of_contact.len()..].to_vec());
         }
         let mut moves = Vec::new();
         for place in orders {
             let order_key = key(workspace, &[&place]);
-            let Some(order) = read::<Order>(&self.orders, &order_key)? else {
+            let Some(order) = read::<Order>(self.orders, &order_key)? else {
                 continue;
             };
             let (time, _) = when(&order_key);
@@ -329,19 +329,44 @@ impl<'a> Orders<'a> {
         Ok(moves)
     }
 
+    /// The keys of all orders of a workspace.
+    pub(super) fn of_workspace(&self, workspace: WorkspaceId) -> Result<Vec<Vec<u8>>, redb::Error> {
+        let orders = self.orders.beginning_with(&key(workspace, &[]))?;
+        orders.map(|order| Ok(order?.0.into_owned())).collect()
+    }
+
+    /// Credits an order of a server's by these windows.
+    pub(super) fn credit_by(
+        &mut self,
+        workspace: WorkspaceId,
+        order_key: &[u8],
+        windows: &Attribution,
+    ) -> Result<Vec<Move>, redb::Error> {
+        let Some(order) = read::<Order>(self.orders, order_key)?.filter(|order| order.verified)
+        else {
+            return Ok(Vec::new());
+        };
+        let (time, _) = when(order_key);
+        let credits = self.credits(workspace, time, &order, windows)?;
+        if credits == order.credits {
+            return Ok(Vec::new());
+        }
+        self.change(order_key, |order| order.credits = credits)
+    }
+
     /// Changes an order: what it earned goes, what it earns now comes.
     fn change(
         &mut self,
         order_key: &[u8],
         change: impl FnOnce(&mut Order),
     ) -> Result<Vec<Move>, redb::Error> {
-        let Some(mut order) = read::<Order>(&self.orders, order_key)? else {
+        let Some(mut order) = read::<Order>(self.orders, order_key)? else {
             return Ok(Vec::new());
         };
         let mut moves = order.moves(-1);
         change(&mut order);
         moves.extend(order.moves(1));
-        self.orders.insert(order_key, encode(&order)?.as_slice())?;
+        self.orders.insert(order_key, &encode(&order)?);
         Ok(moves)
     }
 
@@ -388,13 +413,13 @@ impl<'a> Orders<'a> {
         }
         let first = key_at(since.saturating_add(1), 0);
         let last = key_at(time, u64::MAX);
-        let mut touches = self.touches.range(first.as_slice()..=last.as_slice())?;
-        let Some(touch) = touches.next_back() else {
+        let end = successor(&last);
+        let mut touches = self.touches.range(&first, end.as_deref(), Way::Down)?;
+        let Some((_, message_id)) = touches.next().transpose()? else {
             return Ok(None);
         };
-        let (_, message_id) = touch?;
         Ok(Some(Credit {
-            message_id: String::from_utf8_lossy(message_id.value()).into_owned(),
+            message_id: String::from_utf8_lossy(&message_id).into_owned(),
             cause: Cause::Touch(kind),
         }))
     }
@@ -430,38 +455,21 @@ impl Order {
 /// Every order of a workspace with a time from `from` and before `to` (milliseconds since 1970), the
 /// oldest first, with its time.
 pub(crate) fn for_each(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     from: i64,
     to: i64,
     mut each: impl FnMut(i64, Order) -> Result<(), redb::Error>,
 ) -> Result<(), redb::Error> {
-    let orders = snapshot.open_table(ORDERS)?;
     let (first, end) = (order_key(workspace, from, 0), order_key(workspace, to, 0));
     if first >= end {
         return Ok(());
     }
-    for row in orders.range(first.as_slice()..end.as_slice())? {
+    for row in rows.tables[ORDERS].range(&first, Some(&end), Way::Up)? {
         let (found, order) = row?;
-        each(when(found.value()).0, decode(order.value())?)?;
+        each(when(&found).0, decode(&order)?)?;
     }
     Ok(())
-}
-
-/// Keys and values of the rows whose keys begin with this.
-fn beginning_with(
-    table: &Table<'_, &'static [u8], &'static [u8]>,
-    beginning: &[u8],
-) -> Result<Vec<Row>, redb::Error> {
-    let mut rows = Vec::new();
-    for row in table.range(beginning..)? {
-        let (key, value) = row?;
-        if !key.value().starts_with(beginning) {
-            break;
-        }
-        rows.push((key.value().to_vec(), value.value().to_vec()));
-    }
-    Ok(rows)
 }
 
 fn window(windows: &Attribution, kind: TouchKind) -> i64 {
@@ -475,7 +483,7 @@ fn order_key(workspace: WorkspaceId, time: i64, seq: u64) -> Vec<u8> {
     key(workspace, &[&sortable(time), &seq.to_be_bytes()])
 }
 
-/// The time and the seq in a key of [`ORDERS`].
+/// The time and the seq in a key of `ORDERS`.
 pub(super) fn when(order_key: &[u8]) -> (i64, u64) {
     let (mut time, mut seq) = ([0; 8], [0; 8]);
     time.copy_from_slice(&order_key[4..12]);
@@ -501,7 +509,7 @@ fn touch_key(workspace: WorkspaceId, contact: ContactId, touched: Touched) -> Ve
     key(workspace, &[&contact.0, &[kind], &time, &seq])
 }
 
-/// The time in a key of [`TOUCHES`].
+/// The time in a key of `TOUCHES`.
 fn touched_at(touch_key: &[u8]) -> i64 {
     let mut time = [0; 8];
     time.copy_from_slice(&touch_key[21..29]);

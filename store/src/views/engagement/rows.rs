@@ -2,27 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::record::WorkspaceId;
+use crate::views::ordered::Ordered;
 
 /// The rows of a table that one fold has asked for.
-pub(super) struct Rows<'a, V> {
-    table: Table<'a, &'static [u8], &'static [u8]>,
+pub(super) struct Held<'a, V> {
+    table: &'a mut Ordered,
     known: BTreeMap<Vec<u8>, V>,
 }
 
-impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
-    pub(super) fn open(
-        transaction: &'a WriteTransaction,
-        table: TableDefinition<'static, &'static [u8], &'static [u8]>,
-    ) -> Result<Self, redb::Error> {
-        Ok(Self {
-            table: transaction.open_table(table)?,
+impl<'a, V: Serialize + DeserializeOwned + Default> Held<'a, V> {
+    pub(super) fn of(table: &'a mut Ordered) -> Self {
+        Self {
+            table,
             known: BTreeMap::new(),
-        })
+        }
     }
 
     /// The row of this key, a new one where there is none.
@@ -31,21 +28,10 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
         Ok(match self.known.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let row = read(&self.table, new.key())?.unwrap_or_default();
+                let row = read(self.table, new.key())?.unwrap_or_default();
                 new.insert(row)
             }
         })
-    }
-
-    /// The row of this key, if there is one.
-    pub(super) fn existing(&mut self, key: Vec<u8>) -> Result<Option<&mut V>, redb::Error> {
-        if !self.known.contains_key(&key) {
-            let Some(row) = read(&self.table, &key)? else {
-                return Ok(None);
-            };
-            self.known.insert(key.clone(), row);
-        }
-        Ok(self.known.get_mut(&key))
     }
 
     /// What the row of this key holds now, for a look that changes nothing.
@@ -55,26 +41,15 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
     {
         match self.known.get(key) {
             Some(row) => Ok(Some(row.clone())),
-            None => read(&self.table, key),
+            None => read(self.table, key),
         }
-    }
-
-    /// Takes a row out.
-    pub(super) fn remove(&mut self, key: &[u8]) -> Result<(), redb::Error> {
-        self.known.remove(key);
-        self.table.remove(key)?;
-        Ok(())
     }
 
     /// The keys that begin with this, those of rows that are not written yet among them.
     pub(super) fn keys(&self, beginning: &[u8]) -> Result<Vec<Vec<u8>>, redb::Error> {
         let mut keys = BTreeSet::new();
-        for row in self.table.range(beginning..)? {
-            let (key, _) = row?;
-            if !key.value().starts_with(beginning) {
-                break;
-            }
-            keys.insert(key.value().to_vec());
+        for row in self.table.beginning_with(beginning)? {
+            keys.insert(row?.0.into_owned());
         }
         let known = self.known.range(beginning.to_vec()..);
         let known = known.map(|(key, _)| key.clone());
@@ -83,9 +58,9 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
     }
 
     /// Writes what has been asked for.
-    pub(super) fn write(mut self) -> Result<(), redb::Error> {
+    pub(super) fn write(self) -> Result<(), redb::Error> {
         for (key, row) in &self.known {
-            self.table.insert(key.as_slice(), encode(row)?.as_slice())?;
+            self.table.insert(key, &encode(row)?);
         }
         Ok(())
     }
@@ -93,11 +68,11 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Rows<'a, V> {
 
 /// Reads one row.
 pub(super) fn read<V: DeserializeOwned>(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    table: &Ordered,
     key: &[u8],
 ) -> Result<Option<V>, redb::Error> {
     let row = table.get(key)?;
-    row.map(|row| decode(row.value())).transpose()
+    row.map(|row| decode(&row)).transpose()
 }
 
 pub(super) fn encode<V: Serialize>(row: &V) -> Result<Vec<u8>, redb::Error> {

@@ -86,6 +86,29 @@ impl Score {
     }
 }
 
+impl Score {
+    /// What scores are sorted by, the same at every moment since all of them decay alike: the logarithm to the
+    /// base of 2 of what it would be at the start of 1970. Negative infinity of none.
+    pub(super) fn height(&self) -> f64 {
+        let blocks = self.blocks.iter().map(|(block, sum)| {
+            let sum = *sum as f64;
+            sum.log2() - DIGITS_F64 + f64::from(*block)
+        });
+        let pages = self.pages.iter().map(|(day, sum)| {
+            let sum = (*sum).min(MOST_OF_A_DAY) as f64;
+            sum.log2() + f64::from(*day) / (HALF_LIFE_MS / DAY_MS) as f64
+        });
+        let heights = blocks.chain(pages);
+        let highest = heights.clone().fold(f64::NEG_INFINITY, f64::max);
+        if highest == f64::NEG_INFINITY {
+            return highest;
+        }
+        // Relative to the highest, so that nothing is too large for a float.
+        let sum: f64 = heights.map(|height| (height - highest).exp2()).sum();
+        highest + sum.log2()
+    }
+}
+
 const DIGITS_F64: f64 = DIGITS as f64;
 
 /// What an event comes to at the start of its half-life, as in [`Score::blocks`].
@@ -219,6 +242,24 @@ mod tests {
                 postcard::to_allocvec(&other).unwrap()
             );
             prop_assert_eq!(score.value_at(NOON).to_bits(), other.value_at(NOON).to_bits());
+        }
+
+        #[test]
+        fn scores_are_sorted_as_they_are_at_any_moment(
+            first in told(), second in told(), days in 0..4_000_i64,
+        ) {
+            let now = NOON + (days + 40_000) * DAY_MS;
+            let kept = |told: &[Told]| {
+                let added = told.iter().filter(|one| !matches!(one, Told::TakenBack(..)));
+                score_of(&added.copied().collect::<Vec<_>>())
+            };
+            let (a, b) = (kept(&first), kept(&second));
+            let near = (a.height() - b.height()).abs() < 1e-9;
+            // So late that small ones are nothing any more.
+            let gone = a.value_at(now) == b.value_at(now);
+            let sorted = a.height().total_cmp(&b.height());
+            prop_assert!(near || gone || sorted == a.value_at(now).total_cmp(&b.value_at(now)));
+            prop_assert_eq!(Score::default().height(), f64::NEG_INFINITY);
         }
 
         #[test]

@@ -3,14 +3,14 @@
 
 use std::ops::Range;
 
-use redb::{ReadTransaction, ReadableTable};
-
-use super::hits::{HITS, Hit, What, of_message};
+use super::hits::{Hit, What, of_message};
 use super::message::{Fate, Message};
 use super::rows::{decode, key};
 use super::tally::{Figures, Tally, Totals};
-use super::{CAMPAIGNS, MESSAGES, RELABELLED, ahead, messages_of_campaign};
+use super::{CAMPAIGNS, HITS, MESSAGES, RELABELLED, ahead, messages_of_campaign};
 use crate::record::{Class, WorkspaceId};
+use crate::views::ordered::{Ordered, Way, successor};
+use crate::views::rows::Rows;
 
 /// Messages that are read in one go.
 const PORTION: usize = 1_000;
@@ -34,15 +34,15 @@ pub(crate) struct Happened {
 
 /// Hands over each message with what happened to it, in the order of their ids.
 pub(crate) fn for_each(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     whose: &Whose,
     mut each: impl FnMut(&str, &Message, &[Happened]),
 ) -> Result<(), redb::Error> {
-    let hits = snapshot.open_table(HITS)?;
-    let relabelled = snapshot.open_table(RELABELLED)?;
+    let (hits, relabelled) = (&rows.tables[HITS], &rows.tables[RELABELLED]);
     let happened = |(seq, hit): (u64, Hit)| -> Result<Happened, redb::Error> {
-        let is_machine = matches!(hit.what, What::Click { .. }) && relabelled.get(seq)?.is_some();
+        let is_machine =
+            matches!(hit.what, What::Click { .. }) && relabelled.get(&seq.to_be_bytes())?.is_some();
         Ok(Happened {
             time: hit.time,
             class: if is_machine { Class::Bot } else { hit.class },
@@ -52,15 +52,15 @@ pub(crate) fn for_each(
     let mut after = String::new();
     loop {
         let page = match whose {
-            Whose::Message(id) => super::message(snapshot, workspace, id)?
+            Whose::Message(id) => super::message(rows, workspace, id)?
                 .map(|message| (id.clone(), message))
                 .into_iter()
                 .collect(),
-            Whose::Campaign(id) => messages_of_campaign(snapshot, workspace, id, &after, PORTION)?,
-            Whose::Workspace => messages(snapshot, workspace, &after, PORTION)?,
+            Whose::Campaign(id) => messages_of_campaign(rows, workspace, id, &after, PORTION)?,
+            Whose::Workspace => messages(rows, workspace, &after, PORTION)?,
         };
         for (id, message) in &page {
-            let all = of_message(&hits, workspace, id)?.into_iter();
+            let all = of_message(hits, workspace, id)?.into_iter();
             let all: Vec<Happened> = all.map(happened).collect::<Result<_, _>>()?;
             each(id, message, &all);
         }
@@ -73,32 +73,31 @@ pub(crate) fn for_each(
 
 /// The workspace's messages behind `after` in the order of their ids, at most `limit`.
 pub(crate) fn messages(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     after: &str,
     limit: usize,
 ) -> Result<Vec<(String, Message)>, redb::Error> {
-    page(&snapshot.open_table(MESSAGES)?, workspace, after, limit)
+    page(&rows.tables[MESSAGES], workspace, after, limit)
 }
 
 /// Its campaigns likewise, as of `now` in milliseconds since 1970.
 pub(crate) fn campaigns(
-    snapshot: &ReadTransaction,
+    rows: &Rows,
     workspace: WorkspaceId,
     after: &str,
     limit: usize,
     now: i64,
 ) -> Result<Vec<(String, Totals)>, redb::Error> {
-    let mut found: Vec<(String, Totals)> =
-        page(&snapshot.open_table(CAMPAIGNS)?, workspace, after, limit)?;
+    let mut found: Vec<(String, Totals)> = page(&rows.tables[CAMPAIGNS], workspace, after, limit)?;
     for (campaign_id, totals) in &mut found {
-        ahead::take_off(snapshot, workspace, Some(campaign_id), now, totals)?;
+        ahead::take_off(rows, workspace, Some(campaign_id), now, totals)?;
     }
     Ok(found)
 }
 
 fn page<V: serde::de::DeserializeOwned>(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    table: &Ordered,
     workspace: WorkspaceId,
     after: &str,
     limit: usize,
@@ -106,16 +105,16 @@ fn page<V: serde::de::DeserializeOwned>(
     let of_all = key(workspace, &[]);
     let first = key(workspace, &[after.as_bytes()]);
     let mut found = Vec::new();
-    for row in table.range(first.as_slice()..)? {
+    for row in table.range(&first, successor(&of_all).as_deref(), Way::Up)? {
         let (place, row) = row?;
-        let Some(id) = place.value().strip_prefix(of_all.as_slice()) else {
+        let Some(id) = place.strip_prefix(of_all.as_slice()) else {
             break;
         };
         if id == after.as_bytes() {
             continue;
         }
         let id = String::from_utf8_lossy(id).into_owned();
-        found.push((id, decode(row.value())?));
+        found.push((id, decode(&row)?));
         if found.len() == limit {
             break;
         }

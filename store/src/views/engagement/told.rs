@@ -11,7 +11,8 @@ use super::message::Message;
 use super::order::Touched;
 use super::rows::{encode, key};
 use super::tally::is_genuine;
-use crate::record::{Class, ContactId, Entry, Record, WorkspaceId};
+use crate::record::{Class, ContactId, Entry, WorkspaceId};
+use crate::views::view::Happening;
 
 /// A class and its reason.
 pub(super) type Judged = (Class, String);
@@ -29,11 +30,11 @@ impl Fold<'_> {
     /// The class of an event by what has been told so far.
     pub(super) fn judged(
         &mut self,
-        record: &Record,
+        happening: &Happening<'_>,
         first: Class,
         time: i64,
     ) -> Result<Class, redb::Error> {
-        let Record { seq, entry, .. } = record;
+        let Happening { seq, entry, .. } = *happening;
         let (Some(timing), Some(message_id)) = (entry.told_by.timing(), entry.fact.message_id())
         else {
             return Ok(first);
@@ -50,7 +51,7 @@ impl Fold<'_> {
     /// Remembers a class that is not the one on record.
     fn note_judged(&mut self, seq: u64, entry: &Entry, judged: Judged) -> Result<(), redb::Error> {
         if entry.told_by.class() != Some(&judged) {
-            self.rejudged.insert(seq, encode(&judged)?.as_slice())?;
+            self.rejudged.insert(&seq.to_be_bytes(), &encode(&judged)?);
         }
         Ok(())
     }
@@ -58,10 +59,10 @@ impl Fold<'_> {
     /// It is told when a message left.
     pub(super) fn told(
         &mut self,
-        record: &Record,
+        happening: &Happening<'_>,
         contact: Option<ContactId>,
     ) -> Result<(), redb::Error> {
-        let Record { entry, .. } = record;
+        let entry = happening.entry;
         let workspace = entry.workspace;
         let Some(message_id) = entry.fact.message_id().map(MessageId::as_str) else {
             return Ok(());
@@ -82,16 +83,16 @@ impl Fold<'_> {
         })?;
         let mut turned: BTreeMap<ContactId, Turned> = BTreeMap::new();
         for ((seq, mut hit), judged) in hits.into_iter().zip(judged) {
-            let was_in_burst = self.relabelled.remove(seq)?.is_some();
+            let was_in_burst = self.relabelled.remove(&seq.to_be_bytes())?.is_some();
             let was = is_genuine(hit.class) && !was_in_burst;
             if let (Some(judged), Some((_, reason))) = (judged, hit.timing.take()) {
                 if judged != (hit.class, reason) {
-                    self.rejudged.insert(seq, encode(&judged)?.as_slice())?;
+                    self.rejudged.insert(&seq.to_be_bytes(), &encode(&judged)?);
                 }
                 hit.class = judged.0;
             }
             if in_burst.contains(&seq) {
-                self.relabelled.insert(seq, ())?;
+                self.relabelled.insert(&seq.to_be_bytes(), &[]);
             }
             let is = is_genuine(hit.class) && !in_burst.contains(&seq);
             self.hits.put(workspace, message_id, seq, &hit)?;
@@ -125,7 +126,7 @@ impl Fold<'_> {
         contact: ContactId,
         Turned { gained, lost }: &Turned,
     ) -> Result<(), redb::Error> {
-        let windows = (self.attribution)(workspace);
+        let windows = self.windows(workspace)?;
         for touched in gained {
             let orders = &mut self.orders;
             let moves = orders.touch(workspace, contact, *touched, message_id, &windows)?;
@@ -140,7 +141,7 @@ impl Fold<'_> {
         let left = self.orders.touched(workspace, contact)?;
         let of = |touched: &Touched| (touched.kind, touched.time);
         let (gained, lost) = (gained.iter().map(of), lost.iter().map(of));
-        self.contact(workspace, contact, |row| row.turn(gained, lost, left))
+        self.contact(contact, |row| row.turn(gained, lost, left))
     }
 }
 

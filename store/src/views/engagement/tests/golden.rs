@@ -423,7 +423,8 @@ fn check(scenario: &Scenario, views: &Views, seqs: u64) {
         let found = figures(&found.unwrap_or_default());
         assert_eq!(found, *expected, "{name}: campaign {id}");
     }
-    let snapshot = |seq: &u64| views.with_snapshot(|all| super::super::is_relabelled(all, *seq));
+    let rows = views.engagement_rows();
+    let snapshot = |seq: &u64| super::super::is_relabelled(&rows, *seq);
     let relabelled: BTreeSet<u64> = (1..=seqs).filter(|seq| snapshot(seq).unwrap()).collect();
     assert_eq!(relabelled, expect.relabelled, "{name}: re-labelled");
 
@@ -439,9 +440,7 @@ fn check(scenario: &Scenario, views: &Views, seqs: u64) {
             )
         };
         let expected: f64 = terms.split_whitespace().map(term).sum();
-        let found = views
-            .contact(workspace, contact_of(workspace, who))
-            .unwrap();
+        let found = views.contact(contact_of(workspace, who)).unwrap();
         let found = found.unwrap_or_default().score.value_at(now);
         let off = (found - expected).abs();
         assert!(off < 1e-9, "{name}: score of {who}: {found} for {expected}");
@@ -449,7 +448,7 @@ fn check(scenario: &Scenario, views: &Views, seqs: u64) {
     let named = scenario.messages.values().map(|send| send.to.as_str());
     for who in named.chain(expect.unsubscribed.keys().map(String::as_str)) {
         let (workspace, contact) = split(who);
-        let found = views.contact(workspace, contact_of(workspace, contact));
+        let found = views.contact(contact_of(workspace, contact));
         let found = found.unwrap().unwrap_or_default().unsubscribed_at;
         let expected = expect.unsubscribed.get(who).map(|at| moment(at));
         assert_eq!(found, expected, "{name}: {who} unsubscribed");

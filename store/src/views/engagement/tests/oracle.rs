@@ -442,10 +442,11 @@ impl Report {
 
     /// That the views say the same, and nothing else.
     pub(super) fn check(&self, views: &Views) {
+        let rows = views.engagement_rows();
         for seq in 1..=self.seqs {
-            let found = views.with_snapshot(|all| super::super::is_relabelled(all, seq));
+            let found = super::super::is_relabelled(&rows, seq);
             assert_eq!(found.unwrap(), self.relabelled.contains(&seq), "seq {seq}");
-            let found = views.with_snapshot(|all| super::super::rejudged(all, seq));
+            let found = super::super::rejudged(&rows, seq);
             let expected = self.rejudged.get(&seq).cloned();
             assert_eq!(found.unwrap(), expected, "seq {seq}");
         }
@@ -515,8 +516,8 @@ impl Report {
     }
 
     fn check_contacts(&self, views: &Views) {
-        for ((workspace, contact), person) in &self.contacts {
-            let found = views.contact(*workspace, *contact).unwrap().unwrap();
+        for ((_, contact), person) in &self.contacts {
+            let found = views.contact(*contact).unwrap().unwrap();
             let now = person.seen.iter().max().unwrap_or(&0) + DAY;
             let pages = person.pages.iter();
             let pages = pages.map(|(day, weight)| (weight.min(20.0), day * DAY));

@@ -1,6 +1,8 @@
 //! Random histories: folded live in any batches, across restarts and by a rebuild they come to the
 //! same rows, and to what the oracle says.
 
+use std::sync::{Arc, Mutex};
+
 use proptest::prelude::*;
 use shared::decimal::Decimal;
 use shared::ids::{CampaignId, EventId, OrderId, RefundId};
@@ -9,7 +11,7 @@ use shared::time::Timestamp;
 use tempfile::tempdir;
 
 use super::{contact_of, dump_of, email, live, oracle, rebuilt, told_by};
-use crate::ledger::decide::{RefundAsk, WorkspaceKeys as _};
+use crate::ledger::decide::{Attribution, RefundAsk, WorkspaceKey, WorkspaceKeys};
 use crate::ledger::memory::MemoryLedger;
 use crate::ledger::suppression::Cause;
 use crate::ledger::{Log, Proposed, Submission};
@@ -282,6 +284,16 @@ impl Act {
     }
 }
 
+/// What is submitted in a history of mails, clicks and orders.
+pub(in crate::views) fn submissions() -> impl Strategy<Value = Vec<Submission>> {
+    acts().prop_map(|acts| {
+        let numbered = acts.iter().enumerate();
+        numbered
+            .flat_map(|(number, act)| act.submissions(number))
+            .collect()
+    })
+}
+
 fn log_of(acts: &[Act]) -> MemoryLedger {
     let log = MemoryLedger::new(keys());
     for (number, act) in acts.iter().enumerate() {
@@ -290,13 +302,32 @@ fn log_of(acts: &[Act]) -> MemoryLedger {
     log
 }
 
+/// What is done to views between two batches.
+#[derive(Debug, Clone, Copy)]
+enum Between {
+    Nothing,
+    Checkpoint,
+    Restart,
+    /// Without a checkpoint, as a kill leaves it.
+    Kill,
+}
+
+fn between() -> impl Strategy<Value = Between> {
+    prop_oneof![
+        3 => Just(Between::Nothing),
+        2 => Just(Between::Checkpoint),
+        1 => Just(Between::Restart),
+        2 => Just(Between::Kill),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn random_histories_come_to_what_the_rules_say_whatever_the_batches_and_restarts(
+    fn random_histories_come_to_what_the_rules_say_whatever_the_batches_checkpoints_and_kills(
         acts in acts(),
-        batches in prop::collection::vec((1..40_usize, any::<bool>()), 1..8),
+        batches in prop::collection::vec((1..40_usize, between()), 1..8),
     ) {
         let log = log_of(&acts);
         let records = all(&log);
@@ -306,20 +337,72 @@ proptest! {
 
         let folder = tempdir().unwrap();
         let mut views = Views::open(folder.path(), keys()).unwrap();
-        let mut rest = records.as_slice();
-        for (count, restarts) in batches.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            let (batch, after) = rest.split_at(rest.len().min(*count));
-            views.fold(batch).unwrap();
-            rest = after;
-            if *restarts {
-                views.close().unwrap();
-                views = Views::open(folder.path(), keys()).unwrap();
+        // However often it is killed, it comes to an end: only so many times.
+        let turns = batches.iter().cycle().take(12).chain(&[(usize::MAX, Between::Nothing)]);
+        for (count, between) in turns {
+            let rest = &records[usize::try_from(views.cursor().0).unwrap()..];
+            views.fold(&rest[..rest.len().min(*count)]).unwrap();
+            match between {
+                Between::Nothing => {}
+                Between::Checkpoint => views.checkpoint().unwrap(),
+                Between::Restart | Between::Kill => {
+                    if matches!(between, Between::Restart) {
+                        views.close().unwrap();
+                    }
+                    drop(views);
+                    views = Views::open(folder.path(), keys()).unwrap();
+                }
             }
         }
         prop_assert_eq!(views.dump().unwrap(), expected);
         oracle::Report::of(&records).check(&one_by_one.views);
+    }
+
+    #[test]
+    fn other_settings_come_to_what_a_rebuild_under_them_does(
+        acts in acts(),
+        changed_at in any::<prop::sample::Index>(),
+        windows in prop::collection::vec((0..9_i64, 0..9_i64), 2),
+        restarts in any::<bool>(),
+    ) {
+        let records = all(&log_of(&acts));
+        let half_days = |(click, open): (i64, i64)| Attribution {
+            click_window_ms: click * 43_200_000,
+            open_window_ms: open * 43_200_000,
+        };
+        let [before, after] = [half_days(windows[0]), half_days(windows[1])];
+        let settings = Arc::new(Settings(Mutex::new(before)));
+        let folder = tempdir().unwrap();
+        let mut views = Views::open(folder.path(), Arc::clone(&settings) as _).unwrap();
+        let (first, rest) = records.split_at(changed_at.index(records.len() + 1));
+        views.fold(first).unwrap();
+        *settings.0.lock().unwrap() = after;
+        if restarts {
+            views.close().unwrap();
+            views = Views::open(folder.path(), Arc::clone(&settings) as _).unwrap();
+        } else {
+            views.apply_settings().unwrap();
+        }
+        views.fold(rest).unwrap();
+        let other = tempdir().unwrap();
+        let under_them = Views::open(other.path(), settings).unwrap();
+        under_them.fold(&records).unwrap();
+        prop_assert_eq!(views.dump().unwrap(), under_them.dump().unwrap());
+    }
+}
+
+/// The windows of workspace 1; others have the usual ones.
+struct Settings(Mutex<Attribution>);
+
+impl WorkspaceKeys for Settings {
+    fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey> {
+        Keys.key_of(workspace)
+    }
+
+    fn attribution(&self, workspace: WorkspaceId) -> Attribution {
+        match workspace {
+            WorkspaceId(1) => *self.0.lock().unwrap(),
+            _ => Attribution::default(),
+        }
     }
 }

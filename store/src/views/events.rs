@@ -1,0 +1,170 @@
+//! Which events there are, and which keys have sent one. The events themselves are found by `runs`; here lie the
+//! newest of each contact and message, where the chains of runs begin.
+
+use super::DumpedRows;
+use super::filter::EventFilter;
+use super::numbers::{Digest, Numbers};
+use super::pages::Pages;
+use super::received;
+use super::rows::Rows;
+use super::runs::{Event, Link, Newest, Wanted, contact_of};
+use super::terms;
+use super::view::{Around, Happening, Plan, View};
+use crate::ledger::decide::WorkspaceKey;
+use crate::record::{Fact, Seq};
+
+use shared::event_name::names;
+
+/// See above.
+pub(super) struct Events;
+
+/// The places of the rows by number in [`Events::PLAN`]: by contact and by message the seq of the newest event (LEB128).
+const OF_CONTACTS: usize = 0;
+const OF_MESSAGES: usize = 1;
+/// The place of the table in [`Events::PLAN`].
+pub(super) const RECEIVED: usize = 0;
+
+impl View for Events {
+    const PLAN: Plan = Plan {
+        name: "events",
+        version: 1,
+        numbers: &[],
+        pages: &["newest_of_contacts_v1", "newest_of_messages_v1"],
+        tables: &["received_v1"],
+        columns: 0,
+        cache: 8 * 1024 * 1024,
+    };
+
+    fn fold(
+        rows: &mut Rows,
+        around: &Around<'_>,
+        happenings: &[Happening<'_>],
+    ) -> Result<(), redb::Error> {
+        let mut events = Vec::with_capacity(happenings.len());
+        for happening in happenings {
+            let seq = happening.seq;
+            let entry = happening.entry;
+            let contact = happening.contact.map(|contact| contact.number);
+            if let (Some(number), Fact::Erase { .. }) = (contact, &entry.fact) {
+                // Nothing that was before is found by anybody.
+                rows.pages[OF_CONTACTS].put(number, &[]);
+            }
+            let is_theirs = !entry.redacted && !matches!(entry.fact, Fact::Erase { .. });
+            let contact = contact.filter(|_| is_theirs);
+            events.push(Event {
+                seq,
+                workspace: entry.workspace,
+                time: entry.time.as_millis(),
+                name: happening.name,
+                contact: contact.map(|number| link(&mut rows.pages[OF_CONTACTS], number, seq)),
+                message: happening
+                    .message
+                    .map(|number| link(&mut rows.pages[OF_MESSAGES], number, seq)),
+            });
+        }
+        around.runs.push(events)?;
+        received::fold(rows, happenings)
+    }
+}
+
+/// What the filter finds events by; `None` where there can be none.
+pub(super) fn wanted(
+    books: &[Numbers],
+    rows: &Rows,
+    key: &WorkspaceKey,
+    filter: &EventFilter,
+) -> Option<Wanted> {
+    let find = |book: usize, digest: Option<[u8; 16]>| match digest {
+        Some(digest) => books[book].find(&digest).map(Some),
+        None => Some(None),
+    };
+    let digest_of = |kind, text: Option<&str>| Some(terms::digest(key, kind, text?));
+    // All types but the callers' own events have a name that nothing else has.
+    let of_kind = filter.kind.and_then(name_of_kind);
+    let name = filter.name.as_deref().or(of_kind);
+    let email = filter.email.as_ref().map(|email| key.contact(email).0);
+    let message = digest_of(terms::MESSAGE, filter.message_id.as_deref());
+    let chain = |book: usize, number: Option<u32>| match number {
+        Some(number) => {
+            newest(&rows.pages[book], number).map(|newest| Some(Newest { number, newest }))
+        }
+        None => Some(None),
+    };
+    Some(Wanted {
+        name: find(terms::NAMES, digest_of(terms::NAME, name))?,
+        contact: chain(OF_CONTACTS, find(terms::CONTACTS, email)?)?,
+        message: chain(OF_MESSAGES, find(terms::MESSAGES, message)?)?,
+    })
+}
+
+/// Where the events of a contact (by its id) begin; `None` where it has none.
+pub(super) fn of_contact(books: &[Numbers], rows: &Rows, contact: &Digest) -> Option<Newest> {
+    let number = books[terms::CONTACTS].find(contact)?;
+    let newest = newest(&rows.pages[OF_CONTACTS], number)?;
+    Some(Newest { number, newest })
+}
+
+/// Leaves out what no contact leads to any more: runs do not change, so what was found by a contact that was
+/// erased stays in them, under a number that no chain begins with, and is not in those that are built anew.
+pub(super) fn reachable(rows: &Rows, of_runs: &mut DumpedRows) {
+    of_runs.retain(|(term, _)| match contact_of(term) {
+        Some(number) => newest(&rows.pages[OF_CONTACTS], number).is_some(),
+        None => true,
+    });
+}
+
+/// The name that all events of a type have, where it is the type's own.
+fn name_of_kind(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "identify" => names::IDENTIFIED,
+        "purchase" => names::PURCHASE,
+        "refund" => names::REFUND,
+        "send" => names::EMAIL_SENT,
+        "open" => names::EMAIL_OPENED,
+        "click" => names::EMAIL_CLICKED,
+        "unsubscribe" => names::EMAIL_UNSUBSCRIBED,
+        "erase" => names::EMAIL_ERASED,
+        _ => return None,
+    })
+}
+
+/// The event before of a number, of which this one is the newest from now on.
+fn link(pages: &mut Pages, number: u32, seq: Seq) -> Link {
+    let before = newest(pages, number).unwrap_or(Seq::START);
+    let (mut bytes, mut count, mut left) = ([0; 10], 0, seq.0);
+    loop {
+        bytes[count] = (left & 0x7F) as u8;
+        left >>= 7;
+        if left == 0 {
+            break;
+        }
+        bytes[count] |= 0x80;
+        count += 1;
+    }
+    pages.put(number, &bytes[..=count]);
+    Link { number, before }
+}
+
+fn newest(pages: &Pages, number: u32) -> Option<Seq> {
+    let bytes = pages.get(number);
+    let digits = bytes.iter().rev();
+    let seq = digits.fold(0, |seq, byte| seq << 7 | u64::from(byte & 0x7F));
+    (!bytes.is_empty()).then_some(Seq(seq))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_to_the_event_before() {
+        let mut pages = Pages::default();
+        let mut before = Seq::START;
+        for seq in [1, 127, 128, 300_000, u64::MAX] {
+            assert_eq!(link(&mut pages, 7, Seq(seq)), Link { number: 7, before });
+            before = Seq(seq);
+            assert_eq!(newest(&pages, 7), Some(before));
+        }
+        assert_eq!(newest(&pages, 6), None);
+    }
+}
