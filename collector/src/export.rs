@@ -21,10 +21,10 @@ use crate::channel::through;
 use crate::limits::exports::ExportPermit;
 use store::record::WorkspaceId;
 
-pub use contacts::{Contacts, parse_id as parse_contact_id, shown as shown_contact_id};
-pub use events::Events;
-pub use orders::Orders;
-pub use table::Format;
+pub use contacts::{ContactRows, parse_id as parse_contact_id, shown as shown_contact_id};
+pub use events::EventRows;
+pub use orders::OrderRows;
+pub use table::ExportFormat;
 use table::Row;
 
 /// Rows that are read at once.
@@ -57,7 +57,7 @@ pub(crate) fn start(
     app: Arc<App>,
     reader: Reader,
     source: impl RowSource,
-    format: Format,
+    format: ExportFormat,
     permit: ExportPermit,
 ) -> Body {
     let (sender, portions) = mpsc::channel(WAITING);
@@ -72,7 +72,7 @@ async fn run(
     app: Arc<App>,
     reader: Reader,
     mut source: impl RowSource,
-    format: Format,
+    format: ExportFormat,
     to: mpsc::Sender<Result<Bytes, BrokenOff>>,
 ) {
     let draining = app.draining();

@@ -22,7 +22,7 @@ const COLUMNS: [&str; 6] = [
 const IDS: usize = 65_536;
 
 /// Every contact behind one.
-pub struct Contacts {
+pub struct ContactRows {
     /// Behind which the next ids are looked for.
     after: Option<ContactId>,
     /// Those that come next; none comes behind them where they are the last.
@@ -31,7 +31,7 @@ pub struct Contacts {
     is_done: bool,
 }
 
-impl Contacts {
+impl ContactRows {
     #[must_use]
     pub fn new(after: Option<ContactId>) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Contacts {
     }
 }
 
-impl RowSource for Contacts {
+impl RowSource for ContactRows {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }

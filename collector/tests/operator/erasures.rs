@@ -70,6 +70,17 @@ fn a_contact_is_erased_with_a_server_and_without_one_and_never_by_accident() {
     let noted = std::fs::read_to_string(store.beside("data.erasures")).unwrap();
     assert_eq!(noted.lines().count(), 2);
     assert!(!noted.contains('@'), "{noted}");
+    // And it is noted where the command is told to.
+    let elsewhere = store.beside("elsewhere");
+    let line = format!(
+        "contacts erase carol@example.com --yes --erasures {}",
+        elsewhere.display()
+    );
+    store.misar(&line).good();
+    for (file, lines) in [(elsewhere, 1), (store.beside("data.erasures"), 2)] {
+        let noted = std::fs::read_to_string(file).unwrap();
+        assert_eq!(noted.lines().count(), lines, "{noted}");
+    }
     let server = store.serve();
     let told_now = told(&server, &key);
     assert!(

@@ -28,7 +28,7 @@ const PORTION: usize = 100_000;
 
 /// An erasure whose records have not been found yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Erasure {
+pub(super) struct PendingErasure {
     /// The place of its fact: what lies before it is erased.
     pub(super) seq: Seq,
     pub(super) workspace: WorkspaceId,
@@ -38,7 +38,7 @@ pub(super) struct Erasure {
     pub(super) person: ContactId,
 }
 
-impl Erasure {
+impl PendingErasure {
     /// What a record says; `None` where it is of no erasure.
     pub(super) fn of(seq: Seq, entry: &Entry, keys: &dyn WorkspaceKeys) -> Option<Self> {
         let Fact::Erase { contact } = entry.fact else {
@@ -77,12 +77,12 @@ pub(super) fn left_of(entry: &Entry, contact: ContactId, person: ContactId) -> C
 
 /// The erasures whose records have not been found yet.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Waiting {
-    erasures: HashMap<(WorkspaceId, ContactId), Vec<Erasure>>,
+pub(super) struct PendingErasures {
+    erasures: HashMap<(WorkspaceId, ContactId), Vec<PendingErasure>>,
 }
 
-impl Waiting {
-    pub(super) fn of(erasures: impl IntoIterator<Item = Erasure>) -> Self {
+impl PendingErasures {
+    pub(super) fn of(erasures: impl IntoIterator<Item = PendingErasure>) -> Self {
         let mut waiting = Self::default();
         for erasure in erasures {
             let whose = waiting.erasures.entry((erasure.workspace, erasure.contact));
@@ -95,7 +95,7 @@ impl Waiting {
         self.erasures.is_empty()
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Erasure> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &PendingErasure> {
         self.erasures.values().flatten()
     }
 
@@ -230,7 +230,7 @@ impl Inner {
     /// redacted.
     fn each_before(
         &self,
-        waiting: &Waiting,
+        waiting: &PendingErasures,
         mut each: impl FnMut(Seq, &Entry) -> Result<(), LogError>,
     ) -> Result<(), LogError> {
         let last = waiting.all().map(|erasure| erasure.seq).max();

@@ -464,7 +464,8 @@ fn the_systems_own_names_and_every_class_have_their_spellings() {
         (Class::Machine, "machine"),
         (Class::Bot, "bot"),
     ] {
-        assert_eq!(class_name(class), spelling);
+        assert_eq!(class.as_str(), spelling);
+        assert_eq!(Class::parse(spelling), Some(class));
     }
 }
 
