@@ -137,7 +137,7 @@ impl App {
             let today = move |workspace, contact| keys.contact_today(workspace, contact);
             durable.suppressions().renew(today)?;
         }
-        let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
+        let views = Arc::new(Views::unopened(data, Arc::clone(&meta) as _)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
         Ok(Self {
             log,

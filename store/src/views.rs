@@ -28,6 +28,7 @@ mod pages;
 mod portion;
 mod read;
 mod received;
+mod renew;
 mod rows;
 pub mod runs;
 mod shelf;
@@ -39,8 +40,10 @@ mod view;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::Notify;
 
 use crate::ledger::decide::WorkspaceKeys;
 use crate::ledger::{Log, LogError};
@@ -96,6 +99,14 @@ pub struct Views {
     cursor: AtomicU64,
     /// Contacts that were erased, with the place of the fact, while the rows do not reflect that yet.
     erased: RwLock<HashMap<ContactId, Seq>>,
+    /// Opening them has been put off, see [`Self::unopened`].
+    unopened: AtomicBool,
+    /// What they must reflect before they are read, where that is asked for while they are not open.
+    owed: AtomicU64,
+    /// Told when a reader has met damage.
+    damage: Notify,
+    /// The views whose files were at fault when they were closed.
+    spoilt: Mutex<Vec<&'static str>>,
 }
 
 /// The views' rows. All but those that are being built beside the others are at one cursor.
@@ -185,9 +196,8 @@ fn fold_into<V: View>(
     };
     // A damaged file can make redb panic rather than fail.
     let folded = catch_unwind(AssertUnwindSafe(|| V::fold(&mut shelf.rows, around, &new)));
-    folded
-        .unwrap_or_else(|_| Err(redb::Error::Corrupted("folding panicked".into())))
-        .map_err(ViewError::while_doing("folding"))?;
+    let folded = folded.unwrap_or_else(|_| Err(redb::Error::Corrupted("folding panicked".into())));
+    shelf.heed(folded.map_err(ViewError::while_doing("folding")))?;
     shelf.advance(last.seq, now);
     Ok(())
 }
@@ -204,25 +214,49 @@ impl Views {
         Self::open_at(Place::of(data), keys)
     }
 
+    /// The same, put off until the projector opens them, since it takes as long as there are rows. Until then they are
+    /// being built, as far as readers can tell.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`] where what lies under a file's name is none, or may not be opened.
+    pub fn unopened(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
+        Place::draft(data).remove()?;
+        let place = Place::of(data);
+        place.check()?;
+        let views = Self::at(place, keys, None);
+        views.unopened.store(true, Ordering::Release);
+        Ok(views)
+    }
+
     fn open_at(place: Place, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
         let shelves = place.open(&*keys)?;
-        let views = Self {
-            place,
-            keys,
-            cursor: AtomicU64::new(shelves.cursor().0),
-            shelves: RwLock::new(Some(shelves)),
-            folding: Mutex::new(()),
-            writing: Mutex::new(()),
-            erased: RwLock::default(),
-        };
+        let views = Self::at(place, keys, Some(shelves));
         // They may have changed while nobody was here.
         views.apply_settings()?;
         Ok(views)
     }
 
+    fn at(place: Place, keys: Arc<dyn WorkspaceKeys>, shelves: Option<Shelves>) -> Self {
+        let cursor = shelves.as_ref().map_or(Seq::START, Shelves::cursor);
+        Self {
+            place,
+            keys,
+            shelves: RwLock::new(shelves),
+            folding: Mutex::new(()),
+            writing: Mutex::new(()),
+            cursor: AtomicU64::new(cursor.0),
+            erased: RwLock::default(),
+            unopened: AtomicBool::new(false),
+            owed: AtomicU64::new(0),
+            damage: Notify::new(),
+            spoilt: Mutex::default(),
+        }
+    }
+
     /// From now on every read is refused with [`ViewError::Building`] until the rows that it needs reflect this
     /// record, or the projector finds that the log holds no more.
     pub fn owe(&self, seq: Seq) {
+        self.owed.fetch_max(seq.0, Ordering::AcqRel);
         if let Some(shelves) = &*read(&self.shelves) {
             shelves.all().into_iter().for_each(|shelf| shelf.owe(seq));
         }
@@ -239,6 +273,9 @@ impl Views {
     /// How far the one that is furthest behind is, where any view is not to be read yet. Every read asks
     /// this by itself of the view that it needs.
     pub fn building(&self) -> Option<Building> {
+        if let opening @ Some(_) = self.opening() {
+            return opening;
+        }
         let shelves = read(&self.shelves);
         let building = shelves
             .iter()
@@ -249,6 +286,9 @@ impl Views {
 
     /// The same of the views that are not built beside the others.
     pub(crate) fn building_abreast(&self) -> Option<Building> {
+        if let opening @ Some(_) = self.opening() {
+            return opening;
+        }
         let shelves = read(&self.shelves);
         let all = shelves.iter().flat_map(Shelves::all);
         let abreast = all.filter(|shelf| !shelf.is_beside());
@@ -315,7 +355,7 @@ impl Views {
             let portion = Portion { records, looked };
             if let Err(error) = shelves.fold(which, &*self.keys, &portion) {
                 // Half of it may be folded: nobody may see that.
-                *open = None;
+                self.give_up(&mut open);
                 return Err(error);
             }
             self.cursor.store(shelves.cursor().0, Ordering::Release);
@@ -374,16 +414,19 @@ impl Views {
         between();
         let mut open = write(&self.shelves);
         let shelves = open.as_mut().ok_or(ViewError::Closed)?;
-        let mut failed = kept.as_ref().err().map(|error| error.to_view_error());
+        let mut failed = None;
+        if let Err(error) = &kept {
+            failed = shelves.events.heed::<()>(Err(error.to_view_error())).err();
+        }
         for (shelf, written) in shelves.all_mut().into_iter().zip(written) {
-            match written {
+            match shelf.heed(written) {
                 Ok(Some(written)) => shelf.written(written),
                 Ok(None) => {}
                 Err(error) => failed = Some(error),
             }
         }
         if let Some(error) = failed {
-            *open = None;
+            self.give_up(&mut open);
             return Err(error);
         }
         if let Ok(runs) = &kept {
@@ -410,13 +453,27 @@ impl Views {
         let (_folding, _writing) = (lock(&self.folding), lock(&self.writing));
         let rows = {
             let open = read(&self.shelves);
-            let shelves = open.as_ref().ok_or(ViewError::Closed)?;
+            let Some(shelves) = open.as_ref() else {
+                // Opening them does that.
+                return if self.is_unopened() {
+                    Ok(())
+                } else {
+                    Err(ViewError::Closed)
+                };
+            };
             let mut rows = shelves.engagement.rows.clone();
             let contacts = &shelves.terms.numbers[terms::CONTACTS];
             let applied = windows::apply(&mut rows, &*self.keys, contacts);
+            let applied = applied.map_err(ViewError::while_doing("applying settings"));
+            let (state, cursor) = (&shelves.engagement.rows.state, shelves.engagement.cursor());
+            let applied = applied.map_err(|error| self.met(error, state, cursor));
             applied.map(|changed| changed.then_some(rows))
         };
-        let rows = rows.map_err(ViewError::while_doing("applying settings"))?;
+        let rows = match rows {
+            // What is begun anew is folded under the settings of today.
+            Err(ViewError::Building(_)) => return Ok(()),
+            rows => rows?,
+        };
         if let (Some(rows), Some(shelves)) = (rows, &mut *write(&self.shelves)) {
             shelves.engagement.rows = rows;
         }
@@ -466,6 +523,7 @@ impl Views {
         if start_over {
             self.place.remove()?;
         }
+        self.remove_spoilt(&self.place)?;
         let shelves = self.place.open(&*self.keys)?;
         shelves.all().into_iter().for_each(|shelf| shelf.owe(seen));
         self.cursor.store(shelves.cursor().0, Ordering::Release);

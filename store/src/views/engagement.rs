@@ -69,20 +69,8 @@ impl View for Engagement {
         tables: &TABLES,
         columns: 1,
         cache: 24 * 1024 * 1024,
+        derive,
     };
-
-    fn derive(rows: &mut Rows) -> Result<(), redb::Error> {
-        let contacts = rows.pages[CONTACTS].clone();
-        for number in 0..contacts.rows() {
-            // As many as there are numbers, and rows up to a full page.
-            let number = number as u32;
-            if let row @ [_, ..] = contacts.get(number) {
-                let row: Contact = rows::decode(row)?;
-                rows.columns[SCORES].set(number, row.score.height());
-            }
-        }
-        Ok(())
-    }
 
     fn fold(
         rows: &mut Rows,
@@ -95,6 +83,15 @@ impl View for Engagement {
         }
         fold.write()
     }
+}
+
+/// Works out what a contact is sorted by.
+fn derive(columns: &mut [Column], book: usize, number: u32, row: &[u8]) -> Result<(), redb::Error> {
+    if book == CONTACTS {
+        let row: Contact = rows::decode(row)?;
+        columns[SCORES].set(number, row.score.height());
+    }
+    Ok(())
 }
 
 /// In the order of their places, which stand below.

@@ -1,6 +1,8 @@
 //! What the views tell of contacts that were erased: nothing from the moment on in which that is known, before the
 //! fact is folded; and how many events there are to erase.
 
+use std::sync::Arc;
+
 use super::filter::EventFilter;
 use super::runs::Wanted;
 use super::{Shelves, ViewError, Views, events};
@@ -40,10 +42,12 @@ impl Views {
         workspace: WorkspaceId,
         contact: ContactId,
     ) -> Result<u64, ViewError> {
-        let (reader, newest) = self.look(super::read::of_events, |shelves| {
+        let (reader, standing, newest) = self.look(super::read::of_events, |shelves| {
             let rows = &shelves.events.rows;
             let newest = events::of_contact(&shelves.terms.numbers, rows, &contact.0);
-            Ok((shelves.runs.read(shelves.events.cursor()), newest))
+            let cursor = shelves.events.cursor();
+            let standing = (Arc::clone(&rows.state), cursor);
+            Ok((shelves.runs.read(cursor), standing, newest))
         })?;
         if newest.is_none() {
             return Ok(0);
@@ -58,7 +62,8 @@ impl Views {
         };
         let mut count = 0;
         loop {
-            let page = reader.events(workspace, &wanted, &filter)?;
+            let page = reader.events(workspace, &wanted, &filter);
+            let page = self.of_runs(&standing, page)?;
             count += page.seqs.len() as u64;
             match page.seqs.last() {
                 Some(last) if !page.complete => filter.cursor = Some(*last),

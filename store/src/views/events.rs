@@ -9,7 +9,7 @@ use super::received;
 use super::rows::Rows;
 use super::runs::{Event, Link, Newest, Wanted, contact_of};
 use super::terms;
-use super::view::{Around, Happening, Plan, View};
+use super::view::{Around, Happening, Plan, View, nothing};
 use crate::ledger::decide::WorkspaceKey;
 use crate::record::{Fact, Seq};
 
@@ -33,6 +33,7 @@ impl View for Events {
         tables: &["received_v1"],
         columns: 0,
         cache: 8 * 1024 * 1024,
+        derive: nothing,
     };
 
     fn fold(

@@ -19,7 +19,7 @@ pub(crate) struct Pages {
     changed: usize,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Group {
     pages: Vec<Arc<Page>>,
     /// A bit for each row that has changed since the last capture; empty where none has.
@@ -43,12 +43,7 @@ impl Pages {
         let (group, page, row) = place(number);
         let groups = Arc::make_mut(&mut self.groups);
         if groups.len() <= group {
-            groups.resize_with(group + 1, || {
-                Arc::new(Group {
-                    pages: Vec::new(),
-                    changed: Vec::new(),
-                })
-            });
+            groups.resize_with(group + 1, Arc::default);
         }
         let group = Arc::make_mut(&mut groups[group]);
         if group.pages.len() <= page {
@@ -62,6 +57,32 @@ impl Pages {
             let word = &mut group.changed[bit / 64];
             self.changed += usize::from(*word >> (bit % 64) & 1 == 0);
             *word |= 1 << (bit % 64);
+        }
+    }
+
+    /// Takes in what the file holds: rows behind all that there are, from this number on, the first of a page.
+    pub(crate) fn load<'a>(&mut self, first: u32, rows: impl Iterator<Item = &'a [u8]>) {
+        let (group, page, _) = place(first);
+        let groups = Arc::make_mut(&mut self.groups);
+        if groups.len() <= group {
+            groups.resize_with(group + 1, Arc::default);
+        }
+        let pages = &mut Arc::make_mut(&mut groups[group]).pages;
+        pages.resize_with(page, Arc::default);
+        let mut page = Page::default();
+        let mut rows = rows.peekable();
+        while rows.peek().is_some() {
+            let mut end = 0;
+            for row in rows.by_ref().take(ROWS) {
+                page.0
+                    .extend_from_slice(write_length(row.len(), &mut [0; 5]));
+                page.0.extend_from_slice(row);
+                if !row.is_empty() {
+                    end = page.0.len();
+                }
+            }
+            pages.push(Arc::new(Page(page.0[..end].to_vec())));
+            page.0.clear();
         }
     }
 

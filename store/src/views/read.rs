@@ -1,6 +1,8 @@
 //! What is asked of the views. Point reads hold the rows for as long as they take; whoever goes through many
 //! takes a snapshot, which the fold goes on beside.
 
+use std::sync::Arc;
+
 use super::engagement as engaged;
 use super::engagement::contact::Contact;
 use super::engagement::message::Message;
@@ -9,7 +11,8 @@ use super::engagement::spans::{self, Happened, Whose};
 use super::engagement::tally::Totals;
 use super::error::ViewError;
 use super::filter::EventFilter;
-use super::rows::Rows;
+use super::rows::{Rows, State};
+use super::runs::RunsError;
 use super::shelf::Shelf;
 use super::{Shelves, Views, events, received, terms};
 use crate::locks::read;
@@ -44,6 +47,9 @@ pub struct ScorePlace {
     pub ordinal: u32,
 }
 
+/// The file behind rows that were read, and how far they reflected the log.
+pub(super) type Standing = (Arc<State>, Seq);
+
 impl Views {
     /// The events of a workspace that may match the filter, in its order, at most `filter.limit`.
     /// Name, contact and message are matched but for what has since been erased; of the times,
@@ -63,13 +69,15 @@ impl Views {
                 complete: true,
             });
         };
-        let (reader, wanted) = self.look(of_events, |shelves| {
+        let (reader, standing, wanted) = self.look(of_events, |shelves| {
             let rows = &shelves.events.rows;
             let wanted = events::wanted(&shelves.terms.numbers, rows, &key, filter);
-            Ok((shelves.runs.read(shelves.events.cursor()), wanted))
+            let cursor = shelves.events.cursor();
+            let standing = (Arc::clone(&rows.state), cursor);
+            Ok((shelves.runs.read(cursor), standing, wanted))
         })?;
         match wanted {
-            Some(wanted) => Ok(reader.events(workspace, &wanted, filter)?),
+            Some(wanted) => self.of_runs(&standing, reader.events(workspace, &wanted, filter)),
             None => Ok(EventPage {
                 seqs: Vec::new(),
                 complete: true,
@@ -115,8 +123,7 @@ impl Views {
         workspace: WorkspaceId,
         message_id: &str,
     ) -> Result<Option<Message>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::message(&rows, workspace, message_id).map_err(reading())
+        self.ask(|rows| engaged::message(rows, workspace, message_id))
     }
 
     /// The messages of a campaign behind the id `after` (empty: from the first), in the order of their
@@ -131,9 +138,7 @@ impl Views {
         after: &str,
         limit: usize,
     ) -> Result<Vec<(String, Message)>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::messages_of_campaign(&rows, workspace, campaign_id, after, limit)
-            .map_err(reading())
+        self.ask(|rows| engaged::messages_of_campaign(rows, workspace, campaign_id, after, limit))
     }
 
     /// The messages behind the id `after` (empty: from the first), in the order of their ids, at most
@@ -147,8 +152,7 @@ impl Views {
         after: &str,
         limit: usize,
     ) -> Result<Vec<(String, Message)>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        spans::messages(&rows, workspace, after, limit).map_err(reading())
+        self.ask(|rows| spans::messages(rows, workspace, after, limit))
     }
 
     /// The campaigns likewise, as of `now` in milliseconds since 1970.
@@ -162,8 +166,7 @@ impl Views {
         limit: usize,
         now: i64,
     ) -> Result<Vec<(String, Totals)>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        spans::campaigns(&rows, workspace, after, limit, now).map_err(reading())
+        self.ask(|rows| spans::campaigns(rows, workspace, after, limit, now))
     }
 
     /// What all messages of a workspace come to, as of `now` in milliseconds since 1970.
@@ -171,8 +174,7 @@ impl Views {
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
     pub(crate) fn workspace(&self, workspace: WorkspaceId, now: i64) -> Result<Totals, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::workspace(&rows, workspace, now).map_err(reading())
+        self.ask(|rows| engaged::workspace(rows, workspace, now))
     }
 
     /// Hands over messages with everything that happened to them, in the order of their ids.
@@ -185,8 +187,7 @@ impl Views {
         whose: &Whose,
         each: impl FnMut(&str, &Message, &[Happened]),
     ) -> Result<(), ViewError> {
-        let rows = self.snapshot(engagement)?;
-        spans::for_each(&rows, workspace, whose, each).map_err(reading())
+        self.ask(|rows| spans::for_each(rows, workspace, whose, each))
     }
 
     /// What is known of a campaign, as of `now` in milliseconds since 1970.
@@ -199,8 +200,7 @@ impl Views {
         campaign_id: &str,
         now: i64,
     ) -> Result<Option<Totals>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::campaign(&rows, workspace, campaign_id, now).map_err(reading())
+        self.ask(|rows| engaged::campaign(rows, workspace, campaign_id, now))
     }
 
     /// An order as it stands, and the record that counts for it; verified ones and those that pages told
@@ -214,8 +214,7 @@ impl Views {
         verified: bool,
         order_id: &str,
     ) -> Result<Option<(Seq, Order)>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::single::order(&rows, workspace, verified, order_id).map_err(reading())
+        self.ask(|rows| engaged::single::order(rows, workspace, verified, order_id))
     }
 
     /// At most `limit` contacts behind this one, in order of their ids. Goes through all contacts of the workspace, a
@@ -338,13 +337,12 @@ impl Views {
             &dyn Fn(&str) -> Result<Option<Message>, redb::Error>,
         ) -> Result<(), redb::Error>,
     ) -> Result<(), ViewError> {
-        let rows = self.snapshot(engagement)?;
-        let message = |id: &str| engaged::message(&rows, workspace, id);
-        let gone_through =
-            order::for_each(&rows, workspace, span.start, span.end, |time, order| {
+        self.ask(|rows| {
+            let message = |id: &str| engaged::message(rows, workspace, id);
+            order::for_each(rows, workspace, span.start, span.end, |time, order| {
                 each(time, order, &message)
-            });
-        gone_through.map_err(reading())
+            })
+        })
     }
 
     /// Asks something of a view that is quickly found.
@@ -353,12 +351,38 @@ impl Views {
         view: fn(&Shelves) -> &Shelf,
         work: impl FnOnce(&Shelves) -> Result<T, redb::Error>,
     ) -> Result<T, ViewError> {
+        if let Some(opening) = self.opening() {
+            return Err(ViewError::Building(opening));
+        }
         let open = read(&self.shelves);
         let shelves = open.as_ref().ok_or(ViewError::Closed)?;
-        match view(shelves).building() {
+        let shelf = view(shelves);
+        match shelf.building() {
             Some(building) => Err(ViewError::Building(building)),
-            None => work(shelves).map_err(reading()),
+            None => work(shelves)
+                .map_err(reading())
+                .map_err(|error| self.met(error, &shelf.rows.state, shelf.cursor())),
         }
+    }
+
+    /// Asks something of a snapshot of the engagement.
+    fn ask<T>(&self, work: impl FnOnce(&Rows) -> Result<T, redb::Error>) -> Result<T, ViewError> {
+        let (rows, cursor) = self.look(engagement, |shelves| {
+            Ok((shelves.engagement.rows.clone(), shelves.engagement.cursor()))
+        })?;
+        work(&rows)
+            .map_err(reading())
+            .map_err(|error| self.met(error, &rows.state, cursor))
+    }
+
+    /// What was found in runs, that belong to the rows of this standing.
+    pub(super) fn of_runs<T>(
+        &self,
+        (state, cursor): &Standing,
+        found: Result<T, RunsError>,
+    ) -> Result<T, ViewError> {
+        let found = found.map_err(|error| error.to_view_error());
+        found.map_err(|error| self.met(error, state, *cursor))
     }
 
     fn known(&self, shelves: &Shelves, contact: ContactId) -> Result<Option<Contact>, redb::Error> {
@@ -384,12 +408,7 @@ impl Views {
 
     #[cfg(test)]
     pub(super) fn engagement_rows(&self) -> Rows {
-        self.snapshot(engagement).unwrap()
-    }
-
-    /// The rows of a view at one cursor.
-    fn snapshot(&self, view: fn(&Shelves) -> &Shelf) -> Result<Rows, ViewError> {
-        self.look(view, |shelves| Ok(view(shelves).rows.clone()))
+        self.ask(|rows| Ok(rows.clone())).unwrap()
     }
 }
 

@@ -1,6 +1,9 @@
 //! The rows of one view, as folds change and readers see them. A copy is a snapshot that costs next to
 //! nothing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::columns::Column;
 use super::ordered::Ordered;
 use super::pages::Pages;
@@ -15,6 +18,23 @@ pub(crate) struct Rows {
     pub(crate) columns: Vec<Column>,
     /// Something must be in no row any more, however old, once the next checkpoint is written.
     pub(crate) purges: bool,
+    /// Of the file behind them, for all copies.
+    pub(crate) state: Arc<State>,
+}
+
+/// What is known of the file behind rows.
+#[derive(Debug, Default)]
+pub(crate) struct State(AtomicBool);
+
+impl State {
+    /// Something was read of it that is not what was written.
+    pub(crate) fn spoil(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl Rows {
@@ -24,6 +44,7 @@ impl Rows {
             pages: vec![Pages::default(); plan.pages.len()],
             columns: vec![Column::default(); plan.columns],
             purges: false,
+            state: Arc::default(),
         }
     }
 

@@ -3,11 +3,15 @@
 //!
 //! - `delta`: how changes are written
 //! - `file`: the file and what lies in it
+//! - `load`: reading all of it
+//! - `checkpoint`: writing what has changed
 
+mod checkpoint;
 mod delta;
 mod file;
 #[cfg(test)]
 pub(super) mod held;
+mod load;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -23,7 +27,7 @@ use crate::locks::lock;
 use crate::record::Seq;
 
 use file::File;
-pub(crate) use file::{Identity, cursor_of, remove};
+pub(crate) use file::{Identity, cursor_of, edition_of, remove};
 
 /// See above.
 pub(crate) struct Shelf {
@@ -69,16 +73,16 @@ impl Shelf {
         plan: &'static Plan,
         identity: Identity,
     ) -> Result<Self, ViewError> {
-        let opened = File::open(path, plan, identity)?;
+        let (file, loaded) = File::open(path, plan, identity)?;
         Ok(Self {
             plan,
-            numbers: opened.numbers,
-            rows: opened.rows,
-            cursor: opened.cursor,
-            now: opened.now,
+            numbers: loaded.numbers,
+            rows: loaded.rows,
+            cursor: file.cursor,
+            now: loaded.now,
             beside: false,
             owed: Owed::default(),
-            file: Arc::new(Mutex::new(opened.file)),
+            file: Arc::new(Mutex::new(file)),
         })
     }
 
@@ -145,7 +149,45 @@ impl Shelf {
 
     /// How far they are where they are not to be read yet.
     pub(crate) fn building(&self) -> Option<Building> {
+        if self.rows.state.is_spoilt() {
+            // It is begun anew at once.
+            return Some(Building::of_nothing(self.cursor));
+        }
         self.owed.from(self.cursor)
+    }
+
+    /// Whether reading has shown that the file holds something else than was written.
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.rows.state.is_spoilt()
+    }
+
+    /// Notes what a piece of work on it came to: damage is the file's.
+    pub(crate) fn heed<T>(&self, worked: Result<T, ViewError>) -> Result<T, ViewError> {
+        if let Err(ViewError::Damaged(_)) = &worked {
+            self.rows.state.spoil();
+        }
+        worked
+    }
+
+    /// Begins it anew with an empty file, beside the others, which are read up to `reached`.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`].
+    pub(crate) fn begin_anew(&mut self, reached: Seq) -> Result<(), ViewError> {
+        let (path, identity) = {
+            let file = lock(&self.file);
+            (file.path.clone(), file.identity)
+        };
+        remove(&path)?;
+        let mut new = Self::open(&path, self.plan, identity)?;
+        new.owed = std::mem::take(&mut self.owed);
+        new.set_beside(reached);
+        *self = new;
+        Ok(())
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.plan.name
     }
 
     /// Takes what a checkpoint is to write. Must be followed by [`Self::written`] before the next; where the
@@ -202,7 +244,7 @@ impl Shelf {
         let about = [("cursor", self.cursor.0), ("now", self.now.cast_unsigned())];
         let about =
             about.map(|(key, value)| (key.as_bytes().to_vec(), value.to_be_bytes().to_vec()));
-        dump.insert(self.plan.name, about.to_vec());
+        dump.insert(self.name(), about.to_vec());
         Ok(())
     }
 }

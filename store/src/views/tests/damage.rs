@@ -1,0 +1,168 @@
+//! Damage in files of views that nobody looks for at the start: whoever reads it is told that the view is being built,
+//! and nobody is told anything else than what was written.
+
+use std::fs;
+use std::sync::Arc;
+
+use tempfile::{TempDir, tempdir};
+
+use super::{all, crash, files, folded, log_of, make_up, open};
+use crate::record::{ContactId, Fact, Record, Seq, WorkspaceId};
+use crate::views::filter::EventFilter;
+use crate::views::history::{address, entry, keys, message_id};
+use crate::views::read::of_events;
+use crate::views::runs::RunsError;
+use crate::views::{Building, ViewError, Views};
+
+const WORKSPACE: WorkspaceId = WorkspaceId(1);
+
+/// Events of many contacts, so that their addresses fill pages of a table.
+fn records() -> Vec<Record> {
+    let entries = (1..=2_000).map(|number| {
+        let mut entry = entry(number);
+        entry.address = address(&format!("person-{:04}@example.com", number % 900));
+        entry.fact = Fact::Track {
+            name: "viewed".into(),
+            properties: None,
+            message_id: Some(message_id(&format!("m-{}", number % 40))),
+        };
+        entry
+    });
+    all(&log_of(entries.collect()))
+}
+
+/// So many checkpoints that the rows by key have gone into their tables.
+fn written(records: &[Record]) -> TempDir {
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    for records in records.chunks(records.len().div_ceil(66)) {
+        views.fold(records).unwrap();
+        views.checkpoint().unwrap();
+    }
+    views.close().unwrap();
+    folder
+}
+
+type Told = (Vec<(ContactId, String)>, Vec<Seq>);
+
+/// Everything that is read when somebody asks, of contacts and events.
+fn told(views: &Views) -> Result<Told, ViewError> {
+    let contacts = views.contacts_behind(WORKSPACE, None, 1_000)?;
+    let address = |(id, contact): (ContactId, crate::views::Contact)| {
+        (id, contact.address.unwrap_or_default())
+    };
+    let filter = EventFilter {
+        limit: 5_000,
+        ..EventFilter::default()
+    };
+    let events = views.events(WORKSPACE, &filter)?;
+    Ok((contacts.into_iter().map(address).collect(), events.seqs))
+}
+
+#[test]
+fn whatever_block_is_damaged_answers_are_right_or_that_a_view_is_being_built() {
+    let records = records();
+    let folder = written(&records);
+    let (good, expected) = (told(&open(&folder)).unwrap(), folded(&records));
+    let (mut met, mut at_start) = (0, 0);
+    for name in files(&folder) {
+        let good_bytes = fs::read(folder.path().join(&name)).unwrap();
+        let anywhere = (0..10).map(|turn| good_bytes.len() * turn / 10 + 700);
+        // And where addresses lie, in the table or in what it was before.
+        let addresses = (0..good_bytes.len() / 4_096).map(|block| block * 4_096);
+        let holds = |at: &usize| {
+            good_bytes[*at..*at + 4_096]
+                .windows(7)
+                .any(|w| w == b"person-")
+        };
+        let addresses = addresses.filter(holds).take(40);
+        for at in anywhere.chain(addresses.map(|at| at + 2_000)) {
+            let folder = crash(&folder);
+            let path = folder.path().join(&name);
+            let mut bytes = good_bytes.clone();
+            bytes[at] ^= 0x08;
+            fs::write(&path, bytes).unwrap();
+            let views = open(&folder);
+            // As the projector does.
+            views.owe(Seq(2_000));
+            let what = format!("{name} at {at}");
+            match told(&views) {
+                Ok(told) => {
+                    assert_eq!(told, good, "{what}");
+                    continue;
+                }
+                Err(ViewError::Building(Building { done: 0, .. })) => {}
+                Err(error) => panic!("{what}: {error}"),
+            }
+            if views.is_spoilt() {
+                met += 1;
+                // Nobody reads it while that lasts.
+                let read = views.contacts_behind(WORKSPACE, None, 1);
+                assert!(matches!(read, Err(ViewError::Building(_))), "{what}");
+                views.renew().unwrap();
+            } else {
+                at_start += 1;
+            }
+            make_up(&views, &records);
+            assert_eq!(told(&views).unwrap(), good, "{what}");
+            assert_eq!(views.dump().unwrap(), expected, "{what}");
+        }
+    }
+    assert!(met > 3 && at_start > 3, "{met}, {at_start}");
+}
+
+#[test]
+fn views_that_are_not_open_yet_are_being_built() {
+    let records = records();
+    let folder = written(&records);
+    let good = told(&open(&folder)).unwrap();
+    let views = Views::unopened(folder.path(), keys()).unwrap();
+    views.owe(Seq(2_000));
+    let building = Building {
+        done: 0,
+        total: 2_000,
+    };
+    assert_eq!(views.building(), Some(building));
+    assert!(matches!(told(&views), Err(ViewError::Building(told)) if told == building));
+    views.apply_settings().unwrap();
+    views.open_now().unwrap();
+    assert_eq!(views.building(), None);
+    assert_eq!(told(&views).unwrap(), good);
+    views.open_now().unwrap();
+}
+
+#[test]
+fn what_cannot_be_opened_is_said_before_the_views_are() {
+    let folder = tempdir().unwrap();
+    let target = tempdir().unwrap();
+    let link = folder.path().join("views-events.redb");
+    std::os::unix::fs::symlink(target.path(), &link).unwrap();
+    let refused = Views::unopened(folder.path(), keys())
+        .map(drop)
+        .unwrap_err();
+    assert!(refused.to_string().contains("symbolic link"), "{refused}");
+}
+
+#[test]
+fn damage_in_a_run_begins_the_events_anew_and_nothing_else() {
+    let records = records();
+    let folder = written(&records);
+    let views = open(&folder);
+    let good = told(&views).unwrap();
+    let standing = views
+        .look(of_events, |shelves| {
+            Ok((Arc::clone(&shelves.events.rows.state), Seq(2_000)))
+        })
+        .unwrap();
+    let found = Err::<(), _>(RunsError::Damaged("a block".into()));
+    let told_of = views.of_runs(&standing, found).unwrap_err();
+    assert!(matches!(told_of, ViewError::Building(_)), "{told_of}");
+    views.renew().unwrap();
+    let events = views.events(WORKSPACE, &EventFilter::default());
+    assert!(matches!(events, Err(ViewError::Building(_))));
+    let contacts = views.contacts_behind(WORKSPACE, None, 1_000).unwrap();
+    assert_eq!(contacts.len(), good.0.len());
+    make_up(&views, &records);
+    assert_eq!(told(&views).unwrap(), good);
+    assert_eq!(views.dump().unwrap(), folded(&records));
+}
