@@ -11,6 +11,7 @@
 //! what is folded, not what is written, and a crash costs what was folded since, which is folded again
 //! from the log. Every file lies in the data folder under a name that begins with `views`.
 
+mod aside;
 mod columns;
 pub mod engagement;
 mod erased;
@@ -20,6 +21,7 @@ pub mod filter;
 #[cfg(test)]
 pub(crate) mod history;
 mod layer;
+mod memory;
 mod numbers;
 mod open;
 mod ordered;
@@ -60,6 +62,7 @@ use view::{Around, Happening, View};
 
 pub use engagement::contact::Contact;
 pub use error::ViewError;
+pub use memory::DEFAULT_CACHE;
 pub(crate) use open::delete;
 pub use open::durable_cursor;
 pub use owed::Building;
@@ -209,9 +212,21 @@ impl Views {
     /// # Errors
     /// [`ViewError::Storage`] where a file cannot be read or written at all, or is open elsewhere.
     pub fn open(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
+        Self::open_with(data, keys, DEFAULT_CACHE)
+    }
+
+    /// The same with so many bytes of memory for rows, and some for each contact beside: see `misar serve --cache`.
+    ///
+    /// # Errors
+    /// That of [`Self::open`].
+    pub fn open_with(
+        data: &Path,
+        keys: Arc<dyn WorkspaceKeys>,
+        cache: usize,
+    ) -> Result<Self, ViewError> {
         // What a crash during a rebuild left behind.
-        Place::draft(data).remove()?;
-        Self::open_at(Place::of(data), keys)
+        Place::draft(data, cache).remove()?;
+        Self::open_at(Place::of(data, cache), keys)
     }
 
     /// The same, put off until the projector opens them, since it takes as long as there are rows. Until then they are
@@ -219,9 +234,13 @@ impl Views {
     ///
     /// # Errors
     /// [`ViewError::Storage`] where what lies under a file's name is none, or may not be opened.
-    pub fn unopened(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
-        Place::draft(data).remove()?;
-        let place = Place::of(data);
+    pub fn unopened(
+        data: &Path,
+        keys: Arc<dyn WorkspaceKeys>,
+        cache: usize,
+    ) -> Result<Self, ViewError> {
+        Place::draft(data, cache).remove()?;
+        let place = Place::of(data, cache);
         place.check()?;
         let views = Self::at(place, keys, None);
         views.unopened.store(true, Ordering::Release);
@@ -358,6 +377,7 @@ impl Views {
                 self.give_up(&mut open);
                 return Err(error);
             }
+            shelves.shrink(self.place.room());
             self.cursor.store(shelves.cursor().0, Ordering::Release);
         }
         Ok(())
@@ -495,7 +515,8 @@ impl Views {
         }
         shelves.runs.read(shelves.events.cursor()).dump(&mut dump)?;
         let of_runs = dump.entry(runs::DUMPED).or_default();
-        events::reachable(&shelves.events.rows, of_runs);
+        let reachable = events::reachable(&shelves.events.rows, of_runs);
+        reachable.map_err(ViewError::while_doing("reading"))?;
         Ok(dump)
     }
 
@@ -534,7 +555,8 @@ impl Views {
 
     /// Empty views beside these, to be built and then [adopted](Self::adopt).
     pub(crate) fn draft(&self) -> Result<Self, ViewError> {
-        start_draft(&self.place.data, Arc::clone(&self.keys))
+        let cache = self.place.room().cache;
+        start_draft(&self.place.data, Arc::clone(&self.keys), cache)
     }
 
     /// Folds the log behind the cursor as far as `upto` at least (a log that grows meanwhile has no
@@ -610,7 +632,7 @@ pub fn rebuild(
     log: &dyn Log,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, ViewError> {
-    let draft = start_draft(data, keys)?;
+    let draft = start_draft(data, keys, DEFAULT_CACHE)?;
     let end = *log.committed().borrow();
     let built = draft
         .catch_up(log, end, &|| false, progress)
@@ -622,7 +644,7 @@ pub fn rebuild(
             return Err(error);
         }
     };
-    let place = Place::of(data);
+    let place = Place::of(data, DEFAULT_CACHE);
     place.replace(&draft.place)?;
     place.remove_former()?;
     Ok(folded)
@@ -634,7 +656,7 @@ pub fn rebuild(
 /// # Errors
 /// [`ViewError`].
 pub fn follow(data: &Path, keys: Arc<dyn WorkspaceKeys>, log: &dyn Log) -> Result<(), ViewError> {
-    let place = Place::of(data);
+    let place = Place::of(data, DEFAULT_CACHE);
     place.remove_former()?;
     if !place.is_taken() {
         return Ok(());
@@ -663,8 +685,12 @@ pub(crate) fn next_batch(log: &dyn Log, after: Seq) -> Result<Vec<Record>, LogEr
     Ok(batch)
 }
 
-fn start_draft(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Views, ViewError> {
-    let place = Place::draft(data);
+fn start_draft(
+    data: &Path,
+    keys: Arc<dyn WorkspaceKeys>,
+    cache: usize,
+) -> Result<Views, ViewError> {
+    let place = Place::draft(data, cache);
     place.remove()?;
     Views::open_at(place, keys)
 }

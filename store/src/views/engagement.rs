@@ -69,6 +69,7 @@ impl View for Engagement {
         tables: &TABLES,
         columns: 1,
         cache: 24 * 1024 * 1024,
+        share: 2,
         derive,
     };
 
@@ -441,7 +442,7 @@ impl<'a> Fold<'a> {
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
         match self.numbers.find(&contact.0) {
-            Some(number) if !self.contacts.get(number).is_empty() => self.person(number, change),
+            Some(number) if !self.contacts.fetch(number)?.is_empty() => self.person(number, change),
             _ => Ok(()),
         }
     }
@@ -452,7 +453,7 @@ impl<'a> Fold<'a> {
         number: u32,
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
-        let mut row = match self.contacts.get(number) {
+        let mut row = match self.contacts.fetch(number)? {
             [] => Contact::default(),
             row => rows::decode(row)?,
         };
@@ -462,8 +463,7 @@ impl<'a> Fold<'a> {
                 .insert(&number.to_be_bytes(), address.as_bytes());
         }
         self.scores.set(number, row.score.height());
-        self.contacts.put(number, &rows::encode(&row)?);
-        Ok(())
+        self.contacts.put(number, &rows::encode(&row)?)
     }
 
     /// Changes a message, and its campaign by the difference.
@@ -528,7 +528,7 @@ fn happened_at(entry: &Entry) -> i64 {
 
 /// What is known of the contact with this number; `None` where nothing is.
 pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb::Error> {
-    let mut row: Contact = match rows.pages[CONTACTS].get(number) {
+    let mut row: Contact = match &*rows.pages[CONTACTS].get(number)? {
         [] => return Ok(None),
         row => rows::decode(row)?,
     };
@@ -538,8 +538,8 @@ pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb:
 }
 
 /// Whether anything is known of the contact with this number.
-pub(super) fn is_known(rows: &Rows, number: u32) -> bool {
-    !rows.pages[CONTACTS].get(number).is_empty()
+pub(super) fn is_known(rows: &Rows, number: u32) -> Result<bool, redb::Error> {
+    Ok(!rows.pages[CONTACTS].get(number)?.is_empty())
 }
 
 /// The message's row; `None` where nothing is known of it.
@@ -629,7 +629,7 @@ pub(super) fn by_score(
     descending: bool,
     after: Option<(f64, u32)>,
     limit: usize,
-) -> Vec<(f64, u32)> {
+) -> Result<Vec<(f64, u32)>, redb::Error> {
     let scores = &rows.columns[SCORES];
     let contacts = &rows.pages[CONTACTS];
     // Which of two comes first.
@@ -650,7 +650,7 @@ pub(super) fn by_score(
         if !is_behind || worst.is_some_and(|worst| order(&worst, &one).is_lt()) {
             continue;
         }
-        if contacts.get(*number).is_empty() {
+        if contacts.get(*number)?.is_empty() {
             continue;
         }
         best.push(one);
@@ -662,5 +662,5 @@ pub(super) fn by_score(
     }
     best.sort_unstable_by(order);
     best.truncate(limit);
-    best
+    Ok(best)
 }

@@ -44,7 +44,7 @@ impl Views {
     ) -> Result<u64, ViewError> {
         let (reader, standing, newest) = self.look(super::read::of_events, |shelves| {
             let rows = &shelves.events.rows;
-            let newest = events::of_contact(&shelves.terms.numbers, rows, &contact.0);
+            let newest = events::of_contact(&shelves.terms.numbers, rows, &contact.0)?;
             let cursor = shelves.events.cursor();
             let standing = (Arc::clone(&rows.state), cursor);
             Ok((shelves.runs.read(cursor), standing, newest))

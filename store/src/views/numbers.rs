@@ -55,6 +55,14 @@ impl Numbers {
         self.count
     }
 
+    /// About how many bytes of memory they take.
+    pub(crate) fn memory(&self) -> usize {
+        let digests = self.digests.len() * PIECE * size_of::<Digest>();
+        let slots = self.shards.iter().map(|shard| shard.slots.capacity());
+        let places = self.of_workspace.values().map(Vec::capacity);
+        digests + slots.chain(places).sum::<usize>() * size_of::<u32>()
+    }
+
     pub(crate) fn find(&self, digest: &Digest) -> Option<u32> {
         let slots = &self.shards.get(usize::from(digest[0]))?.slots;
         let mask = slots.len().checked_sub(1)?;

@@ -13,6 +13,7 @@ use super::Shelves;
 use super::engagement::Engagement;
 use super::error::ViewError;
 use super::events::Events;
+use super::memory::Room;
 use super::runs::{self, Runs, RunsError};
 use super::shelf::{Identity, Shelf, cursor_of, edition_of, remove};
 use super::terms;
@@ -27,26 +28,34 @@ static ENGAGEMENT: Plan = Engagement::PLAN;
 const FORMER: [&str; 2] = ["views.redb", "views.redb.draft"];
 
 /// Where views lie.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) data: PathBuf,
     suffix: &'static str,
+    room: Room,
 }
 
 impl Place {
-    pub(super) fn of(data: &Path) -> Self {
-        Self {
-            data: data.to_owned(),
-            suffix: "",
-        }
+    pub(super) fn of(data: &Path, cache: usize) -> Self {
+        Self::with(data, "", cache)
     }
 
     /// Where a rebuild's lie until they take the place of the others.
-    pub(super) fn draft(data: &Path) -> Self {
+    pub(super) fn draft(data: &Path, cache: usize) -> Self {
+        Self::with(data, ".draft", cache)
+    }
+
+    fn with(data: &Path, suffix: &'static str, cache: usize) -> Self {
         Self {
             data: data.to_owned(),
-            suffix: ".draft",
+            suffix,
+            room: Room::of(data, suffix, cache),
         }
+    }
+
+    /// What the rows may take.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -138,13 +147,15 @@ impl Place {
                 }
             }
         }
+        shelves.shrink(&self.room);
         Ok(shelves)
     }
 
     fn try_one(&self, plan: &'static Plan, identity: Identity) -> Result<Shelf, ViewError> {
         let path = self.path(plan.name);
         // A damaged file can make redb panic rather than fail.
-        catch_unwind(AssertUnwindSafe(|| Shelf::open(&path, plan, identity)))
+        let open = || Shelf::open(&path, plan, identity, &self.room);
+        catch_unwind(AssertUnwindSafe(open))
             .unwrap_or_else(|_| Err(ViewError::Damaged("opening: redb panicked".into())))
     }
 
@@ -162,17 +173,17 @@ impl Place {
         );
         let path = self.path(plan.name);
         remove(&path)?;
-        Shelf::open(&path, plan, identity)
+        Shelf::open(&path, plan, identity, &self.room)
     }
 
     /// Begins views anew, beside the others, in whose files readers have met damage.
     pub(super) fn renew(&self, shelves: &mut Shelves) -> Result<(), ViewError> {
         let reached = shelves.cursor();
         if shelves.engagement.is_spoilt() {
-            shelves.engagement.begin_anew(reached)?;
+            shelves.engagement.begin_anew(reached, &self.room)?;
         }
         if shelves.events.is_spoilt() {
-            shelves.events.begin_anew(reached)?;
+            shelves.events.begin_anew(reached, &self.room)?;
             let edition = shelves.events.identity().edition;
             let options = runs::Options::new(edition.unwrap_or_default());
             let runs = Runs::open(&self.runs(), options, Seq::START, Seq::START)?;
@@ -248,7 +259,7 @@ fn joined(
 /// At the start where there are none or they cannot be read, also because they are open. Repairs
 /// files after a crash, as opening them would; changes nothing else.
 pub fn durable_cursor(data: &Path) -> Seq {
-    let place = Place::of(data);
+    let place = Place::of(data, 0);
     let paths = NAMES.map(|name| place.path(name));
     let cursors = paths.iter().map(|path| cursor_of(path));
     cursors.max().unwrap_or(Seq::START)
@@ -259,7 +270,7 @@ pub fn durable_cursor(data: &Path) -> Seq {
 /// # Errors
 /// [`ViewError::Storage`].
 pub(crate) fn delete(data: &Path) -> Result<(), ViewError> {
-    let place = Place::of(data);
+    let place = Place::of(data, 0);
     place.remove()?;
     place.remove_former()
 }

@@ -71,7 +71,7 @@ impl Views {
         };
         let (reader, standing, wanted) = self.look(of_events, |shelves| {
             let rows = &shelves.events.rows;
-            let wanted = events::wanted(&shelves.terms.numbers, rows, &key, filter);
+            let wanted = events::wanted(&shelves.terms.numbers, rows, &key, filter)?;
             let cursor = shelves.events.cursor();
             let standing = (Arc::clone(&rows.state), cursor);
             Ok((shelves.runs.read(cursor), standing, wanted))
@@ -241,7 +241,7 @@ impl Views {
                 };
                 let is_before = after.is_some_and(|after| *id <= after.0);
                 let is_too_far = furthest.is_some_and(|furthest| *id > furthest);
-                if is_before || is_too_far || !engaged::is_known(rows, *number) {
+                if is_before || is_too_far || !engaged::is_known(rows, *number)? {
                     continue;
                 }
                 nearest.push((*id, *number));
@@ -280,7 +280,7 @@ impl Views {
             // A place behind the last is that of nobody, and behind all with its score.
             let number = |ordinal: u32| numbers.get(ordinal as usize).copied().unwrap_or(u32::MAX);
             let behind = behind.map(|place| (place.height, number(place.ordinal)));
-            let found = engaged::by_score(rows, numbers, descending, behind, limit);
+            let found = engaged::by_score(rows, numbers, descending, behind, limit)?;
             let with_place = |(height, number): (f64, u32)| -> Result<_, redb::Error> {
                 let ordinal = numbers.partition_point(|other| *other < number);
                 let place = ScorePlace {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::columns::Column;
+use super::memory::Room;
 use super::ordered::Ordered;
 use super::pages::Pages;
 use super::view::Plan;
@@ -38,10 +39,10 @@ impl State {
 }
 
 impl Rows {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, room: &Room) -> Self {
         Self {
             tables: vec![Ordered::default(); plan.tables.len()],
-            pages: vec![Pages::default(); plan.pages.len()],
+            pages: vec![Pages::new(Arc::clone(&room.aside)); plan.pages.len()],
             columns: vec![Column::default(); plan.columns],
             purges: false,
             state: Arc::default(),

@@ -16,13 +16,15 @@ mod load;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use super::columns::Column;
 use super::error::ViewError;
+use super::memory::Room;
 use super::numbers::{Numbers, Stretch};
 use super::owed::{Building, Owed};
 use super::pages::Pages;
 use super::rows::Rows;
 use super::view::Plan;
-use super::{Dump, layer::Layer, ordered};
+use super::{Dump, DumpedRows, layer::Layer, ordered};
 use crate::locks::lock;
 use crate::record::Seq;
 
@@ -72,8 +74,9 @@ impl Shelf {
         path: &Path,
         plan: &'static Plan,
         identity: Identity,
+        room: &Room,
     ) -> Result<Self, ViewError> {
-        let (file, loaded) = File::open(path, plan, identity)?;
+        let (file, loaded) = File::open(path, plan, identity, room)?;
         Ok(Self {
             plan,
             numbers: loaded.numbers,
@@ -173,17 +176,25 @@ impl Shelf {
     ///
     /// # Errors
     /// [`ViewError::Storage`].
-    pub(crate) fn begin_anew(&mut self, reached: Seq) -> Result<(), ViewError> {
+    pub(crate) fn begin_anew(&mut self, reached: Seq, room: &Room) -> Result<(), ViewError> {
         let (path, identity) = {
             let file = lock(&self.file);
             (file.path.clone(), file.identity)
         };
         remove(&path)?;
-        let mut new = Self::open(&path, self.plan, identity)?;
+        let mut new = Self::open(&path, self.plan, identity, room)?;
         new.owed = std::mem::take(&mut self.owed);
         new.set_beside(reached);
         *self = new;
         Ok(())
+    }
+
+    /// About how many bytes of memory it takes beside its rows by number, in full: its file's cache counts as full.
+    pub(crate) fn fixed_memory(&self, room: &Room) -> usize {
+        let numbers = self.numbers.iter().map(Numbers::memory);
+        let columns = self.rows.columns.iter().map(Column::memory);
+        let tables = self.rows.tables.iter().map(ordered::Ordered::memory);
+        numbers.chain(columns).chain(tables).sum::<usize>() + room.of_file(self.plan)
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -231,12 +242,13 @@ impl Shelf {
             dump.insert(name, each.collect());
         }
         for (pages, name) in self.rows.pages.iter().zip(self.plan.pages) {
-            let each = (0..pages.rows()).filter_map(|number| {
-                let number = u32::try_from(number).ok()?;
-                let row = pages.get(number);
-                (!row.is_empty()).then(|| (number.to_be_bytes().to_vec(), row.to_vec()))
-            });
-            dump.insert(name, each.collect());
+            let mut rows = DumpedRows::new();
+            pages.each(0..pages.rows(), |number, row| {
+                if !row.is_empty() {
+                    rows.push((number.to_be_bytes().to_vec(), row.to_vec()));
+                }
+            })?;
+            dump.insert(name, rows);
         }
         for (table, name) in self.rows.tables.iter().zip(self.plan.tables) {
             dump.insert(name, delta::dump_table(table)?);

@@ -20,6 +20,7 @@ pub(super) const PLAN: Plan = Plan {
     tables: &[],
     columns: 0,
     cache: 4 * 1024 * 1024,
+    share: 1,
     derive: nothing,
 };
 

@@ -25,6 +25,9 @@ pub(crate) struct Plan {
     pub(crate) columns: usize,
     /// What the file's pages may take in memory, in bytes.
     pub(crate) cache: usize,
+    /// Its rows by number may take the memory for views by so much while they are read from the file; from then on all
+    /// views share it, see [`super::memory`].
+    pub(crate) share: usize,
     /// Works out the columns of a row that was read from the file: place of its book, its number, the row, which is
     /// not empty.
     pub(crate) derive: fn(&mut [Column], usize, u32, &[u8]) -> Result<(), redb::Error>,

@@ -36,7 +36,7 @@ impl File {
             // So that a start after a crash need not walk the whole file.
             transaction.set_quick_repair(true);
             write_numbers(&transaction, captured)?;
-            let pages = delta::of_pages(&captured.pages);
+            let pages = delta::of_pages(&captured.pages)?;
             let budget = match (captured.purges, pages.len() / 2) {
                 (true, _) => usize::MAX,
                 (false, half) => {
@@ -181,7 +181,7 @@ fn write_chunks(
         while *chunk >= chunks[*book].len() {
             (*book, *chunk) = ((*book + 1) % chunks.len(), 0);
         }
-        let bytes = whole_chunk(&captured.pages[*book], *chunk, number);
+        let bytes = whole_chunk(&captured.pages[*book], *chunk, number)?;
         let at = (*book as u8, *chunk as u32);
         let mut pieces = 0;
         for piece in bytes.chunks(CHUNK_PIECE) {
@@ -199,20 +199,16 @@ fn write_chunks(
     Ok(())
 }
 
-fn whole_chunk(pages: &Pages, chunk: usize, number: u64) -> Vec<u8> {
+fn whole_chunk(pages: &Pages, chunk: usize, number: u64) -> Result<Vec<u8>, redb::Error> {
     let mut bytes = number.to_le_bytes().to_vec();
     let mut end = bytes.len();
-    for row in chunk * CHUNK..(chunk + 1) * CHUNK {
-        let Ok(row) = u32::try_from(row) else {
-            break;
-        };
-        let row = pages.get(row);
+    pages.each(chunk * CHUNK..(chunk + 1) * CHUNK, |_, row| {
         put_number(&mut bytes, row.len() as u64);
         bytes.extend_from_slice(row);
         if !row.is_empty() {
             end = bytes.len();
         }
-    }
+    })?;
     bytes.truncate(end);
-    bytes
+    Ok(bytes)
 }

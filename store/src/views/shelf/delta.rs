@@ -62,7 +62,10 @@ impl<'a> Reader<'a> {
 }
 
 /// The rows by number that have changed; empty where none has.
-pub(super) fn of_pages(books: &[Pages]) -> Vec<u8> {
+///
+/// # Errors
+/// Where rows were put aside and cannot be read.
+pub(super) fn of_pages(books: &[Pages]) -> Result<Vec<u8>, redb::Error> {
     let mut bytes = Vec::new();
     for (at, pages) in books.iter().enumerate() {
         if pages.changed() == 0 {
@@ -71,14 +74,14 @@ pub(super) fn of_pages(books: &[Pages]) -> Vec<u8> {
         bytes.push(at as u8);
         put_number(&mut bytes, pages.changed() as u64);
         let mut last = 0;
-        for (number, row) in pages.each_changed() {
+        pages.each_changed(|number, row| {
             put_number(&mut bytes, u64::from(number - last));
             put_number(&mut bytes, row.len() as u64);
             bytes.extend_from_slice(row);
             last = number;
-        }
+        })?;
     }
-    bytes
+    Ok(bytes)
 }
 
 /// One piece after the other of what a delta holds.
@@ -265,9 +268,9 @@ mod tests {
         ) {
             let mut books = vec![Pages::default(), Pages::default()];
             for (number, row) in &rows {
-                books[1].put(*number, row);
+                books[1].put(*number, row).unwrap();
             }
-            let bytes = of_pages(&books);
+            let bytes = of_pages(&books).unwrap();
             let expected: Vec<_> = rows.into_iter().map(|(number, row)| (1, number, row)).collect();
             prop_assert_eq!(changes(&bytes, piece).unwrap(), expected);
             let cut_at = 1 + cut.index(bytes.len() - 1);

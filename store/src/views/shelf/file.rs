@@ -17,6 +17,7 @@ use super::load::Loaded;
 use crate::files;
 use crate::record::Seq;
 use crate::views::error::ViewError;
+use crate::views::memory::Room;
 use crate::views::ordered::Base;
 use crate::views::view::Plan;
 
@@ -87,10 +88,12 @@ impl File {
         path: &Path,
         plan: &'static Plan,
         identity: Identity,
+        room: &Room,
     ) -> Result<(Self, Loaded), ViewError> {
         let doing = ViewError::while_doing("opening");
         let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
-        let database = files::database::open_or_create_checked(path, plan.cache).map_err(&doing)?;
+        let database =
+            files::database::open_or_create_checked(path, room.of_file(plan)).map_err(&doing)?;
         if is_new {
             let edition = match identity.edition {
                 Some(edition) => edition,
@@ -115,7 +118,7 @@ impl File {
                 "{path} is of another version, or of other settings"
             )));
         }
-        let loaded = file.load().map_err(&doing)?;
+        let loaded = file.load(room).map_err(&doing)?;
         Ok((file, loaded))
     }
 

@@ -12,6 +12,7 @@ use super::file::{
 };
 use crate::record::{Seq, WorkspaceId};
 use crate::views::layer::Layer;
+use crate::views::memory::{self, Room};
 use crate::views::numbers::Numbers;
 use crate::views::ordered::Ordered;
 use crate::views::rows::Rows;
@@ -25,7 +26,7 @@ pub(super) struct Loaded {
 
 impl File {
     /// Reads everything that is kept in memory.
-    pub(super) fn load(&mut self) -> Result<Loaded, redb::Error> {
+    pub(super) fn load(&mut self, room: &Room) -> Result<Loaded, redb::Error> {
         let snapshot = self.snapshot()?;
         let about = snapshot.open_table(ABOUT)?;
         let known = |key| -> Result<u64, redb::Error> {
@@ -37,8 +38,8 @@ impl File {
         self.settled = known("settled")?;
         let now = known("now")?.cast_signed();
         let numbers = self.load_numbers(&snapshot)?;
-        let mut rows = Rows::new(self.plan);
-        self.load_pages(&snapshot, &mut rows)?;
+        let mut rows = Rows::new(self.plan, room);
+        self.load_pages(&snapshot, &mut rows, room)?;
         let mut layers = vec![Layer::default(); self.plan.tables.len()];
         each_delta_of_tables(&snapshot, |bytes| delta::into_layers(bytes, &mut layers))?;
         rows.tables = self
@@ -75,6 +76,7 @@ impl File {
         &mut self,
         snapshot: &ReadTransaction,
         rows: &mut Rows,
+        room: &Room,
     ) -> Result<(), redb::Error> {
         let deltas = Arc::new(snapshot.open_table(DELTAS)?);
         let mut changes = changes_of(&deltas)?;
@@ -127,6 +129,7 @@ impl File {
                 }
             }
             rows.pages[book].load(first, found.rows());
+            memory::shrink(&mut rows.pages[book], room.cache / self.plan.share, room);
         }
         // Those that were written longest ago are the next.
         let all = self.chunks.iter().enumerate().flat_map(|(book, chunks)| {
