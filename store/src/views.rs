@@ -21,6 +21,7 @@ pub mod filter;
 #[cfg(test)]
 pub(crate) mod history;
 mod layer;
+mod members;
 mod memory;
 mod numbers;
 mod open;

@@ -68,7 +68,7 @@ impl View for Engagement {
         pages: &["contacts_v2"],
         tables: &TABLES,
         columns: 1,
-        cache: 24 * 1024 * 1024,
+        cache: 12 * 1024 * 1024,
         share: 2,
         derive,
     };
@@ -625,7 +625,7 @@ pub(super) fn rejudged(rows: &Rows, seq: u64) -> Result<Option<(Class, String)>,
 /// or last, with what they are sorted by. Equal ones come in the order of their numbers.
 pub(super) fn by_score(
     rows: &Rows,
-    numbers: &[u32],
+    numbers: impl Iterator<Item = u32>,
     descending: bool,
     after: Option<(f64, u32)>,
     limit: usize,
@@ -645,12 +645,12 @@ pub(super) fn by_score(
     let mut best: Vec<(f64, u32)> = Vec::with_capacity(2 * limit + 1);
     let mut worst: Option<(f64, u32)> = None;
     for number in numbers {
-        let one = (scores.get(*number), *number);
+        let one = (scores.get(number), number);
         let is_behind = after.is_none_or(|after| order(&after, &one).is_lt());
         if !is_behind || worst.is_some_and(|worst| order(&worst, &one).is_lt()) {
             continue;
         }
-        if contacts.get(*number)?.is_empty() {
+        if contacts.get(number)?.is_empty() {
             continue;
         }
         best.push(one);

@@ -32,7 +32,7 @@ impl View for Events {
         pages: &["newest_of_contacts_v1", "newest_of_messages_v1"],
         tables: &["received_v1"],
         columns: 0,
-        cache: 8 * 1024 * 1024,
+        cache: 4 * 1024 * 1024,
         share: 8,
         derive: nothing,
     };

@@ -235,16 +235,16 @@ impl Views {
             );
             let mut nearest: Vec<([u8; 16], u32)> = Vec::new();
             let mut furthest = None;
-            for number in book.of_workspace(workspace) {
-                let Some(id) = book.digest(*number) else {
+            for number in book.of_workspace(workspace).iter() {
+                let Some(id) = book.digest(number) else {
                     continue;
                 };
                 let is_before = after.is_some_and(|after| *id <= after.0);
                 let is_too_far = furthest.is_some_and(|furthest| *id > furthest);
-                if is_before || is_too_far || !engaged::is_known(rows, *number)? {
+                if is_before || is_too_far || !engaged::is_known(rows, number)? {
                     continue;
                 }
-                nearest.push((*id, *number));
+                nearest.push((*id, number));
                 if nearest.len() >= 2 * limit {
                     nearest.sort_unstable();
                     nearest.truncate(limit);
@@ -278,15 +278,13 @@ impl Views {
             let rows = &shelves.engagement.rows;
             let numbers = shelves.terms.numbers[terms::CONTACTS].of_workspace(workspace);
             // A place behind the last is that of nobody, and behind all with its score.
-            let number = |ordinal: u32| numbers.get(ordinal as usize).copied().unwrap_or(u32::MAX);
+            let number = |ordinal: u32| numbers.at(ordinal).unwrap_or(u32::MAX);
             let behind = behind.map(|place| (place.height, number(place.ordinal)));
-            let found = engaged::by_score(rows, numbers, descending, behind, limit)?;
+            let found = engaged::by_score(rows, numbers.iter(), descending, behind, limit)?;
             let with_place = |(height, number): (f64, u32)| -> Result<_, redb::Error> {
-                let ordinal = numbers.partition_point(|other| *other < number);
                 let place = ScorePlace {
                     height,
-                    // There are no more than numbers.
-                    ordinal: ordinal as u32,
+                    ordinal: numbers.below(number),
                 };
                 let contact = self.unless_hidden(shelves, number)?;
                 Ok((place, contact.unwrap_or_default()))
