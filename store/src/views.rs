@@ -88,7 +88,7 @@ pub type Dump = BTreeMap<&'static str, DumpedRows>;
 /// Those of one table: keys and values.
 pub type DumpedRows = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The views, open. Readers wait for [`PORTION`] records at the most. Every method blocks on disk, save
+/// The views, open. Readers wait for the fold of 1,024 records at the most. Every method blocks on disk, save
 /// [`Self::cursor`] and those about what is owed.
 pub struct Views {
     place: Place,
@@ -322,7 +322,7 @@ impl Views {
     }
 
     /// Folds records that follow on the cursor, in order; those at or before it are skipped. They become visible
-    /// by [`PORTION`], in order. On disk they are with the next [`Self::checkpoint`].
+    /// in portions, in order. On disk they are with the next [`Self::checkpoint`].
     ///
     /// # Errors
     /// [`ViewError`]. After [`ViewError::Storage`] and [`ViewError::Damaged`] the views are closed, and have to be

@@ -36,7 +36,7 @@ pub(super) mod tests;
 mod told;
 pub(crate) mod windows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use shared::ids::MessageId;
 
@@ -331,7 +331,7 @@ impl<'a> Fold<'a> {
         let Some(message_id) = entry.fact.message_id().map(MessageId::as_str) else {
             return Ok(());
         };
-        let (mut gone, mut clicks_of) = (Vec::new(), None);
+        let mut gone = Vec::new();
         let (mut hit, mut is_told) = (None, false);
         self.message(workspace, message_id, |message| {
             message.learn(entry, contact);
@@ -342,11 +342,12 @@ impl<'a> Fold<'a> {
                     message.note_ahead(entry.received_at.as_millis());
                 }
                 Fact::Open { .. } => {
+                    message.hit_by(contact);
                     message.opens.add(class, 1);
                     hit = Some(What::Open);
                 }
                 Fact::Click { link, target, .. } => {
-                    clicks_of = message.clicks_of(contact);
+                    message.hit_by(contact);
                     if let Some(click) = Click::of(seq, time, class, entry) {
                         gone = message.click(click);
                         hit = Some(What::Click {
@@ -403,18 +404,23 @@ impl<'a> Fold<'a> {
                     .touch(workspace, contact, touch, message_id, &windows)?,
             );
         }
-        gone.retain(|click| click.has_contact);
-        if let Some(contact) = clicks_of.filter(|_| !gone.is_empty()) {
-            for click in &gone {
-                let touch = Touched {
+        // Those of one message may count for two: for a contact, and for the person who is left of it.
+        let mut of_contact: BTreeMap<ContactId, Vec<Touched>> = BTreeMap::new();
+        for click in &gone {
+            if let Some(contact) = self.hits.contact_of(workspace, message_id, click.seq)? {
+                of_contact.entry(contact).or_default().push(Touched {
                     kind,
                     time: click.time,
                     seq: click.seq,
-                };
-                touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
+                });
+            }
+        }
+        for (contact, clicks) in of_contact {
+            for click in &clicks {
+                touched.extend(self.orders.untouch(workspace, contact, *click, &windows)?);
             }
             let left = self.orders.touched(workspace, contact)?;
-            let times = gone.iter().map(|click| click.time);
+            let times = clicks.iter().map(|click| click.time);
             self.contact(contact, |row| row.unsee_clicks(times, left))?;
         }
         self.credit(workspace, &touched)
