@@ -32,7 +32,7 @@ use store::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
 use store::projector::Projector;
 use store::rejected::{self, RejectedStore};
 use store::renewal::{RenewalError, renew};
-use store::views::{ViewError, Views};
+use store::views::{DEFAULT_CACHE, ViewError, Views};
 
 /// Requests that may be in flight; more are refused at once with 503.
 pub const MAX_REQUESTS: usize = 4_096;
@@ -103,6 +103,20 @@ impl App {
         public_url: PublicUrl,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
+        Self::open_with(data, trusted_proxies, public_url, clock, DEFAULT_CACHE)
+    }
+
+    /// The same with so many bytes of memory for the rows of views, see `Settings::cache`.
+    ///
+    /// # Errors
+    /// That of [`Self::open`].
+    pub fn open_with(
+        data: &Path,
+        trusted_proxies: Vec<IpNet>,
+        public_url: PublicUrl,
+        clock: Arc<dyn Clock>,
+        cache: usize,
+    ) -> Result<Self, OpenError> {
         let metrics = Metrics::default();
         let mut running = Running::begin(data)?;
         let meta = Arc::new(Meta::open(data, Arc::clone(&clock))?);
@@ -132,7 +146,7 @@ impl App {
         meta.set_state(StoreState::Open)?;
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
         renew(&meta, &durable)?;
-        let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
+        let views = Arc::new(Views::unopened(data, Arc::clone(&meta) as _, cache)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
         Ok(Self {
             log,

@@ -161,7 +161,7 @@ pub async fn export_events(
     let filter = behind(asked.after, asked.filter()?, &app, reader.workspace).await?;
     let views = whole(&app).await?;
     let source = EventRows::new(filter, views.reached);
-    stream(app, reader, source, format, "events", &views)
+    stream(app, reader, source, format, "events", &views).await
 }
 
 /// Export orders
@@ -196,7 +196,7 @@ pub async fn export_orders(
     let filter = behind(asked.after, asked.filter()?, &app, reader.workspace).await?;
     let views = whole(&app).await?;
     let source = OrderRows::new(filter, views.reached, model);
-    stream(app, reader, source, format, "orders", &views)
+    stream(app, reader, source, format, "orders", &views).await
 }
 
 /// Export contacts
@@ -227,10 +227,10 @@ pub async fn export_contacts(
     let format = format.unwrap_or_default();
     let views = whole(&app).await?;
     let source = ContactRows::new(after.map(|ExportedContact(id)| id));
-    stream(app, reader, source, format, "contacts", &views)
+    stream(app, reader, source, format, "contacts", &views).await
 }
 
-fn stream(
+async fn stream(
     app: Arc<App>,
     reader: Reader,
     source: impl RowSource,
@@ -249,7 +249,15 @@ fn stream(
         (CONTENT_DISPOSITION, file),
         (LAG_MS, views.lag_ms.to_string()),
     ];
-    let rows = export::start(app, reader, source, format, permit);
+    let rows = export::start(Arc::clone(&app), reader, source, format, permit).await;
+    let rows = rows.map_err(|error| match app.views.building() {
+        // What was read first has shown that.
+        Some(building) => ApiError::ViewBuilding(building),
+        None => {
+            tracing::error!(error, "an export could not begin");
+            ApiError::StorageFailing
+        }
+    })?;
     Ok((headers, rows).into_response())
 }
 

@@ -17,6 +17,11 @@ impl Column {
         block.map_or(f64::NEG_INFINITY, |block| block[number % BLOCK])
     }
 
+    /// About how many bytes of memory it takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.0.len() * BLOCK * size_of::<f64>()
+    }
+
     pub(crate) fn set(&mut self, number: u32, figure: f64) {
         let number = number as usize;
         let blocks = Arc::make_mut(&mut self.0);

@@ -69,21 +69,10 @@ impl View for Engagement {
         pages: &["contacts_v2"],
         tables: &TABLES,
         columns: 1,
-        cache: 24 * 1024 * 1024,
+        cache: 12 * 1024 * 1024,
+        share: 2,
+        derive,
     };
-
-    fn derive(rows: &mut Rows) -> Result<(), redb::Error> {
-        let contacts = rows.pages[CONTACTS].clone();
-        for number in 0..contacts.rows() {
-            // As many as there are numbers, and rows up to a full page.
-            let number = number as u32;
-            if let row @ [_, ..] = contacts.get(number) {
-                let row: Contact = rows::decode(row)?;
-                rows.columns[SCORES].set(number, row.score.height());
-            }
-        }
-        Ok(())
-    }
 
     fn fold(
         rows: &mut Rows,
@@ -97,6 +86,15 @@ impl View for Engagement {
         }
         fold.write()
     }
+}
+
+/// Works out what a contact is sorted by.
+fn derive(columns: &mut [Column], book: usize, number: u32, row: &[u8]) -> Result<(), redb::Error> {
+    if book == CONTACTS {
+        let row: Contact = rows::decode(row)?;
+        columns[SCORES].set(number, row.score.height());
+    }
+    Ok(())
 }
 
 /// In the order of their places, which stand below.
@@ -456,7 +454,7 @@ impl<'a> Fold<'a> {
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
         match self.numbers.find(&contact.0) {
-            Some(number) if !self.contacts.get(number).is_empty() => self.person(number, change),
+            Some(number) if !self.contacts.fetch(number)?.is_empty() => self.person(number, change),
             _ => Ok(()),
         }
     }
@@ -467,7 +465,7 @@ impl<'a> Fold<'a> {
         number: u32,
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
-        let mut row = match self.contacts.get(number) {
+        let mut row = match self.contacts.fetch(number)? {
             [] => Contact::default(),
             row => rows::decode(row)?,
         };
@@ -477,8 +475,7 @@ impl<'a> Fold<'a> {
                 .insert(&number.to_be_bytes(), address.as_bytes());
         }
         self.scores.set(number, row.score.height());
-        self.contacts.put(number, &rows::encode(&row)?);
-        Ok(())
+        self.contacts.put(number, &rows::encode(&row)?)
     }
 
     /// Changes a message, and its campaign by the difference.
@@ -543,7 +540,7 @@ fn happened_at(entry: &Entry) -> i64 {
 
 /// What is known of the contact with this number; `None` where nothing is.
 pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb::Error> {
-    let mut row: Contact = match rows.pages[CONTACTS].get(number) {
+    let mut row: Contact = match &*rows.pages[CONTACTS].get(number)? {
         [] => return Ok(None),
         row => rows::decode(row)?,
     };
@@ -553,8 +550,8 @@ pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb:
 }
 
 /// Whether anything is known of the contact with this number.
-pub(super) fn is_known(rows: &Rows, number: u32) -> bool {
-    !rows.pages[CONTACTS].get(number).is_empty()
+pub(super) fn is_known(rows: &Rows, number: u32) -> Result<bool, redb::Error> {
+    Ok(!rows.pages[CONTACTS].get(number)?.is_empty())
 }
 
 /// The message's row; `None` where nothing is known of it.

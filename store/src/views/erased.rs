@@ -63,7 +63,7 @@ impl Views {
     ) -> Result<u64, ViewError> {
         let (reader, newest) = self.look(super::read::of_events, |shelves| {
             let rows = &shelves.events.rows;
-            let newest = events::of_contact(&shelves.terms.numbers, rows, &contact.0);
+            let newest = events::of_contact(&shelves.terms.numbers, rows, &contact.0)?;
             Ok((Runs::of(shelves), newest))
         })?;
         if newest.is_none() {

@@ -84,6 +84,12 @@ impl Ordered {
         Ok(before)
     }
 
+    /// About how many bytes of memory the changed rows take.
+    pub(crate) fn memory(&self) -> usize {
+        let layers = [&self.fresh, &self.pending, &self.changed];
+        layers.into_iter().map(Layer::memory).sum()
+    }
+
     /// How many keys have changed since the last checkpoint.
     pub(crate) fn fresh(&self) -> usize {
         self.fresh.rows()

@@ -9,11 +9,10 @@ mod engaged;
 
 use std::sync::Arc;
 
-use super::doubt::Doubt;
 use super::engagement as rows_of;
 use super::error::ViewError;
 use super::filter::EventFilter;
-use super::rows::Rows;
+use super::rows::{Rows, State};
 use super::runs::{Reader, RunsError};
 use super::shelf::Shelf;
 use super::{Shelves, Views, events, received};
@@ -42,17 +41,21 @@ pub struct Beside {
     pub rejudged: Option<(Class, String)>,
 }
 
+/// Of which file something was read, and at which cursor. Whoever is late with what it has found condemns none
+/// that has taken the place of that file since.
+type Standing = (Arc<State>, Seq);
+
 /// The runs at one cursor, for a look that may take long.
 pub(super) struct Runs {
     reader: Reader,
-    doubt: Arc<Doubt>,
+    standing: Standing,
 }
 
 impl Runs {
     pub(super) fn of(shelves: &Shelves) -> Self {
         Self {
             reader: shelves.runs.read(shelves.events.cursor()),
-            doubt: shelves.events.doubt(),
+            standing: standing(&shelves.events),
         }
     }
 
@@ -62,7 +65,8 @@ impl Runs {
         views: &Views,
         work: impl FnOnce(&Reader) -> Result<T, RunsError>,
     ) -> Result<T, ViewError> {
-        views.doubting(&self.doubt, || work(&self.reader).map_err(ViewError::from))
+        let found = work(&self.reader).map_err(|error| error.to_view_error());
+        views.believed(&self.standing, found)
     }
 }
 
@@ -87,7 +91,7 @@ impl Views {
         };
         let (reader, wanted) = self.look(of_events, |shelves| {
             let rows = &shelves.events.rows;
-            let wanted = events::wanted(&shelves.terms.numbers, rows, &key, filter);
+            let wanted = events::wanted(&shelves.terms.numbers, rows, &key, filter)?;
             Ok((Runs::of(shelves), wanted))
         })?;
         match wanted {
@@ -147,18 +151,27 @@ impl Views {
         let shelf = view(shelves);
         match shelf.building() {
             Some(building) => Err(ViewError::Building(building)),
-            None => self.doubting(&shelf.doubt(), || work(shelves).map_err(reading())),
+            None => self.believed(&standing(shelf), work(shelves).map_err(reading())),
         }
     }
 
     /// Asks something of the rows of engagement that may take long. They are as they are at one cursor; the fold
     /// goes on beside.
     fn ask<T>(&self, work: impl FnOnce(&Rows) -> Result<T, redb::Error>) -> Result<T, ViewError> {
-        let (rows, doubt) = self.look(engagement, |shelves| {
+        let (rows, standing) = self.look(engagement, |shelves| {
             let shelf = engagement(shelves);
-            Ok((shelf.rows.clone(), shelf.doubt()))
+            Ok((shelf.rows.clone(), standing(shelf)))
         })?;
-        self.doubting(&doubt, || work(&rows).map_err(reading()))
+        self.believed(&standing, work(&rows).map_err(reading()))
+    }
+
+    /// What was found in a file; where it shows that the file is damaged, its view is begun anew.
+    fn believed<T>(
+        &self,
+        (state, cursor): &Standing,
+        found: Result<T, ViewError>,
+    ) -> Result<T, ViewError> {
+        found.map_err(|error| self.met(error, state, *cursor))
     }
 
     #[cfg(test)]
@@ -169,6 +182,10 @@ impl Views {
 
 fn reading() -> impl Fn(redb::Error) -> ViewError {
     ViewError::while_doing("reading")
+}
+
+fn standing(shelf: &Shelf) -> Standing {
+    (Arc::clone(&shelf.rows.state), shelf.cursor())
 }
 
 pub(super) fn of_events(shelves: &Shelves) -> &Shelf {

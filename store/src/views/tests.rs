@@ -1,5 +1,6 @@
 //! Tests of the files of views: that live folding, crashes and rebuilds come to the same rows.
 
+mod damage;
 mod kills;
 mod power;
 
@@ -15,6 +16,16 @@ use crate::record::{Entry, WorkspaceId};
 
 fn open(folder: &TempDir) -> Views {
     Views::open(folder.path(), keys()).unwrap()
+}
+
+/// With so much memory for rows.
+fn open_with(folder: &TempDir, cache: usize) -> Views {
+    Views::open_with(folder.path(), keys(), cache).unwrap()
+}
+
+/// Nothing, less than the rows take, and more.
+fn caches() -> impl Strategy<Value = usize> {
+    prop_oneof![Just(0), 0..80_000_usize, Just(DEFAULT_CACHE)]
 }
 
 /// What the views are once these records are folded at one go.
@@ -145,7 +156,7 @@ fn runs_that_are_found_damaged_while_they_are_read_are_begun_anew_beside_the_oth
     // Assert
     assert!(is_building(0));
     assert!(is_building(0));
-    views.begin_doubted_anew().unwrap();
+    views.renew().unwrap();
     assert_eq!(views.cursor(), Seq(2_000));
     assert_eq!(of_contacts().unwrap(), before);
     views.fold_beside(&records[..1_500]).unwrap();
@@ -158,7 +169,7 @@ fn runs_that_are_found_damaged_while_they_are_read_are_begun_anew_beside_the_oth
     spoil_runs(folder.path());
     for _ in 0..2 {
         assert!(matches!(read(), Err(ViewError::Damaged(_))));
-        views.begin_doubted_anew().unwrap();
+        views.renew().unwrap();
     }
     assert_eq!(views.building(), None);
 }
@@ -223,11 +234,12 @@ proptest! {
     fn live_views_equal_rebuilt_ones_whatever_the_batches_and_restarts(
         entries in history(),
         acts in acts(),
+        cache in caches(),
     ) {
         let log = log_of(entries);
         let records = all(&log);
         let mut folder = tempdir().unwrap();
-        let mut views = open(&folder);
+        let mut views = open_with(&folder, cache);
         for act in acts {
             let done = usize::try_from(views.cursor().0).unwrap();
             let upto = |count| records.len().min(done + count);
@@ -241,7 +253,7 @@ proptest! {
                     let before = views.cursor();
                     views.close().unwrap();
                     prop_assert_eq!(durable_cursor(folder.path()), before);
-                    views = open(&folder);
+                    views = open_with(&folder, cache);
                     prop_assert_eq!(views.cursor(), before);
                 }
                 Act::Crash => {
@@ -249,7 +261,7 @@ proptest! {
                     drop(views);
                     folder = after;
                     let cursor = durable_cursor(folder.path());
-                    views = open(&folder);
+                    views = open_with(&folder, cache);
                     prop_assert_eq!(views.cursor(), cursor);
                     let kept = usize::try_from(cursor.0).unwrap();
                     prop_assert!(kept <= done);
@@ -258,7 +270,7 @@ proptest! {
                 Act::Rebuild => {
                     views.close().unwrap();
                     rebuilt(&folder, &log);
-                    views = open(&folder);
+                    views = open_with(&folder, cache);
                 }
             }
         }
@@ -271,6 +283,37 @@ proptest! {
         prop_assert_eq!(&live, &open(&other).dump().unwrap());
         prop_assert_eq!(live, folded(&records));
     }
+}
+
+#[test]
+fn a_snapshot_stays_as_it_was_while_rows_are_put_aside_and_changed() {
+    let entries = (1..=30_000).map(|number| Entry {
+        address: super::history::address(&format!("user{}@d.example", number % 9_000)),
+        ..entry(number)
+    });
+    let records = all(&log_of(entries.collect()));
+    let folder = tempdir().unwrap();
+    let views = open_with(&folder, 400_000);
+    views.fold(&records[..15_000]).unwrap();
+    let rows = |rows: &super::rows::Rows| {
+        let mut all = DumpedRows::new();
+        let pages = &rows.pages[0];
+        let row = |number: u32, row: &[u8]| all.push((number.to_be_bytes().to_vec(), row.to_vec()));
+        pages.each(0..pages.rows(), row).unwrap();
+        all
+    };
+    let snapshot = views.engagement_rows();
+    let (before, held) = (rows(&snapshot), snapshot.pages[0].held());
+    assert!(held < 100_000, "{held}");
+    for records in records[15_000..].chunks(2_000) {
+        views.fold(records).unwrap();
+        views.checkpoint().unwrap();
+    }
+    let after = views.engagement_rows();
+    assert!(after.pages[0].held() < 100_000);
+    assert_ne!(rows(&after), before);
+    assert_eq!(rows(&snapshot), before);
+    assert_eq!(views.dump().unwrap(), folded(&records));
 }
 
 #[test]

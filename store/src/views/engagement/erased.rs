@@ -108,8 +108,8 @@ impl Fold<'_> {
     /// Takes out what is known of the contact with this number, also of older rows in the file.
     fn forget(&mut self, number: u32) -> Result<(), redb::Error> {
         *self.purges = true;
-        if !self.contacts.get(number).is_empty() {
-            self.contacts.put(number, &[]);
+        if !self.contacts.fetch(number)?.is_empty() {
+            self.contacts.put(number, &[])?;
         }
         self.scores.set(number, f64::NEG_INFINITY);
         self.addresses.remove(&number.to_be_bytes())?;

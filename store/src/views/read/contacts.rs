@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::engagement;
 use crate::record::{ContactId, WorkspaceId};
-use crate::views::doubt::Doubt;
 use crate::views::engagement as engaged;
 use crate::views::engagement::contact::Contact;
+use crate::views::rows::State;
 use crate::views::{Shelves, ViewError, Views, terms};
 
 /// Contacts that are looked at while the rows are held: some tens of microseconds.
@@ -68,18 +68,16 @@ impl Views {
     ) -> Result<Vec<ContactId>, ViewError> {
         self.unless_replaced(|edition| {
             let mut nearest = First::new(limit, Ord::cmp);
-            self.each_slice(edition, workspace, |shelves, _, numbers| {
-                let book = &shelves.terms.numbers[terms::CONTACTS];
+            self.each_number(edition, workspace, |shelves, _, number| {
+                let Some(id) = shelves.terms.numbers[terms::CONTACTS].digest(number) else {
+                    return Ok(());
+                };
+                let is_before = after.is_some_and(|after| *id <= after.0);
                 let rows = &shelves.engagement.rows;
-                for number in numbers {
-                    let Some(id) = book.digest(*number) else {
-                        continue;
-                    };
-                    let is_before = after.is_some_and(|after| *id <= after.0);
-                    if !is_before && nearest.takes(id) && engaged::is_known(rows, *number) {
-                        nearest.offer(*id);
-                    }
+                if !is_before && nearest.takes(id) && engaged::is_known(rows, number)? {
+                    nearest.offer(*id);
                 }
+                Ok(())
             })?;
             Ok(nearest.take().into_iter().map(ContactId).collect())
         })
@@ -104,10 +102,10 @@ impl Views {
                 let rows = &shelves.engagement.rows;
                 let told = |(place, number, contact): (ScorePlace, u32, Option<Contact>)| {
                     let is_told =
-                        engaged::is_known(rows, number) && !self.is_number_hidden(shelves, number);
-                    (place, contact.filter(|_| is_told).unwrap_or_default())
+                        engaged::is_known(rows, number)? && !self.is_number_hidden(shelves, number);
+                    Ok((place, contact.filter(|_| is_told).unwrap_or_default()))
                 };
-                Ok(found.into_iter().map(told).collect())
+                found.into_iter().map(told).collect()
             })
         })
     }
@@ -121,8 +119,9 @@ impl Views {
         behind: Option<ScorePlace>,
         limit: usize,
     ) -> Result<Vec<(ScorePlace, u32, Option<Contact>)>, Pass> {
-        let (rows, doubt) = self.look_at(edition, |shelves| {
-            Ok((shelves.engagement.rows.clone(), shelves.engagement.doubt()))
+        let (rows, standing) = self.look_at(edition, |shelves| {
+            let shelf = &shelves.engagement;
+            Ok((shelf.rows.clone(), super::standing(shelf)))
         })?;
         let scores = engaged::scores(&rows);
         // Equal ones come in the order of their numbers.
@@ -136,46 +135,44 @@ impl Views {
             by_score.then(one.1.cmp(&other.1))
         });
         let behind = behind.map(|place| (place.height, place.ordinal, 0));
-        self.each_slice(edition, workspace, |_, ordinal, numbers| {
-            for (ordinal, number) in (ordinal..).zip(numbers) {
-                let one = (scores.get(*number), ordinal, *number);
-                let is_behind = behind.is_none_or(|place| (first.order)(&place, &one).is_lt());
-                if is_behind && first.takes(&one) && engaged::is_known(&rows, *number) {
-                    first.offer(one);
-                }
+        self.each_number(edition, workspace, |_, ordinal, number| {
+            let one = (scores.get(number), ordinal, number);
+            let is_behind = behind.is_none_or(|place| (first.order)(&place, &one).is_lt());
+            if is_behind && first.takes(&one) && engaged::is_known(&rows, number)? {
+                first.offer(one);
             }
+            Ok(())
         })?;
         let with_contact = |(height, ordinal, number): Scored| {
-            let contact = engaged::contact(&rows, number).map_err(super::reading())?;
+            let contact = engaged::contact(&rows, number)?;
             Ok((ScorePlace { height, ordinal }, number, contact))
         };
-        let first = first.take().into_iter();
-        let found = self.doubting(&doubt, || first.map(with_contact).collect());
-        Ok(found?)
+        let found: Result<_, redb::Error> = first.take().into_iter().map(with_contact).collect();
+        Ok(self.believed(&standing, found.map_err(super::reading()))?)
     }
 
-    /// Hands over the numbers of a workspace's contacts, some at a time and in order, with the rows as they are then
-    /// and the ordinal of the first.
-    fn each_slice(
+    /// Hands over the numbers of a workspace's contacts in order, each with its ordinal and the rows as they are then.
+    /// The rows are held for [`SLICE`] of them at the most.
+    fn each_number(
         &self,
         edition: &Edition,
         workspace: WorkspaceId,
-        mut each: impl FnMut(&Shelves, u32, &[u32]),
+        mut each: impl FnMut(&Shelves, u32, u32) -> Result<(), redb::Error>,
     ) -> Result<(), Pass> {
-        let mut from = 0;
+        let mut ordinal = 0;
         loop {
-            let count = self.look_at(edition, |shelves| {
+            let from = ordinal;
+            self.look_at(edition, |shelves| {
                 let numbers = shelves.terms.numbers[terms::CONTACTS].of_workspace(workspace);
-                let numbers = numbers.get(from..).unwrap_or_default();
-                let numbers = &numbers[..numbers.len().min(SLICE)];
-                // There are no more than numbers.
-                each(shelves, from as u32, numbers);
-                Ok(numbers.len())
+                for number in numbers.behind(from).take(SLICE) {
+                    each(shelves, ordinal, number)?;
+                    ordinal += 1;
+                }
+                Ok(())
             })?;
-            if count == 0 {
+            if ordinal == from {
                 return Ok(());
             }
-            from += count;
         }
     }
 
@@ -186,7 +183,9 @@ impl Views {
         mut look: impl FnMut(&Edition) -> Result<T, Pass>,
     ) -> Result<T, ViewError> {
         loop {
-            let edition = self.look(engagement, |shelves| Ok(shelves.terms.doubt()))?;
+            let edition = self.look(engagement, |shelves| {
+                Ok(Arc::clone(&shelves.terms.rows.state))
+            })?;
             match look(&edition) {
                 Ok(found) => return Ok(found),
                 // They were built for as long as that takes.
@@ -202,7 +201,7 @@ impl Views {
         work: impl FnOnce(&Shelves) -> Result<T, redb::Error>,
     ) -> Result<T, Pass> {
         let looked = self.look(engagement, |shelves| {
-            let is_same = Arc::ptr_eq(edition, &shelves.terms.doubt());
+            let is_same = Arc::ptr_eq(edition, &shelves.terms.rows.state);
             is_same.then(|| work(shelves)).transpose()
         })?;
         looked.ok_or(Pass::Replaced)
@@ -230,7 +229,7 @@ impl Views {
 }
 
 /// Tells rows from those that take their place.
-type Edition = Arc<Doubt>;
+type Edition = Arc<State>;
 
 /// Why a pass over all contacts came to nothing.
 enum Pass {
