@@ -547,6 +547,61 @@ fn a_batch_is_bounded_in_bytes_too() {
 }
 
 #[test]
+fn pages_by_score_and_by_id_hold_everybody_once_and_are_sorted_as_they_show_them_while_more_is_folded()
+ {
+    const CONTACTS: u32 = 700;
+    // Arrange: everybody is known, in many slices, and then somebody gains with every event.
+    let of = |number: u32, contact: u32| Entry {
+        address: super::history::address(&format!("user{contact}@d.example")),
+        ..entry(number)
+    };
+    let first = (0..CONTACTS).map(|number| of(number, number));
+    let more = (CONTACTS..9_000).map(|number| of(number, number * number % CONTACTS));
+    let records = all(&log_of(first.chain(more).collect()));
+    let folder = tempdir().unwrap();
+    let views = open(&folder);
+    views.fold(&records[..CONTACTS as usize]).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    // Act, assert
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let workspace = WorkspaceId(1);
+            while !done.load(Ordering::SeqCst) {
+                for descending in [true, false] {
+                    let page = views.contacts_by_score(workspace, descending, None, 300);
+                    let scores = page.unwrap().into_iter().map(|(place, contact)| {
+                        assert!(contact.address.is_some());
+                        (place.height, contact.score.value_at(1 << 41))
+                    });
+                    let scores: Vec<_> = scores.collect();
+                    let is_sorted = |one: (f64, f64), next: (f64, f64)| {
+                        let (one, next) = if descending { (one, next) } else { (next, one) };
+                        one.0 >= next.0 && one.1 >= next.1 * (1.0 - 1e-9)
+                    };
+                    assert_eq!(scores.len(), 300);
+                    assert!(scores.is_sorted_by(|one, next| is_sorted(*one, *next)));
+                }
+                let mut ids = Vec::new();
+                loop {
+                    let behind = ids.last().copied();
+                    let page = views.contact_ids_behind(workspace, behind, 100).unwrap();
+                    if page.is_empty() {
+                        break;
+                    }
+                    ids.extend(page);
+                }
+                assert_eq!(ids.len(), CONTACTS as usize);
+                assert!(ids.is_sorted_by(|one, next| one.0 < next.0));
+            }
+        });
+        for batch in records.chunks(100) {
+            views.fold(batch).unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
 fn folds_checkpoints_and_reads_go_on_at_once_and_a_kill_loses_nothing() {
     // Arrange: many contacts, so that pages change while they are written.
     let entries = (1..=30_000).map(|number| Entry {
