@@ -99,7 +99,7 @@ impl Views {
     }
 
     /// Returns what they were.
-    fn anew(&self, shelves: &mut Shelves) -> Result<Vec<(Shelf, Option<Arc<Runs>>)>, ViewError> {
+    fn anew(&self, shelves: &mut Shelves) -> Result<Vec<Former>, ViewError> {
         if shelves.terms.is_doubted() {
             let reason = "the numbers of all rows cannot be read".into();
             return Err(ViewError::Damaged(reason));
@@ -124,6 +124,9 @@ impl Views {
         Ok(former)
     }
 }
+
+/// A view that another has taken the place of, and the runs that were a part of it.
+type Former = (Shelf, Option<Arc<Runs>>);
 
 #[cfg(test)]
 mod tests {
