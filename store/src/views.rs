@@ -66,8 +66,6 @@ pub use read::{Beside, EventPage, ScorePlace};
 pub const FOLD_RECORDS: usize = 8_192;
 /// A batch ends early at this many bytes, so that large events do not fill the memory.
 const FOLD_BYTES: usize = 16 * 1024 * 1024;
-/// How many records are asked of the log at once.
-const READ_RECORDS: usize = 1_024;
 /// The most records that are folded while readers wait.
 const PORTION: usize = 1_024;
 /// So many rows may have changed before a checkpoint is due: what a crash costs is folded again in about a second.
@@ -589,20 +587,7 @@ pub fn follow(data: &Path, keys: Arc<dyn WorkspaceKeys>, log: &dyn Log) -> Resul
 
 /// The next records to fold: many, but bounded in bytes too. None at the log's end.
 pub(crate) fn next_batch(log: &dyn Log, after: Seq) -> Result<Vec<Record>, LogError> {
-    let mut batch: Vec<Record> = Vec::new();
-    let mut bytes = 0;
-    let mut after = after;
-    while batch.len() < FOLD_RECORDS && bytes < FOLD_BYTES {
-        let records = log.read_from(after, READ_RECORDS)?;
-        let count = records.len();
-        bytes += records.iter().map(|r| r.entry.weight()).sum::<usize>();
-        batch.extend(records);
-        after = batch.last().map_or(after, |last| last.seq);
-        if count < READ_RECORDS {
-            break;
-        }
-    }
-    Ok(batch)
+    log.read_many(after, FOLD_RECORDS, FOLD_BYTES)
 }
 
 fn start_draft(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Views, ViewError> {
