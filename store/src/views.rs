@@ -50,7 +50,7 @@ use crate::record::{ContactId, Record, Seq};
 use engagement::{Engagement, windows};
 use events::Events;
 use open::Place;
-use portion::Portion;
+use portion::{Looking, Portion};
 use runs::Runs;
 use shelf::Shelf;
 use view::{Around, Happening, View};
@@ -264,7 +264,7 @@ impl Views {
     ///
     /// # Errors
     /// [`ViewError`]. After [`ViewError::Storage`] and [`ViewError::Damaged`] the views are closed, and have to be
-    /// opened again; after others they are as before.
+    /// opened again; after others they reflect some of the records, up to the cursor.
     pub fn fold(&self, records: &[Record]) -> Result<(), ViewError> {
         let cursor = self.cursor();
         let new = &records[records.partition_point(|record| record.seq <= cursor)..];
@@ -301,15 +301,17 @@ impl Views {
             return Ok(());
         }
         let _folding = lock(&self.folding);
-        let mut looked = portion::look(&*self.keys, records)?;
-        for (records, looked) in records.chunks(PORTION).zip(looked.chunks_mut(PORTION)) {
+        let mut looking = Looking::with(&*self.keys);
+        for records in records.chunks(PORTION) {
+            let mut looked = looking.look(records)?;
             {
                 let shelves = read(&self.shelves);
                 let shelves = shelves.as_ref().ok_or(ViewError::Closed)?;
-                portion::find(looked, &shelves.terms.numbers);
+                portion::find(&mut looked, &shelves.terms.numbers);
             }
             let mut open = write(&self.shelves);
             let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+            let looked = &looked;
             let portion = Portion { records, looked };
             if let Err(error) = shelves.fold(which, &*self.keys, &portion) {
                 // Half of it may be folded: nobody may see that.

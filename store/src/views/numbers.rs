@@ -8,6 +8,7 @@
 //! workspace's list, and 5 to 9 in the table that finds it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hint::black_box;
 
 use crate::record::WorkspaceId;
 
@@ -66,6 +67,21 @@ impl Numbers {
                 _ => at = (at + 1) & mask,
             }
         }
+    }
+
+    /// Has what [`Self::find`] looks at first brought near from memory, as [`Pages::touch`] does.
+    ///
+    /// [`Pages::touch`]: super::pages::Pages::touch
+    pub(crate) fn touch(&self, digest: &Digest) {
+        let slots = self.shards.get(usize::from(digest[0]));
+        let slots = slots.map_or(&[] as &[u32], |shard| &shard.slots);
+        let Some(mask) = slots.len().checked_sub(1) else {
+            return;
+        };
+        let found = slots[hash(digest) & mask];
+        // Of an empty place this is the first number's, which is near: no branch is guessed wrong.
+        let digest = self.digest(found.saturating_sub(1));
+        black_box(digest.map(|digest| digest[0]));
     }
 
     /// The number of a digest, a new one where it has none; `None` where all 2^32 - 1 are given.

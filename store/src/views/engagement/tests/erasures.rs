@@ -165,7 +165,7 @@ fn by_digest(mut dump: Dump) -> Dump {
         .collect();
     for (name, rows) in &mut dump {
         let place = match *name {
-            "contacts_v2" | "addresses_v1" | "newest_of_contacts_v1" => 0,
+            "contacts_v3" | "addresses_v1" | "newest_of_contacts_v1" => 0,
             "runs_v1" => 5,
             _ => continue,
         };
@@ -395,7 +395,7 @@ fn a_rebuild_that_an_erasure_comes_into_knows_the_contact_no_more() {
 
 /// The rows of contacts of which something is known.
 fn by_digest_of_known(dump: &Dump) -> Vec<(Vec<u8>, Vec<u8>)> {
-    by_digest(dump.clone())["contacts_v2"].clone()
+    by_digest(dump.clone())["contacts_v3"].clone()
 }
 
 #[test]
