@@ -11,29 +11,28 @@ use crate::erasing::ErasuresFile;
 use crate::error::ApiError;
 use crate::limits::exports;
 use crate::limits::heavy::Heavy;
-use crate::limits::hits::Hits;
+use crate::limits::hits::HitsInFlight;
 use crate::limits::live::LivePermits;
 use crate::limits::long::LongWork;
 use crate::limits::memory::BodyMemory;
 use crate::limits::rates::Rates;
+use crate::log_at_rest::reached;
 use crate::metrics::{Gauges, Machine, Metrics};
 use crate::proxies::ProxiesSeen;
 use crate::public_url::PublicUrl;
 use crate::session::Codes;
 use store::classify::relay::RelayList;
 use store::clock::Clock;
-use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::local::{LocalLedger, Options};
 use store::ledger::suppressions::Suppressions;
 use store::ledger::verify::LogReport;
-use store::ledger::{Health, Log, LogError};
-use store::lineage::{Running, State, Strange};
+use store::ledger::{Log, LogError, LogHealth};
+use store::lineage::{Running, StoreState, Strange};
 use store::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
 use store::projector::Projector;
-use store::record::Seq;
 use store::rejected::{self, RejectedStore};
-use store::renewal::{RenewalError, renew_contacts};
-use store::views::{self, ViewError, Views};
+use store::renewal::{RenewalError, renew};
+use store::views::{DEFAULT_CACHE, ViewError, Views};
 
 /// Requests that may be in flight; more are refused at once with 503.
 pub const MAX_REQUESTS: usize = 4_096;
@@ -62,7 +61,7 @@ pub struct App {
     pub(crate) heavy: Arc<Heavy>,
     in_work: Arc<Semaphore>,
     /// Of mail clients, behind their answers.
-    pub(crate) hits: Hits,
+    pub(crate) hits: HitsInFlight,
     /// Of the links to the live page.
     pub(crate) codes: Codes,
     pub(crate) live_permits: LivePermits,
@@ -104,6 +103,20 @@ impl App {
         public_url: PublicUrl,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
+        Self::open_with(data, trusted_proxies, public_url, clock, DEFAULT_CACHE)
+    }
+
+    /// The same with so many bytes of memory for the rows of views, see `Settings::cache`.
+    ///
+    /// # Errors
+    /// That of [`Self::open`].
+    pub fn open_with(
+        data: &Path,
+        trusted_proxies: Vec<IpNet>,
+        public_url: PublicUrl,
+        clock: Arc<dyn Clock>,
+        cache: usize,
+    ) -> Result<Self, OpenError> {
         let metrics = Metrics::default();
         let mut running = Running::begin(data)?;
         let meta = Arc::new(Meta::open(data, Arc::clone(&clock))?);
@@ -130,14 +143,10 @@ impl App {
         let lineage = meta.begin_opening()?;
         durable.set_lineage(lineage)?;
         rejected.set_lineage(lineage)?;
-        meta.set_state(State::Open)?;
+        meta.set_state(StoreState::Open)?;
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
-        if renew_contacts(&meta, &*log)? {
-            let keys = Arc::clone(&meta);
-            let today = move |workspace, contact| keys.contact_today(workspace, contact);
-            durable.suppressions().renew(today)?;
-        }
-        let views = Arc::new(Views::open(data, Arc::clone(&meta) as _)?);
+        renew(&meta, &durable)?;
+        let views = Arc::new(Views::unopened(data, Arc::clone(&meta) as _, cache)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
         Ok(Self {
             log,
@@ -156,7 +165,7 @@ impl App {
             public_url,
             proxies_seen: ProxiesSeen::default(),
             in_work: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            hits: Hits::default(),
+            hits: HitsInFlight::default(),
             codes: Codes::default(),
             live_permits: LivePermits::default(),
             exports: exports::ExportPermits::default(),
@@ -182,9 +191,9 @@ impl App {
             return Err("stopping");
         }
         match self.log.health() {
-            Health::Ready => Ok(()),
-            Health::QueueFull => Err("the queue is full"),
-            Health::Failing => Err("the store is failing"),
+            LogHealth::Ready => Ok(()),
+            LogHealth::QueueFull => Err("the queue is full"),
+            LogHealth::Failing => Err("the store is failing"),
         }
     }
 
@@ -253,7 +262,7 @@ impl App {
     }
 
     fn close_in_order(&self) -> Result<(), OpenError> {
-        self.meta.set_state(State::Closed)?;
+        self.meta.set_state(StoreState::Closed)?;
         Ok(self.running.end()?)
     }
 
@@ -283,9 +292,4 @@ impl App {
     pub fn data(&self) -> &Path {
         &self.data
     }
-}
-
-/// How far the log must reach, because something durable reflects it already.
-pub fn reached(data: &Path, meta: &Meta) -> Seq {
-    meta.log_end().max(views::durable_cursor(data))
 }

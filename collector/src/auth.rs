@@ -164,7 +164,7 @@ pub fn session_by_cookie(
 /// The key with which one of our own pages opens a session: the one place where a page may show a
 /// secret key. From elsewhere it is as exposed as in any other body.
 pub fn key_for_session(app: &App, headers: &HeaderMap, text: &str) -> Result<Arc<Key>, ApiError> {
-    let caller = known(app, headers, text, Place::Session)?;
+    let caller = known(app, headers, text, KeyPlace::Session)?;
     let caller = admit(app, headers, caller, Asks::Server(Scope::Read))?;
     app.rates.count(&caller.key)?;
     Ok(caller.key)
@@ -217,10 +217,10 @@ fn known_by_headers(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Option<
         && is_from_page(headers)
         && kind_of(text) == Some(KeyKind::Secret)
     {
-        known(app, headers, text, Place::Header)?;
+        known(app, headers, text, KeyPlace::Header)?;
     }
     match first {
-        Some(text) => known(app, headers, text, Place::Header).map(Some),
+        Some(text) => known(app, headers, text, KeyPlace::Header).map(Some),
         None => Ok(None),
     }
 }
@@ -243,7 +243,7 @@ pub fn caller_by_body(
         (Some(caller), Some(text)) if kind_of(&text) != Some(KeyKind::Secret) => Ok(caller),
         (Some(caller), None) => Ok(caller),
         (_, Some(text)) => {
-            let caller = known(app, headers, &text, Place::Body)?;
+            let caller = known(app, headers, &text, KeyPlace::Body)?;
             admit(app, headers, caller, asks)
         }
         (None, None) => Err(ApiError::MissingKey),
@@ -251,7 +251,7 @@ pub fn caller_by_body(
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum KeyPlace {
     Header,
     Body,
     /// The body with which a page of ours opens a session.
@@ -290,7 +290,7 @@ pub(crate) fn is_from_page(headers: &HeaderMap) -> bool {
 }
 
 /// Whose key it is, wherever it comes from.
-fn known(app: &App, headers: &HeaderMap, text: &str, place: Place) -> Result<Caller, ApiError> {
+fn known(app: &App, headers: &HeaderMap, text: &str, place: KeyPlace) -> Result<Caller, ApiError> {
     let key = ApiKey::parse(text).map_err(|error| match error {
         KeyError::NotAKey if no_key::is_in_place_of_one(text) => {
             ApiError::MistypedKey(no_key::MESSAGE)
@@ -301,9 +301,9 @@ fn known(app: &App, headers: &HeaderMap, text: &str, place: Place) -> Result<Cal
         KeyError::Mistyped => ApiError::MistypedKey("this key has a typo: copy it again, whole"),
     })?;
     let shown_to_world = match place {
-        Place::Header => is_from_page(headers),
-        Place::Body => true,
-        Place::Session => false,
+        KeyPlace::Header => is_from_page(headers),
+        KeyPlace::Body => true,
+        KeyPlace::Session => false,
     };
     if key.kind() == KeyKind::Secret && shown_to_world {
         expose(app, &key);

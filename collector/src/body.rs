@@ -170,16 +170,16 @@ pub async fn discard(headers: &HeaderMap, mut body: Body) -> bool {
 
 /// What a body that can be read is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum BodyForm {
     Json,
     /// CSV, or one JSON object a line.
     Rows,
 }
 
-fn form_of(headers: &HeaderMap) -> Form {
+fn form_of(headers: &HeaderMap) -> BodyForm {
     match essence(headers).as_deref() {
-        Some(media) if ROWS.contains(&media) => Form::Rows,
-        _ => Form::Json,
+        Some(media) if ROWS.contains(&media) => BodyForm::Rows,
+        _ => BodyForm::Json,
     }
 }
 
@@ -191,15 +191,15 @@ fn essence(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Where a body stops being UTF-8. Of a file the line is named, from 1, as editors count.
-fn not_utf8(form: Form, error: &FromUtf8Error) -> ApiError {
+fn not_utf8(form: BodyForm, error: &FromUtf8Error) -> ApiError {
     let bytes = error.as_bytes();
     let good = &bytes[..error.utf8_error().valid_up_to()];
     let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
     let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let found = if is_utf16 { ", but in UTF-16" } else { "" };
     match form {
-        Form::Json => ApiError::NotJson(format!("the body is not UTF-8 in line {line}")),
-        Form::Rows => {
+        BodyForm::Json => ApiError::NotJson(format!("the body is not UTF-8 in line {line}")),
+        BodyForm::Rows => {
             let message = format!("line {line} is not in UTF-8{found}: save the file in UTF-8");
             ApiError::Rejected(Rejection::whole(codes::INVALID_BODY, message))
         }

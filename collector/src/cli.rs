@@ -20,6 +20,7 @@ mod rebuild;
 mod relay_list;
 pub mod serve;
 mod settings;
+mod size;
 mod tokens;
 mod workspaces;
 

@@ -25,8 +25,8 @@ use crate::router::operators_router;
 use crate::routes::admin::Desk;
 use crate::upkeep::Progress;
 use at_rest::AtRest;
-use calls::{Call, Without};
-use client::Client;
+use calls::Call;
+use client::ControlClient;
 use store::clock::Clock;
 use store::folder::{DataFolder, FolderError};
 
@@ -51,13 +51,18 @@ pub(crate) fn call<T: DeserializeOwned>(
         .build()
         .map_err(|error| format!("the runtime could not be started: {error}"))?;
     runtime.block_on(async {
-        let client = reach(data, call.without, clock).await?;
+        let client = reach(data, call, clock).await?;
         client.ask(call, progress).await
     })
 }
 
 /// Finds who answers.
-async fn reach(data: &Path, without: Without, clock: Arc<dyn Clock>) -> Result<Client, String> {
+async fn reach<T>(
+    data: &Path,
+    call: &Call<T>,
+    clock: Arc<dyn Clock>,
+) -> Result<ControlClient, String> {
+    let without = call.without;
     let open = if without.makes_a_store {
         DataFolder::open
     } else {
@@ -76,15 +81,15 @@ async fn reach(data: &Path, without: Without, clock: Arc<dyn Clock>) -> Result<C
                 return Err(at_rest::NO_SERVER.to_owned());
             }
             Ok(folder) => {
-                let store = Arc::new(AtRest::open(folder, clock)?);
+                let store = Arc::new(AtRest::open(folder, call.erasures.clone(), clock)?);
                 let desk = Desk::of_operator(store, Arc::new(LongWork::default()));
-                return Ok(Client::within(operators_router(desk)));
+                return Ok(ControlClient::within(operators_router(desk)));
             }
             Err(FolderError::Held(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
         if let Some(stream) = socket::connect(data) {
-            return Client::on(stream).await;
+            return ControlClient::on(stream).await;
         }
         if started.elapsed() >= PATIENCE {
             return Err(format!(

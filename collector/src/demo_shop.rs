@@ -33,7 +33,7 @@ use crate::limits::memory::{BodyMemory, Owner};
 use crate::public_url::PublicUrl;
 use store::meta::{DEFAULT_WORKSPACE, Meta, MetaError, NewKey, OriginPattern, Workspace};
 
-use catalogue::{CATALOGUE, Catalogue, Order};
+use catalogue::{CATALOGUE, Catalogue, ShopOrder};
 
 /// How the keys of the shop are called.
 const PAGE_LABEL: &str = "demo shop";
@@ -174,7 +174,7 @@ async fn confirm_order(
                 "The order could not be read: send it again.".to_owned(),
             )
         })?;
-    let order: Order = serde_json::from_str(&text).map_err(|_| {
+    let order: ShopOrder = serde_json::from_str(&text).map_err(|_| {
         refused("The order is not complete: it has an orderId, an email and items.".to_owned())
     })?;
     let purchase = shop.catalogue.purchase(&order).map_err(refused)?;

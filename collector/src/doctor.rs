@@ -44,13 +44,13 @@ pub struct Diagnosis {
     /// The worst of all checks.
     pub status: Status,
     pub checks: Vec<Check>,
-    pub figures: Figures,
+    pub figures: StoreFigures,
 }
 
 /// The numbers behind the sentences.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Figures {
+pub struct StoreFigures {
     /// Whether a server has the folder open.
     pub server: bool,
     /// Of all files in the data folder, bytes.
@@ -141,7 +141,7 @@ impl Diagnosis {
                 finding,
                 advice: Some(advice.to_owned()),
             }],
-            figures: Figures::default(),
+            figures: StoreFigures::default(),
         }
     }
 }

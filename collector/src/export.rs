@@ -21,10 +21,10 @@ use crate::channel::through;
 use crate::limits::exports::ExportPermit;
 use store::record::WorkspaceId;
 
-pub use contacts::{Contacts, parse_id as parse_contact_id, shown as shown_contact_id};
-pub use events::Events;
-pub use orders::Orders;
-pub use table::Format;
+pub use contacts::{ContactRows, parse_id as parse_contact_id, shown as shown_contact_id};
+pub use events::EventRows;
+pub use orders::OrderRows;
+pub use table::ExportFormat;
 use table::Row;
 
 /// Rows that are read at once.
@@ -53,26 +53,54 @@ pub(crate) trait RowSource: Send + 'static {
 pub struct BrokenOff;
 
 /// Begins an export. It ends early, broken off, where the reader's key is revoked or the node stops.
-pub(crate) fn start(
+///
+/// # Errors
+/// Where not even the first rows can be read, in words for the log: nobody need be told of an export then.
+pub(crate) async fn start(
     app: Arc<App>,
     reader: Reader,
     source: impl RowSource,
-    format: Format,
+    format: ExportFormat,
     permit: ExportPermit,
-) -> Body {
+) -> Result<Body, String> {
+    let (source, first) = portion(&app, reader.workspace, source, format).await?;
     let (sender, portions) = mpsc::channel(WAITING);
     tokio::spawn(async move {
-        run(app, reader, source, format, sender).await;
+        run(app, reader, (source, first), format, sender).await;
         drop(permit);
     });
-    Body::from_stream(through(portions))
+    Ok(Body::from_stream(through(portions)))
+}
+
+/// The next rows as they are written.
+async fn portion<S: RowSource>(
+    app: &Arc<App>,
+    workspace: WorkspaceId,
+    mut source: S,
+    format: ExportFormat,
+) -> Result<(S, Option<Bytes>), String> {
+    let app = Arc::clone(app);
+    // No transaction outlives this, whatever the reader's pace.
+    let read = tokio::task::spawn_blocking(move || {
+        let rows = source.next(&app, workspace)?;
+        let rows = rows.map(|rows| {
+            let mut text = Vec::new();
+            for row in &rows {
+                format.write(source.columns(), row, &mut text);
+            }
+            Bytes::from(text)
+        });
+        Ok((source, rows))
+    });
+    read.await
+        .unwrap_or_else(|_| Err("reading panicked".to_owned()))
 }
 
 async fn run(
     app: Arc<App>,
     reader: Reader,
-    mut source: impl RowSource,
-    format: Format,
+    (source, first): (impl RowSource, Option<Bytes>),
+    format: ExportFormat,
     to: mpsc::Sender<Result<Bytes, BrokenOff>>,
 ) {
     let draining = app.draining();
@@ -80,43 +108,28 @@ async fn run(
     if !head.is_empty() && to.send(Ok(head.into())).await.is_err() {
         return;
     }
+    let mut next = Ok((source, first));
     loop {
         if *draining.borrow() || !reader.is_still_good(&app) {
             break;
         }
-        let (reading, workspace) = (Arc::clone(&app), reader.workspace);
-        // No transaction outlives this, whatever the reader's pace.
-        let read = tokio::task::spawn_blocking(move || {
-            let rows = source.next(&reading, workspace).map(|rows| {
-                rows.map(|rows| {
-                    let mut text = Vec::new();
-                    for row in &rows {
-                        format.write(source.columns(), row, &mut text);
-                    }
-                    Bytes::from(text)
-                })
-            });
-            (source, rows)
-        });
-        let Ok((again, rows)) = read.await else { break };
-        source = again;
-        match rows {
-            // All of it was told.
-            Ok(None) => return,
-            Ok(Some(mut text)) => {
-                while !text.is_empty() {
-                    let piece = text.split_to(PIECE.min(text.len()));
-                    if to.send(Ok(piece)).await.is_err() {
-                        // The reader went away.
-                        return;
-                    }
-                }
-            }
+        let (source, rows) = match next {
+            Ok(next) => next,
             Err(error) => {
                 tracing::error!(%error, "an export broke off");
                 break;
             }
+        };
+        // All of it was told.
+        let Some(mut text) = rows else { return };
+        while !text.is_empty() {
+            let piece = text.split_to(PIECE.min(text.len()));
+            if to.send(Ok(piece)).await.is_err() {
+                // The reader went away.
+                return;
+            }
         }
+        next = portion(&app, reader.workspace, source, format).await;
     }
     to.send(Err(BrokenOff)).await.ok();
 }

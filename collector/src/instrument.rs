@@ -55,12 +55,12 @@ use serde::Serialize;
 
 use entities::{Quoting, encode};
 use held::Spot;
-pub use held::{Held, Reader};
+pub use held::{Held, ReadToken};
 use links::Links;
-use placeholder::{Found, Syntax};
+use placeholder::{FoundPlaceholder, Syntax};
 use resolve::{Bases, resolved};
-pub use scan::Refusal;
-use scan::{Image, Place};
+pub use scan::MailRefusal;
+use scan::{Image, LinkPlace};
 use store::token::TokenKind;
 pub use target::{SkipReason, redirect_location};
 pub use targets::Targets;
@@ -75,7 +75,7 @@ pub struct Plan<'a> {
     /// Our addresses begin with it: `https://track.example/mail/`.
     pub own_prefix: &'a str,
     /// Says what a token in such an address is.
-    pub read: Reader<'a>,
+    pub read: ReadToken<'a>,
     /// Whether the pixel stands at the beginning: mail clients cut long mails off.
     pub is_pixel_first: bool,
     /// Added to targets, also where clicks are not tracked.
@@ -94,7 +94,7 @@ pub struct Plan<'a> {
     /// Comments and the like that links were looked for in, which takes as long as a link. Counted up.
     pub parts: u32,
     /// What there was too much of; then what comes back is not to be used.
-    pub refused: Option<Refusal>,
+    pub refused: Option<MailRefusal>,
     /// The tracked URL for an index, the number of the target and the target; `None` if it would be too
     /// long, and then the link stays as it was and the index goes to the next one.
     pub link: &'a mut dyn FnMut(u32, u32, &str) -> Option<String>,
@@ -151,7 +151,7 @@ pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
             Pixel::Another => images.push(image.tag.clone()),
             Pixel::Damaged => {
                 plan.refused
-                    .get_or_insert(Refusal::Damaged(image.tag.start));
+                    .get_or_insert(MailRefusal::Damaged(image.tag.start));
             }
             Pixel::None => {}
         }
@@ -202,9 +202,9 @@ pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
     });
     if let Some(spot) = of_bases {
         plan.refused
-            .get_or_insert(Refusal::Another(spot.route.start));
+            .get_or_insert(MailRefusal::Another(spot.route.start));
     }
-    let mut items: Vec<_> = scan.places.iter().map(Item::Place).collect();
+    let mut items: Vec<_> = scan.places.iter().map(Item::LinkPlace).collect();
     items.extend(placeholders.iter().map(Item::Placeholder));
     items.extend(spots.iter().map(Item::Spot));
     items.extend(loose.iter().map(Item::Loose));
@@ -216,7 +216,7 @@ pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
     let mut edits: Vec<_> = images.into_iter().map(|tag| (tag, String::new())).collect();
     for item in items {
         match item {
-            Item::Place(place) => links.place(html, place, &mut edits),
+            Item::LinkPlace(place) => links.place(html, place, &mut edits),
             Item::Placeholder(found) => links.placeholder(found, &mut edits),
             Item::Spot(spot) => links.spot(html, spot, &mut edits),
             Item::Loose(range) => links.loose(html, range),
@@ -273,7 +273,7 @@ pub fn instrument_text(text: &str, plan: &mut Plan<'_>) -> Instrumented {
             Item::Url(range) => links.url(text, range, &mut edits),
             Item::Placeholder(found) => links.placeholder(found, &mut edits),
             Item::Spot(spot) => links.spot(text, spot, &mut edits),
-            Item::Place(_) | Item::Loose(_) => {}
+            Item::LinkPlace(_) | Item::Loose(_) => {}
         }
         if links.plan.refused.is_some() {
             break;
@@ -313,10 +313,10 @@ pub fn line_and_column(part: &str, at: usize) -> (usize, usize) {
 /// What is gone through in a part, in its order.
 enum Item<'s> {
     /// A link of HTML.
-    Place(&'s Place),
+    LinkPlace(&'s LinkPlace),
     /// A URL of a text.
     Url(Range<usize>),
-    Placeholder(&'s Found),
+    Placeholder(&'s FoundPlaceholder),
     Spot(&'s Spot),
     /// What `held::loose` has found, in HTML.
     Loose(&'s Range<usize>),
@@ -325,7 +325,7 @@ enum Item<'s> {
 impl Item<'_> {
     fn start(&self) -> usize {
         match self {
-            Self::Place(place) => {
+            Self::LinkPlace(place) => {
                 let ranges = place.href.iter().chain(&place.notrack);
                 ranges.map(|range| range.start).min().unwrap_or(0)
             }
@@ -339,7 +339,7 @@ impl Item<'_> {
     /// Of what stands in a text.
     fn end(&self) -> usize {
         match self {
-            Self::Place(_) | Self::Loose(_) => 0,
+            Self::LinkPlace(_) | Self::Loose(_) => 0,
             Self::Url(range) => range.end,
             Self::Placeholder(found) => found.range.end,
             Self::Spot(spot) => spot.token.end,

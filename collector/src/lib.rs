@@ -36,6 +36,7 @@ pub mod error;
 pub mod ingest;
 pub mod instrument;
 pub mod limits;
+mod log_at_rest;
 pub mod metrics;
 mod nearest;
 pub mod proxies;

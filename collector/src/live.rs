@@ -156,7 +156,7 @@ impl FromStr for Cursor {
 
 /// Where a stream begins.
 #[derive(Debug, Clone, Copy)]
-pub enum Start {
+pub enum LiveStart {
     /// So many events before the end.
     Recent(usize),
     /// Behind the last message that was received.
@@ -167,7 +167,7 @@ pub enum Start {
 pub fn start(
     app: Arc<App>,
     reader: Reader,
-    start: Start,
+    start: LiveStart,
     permit: LivePermit,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     // One portion on its way is enough: what is not sent yet is still in the log.
@@ -186,7 +186,7 @@ pub fn start(
 }
 
 /// Sends until the reader goes away or may read no longer, the server stops, or the disk fails.
-async fn follow(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sender<Vec<Event>>) {
+async fn follow(app: &Arc<App>, reader: &Reader, start: LiveStart, out: &mpsc::Sender<Vec<Event>>) {
     let mut draining = app.draining();
     tokio::select! {
         biased;
@@ -197,10 +197,15 @@ async fn follow(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sende
     }
 }
 
-async fn send_on(app: &Arc<App>, reader: &Reader, start: Start, out: &mpsc::Sender<Vec<Event>>) {
+async fn send_on(
+    app: &Arc<App>,
+    reader: &Reader,
+    start: LiveStart,
+    out: &mpsc::Sender<Vec<Event>>,
+) {
     let mut committed = app.log.committed();
     let mut rejections = app.rejected.recent.count();
-    if matches!(start, Start::Recent(1..)) {
+    if matches!(start, LiveStart::Recent(1..)) {
         // A reader in a hurry may be faster than the view.
         let end = *committed.borrow();
         app.projector.wait_for(end, PATIENCE).await.ok();

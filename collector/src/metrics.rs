@@ -22,7 +22,7 @@ use store::meta::Workspace;
 use store::record::WorkspaceId;
 
 use by_workspace::{ByWorkspace, Series};
-pub use exposition::Form;
+pub use exposition::MetricsForm;
 pub use gauges::Gauges;
 pub use labels::{DroppedHit, Verdict};
 use labels::{DurationLabels, LimitLabels, ReasonLabels, RefusalLabels, RequestLabels};

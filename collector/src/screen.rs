@@ -31,9 +31,9 @@ use crate::auth;
 use crate::cross_origin::open_to_every_site;
 use crate::error::{ApiError, SECRET_KEY_SHOWN};
 use store::meta::Meta;
-use store::secrets::{self, Found};
+use store::secrets::{self, FoundKey};
 
-use layout::{Layout, Place};
+use layout::{BodyPlace, Layout};
 
 /// Different keys of one body that are looked up: telling whether the store knows a key costs a hash.
 /// The keys behind them are masked like those that it does not know.
@@ -148,14 +148,14 @@ pub fn body(app: &App, carrier: Carrier, text: &mut String) -> Result<Screened, 
     let mut is_refused = false;
     for one in &found {
         match layout.place(&one.range) {
-            Place::KeyField => is_refused = true,
+            BodyPlace::KeyField => is_refused = true,
             // Nobody can tell where it stands.
-            Place::Unreadable => is_refused |= is_page || lookups.knows(&one.key),
-            Place::Item(index) if lookups.knows(&one.key) => {
+            BodyPlace::Unreadable => is_refused |= is_page || lookups.knows(&one.key),
+            BodyPlace::Item(index) if lookups.knows(&one.key) => {
                 screened.at.insert(index);
             }
-            Place::Around if lookups.knows(&one.key) => screened.all = true,
-            Place::Item(_) | Place::Around => {}
+            BodyPlace::Around if lookups.knows(&one.key) => screened.all = true,
+            BodyPlace::Item(_) | BodyPlace::Around => {}
         }
     }
     flag_all(app, &found);
@@ -179,7 +179,7 @@ pub fn message(meta: &Meta, text: &str) -> Result<Option<String>, String> {
     if found.is_empty() {
         return Ok(None);
     }
-    let is_known = |one: &Found| meta.authenticate(&one.key).is_some();
+    let is_known = |one: &FoundKey| meta.authenticate(&one.key).is_some();
     if found.iter().take(MAX_LOOKUPS).any(is_known) {
         return Err(SECRET_KEY_SHOWN.to_owned());
     }
@@ -188,7 +188,7 @@ pub fn message(meta: &Meta, text: &str) -> Result<Option<String>, String> {
 }
 
 /// Masks all but the parts of mails.
-fn mask_message(text: &str, found: &[Found], layout: &Layout) -> String {
+fn mask_message(text: &str, found: &[FoundKey], layout: &Layout) -> String {
     let places = found.iter().map(|one| one.range.clone());
     secrets::mask_ranges(text, places.filter(|place| !layout.is_part_of_mail(place)))
 }
@@ -219,7 +219,7 @@ impl<'a> Lookups<'a> {
 }
 
 /// Each key counts once, however often it stands there.
-fn flag_all(app: &App, found: &[Found]) {
+fn flag_all(app: &App, found: &[FoundKey]) {
     let mut seen = BTreeSet::new();
     for one in found {
         if seen.len() < MAX_LOOKUPS && seen.insert(one.key.as_str()) {
@@ -228,7 +228,7 @@ fn flag_all(app: &App, found: &[Found]) {
     }
 }
 
-fn find_in_uri(uri: &Uri) -> Vec<Found> {
+fn find_in_uri(uri: &Uri) -> Vec<FoundKey> {
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let mut found = secrets::find(path.as_bytes());
     if let Some(authority) = uri.authority() {
@@ -239,12 +239,12 @@ fn find_in_uri(uri: &Uri) -> Vec<Found> {
 
 /// A page's headers. Its `Referer` is the address of a document, to which a stranger's link leads with
 /// whatever key it likes: only a key that this store knows counts there.
-fn find_in_headers(app: &App, headers: &HeaderMap) -> Vec<Found> {
+fn find_in_headers(app: &App, headers: &HeaderMap) -> Vec<FoundKey> {
     let mut found = Vec::new();
     for (name, value) in headers {
         let here = secrets::find(value.as_bytes());
         if name == REFERER {
-            let known = |one: &Found| app.meta.authenticate(&one.key).is_some();
+            let known = |one: &FoundKey| app.meta.authenticate(&one.key).is_some();
             found.extend(here.into_iter().filter(known));
             continue;
         }
@@ -257,7 +257,7 @@ fn find_in_headers(app: &App, headers: &HeaderMap) -> Vec<Found> {
 }
 
 /// The user and password of `Basic`, in which escapes may hide a key from who looks at base64 alone.
-fn find_in_basic(value: &HeaderValue) -> Vec<Found> {
+fn find_in_basic(value: &HeaderValue) -> Vec<FoundKey> {
     let bytes = value.as_bytes().trim_ascii();
     let Some((scheme, rest)) = bytes.split_at_checked("basic".len()) else {
         return Vec::new();
@@ -308,7 +308,7 @@ async fn throw_away(mut body: Body) -> bool {
 
 /// The keys in a form that arrives soon and is small; the request goes on with its body, or, where
 /// the body was too large or too slow, without.
-async fn find_in_form(request: Request<Body>) -> (Vec<Found>, Request<Body>) {
+async fn find_in_form(request: Request<Body>) -> (Vec<FoundKey>, Request<Body>) {
     let Ok(_place) = FORMS.try_acquire() else {
         return (Vec::new(), request);
     };

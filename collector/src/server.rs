@@ -40,8 +40,8 @@ use crate::cross_origin::open_to_every_site;
 use crate::metrics::Metrics;
 use crate::router::{keep_private, router};
 
-use connections::{Connections, Refused};
-use patient::{AnswerBody, Patience, Patient, Turn};
+use connections::{Connections, TurnedAway};
+use patient::{AnswerBody, Patience, Patient, WhoseTurn};
 
 pub use life::run;
 
@@ -123,7 +123,7 @@ async fn serve_within(
             Ok(place) => place,
             Err(reason) => {
                 metrics.refused_connections.inc();
-                if reason == Refused::Network {
+                if reason == TurnedAway::Network {
                     metrics.refused_network_connections.inc();
                 }
                 refuse(stream).await;
@@ -132,7 +132,7 @@ async fn serve_within(
         };
         // Without it, small answers wait for the caller's acknowledgement.
         stream.set_nodelay(true).ok();
-        let turn = Arc::new(Turn::default());
+        let turn = Arc::new(WhoseTurn::default());
         let stream = Patient::new(stream, PATIENCE, Arc::clone(&turn));
         let service = handle(router.clone(), peer, turn, metrics.clone());
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
@@ -159,7 +159,7 @@ async fn serve_within(
 fn handle(
     router: Router,
     peer: SocketAddr,
-    turn: Arc<Turn>,
+    turn: Arc<WhoseTurn>,
     metrics: Metrics,
 ) -> impl hyper::service::Service<
     Request<Incoming>,

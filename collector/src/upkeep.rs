@@ -11,7 +11,7 @@ use shared::email::Email;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::ingest::erasures::ErasedCounts;
-use crate::ingest::register::{OperatorsMessage, Outcome};
+use crate::ingest::register::{OperatorsMessage, RegisterOutcome};
 use crate::public_url::PublicUrl;
 use store::classify::relay::RelayList;
 use store::ledger::LogError;
@@ -54,7 +54,7 @@ pub trait Upkeep: Send + Sync {
     fn link(&self) -> Result<String, String>;
 
     /// Registers a message; the error is a sentence.
-    fn register(&self, message: OperatorsMessage) -> Result<Outcome, String>;
+    fn register(&self, message: OperatorsMessage) -> Result<RegisterOutcome, String>;
 
     /// Erases a contact; the error is a sentence.
     fn erase(&self, workspace: WorkspaceId, email: Email) -> Result<ErasedCounts, String>;

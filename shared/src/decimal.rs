@@ -76,13 +76,13 @@ impl Decimal {
     /// The digits of the text as sent, leading zeros left out, trailing ones counted: `0.050` has
     /// two, `1e2` one, `100` three. A float's noise shows itself by having 15 or more.
     #[must_use]
-    pub fn significant_digits(&self) -> usize {
+    pub(crate) fn significant_digits(&self) -> usize {
         self.significant
     }
 
     /// Below zero; `-0` is not.
     #[must_use]
-    pub fn is_negative(&self) -> bool {
+    pub(crate) fn is_negative(&self) -> bool {
         self.negative
     }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::decimal::Decimal;
@@ -123,8 +123,8 @@ pub struct Delivery {
     pub reason: Option<String>,
 }
 
-/// What became of a message on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What became of a message on its way. New ones come last: what is on disk names one by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DeliveryStatus {
     /// The receiving server took it.
     Delivered,

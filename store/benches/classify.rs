@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use store::classify::relay::RelayRanges;
-use store::classify::{Evidence, Kind, classify};
+use store::classify::{Evidence, HitKind, classify};
 
 const BROWSERS: &str = include_str!("../tests/data/agents/browsers.txt");
 const CRAWLERS: &str = include_str!("../tests/data/agents/crawlers.txt");
@@ -20,7 +20,7 @@ fn main() {
         let agents: Vec<&str> = file.lines().filter(|line| !line.starts_with('#')).collect();
         let best = best_of(|| {
             for agent in &agents {
-                black_box(classify(&Evidence::of_agent(Kind::Open, Some(agent))));
+                black_box(classify(&Evidence::of_agent(HitKind::Open, Some(agent))));
             }
         });
         let each = best / u32::try_from(agents.len()).expect("a few thousand agents");

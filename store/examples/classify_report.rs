@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use serde::Deserialize;
-use store::classify::{Evidence, Judgement, Kind, Method, classify};
-use store::query::class_name;
+use store::classify::{Evidence, HitKind, Judgement, Method, classify};
 use store::record::Class;
 
 const OPENS: &str = include_str!("../tests/data/cases/opens.json");
@@ -80,8 +79,8 @@ fn main() -> ExitCode {
     let mut misses = Vec::new();
     let mut contested = 0;
     for (name, kind, file, bar) in [
-        ("opens", Kind::Open, OPENS, OPENS_BAR),
-        ("clicks", Kind::Click, CLICKS, CLICKS_BAR),
+        ("opens", HitKind::Open, OPENS, OPENS_BAR),
+        ("clicks", HitKind::Click, CLICKS, CLICKS_BAR),
     ] {
         let cases: Vec<Case> = serde_json::from_str(file).expect("the case files are sound");
         let (mut sides, mut kept, mut exact, mut apple) = <(Tally, Tally, Tally, Tally)>::default();
@@ -91,7 +90,7 @@ fn main() -> ExitCode {
                 continue;
             }
             let verdict = judge(kind, case);
-            let found = class_name(verdict.class);
+            let found = verdict.class.as_str();
             let expected_genuine = ["human", "proxy_human"].contains(&case.expected.as_str());
             let is_right = is_genuine(verdict) == expected_genuine;
             let miss = || {
@@ -142,11 +141,11 @@ fn main() -> ExitCode {
             if agent.is_empty() || agent.starts_with('#') {
                 continue;
             }
-            let verdict = classify(&Evidence::of_agent(Kind::Open, Some(agent)));
+            let verdict = classify(&Evidence::of_agent(HitKind::Open, Some(agent)));
             tally.count(is_genuine(verdict) == people, || {
                 format!(
                     "{name}: {} ({}): {agent}",
-                    class_name(verdict.class),
+                    verdict.class.as_str(),
                     verdict.reason
                 )
             });
@@ -159,12 +158,12 @@ fn main() -> ExitCode {
     for agent in mail_clients::mail_clients() {
         let verdict = classify(&Evidence {
             after_send_ms: Some(1),
-            ..Evidence::of_agent(Kind::Open, Some(&agent))
+            ..Evidence::of_agent(HitKind::Open, Some(&agent))
         });
         tally.count(is_genuine(verdict), || {
             format!(
                 "{name}: {} ({}): {agent}",
-                class_name(verdict.class),
+                verdict.class.as_str(),
                 verdict.reason
             )
         });
@@ -187,7 +186,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn judge(kind: Kind, case: &Case) -> Judgement {
+fn judge(kind: HitKind, case: &Case) -> Judgement {
     classify(&Evidence {
         address: Some(case.ip),
         method: Method::named(&case.method),

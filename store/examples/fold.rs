@@ -1,6 +1,6 @@
 //! How fast the views fold, what they write and what they hold in memory:
-//! `cargo run -p store --release --example fold -- CONTACTS EVENTS`. Contacts are drawn evenly. Figures, and
-//! no bar: a busy machine says little.
+//! `cargo run -p store --release --example fold -- CONTACTS EVENTS CACHE`. Contacts are drawn evenly; CACHE is the
+//! memory for rows in MB. Figures, and no bar: a busy machine says little.
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::fs;
@@ -102,12 +102,13 @@ fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>());
     let mut next = |otherwise| arguments.next().and_then(Result::ok).unwrap_or(otherwise);
     let (contacts, events) = (next(1_000_000), next(3_000_000));
+    let cache = usize::try_from(next(4_096)).unwrap_or(usize::MAX >> 20) << 20;
     let folder = tempfile::tempdir().expect("there is a temporary folder");
     let keys: Arc<dyn WorkspaceKeys> = Arc::new(OneKey);
 
     // Entries in memory: the fold and its checkpoints alone.
     let before = proc("status", "VmRSS") * 1_024;
-    let views = Views::open(folder.path(), Arc::clone(&keys)).expect("views open");
+    let views = Views::open_with(folder.path(), Arc::clone(&keys), cache).expect("views open");
     let (mut took, mut written, mut since) = (0.0, 0, 0);
     let mut checkpoints = Vec::new();
     for first in (0..events).step_by(FOLD_RECORDS) {
@@ -144,7 +145,8 @@ fn main() {
     );
     drop(views);
     let started = Instant::now();
-    let views = Views::open(folder.path(), Arc::clone(&keys)).expect("views open again");
+    let views =
+        Views::open_with(folder.path(), Arc::clone(&keys), cache).expect("views open again");
     println!("opened after a kill in {:?}", started.elapsed());
     views.close().expect("views close");
 

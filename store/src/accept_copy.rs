@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::clock::SystemClock;
 use crate::files;
 use crate::ledger::local::lineages_of;
-use crate::lineage::{Lineage, Part, Running, Standing, State, Strange};
+use crate::lineage::{Lineage, Part, Running, Standing, StoreState, Strange};
 use crate::meta::Meta;
 use crate::rejected::{self, RejectedStore};
 use crate::views;
@@ -18,7 +18,7 @@ use crate::views;
 /// A sentence for whoever runs the command.
 pub fn accept_copy(data: &Path, meta: &Meta) -> Result<(), String> {
     let standing = meta.standing();
-    if standing.state == State::Backup {
+    if standing.state == StoreState::Backup {
         let data = data.to_owned();
         return Err(Strange::OutOfBackup { data }.to_string());
     }
@@ -49,7 +49,7 @@ pub fn accept_copy(data: &Path, meta: &Meta) -> Result<(), String> {
     };
     let accepted = Standing {
         lineage,
-        state: State::Accepted,
+        state: StoreState::Accepted,
     };
     for (path, part, lineage) in found {
         accepted

@@ -32,8 +32,9 @@ use std::net::IpAddr;
 
 use crate::record::Class;
 use agent::Agent;
-use networks::Network;
-pub use page::{of_client, of_page};
+use networks::KnownNetwork;
+pub use page::of_client;
+pub(crate) use page::of_page;
 pub use timing::timing;
 
 /// An open by an ordinary browser less than so many milliseconds after sending is a machine's.
@@ -52,7 +53,7 @@ pub(crate) const LINK_BURST: &str = "link_burst";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum HitKind {
     /// The pixel of a mail was fetched.
     Open,
     /// A link of a mail was followed.
@@ -84,12 +85,12 @@ impl Method {
 /// What is known of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Evidence<'a> {
-    pub kind: Kind,
+    pub kind: HitKind,
     /// The user agent as it was sent.
     pub agent: Option<&'a str>,
     /// The client's address, as resolved through the trusted proxies.
     pub address: Option<IpAddr>,
-    /// Means nothing where [`Kind::Web`]: pages post.
+    /// Means nothing where [`HitKind::Web`]: pages post.
     pub method: Method,
     /// Whether a header says that this is fetched ahead: see [`is_prefetch_header`].
     pub is_prefetch: bool,
@@ -106,7 +107,7 @@ pub struct Evidence<'a> {
 
 impl<'a> Evidence<'a> {
     /// An agent and nothing else.
-    pub fn of_agent(kind: Kind, agent: Option<&'a str>) -> Self {
+    pub fn of_agent(kind: HitKind, agent: Option<&'a str>) -> Self {
         Self {
             kind,
             agent,
@@ -148,7 +149,7 @@ pub fn classify(evidence: &Evidence<'_>) -> Judgement {
     let network = evidence.address.and_then(networks::find);
     let agent = agent::judge(evidence.agent);
     let is_corroborated =
-        agent == Agent::ApplePrefetch && evidence.kind == Kind::Open && evidence.on_relay_list;
+        agent == Agent::ApplePrefetch && evidence.kind == HitKind::Open && evidence.on_relay_list;
     let basis = if is_corroborated {
         (Class::Machine, "apple_prefetch_relay")
     } else {
@@ -199,29 +200,29 @@ type Found = Option<(Class, &'static str)>;
 /// Source: jusso-dev/Collie#31, `OpenEngage` rule 3.
 fn by_method(evidence: &Evidence<'_>) -> Found {
     match (evidence.kind, evidence.method) {
-        (Kind::Web, _) | (_, Method::Get) => None,
+        (HitKind::Web, _) | (_, Method::Get) => None,
         (_, Method::Head) => Some((Class::Bot, "head_request")),
         (_, Method::Other) => Some((Class::Bot, "unusual_method")),
     }
 }
 
-fn by_network(evidence: &Evidence<'_>, network: Option<Network>) -> Found {
+fn by_network(evidence: &Evidence<'_>, network: Option<KnownNetwork>) -> Found {
     match network? {
-        Network::Scanner => Some((Class::Bot, "scanner_network")),
-        Network::ProbableScanner
-            if evidence.kind != Kind::Web && is_within(evidence, PROBABLE_WINDOW_MS) =>
+        KnownNetwork::Scanner => Some((Class::Bot, "scanner_network")),
+        KnownNetwork::ProbableScanner
+            if evidence.kind != HitKind::Web && is_within(evidence, PROBABLE_WINDOW_MS) =>
         {
             Some((Class::Bot, "probable_scanner_network"))
         }
-        Network::ProbableScanner | Network::GmailProxy => None,
+        KnownNetwork::ProbableScanner | KnownNetwork::GmailProxy => None,
     }
 }
 
-fn by_prefetch(evidence: &Evidence<'_>, agent: Agent, network: Option<Network>) -> Found {
-    let is_mail = evidence.kind != Kind::Web;
+fn by_prefetch(evidence: &Evidence<'_>, agent: Agent, network: Option<KnownNetwork>) -> Found {
+    let is_mail = evidence.kind != HitKind::Web;
     match agent {
         // Plain Chrome 104, save from where Gmail fetches.
-        Agent::Chrome104 if is_mail && network == Some(Network::GmailProxy) => {
+        Agent::Chrome104 if is_mail && network == Some(KnownNetwork::GmailProxy) => {
             Some((Class::Machine, "gmail_prefetch"))
         }
         _ if evidence.is_prefetch => Some((Class::Machine, "prefetch_header")),
@@ -233,9 +234,9 @@ fn by_prefetch(evidence: &Evidence<'_>, agent: Agent, network: Option<Network>) 
 /// show a mail that has just come, and mailbox proxies fetch for a reader at any time.
 fn by_time(evidence: &Evidence<'_>, agent: Agent) -> Found {
     let (class, window) = match evidence.kind {
-        Kind::Open => (Class::Machine, OPEN_WINDOW_MS),
-        Kind::Click => (Class::Bot, CLICK_WINDOW_MS),
-        Kind::Web => return None,
+        HitKind::Open => (Class::Machine, OPEN_WINDOW_MS),
+        HitKind::Click => (Class::Bot, CLICK_WINDOW_MS),
+        HitKind::Web => return None,
     };
     let counts = agent.is_judged_by_haste(evidence.kind)
         && !evidence.is_transactional

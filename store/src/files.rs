@@ -5,8 +5,10 @@
 //! The folder that a user names may be reached through links; what lies in it may not be one.
 //!
 //! - `database`: the same for redb files
+//! - `checked`: redb files whose blocks carry checksums of their own
 //! - `entries`: what lies in a data folder already
 
+mod checked;
 pub(crate) mod database;
 pub(crate) mod entries;
 #[cfg(test)]

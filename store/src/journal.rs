@@ -25,6 +25,7 @@ use std::thread::{self, Thread};
 use tokio::sync::watch;
 
 use crate::record::Seq;
+use crate::record::identity::{FactKind, IdKey};
 use block::{BadBlock, Block, Packed};
 pub use error::{AppendError, Damage, JournalError};
 
@@ -36,7 +37,7 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub type Visit<'a> = dyn FnMut(&Block<'_>) -> Result<ControlFlow<()>, BadBlock> + 'a;
 
 /// What a block is to be replaced by, under the same seqs; `None` leaves it as it is.
-pub type Change<'a> = dyn FnMut(&Block<'_>) -> Result<Option<Vec<u8>>, BadBlock> + Send + 'a;
+pub type BlockChange<'a> = dyn FnMut(&Block<'_>) -> Result<Option<Vec<u8>>, BadBlock> + Send + 'a;
 
 /// Blocks in the order of their commits.
 ///
@@ -72,6 +73,18 @@ pub trait Journal: Send + Sync + 'static {
     /// Blocks on disk or network: not for an async worker.
     fn read(&self, from: Seq, visit: &mut Visit<'_>) -> Result<(), JournalError>;
 
+    /// The id of the record at a place, with its type; `None` where there is none. A journal may tell it
+    /// without looking at the rest of its block, and so without knowing that the block is undamaged:
+    /// whoever asks has an id to compare it with, and where they differ the block is read (`read`).
+    fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, JournalError> {
+        let mut found = None;
+        self.read(place, &mut |block| {
+            found = block.id_at(place)?;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
     /// The last committed position, and a wake-up for whoever follows. Before the first record it is
     /// the position in front of that.
     fn committed(&self) -> watch::Receiver<Seq>;
@@ -85,7 +98,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Replaces blocks that hold any of these places. Whole stretches of the journal may be written
     /// anew for it, so places that wait are better done together. Blocks on disk.
-    fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError>;
+    fn rewrite(
+        &self,
+        places: &BTreeSet<Seq>,
+        change: &mut BlockChange<'_>,
+    ) -> Result<(), JournalError>;
 
     /// How many stretches would be written anew for these places; 0 where a journal has none.
     fn touched(&self, places: &BTreeSet<Seq>) -> usize {

@@ -12,8 +12,9 @@
 //! - `writer`: from the queue to the journal; `stamps`: the times of commits
 //! - `inner`: what is known of all that was committed, and how it is learnt
 //! - `ids`: which ids are in the log; `orders`: every order for ever; `suppression`, `suppressions`: who
-//!   is to get no more mail; `redactions`: what is hidden; `erasures`: contacts that are erased
-//! - `behind`: at which pace books are written behind the acknowledgement
+//!   is to get no more mail; `redactions`: what is hidden; `erasures`: contacts that are erased;
+//!   `redactor`: the thread that takes them out of the journal
+//! - `behind`: at which pace books are written behind the acknowledgement; `book_file`: their files
 //! - `handover`: records from the writer to who follows the log
 //! - `seqs`: places and the seqs that callers know
 //! - `local`: over the journal on this machine's disk; `memory`: over one in memory
@@ -23,6 +24,7 @@
 pub(crate) mod amend;
 mod asked;
 mod behind;
+mod book_file;
 pub mod decide;
 mod erasures;
 mod error;
@@ -33,6 +35,7 @@ mod inner;
 mod order;
 pub(crate) mod orders;
 mod redactions;
+mod redactor;
 mod seqs;
 mod stamps;
 pub mod suppression;
@@ -52,16 +55,16 @@ mod old_layout;
 mod power_cut;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use shared::ids::{EventId, OrderId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use asked::{Appended, Located, Proposed, Refusal, Submission};
+pub use asked::{Appended, Located, OrderRefusal, Proposed, Submission};
 pub use error::LogError;
-pub use face::{Health, Log};
+pub use face::{Log, LogHealth};
 
 use crate::clock::Clock;
 use crate::journal::Journal;
@@ -74,16 +77,15 @@ use crate::record::{Fact, Record, Seq, WorkspaceId, WorkspaceKeys};
 use decide::OrderKey;
 use handover::Handover;
 use inner::{Books, Inner};
+use redactor::Redactor;
 use stamps::Stamps;
 use suppressions::Suppressions;
 use writer::Writer;
 
 /// How long an id is remembered at the least, in milliseconds: 7 days.
-pub const DEDUPE_WINDOW_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+pub(crate) const DEDUPE_WINDOW_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Events that may wait for the writer; more are refused at once.
 pub const MAX_QUEUED: usize = 65_536;
-/// Whether redactions have waited long enough is looked at so often.
-const REDACTOR_PAUSE: Duration = Duration::from_secs(5);
 
 /// Called after each commit with its events and how long it took, for the metrics.
 pub type OnCommit = Box<dyn Fn(usize, Duration) + Send + Sync>;
@@ -111,9 +113,7 @@ pub struct Ledger {
     /// `None` once closed.
     queue: RwLock<Option<mpsc::UnboundedSender<Ask>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    redactor: Mutex<Option<JoinHandle<()>>>,
-    redacting: Arc<(Mutex<Redacting>, Condvar)>,
-    gathering: Duration,
+    redactor: Redactor,
 }
 
 impl Ledger {
@@ -163,12 +163,10 @@ impl Ledger {
             inner,
             queue: RwLock::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
-            redactor: Mutex::default(),
-            redacting: Arc::default(),
-            gathering,
+            redactor: Redactor::new(gathering),
         };
         if !this.inner.books.redactions.is_idle() {
-            this.start_redactor()?;
+            this.redactor.start(&this.inner)?;
         }
         Ok(this)
     }
@@ -256,33 +254,18 @@ impl Ledger {
             id,
         };
         let inner = &self.inner;
-        let seen = inner.books.ids.find(&key, &|seq| inner.id_at(seq))?;
+        let seen = inner
+            .books
+            .ids
+            .find(&key, &|seq, key| inner.kind_at(seq, key))?;
         Ok(seen.map(|seen| seen.seq))
-    }
-
-    fn start_redactor(&self) -> Result<(), LogError> {
-        let mut redactor = lock(&self.redactor);
-        if redactor.is_some() {
-            return Ok(());
-        }
-        let (inner, redacting, gathering) = (
-            Arc::clone(&self.inner),
-            Arc::clone(&self.redacting),
-            self.gathering,
-        );
-        *redactor = Some(spawn("redactor", move || {
-            run_redactor(&inner, &redacting, gathering);
-        })?);
-        Ok(())
     }
 
     /// Takes nothing any more, and hands out the threads, which end by themselves: the writer once it has
     /// committed what is queued.
     fn stop(&self) -> Vec<JoinHandle<()>> {
         drop(write(&self.queue).take());
-        lock(&self.redacting.0).is_closing = true;
-        self.redacting.1.notify_all();
-        let threads = [lock(&self.writer).take(), lock(&self.redactor).take()];
+        let threads = [lock(&self.writer).take(), self.redactor.stop()];
         threads.into_iter().flatten().collect()
     }
 }
@@ -314,43 +297,6 @@ async fn beside<T: Send + 'static>(
             .await
             .unwrap_or_else(|error| Err(LogError::storage(doing, &error))),
         Err(_) => run(),
-    }
-}
-
-/// What the redactor waits for.
-#[derive(Default)]
-struct Redacting {
-    is_closing: bool,
-    /// An erasure has come.
-    is_called: bool,
-}
-
-fn run_redactor(
-    inner: &Inner,
-    (redacting, wake): &(Mutex<Redacting>, Condvar),
-    gathering: Duration,
-) {
-    loop {
-        // What a crash left is found at once.
-        if let Err(error) = inner.find_erased() {
-            tracing::error!(%error, "what was erased is hidden and has not been found in the log yet; it is tried again");
-        }
-        let pause = REDACTOR_PAUSE.min(gathering);
-        let is_idle = |state: &mut Redacting| !state.is_closing && !state.is_called;
-        let waited = wake.wait_timeout_while(lock(redacting), pause, is_idle);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if state.is_closing {
-            return;
-        }
-        if std::mem::take(&mut state.is_called) {
-            continue;
-        }
-        drop(state);
-        if inner.books.redactions.are_due(gathering)
-            && let Err(error) = inner.purge()
-        {
-            tracing::error!(%error, "what was redacted is hidden and still on disk; it is tried again");
-        }
     }
 }
 
@@ -386,9 +332,8 @@ impl Log for Ledger {
             }
             let outcome = outcome.await.unwrap_or(Err(LogError::Unavailable));
             if erases && outcome.is_ok() {
-                self.start_redactor()?;
-                lock(&self.redacting.0).is_called = true;
-                self.redacting.1.notify_all();
+                self.redactor.start(&self.inner)?;
+                self.redactor.call();
             }
             outcome
         })
@@ -428,7 +373,7 @@ impl Log for Ledger {
 
     fn redact(&self, seqs: Vec<Seq>) -> Later<'_, Result<(), LogError>> {
         Box::pin(async move {
-            self.start_redactor()?;
+            self.redactor.start(&self.inner)?;
             let inner = Arc::clone(&self.inner);
             beside("redacting", move || inner.redact(&seqs)).await
         })
@@ -438,16 +383,16 @@ impl Log for Ledger {
         self.inner.committed.subscribe()
     }
 
-    fn health(&self) -> Health {
+    fn health(&self) -> LogHealth {
         let writer = lock(&self.writer);
         let dead = writer.as_ref().is_some_and(JoinHandle::is_finished);
         let closed = read(&self.queue).is_none();
         if closed || dead || self.inner.failing.load(Ordering::Acquire) {
-            Health::Failing
+            LogHealth::Failing
         } else if self.queued() >= MAX_QUEUED {
-            Health::QueueFull
+            LogHealth::QueueFull
         } else {
-            Health::Ready
+            LogHealth::Ready
         }
     }
 

@@ -16,7 +16,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub(crate) use running::check_restored;
-pub use running::{Found, Running};
+pub use running::{FoundRunning, Running};
 pub use running::{begin_restore, end_restore};
 
 /// Which store a file is of, and its last opening.
@@ -53,7 +53,7 @@ impl Opening {
 /// What `meta.redb` says of the store. The numbers stand in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
-pub enum State {
+pub enum StoreState {
     /// Stopped in good order, or never opened by a version that knows lineages.
     Closed = 0,
     /// A start is writing its opening into the files.
@@ -66,7 +66,7 @@ pub enum State {
     Backup = 4,
 }
 
-impl State {
+impl StoreState {
     /// `None` of a number that this version does not write.
     pub(crate) fn from_number(number: u64) -> Option<Self> {
         [
@@ -86,7 +86,7 @@ impl State {
 pub struct Standing {
     /// `None` in a store that no version with lineages has opened.
     pub lineage: Option<Lineage>,
-    pub state: State,
+    pub state: StoreState,
 }
 
 /// The part of a store that a file holds.
@@ -175,14 +175,16 @@ impl Standing {
     ///
     /// # Errors
     /// See [`Strange`].
-    pub fn check(&self, data: &Path, found: Found) -> Result<(), Strange> {
+    pub fn check(&self, data: &Path, found: FoundRunning) -> Result<(), Strange> {
         let data = data.to_owned();
         match self.state {
-            State::Backup => Err(Strange::OutOfBackup { data }),
-            State::Opening | State::Open if found == Found::Nothing => {
+            StoreState::Backup => Err(Strange::OutOfBackup { data }),
+            StoreState::Opening | StoreState::Open if found == FoundRunning::Nothing => {
                 Err(Strange::NotRunning { data })
             }
-            State::Closed | State::Opening | State::Open | State::Accepted => Ok(()),
+            StoreState::Closed | StoreState::Opening | StoreState::Open | StoreState::Accepted => {
+                Ok(())
+            }
         }
     }
 
@@ -212,9 +214,11 @@ impl Standing {
             return Err(Strange::MetaOlder { data, file });
         }
         let same = match self.state {
-            State::Closed | State::Open => !matches!(part, Part::OldSegment | Part::Suppressions),
+            StoreState::Closed | StoreState::Open => {
+                !matches!(part, Part::OldSegment | Part::Suppressions)
+            }
             // Files may be of any earlier opening; of two copies' openings, only one can be ours.
-            State::Opening | State::Accepted | State::Backup => false,
+            StoreState::Opening | StoreState::Accepted | StoreState::Backup => false,
         };
         if same && found.opening != ours.opening {
             return Err(Strange::Older { data, file });

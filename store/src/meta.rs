@@ -49,10 +49,9 @@ use crate::locks::{lock, read, write};
 use crate::record::{ContactId, Seq, WorkspaceId};
 use crate::token::TokenKeys;
 
-pub use crate::record::public_seq::MAX_GENERATION;
 pub use erasures::Erasure;
 pub use error::MetaError;
-pub use former::FormerContact;
+pub(crate) use former::FormerContact;
 pub use key::{Key, KeyDigest, NewKey};
 pub use key_change::KeyChange;
 pub use lineage::LastBackup;

@@ -71,8 +71,8 @@ enum Step {
 }
 
 impl Projector {
-    /// Starts following the log, on the runtime that this is called on. Until the views reflect what the
-    /// log holds now, nobody reads them.
+    /// Starts following the log, on the runtime that this is called on, and opens the views where that has been put
+    /// off. Until they reflect what the log holds now, nobody reads them.
     pub fn start(log: Arc<dyn Log>, views: Arc<Views>, clock: Arc<dyn Clock>) -> Self {
         views.owe(*log.committed().borrow());
         let shared = Arc::new(SharedFold {
@@ -193,6 +193,9 @@ impl Projector {
         let _rebuilt = self.shared.rebuilding.lock().await;
         let shared = Arc::clone(&self.shared);
         blocking("closing", move || {
+            if shared.views.is_unopened() {
+                return Ok(());
+            }
             let end = *shared.log.committed().borrow();
             let folded = loop {
                 match shared.step() {
@@ -210,6 +213,9 @@ impl Projector {
 
 /// Follows the log until it is told to stop, or nobody is left to tell it.
 async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
+    if !shared.open(&mut stop).await {
+        return;
+    }
     let mut committed = shared.log.committed();
     let mut next_fold = Instant::now();
     // When what has been folded must be written, and the checkpoint that is being written.
@@ -240,12 +246,17 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
                 writing = None;
                 worked = written;
             }
+            () = shared.views.damaged() => {}
             () = tokio::time::sleep_until(fold_at.min(write_at)) => {}
             // While a fold waits for its turn, news changes nothing.
             news = committed.changed(), if !waits => match news {
                 Ok(()) => continue,
                 Err(_) => break,
             },
+        }
+        if worked.is_ok() && shared.views.is_spoilt() {
+            let renewing = Arc::clone(&shared);
+            worked = blocking("beginning anew", move || renewing.renew()).await;
         }
         let now = Instant::now();
         if worked.is_ok() && write_at <= now {
@@ -297,6 +308,25 @@ async fn ended(writing: &mut Option<JoinHandle<Result<(), ViewError>>>) -> Resul
 }
 
 impl SharedFold {
+    /// Opens the views where that has been put off, however often it takes; false where it is told to stop first.
+    async fn open(&self, stop: &mut watch::Receiver<bool>) -> bool {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let views = Arc::clone(&self.views);
+            let Err(error) = blocking("opening", move || views.open_now()).await else {
+                self.publish(Seq::START);
+                return true;
+            };
+            tracing::error!(%error, "the views could not be opened; trying again");
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return false,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
     /// Folds the next records, if any.
     fn step(&self) -> Result<Step, ViewError> {
         let _folding = lock(&self.folding);
@@ -346,6 +376,15 @@ impl SharedFold {
         Ok(true)
     }
 
+    /// Begins views anew that were found damaged while they were read.
+    fn renew(&self) -> Result<(), ViewError> {
+        let _folding = lock(&self.folding);
+        self.views.renew()?;
+        let reached = *self.cursor.borrow();
+        self.publish(reached);
+        Ok(())
+    }
+
     /// Tells everybody how far the views are: as far as their cursor, and at least `at_least`.
     fn publish(&self, at_least: Seq) {
         self.cursor.send_replace(self.views.cursor().max(at_least));
@@ -380,7 +419,7 @@ impl SharedFold {
     /// After a failure: opens the views again, because redb takes nothing more after an I/O error.
     async fn recover(self: &Arc<Self>, error: ViewError) {
         let start_over = match error {
-            ViewError::Damaged(_) => true,
+            ViewError::Damaged(_) => !self.views.knows_what_is_spoilt(),
             ViewError::Storage(_) | ViewError::Closed => false,
             // The file is not at fault.
             ViewError::Log(_)

@@ -11,10 +11,11 @@ use shared::money::Money;
 use crate::classify::{LINK_BURST, of_page};
 use crate::ledger::LogError;
 use crate::ledger::suppression::Cause;
+use crate::record::identity::FactKind;
 use crate::record::public_seq::PublicSeq;
-use crate::record::{Class, Entry, Fact, KeyId, MessageType, Personal, Record, SendRef};
+use crate::record::{Class, Entry, Fact, KeyId, MessageType, Personal, Record, SendRef, Source};
 use crate::views::{Beside, ViewError};
-use words::{EventClass, EventSource, EventType};
+use words::{EventClass, EventSource, EventType, spelled};
 
 mod days;
 pub mod dropped;
@@ -59,9 +60,9 @@ pub struct EventView {
     )]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub seq: String,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", serialize_with = "spelled")]
     #[schema(value_type = EventType)]
-    pub kind: &'static str,
+    pub kind: FactKind,
     /// The caller's name for it; of other types the system's own.
     #[schema(example = "trial_started")]
     pub name: String,
@@ -90,12 +91,13 @@ pub struct EventView {
     /// code and reason.
     #[schema(value_type = Object)]
     pub properties: Box<RawValue>,
+    #[serde(serialize_with = "spelled")]
     #[schema(value_type = EventSource)]
-    pub source: &'static str,
+    pub source: Source,
     /// Who acted; of browsers and mail clients only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "spelled")]
     #[schema(value_type = Option<EventClass>, nullable = false)]
-    pub class: Option<&'static str>,
+    pub class: Option<Class>,
     /// Why it was judged so.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -157,7 +159,7 @@ impl EventView {
         Self {
             id: entry.id.to_string(),
             seq: record.public_seq.to_string(),
-            kind: entry.fact.type_name(),
+            kind: entry.fact.kind(),
             name: entry.fact.name().to_owned(),
             timestamp: entry.time.to_string(),
             received_at: entry.received_at.to_string(),
@@ -168,8 +170,8 @@ impl EventView {
             anonymous_id: anonymous_id.map(|id| id.as_str().to_owned()),
             message_id: entry.fact.message_id().map(|id| id.as_str().to_owned()),
             properties: properties(entry),
-            source: entry.source().as_str(),
-            class: judged.map(|(class, _)| class_name(class)),
+            source: entry.source(),
+            class: judged.map(|(class, _)| class),
             reason: judged.map(|(_, reason)| reason.to_owned()),
             key_id: entry.told_by.key_id().map(KeyId::to_string),
             dropped: dropped_before(entry),
@@ -191,16 +193,6 @@ impl fmt::Debug for EventView {
             .field("seq", &self.seq)
             .field("type", &self.kind)
             .finish_non_exhaustive()
-    }
-}
-
-/// The spelling of a class in answers.
-pub fn class_name(class: Class) -> &'static str {
-    match class {
-        Class::Human => "human",
-        Class::ProxyHuman => "proxy_human",
-        Class::Machine => "machine",
-        Class::Bot => "bot",
     }
 }
 
@@ -267,7 +259,7 @@ fn properties(entry: &Entry) -> Box<RawValue> {
             code,
             reason,
         } => object(&MailProperties {
-            status: Some(status.on_wire().as_str()),
+            status: Some(status.as_str()),
             code: code.as_deref(),
             reason: reason.as_ref().map(|reason| reason.0.as_str()),
             ..MailProperties::of_send(send)

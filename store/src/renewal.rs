@@ -3,9 +3,11 @@
 //! log itself stays as it is; its addresses are read by the rule of today (`log::record::Address`).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::ledger::decide::WorkspaceKeys as _;
+use crate::ledger::local::LocalLedger;
 use crate::ledger::{Log, LogError};
 use crate::meta::{FormerContact, Meta, MetaError};
 use crate::record::{Record, Seq};
@@ -27,13 +29,23 @@ pub enum RenewalError {
     Meta(#[from] MetaError),
 }
 
-/// Looks through the log for contacts that today's rule of addresses gives another id, unless that
-/// has been done. To be called before anything is answered or folded. Blocks on disk, once in a
-/// store's life for as long as reading its log takes. Returns whether it did.
+/// Brings a store under today's rule of addresses, unless that has been done. To be called before anything
+/// is answered or folded. Blocks on disk, once in a store's life for as long as reading its log takes.
 ///
 /// # Errors
 /// [`RenewalError`]; what was found so far is kept.
-pub fn renew_contacts(meta: &Meta, log: &dyn Log) -> Result<bool, RenewalError> {
+pub fn renew(meta: &Arc<Meta>, log: &LocalLedger) -> Result<(), RenewalError> {
+    if renew_contacts(meta, log)? {
+        let keys = Arc::clone(meta);
+        let today = move |workspace, contact| keys.contact_today(workspace, contact);
+        log.suppressions().renew(today)?;
+    }
+    Ok(())
+}
+
+/// Looks through the log for contacts that today's rule of addresses gives another id, unless that
+/// has been done. Returns whether it did.
+fn renew_contacts(meta: &Meta, log: &dyn Log) -> Result<bool, RenewalError> {
     let Some(mut through) = meta.former_looked_through() else {
         return Ok(false);
     };
@@ -82,7 +94,6 @@ fn former(meta: &Meta, Record { entry, .. }: &Record) -> Option<FormerContact> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
 
     use shared::email::{Email, older_normal_form};
     use tempfile::tempdir;

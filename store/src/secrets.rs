@@ -48,14 +48,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A well-formed secret key, and where it stands in the text as sent, with its escapes.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct FoundKey {
     pub key: ApiKey,
     pub range: Range<usize>,
 }
 
 /// Every well-formed secret key of a text, in the order of their places; one that can be read in
 /// several ways may be there several times.
-pub fn find(text: &[u8]) -> Vec<Found> {
+pub fn find(text: &[u8]) -> Vec<FoundKey> {
     let mut found = Vec::new();
     // Nearly every text ends here.
     let has_beginning = || SEARCHES.iter().any(|search| search.find(text).is_some());
@@ -70,7 +70,7 @@ pub fn find(text: &[u8]) -> Vec<Found> {
                 layer.place_outside(range.start)..layer.place_outside(range.end)
             };
             let range = layers.iter().rev().fold(range, outside);
-            found.push(Found { key, range });
+            found.push(FoundKey { key, range });
         }
         if layers.len() == MAX_LAYERS || !has_telling_escape(bytes) {
             break;

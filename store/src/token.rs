@@ -121,12 +121,12 @@ pub struct TokenKey {
     pub id: u32,
     pub created_at: Timestamp,
     pub(crate) secret: [u8; SECRET_BYTES],
-    pub(crate) form: Form,
+    pub(crate) form: TokenForm,
 }
 
 /// How the tokens of a key are written: one key makes one token of a message for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum TokenForm {
     /// See `first`. No new key has it.
     First,
     /// See `layout`.
@@ -193,11 +193,11 @@ impl TokenKeys {
     pub fn seal(&self, key_id: Option<u32>, token: &Token) -> String {
         let key = key_id.and_then(|id| self.find(id)).unwrap_or(&self.current);
         let (header, plain) = match key.form {
-            Form::First => (
+            TokenForm::First => (
                 first::make_header(token.kind(), key.id),
                 first::write(token),
             ),
-            Form::Short => {
+            TokenForm::Short => {
                 let header = header(token.kind(), key.id);
                 let plain = layout::write(token, header.len() + aes_siv::siv::IV_SIZE);
                 (header, plain)
@@ -266,7 +266,7 @@ static STAND_IN: LazyLock<TokenKey> = LazyLock::new(|| TokenKey {
     id: 0,
     created_at: Timestamp::from_millis(0),
     secret: [0; SECRET_BYTES],
-    form: Form::Short,
+    form: TokenForm::Short,
 });
 
 fn header(kind: TokenKind, key_id: u32) -> Vec<u8> {

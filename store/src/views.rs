@@ -11,6 +11,7 @@
 //! what is folded, not what is written, and a crash costs what was folded since, which is folded again
 //! from the log. Every file lies in the data folder under a name that begins with `views`.
 
+mod aside;
 mod columns;
 pub mod engagement;
 mod erased;
@@ -20,6 +21,8 @@ pub mod filter;
 #[cfg(test)]
 pub(crate) mod history;
 mod layer;
+mod members;
+mod memory;
 mod numbers;
 mod open;
 mod ordered;
@@ -28,6 +31,7 @@ mod pages;
 mod portion;
 mod read;
 mod received;
+mod renew;
 mod rows;
 pub mod runs;
 mod shelf;
@@ -39,15 +43,17 @@ mod view;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::Notify;
 
 use crate::ledger::decide::WorkspaceKeys;
 use crate::ledger::{Log, LogError};
 use crate::locks::{lock, read, write};
 use crate::record::{ContactId, Record, Seq};
 
-use engagement::{Engagement, windows};
+use engagement::{Engagement, Sought, windows};
 use events::Events;
 use open::Place;
 use portion::{Looking, Portion};
@@ -57,6 +63,7 @@ use view::{Around, Happening, View};
 
 pub use engagement::contact::Contact;
 pub use error::ViewError;
+pub use memory::DEFAULT_CACHE;
 pub(crate) use open::delete;
 pub use open::durable_cursor;
 pub use owed::Building;
@@ -79,7 +86,7 @@ pub type Dump = BTreeMap<&'static str, DumpedRows>;
 /// Those of one table: keys and values.
 pub type DumpedRows = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The views, open. Readers wait for [`PORTION`] records at the most. Every method blocks on disk, save
+/// The views, open. Readers wait for the fold of 1,024 records at the most. Every method blocks on disk, save
 /// [`Self::cursor`] and those about what is owed.
 pub struct Views {
     place: Place,
@@ -94,6 +101,14 @@ pub struct Views {
     cursor: AtomicU64,
     /// Contacts that were erased, with the place of the fact, while the rows do not reflect that yet.
     erased: RwLock<HashMap<ContactId, Seq>>,
+    /// Opening them has been put off, see [`Self::unopened`].
+    unopened: AtomicBool,
+    /// What they must reflect before they are read, where that is asked for while they are not open.
+    owed: AtomicU64,
+    /// Told when a reader has met damage.
+    damage: Notify,
+    /// The views whose files were at fault when they were closed.
+    spoilt: Mutex<Vec<&'static str>>,
 }
 
 /// The views' rows. All but those that are being built beside the others are at one cursor.
@@ -140,6 +155,7 @@ impl Shelves {
         which: Which,
         keys: &dyn WorkspaceKeys,
         portion: &Portion<'_>,
+        sought: &Sought,
     ) -> Result<(), ViewError> {
         let reflected = self.terms.cursor();
         let happenings = portion.happenings(&mut self.terms.numbers, reflected)?;
@@ -148,6 +164,7 @@ impl Shelves {
             keys,
             contacts: &self.terms.numbers[terms::CONTACTS],
             runs: &self.runs,
+            sought,
         };
         fold_into::<Events>(&mut self.events, which, &around, &happenings)?;
         fold_into::<Engagement>(&mut self.engagement, which, &around, &happenings)?;
@@ -183,9 +200,8 @@ fn fold_into<V: View>(
     };
     // A damaged file can make redb panic rather than fail.
     let folded = catch_unwind(AssertUnwindSafe(|| V::fold(&mut shelf.rows, around, &new)));
-    folded
-        .unwrap_or_else(|_| Err(redb::Error::Corrupted("folding panicked".into())))
-        .map_err(ViewError::while_doing("folding"))?;
+    let folded = folded.unwrap_or_else(|_| Err(redb::Error::Corrupted("folding panicked".into())));
+    shelf.heed(folded.map_err(ViewError::while_doing("folding")))?;
     shelf.advance(last.seq, now);
     Ok(())
 }
@@ -197,30 +213,70 @@ impl Views {
     /// # Errors
     /// [`ViewError::Storage`] where a file cannot be read or written at all, or is open elsewhere.
     pub fn open(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
+        Self::open_with(data, keys, DEFAULT_CACHE)
+    }
+
+    /// The same with so many bytes of memory for rows, and some for each contact beside: see `misar serve --cache`.
+    ///
+    /// # Errors
+    /// That of [`Self::open`].
+    pub fn open_with(
+        data: &Path,
+        keys: Arc<dyn WorkspaceKeys>,
+        cache: usize,
+    ) -> Result<Self, ViewError> {
         // What a crash during a rebuild left behind.
-        Place::draft(data).remove()?;
-        Self::open_at(Place::of(data), keys)
+        Place::draft(data, cache).remove()?;
+        Self::open_at(Place::of(data, cache), keys)
+    }
+
+    /// The same, put off until the projector opens them, since it takes as long as there are rows. Until then they are
+    /// being built, as far as readers can tell.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`] where what lies under a file's name is none, or may not be opened.
+    pub fn unopened(
+        data: &Path,
+        keys: Arc<dyn WorkspaceKeys>,
+        cache: usize,
+    ) -> Result<Self, ViewError> {
+        Place::draft(data, cache).remove()?;
+        let place = Place::of(data, cache);
+        place.check()?;
+        let views = Self::at(place, keys, None);
+        views.unopened.store(true, Ordering::Release);
+        Ok(views)
     }
 
     fn open_at(place: Place, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
         let shelves = place.open(&*keys)?;
-        let views = Self {
-            place,
-            keys,
-            cursor: AtomicU64::new(shelves.cursor().0),
-            shelves: RwLock::new(Some(shelves)),
-            folding: Mutex::new(()),
-            writing: Mutex::new(()),
-            erased: RwLock::default(),
-        };
+        let views = Self::at(place, keys, Some(shelves));
         // They may have changed while nobody was here.
         views.apply_settings()?;
         Ok(views)
     }
 
+    fn at(place: Place, keys: Arc<dyn WorkspaceKeys>, shelves: Option<Shelves>) -> Self {
+        let cursor = shelves.as_ref().map_or(Seq::START, Shelves::cursor);
+        Self {
+            place,
+            keys,
+            shelves: RwLock::new(shelves),
+            folding: Mutex::new(()),
+            writing: Mutex::new(()),
+            cursor: AtomicU64::new(cursor.0),
+            erased: RwLock::default(),
+            unopened: AtomicBool::new(false),
+            owed: AtomicU64::new(0),
+            damage: Notify::new(),
+            spoilt: Mutex::default(),
+        }
+    }
+
     /// From now on every read is refused with [`ViewError::Building`] until the rows that it needs reflect this
     /// record, or the projector finds that the log holds no more.
     pub fn owe(&self, seq: Seq) {
+        self.owed.fetch_max(seq.0, Ordering::AcqRel);
         if let Some(shelves) = &*read(&self.shelves) {
             shelves.all().into_iter().for_each(|shelf| shelf.owe(seq));
         }
@@ -237,6 +293,9 @@ impl Views {
     /// How far the one that is furthest behind is, where any view is not to be read yet. Every read asks
     /// this by itself of the view that it needs.
     pub fn building(&self) -> Option<Building> {
+        if let opening @ Some(_) = self.opening() {
+            return opening;
+        }
         let shelves = read(&self.shelves);
         let building = shelves
             .iter()
@@ -247,6 +306,9 @@ impl Views {
 
     /// The same of the views that are not built beside the others.
     pub(crate) fn building_abreast(&self) -> Option<Building> {
+        if let opening @ Some(_) = self.opening() {
+            return opening;
+        }
         let shelves = read(&self.shelves);
         let all = shelves.iter().flat_map(Shelves::all);
         let abreast = all.filter(|shelf| !shelf.is_beside());
@@ -260,7 +322,7 @@ impl Views {
     }
 
     /// Folds records that follow on the cursor, in order; those at or before it are skipped. They become visible
-    /// by [`PORTION`], in order. On disk they are with the next [`Self::checkpoint`].
+    /// in portions, in order. On disk they are with the next [`Self::checkpoint`].
     ///
     /// # Errors
     /// [`ViewError`]. After [`ViewError::Storage`] and [`ViewError::Damaged`] the views are closed, and have to be
@@ -309,15 +371,17 @@ impl Views {
                 let shelves = shelves.as_ref().ok_or(ViewError::Closed)?;
                 portion::find(&mut looked, &shelves.terms.numbers);
             }
-            let mut open = write(&self.shelves);
-            let shelves = open.as_mut().ok_or(ViewError::Closed)?;
             let looked = &looked;
             let portion = Portion { records, looked };
-            if let Err(error) = shelves.fold(which, &*self.keys, &portion) {
+            let sought = self.sought(which, &portion)?;
+            let mut open = write(&self.shelves);
+            let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+            if let Err(error) = shelves.fold(which, &*self.keys, &portion, &sought) {
                 // Half of it may be folded: nobody may see that.
-                *open = None;
+                self.give_up(&mut open);
                 return Err(error);
             }
+            shelves.shrink(self.place.room());
             self.cursor.store(shelves.cursor().0, Ordering::Release);
         }
         Ok(())
@@ -374,16 +438,19 @@ impl Views {
         between();
         let mut open = write(&self.shelves);
         let shelves = open.as_mut().ok_or(ViewError::Closed)?;
-        let mut failed = kept.as_ref().err().map(|error| error.to_view_error());
+        let mut failed = None;
+        if let Err(error) = &kept {
+            failed = shelves.events.heed::<()>(Err(error.to_view_error())).err();
+        }
         for (shelf, written) in shelves.all_mut().into_iter().zip(written) {
-            match written {
+            match shelf.heed(written) {
                 Ok(Some(written)) => shelf.written(written),
                 Ok(None) => {}
                 Err(error) => failed = Some(error),
             }
         }
         if let Some(error) = failed {
-            *open = None;
+            self.give_up(&mut open);
             return Err(error);
         }
         if let Ok(runs) = &kept {
@@ -410,13 +477,27 @@ impl Views {
         let (_folding, _writing) = (lock(&self.folding), lock(&self.writing));
         let rows = {
             let open = read(&self.shelves);
-            let shelves = open.as_ref().ok_or(ViewError::Closed)?;
+            let Some(shelves) = open.as_ref() else {
+                // Opening them does that.
+                return if self.is_unopened() {
+                    Ok(())
+                } else {
+                    Err(ViewError::Closed)
+                };
+            };
             let mut rows = shelves.engagement.rows.clone();
             let contacts = &shelves.terms.numbers[terms::CONTACTS];
             let applied = windows::apply(&mut rows, &*self.keys, contacts);
+            let applied = applied.map_err(ViewError::while_doing("applying settings"));
+            let (state, cursor) = (&shelves.engagement.rows.state, shelves.engagement.cursor());
+            let applied = applied.map_err(|error| self.met(error, state, cursor));
             applied.map(|changed| changed.then_some(rows))
         };
-        let rows = rows.map_err(ViewError::while_doing("applying settings"))?;
+        let rows = match rows {
+            // What is begun anew is folded under the settings of today.
+            Err(ViewError::Building(_)) => return Ok(()),
+            rows => rows?,
+        };
         if let (Some(rows), Some(shelves)) = (rows, &mut *write(&self.shelves)) {
             shelves.engagement.rows = rows;
         }
@@ -438,7 +519,8 @@ impl Views {
         }
         shelves.runs.read(shelves.events.cursor()).dump(&mut dump)?;
         let of_runs = dump.entry(runs::DUMPED).or_default();
-        events::reachable(&shelves.events.rows, of_runs);
+        let reachable = events::reachable(&shelves.events.rows, of_runs);
+        reachable.map_err(ViewError::while_doing("reading"))?;
         Ok(dump)
     }
 
@@ -466,6 +548,7 @@ impl Views {
         if start_over {
             self.place.remove()?;
         }
+        self.remove_spoilt(&self.place)?;
         let shelves = self.place.open(&*self.keys)?;
         shelves.all().into_iter().for_each(|shelf| shelf.owe(seen));
         self.cursor.store(shelves.cursor().0, Ordering::Release);
@@ -476,7 +559,8 @@ impl Views {
 
     /// Empty views beside these, to be built and then [adopted](Self::adopt).
     pub(crate) fn draft(&self) -> Result<Self, ViewError> {
-        start_draft(&self.place.data, Arc::clone(&self.keys))
+        let cache = self.place.room().cache;
+        start_draft(&self.place.data, Arc::clone(&self.keys), cache)
     }
 
     /// Folds the log behind the cursor as far as `upto` at least (a log that grows meanwhile has no
@@ -552,7 +636,7 @@ pub fn rebuild(
     log: &dyn Log,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, ViewError> {
-    let draft = start_draft(data, keys)?;
+    let draft = start_draft(data, keys, DEFAULT_CACHE)?;
     let end = *log.committed().borrow();
     let built = draft
         .catch_up(log, end, &|| false, progress)
@@ -564,7 +648,7 @@ pub fn rebuild(
             return Err(error);
         }
     };
-    let place = Place::of(data);
+    let place = Place::of(data, DEFAULT_CACHE);
     place.replace(&draft.place)?;
     place.remove_former()?;
     Ok(folded)
@@ -576,7 +660,7 @@ pub fn rebuild(
 /// # Errors
 /// [`ViewError`].
 pub fn follow(data: &Path, keys: Arc<dyn WorkspaceKeys>, log: &dyn Log) -> Result<(), ViewError> {
-    let place = Place::of(data);
+    let place = Place::of(data, DEFAULT_CACHE);
     place.remove_former()?;
     if !place.is_taken() {
         return Ok(());
@@ -592,8 +676,12 @@ pub(crate) fn next_batch(log: &dyn Log, after: Seq) -> Result<Vec<Record>, LogEr
     log.read_many(after, FOLD_RECORDS, FOLD_BYTES)
 }
 
-fn start_draft(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Result<Views, ViewError> {
-    let place = Place::draft(data);
+fn start_draft(
+    data: &Path,
+    keys: Arc<dyn WorkspaceKeys>,
+    cache: usize,
+) -> Result<Views, ViewError> {
+    let place = Place::draft(data, cache);
     place.remove()?;
     Views::open_at(place, keys)
 }

@@ -105,6 +105,11 @@ fn bench(plan: &Plan) -> Result<(), Failure> {
             "bench-views: round {round}: {:.0} events/s with views that follow, {:.0} without",
             following.rate, paused.rate
         );
+        if following.rate * paused.rate == 0.0 {
+            return Err(
+                "a turn was too short for two batches to be seen: try a longer --turn".into(),
+            );
+        }
         ratios.push(following.rate / paused.rate);
     }
     ratios.sort_by(f64::total_cmp);

@@ -143,7 +143,8 @@ pub(crate) fn run(data: &Path, leg: &str) -> Result<(), Failure> {
 /// What was seen while the load lasted.
 #[derive(Default)]
 struct Seen {
-    began: Option<Instant>,
+    /// When the first events were seen, and how many they were.
+    first: Option<(Instant, u64)>,
     /// When events last came, and how many there were.
     last: Option<(Instant, u64)>,
     /// Milliseconds.
@@ -156,18 +157,21 @@ impl Seen {
         if events == 0 {
             return;
         }
-        self.began.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        self.first.get_or_insert((now, events));
+        // Also while nothing is taken: views that hold up the server are what is looked for.
+        self.lags.push(app.projector.lag_ms());
         if self.last.is_none_or(|(_, before)| events > before) {
-            self.last = Some((Instant::now(), events));
-            self.lags.push(app.projector.lag_ms());
+            self.last = Some((now, events));
         }
     }
 
     fn rate(&self) -> f64 {
-        let (Some(began), Some((last, events))) = (self.began, self.last) else {
+        let (Some((began, before)), Some((last, events))) = (self.first, self.last) else {
             return 0.0;
         };
-        events as f64 / last.duration_since(began).as_secs_f64().max(0.001)
+        let seconds = last.duration_since(began).as_secs_f64();
+        (events - before) as f64 / seconds.max(0.001)
     }
 
     /// The lag that one look in a hundred exceeds, and the longest; in seconds.

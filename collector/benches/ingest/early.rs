@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use shared::ids::EventId;
 use store::ledger::MAX_QUEUED;
-use store::ledger::{Appended, Health, Later, Located, Log, LogError, Submission};
+use store::ledger::{Appended, Later, Located, Log, LogError, LogHealth, Submission};
 use store::record::identity::Sender;
 use store::record::public_seq::PublicSeq;
 use store::record::{Record, Seq, WorkspaceId};
@@ -75,7 +75,7 @@ impl Log for EarlyLog {
         self.log.committed()
     }
 
-    fn health(&self) -> Health {
+    fn health(&self) -> LogHealth {
         self.log.health()
     }
 

@@ -30,13 +30,19 @@ pub(super) fn check(
         Some(file) => read_floor(&dir.join(&file.stored)).map_err(|error| error.to_string())?,
         None => Seq(1),
     };
-    let report = verify_copies(floor, &manifest.aside(), segments, reached, &mut |events| {
-        let part =
-            u128::from(log_bytes) * u128::from(events) / u128::from(manifest.last_place.max(1));
-        let now = u64::try_from(part).unwrap_or(log_bytes).min(log_bytes);
-        meter.pass(now.saturating_sub(passed));
-        passed = passed.max(now);
-    })
+    let report = verify_copies(
+        floor,
+        &manifest.quarantined(),
+        segments,
+        reached,
+        &mut |events| {
+            let part =
+                u128::from(log_bytes) * u128::from(events) / u128::from(manifest.last_place.max(1));
+            let now = u64::try_from(part).unwrap_or(log_bytes).min(log_bytes);
+            meter.pass(now.saturating_sub(passed));
+            passed = passed.max(now);
+        },
+    )
     .map_err(|error| sentence(&error))?;
     match report.problems.first() {
         None => Ok(report),

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::erasing::{Eraser, clear_rejected_at_rest};
-use store::ledger::Log as _;
+use crate::log_at_rest::with_log;
 use store::ledger::decide::WorkspaceKeys as _;
-use store::ledger::local::{LocalLedger, Options};
 use store::meta::{Erasure, Meta};
 use store::record::Seq;
 
@@ -30,30 +29,17 @@ pub(super) fn apply(
     if new.is_empty() {
         return Ok(0);
     }
-    let options = Options {
-        reached,
-        generation: meta.generation(),
-        standing: Some(meta.standing()),
-        ..Options::new(data, Arc::clone(meta) as _)
-    };
-    let log = Arc::new(LocalLedger::open(options).map_err(|error| error.to_string())?);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(|error| error.to_string())?;
-    runtime.block_on(async {
+    with_log(data, meta, reached, async |log| {
         for erasure in &new {
             let eraser = Eraser {
-                log: Arc::clone(&log) as _,
+                log: Arc::clone(log) as _,
                 meta: Arc::clone(meta),
                 file: None,
             };
             let put = eraser.put(*erasure, None).await;
             put.map_err(|error| error.to_string())?;
         }
-        log.purge().map_err(|error| error.to_string())?;
-        let end = *log.committed().borrow();
-        log.close().await.map_err(|error| error.to_string())?;
-        meta.set_log_end(end).map_err(|error| error.to_string())
+        log.purge().map_err(|error| error.to_string())
     })?;
     clear_rejected_at_rest(data, meta, &new, None)?;
     Ok(new.len() as u64)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::files::{self, create_anew, draft_of, rename_synced};
 use store::journal::local::FLOOR_FILE;
 use store::journal::local::segment::first_of;
-use store::journal::local::{ASIDE_FOLDER, LOG_FOLDER};
+use store::journal::local::{LOG_FOLDER, QUARANTINE_FOLDER};
 use store::record::Seq;
 
 /// The list within a backup.
@@ -142,9 +142,11 @@ impl Manifest {
     }
 
     /// The first seqs of those that were set aside, and of accepted gaps.
-    pub(super) fn aside(&self) -> Vec<Seq> {
-        let aside = format!("{LOG_FOLDER}/{ASIDE_FOLDER}");
-        self.in_folder(&aside).map(|(first, _)| first).collect()
+    pub(super) fn quarantined(&self) -> Vec<Seq> {
+        let quarantined = format!("{LOG_FOLDER}/{QUARANTINE_FOLDER}");
+        self.in_folder(&quarantined)
+            .map(|(first, _)| first)
+            .collect()
     }
 
     /// The file that says where the log begins, where a part of it was dropped.

@@ -14,11 +14,11 @@ use std::time::Instant;
 use super::check::check;
 use super::copy::Meter;
 use super::manifest::{LOCK_FILE, MANIFEST_FILE, MARK_FILE, Manifest, Stored};
-use super::writer::Writer;
+use super::writer::BackupWriter;
 use super::{BackupAsk, BackupReport};
 use store::classify::relay;
 use store::files::{self, create_anew, create_folder, sync_folder_of};
-use store::journal::local::{ASIDE_FOLDER, LOG_FOLDER};
+use store::journal::local::{LOG_FOLDER, QUARANTINE_FOLDER};
 use store::ledger::Log as _;
 use store::ledger::local::{LocalLedger, ORDERS_FILE, SUPPRESSIONS_FILE};
 use store::meta::{LastBackup, META_FILE, Meta};
@@ -49,7 +49,7 @@ pub fn take(
     let acknowledged = *sources.log.committed().borrow();
     let before = prepare(sources, ask)?;
     let lock = lock(&ask.dir)?;
-    let mut writer = Writer {
+    let mut writer = BackupWriter {
         dir: &ask.dir,
         link: ask.link,
         before: before.as_ref(),
@@ -64,7 +64,7 @@ pub fn take(
         },
     };
     let ends = writer.fill(sources)?;
-    let Writer {
+    let BackupWriter {
         files,
         copied_bytes,
         reused,
@@ -229,7 +229,7 @@ fn remove_what_nothing_names(dir: &Path, manifest: &Manifest) {
         .chain([MANIFEST_FILE, MARK_FILE, LOCK_FILE].map(|name| dir.join(name)))
         .collect();
     let log = dir.join(LOG_FOLDER);
-    for folder in [dir.to_owned(), log.clone(), log.join(ASIDE_FOLDER)] {
+    for folder in [dir.to_owned(), log.clone(), log.join(QUARANTINE_FOLDER)] {
         let Ok(entries) = std::fs::read_dir(&folder) else {
             continue;
         };

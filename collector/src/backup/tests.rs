@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::*;
-use crate::app::reached;
+use crate::log_at_rest::reached;
 use store::clock::SystemClock;
 use store::folder::DataFolder;
 use store::ledger::Log as _;
 use store::ledger::conformance::subject::track;
 use store::ledger::local::{LocalLedger, Options};
 use store::ledger::verify::verify;
-use store::lineage::State;
+use store::lineage::StoreState;
 use store::meta::Meta;
 use store::record::identity::Sender;
 use store::record::{Address, Personal, Record, Seq};
@@ -48,7 +48,7 @@ impl Store {
         let rejected =
             RejectedStore::open(&data, &|_| Sender::Server, Arc::new(SystemClock), |_| {}).unwrap();
         rejected.set_lineage(lineage).unwrap();
-        meta.set_state(State::Open).unwrap();
+        meta.set_state(StoreState::Open).unwrap();
         Self {
             folder,
             meta,
@@ -131,7 +131,7 @@ fn records_of(data: &std::path::Path) -> Vec<Record> {
     let meta = Arc::new(Meta::open(data, Arc::new(SystemClock)).unwrap());
     let standing = meta.standing();
     standing
-        .check(data, store::lineage::Found::Nothing)
+        .check(data, store::lineage::FoundRunning::Nothing)
         .unwrap();
     let log = LocalLedger::open(Options {
         reached: reached(data, &meta),
@@ -454,7 +454,9 @@ async fn the_files_of_a_backup_are_no_store() {
         .unwrap();
     std::fs::copy(meta, data.join("meta.redb")).unwrap();
     let meta = Meta::open(&data, Arc::new(SystemClock)).unwrap();
-    let refused = meta.standing().check(&data, store::lineage::Found::Nothing);
+    let refused = meta
+        .standing()
+        .check(&data, store::lineage::FoundRunning::Nothing);
     assert!(refused.unwrap_err().to_string().contains("misar restore"));
 }
 

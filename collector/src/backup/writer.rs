@@ -11,7 +11,7 @@ use store::classify::relay;
 use store::files::{self, create_folder};
 use store::folder::FORMAT_FILE;
 use store::journal::local::segment::{LogSegment, file_name, first_of};
-use store::journal::local::{ASIDE_FOLDER, FLOOR_FILE, LOG_FOLDER};
+use store::journal::local::{FLOOR_FILE, LOG_FOLDER, QUARANTINE_FOLDER};
 use store::ledger::local::{LocalLedger, ORDERS_FILE, SUPPRESSIONS_FILE};
 use store::meta::META_FILE;
 use store::record::Seq;
@@ -27,7 +27,7 @@ pub(super) struct Ends {
 }
 
 /// A backup that is being written.
-pub(super) struct Writer<'a> {
+pub(super) struct BackupWriter<'a> {
     pub(super) dir: &'a Path,
     pub(super) link: bool,
     pub(super) before: Option<&'a Manifest>,
@@ -37,7 +37,7 @@ pub(super) struct Writer<'a> {
     pub(super) meter: Meter<'a>,
 }
 
-impl Writer<'_> {
+impl BackupWriter<'_> {
     /// Copies everything, in the order that the module's documentation gives.
     pub(super) fn fill(&mut self, sources: &BackupSources<'_>) -> Result<Ends, String> {
         let data = sources.data;
@@ -65,7 +65,7 @@ impl Writer<'_> {
         if files::is_taken(&floor) {
             self.take_file(&format!("{LOG_FOLDER}/{FLOOR_FILE}"), &floor)?;
         }
-        self.take_aside(data)?;
+        self.take_quarantined(data)?;
         if let Some(rejected) = sources.rejected {
             let draft = self.draft(rejected::FILE)?;
             rejected
@@ -113,8 +113,8 @@ impl Writer<'_> {
     }
 
     /// What was set aside, and the marks of accepted gaps, without which the log would have a hole.
-    fn take_aside(&mut self, data: &Path) -> Result<(), String> {
-        let folder = data.join(LOG_FOLDER).join(ASIDE_FOLDER);
+    fn take_quarantined(&mut self, data: &Path) -> Result<(), String> {
+        let folder = data.join(LOG_FOLDER).join(QUARANTINE_FOLDER);
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -123,7 +123,7 @@ impl Writer<'_> {
         for entry in entries {
             let source = entry.map_err(|error| failed(&folder, &error))?.path();
             if let Some(first) = first_of(&source) {
-                let path = format!("{LOG_FOLDER}/{ASIDE_FOLDER}/{}", file_name(first));
+                let path = format!("{LOG_FOLDER}/{QUARANTINE_FOLDER}/{}", file_name(first));
                 self.take_file(&path, &source)?;
             }
         }

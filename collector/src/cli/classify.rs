@@ -11,8 +11,7 @@ use serde_json::{Map, Value, json};
 use super::output::{Output, tell};
 use super::{Failure, Folder};
 use store::classify::relay::RelayRanges;
-use store::classify::{Evidence, Judgement, Kind, Method, classify, is_prefetch_header};
-use store::query::class_name;
+use store::classify::{Evidence, HitKind, Judgement, Method, classify, is_prefetch_header};
 
 /// A longer line is refused, and read past.
 const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -57,8 +56,8 @@ pub(super) fn run(command: &Classify, folder: &Folder, output: &mut Output) -> R
         None
     });
     let kind = match command.kind {
-        MailKind::Open => Kind::Open,
-        MailKind::Click => Kind::Click,
+        MailKind::Open => HitKind::Open,
+        MailKind::Click => HitKind::Click,
     };
     let mut input = io::stdin().lock();
     let mut went_well = true;
@@ -74,7 +73,7 @@ pub(super) fn run(command: &Classify, folder: &Folder, output: &mut Output) -> R
         };
         let judged = line.and_then(|line| judge(&line, kind, relay.as_ref()));
         let answer = match judged {
-            Ok(verdict) => json!({"class": class_name(verdict.class), "reason": verdict.reason}),
+            Ok(verdict) => json!({"class": verdict.class.as_str(), "reason": verdict.reason}),
             Err(wrong) => {
                 went_well = false;
                 tell(&format!("line {number}: {wrong}"));
@@ -110,7 +109,7 @@ fn next_line(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, Stri
 }
 
 /// The error is a sentence about the line.
-fn judge(line: &[u8], kind: Kind, relay: Option<&RelayRanges>) -> Result<Judgement, String> {
+fn judge(line: &[u8], kind: HitKind, relay: Option<&RelayRanges>) -> Result<Judgement, String> {
     let mut fields = object(line)?;
     let ua: Option<String> = take(&mut fields, "ua", "a text")?;
     let ip: Option<IpAddr> = take(&mut fields, "ip", "an address such as 192.0.2.1")?;
@@ -197,17 +196,20 @@ mod tests {
     #[test]
     fn fields_may_be_absent_null_or_unknown() {
         let line = br#"{"ua":null,"ip":null,"seconds_after_send":null,"headers":null,"type":null,"expected":"bot"}"#;
-        assert_eq!(judge(line, Kind::Open, None).unwrap().reason, "empty_agent");
         assert_eq!(
-            judge(b"{}", Kind::Open, None).unwrap().reason,
+            judge(line, HitKind::Open, None).unwrap().reason,
+            "empty_agent"
+        );
+        assert_eq!(
+            judge(b"{}", HitKind::Open, None).unwrap().reason,
             "empty_agent"
         );
         let line = br#"{"ua":"Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/130.0","headers":{"SEC-purpose":"Prefetch"}}"#;
         assert_eq!(
-            judge(line, Kind::Open, None).unwrap().reason,
+            judge(line, HitKind::Open, None).unwrap().reason,
             "prefetch_header"
         );
-        assert!(judge(br#"{"ip":"1.2.3"}"#, Kind::Open, None).is_err());
-        assert!(judge(b"", Kind::Open, None).is_err());
+        assert!(judge(br#"{"ip":"1.2.3"}"#, HitKind::Open, None).is_err());
+        assert!(judge(b"", HitKind::Open, None).is_err());
     }
 }

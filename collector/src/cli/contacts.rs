@@ -1,6 +1,7 @@
 //! `misar contacts`: erases one.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -33,6 +34,10 @@ pub(super) struct Erase {
     /// The workspace whose contact it is
     #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
     workspace: String,
+    /// The file that notes who was erased, where no server runs: a server has its own. Beside the data folder under
+    /// its name with .erasures without it
+    #[arg(long, value_name = "FILE", env = "MISAR_ERASURES")]
+    erasures: Option<PathBuf>,
     /// Asks nothing. Without it you are asked twice, and where nobody can answer nothing is erased
     #[arg(long)]
     yes: bool,
@@ -56,7 +61,8 @@ pub(super) fn run(command: Contacts, folder: &Folder, output: &mut Output) -> Re
     let contact = EraseBody {
         email: erase.email.clone(),
     };
-    let done = folder.ask(&calls::erase_contact(&erase.workspace, &contact))?;
+    let call = calls::erase_contact(&erase.workspace, &contact, erase.erasures);
+    let done = folder.ask(&call)?;
     if erase.json {
         return Ok(output.json(&done)?);
     }

@@ -83,6 +83,7 @@ mod tests {
     #[test]
     fn every_setting_is_known() {
         let all = [
+            "MISAR_CACHE",
             "MISAR_DATA",
             "MISAR_DEMO_LISTEN",
             "MISAR_ERASURES",

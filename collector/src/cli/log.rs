@@ -11,12 +11,12 @@ use clap::{Args, Subcommand};
 use super::output::{Output, tell};
 use super::progress::{Elsewhere, Shown};
 use super::{Failure, Folder};
-use crate::app::reached;
 use crate::control::calls;
+use crate::log_at_rest::reached;
 use store::clock::SystemClock;
 use store::folder::{DataFolder, FolderError};
 use store::ledger::local::accept_loss;
-use store::ledger::verify::{LogReport, set_aside};
+use store::ledger::verify::{LogReport, quarantine};
 use store::meta::Meta;
 
 #[derive(Debug, Subcommand)]
@@ -61,7 +61,7 @@ pub(super) struct AcceptLoss {}
 pub(super) fn run(command: Log, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     match command {
         Log::Verify(verify) => verify_log(&verify, folder, output),
-        Log::SetAside(aside) => set_segment_aside(&aside, &folder.0, output),
+        Log::SetAside(asked) => quarantine_segment(&asked, &folder.0, output),
         Log::AcceptCopy(accept_copy::AcceptCopy {}) => accept_copy::run(&folder.0, output),
         Log::AcceptLoss(AcceptLoss {}) => accept_what_is_lost(&folder.0, output),
     }
@@ -127,15 +127,15 @@ fn print(report: &LogReport, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn set_segment_aside(aside: &SetAside, data: &Path, output: &mut Output) -> Result<(), Failure> {
-    let name = aside.segment.as_str();
+fn quarantine_segment(asked: &SetAside, data: &Path, output: &mut Output) -> Result<(), Failure> {
+    let name = asked.segment.as_str();
     if Path::new(name).file_name() != Some(name.as_ref()) {
         return Err(Failure::Usage(
             "name the segment without the folder that it lies in".to_owned(),
         ));
     }
     let folder = open_at_rest(data)?;
-    let moved = set_aside(folder.path(), name).map_err(|error| error.to_string())?;
+    let moved = quarantine(folder.path(), name).map_err(|error| error.to_string())?;
     output.line(&format!("moved {name} to {}", moved.display()))?;
     output.line(&format!(
         "Its events still stand in the views. To take them out there too: misar rebuild --data {}",

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ipnet::IpNet;
 
+use super::size::parse_size;
 use crate::public_url::PublicUrl;
 use crate::server::settings::{LogFormat, Settings};
 
@@ -75,6 +76,16 @@ pub(super) struct Serve {
     /// where the folder's loss does not take it
     #[arg(long, value_name = "FILE", env = "MISAR_ERASURES")]
     erasures: Option<PathBuf>,
+    /// The memory for what contacts did, beside 24 bytes for each contact: 512M, 4G. What does not fit is put aside on
+    /// the disk and read again, which takes a few microseconds for each event; 150 bytes for each contact hold all
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "MISAR_CACHE",
+        default_value = "512M",
+        value_parser = parse_cache
+    )]
+    cache: usize,
     /// How to log, on standard error
     #[arg(
         long,
@@ -95,6 +106,7 @@ impl Serve {
             trusted_proxies: self.trusted_proxies,
             metrics_listen: self.metrics_listen,
             erasures: self.erasures,
+            cache: self.cache,
             log_format: self.log_format,
         }
     }
@@ -132,6 +144,17 @@ fn parse_demo_listen(text: &str) -> Result<DemoListen, String> {
         return Ok(DemoListen(None));
     }
     parse_listen(text).map(|address| DemoListen(Some(address)))
+}
+
+/// Less is of no use.
+const LEAST_CACHE: usize = 16 * 1024 * 1024;
+
+fn parse_cache(text: &str) -> Result<usize, String> {
+    match parse_size(text) {
+        Some(size) if size >= LEAST_CACHE => Ok(size),
+        Some(_) => Err("it is 16M at the least".to_owned()),
+        None => Err("it is a number of bytes, such as 512M or 4G".to_owned()),
+    }
 }
 
 /// A network, or an address that stands for itself alone.
@@ -174,6 +197,7 @@ mod tests {
         assert_eq!(settings.public_url, None);
         assert!(settings.trusted_proxies.is_empty());
         assert_eq!(settings.metrics_listen, None);
+        assert_eq!(settings.cache, store::views::DEFAULT_CACHE);
         assert_eq!(settings.log_format, LogFormat::Text);
     }
 
@@ -245,6 +269,23 @@ mod tests {
             "10.0.0.1,,10.0.0.2",
         ] {
             assert!(settings(&["--trusted-proxy", text]).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_cache_is_a_size_of_some_use() {
+        let cache = |text: &str| settings(&["--cache", text]).map(|settings| settings.cache);
+        assert_eq!(cache("4G").unwrap(), 4 << 30);
+        assert_eq!(cache("16M").unwrap(), 16 << 20);
+        for (text, sentence) in [
+            ("15M", "16M at the least"),
+            ("0", "16M at the least"),
+            ("", "such as 512M or 4G"),
+            ("half", "such as 512M or 4G"),
+            ("-1G", "such as 512M or 4G"),
+        ] {
+            let refusal = settings(&[&format!("--cache={text}")]).unwrap_err();
+            assert!(refusal.contains(sentence), "{refusal}");
         }
     }
 

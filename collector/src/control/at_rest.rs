@@ -3,28 +3,27 @@
 mod erase;
 mod upkeep;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use shared::email::Email;
 
-use crate::app::reached;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::ingest::erasures::ErasedCounts;
-use crate::ingest::register::{OperatorsMessage, Outcome, register_one};
+use crate::ingest::register::{OperatorsMessage, RegisterOutcome, register_one};
+use crate::log_at_rest::{self, reached, with_log};
 use crate::upkeep::{RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
 use store::clock::Clock;
 use store::folder::DataFolder;
-use store::ledger::decide::WorkspaceKeys as _;
-use store::ledger::local::{LocalLedger, Options};
+use store::ledger::LogError;
+use store::ledger::local::LocalLedger;
 use store::ledger::verify::{self, LogReport};
-use store::ledger::{Log, LogError};
 use store::lineage::Running;
 use store::meta::Meta;
 use store::record::WorkspaceId;
-use store::renewal::renew_contacts;
 use store::views;
 
 /// What is said where only a running server could answer.
@@ -35,16 +34,23 @@ pub(super) const NO_SERVER: &str =
 pub(super) struct AtRest {
     meta: Arc<Meta>,
     relay: RelayList,
+    /// Where it is noted who was erased; beside the folder without it.
+    erasures: Option<PathBuf>,
     // Last, so that the lock goes after what it guards.
     folder: DataFolder,
 }
 
 impl AtRest {
-    /// Opens the meta store of the folder.
+    /// Opens the meta store of the folder. `erasures` is where it is noted who was erased, if that is not
+    /// beside the folder.
     ///
     /// # Errors
     /// A sentence for whoever runs the command.
-    pub(super) fn open(folder: DataFolder, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    pub(super) fn open(
+        folder: DataFolder,
+        erasures: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, String> {
         let open = if folder.is_read_only() {
             Meta::open_to_read
         } else {
@@ -65,6 +71,7 @@ impl AtRest {
         Ok(Self {
             meta: Arc::new(meta),
             relay: RelayList::open(folder.path()),
+            erasures,
             folder,
         })
     }
@@ -73,21 +80,15 @@ impl AtRest {
 impl AtRest {
     fn open_log(&self) -> Result<LocalLedger, String> {
         let data = self.folder.path();
-        let log = LocalLedger::open(Options {
-            reached: reached(data, &self.meta),
-            generation: self.meta.generation(),
-            standing: Some(self.meta.standing()),
-            ..Options::new(data, Arc::clone(&self.meta) as _)
-        })
-        .map_err(|error| error.to_string())?;
-        if renew_contacts(&self.meta, &log).map_err(|error| error.to_string())? {
-            let keys = Arc::clone(&self.meta);
-            let today = move |workspace, contact| keys.contact_today(workspace, contact);
-            log.suppressions()
-                .renew(today)
-                .map_err(|error| error.to_string())?;
-        }
-        Ok(log)
+        log_at_rest::open(data, &self.meta, reached(data, &self.meta))
+    }
+
+    fn with_log<T>(
+        &self,
+        work: impl AsyncFnOnce(&Arc<LocalLedger>) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let data = self.folder.path();
+        with_log(data, &self.meta, reached(data, &self.meta), work)
     }
 }
 
@@ -114,22 +115,9 @@ impl Upkeep for AtRest {
         Err(NO_SERVER.to_owned())
     }
 
-    fn register(&self, message: OperatorsMessage) -> Result<Outcome, String> {
-        let log = Arc::new(self.open_log()?);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .map_err(|error| error.to_string())?;
-        runtime.block_on(async {
-            let registered = register_one(Arc::clone(&log), Arc::clone(&self.meta), message).await;
-            // In order, so that the next start need not check what is there.
-            let closed = log.close().await;
-            let outcome = registered?;
-            closed.map_err(|error| error.to_string())?;
-            let end = *log.committed().borrow();
-            self.meta
-                .set_log_end(end)
-                .map_err(|error| error.to_string())?;
-            Ok(outcome)
+    fn register(&self, message: OperatorsMessage) -> Result<RegisterOutcome, String> {
+        self.with_log(async |log| {
+            register_one(Arc::clone(log), Arc::clone(&self.meta), message).await
         })
     }
 

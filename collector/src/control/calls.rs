@@ -1,6 +1,7 @@
 //! Every call that a command makes, with the type of its answer.
 
 use std::marker::PhantomData;
+use std::path::PathBuf;
 
 use http::Method;
 use serde::Serialize;
@@ -27,6 +28,8 @@ pub(crate) struct Call<T> {
     /// JSON, or nothing; or why it is none.
     pub(super) body: Result<String, String>,
     pub(super) without: Without,
+    /// Where no server runs: where it is noted who was erased, if that is not beside the folder.
+    pub(super) erasures: Option<PathBuf>,
     answer: PhantomData<fn() -> T>,
 }
 
@@ -70,6 +73,7 @@ impl<T> Call<T> {
             target: target.into(),
             body: Ok(String::new()),
             without,
+            erasures: None,
             answer: PhantomData,
         }
     }
@@ -171,9 +175,17 @@ pub(crate) fn reload_relay_list() -> Call<Summary> {
     Call::post("/control/relay-list", ANY)
 }
 
-pub(crate) fn erase_contact(workspace: &str, contact: &EraseBody) -> Call<ErasedView> {
+/// A server notes it in the file that it was started with; `erasures` is for a folder at rest.
+pub(crate) fn erase_contact(
+    workspace: &str,
+    contact: &EraseBody,
+    erasures: Option<PathBuf>,
+) -> Call<ErasedView> {
     let target = of_workspace("/control/contacts/erase", Some(workspace));
-    Call::post(target, EXISTING).with(contact)
+    Call {
+        erasures,
+        ..Call::post(target, EXISTING).with(contact)
+    }
 }
 
 /// Registers a message; the body and the answer are those of `POST /v1/messages`.

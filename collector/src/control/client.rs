@@ -29,7 +29,7 @@ const GONE: &str = "the server went away before it had answered";
 const UNKNOWN: &str = "the server answered in a way that this misar does not know";
 
 /// One connection, for one call.
-pub(super) struct Client(Way);
+pub(super) struct ControlClient(Way);
 
 enum Way {
     Socket(SendRequest<Body>),
@@ -42,7 +42,7 @@ struct Refused {
     error: lines::Failure,
 }
 
-impl Client {
+impl ControlClient {
     pub(super) fn within(router: Router) -> Self {
         Self(Way::Within(router))
     }

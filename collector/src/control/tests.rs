@@ -15,7 +15,7 @@ use super::*;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::ingest::erasures::ErasedCounts;
-use crate::ingest::register::{OperatorsMessage, Outcome};
+use crate::ingest::register::{OperatorsMessage, RegisterOutcome};
 use crate::public_url::PublicUrl;
 use crate::routes::control::workspaces::WorkspaceBody;
 use crate::routes::keys::wire::{KeyBody, KeyName};
@@ -85,7 +85,7 @@ impl Upkeep for FakeServer {
         Ok("http://127.0.0.1:8080/live#code=1".to_owned())
     }
 
-    fn register(&self, _: OperatorsMessage) -> Result<Outcome, String> {
+    fn register(&self, _: OperatorsMessage) -> Result<RegisterOutcome, String> {
         Err("the disk is full".to_owned())
     }
 

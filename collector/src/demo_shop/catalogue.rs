@@ -29,7 +29,7 @@ struct Article {
 /// An order as the page sends it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Order {
+pub(super) struct ShopOrder {
     order_id: String,
     email: String,
     items: Vec<Ordered>,
@@ -44,7 +44,7 @@ struct Ordered {
 /// The body of a purchase.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Purchase<'a> {
+pub(super) struct ShopPurchase<'a> {
     order_id: &'a str,
     email: &'a str,
     revenue: Box<RawValue>,
@@ -66,7 +66,7 @@ impl Catalogue {
     }
 
     /// What the collector is told of an order. The error is a sentence for the buyer.
-    pub(super) fn purchase<'a>(&'a self, order: &'a Order) -> Result<Purchase<'a>, String> {
+    pub(super) fn purchase<'a>(&'a self, order: &'a ShopOrder) -> Result<ShopPurchase<'a>, String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if !(1..=MAX_ORDER_ID).contains(&order.order_id.len()) || !order.order_id.bytes().all(plain)
         {
@@ -97,7 +97,7 @@ impl Catalogue {
                 quantity: ordered.quantity,
             });
         }
-        Ok(Purchase {
+        Ok(ShopPurchase {
             order_id: &order.order_id,
             email: &order.email,
             revenue: amount(revenue),
@@ -123,7 +123,7 @@ mod tests {
 
     fn told(order: &str) -> Result<String, String> {
         let catalogue = Catalogue::read().unwrap();
-        let order: Order = serde_json::from_str(order).unwrap();
+        let order: ShopOrder = serde_json::from_str(order).unwrap();
         let purchase = catalogue.purchase(&order)?;
         Ok(serde_json::to_string(&purchase).unwrap())
     }

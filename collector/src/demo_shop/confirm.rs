@@ -14,7 +14,7 @@ use serde::Deserialize;
 use shared::api_key::ApiKey;
 use tokio::net::TcpStream;
 
-use super::catalogue::Purchase;
+use super::catalogue::ShopPurchase;
 
 /// The whole call.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The part of an error that the buyer is shown.
 #[derive(Deserialize)]
-struct Refusal {
+struct RefusedEvent {
     error: Reason,
 }
 
@@ -39,7 +39,7 @@ struct Reason {
 pub(super) async fn confirm(
     collector: SocketAddr,
     key: &ApiKey,
-    purchase: Purchase<'_>,
+    purchase: ShopPurchase<'_>,
 ) -> Result<String, String> {
     let failed = |error: Failure| format!("The collector did not answer ({error}): try again.");
     let body = serde_json::to_vec(&purchase).map_err(|error| failed(error.into()))?;
@@ -53,8 +53,8 @@ pub(super) async fn confirm(
                 .to_owned(),
         );
     }
-    Err(match serde_json::from_slice::<Refusal>(&answer) {
-        Ok(Refusal { error }) => format!("{}: {}", error.code, error.message),
+    Err(match serde_json::from_slice::<RefusedEvent>(&answer) {
+        Ok(RefusedEvent { error }) => format!("{}: {}", error.code, error.message),
         Err(_) => format!("The collector answered {status}: try again."),
     })
 }

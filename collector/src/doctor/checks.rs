@@ -3,8 +3,8 @@
 use indicatif::HumanBytes;
 use shared::time::Timestamp;
 
-use super::facts::{Disk, Facts, Key, Log};
-use super::{Backup, Check, Diagnosis, Figures, Server, Status};
+use super::facts::{DiskFacts, Facts, KeyFacts, LogFacts};
+use super::{Backup, Check, Diagnosis, Server, Status, StoreFigures};
 
 const SECOND: i64 = 1_000;
 const DAY: i64 = 24 * 60 * 60 * SECOND;
@@ -63,12 +63,12 @@ pub(super) fn judge(facts: &Facts) -> Diagnosis {
     }
 }
 
-fn figures(facts: &Facts, growth: Option<f64>, days_until_full: Option<f64>) -> Figures {
+fn figures(facts: &Facts, growth: Option<f64>, days_until_full: Option<f64>) -> StoreFigures {
     let disk = facts.disk.as_ref().ok();
     let log = facts.log.as_ref().ok();
     let server = facts.server.as_ref();
     let segments = log.map_or(&[][..], |log| &log.segments);
-    Figures {
+    StoreFigures {
         server: server.is_some(),
         disk_used: used(facts),
         disk_free: disk.map_or(0, |disk| disk.free),
@@ -125,7 +125,12 @@ fn server(server: Option<&Server>) -> Check {
     }
 }
 
-fn disk(disk: &Result<Disk, String>, used: u64, growth: Option<f64>, days: Option<f64>) -> Check {
+fn disk(
+    disk: &Result<DiskFacts, String>,
+    used: u64,
+    growth: Option<f64>,
+    days: Option<f64>,
+) -> Check {
     let disk = match disk {
         Ok(disk) => disk,
         Err(what) => {
@@ -299,9 +304,9 @@ fn files(facts: &Facts) -> Check {
     )
 }
 
-fn keys(keys: &[Key], now: Timestamp) -> Check {
-    let valid: Vec<&Key> = keys.iter().filter(|key| !key.is_revoked).collect();
-    let named = |which: &dyn Fn(&Key) -> bool, what: &str| -> Vec<String> {
+fn keys(keys: &[KeyFacts], now: Timestamp) -> Check {
+    let valid: Vec<&KeyFacts> = keys.iter().filter(|key| !key.is_revoked).collect();
+    let named = |which: &dyn Fn(&KeyFacts) -> bool, what: &str| -> Vec<String> {
         let found = valid.iter().filter(|key| which(key));
         found
             .map(|key| format!("{} ({}) {what}", key.id, key.workspace))
@@ -379,7 +384,7 @@ fn clock(facts: &Facts) -> Check {
     )
 }
 
-fn newest(log: &Log) -> Option<Timestamp> {
+fn newest(log: &LogFacts) -> Option<Timestamp> {
     log.segments.iter().filter_map(|one| one.newest).max()
 }
 
@@ -388,7 +393,7 @@ fn used(facts: &Facts) -> u64 {
 }
 
 /// How fast the whole folder grows, by what the log took in lately and what else there is beside it.
-fn growth_per_day(log: &Log, now: Timestamp, used: u64) -> Option<f64> {
+fn growth_per_day(log: &LogFacts, now: Timestamp, used: u64) -> Option<f64> {
     let since = now.as_millis() - FORECAST_DAYS * DAY;
     let mut start = log.oldest?.as_millis();
     let mut bytes = 0;

@@ -18,12 +18,12 @@ const MAX_FILES: usize = 100_000;
 pub(super) struct Facts {
     pub(super) now: Timestamp,
     pub(super) server: Option<Server>,
-    pub(super) disk: Result<Disk, String>,
-    pub(super) log: Result<Log, String>,
+    pub(super) disk: Result<DiskFacts, String>,
+    pub(super) log: Result<LogFacts, String>,
     pub(super) files: Vec<File>,
     /// Who owns the data folder.
     pub(super) owner: u32,
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Vec<KeyFacts>,
     pub(super) backup: Option<LastBackup>,
     /// Whether what it made is still there; `None` where this user may not look.
     pub(super) backup_is_there: Option<bool>,
@@ -31,12 +31,12 @@ pub(super) struct Facts {
 
 /// Bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Disk {
+pub(super) struct DiskFacts {
     pub(super) free: u64,
     pub(super) total: u64,
 }
 
-pub(super) struct Log {
+pub(super) struct LogFacts {
     pub(super) segments: Vec<Segment>,
     /// When the oldest event arrived.
     pub(super) oldest: Option<Timestamp>,
@@ -58,7 +58,7 @@ pub(super) struct File {
     pub(super) is_link: bool,
 }
 
-pub(super) struct Key {
+pub(super) struct KeyFacts {
     pub(super) id: String,
     pub(super) workspace: String,
     pub(super) is_public: bool,
@@ -99,15 +99,15 @@ pub(super) fn gather(
     }
 }
 
-fn disk(data: &Path) -> Result<Disk, String> {
+fn disk(data: &Path) -> Result<DiskFacts, String> {
     let stat = rustix::fs::statvfs(data).map_err(|error| error.to_string())?;
-    Ok(Disk {
+    Ok(DiskFacts {
         free: stat.f_bavail.saturating_mul(stat.f_frsize),
         total: stat.f_blocks.saturating_mul(stat.f_frsize),
     })
 }
 
-fn log_facts(log: &LocalLedger) -> Result<Log, String> {
+fn log_facts(log: &LocalLedger) -> Result<LogFacts, String> {
     let first = log
         .read_from(Seq::START, 1)
         .map_err(|error| error.to_string())?;
@@ -118,7 +118,7 @@ fn log_facts(log: &LocalLedger) -> Result<Log, String> {
         newest: (segment.last() >= segment.first())
             .then(|| Timestamp::from_millis(segment.last_received())),
     });
-    Ok(Log {
+    Ok(LogFacts {
         segments: segments.collect(),
         oldest: first.first().map(|record| record.entry.received_at),
     })
@@ -157,10 +157,10 @@ fn list(folder: &Path, within: &str, into: &mut Vec<File>) {
     }
 }
 
-fn keys(meta: &Meta) -> Vec<Key> {
+fn keys(meta: &Meta) -> Vec<KeyFacts> {
     let workspaces = meta.workspaces();
     let keys = workspaces.iter().flat_map(|one| meta.keys(one.id));
-    keys.map(|key| Key {
+    keys.map(|key| KeyFacts {
         id: key.id.clone(),
         workspace: key.workspace_name.clone(),
         is_public: key.kind == KeyKind::Public,

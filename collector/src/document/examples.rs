@@ -8,7 +8,7 @@ use super::shape::target;
 
 /// Why an operation has no request to paste.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Without {
+pub(super) enum NoExample {
     /// Its address is sealed.
     Token,
     /// It answers to our own pages alone.
@@ -17,7 +17,7 @@ pub(super) enum Without {
     Named,
 }
 
-impl Without {
+impl NoExample {
     /// For people.
     pub(super) fn sentence(self) -> &'static str {
         match self {
@@ -38,15 +38,15 @@ pub(super) fn of(
     path: &str,
     method: &str,
     operation: &Value,
-) -> Result<String, Without> {
+) -> Result<String, NoExample> {
     if path.contains("{token}") {
-        return Err(Without::Token);
+        return Err(NoExample::Token);
     }
     if path.starts_with("/v1/keys/{") {
-        return Err(Without::Named);
+        return Err(NoExample::Named);
     }
     if operation["tags"][0] == "session" {
-        return Err(Without::OwnPages);
+        return Err(NoExample::OwnPages);
     }
     let mut address = format!("{BASE}{path}");
     let mut separator = '?';
@@ -183,11 +183,11 @@ mod tests {
     fn sealed_addresses_and_our_own_pages_have_no_request() {
         assert_eq!(
             of(&json!({}), "/mail/x/{token}", "get", &json!({})),
-            Err(Without::Token)
+            Err(NoExample::Token)
         );
         assert_eq!(
             of(&json!({}), "/session", "get", &json!({"tags": ["session"]})),
-            Err(Without::OwnPages)
+            Err(NoExample::OwnPages)
         );
     }
 }

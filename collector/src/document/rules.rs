@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::examples::{Without, example_of_body, example_of_parameter, of as example_of};
+use super::examples::{NoExample, example_of_body, example_of_parameter, of as example_of};
 use super::shape::{each_schema, is_of_type, operations, target};
 use super::{BASE, document};
 
@@ -214,7 +214,7 @@ fn breaches_of_operations(document: &Value) -> Vec<String> {
             let content = operation["requestBody"]["content"].get("application/json");
             if content.is_none() {
                 breaches.push(breach(&place, "say what it is as `application/json`"));
-            } else if example_of(document, path, method, operation) != Err(Without::OwnPages)
+            } else if example_of(document, path, method, operation) != Err(NoExample::OwnPages)
                 && example_of_body(document, operation).is_none()
             {
                 breaches.push(breach(

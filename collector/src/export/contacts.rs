@@ -1,12 +1,13 @@
 //! Contacts, in the order of their ids, which tell nothing.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use super::table::{Cell, Row};
 use super::{PORTION, RowSource};
 use crate::app::App;
 use store::record::{ContactId, WorkspaceId};
-use store::views::Contact;
+use store::views::ViewError;
 
 const COLUMNS: [&str; 6] = [
     "contactId",
@@ -17,23 +18,32 @@ const COLUMNS: [&str; 6] = [
     "score",
 ];
 
+/// Ids that are looked for in one go: each time all contacts are gone through. 1 MB.
+const IDS: usize = 65_536;
+
 /// Every contact behind one.
-pub struct Contacts {
+pub struct ContactRows {
+    /// Behind which the next ids are looked for.
     after: Option<ContactId>,
+    /// Those that come next; none comes behind them where they are the last.
+    ids: VecDeque<ContactId>,
+    is_last: bool,
     is_done: bool,
 }
 
-impl Contacts {
+impl ContactRows {
     #[must_use]
     pub fn new(after: Option<ContactId>) -> Self {
         Self {
             after,
+            ids: VecDeque::new(),
+            is_last: false,
             is_done: false,
         }
     }
 }
 
-impl RowSource for Contacts {
+impl RowSource for ContactRows {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }
@@ -42,14 +52,22 @@ impl RowSource for Contacts {
         if self.is_done {
             return Ok(None);
         }
-        let found = app.views.contacts_behind(workspace, self.after, PORTION);
-        let found = found.map_err(|error| error.to_string())?;
-        self.is_done = found.len() < PORTION;
+        let told = |error: ViewError| error.to_string();
+        if self.ids.is_empty() {
+            let views = &app.views;
+            let found = views.contact_ids_behind(workspace, self.after, IDS);
+            self.ids = found.map_err(told)?.into();
+            self.after = self.ids.back().copied().or(self.after);
+            self.is_last = self.ids.len() < IDS;
+        }
+        let ids: Vec<_> = self.ids.drain(..self.ids.len().min(PORTION)).collect();
+        self.is_done = self.is_last && self.ids.is_empty();
+        let contacts = app.views.contacts(&ids).map_err(told)?;
         let now = app.clock.now().as_millis();
+        let known = ids.into_iter().zip(contacts);
         // What is being erased has nothing left to tell.
-        let is_somebody = |(_, contact): &(ContactId, Contact)| *contact != Contact::default();
-        self.after = found.last().map_or(self.after, |(id, _)| Some(*id));
-        let rows = found.into_iter().filter(is_somebody).map(|(id, contact)| {
+        let known = known.filter_map(|(id, contact)| Some((id, contact?)));
+        let rows = known.map(|(id, contact)| {
             let score = (contact.score.value_at(now) * 1e9).round() / 1e9;
             vec![
                 Cell::Text(shown(id)),

@@ -6,7 +6,7 @@ use super::table::{Cell, Row};
 use super::{PORTION, RowSource};
 use crate::app::App;
 use store::query::{EventFilter, EventView, Order, each_event};
-use store::record::{Fact, Record, Seq, WorkspaceId};
+use store::record::{Class, Fact, Record, Seq, WorkspaceId};
 
 const COLUMNS: [&str; 22] = [
     "seq",
@@ -34,12 +34,12 @@ const COLUMNS: [&str; 22] = [
 ];
 
 /// The events that a filter asks for, up to what was there when the export began.
-pub struct Events {
+pub struct EventRows {
     filter: EventFilter,
     is_done: bool,
 }
 
-impl Events {
+impl EventRows {
     /// Behind `filter.cursor`, up to `until`.
     #[must_use]
     pub fn new(filter: EventFilter, until: Seq) -> Self {
@@ -55,7 +55,7 @@ impl Events {
     }
 }
 
-impl RowSource for Events {
+impl RowSource for EventRows {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }
@@ -106,7 +106,7 @@ fn row(record: &Record, view: EventView) -> Row {
     vec![
         Cell::Text(view.seq),
         Cell::Text(view.id),
-        Cell::Word(view.kind),
+        Cell::Word(view.kind.as_str()),
         Cell::Text(view.name),
         Cell::Text(view.timestamp),
         Cell::Text(view.received_at),
@@ -114,8 +114,8 @@ fn row(record: &Record, view: EventView) -> Row {
         Cell::text(view.anonymous_id),
         Cell::text(view.message_id),
         Cell::text(campaign_id),
-        Cell::Word(view.source),
-        Cell::word(view.class),
+        Cell::Word(view.source.as_str()),
+        Cell::word(view.class.map(Class::as_str)),
         Cell::text(view.reason),
         Cell::text(view.key_id),
         Cell::text(order_id),

@@ -35,13 +35,13 @@ const COLUMNS: [&str; 21] = [
 ];
 
 /// The purchases that a filter asks for, each as the order that it is.
-pub struct Orders {
+pub struct OrderRows {
     filter: EventFilter,
     model: Model,
     is_done: bool,
 }
 
-impl Orders {
+impl OrderRows {
     /// Behind `filter.cursor`, up to `until`.
     #[must_use]
     pub(crate) fn new(filter: EventFilter, until: Seq, model: Model) -> Self {
@@ -59,7 +59,7 @@ impl Orders {
     }
 }
 
-impl RowSource for Orders {
+impl RowSource for OrderRows {
     fn columns(&self) -> &'static [&'static str] {
         &COLUMNS
     }
@@ -96,7 +96,7 @@ impl RowSource for Orders {
     }
 }
 
-impl Orders {
+impl OrderRows {
     /// `None` where another record counts for the order: a page's that came first, or a server's.
     fn row(
         &self,
@@ -152,7 +152,7 @@ impl Orders {
             net,
             net_minor,
             Cell::Bool(order.verified),
-            Cell::Word(view.source),
+            Cell::Word(view.source.as_str()),
             Cell::text(order.explicit.as_ref()),
             Cell::text(credit.map(|credit| &credit.message_id)),
             Cell::text(campaign),

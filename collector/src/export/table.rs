@@ -10,7 +10,7 @@ use crate::csv_text;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
+pub enum ExportFormat {
     #[default]
     Ndjson,
     Csv,
@@ -65,7 +65,7 @@ impl Cell {
     }
 }
 
-impl Format {
+impl ExportFormat {
     /// `ndjson` or `csv`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -178,18 +178,18 @@ mod tests {
         let columns = [
             "id", "text", "name", "less", "empty", "none", "amount", "yes", "json",
         ];
-        let write = |format: Format| {
+        let write = |format: ExportFormat| {
             let mut text = format.head(&columns);
             format.write(&columns, &row, &mut text);
             String::from_utf8(text).unwrap()
         };
         assert_eq!(
-            write(Format::Ndjson),
+            write(ExportFormat::Ndjson),
             "{\"id\":\"0017\",\"text\":\"a \\\"b\\\", c\\nd\",\"name\":\"-1\",\"less\":-1,\"empty\":\"\",\"none\":null,\"amount\":49.90,\"yes\":true,\
              \"json\":{\"a\": [1,\"x\\ny\"]}}\n"
         );
         assert_eq!(
-            write(Format::Csv),
+            write(ExportFormat::Csv),
             "id,text,name,less,empty,none,amount,yes,json\r\n0017,\"a \"\"b\"\", c\nd\",'-1,-1,\"\",,49.90,true,\"{\"\"a\"\":\n [1,\r\n\
              \"\"x\\ny\"\"]}\"\r\n"
         );

@@ -89,7 +89,7 @@ pub(super) fn fact(
     };
     Ok(Fact::Delivery {
         send,
-        status: delivery.status.into(),
+        status: delivery.status,
         code: delivery.code,
         reason: delivery.reason.map(Personal),
     })

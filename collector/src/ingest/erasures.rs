@@ -30,7 +30,7 @@ pub struct ErasedCounts {
 }
 
 /// What became of a contact that was to be erased.
-pub struct Outcome {
+pub struct ErasureOutcome {
     pub counts: ErasedCounts,
     pub seq: Option<PublicSeq>,
 }
@@ -82,7 +82,7 @@ impl Incoming {
         self,
         app: &Arc<App>,
         email: Email,
-    ) -> Result<(Outcome, HeaderMap), ApiError> {
+    ) -> Result<(ErasureOutcome, HeaderMap), ApiError> {
         let caller = self.caller(app, None)?;
         self.take_events(1)?;
         let workspace = caller.key.workspace;
@@ -98,7 +98,7 @@ impl Incoming {
         let mut rate = HeaderMap::new();
         self.write_rate(&mut rate);
         let counts = ErasedCounts { events, rejected };
-        Ok((Outcome { counts, seq }, rate))
+        Ok((ErasureOutcome { counts, seq }, rate))
     }
 }
 

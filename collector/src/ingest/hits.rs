@@ -21,7 +21,9 @@ use super::pending::append_one;
 use crate::app::App;
 use crate::client_address::client_of;
 use crate::metrics::{DroppedHit, Verdict};
-use store::classify::{self, Evidence, Kind, classify, is_prefetch_header, unsubscribe as leaving};
+use store::classify::{
+    self, Evidence, HitKind, classify, is_prefetch_header, unsubscribe as leaving,
+};
 use store::ids::{self, DerivedId, OlderId, new_id};
 use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
 use store::ledger::suppression::Cause;
@@ -37,7 +39,7 @@ use store::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
 pub use way::{FORM_FIELD, FORM_VALUE, Way};
 
 /// One request of a mail client.
-pub struct Hit {
+pub struct MailHit {
     method: Method,
     /// Resolved through the trusted proxies.
     address: IpAddr,
@@ -45,7 +47,7 @@ pub struct Hit {
     received_at: Timestamp,
 }
 
-impl Hit {
+impl MailHit {
     pub fn of(app: &App, parts: &Parts) -> Self {
         let (address, client) = client_of(parts, &app.trusted_proxies);
         Self {
@@ -59,7 +61,7 @@ impl Hit {
 
 /// Records that a pixel was loaded, behind the answer: the token is read there too, so that the time
 /// of the answer says nothing about it.
-pub fn record_open(app: &Arc<App>, hit: Hit, mut text: String) {
+pub fn record_open(app: &Arc<App>, hit: MailHit, mut text: String) {
     if text.len() > MAX_TEXT_CHARS {
         // No token, and nothing to keep while it waits.
         text = String::new();
@@ -81,7 +83,7 @@ pub fn record_open(app: &Arc<App>, hit: Hit, mut text: String) {
 }
 
 /// Records that a link was followed, behind the answer.
-pub fn record_click(app: &Arc<App>, hit: Hit, token: Token, text: String) {
+pub fn record_click(app: &Arc<App>, hit: MailHit, token: Token, text: String) {
     let Some(permit) = app.hits.take_permit() else {
         app.metrics
             .count_dropped_hit_of(token.sent().workspace, DroppedHit::Busy);
@@ -95,7 +97,7 @@ pub fn record_click(app: &Arc<App>, hit: Hit, token: Token, text: String) {
     });
 }
 
-async fn record(app: &App, hit: Hit, token: Token, text: &str) {
+async fn record(app: &App, hit: MailHit, token: Token, text: &str) {
     let Sent {
         workspace, contact, ..
     } = *token.sent();
@@ -110,8 +112,8 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
         return;
     }
     let kind = match token.kind() {
-        TokenKind::Open => Kind::Open,
-        TokenKind::Click | TokenKind::Unsubscribe => Kind::Click,
+        TokenKind::Open => HitKind::Open,
+        TokenKind::Click | TokenKind::Unsubscribe => HitKind::Click,
     };
     // By this request alone; and how that depends on when the message was sent, since its token knows
     // no more than what was planned.
@@ -141,7 +143,7 @@ async fn record(app: &App, hit: Hit, token: Token, text: &str) {
 ///
 /// # Errors
 /// When the log takes nothing now: asking again is right.
-pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<(), LogError> {
+pub async fn unsubscribe(app: &App, hit: MailHit, sent: Sent, way: Way) -> Result<(), LogError> {
     let workspace = sent.workspace;
     let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
     let derived = ids::of_unsubscribe(&key, workspace, &sent.message_id, sent.contact);
@@ -172,7 +174,7 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
     }
     // Somebody has lifted the first one since: this is another, and counts like it.
     let id = if is_another { new_id() } else { id };
-    let evidence = evidence_of(app, &hit, Kind::Click, &sent);
+    let evidence = evidence_of(app, &hit, HitKind::Click, &sent);
     let class = match way {
         Way::OneClick => leaving::of_one_click(&evidence),
         Way::Form => leaving::of_form(&evidence),
@@ -201,7 +203,7 @@ pub async fn unsubscribe(app: &App, hit: Hit, sent: Sent, way: Way) -> Result<()
 fn entry(
     key: &WorkspaceKey,
     id: EventId,
-    hit: Hit,
+    hit: MailHit,
     token: Token,
     contact: ContactId,
     (class, timing): ((Class, String), Option<Timing>),
@@ -251,7 +253,7 @@ fn send_of(sent: Sent, contact: ContactId) -> SendRef {
     }
 }
 
-fn evidence_of<'a>(app: &App, hit: &'a Hit, kind: Kind, sent: &Sent) -> Evidence<'a> {
+fn evidence_of<'a>(app: &App, hit: &'a MailHit, kind: HitKind, sent: &Sent) -> Evidence<'a> {
     let headers = &hit.client.headers;
     let after_send = hit
         .received_at
@@ -265,7 +267,7 @@ fn evidence_of<'a>(app: &App, hit: &'a Hit, kind: Kind, sent: &Sent) -> Evidence
             .any(|(name, value)| is_prefetch_header(name, &value.0)),
         after_send_ms: after_send,
         is_transactional: sent.message_type == MessageType::Transactional,
-        on_relay_list: kind == Kind::Open && app.relay.contains(hit.address),
+        on_relay_list: kind == HitKind::Open && app.relay.contains(hit.address),
         ..Evidence::of_agent(
             kind,
             hit.client.agent.as_ref().map(|agent| agent.0.as_str()),

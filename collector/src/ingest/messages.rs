@@ -13,7 +13,7 @@ use super::receipts::{self, Sketch};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::ingest::register::{Draft, MessageAnswer, Outcome, Registrar, register};
+use crate::ingest::register::{Draft, MessageAnswer, RegisterOutcome, Registrar, register};
 use crate::metrics::Verdict;
 use crate::public_url::Reach;
 use store::ids::new_id;
@@ -206,11 +206,11 @@ impl Incoming {
                     .count_refused_messages(caller.key.workspace, reason);
             }
         })?;
-        let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();
+        let mut outcomes: Vec<Option<RegisterOutcome>> = outcomes.into_iter().map(Some).collect();
         let result = |looked: Looked| match looked {
             Err(rejected) => Ok(MessageResult::Rejected(*rejected)),
             Ok(at) => match outcomes.get_mut(at).and_then(Option::take) {
-                Some(Outcome::Registered { answer, is_new }) => {
+                Some(RegisterOutcome::Registered { answer, is_new }) => {
                     app.metrics.count_verdict(
                         caller.key.workspace,
                         if is_new {
@@ -221,14 +221,14 @@ impl Incoming {
                     );
                     Ok(MessageResult::Registered(answer))
                 }
-                Some(Outcome::Refused(rejection)) => {
+                Some(RegisterOutcome::Refused(rejection)) => {
                     let (message_id, ignored) = named.get(at).cloned().unzip();
                     let ignored = ignored.unwrap_or_default();
                     let refused =
                         self.refuse(app, caller, message_id, rejection, Vec::new(), ignored);
                     Ok(MessageResult::Rejected(*refused))
                 }
-                Some(Outcome::Conflict { rejection, fields }) => {
+                Some(RegisterOutcome::Conflict { rejection, fields }) => {
                     let (message_id, ignored) = named.get(at).cloned().unzip();
                     let ignored = ignored.unwrap_or_default();
                     let refused = self.refuse(app, caller, message_id, rejection, fields, ignored);

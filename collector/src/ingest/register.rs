@@ -67,7 +67,7 @@ impl Draft {
 }
 
 /// What became of a draft.
-pub enum Outcome {
+pub enum RegisterOutcome {
     /// On disk by this call, or on disk before with the same content.
     Registered {
         answer: Box<MessageAnswer>,
@@ -121,7 +121,7 @@ pub(crate) async fn register_one(
     log: Arc<LocalLedger>,
     meta: Arc<Meta>,
     asked: OperatorsMessage,
-) -> Result<Outcome, String> {
+) -> Result<RegisterOutcome, String> {
     let registrar = Registrar {
         log,
         meta,
@@ -140,7 +140,7 @@ pub(crate) async fn register_one(
 }
 
 enum Step {
-    Done(Outcome),
+    Done(RegisterOutcome),
     New(Box<Submission>, Box<MessageAnswer>),
 }
 
@@ -152,7 +152,7 @@ enum Step {
 pub async fn register(
     registrar: Arc<Registrar>,
     drafts: Vec<Draft>,
-) -> Result<Vec<Outcome>, RegisterError> {
+) -> Result<Vec<RegisterOutcome>, RegisterError> {
     let drafts = Arc::new(drafts);
     let all = (0..drafts.len()).collect();
     let mut pending = Pending::new();
@@ -164,7 +164,7 @@ pub async fn register(
     }
     drop(lock(&registrar.turn).take());
     let log: Arc<dyn Log> = Arc::clone(&registrar.log) as _;
-    let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(drafts.len());
+    let mut outcomes: Vec<Option<RegisterOutcome>> = Vec::with_capacity(drafts.len());
     let mut overtaken = Vec::new();
     for became in pending.append(&log).await? {
         outcomes.push(match became {
@@ -172,7 +172,7 @@ pub async fn register(
             Became::Settled(mut answer, Settled::Tracked { seq, .. }) => {
                 answer.seq = seq.to_string();
                 let is_new = true;
-                Some(Outcome::Registered { answer, is_new })
+                Some(RegisterOutcome::Registered { answer, is_new })
             }
             // Another call, or an earlier draft of this one, was faster.
             Became::Settled(..) => {
@@ -225,7 +225,7 @@ impl Registrar {
             && draft.outgoing.refuse_unsubscribed
             && !draft.outgoing.is_transactional
         {
-            return Ok(Step::Done(Outcome::Refused(suppressed(held))));
+            return Ok(Step::Done(RegisterOutcome::Refused(suppressed(held))));
         }
         let unsubscribed_at = held.and_then(|held| held.since(Cause::Unsubscribed));
         let unsubscribed_at = unsubscribed_at.map(|at| Timestamp::from_millis(at).to_string());
@@ -240,7 +240,7 @@ impl Registrar {
             };
             let mut answer = match self.instrument(draft, &making, PublicSeq::START, links_left)? {
                 Ok(answer) => answer,
-                Err(rejection) => return Ok(Step::Done(Outcome::Refused(rejection))),
+                Err(rejection) => return Ok(Step::Done(RegisterOutcome::Refused(rejection))),
             };
             answer.unsubscribed_at = unsubscribed_at;
             let submission = Submission {
@@ -261,7 +261,7 @@ impl Registrar {
                 message,
                 field: fields.first().map(|field| (*field).to_owned()),
             };
-            return Ok(Step::Done(Outcome::Conflict { rejection, fields }));
+            return Ok(Step::Done(RegisterOutcome::Conflict { rejection, fields }));
         }
         let token_key = match record.entry.fact {
             Fact::Send { token_key, .. } => token_key,
@@ -279,12 +279,12 @@ impl Registrar {
         let outcome = match self.instrument(draft, &making, record.public_seq, links_left)? {
             Ok(mut answer) => {
                 answer.unsubscribed_at = unsubscribed_at;
-                Outcome::Registered {
+                RegisterOutcome::Registered {
                     answer: Box::new(answer),
                     is_new: false,
                 }
             }
-            Err(rejection) => Outcome::Refused(rejection),
+            Err(rejection) => RegisterOutcome::Refused(rejection),
         };
         Ok(Step::Done(outcome))
     }

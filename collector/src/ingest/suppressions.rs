@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::metrics::Verdict;
-use rows::Format;
+use rows::FileFormat;
 use store::ids::new_id;
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::suppression::Cause;
@@ -121,7 +121,7 @@ impl Incoming {
     pub async fn suppress(self, app: &Arc<App>) -> Result<Response, ApiError> {
         let caller = self.caller(app, None)?;
         let media = self.parts.headers.get(CONTENT_TYPE);
-        let format = media.and_then(|media| Format::of(media.to_str().unwrap_or_default()));
+        let format = media.and_then(|media| FileFormat::of(media.to_str().unwrap_or_default()));
         let answer = match format {
             Some(format) => self.suppress_rows(app, &caller, format).await?,
             None => self.suppress_entries(app, &caller).await?,
@@ -207,7 +207,7 @@ impl Incoming {
         &self,
         app: &Arc<App>,
         caller: &Caller,
-        format: Format,
+        format: FileFormat,
     ) -> Result<SuppressAnswer, ApiError> {
         let mut answer = SuppressAnswer {
             success: true,

@@ -38,7 +38,7 @@ pub enum Held {
 }
 
 /// Reads tokens.
-pub type Reader<'a> = &'a dyn Fn(TokenKind, &str) -> Held;
+pub type ReadToken<'a> = &'a dyn Fn(TokenKind, &str) -> Held;
 
 /// Where a token may stand: the route before it, and itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub(super) fn spot_of(url: &str) -> Option<Spot> {
 }
 
 /// Whether an address carries a token of another message, however often it is encoded.
-pub(super) fn carries_another(url: &str, read: Reader<'_>) -> bool {
+pub(super) fn carries_another(url: &str, read: ReadToken<'_>) -> bool {
     holds_when_decoded(url, |text| {
         let is_other = |spot: &Spot| {
             matches!(
@@ -131,13 +131,13 @@ fn holds_when_decoded(text: &str, is_so: impl Fn(&str) -> bool) -> bool {
 
 /// Whether a token of another message stands behind one of our words, whatever stands between them:
 /// `/mail/./track/click/x/../TOKEN` leads to it too.
-fn has_loose_other(text: &str, read: Reader<'_>) -> bool {
+fn has_loose_other(text: &str, read: ReadToken<'_>) -> bool {
     let words = WORDS.iter().filter_map(|word| text.find(word));
     words.min().is_some_and(|at| has_other(&text[at..], read))
 }
 
 /// Whether a text holds a token of another message anywhere.
-fn has_other(text: &str, read: Reader<'_>) -> bool {
+fn has_other(text: &str, read: ReadToken<'_>) -> bool {
     let runs = text.split(|character: char| !u8::try_from(character).is_ok_and(is_token));
     let mut long = runs
         .filter(|run| run.len() >= MIN_TOKEN_CHARS)
@@ -182,7 +182,7 @@ pub(super) fn loose(text: &str, anywhere: bool) -> impl Iterator<Item = Range<us
 }
 
 /// Whether what [`loose`] has found holds a token of another message, once it is read as an address is.
-pub(super) fn is_loose_other(text: &str, read: Reader<'_>) -> bool {
+pub(super) fn is_loose_other(text: &str, read: ReadToken<'_>) -> bool {
     let plain = super::entities::decode(text).replace(['\t', '\n', '\r'], "");
     holds_when_decoded(&plain, |text| has_other(text, read))
 }

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::entities::{Quoting, decode, encode};
 use super::held::{self, Held, Spot};
-use super::placeholder::{self, Fill, Found, Syntax};
+use super::placeholder::{self, Fill, FoundPlaceholder, Syntax};
 use super::resolve::{Bases, resolved};
-use super::scan::{Place, Refusal, Zone};
+use super::scan::{LinkPlace, MailRefusal, Surroundings};
 use super::{Instrumented, Plan, SkipReason, SkippedLink, TrackedLink, target};
 use store::token::TokenKind;
 
@@ -70,7 +70,7 @@ impl<'p, 'a> Links<'p, 'a> {
         }
     }
 
-    pub(super) fn refuse(&mut self, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, refusal: MailRefusal) {
         self.plan.refused.get_or_insert(refusal);
     }
 
@@ -78,14 +78,14 @@ impl<'p, 'a> Links<'p, 'a> {
     pub(super) fn count(&mut self) -> bool {
         match self.plan.links_left.checked_sub(1) {
             Some(left) => self.plan.links_left = left,
-            None => self.refuse(Refusal::Links),
+            None => self.refuse(MailRefusal::Links),
         }
         self.plan.refused.is_none()
     }
 
     /// A link of an HTML part.
-    pub(super) fn place(&mut self, html: &str, place: &Place, edits: &mut Vec<Edit>) {
-        let is_head = place.zone == Zone::Head;
+    pub(super) fn place(&mut self, html: &str, place: &LinkPlace, edits: &mut Vec<Edit>) {
+        let is_head = place.zone == Surroundings::Head;
         if !is_head {
             let cut = place.notrack.iter().cloned();
             edits.extend(cut.map(|range| (range, String::new())));
@@ -103,10 +103,12 @@ impl<'p, 'a> Links<'p, 'a> {
                     self.plan.opted_out.insert(target::normal(&lead.target));
                 }
                 match place.zone {
-                    Zone::Head => self.skip(lead, SkipReason::InHead),
-                    Zone::Ambiguous => self.skip(lead, SkipReason::Ambiguous),
-                    Zone::Body if !place.notrack.is_empty() => self.skip(lead, SkipReason::Notrack),
-                    Zone::Body => self.tracked(lead),
+                    Surroundings::Head => self.skip(lead, SkipReason::InHead),
+                    Surroundings::Ambiguous => self.skip(lead, SkipReason::Ambiguous),
+                    Surroundings::Body if !place.notrack.is_empty() => {
+                        self.skip(lead, SkipReason::Notrack)
+                    }
+                    Surroundings::Body => self.tracked(lead),
                 }
             }),
         };
@@ -135,12 +137,12 @@ impl<'p, 'a> Links<'p, 'a> {
     }
 
     /// A placeholder that stands in no link.
-    pub(super) fn placeholder(&mut self, found: &Found, edits: &mut Vec<Edit>) {
+    pub(super) fn placeholder(&mut self, found: &FoundPlaceholder, edits: &mut Vec<Edit>) {
         if !self.count() {
             return;
         }
         if found.fill == Fill::Never {
-            self.refuse(Refusal::Placeholder(found.range.start));
+            self.refuse(MailRefusal::Placeholder(found.range.start));
             return;
         }
         let url = self.written(&found.fill.written(self.plan.unsubscribe_url));
@@ -160,7 +162,7 @@ impl<'p, 'a> Links<'p, 'a> {
                 // What only looks like an address, in a sentence say, leads nowhere.
                 let is_used = self.is_text || is_in_tag(&text[..at]);
                 if is_used && !token.is_empty() && spot.is_public(text, self.plan.own_prefix) {
-                    self.refuse(Refusal::Damaged(at));
+                    self.refuse(MailRefusal::Damaged(at));
                 }
             }
             Held::Other { target: inner } => {
@@ -191,7 +193,7 @@ impl<'p, 'a> Links<'p, 'a> {
     /// message's, nobody can tell what to write in its place.
     pub(super) fn loose(&mut self, text: &str, range: &Range<usize>) {
         if self.count() && held::is_loose_other(&text[range.clone()], self.plan.read) {
-            self.refuse(Refusal::Another(range.start));
+            self.refuse(MailRefusal::Another(range.start));
         }
     }
 
@@ -211,7 +213,7 @@ impl<'p, 'a> Links<'p, 'a> {
             return None;
         };
         if found.iter().any(|found| found.fill == Fill::Never) {
-            self.refuse(Refusal::Placeholder(at));
+            self.refuse(MailRefusal::Placeholder(at));
             return None;
         }
         let before = &target[..first.range.start];
@@ -260,7 +262,7 @@ impl<'p, 'a> Links<'p, 'a> {
                     return Some(lead);
                 }
                 Held::Nothing if spot.is_public(&address, self.plan.own_prefix) => {
-                    self.refuse(Refusal::Damaged(at));
+                    self.refuse(MailRefusal::Damaged(at));
                     return None;
                 }
                 Held::Elsewhere | Held::Nothing => {
@@ -278,13 +280,13 @@ impl<'p, 'a> Links<'p, 'a> {
                 }
             }
         }
-        self.refuse(Refusal::Another(at));
+        self.refuse(MailRefusal::Another(at));
         None
     }
 
     fn unless_it_carries_another(&mut self, lead: Lead, at: usize) -> Option<Lead> {
         if held::carries_another(&lead.target, self.plan.read) {
-            self.refuse(Refusal::Another(at));
+            self.refuse(MailRefusal::Another(at));
             return None;
         }
         Some(lead)
@@ -298,7 +300,7 @@ impl<'p, 'a> Links<'p, 'a> {
             TokenKind::Click => None,
         };
         if own.is_none() {
-            self.refuse(Refusal::Another(at));
+            self.refuse(MailRefusal::Another(at));
         }
         own.map(str::to_owned)
     }

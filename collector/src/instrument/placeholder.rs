@@ -75,7 +75,7 @@ pub(super) enum Syntax {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundPlaceholder {
     /// With the scheme that stands right before it.
     pub range: Range<usize>,
     /// How the address can stand there.
@@ -117,7 +117,7 @@ impl Fill {
 }
 
 /// Every placeholder of a text, in order.
-pub(super) fn find(text: &str, syntax: Syntax) -> impl Iterator<Item = Found> + '_ {
+pub(super) fn find(text: &str, syntax: Syntax) -> impl Iterator<Item = FoundPlaceholder> + '_ {
     const WORD: &[u8] = b"unsubscribe";
     let bytes = text.as_bytes();
     let mut from = 0;
@@ -149,7 +149,7 @@ fn continues(character: char) -> bool {
     character.is_alphanumeric() || matches!(character, '_' | '-' | '.')
 }
 
-fn placeholder(text: &str, name: Range<usize>, syntax: Syntax) -> Option<Found> {
+fn placeholder(text: &str, name: Range<usize>, syntax: Syntax) -> Option<FoundPlaceholder> {
     let (before, after) = (&text[..name.start], &text[name.end..]);
     // `%un…` and `…%de…` are no percent-encodings here: what stands at the name is its end.
     let is_bounded = !last(before).is_some_and(|(meant, _)| continues(meant))
@@ -158,7 +158,7 @@ fn placeholder(text: &str, name: Range<usize>, syntax: Syntax) -> Option<Found> 
         return None;
     }
     let inner = name.start - blanks_before(before)..name.end + blanks_of(after);
-    let refused = |range: Range<usize>| Found {
+    let refused = |range: Range<usize>| FoundPlaceholder {
         range,
         fill: Fill::Never,
     };
@@ -167,7 +167,7 @@ fn placeholder(text: &str, name: Range<usize>, syntax: Syntax) -> Option<Found> 
     }
     if syntax == Syntax::Target && text.eq_ignore_ascii_case(&text[name.clone()]) {
         // The bare name as a whole address leads nowhere either.
-        return Some(Found {
+        return Some(FoundPlaceholder {
             range: name,
             fill: Fill::Plain,
         });
@@ -213,13 +213,13 @@ fn paired(text: &str, inner: &Range<usize>, syntax: Syntax) -> Option<Range<usiz
 }
 
 /// The placeholder with the scheme before it, and whether an address can stand there.
-fn in_place(text: &str, range: Range<usize>, syntax: Syntax) -> Found {
+fn in_place(text: &str, range: Range<usize>, syntax: Syntax) -> FoundPlaceholder {
     let start = range.start - scheme_before(&text[..range.start]);
     let from = text.floor_char_boundary(start.saturating_sub(ADDRESS_BYTES));
     let before = &text[from..start];
     let (range, after) = (start..range.end, &text[range.end..]);
     if syntax == Syntax::Target {
-        return Found {
+        return FoundPlaceholder {
             fill: fill_of_target(before, after),
             range,
         };
@@ -234,7 +234,7 @@ fn in_place(text: &str, range: Range<usize>, syntax: Syntax) -> Found {
         Some(fill) => fill,
         None => Fill::plain_where(!is_inside_address(before) && !is_behind_scheme(before, syntax)),
     };
-    Found { fill, range }
+    FoundPlaceholder { fill, range }
 }
 
 /// How the address can stand at this place of a link's target: as all of it, with a query or a fragment

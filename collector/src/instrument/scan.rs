@@ -15,8 +15,8 @@ use lol_html::html_content::{Comment, TextType};
 use lol_html::{HtmlRewriter, Settings, doc_comments, doc_text, doctype, element};
 
 use super::markup::{conditional, ends_name, is_void};
-pub use found::Refusal;
-pub(super) use found::{Image, Place, Scan, Zone};
+pub use found::MailRefusal;
+pub(super) use found::{Image, LinkPlace, Scan, Surroundings};
 
 /// The attribute that keeps a link from being tracked.
 const NOTRACK: &str = "data-misar-notrack";
@@ -58,12 +58,12 @@ pub(super) fn scan(html: &str, places: usize) -> Scan {
         bytes: Cell::new(html.len().saturating_mul(MAX_READINGS)),
         steps: Cell::new(html.len().saturating_mul(STEPS_PER_BYTE) + FREE_STEPS),
     };
-    scan_part(html, Zone::Body, 0, &bounds)
+    scan_part(html, Surroundings::Body, 0, &bounds)
 }
 
 /// `lol_html`'s strict mode stops where it cannot tell text from markup. Then the document is read again
 /// without it, and what stands in such text is marked.
-fn scan_part(html: &str, zone: Zone, depth: u8, bounds: &Bounds) -> Scan {
+fn scan_part(html: &str, zone: Surroundings, depth: u8, bounds: &Bounds) -> Scan {
     let read = |is_strict: bool| {
         take(&bounds.bytes, html.len());
         let places = bounds.places.get();
@@ -123,12 +123,12 @@ fn run(html: &str, scanner: &RefCell<Scanner<'_>>, is_strict: bool) -> Result<()
 struct Raw {
     tag: Range<usize>,
     /// How its content is read all the same, if it is.
-    content: Option<Zone>,
+    content: Option<Surroundings>,
 }
 
 struct Scanner<'h> {
     html: &'h str,
-    zone: Zone,
+    zone: Surroundings,
     depth: u8,
     /// Whether strict mode has failed, so that text inside `<select>` is to be looked at.
     is_ambiguous: bool,
@@ -151,7 +151,13 @@ struct Scanner<'h> {
 }
 
 impl<'h> Scanner<'h> {
-    fn new(html: &'h str, zone: Zone, depth: u8, is_ambiguous: bool, bounds: &'h Bounds) -> Self {
+    fn new(
+        html: &'h str,
+        zone: Surroundings,
+        depth: u8,
+        is_ambiguous: bool,
+        bounds: &'h Bounds,
+    ) -> Self {
         Self {
             html,
             zone,
@@ -201,7 +207,7 @@ impl<'h> Scanner<'h> {
         let at = self.open.iter().rposition(|open| *open == name);
         let steps = self.open.len() - at.unwrap_or(0);
         if !take(&self.bounds.steps, steps) {
-            self.found.refused.get_or_insert(Refusal::Tangle);
+            self.found.refused.get_or_insert(MailRefusal::Tangle);
         }
         if let Some(at) = at {
             self.open.truncate(at);
@@ -211,13 +217,13 @@ impl<'h> Scanner<'h> {
     /// Counts a link, or something that takes as long.
     fn count_place(&mut self) {
         if !take(&self.bounds.places, 1) {
-            self.found.refused.get_or_insert(Refusal::Links);
+            self.found.refused.get_or_insert(MailRefusal::Links);
         }
     }
 
-    fn zone(&self) -> Zone {
+    fn zone(&self) -> Surroundings {
         if self.is_in_head {
-            Zone::Head
+            Surroundings::Head
         } else {
             self.zone
         }
@@ -268,7 +274,7 @@ impl<'h> Scanner<'h> {
     }
 
     /// Reads markup that stands where a browser sees text or a comment.
-    fn nested(&mut self, range: Range<usize>, zone: Zone) {
+    fn nested(&mut self, range: Range<usize>, zone: Surroundings) {
         let is_too_much = range.len() > self.bounds.bytes.get();
         if self.depth == MAX_DEPTH || is_too_much || self.found.refused.is_some() {
             return;

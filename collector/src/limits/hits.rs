@@ -26,12 +26,12 @@ const SWEEP: u64 = 65_536;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The hits in flight, and what is left of the budget of each token.
-pub struct Hits {
+pub struct HitsInFlight {
     permits: Arc<Semaphore>,
     budgets: Budgets,
 }
 
-impl Default for Hits {
+impl Default for HitsInFlight {
     fn default() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(MAX_HITS)),
@@ -40,7 +40,7 @@ impl Default for Hits {
     }
 }
 
-impl Hits {
+impl HitsInFlight {
     pub(crate) fn take_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).try_acquire_owned().ok()
     }

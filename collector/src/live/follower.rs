@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::response::sse::Event;
 
-use super::{Cursor, LiveMessage, MAX_RECENT, RejectedView, Skipped, Start};
+use super::{Cursor, LiveMessage, LiveStart, MAX_RECENT, RejectedView, Skipped};
 use crate::app::App;
 use store::query::{self, EventView, QueryError};
 use store::record::public_seq::PublicSeq;
@@ -55,11 +55,11 @@ impl Follower {
     pub(super) fn open(
         app: &App,
         workspace: WorkspaceId,
-        start: Start,
+        start: LiveStart,
     ) -> Result<(Self, Vec<Event>), QueryError> {
         match start {
-            Start::Recent(count) => Self::open_before_end(app, workspace, count),
-            Start::Behind(cursor) => {
+            LiveStart::Recent(count) => Self::open_before_end(app, workspace, count),
+            LiveStart::Behind(cursor) => {
                 // What a log that was restored from a backup has lost counts as read: what comes
                 // then is news.
                 let at = app.log.locate(workspace, cursor.seq)?.seq();

@@ -11,12 +11,12 @@ use http::header::ACCEPT;
 
 /// A form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum MetricsForm {
     Text,
     OpenMetrics,
 }
 
-impl Form {
+impl MetricsForm {
     /// What the header `Accept` asks for.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
@@ -93,30 +93,33 @@ mod tests {
     #[test]
     fn open_metrics_is_for_whoever_asks_for_it() {
         for (accept, form) in [
-            (None, Form::Text),
-            (Some("*/*"), Form::Text),
-            (Some("text/plain;version=0.0.4"), Form::Text),
-            (Some("text/html,application/xhtml+xml"), Form::Text),
-            (Some("application/openmetrics-text"), Form::OpenMetrics),
+            (None, MetricsForm::Text),
+            (Some("*/*"), MetricsForm::Text),
+            (Some("text/plain;version=0.0.4"), MetricsForm::Text),
+            (Some("text/html,application/xhtml+xml"), MetricsForm::Text),
+            (
+                Some("application/openmetrics-text"),
+                MetricsForm::OpenMetrics,
+            ),
             (
                 Some(
                     "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
                 ),
-                Form::OpenMetrics,
+                MetricsForm::OpenMetrics,
             ),
             (
                 Some(
                     "text/plain;version=0.0.4;q=0.6, application/openmetrics-text;version=1.0.0;q=0.5",
                 ),
-                Form::Text,
+                MetricsForm::Text,
             ),
-            (Some("application/openmetrics-text;q=0"), Form::Text),
+            (Some("application/openmetrics-text;q=0"), MetricsForm::Text),
         ] {
             let mut headers = HeaderMap::new();
             if let Some(accept) = accept {
                 headers.insert(ACCEPT, HeaderValue::from_static(accept));
             }
-            assert_eq!(Form::of(&headers), form, "{accept:?}");
+            assert_eq!(MetricsForm::of(&headers), form, "{accept:?}");
         }
     }
 
@@ -126,7 +129,7 @@ mod tests {
             # HELP b How many.\n# TYPE b gauge\nb{x=\"# EOF\"} 2\n# EOF\n";
         let text = "# HELP a_seconds_total Time.\n# TYPE a_seconds_total counter\na_seconds_total 1\n\
             # HELP b How many.\n# TYPE b gauge\nb{x=\"# EOF\"} 2\n";
-        assert_eq!(Form::Text.write(page.to_owned()), text);
-        assert_eq!(Form::OpenMetrics.write(page.to_owned()), page);
+        assert_eq!(MetricsForm::Text.write(page.to_owned()), text);
+        assert_eq!(MetricsForm::OpenMetrics.write(page.to_owned()), page);
     }
 }

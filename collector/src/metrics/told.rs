@@ -16,7 +16,7 @@ pub(crate) struct Told {
 impl Told {
     pub(crate) fn of(fact: &Fact) -> Self {
         let delivery = match fact {
-            Fact::Delivery { status, .. } => Some(status.on_wire().as_str()),
+            Fact::Delivery { status, .. } => Some(status.as_str()),
             _ => None,
         };
         let suppression = change_of(fact).and_then(|change| match change {

@@ -24,7 +24,7 @@ use store::ledger::Located;
 use store::query::{self, EventList, EventView, Order, QueryError};
 
 pub use asked::EventQuery;
-use asked::{Asked, Start};
+use asked::{AskedEvents, PageStart};
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,13 +62,13 @@ pub async fn list_events(
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let workspace = reader.workspace;
     let (list, meta) = match query?.0.asked()? {
-        Asked::Recorded(asked) => {
+        AskedEvents::Recorded(asked) => {
             let mut filter = asked.filter;
             let find = move |app: &App| -> Result<Option<EventList>, QueryError> {
                 let located = match asked.start {
                     None => None,
-                    Some(Start::Cursor(seq)) => Some(app.log.locate(workspace, seq)?),
-                    Some(Start::After(seq)) => match app.log.locate(workspace, seq)? {
+                    Some(PageStart::Cursor(seq)) => Some(app.log.locate(workspace, seq)?),
+                    Some(PageStart::After(seq)) => match app.log.locate(workspace, seq)? {
                         at @ Located::At(_) => Some(at),
                         Located::Behind(_) => return Ok(None),
                     },
@@ -85,7 +85,7 @@ pub async fn list_events(
             let next = list.next.map(|seq| seq.to_string());
             ((list.events, next), meta)
         }
-        Asked::Rejected(asked) => {
+        AskedEvents::Rejected(asked) => {
             let find = move |app: &App| rejected::list(app, workspace, &asked);
             read_elsewhere(&app, find).await?
         }

@@ -17,7 +17,7 @@ use super::read::{Whole, whole};
 use crate::app::App;
 use crate::auth::{self, Reader};
 use crate::error::ApiError;
-use crate::export::{self, Contacts, Events, Format, Orders, RowSource};
+use crate::export::{self, ContactRows, EventRows, ExportFormat, OrderRows, RowSource};
 use store::ledger::Located;
 use store::query::EventFilter;
 use store::query::report::{ModelName, Zone};
@@ -36,7 +36,7 @@ pub struct EventsQuery {
     /// `ndjson` (the default) or `csv`.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, pattern = "^(ndjson|csv)$", example = "ndjson")]
-    format: Option<Format>,
+    format: Option<ExportFormat>,
     /// Only events behind the one with this `seq`: where an earlier export ended. 422 `unknown_seq` where
     /// no event of the workspace has it.
     #[serde(deserialize_with = "value")]
@@ -78,7 +78,7 @@ pub struct OrdersQuery {
     /// `ndjson` (the default) or `csv`.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, pattern = "^(ndjson|csv)$", example = "csv")]
-    format: Option<Format>,
+    format: Option<ExportFormat>,
     /// Only orders whose purchase came behind the event with this `seq`. 422 `unknown_seq` where no event
     /// of the workspace has it.
     #[serde(deserialize_with = "value")]
@@ -118,7 +118,7 @@ pub struct ContactsQuery {
     /// `ndjson` (the default) or `csv`.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, pattern = "^(ndjson|csv)$")]
-    format: Option<Format>,
+    format: Option<ExportFormat>,
     /// Only contacts behind the one with this `contactId`: where an earlier export broke off.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
@@ -160,8 +160,8 @@ pub async fn export_events(
     let format = asked.format.unwrap_or_default();
     let filter = behind(asked.after, asked.filter()?, &app, reader.workspace).await?;
     let views = whole(&app).await?;
-    let source = Events::new(filter, views.reached);
-    stream(app, reader, source, format, "events", &views)
+    let source = EventRows::new(filter, views.reached);
+    stream(app, reader, source, format, "events", &views).await
 }
 
 /// Export orders
@@ -195,8 +195,8 @@ pub async fn export_orders(
     let model = asked.model.unwrap_or_default().model();
     let filter = behind(asked.after, asked.filter()?, &app, reader.workspace).await?;
     let views = whole(&app).await?;
-    let source = Orders::new(filter, views.reached, model);
-    stream(app, reader, source, format, "orders", &views)
+    let source = OrderRows::new(filter, views.reached, model);
+    stream(app, reader, source, format, "orders", &views).await
 }
 
 /// Export contacts
@@ -226,15 +226,15 @@ pub async fn export_contacts(
     let Query(ContactsQuery { format, after }) = query?;
     let format = format.unwrap_or_default();
     let views = whole(&app).await?;
-    let source = Contacts::new(after.map(|ExportedContact(id)| id));
-    stream(app, reader, source, format, "contacts", &views)
+    let source = ContactRows::new(after.map(|ExportedContact(id)| id));
+    stream(app, reader, source, format, "contacts", &views).await
 }
 
-fn stream(
+async fn stream(
     app: Arc<App>,
     reader: Reader,
     source: impl RowSource,
-    format: Format,
+    format: ExportFormat,
     what: &str,
     views: &Whole,
 ) -> Result<Response, ApiError> {
@@ -249,7 +249,15 @@ fn stream(
         (CONTENT_DISPOSITION, file),
         (LAG_MS, views.lag_ms.to_string()),
     ];
-    let rows = export::start(app, reader, source, format, permit);
+    let rows = export::start(Arc::clone(&app), reader, source, format, permit).await;
+    let rows = rows.map_err(|error| match app.views.building() {
+        // What was read first has shown that.
+        Some(building) => ApiError::ViewBuilding(building),
+        None => {
+            tracing::error!(error, "an export could not begin");
+            ApiError::StorageFailing
+        }
+    })?;
     Ok((headers, rows).into_response())
 }
 

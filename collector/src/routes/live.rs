@@ -17,7 +17,7 @@ use super::read::whole;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::live::{self, LiveMessage, MAX_RECENT, Start};
+use crate::live::{self, LiveMessage, LiveStart, MAX_RECENT};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -88,15 +88,15 @@ impl Value for Recent {
 }
 
 impl LiveQuery {
-    fn start(self, headers: &HeaderMap) -> Result<Start, ApiError> {
+    fn start(self, headers: &HeaderMap) -> Result<LiveStart, ApiError> {
         // A browser that connects again keeps the query of the first time.
         let header = headers
             .get(LAST_EVENT_ID)
             .map(|value| value.to_str().unwrap_or("?").to_owned());
         let last = header.filter(|header| !header.is_empty());
         match last.or(self.last_event_id) {
-            None => Ok(Start::Recent(self.recent.unwrap_or_default().0)),
-            Some(text) => text.parse().map(Start::Behind).map_err(|_| {
+            None => Ok(LiveStart::Recent(self.recent.unwrap_or_default().0)),
+            Some(text) => text.parse().map(LiveStart::Behind).map_err(|_| {
                 let message = "send the `id` of a message as it was received, or none";
                 invalid("lastEventId", message)
             }),

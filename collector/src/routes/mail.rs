@@ -19,7 +19,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::app::App;
 use crate::ingest::hits::way_back::nonce;
-use crate::ingest::hits::{self, Hit, Way};
+use crate::ingest::hits::{self, MailHit, Way};
 use crate::instrument::redirect_location;
 use crate::metrics::DroppedHit;
 use crate::screen;
@@ -75,7 +75,7 @@ const BEFORE_TOKEN: [&str; 4] = [
     responses((status = 200, description = "A transparent GIF of one pixel", body = [u8], content_type = "image/gif")),
 )]
 pub async fn get_open(State(app): State<Arc<App>>, Text(text): Text, parts: Parts) -> Response {
-    hits::record_open(&app, Hit::of(&app, &parts), text);
+    hits::record_open(&app, MailHit::of(&app, &parts), text);
     pixel()
 }
 
@@ -110,7 +110,7 @@ pub async fn get_click(State(app): State<Arc<App>>, Text(text): Text, parts: Par
     let Some(location) = location else {
         return page::incomplete();
     };
-    hits::record_click(&app, Hit::of(&app, &parts), token, text.to_owned());
+    hits::record_click(&app, MailHit::of(&app, &parts), token, text.to_owned());
     let mut response = (StatusCode::FOUND, [(LOCATION, location)]).into_response();
     page::keep_private(response.headers_mut());
     response
@@ -166,7 +166,7 @@ pub async fn post_unsubscribe(
     request: Request<Body>,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let hit = Hit::of(&app, &parts);
+    let hit = MailHit::of(&app, &parts);
     let body = read_a_little(body).await;
     screen::flag(&app, &body);
     let way = Way::of(&parts.headers, &body);

@@ -19,7 +19,7 @@ use crate::auth;
 use crate::client_address::{Peer, is_local, is_loopback_host};
 use crate::document::KnownRoutes;
 use crate::error::ApiError;
-use crate::metrics::{Audience, Form};
+use crate::metrics::{Audience, MetricsForm};
 use store::views::Building;
 
 /// How the process is.
@@ -110,7 +110,7 @@ pub async fn get_metrics(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let audience = audience(&app, &request)?;
-    tell_metrics(app, audience, Form::of(request.headers())).await
+    tell_metrics(app, audience, MetricsForm::of(request.headers())).await
 }
 
 /// The same where `--metrics-listen` listens: whoever reaches that is the operator's.
@@ -118,7 +118,7 @@ pub async fn get_all_metrics(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    tell_metrics(app, Audience::Operator, Form::of(request.headers())).await
+    tell_metrics(app, Audience::Operator, MetricsForm::of(request.headers())).await
 }
 
 fn audience(app: &App, request: &Request<Body>) -> Result<Audience, ApiError> {
@@ -141,7 +141,11 @@ fn audience(app: &App, request: &Request<Body>) -> Result<Audience, ApiError> {
     }
 }
 
-async fn tell_metrics(app: Arc<App>, audience: Audience, form: Form) -> Result<Response, ApiError> {
+async fn tell_metrics(
+    app: Arc<App>,
+    audience: Audience,
+    form: MetricsForm,
+) -> Result<Response, ApiError> {
     let told = tokio::task::spawn_blocking(move || {
         let workspaces = app.meta.workspaces();
         app.metrics.render(app.gauges(), &workspaces, audience)

@@ -69,9 +69,13 @@ pub(super) struct Whole {
     pub lag_ms: u64,
 }
 
-/// Waits until the views may be read, for what reads them bit by bit.
+/// Waits until the views may be read, for what reads them bit by bit. Refused also where a single one of them
+/// is being built: an answer that has begun can tell that no more.
 pub(super) async fn whole(app: &App) -> Result<Whole, ApiError> {
     whole_until(app, Instant::now() + PATIENCE).await?;
+    if let Some(building) = app.views.building() {
+        return Err(ApiError::ViewBuilding(building));
+    }
     Ok(Whole {
         lag_ms: app.projector.lag_ms(),
         reached: app.views.cursor(),

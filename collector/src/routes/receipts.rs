@@ -17,11 +17,10 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use store::query::class_name;
 use store::query::dropped::dropped_before;
-use store::query::words::EventClass;
+use store::query::words::{EventClass, spelled};
 use store::record::identity::Sender;
-use store::record::{KeyId, Record, WorkspaceId};
+use store::record::{Class, KeyId, Record, WorkspaceId};
 use store::rejected::Rejected;
 
 /// What became of an event.
@@ -48,9 +47,9 @@ pub struct Receipt {
     #[schema(nullable = false)]
     pub name: Option<String>,
     /// Who acted.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "spelled")]
     #[schema(value_type = Option<EventClass>, nullable = false)]
-    pub class: Option<&'static str>,
+    pub class: Option<Class>,
     /// Why it was rejected, for programs; of a tracked event `invalid_email`, where its address was
     /// refused and it was recorded under its anonymousId.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,7 +171,7 @@ fn of_record(id: &str, record: Record) -> Receipt {
         seq: Some(public_seq.to_string()),
         received_at: entry.received_at.to_string(),
         name: Some(entry.fact.name().to_owned()),
-        class: entry.told_by.class().map(|(class, _)| class_name(*class)),
+        class: entry.told_by.class().map(|(class, _)| *class),
         code: code.map(str::to_owned),
         message: None,
         field: None,

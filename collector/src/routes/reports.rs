@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use store::query::report::{
-    self, Asked, CampaignReport, GroupBy, MessageReport, ModelName, RevenueReport, Zone,
+    self, CampaignReport, GroupBy, MessageReport, ModelName, ReportAsk, RevenueReport, Zone,
 };
 use store::query::words::{AttributionModel, RevenueGrouping};
 use store::record::public_seq::PublicSeq;
@@ -197,10 +197,10 @@ impl SubjectQuery {
     ///
     /// # Errors
     /// 422.
-    pub(super) fn asked(self, app: &App) -> Result<(Asked, Option<PublicSeq>), ApiError> {
+    pub(super) fn asked(self, app: &App) -> Result<(ReportAsk, Option<PublicSeq>), ApiError> {
         let (from, to) = (("from", self.from), ("to", self.to));
         let span = Span::between(from, to, &self.tz.unwrap_or_default())?;
-        let asked = Asked {
+        let asked = ReportAsk {
             model: self.model.unwrap_or_default(),
             from: span.from,
             to: span.to,
@@ -212,10 +212,10 @@ impl SubjectQuery {
 }
 
 impl RevenueQuery {
-    fn asked(self) -> Result<(report::RevenueQuery, Option<PublicSeq>), ApiError> {
+    fn asked(self) -> Result<(report::RevenueAsk, Option<PublicSeq>), ApiError> {
         let tz = self.tz.unwrap_or_default();
         let span = Span::between(("from", self.from), ("to", self.to), &tz)?;
-        let asked = report::RevenueQuery {
+        let asked = report::RevenueAsk {
             group_by: self.group_by.unwrap_or(GroupBy::Campaign),
             model: self.model.unwrap_or_default(),
             tz,

@@ -21,13 +21,13 @@ use super::query::{PageLimit, Query, Value, invalid, value};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::export::{Format, parse_contact_id, shown_contact_id};
+use crate::export::{ExportFormat, parse_contact_id, shown_contact_id};
 use crate::ingest::suppressions::{LiftAnswer, SuppressAnswer};
 use crate::ingest::{Incoming, parse};
 use store::ledger::LogError;
 use store::ledger::suppression::{Cause, Suppression};
-use store::query::suppressions::{self as query, Found};
-use store::query::words::SuppressionReason;
+use store::query::suppressions::{self as query, HeldBack};
+use store::query::words::{SuppressionReason, spelled};
 use store::record::{ContactId, WorkspaceId};
 
 /// The query of the list.
@@ -54,7 +54,7 @@ pub struct SuppressionQuery {
     /// `json` (the default), or the whole list as a file: `csv` or `ndjson`, which POST takes back.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, pattern = "^(json|csv|ndjson)$")]
-    format: Option<Form>,
+    format: Option<ListForm>,
 }
 
 /// The query of a lift.
@@ -97,17 +97,18 @@ pub struct SuppressionView {
 /// Why, and since when.
 #[derive(Serialize, ToSchema)]
 pub struct ReasonView {
+    #[serde(serialize_with = "spelled")]
     #[schema(value_type = SuppressionReason)]
-    pub reason: &'static str,
+    pub reason: Cause,
     /// RFC 3339.
     #[schema(format = DateTime, example = "2026-11-23T10:00:00Z")]
     pub at: String,
 }
 
 impl SuppressionView {
-    fn of(found: &Found) -> Self {
+    fn of(found: &HeldBack) -> Self {
         let reason = |(cause, at): &(Cause, i64)| ReasonView {
-            reason: cause.as_str(),
+            reason: *cause,
             at: Timestamp::from_millis(*at).to_string(),
         };
         Self {
@@ -152,8 +153,8 @@ pub async fn list_suppressions(
         after: query.cursor.map(|CursorOfContact(id)| id),
     };
     match query.format {
-        Some(Form::File(format)) => Ok(file::of(app, workspace, format, asked)),
-        None | Some(Form::Page) => {
+        Some(ListForm::File(format)) => Ok(file::of(app, workspace, format, asked)),
+        None | Some(ListForm::Page) => {
             let (found, next) = page(&app, workspace, &asked).await?;
             let list = SuppressionList {
                 suppressions: found.iter().map(SuppressionView::of).collect(),
@@ -227,16 +228,16 @@ struct Asked {
 
 /// How the list is told.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+enum ListForm {
     Page,
-    File(Format),
+    File(ExportFormat),
 }
 
-impl Value for Form {
+impl Value for ListForm {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
             "json" => Ok(Self::Page),
-            text => Format::parse(text)
+            text => ExportFormat::parse(text)
                 .map(Self::File)
                 .ok_or_else(|| "send json, csv or ndjson".to_owned()),
         }
@@ -284,7 +285,7 @@ async fn page(
     app: &Arc<App>,
     workspace: WorkspaceId,
     asked: &Asked,
-) -> Result<(Vec<Found>, Option<ContactId>), ApiError> {
+) -> Result<(Vec<HeldBack>, Option<ContactId>), ApiError> {
     let (looking, cause, limit) = (Arc::clone(app), asked.cause, asked.limit.get());
     let (email, after) = (asked.email.clone(), asked.after);
     let found = tokio::task::spawn_blocking(move || match email {

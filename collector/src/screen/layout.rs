@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::value::RawValue;
 use shared::limits::{MAX_BATCH_EVENTS, MAX_BATCH_MESSAGES};
 
-use store::secrets::Found;
+use store::secrets::FoundKey;
 
 /// More events or messages are refused as a whole.
 const MAX_ITEMS: usize = if MAX_BATCH_EVENTS > MAX_BATCH_MESSAGES {
@@ -19,7 +19,7 @@ const MAX_ITEMS: usize = if MAX_BATCH_EVENTS > MAX_BATCH_MESSAGES {
 
 /// What stands at a place of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum BodyPlace {
     /// A field that is meant for a key.
     KeyField,
     /// The event or message with this index.
@@ -42,7 +42,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Looks for the places of what was found, and for no others.
-    pub(super) fn of(text: &str, found: &[Found]) -> Self {
+    pub(super) fn of(text: &str, found: &[FoundKey]) -> Self {
         let mut layout = Self::default();
         let Ok(members) = serde_json::from_str::<Members<'_>>(text) else {
             return layout;
@@ -85,19 +85,19 @@ impl Layout {
         layout
     }
 
-    pub(super) fn place(&self, range: &Range<usize>) -> Place {
+    pub(super) fn place(&self, range: &Range<usize>) -> BodyPlace {
         if !self.is_object {
-            return Place::Unreadable;
+            return BodyPlace::Unreadable;
         }
         if within(&self.key_fields, range).is_some() {
-            return Place::KeyField;
+            return BodyPlace::KeyField;
         }
         let after = self
             .items
             .partition_point(|(_, item)| item.start <= range.start);
         match after.checked_sub(1).map(|last| &self.items[last]) {
-            Some((index, item)) if range.start < item.end => Place::Item(*index),
-            _ => Place::Around,
+            Some((index, item)) if range.start < item.end => BodyPlace::Item(*index),
+            _ => BodyPlace::Around,
         }
     }
 
@@ -145,7 +145,7 @@ fn is_key_field(name: &str) -> bool {
 /// Where slices of a text stand in it.
 struct Places<'a> {
     text: &'a str,
-    found: &'a [Found],
+    found: &'a [FoundKey],
 }
 
 impl Places<'_> {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     /// The places of the keys, for each of which an `@` stands.
-    fn places(text: &str) -> Vec<Place> {
+    fn places(text: &str) -> Vec<BodyPlace> {
         let text = text.replace('@', &secret());
         let found = find(text.as_bytes());
         let layout = Layout::of(&text, &found);
@@ -243,8 +243,8 @@ mod tests {
 
     #[test]
     fn every_key_of_a_body_has_its_place() {
-        use Place::{Around, Item, KeyField, Unreadable};
-        let cases: &[(&str, &[Place])] = &[
+        use BodyPlace::{Around, Item, KeyField, Unreadable};
+        let cases: &[(&str, &[BodyPlace])] = &[
             (r#"{"key":"@"}"#, &[KeyField]),
             (r#"{"key":"@","key":"x"}"#, &[KeyField]),
             (r#"{"key":"x","key":["@"]}"#, &[KeyField]),

@@ -29,7 +29,7 @@ struct Open {
 
 /// Why a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum TurnedAway {
     Full,
     Network,
 }
@@ -44,19 +44,19 @@ impl Connections {
     }
 
     /// A permit for a connection of this peer.
-    pub(super) fn take(&self, peer: IpAddr) -> Result<ConnectionPermit, Refused> {
+    pub(super) fn take(&self, peer: IpAddr) -> Result<ConnectionPermit, TurnedAway> {
         let peer = peer.to_canonical();
         let is_exempt =
             is_private(peer) || self.trusted.iter().any(|network| network.contains(&peer));
         let network = (!is_exempt).then(|| Network::of(peer));
         let mut open = lock(&self.open);
         if open.all >= self.most {
-            return Err(Refused::Full);
+            return Err(TurnedAway::Full);
         }
         if let Some(network) = network {
             let held = open.networks.get(&network).copied().unwrap_or(0);
             if open.all >= self.most / HALF && held >= self.most / PART {
-                return Err(Refused::Network);
+                return Err(TurnedAway::Network);
             }
             open.networks.insert(network, held + 1);
         }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     /// Opens connections until one is refused.
-    fn fill(connections: &Connections, peer: &str) -> (Vec<ConnectionPermit>, Refused) {
+    fn fill(connections: &Connections, peer: &str) -> (Vec<ConnectionPermit>, TurnedAway) {
         let mut permits = Vec::new();
         loop {
             match connections.take(peer.parse().unwrap()) {
@@ -121,9 +121,9 @@ mod tests {
     fn one_network_takes_half_and_the_next_ones_a_tenth() {
         let connections = connections();
         let (first, refused) = fill(&connections, "203.0.113.7");
-        assert_eq!((first.len(), refused), (50, Refused::Network));
+        assert_eq!((first.len(), refused), (50, TurnedAway::Network));
         let (second, refused) = fill(&connections, "203.0.114.7");
-        assert_eq!((second.len(), refused), (10, Refused::Network));
+        assert_eq!((second.len(), refused), (10, TurnedAway::Network));
         let (third, _) = fill(&connections, "2001:db8::1");
         assert_eq!(third.len(), 10);
         drop(first);
@@ -136,7 +136,7 @@ mod tests {
         for peer in ["127.0.0.1", "::ffff:127.0.0.1", "10.1.2.3", "198.51.100.9"] {
             let connections = connections();
             let (permits, refused) = fill(&connections, peer);
-            assert_eq!((permits.len(), refused), (100, Refused::Full), "{peer}");
+            assert_eq!((permits.len(), refused), (100, TurnedAway::Full), "{peer}");
         }
     }
 

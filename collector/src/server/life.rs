@@ -59,11 +59,12 @@ async fn live(settings: &Settings) -> Result<(), String> {
         None => None,
     };
     let public_url = settings.public_url.clone();
-    let mut app = App::open(
+    let mut app = App::open_with(
         folder.path(),
         settings.trusted_proxies.clone(),
         public_url.unwrap_or_else(|| PublicUrl::listening_on(address)),
         Arc::new(SystemClock),
+        settings.cache,
     )
     .map_err(|error| error.to_string())?;
     if let Some(path) = &settings.erasures {

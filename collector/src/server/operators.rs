@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, watch};
 use tower_service::Service as _;
 
-use super::patient::{AnswerBody, Patience, Patient, Turn};
+use super::patient::{AnswerBody, Patience, Patient, WhoseTurn};
 use crate::control::ControlSocket;
 use crate::limits::long::LongWork;
 
@@ -112,7 +112,7 @@ async fn answer(
     }
     let (read, write) = stream.into_split();
     let stream = tokio::io::join(Cursor::new(first).chain(read), write);
-    let turn = Arc::new(Turn::default());
+    let turn = Arc::new(WhoseTurn::default());
     let stream = Patient::new(stream, PATIENCE, Arc::clone(&turn));
     let service = service_fn(move |request: Request<Incoming>| {
         let answering = turn.answering();

@@ -34,7 +34,7 @@ pub(super) struct Patience {
 
 /// What the connection waits for; shared by the stream and whoever answers on it.
 #[derive(Debug, Default)]
-pub(super) struct Turn(AtomicU8);
+pub(super) struct WhoseTurn(AtomicU8);
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ enum Phase {
     Idle,
 }
 
-impl Turn {
+impl WhoseTurn {
     /// A header is here: no time runs until the answer is dropped.
     pub(super) fn answering(self: &Arc<Self>) -> Answering {
         self.set(Phase::Answer);
@@ -74,7 +74,7 @@ impl Turn {
 
 /// Lives as long as a request is being answered.
 #[derive(Debug)]
-pub(super) struct Answering(Arc<Turn>);
+pub(super) struct Answering(Arc<WhoseTurn>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
@@ -123,7 +123,7 @@ impl HttpBody for AnswerBody {
 pub(super) struct Patient<S> {
     stream: S,
     patience: Patience,
-    turn: Arc<Turn>,
+    turn: Arc<WhoseTurn>,
     /// Until when what `turn` waits for must be there, and of which phase that was said.
     reading: Option<(Phase, Instant)>,
     /// Wakes a read at `reading`; kept, because making one anew for each request would cost.
@@ -138,7 +138,7 @@ pub(super) struct Patient<S> {
 
 impl<S> Patient<S> {
     /// Wants to be called on a runtime.
-    pub(super) fn new(stream: S, patience: Patience, turn: Arc<Turn>) -> Self {
+    pub(super) fn new(stream: S, patience: Patience, turn: Arc<WhoseTurn>) -> Self {
         Self {
             stream,
             patience,

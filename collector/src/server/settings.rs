@@ -26,6 +26,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// `--metrics-listen`, `MISAR_METRICS_LISTEN`, none: where metrics alone are told, to everybody.
     pub metrics_listen: Option<SocketAddr>,
+    /// `--cache`, `MISAR_CACHE`, 512 MB: what the rows of views may take in memory, in bytes; 24 more for each contact.
+    pub cache: usize,
     /// `--log-format`, `MISAR_LOG_FORMAT`, text: the form of log lines.
     pub log_format: LogFormat,
 }

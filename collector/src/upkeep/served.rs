@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::backup::{self, BackupAsk, BackupReport, BackupSources};
 use crate::doctor::{self, Server, UntrustedProxy};
 use crate::ingest::erasures::{self, ErasedCounts};
-use crate::ingest::register::{OperatorsMessage, Outcome, register_one};
+use crate::ingest::register::{OperatorsMessage, RegisterOutcome, register_one};
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::upkeep::{RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
@@ -40,7 +40,7 @@ impl Upkeep for App {
         self.make_link().map_err(|error| error.to_string())
     }
 
-    fn register(&self, message: OperatorsMessage) -> Result<Outcome, String> {
+    fn register(&self, message: OperatorsMessage) -> Result<RegisterOutcome, String> {
         let registering = register_one(self.durable(), Arc::clone(&self.meta), message);
         Handle::current().block_on(registering)
     }

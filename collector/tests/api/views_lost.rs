@@ -1,104 +1,129 @@
-//! Each file that the views consist of, lost, cut, damaged or of before while the store rests: the start that
-//! follows, under load, tells all that was known or says that it is building, and never less.
+//! Each file that the views consist of, lost, cut, damaged, of before, of another version or store, and settings
+//! that change, while the store rests: the start that follows, under load, tells all that was known or says that it
+//! is building, and never less.
 
-use std::collections::BTreeSet;
+mod harm;
+
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
-use store::clock::SystemClock;
+use shared::time::Timestamp;
+use store::clock::{Clock, FixedClock};
+use store::ledger::decide::Attribution;
+use store::meta::Meta;
 use tempfile::{TempDir, tempdir};
 
 use crate::building::{send, told, unsubscribe};
-use crate::support::{PERSON, TestApp, spawn_app, spawn_app_in};
+use crate::mail::ask;
+use crate::support::{NOW, PERSON, TestApp, spawn_app_in};
+use harm::{HARMS, Harm, copy, files_of_views};
 
-const MANY: usize = 4_000;
+const MANY: usize = 2_000;
+/// Seqs of a run, see `store::views::runs`.
+const RUN: u64 = 1 << 20;
 
-/// What becomes of a file.
-#[derive(Debug, Clone, Copy)]
-enum Harm {
-    Lost,
-    Empty,
-    Half,
-    /// Some of its bytes in every stretch are others.
-    Damaged,
-    /// As it was when there was nothing in the store.
-    OfBefore,
-}
-
-const HARMS: [Harm; 5] = [
-    Harm::Lost,
-    Harm::Empty,
-    Harm::Half,
-    Harm::Damaged,
-    Harm::OfBefore,
+/// Every read of the views, of a workspace that [`lived`].
+const READS: [&str; 17] = [
+    "/v1/events?name=viewed&limit=1000",
+    "/v1/events?name=viewed&limit=1000&order=asc",
+    "/v1/events?email=user7@person.example&limit=1000",
+    "/v1/events?messageId=m&limit=1000",
+    "/v1/events?campaignId=spring",
+    "/v1/events?type=purchase",
+    "/v1/contacts?email=alice@person.example",
+    "/v1/contacts?sort=score&limit=1000",
+    "/v1/reports/overview",
+    "/v1/reports/messages?campaignId=spring",
+    "/v1/reports/messages/m",
+    "/v1/reports/campaigns",
+    "/v1/reports/campaigns/spring",
+    "/v1/reports/revenue",
+    "/v1/export/events",
+    "/v1/export/orders",
+    "/v1/export/contacts",
 ];
 
-/// The files of the views, by their places in the data folder.
-fn files_of_views(data: &Path) -> BTreeSet<PathBuf> {
-    let mut files = BTreeSet::new();
-    let mut folders = vec![data.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(data).unwrap().to_owned();
-            if !name.to_str().unwrap().starts_with("views") {
-                continue;
-            }
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.insert(name);
-            }
-        }
-    }
-    files
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else if path.is_file() {
-            fs::copy(path, to).unwrap();
-        }
-    }
-}
-
-fn harm(file: &Path, harm: Harm, before: &Path) {
-    let mut bytes = fs::read(file).unwrap();
-    match harm {
-        Harm::Lost => return fs::remove_file(file).unwrap(),
-        Harm::Empty => bytes.clear(),
-        Harm::Half => bytes.truncate(bytes.len() / 2),
-        Harm::Damaged => bytes
-            .iter_mut()
-            .step_by(1_500)
-            .for_each(|byte| *byte ^= 0x55),
-        Harm::OfBefore => match fs::read(before) {
-            Ok(older) => bytes = older,
-            Err(_) => return,
-        },
-    }
-    fs::write(file, bytes).unwrap();
+/// Time stands still, so that scores are the same whenever they are asked for.
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(FixedClock::new(Timestamp::parse_rfc3339(NOW).unwrap()))
 }
 
 async fn start(folder: TempDir) -> TestApp {
-    spawn_app_in(folder, Arc::new(SystemClock)).await
+    spawn_app_in(folder, clock()).await
 }
 
-/// Asks of everybody what was known when the store stopped, while others send.
-async fn tells_all(app: &TestApp, key: &str, what: &str) {
+/// A store with nothing in it whose log begins a few events before the end of a run, so that one of them is sealed.
+async fn begun() -> (TestApp, String) {
+    let app = start(tempdir().unwrap()).await;
+    let key = app.secret(&[Scope::Admin]);
+    let (folder, _) = app.stop().await;
+    let floor = folder.path().join("log/FLOOR");
+    fs::write(floor, format!("{}\n", RUN - 1_000)).unwrap();
+    (start(folder).await, key)
+}
+
+async fn lived(app: &TestApp, key: &str) {
+    unsubscribe(app, key).await;
+    send(app, MANY).await;
+    let order =
+        json!({"email": PERSON, "orderId": "o", "revenue": 5, "currency": "EUR", "messageId": "m"});
+    let bought = app.post("/v1/track/purchase", key, &order).await;
+    bought.is_tracked();
+    app.caught_up().await;
+}
+
+/// Every answer, without what changes by itself.
+async fn all_of(app: &TestApp, key: &str) -> BTreeMap<&'static str, Value> {
+    let mut answers = BTreeMap::new();
+    for path in READS {
+        let answer = told(app, key, path).await;
+        let answer = if path.starts_with("/v1/export") {
+            let rows = answer.text.lines();
+            rows.map(|row| serde_json::from_str::<Value>(row).unwrap())
+                .collect()
+        } else {
+            let mut body = answer.body;
+            body.as_object_mut().unwrap().remove("meta");
+            body
+        };
+        answers.insert(path, answer);
+    }
+    answers
+}
+
+/// What was known and is not any more, or is otherwise, as sentences. Lists may have become longer.
+fn lost(was: &Value, is: &Value, at: &str, lost_so_far: &mut Vec<String>) {
+    match (was, is) {
+        (Value::Object(was), Value::Object(is)) => {
+            for (name, was) in was {
+                let is = is.get(name).unwrap_or(&Value::Null);
+                lost(was, is, &format!("{at}/{name}"), lost_so_far);
+            }
+        }
+        (Value::Array(was), Value::Array(is)) => {
+            let is: HashSet<String> = is.iter().map(Value::to_string).collect();
+            let rows = was.iter().map(Value::to_string);
+            for row in rows.filter(|row| !is.contains(row)) {
+                lost_so_far.push(format!("{at}: no {row}"));
+            }
+        }
+        (was, is) if was == is => {}
+        (was, is) => lost_so_far.push(format!("{at}: {was} became {is}")),
+    }
+}
+
+/// Asks everything that was known when the store stopped, while others send.
+async fn tells_all(app: &TestApp, key: &str, known: &BTreeMap<&'static str, Value>, what: &str) {
     let done = AtomicBool::new(false);
     let load = async {
         let event = json!({"type": "track", "event": "loaded", "email": "load@person.example"});
-        let body = json!({"events": vec![event; 50]});
+        let body = json!({"events": vec![event; 10]});
         while !done.load(Ordering::Acquire) {
             assert_eq!(
                 app.post("/v1/track/batch", &app.key, &body).await.status,
@@ -107,68 +132,139 @@ async fn tells_all(app: &TestApp, key: &str, what: &str) {
         }
     };
     let ask = async {
-        let of_person = format!("/v1/contacts?email={PERSON}");
-        let (of_one, of_name, contact, overview, messages) = tokio::join!(
-            told(app, key, "/v1/events?email=user7@person.example&limit=1000"),
-            told(app, key, "/v1/events?name=viewed&limit=1000"),
-            told(app, key, &of_person),
-            told(app, key, "/v1/reports/overview"),
-            told(app, key, "/v1/reports/messages?campaignId=spring"),
-        );
-        let count = |list: &Value| list["events"].as_array().unwrap().len();
-        assert_eq!(count(&of_one.body), MANY / 50, "{what}");
-        assert_eq!(count(&of_name.body), 1_000, "{what}");
-        assert_eq!(
-            of_name.body["events"][0]["properties"]["n"],
-            MANY - 1,
-            "{what}"
-        );
-        let contact = &contact.body["contacts"][0];
-        assert!(contact["unsubscribedAt"].is_string(), "{what}: {contact}");
-        assert_eq!(overview.body["sent"], 1, "{what}: {}", overview.text);
-        assert_eq!(
-            overview.body["unsubscribes"], 1,
-            "{what}: {}",
-            overview.text
-        );
-        assert_eq!(messages.body["messages"][0]["messageId"], "m", "{what}");
+        let now = all_of(app, key).await;
         done.store(true, Ordering::Release);
+        let mut less = Vec::new();
+        for (path, was) in known {
+            lost(was, &now[path], path, &mut less);
+        }
+        less.truncate(5);
+        assert!(less.is_empty(), "{what}: {less:#?}");
     };
     tokio::join!(load, ask);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_becomes_of_a_file_of_the_views_no_answer_knows_less() {
-    // Arrange: the store as it was with nothing in it, and as it is.
-    let app = spawn_app().await;
-    let key = app.secret(&[Scope::Admin]);
+    // Arrange: the store as it was with nothing in it, another one, and as it is.
+    let (app, key) = begun().await;
     let (folder, _) = app.stop().await;
     let before = tempdir().unwrap();
     copy(folder.path(), before.path());
     let app = start(folder).await;
-    unsubscribe(&app, &key).await;
-    send(&app, MANY).await;
+    lived(&app, &key).await;
+    let known = all_of(&app, &key).await;
     let (whole, _) = app.stop().await;
+    let (other, others) = begun().await;
+    lived(&other, &others).await;
+    let (other, _) = other.stop().await;
     let files = files_of_views(whole.path());
-    assert!(!files.is_empty());
+    assert!(files.len() >= 5, "{files:?}");
     for file in &files {
-        for what in HARMS {
+        for harm in HARMS {
             let folder = tempdir().unwrap();
             copy(whole.path(), folder.path());
-            harm(&folder.path().join(file), what, &before.path().join(file));
+            harm.on(folder.path(), file, before.path(), other.path());
             // Act, assert
             let app = start(folder).await;
-            tells_all(&app, &key, &format!("{} {what:?}", file.display())).await;
+            tells_all(&app, &key, &known, &format!("{} {harm:?}", file.display())).await;
             app.stop().await;
         }
     }
     // All of them at once, and a folder among them.
-    let app = start({
-        for file in files {
-            fs::remove_file(whole.path().join(file)).unwrap();
+    for file in &files {
+        Harm::Lost.on(whole.path(), file, before.path(), other.path());
+    }
+    fs::remove_dir(whole.path().join("views-runs")).unwrap();
+    let app = start(whole).await;
+    tells_all(&app, &key, &known, "all").await;
+}
+
+/// Changes the windows of the workspace `default` in a store at rest.
+fn set_windows(data: &Path, millis: i64) {
+    let meta = Meta::open(data, clock()).unwrap();
+    let workspace = meta.workspace("default").unwrap();
+    let windows = Attribution {
+        click_window_ms: millis,
+        open_window_ms: millis,
+    };
+    meta.set_attribution(&workspace, windows).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_change_at_rest_hold_from_the_first_answer_on() {
+    let (app, key) = begun().await;
+    lived(&app, &key).await;
+    click_and_buy(&app, &key).await;
+    let by_old = all_of(&app, &key).await;
+    let (whole, _) = app.stop().await;
+    // What is right under the others, from the log alone.
+    set_windows(whole.path(), 0);
+    let rebuilt = tempdir().unwrap();
+    copy(whole.path(), rebuilt.path());
+    for file in files_of_views(rebuilt.path()) {
+        fs::remove_file(rebuilt.path().join(file)).unwrap();
+    }
+    let app = start(rebuilt).await;
+    let by_new = all_of(&app, &key).await;
+    app.stop().await;
+    let revenue = "/v1/reports/revenue";
+    assert_ne!(by_old[revenue], by_new[revenue]);
+    let files = files_of_views(whole.path());
+    for harmed in files.iter().map(Some).chain([None]) {
+        let folder = tempdir().unwrap();
+        copy(whole.path(), folder.path());
+        if let Some(file) = harmed {
+            fs::remove_file(folder.path().join(file)).unwrap();
         }
-        whole
-    })
-    .await;
-    tells_all(&app, &key, "all").await;
+        let app = start(folder).await;
+        tells_all(&app, &key, &by_new, &format!("{harmed:?}")).await;
+        app.stop().await;
+    }
+}
+
+/// A person follows a link of a message, and buys.
+async fn click_and_buy(app: &TestApp, key: &str) {
+    let message = json!({"email": PERSON, "messageId": "n", "campaignId": "spring",
+                         "type": "transactional", "text": "See https://shop.example/now"});
+    let sent = app.post("/v1/messages", key, &message).await;
+    let text = sent.text_of("text");
+    let link = &text[text.find("/mail/track/click/").unwrap()..];
+    let link = link.split_whitespace().next().unwrap();
+    let before = app.on_disk();
+    let clicked = ask(app, Method::GET, link, &[]).await;
+    assert!((300..400).contains(&clicked.status), "{}", clicked.text);
+    // It is recorded behind the answer.
+    while app.on_disk() == before {
+        tokio::task::yield_now().await;
+    }
+    let order = json!({"email": PERSON, "orderId": "p", "revenue": 7, "currency": "EUR"});
+    let bought = app.post("/v1/track/purchase", key, &order).await;
+    bought.is_tracked();
+    app.caught_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_cannot_be_read_is_begun_anew_and_everything_else_goes_on() {
+    let (app, key) = begun().await;
+    lived(&app, &key).await;
+    let known = all_of(&app, &key).await;
+    let (folder, _) = app.stop().await;
+    let run = Path::new("views-runs/0000000000.run");
+    Harm::DamagedWithin.on(folder.path(), run, folder.path(), folder.path());
+    let app = start(folder).await;
+    // What was folded is there, and only a look into the run tells that it is damaged.
+    let contact = format!("/v1/contacts?email={PERSON}");
+    app.caught_up().await;
+    assert_eq!(app.get_with(&contact, &key).await.status, 200);
+    let path = "/v1/events?email=user7@person.example&limit=1000";
+    let first = app.get_with(path, &key).await;
+    first.is_refused(503, "view_building");
+    assert!(first.body["error"]["progress"].is_u64(), "{}", first.text);
+    assert_eq!(app.get_with(&contact, &key).await.status, 200);
+    tells_all(&app, &key, &known, "while it runs").await;
+    // What was begun anew is whole.
+    let (folder, _) = app.stop().await;
+    let app = start(folder).await;
+    tells_all(&app, &key, &known, "after a start").await;
 }

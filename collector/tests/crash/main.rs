@@ -18,6 +18,7 @@ mod load;
 mod backup_loop;
 mod copies;
 mod crash_loop;
+mod erasing;
 mod held_back;
 mod node_fetch;
 mod one_order;

@@ -95,6 +95,15 @@ impl Store {
         run(&self.data(), arguments)
     }
 
+    /// Starts a command, for whoever waits for its end, or brings it about.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut program = Command::new(MISAR);
+        program.args(arguments).arg("--data").arg(self.data());
+        program.stdin(Stdio::null()).stdout(Stdio::null());
+        clean(&mut program);
+        program.spawn().expect("the binary starts")
+    }
+
     pub(crate) fn start(&self) -> Server {
         Server::start(Command::new(MISAR), &self.data())
     }

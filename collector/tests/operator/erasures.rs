@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Store, run};
+use crate::support::{Run, Server, Store, run};
 
 const KATE: &str = "kate@example.com";
 
@@ -70,6 +70,17 @@ fn a_contact_is_erased_with_a_server_and_without_one_and_never_by_accident() {
     let noted = std::fs::read_to_string(store.beside("data.erasures")).unwrap();
     assert_eq!(noted.lines().count(), 2);
     assert!(!noted.contains('@'), "{noted}");
+    // And it is noted where the command is told to.
+    let elsewhere = store.beside("elsewhere");
+    let line = format!(
+        "contacts erase carol@example.com --yes --erasures {}",
+        elsewhere.display()
+    );
+    store.misar(&line).good();
+    for (file, lines) in [(elsewhere, 1), (store.beside("data.erasures"), 2)] {
+        let noted = std::fs::read_to_string(file).unwrap();
+        assert_eq!(noted.lines().count(), lines, "{noted}");
+    }
     let server = store.serve();
     let told_now = told(&server, &key);
     assert!(
@@ -78,6 +89,82 @@ fn a_contact_is_erased_with_a_server_and_without_one_and_never_by_accident() {
     );
     server.stop("TERM");
     assert_eq!(store.misar("log verify --json").json()["ok"], true);
+}
+
+/// Runs it at a terminal of its own, where somebody types this. The program that makes the terminal is that of Linux.
+#[cfg(target_os = "linux")]
+fn at_terminal(store: &Store, line: &str, typed: &str) -> Run {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    let misar = store.command(line);
+    let words = misar.get_args().map(|word| word.to_str().unwrap());
+    let line = format!(
+        "'{}' {}",
+        crate::support::MISAR,
+        words.collect::<Vec<_>>().join(" ")
+    );
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    for (name, value) in misar.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    script.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let started = script.stderr(Stdio::piped()).spawn();
+    let mut child =
+        started.expect("`script` is missing: install it (Debian: apt-get install bsdutils)");
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(typed.as_bytes()).unwrap();
+    // Nobody hangs up before it has ended.
+    let output = child.wait_with_output().unwrap();
+    drop(keyboard);
+    Run {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn at_a_terminal_somebody_is_asked_twice_and_anything_but_that_erases_nothing() {
+    let store = Store::new();
+    let key = keys(&store);
+    let server = store.serve();
+    lived(&server, &key);
+    let erase = "contacts erase kate@example.com";
+    for typed in [
+        "no\n",
+        "y\n",
+        "\n",
+        // The end of what is typed.
+        "\u{4}",
+        "yes\n\u{4}",
+        "yes\nbob@example.com\n",
+        "yes\nkate\n",
+    ] {
+        let run = at_terminal(&store, erase, typed);
+        assert_eq!(run.code, Some(1), "{typed:?}: {}", run.out);
+        assert!(run.out.contains("for good. Go on? (yes/no)"), "{}", run.out);
+        assert!(run.out.contains("nothing was erased"), "{}", run.out);
+        assert!(told(&server, &key).contains(KATE), "{typed:?}");
+    }
+    let run = at_terminal(&store, erase, "yes\nkate@example.com\n");
+    assert_eq!(run.code, Some(0), "{}", run.out);
+    assert!(
+        run.out
+            .contains("the workspace default knows of kate@example.com"),
+        "{}",
+        run.out
+    );
+    assert!(run.out.contains("Type the address again:"), "{}", run.out);
+    let done = "erased: 3 events have lost their personal part, 1 rejected ones are gone";
+    assert!(run.out.contains(done), "{}", run.out);
+    assert!(!told(&server, &key).contains("kate"));
+    server.stop("TERM");
 }
 
 #[test]

@@ -9,9 +9,11 @@ use store::record::{Record, Seq};
 use store::views;
 use store::views::filter::EventFilter;
 
-use crate::load::{WORKSPACE, address_of, keys, spread, write_log};
+use crate::load::{WORKSPACE, address_of, erasure, keys, spread, write_log};
 use crate::plan::Plan;
-use crate::store_in::{computed, memory, open_log, open_views, remove_views, size_of, written};
+use crate::store_in::{
+    bytes_read, computed, memory, open_log, open_views, remove_views, size_of, written,
+};
 use crate::{Failure, segments};
 
 /// The name of a leg, as the program is called with it.
@@ -63,6 +65,7 @@ pub(crate) fn run(leg: &str, plan: &Plan, data: &Path) -> Result<(), Failure> {
         "memory" => at_rest(data),
         "crash" => crash(data),
         "start" => start(plan, data),
+        "erase" => erase(plan, data),
         "segments" => segments::measure(data, &figure),
         other => Err(format!("there is no leg {other}").into()),
     }
@@ -240,6 +243,50 @@ fn crash(data: &Path) -> Result<(), Failure> {
         }
     }
     std::process::abort();
+}
+
+/// Erases one contact, and writes the log anew without it.
+fn erase(plan: &Plan, data: &Path) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
+    let log = open_log(data)?;
+    let views = open_views(data)?;
+    let catch_up = || -> Result<(), Failure> {
+        let end = *log.committed().borrow();
+        while views.cursor() < end {
+            views.fold(&log.read_from(views.cursor(), FOLDED)?)?;
+        }
+        Ok(())
+    };
+    catch_up()?;
+    views.checkpoint()?;
+    // Another one each time, where the store is used again.
+    let end = *log.committed().borrow();
+    let contact = address_of(spread(end.0) % plan.contacts);
+    let id = views.contact_id(WORKSPACE, &contact).ok_or("no key")?;
+    let theirs = views.count_of_contact(WORKSPACE, id)?;
+    let (was_read, was_written, busy) = (bytes_read()?, written()?, computed()?);
+    let began = Instant::now();
+    runtime.block_on(log.append(vec![erasure(id, end.0)?]))?;
+    views.hide(id, end.next());
+    figure("erase-hidden", began.elapsed().as_secs_f64());
+    let folding = Instant::now();
+    catch_up()?;
+    figure("erase-folded", folding.elapsed().as_secs_f64());
+    let purging = Instant::now();
+    log.purge()?;
+    figure("erase-purged", purging.elapsed().as_secs_f64());
+    let checkpoint = Instant::now();
+    views.checkpoint()?;
+    figure("erase-checkpoint", checkpoint.elapsed().as_secs_f64());
+    figure("erase-cpu", computed()? - busy);
+    let read = (bytes_read()? - was_read) as f64;
+    figure("erase-read", read / 1e6);
+    let written = (written()? - was_written) as f64;
+    figure("erase-written", written / 1e6);
+    figure("erase-events", theirs as f64);
+    views.close()?;
+    runtime.block_on(log.close())?;
+    Ok(())
 }
 
 fn start(plan: &Plan, data: &Path) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 use store::ledger::{Log as _, Submission};
 use store::record::{
-    Address, Entry, Fact, Personal, ToldBy, WorkspaceId, WorkspaceKey, WorkspaceKeys,
+    Address, ContactId, Entry, Fact, Personal, ToldBy, WorkspaceId, WorkspaceKey, WorkspaceKeys,
 };
 
 use crate::Failure;
@@ -111,6 +111,18 @@ fn entry(number: u64, contacts: u64) -> Result<Entry, Failure> {
         older: None,
     });
     Ok(entry)
+}
+
+/// The erasure of a contact, after `number` events.
+pub(crate) fn erasure(contact: ContactId, number: u64) -> Result<Submission, Failure> {
+    let id = u128::from(spread(number)) << 64 | u128::from(number);
+    let time = Timestamp::from_millis(BEGAN + APART * i64::try_from(number)?);
+    let (id, told_by) = (
+        EventId::from_bytes(id.to_be_bytes()),
+        ToldBy::server_with("key_bench"),
+    );
+    let entry = Entry::new(WORKSPACE, id, told_by, time, Fact::Erase { contact });
+    Ok(Submission::from(entry))
 }
 
 /// Bytes of JSON that a caller would have sent for it.

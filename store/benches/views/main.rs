@@ -75,7 +75,8 @@ fn bench(arguments: &[String]) -> Result<(), Failure> {
     let mut figures = Figures::new();
     let has_log = data.join("log").exists();
     for name in [
-        "write", "follow", "fold", "read", "rebuild", "memory", "crash", "start", "segments",
+        "write", "follow", "fold", "read", "rebuild", "memory", "crash", "start", "erase",
+        "segments",
     ] {
         // Without a log there is nothing to measure.
         let needed = name == "write" && !has_log;

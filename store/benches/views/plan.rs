@@ -20,7 +20,7 @@ just bench-views [OPTIONS]: what views cost, beside the bars of docs/performance
 
   --contacts N   contacts, each as likely as the others [100000]
   --events N     events in the log [1000000]
-  --only LEG     one leg, may be given several times: write rebuild follow fold read memory crash start segments
+  --only LEG     one leg, may be given several times: write rebuild follow fold read memory crash start erase segments
   --data FOLDER  where the store is made, and used again where there is a log
 ";
 

@@ -24,6 +24,11 @@ pub(crate) fn written() -> Result<u64, Failure> {
     field("/proc/self/io", "wchar:")
 }
 
+/// Bytes that this process has asked the disk for so far, those among them that the kernel had in memory.
+pub(crate) fn bytes_read() -> Result<u64, Failure> {
+    field("/proc/self/io", "rchar:")
+}
+
 /// What this process has computed so far, in seconds of one core: on a busy machine the better measure.
 pub(crate) fn computed() -> Result<f64, Failure> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;

@@ -14,7 +14,7 @@ enum Side {
 /// A row: what, bar at a million contacts, bar at ten, whether it is a floor, the figure's name, digits.
 type Row = (&'static str, f64, f64, Side, &'static str, usize);
 
-const ROWS: [Row; 16] = [
+const ROWS: [Row; 23] = [
     (
         "rebuild from the log, one core, events/s",
         130e3,
@@ -143,7 +143,27 @@ const ROWS: [Row; 16] = [
         "replayed",
         0,
     ),
+    (
+        "an erasure: hidden, s",
+        1.0,
+        1.0,
+        Side::AtMost,
+        "erase-hidden",
+        3,
+    ),
+    of_erasure("folded after, s", "erase-folded"),
+    of_erasure("found, and the log written anew, s", "erase-purged"),
+    of_erasure("the views' files without it, s", "erase-checkpoint"),
+    of_erasure("computing, s", "erase-cpu"),
+    of_erasure("read, MB", "erase-read"),
+    of_erasure("written, MB", "erase-written"),
 ];
+
+/// A figure without a bar.
+const fn of_erasure(what: &'static str, name: &'static str) -> Row {
+    const ANY: f64 = f64::INFINITY;
+    (what, ANY, ANY, Side::AtMost, name, 2)
+}
 
 pub(crate) type Figures = BTreeMap<String, f64>;
 

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use super::Kind;
+use super::HitKind;
 use super::tables::{Matcher, sections};
 use crate::record::Class;
 
@@ -49,9 +49,9 @@ pub(super) enum Agent {
 
 impl Agent {
     /// Class and reason, where nothing but the agent is known.
-    pub(super) fn verdict(self, kind: Kind) -> (Class, &'static str) {
+    pub(super) fn verdict(self, kind: HitKind) -> (Class, &'static str) {
         match self {
-            Self::MailboxProxy if kind == Kind::Open => (Class::ProxyHuman, "mailbox_proxy"),
+            Self::MailboxProxy if kind == HitKind::Open => (Class::ProxyHuman, "mailbox_proxy"),
             // They fetch pictures, and neither follow links nor run pages.
             Self::MailboxProxy => (Class::Bot, "image_proxy"),
             Self::MailClient => (Class::Human, "mail_client"),
@@ -71,10 +71,10 @@ impl Agent {
 
     /// Whether haste tells its machines from its people. Mail clients load pictures as they show a
     /// mail that has just come, and so may any program; links open in browsers.
-    pub(super) fn is_judged_by_haste(self, kind: Kind) -> bool {
+    pub(super) fn is_judged_by_haste(self, kind: HitKind) -> bool {
         match self {
             Self::Browser | Self::Chrome104 => true,
-            Self::Other => kind == Kind::Click,
+            Self::Other => kind == HitKind::Click,
             _ => false,
         }
     }

@@ -10,7 +10,7 @@ use super::ranges::{Ranges, RangesBuilder};
 
 /// Who is behind an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Network {
+pub(super) enum KnownNetwork {
     /// Filters mail, and no mailbox is read from there.
     Scanner,
     /// Filters mail, but isolated browsers of people are there too.
@@ -22,17 +22,17 @@ pub(super) enum Network {
 const NETWORKS: &str = include_str!("../../data/networks.txt");
 
 /// In the order in which they count.
-static TABLES: LazyLock<[(Network, Ranges); 3]> = LazyLock::new(|| {
+static TABLES: LazyLock<[(KnownNetwork, Ranges); 3]> = LazyLock::new(|| {
     [
-        (Network::Scanner, "certain"),
-        (Network::ProbableScanner, "probable"),
-        (Network::GmailProxy, "gmail"),
+        (KnownNetwork::Scanner, "certain"),
+        (KnownNetwork::ProbableScanner, "probable"),
+        (KnownNetwork::GmailProxy, "gmail"),
     ]
     .map(|(network, certainty)| (network, read(certainty)))
 });
 
 /// The network that an address is in; an IPv4 address in IPv6 clothes is the IPv4 address.
-pub(super) fn find(address: IpAddr) -> Option<Network> {
+pub(super) fn find(address: IpAddr) -> Option<KnownNetwork> {
     TABLES
         .iter()
         .find(|(_, ranges)| ranges.contains(address))

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{Evidence, Judgement, Kind, classify, is_prefetch_header};
+use super::{Evidence, HitKind, Judgement, classify, is_prefetch_header};
 use crate::record::{Client, Entry, ToldBy};
 
 /// The class of a page's event; `None` of any other event, and of one whose client was erased.
-pub fn of_page(entry: &Entry) -> Option<Judgement> {
+pub(crate) fn of_page(entry: &Entry) -> Option<Judgement> {
     match &entry.told_by {
         ToldBy::Browser { visitor, .. } => {
             let client = visitor.client.as_deref()?;
@@ -26,7 +26,7 @@ pub fn of_client(client: &Client, context: Option<&str>) -> Judgement {
         address: client.address.0.parse().ok(),
         is_prefetch: headers.any(|(name, value)| is_prefetch_header(name, &value.0)),
         is_automated: context.is_some_and(is_automated),
-        ..Evidence::of_agent(Kind::Web, agent)
+        ..Evidence::of_agent(HitKind::Web, agent)
     })
 }
 

@@ -16,7 +16,7 @@ use crate::record::Class;
 
 /// The class and reason of an agent without anything else.
 fn open_by(agent: &str) -> Judgement {
-    classify(&Evidence::of_agent(Kind::Open, Some(agent)))
+    classify(&Evidence::of_agent(HitKind::Open, Some(agent)))
 }
 
 fn is_genuine(class: Class) -> bool {

@@ -45,7 +45,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::classify::Kind;
+    use crate::classify::HitKind;
 
     const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 
@@ -58,17 +58,19 @@ mod tests {
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15) Thunderbird/140.0",
         ];
         const ADDRESSES: [Option<[u8; 4]>; 3] = [None, Some([192, 0, 2, 1]), Some([40, 94, 1, 1])];
-        [Kind::Open, Kind::Click].into_iter().flat_map(|kind| {
-            AGENTS.into_iter().flat_map(move |agent| {
-                ADDRESSES.into_iter().flat_map(move |address| {
-                    [false, true].map(move |is_transactional| Evidence {
-                        address: address.map(IpAddr::from),
-                        is_transactional,
-                        ..Evidence::of_agent(kind, Some(agent))
+        [HitKind::Open, HitKind::Click]
+            .into_iter()
+            .flat_map(|kind| {
+                AGENTS.into_iter().flat_map(move |agent| {
+                    ADDRESSES.into_iter().flat_map(move |address| {
+                        [false, true].map(move |is_transactional| Evidence {
+                            address: address.map(IpAddr::from),
+                            is_transactional,
+                            ..Evidence::of_agent(kind, Some(agent))
+                        })
                     })
                 })
             })
-        })
     }
 
     #[test]
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_browser_is_judged_by_the_time_and_a_transactional_mail_is_not() {
-        let open = Evidence::of_agent(Kind::Open, Some(BROWSER));
+        let open = Evidence::of_agent(HitKind::Open, Some(BROWSER));
         let windows = timing(&open).unwrap().windows;
         assert_eq!(windows.len(), 1);
         assert_eq!(windows[0].0, 60_000);

@@ -3,7 +3,7 @@
 
 use crate::record::Class;
 
-use super::{Evidence, Judgement, Kind, Method, agent, by_network, classify, networks};
+use super::{Evidence, HitKind, Judgement, Method, agent, by_network, classify, networks};
 
 /// The class of a one-click unsubscribe (RFC 8058): a mailbox provider's, for the reader who asked it to.
 /// Providers post from their back ends, so that an empty agent or a library's says nothing here, and
@@ -27,7 +27,7 @@ pub fn of_one_click(evidence: &Evidence<'_>) -> Judgement {
 /// Links submits forms: `FusionAuth` 1.49).
 pub fn of_form(evidence: &Evidence<'_>) -> Judgement {
     let verdict = classify(&Evidence {
-        kind: Kind::Click,
+        kind: HitKind::Click,
         method: Method::Get,
         ..*evidence
     });

@@ -10,6 +10,8 @@ use redb::{
     TableDefinition, TableError, Value,
 };
 
+use super::checked::Checked;
+
 /// A file that takes a repair, in a place that is not to be written.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -41,13 +43,30 @@ pub(crate) fn open_or_create(path: &Path, cache: usize) -> Result<Database, redb
     Ok(builder(cache).create_with_backend(FileBackend::new(file)?)?)
 }
 
-/// The same, and checks every page of it: what is not as it was written is an error, where redb may panic later
-/// or take it for what was written.
+/// The same as a file whose blocks are known again, see [`super::checked`]: what is not as it was written is an error
+/// when it is read, of the kind `InvalidData`.
 pub(crate) fn open_or_create_checked(path: &Path, cache: usize) -> Result<Database, redb::Error> {
-    let file = super::open_or_create(path)?;
-    let mut builder = builder(cache);
-    builder.set_check_integrity_on_open(true);
-    Ok(builder.create_with_backend(FileBackend::new(file)?)?)
+    let file = Checked::new(FileBackend::new(super::open_or_create(path)?)?);
+    Ok(builder(cache).create_with_backend(file)?)
+}
+
+/// Opens one of these that is there; one that was not closed in order is repaired.
+pub(crate) fn open_checked(path: &Path, cache: usize) -> Result<Database, redb::Error> {
+    let file = super::open(path)?;
+    // redb would make one of it.
+    if file.metadata()?.len() == 0 {
+        return Err(io::Error::new(ErrorKind::InvalidData, "the file is empty").into());
+    }
+    Ok(builder(cache).create_with_backend(Checked::new(FileBackend::new(file)?))?)
+}
+
+/// Opens one of these as it is, see [`open_to_read`].
+pub(crate) fn open_checked_to_read(
+    path: &Path,
+    cache: usize,
+) -> Result<ReadOnlyDatabase, DatabaseError> {
+    let file = super::open_to_read(path).map_err(redb::StorageError::Io)?;
+    builder(cache).open_read_only_with_backend(Checked::new(FileBackend::new(file)?))
 }
 
 /// Opens a database that stays as it is. [`DatabaseError::RepairAborted`] says that it was not closed

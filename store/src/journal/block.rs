@@ -220,7 +220,7 @@ impl<'a> Block<'a> {
     }
 
     /// When it was committed; [`Stamp::NONE`] where nobody noted that.
-    pub fn stamp(&self) -> Stamp {
+    pub(crate) fn stamp(&self) -> Stamp {
         self.stamp
     }
 
@@ -233,23 +233,25 @@ impl<'a> Block<'a> {
             let id = |record: &Record| (record.entry.id_key(), record.entry.fact.kind());
             return Ok(records.iter().map(id).collect());
         }
-        let tags = self.ids.chunks_exact(ID_BYTES).map(|id| of_tag(id[4]));
-        self.places()
-            .zip(tags)
-            .map(|((workspace, id), tag)| {
-                let (sender, kind) = tag.ok_or(BadBlock(NEWER))?;
-                let key = IdKey {
-                    workspace,
-                    sender,
-                    id,
-                };
-                Ok((key, kind))
-            })
-            .collect()
+        let ids = self.ids.chunks_exact(ID_BYTES);
+        ids.map(|id| key_in(id).ok_or(BadBlock(NEWER))).collect()
+    }
+
+    /// The id of the record at this place, with its type, as it lies in a block whose checksum nobody has
+    /// looked at; `None` where that cannot be told without, or the place is not here.
+    pub(crate) fn claimed_id(first: Seq, bytes: &[u8], place: Seq) -> Option<(IdKey, FactKind)> {
+        if bytes.first() != Some(&CODEC) || bytes.len() < HEADER {
+            return None;
+        }
+        let count = u64::from(read_u32(&bytes[1..5]));
+        let at = place.0.checked_sub(first.0).filter(|at| *at < count)?;
+        let earlier = usize::from(u16::from_le_bytes([bytes[30], bytes[31]]));
+        let start = HEADER + earlier * EARLIER_BYTES + usize::try_from(at).ok()? * ID_BYTES;
+        key_in(bytes.get(start..start + ID_BYTES)?)
     }
 
     /// The id of the record at this place, with its type; `None` where the place is not here.
-    pub fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, BadBlock> {
+    pub(crate) fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, BadBlock> {
         if !(self.first..=self.last()).contains(&place) {
             return Ok(None);
         }
@@ -260,19 +262,8 @@ impl<'a> Block<'a> {
             return Ok(records.first().map(id));
         }
         let at = usize::try_from(place.0 - self.first.0).unwrap_or(usize::MAX);
-        let (Some(tag), Some((workspace, id))) = (
-            self.ids.chunks_exact(ID_BYTES).nth(at).map(|id| id[4]),
-            self.places().nth(at),
-        ) else {
-            return Ok(None);
-        };
-        let (sender, kind) = of_tag(tag).ok_or(BadBlock(NEWER))?;
-        let key = IdKey {
-            workspace,
-            sender,
-            id,
-        };
-        Ok(Some((key, kind)))
+        let id = self.ids.chunks_exact(ID_BYTES).nth(at);
+        id.map(|id| key_in(id).ok_or(BadBlock(NEWER))).transpose()
     }
 
     /// The lowest seq that a record here can have. Blocks of one commit share it.
@@ -309,9 +300,8 @@ impl<'a> Block<'a> {
     fn places(&self) -> impl Iterator<Item = (WorkspaceId, EventId)> + '_ {
         let width = if self.tagged { ID_BYTES } else { OLD_ID_BYTES };
         self.ids.chunks_exact(width).map(move |bytes| {
-            let mut id = [0; 16];
-            id.copy_from_slice(&bytes[width - 16..]);
-            (WorkspaceId(read_u32(&bytes[..4])), EventId::from_bytes(id))
+            let workspace = WorkspaceId(read_u32(bytes));
+            (workspace, id_in(&bytes[width - 16..]))
         })
     }
 
@@ -355,6 +345,23 @@ impl<'a> Block<'a> {
     }
 }
 
+/// The id in these [`ID_BYTES`], with its type; `None` where the tag is of a later version.
+fn key_in(bytes: &[u8]) -> Option<(IdKey, FactKind)> {
+    let (sender, kind) = of_tag(bytes[4])?;
+    let key = IdKey {
+        workspace: WorkspaceId(read_u32(bytes)),
+        sender,
+        id: id_in(&bytes[5..]),
+    };
+    Some((key, kind))
+}
+
+fn id_in(bytes: &[u8]) -> EventId {
+    let mut id = [0; 16];
+    id.copy_from_slice(&bytes[..16]);
+    EventId::from_bytes(id)
+}
+
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, BadBlock> {
     thread_local! {
         // Its tables cost more to make than a small block to unpack.
@@ -396,134 +403,4 @@ fn read_u64(bytes: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::ledger::laws::{from_page, paid, viewed};
-
-    /// Packs as a version from before codec 2 did.
-    pub(crate) fn pack_old(first: Seq, entries: &[Entry]) -> Vec<u8> {
-        let packed = Packer::new()
-            .unwrap()
-            .pack(first, &CommitPart::default(), entries.iter())
-            .unwrap();
-        let (header, rest) = packed.split_at(HEADER);
-        let (ids, records) = rest.split_at(entries.len() * ID_BYTES);
-        let mut block = header[..CHECKSUM_END].to_vec();
-        block[0] = OLD_CODEC;
-        for id in ids.chunks_exact(ID_BYTES) {
-            block.extend_from_slice(&id[..4]);
-            block.extend_from_slice(&id[5..]);
-        }
-        block.extend_from_slice(records);
-        let checksum = checksum(first, &block);
-        block[13..21].copy_from_slice(&checksum.to_le_bytes());
-        block
-    }
-
-    fn entries() -> Vec<Entry> {
-        vec![viewed(1), paid(2, "o", 1), from_page(paid(2, "o", 1))]
-    }
-
-    #[test]
-    fn both_layouts_give_the_same_ids_and_records_and_only_the_new_one_has_a_stamp() {
-        let entries = entries();
-        let stamp = Stamp {
-            generation: 7,
-            micros: 1 << 50,
-        };
-        let part = CommitPart {
-            stamp,
-            earlier: Vec::new(),
-        };
-        let new = Packer::new()
-            .unwrap()
-            .pack(Seq(5), &part, entries.iter())
-            .unwrap();
-        for (bytes, stamp) in [(&new, stamp), (&pack_old(Seq(5), &entries), Stamp::NONE)] {
-            let block = Block::parse(Seq(5), bytes).unwrap();
-            assert_eq!(block.stamp(), stamp);
-            assert_eq!(block.last(), Seq(7));
-            let mut records = Vec::new();
-            block.records(Seq::START, 10, &mut records).unwrap();
-            let ids = block.ids().unwrap();
-            for ((record, entry), (key, kind)) in records.iter().zip(&entries).zip(ids) {
-                assert_eq!(record.entry, *entry);
-                assert_eq!((key, kind), (entry.id_key(), entry.fact.kind()));
-            }
-            assert_eq!(records.len(), 3);
-        }
-    }
-
-    #[test]
-    fn every_byte_is_covered_and_what_a_later_version_wrote_is_called_newer() {
-        let part = CommitPart::default();
-        let good = Packer::new()
-            .unwrap()
-            .pack(Seq(5), &part, entries().iter())
-            .unwrap();
-        for at in 0..good.len() {
-            let mut bad = good.clone();
-            bad[at] ^= 1;
-            assert!(Block::parse(Seq(5), &bad).is_err(), "byte {at}");
-        }
-        // A later codec, and a type of fact that is not known here.
-        for (at, value) in [(0, CODEC + 1), (HEADER + 4, 0xff)] {
-            let mut newer = good.clone();
-            newer[at] = value;
-            let checksum = checksum(Seq(5), &newer);
-            newer[13..21].copy_from_slice(&checksum.to_le_bytes());
-            assert_eq!(Block::parse(Seq(5), &newer).err(), Some(BadBlock(NEWER)));
-        }
-    }
-
-    #[test]
-    fn a_part_of_a_commit_counts_on_from_the_parts_before() {
-        let mut other = viewed(4);
-        other.workspace = WorkspaceId(9);
-        let part = CommitPart {
-            stamp: Stamp {
-                generation: 99,
-                micros: 1_764_201_600_123_456,
-            },
-            earlier: vec![(WorkspaceId(1), 41)],
-        };
-        let mut entries = entries();
-        entries.insert(1, other);
-        let bytes = Packer::new()
-            .unwrap()
-            .pack(Seq(5), &part, entries.iter())
-            .unwrap();
-        let block = Block::parse(Seq(5), &bytes).unwrap();
-        assert_eq!(block.part(), part);
-        let shown = |seq: PublicSeq| seq.to_string().split_off(18);
-        let seqs: Vec<_> = block
-            .public_seqs()
-            .map(|(workspace, seq)| (workspace.0, shown(seq)))
-            .collect();
-        let wanted = [(1, "000041"), (9, "000000"), (1, "000042"), (1, "000043")];
-        assert_eq!(
-            seqs,
-            wanted.map(|(workspace, index)| (workspace, index.to_owned()))
-        );
-        let mut records = Vec::new();
-        block.records(Seq(5), 2, &mut records).unwrap();
-        let of_records: Vec<_> = records.iter().map(|one| shown(one.public_seq)).collect();
-        assert_eq!(of_records, ["000000", "000042"]);
-    }
-
-    #[test]
-    fn a_stamp_that_no_seq_can_show_is_damage() {
-        for stamp in [(100, 0), (1, u64::MAX)] {
-            let (generation, micros) = stamp;
-            let part = CommitPart {
-                stamp: Stamp { generation, micros },
-                earlier: Vec::new(),
-            };
-            let bytes = Packer::new()
-                .unwrap()
-                .pack(Seq(5), &part, entries().iter())
-                .unwrap();
-            assert!(Block::parse(Seq(5), &bytes).is_err(), "{stamp:?}");
-        }
-    }
-}
+pub(crate) mod tests;

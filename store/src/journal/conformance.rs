@@ -4,12 +4,12 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use store::journal::conformance::{Place, failures};
+//! use store::journal::conformance::{JournalHome, failures};
 //! use store::journal::{Journal, memory::MemoryJournal};
 //!
 //! struct Memory(Arc<MemoryJournal>);
 //!
-//! impl Place for Memory {
+//! impl JournalHome for Memory {
 //!     fn open(&self) -> Arc<dyn Journal> {
 //!         Arc::clone(&self.0) as _
 //!     }
@@ -18,7 +18,7 @@
 //!     }
 //! }
 //!
-//! let make = || Box::new(Memory(Arc::default())) as Box<dyn Place>;
+//! let make = || Box::new(Memory(Arc::default())) as Box<dyn JournalHome>;
 //! assert_eq!(failures(&make), [""; 0]);
 //! ```
 
@@ -33,7 +33,7 @@ use super::Journal;
 pub use blocks::{NOW, entry};
 
 /// Where a journal lives.
-pub trait Place: Send + Sync {
+pub trait JournalHome: Send + Sync {
     /// Opens the journal that lies here, or makes an empty one. Whoever had it open has died: what is
     /// there is what their death has left.
     fn open(&self) -> Arc<dyn Journal>;
@@ -50,15 +50,15 @@ pub trait Place: Send + Sync {
 }
 
 /// Makes a new place with nothing in it.
-pub type Make<'a> = dyn Fn() -> Box<dyn Place> + 'a;
+pub type Make<'a> = dyn Fn() -> Box<dyn JournalHome> + 'a;
 
 /// A check: it panics where the promise is not kept.
-pub type Check = fn(&dyn Place);
+pub type JournalCheck = fn(&dyn JournalHome);
 
 /// Every check by its name; those of the second list are for places that are durable.
-pub const CHECKS: [(&str, Check); 12] = checks::ALL;
+pub const CHECKS: [(&str, JournalCheck); 13] = checks::ALL;
 /// See [`CHECKS`].
-pub const DURABLE_CHECKS: [(&str, Check); 3] = durable::ALL;
+pub const DURABLE_CHECKS: [(&str, JournalCheck); 3] = durable::ALL;
 
 /// Runs every check and panics at the first that fails.
 ///

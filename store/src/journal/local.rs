@@ -5,41 +5,41 @@
 
 mod floor;
 pub mod segment;
+mod segments;
 mod start;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::block::Packed;
-use super::{AppendError, Change, Journal, JournalError, Later, Visit};
+use super::{AppendError, BlockChange, Journal, JournalError, Later, Visit};
 use crate::files;
 use crate::lineage::{Lineage, Standing};
 use crate::locks::{lock, read, write};
 use crate::record::Seq;
+use crate::record::identity::{FactKind, IdKey};
 pub(crate) use floor::floor_of;
 pub use floor::{FLOOR_FILE, read_floor};
 use segment::{Disk, LogSegment, RealDisk};
+use segments::OpenSegments;
 pub use start::accept_loss;
-pub(crate) use start::{aside_of, list_segments, sorted};
-
-/// What could not be sealed is tried again after this time.
-const SEALER_PAUSE: Duration = Duration::from_secs(30);
+pub(crate) use start::{list_segments, quarantined_in, sorted};
 
 /// The folder of the segments within the data folder.
 pub const LOG_FOLDER: &str = "log";
-/// The folder of segments that were set aside, within the log's.
-pub const ASIDE_FOLDER: &str = "aside";
+/// The quarantine: the folder of segments that an operator took out of the log, within the log's. On disk it has the
+/// name that it had first.
+pub const QUARANTINE_FOLDER: &str = "aside";
 
 /// How to open the journal.
-pub struct Options {
+pub struct JournalOptions {
     /// The data folder.
     pub data: PathBuf,
     /// The journal must reach at least this seq, because something durable already reflects it;
@@ -55,7 +55,7 @@ pub struct Options {
     pub disk: Arc<dyn Disk>,
 }
 
-impl Options {
+impl JournalOptions {
     pub fn new(data: &Path) -> Self {
         Self {
             data: data.to_owned(),
@@ -70,30 +70,10 @@ impl Options {
 
 /// The journal on redb. See [`Journal`] for what it promises.
 pub struct RedbJournal {
-    inner: Arc<Inner>,
+    inner: Arc<OpenSegments>,
     /// `None` once closed.
     to_seal: Mutex<Option<Sender<()>>>,
     sealer: Mutex<Option<JoinHandle<()>>>,
-}
-
-struct Inner {
-    folder: PathBuf,
-    /// In seq order; the last one is active.
-    segments: RwLock<Vec<Arc<LogSegment>>>,
-    floor: AtomicU64,
-    /// Written into every new segment.
-    lineage: Mutex<Option<Lineage>>,
-    committed: watch::Sender<Seq>,
-    /// Held by whoever appends, rotates or recovers.
-    writing: Mutex<()>,
-    /// The last commit failed.
-    failing: AtomicBool,
-    closed: AtomicBool,
-    /// Held while sealed files change: by the sealer, by rewriting and by dropping.
-    maintenance: Mutex<()>,
-    rotate_bytes: u64,
-    rotate_records: u64,
-    disk: Arc<dyn Disk>,
 }
 
 impl RedbJournal {
@@ -103,8 +83,8 @@ impl RedbJournal {
     /// [`JournalError::Damaged`] when synced data is not what was written. A file that was closed in
     /// order has not been written to then; one that a crash left may have been repaired as far as it
     /// goes.
-    pub fn open(options: Options) -> Result<Self, JournalError> {
-        let Options {
+    pub fn open(options: JournalOptions) -> Result<Self, JournalError> {
+        let JournalOptions {
             data,
             reached,
             standing,
@@ -118,7 +98,7 @@ impl RedbJournal {
         let floor = floor_of(&folder)?;
         let (segments, next) =
             start::open_segments(&folder, standing.as_ref(), reached, floor, &disk)?;
-        let inner = Arc::new(Inner {
+        let inner = Arc::new(OpenSegments {
             folder,
             segments: RwLock::new(segments),
             floor: AtomicU64::new(floor.0),
@@ -235,7 +215,7 @@ impl RedbJournal {
     fn rewrite_now(
         &self,
         places: &BTreeSet<Seq>,
-        change: &mut Change<'_>,
+        change: &mut BlockChange<'_>,
     ) -> Result<(), JournalError> {
         let inner = &self.inner;
         {
@@ -320,6 +300,15 @@ impl Journal for RedbJournal {
         Ok(())
     }
 
+    /// Of the newer layout: from the place itself, since to read and check a block of a thousand records costs
+    /// more than all else in a look-up.
+    fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, JournalError> {
+        let Some((segment, _)) = self.inner.segment_from(place) else {
+            return Ok(None);
+        };
+        segment.id_at(place)
+    }
+
     fn committed(&self) -> watch::Receiver<Seq> {
         self.inner.committed.subscribe()
     }
@@ -343,7 +332,11 @@ impl Journal for RedbJournal {
         })
     }
 
-    fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError> {
+    fn rewrite(
+        &self,
+        places: &BTreeSet<Seq>,
+        change: &mut BlockChange<'_>,
+    ) -> Result<(), JournalError> {
         self.rewrite_now(places, change)
     }
 
@@ -395,78 +388,6 @@ impl Drop for RedbJournal {
             drop(sealer.join());
         }
         drop(self.inner.active().close());
-    }
-}
-
-impl Inner {
-    fn takes_appends(&self) -> bool {
-        !self.closed.load(Ordering::Acquire) && !self.failing.load(Ordering::Acquire)
-    }
-
-    fn active(&self) -> Arc<LogSegment> {
-        let segments = read(&self.segments);
-        // `open` makes the first and nothing removes the last.
-        Arc::clone(segments.last().expect("a log has an active segment"))
-    }
-
-    /// Makes sure that the last segment is one that can be appended to, with `next` behind it.
-    fn ensure_active(&self, next: Seq) -> Result<(), JournalError> {
-        let segments = read(&self.segments);
-        let usable = segments
-            .last()
-            .is_some_and(|last| !last.is_sealed() && last.last().next() == next);
-        drop(segments);
-        if usable {
-            Ok(())
-        } else {
-            self.push_active(next)
-        }
-    }
-
-    fn push_active(&self, next: Seq) -> Result<(), JournalError> {
-        let active = LogSegment::create(&self.folder, next, &self.disk)?;
-        if let Some(lineage) = *lock(&self.lineage) {
-            active.set_lineage(lineage)?;
-        }
-        write(&self.segments).push(Arc::new(active));
-        Ok(())
-    }
-
-    /// The segment that holds this place, or else the first behind it, and whether it is the active one.
-    fn segment_from(&self, from: Seq) -> Option<(Arc<LogSegment>, bool)> {
-        let segments = read(&self.segments);
-        let at =
-            segments.partition_point(|segment| segment.last() < from && segment.first() < from);
-        let segment = segments.get(at).cloned()?;
-        Some((segment, at + 1 == segments.len()))
-    }
-
-    fn segments_behind(&self, segment: &LogSegment) -> Vec<Arc<LogSegment>> {
-        let segments = read(&self.segments);
-        let start = segments.partition_point(|other| other.first() <= segment.first());
-        segments[start..].to_vec()
-    }
-
-    fn run_sealer(&self, wakes: &Receiver<()>) {
-        loop {
-            match wakes.recv_timeout(SEALER_PAUSE) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            let _maintenance = lock(&self.maintenance);
-            for segment in self.closed_segments() {
-                let sealed = segment.reopen(&self.disk).and_then(|()| segment.seal());
-                if let Err(error) = sealed {
-                    tracing::error!(%error, "a segment could not be sealed; it is tried again");
-                }
-            }
-        }
-    }
-
-    /// All but the active one.
-    fn closed_segments(&self) -> Vec<Arc<LogSegment>> {
-        let segments = read(&self.segments);
-        segments[..segments.len().saturating_sub(1)].to_vec()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::block::{BadBlock, Block, Packed};
-use super::{AppendError, Change, Journal, JournalError, Later, Visit};
+use super::{AppendError, BlockChange, Journal, JournalError, Later, Visit};
 use crate::locks::lock;
 use crate::record::Seq;
 
@@ -158,7 +158,11 @@ impl Journal for MemoryJournal {
         })
     }
 
-    fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError> {
+    fn rewrite(
+        &self,
+        places: &BTreeSet<Seq>,
+        change: &mut BlockChange<'_>,
+    ) -> Result<(), JournalError> {
         let mut state = self.state();
         for (first, bytes) in &mut state.blocks {
             let block = Block::parse(*first, bytes).map_err(|what| bad(*first, &what))?;

@@ -9,7 +9,7 @@ use shared::time::Timestamp;
 
 use super::decide::{Known, WorkspaceKey};
 use super::order::{Digests, OrderState};
-use super::{Appended, LogError, Refusal};
+use super::{Appended, LogError, OrderRefusal};
 use crate::record::{Entry, Personal, Record, Seq};
 
 /// An order that a caller changes more often than this is refused, so that the row stays bounded.
@@ -40,7 +40,7 @@ pub(super) struct Amending<'a> {
 }
 
 /// Money in the order's currency, from which an amendment starts.
-pub(crate) struct Standing {
+pub(crate) struct OrderWorth {
     money: Money,
 }
 
@@ -83,12 +83,12 @@ impl OrderState {
         entry: &mut Entry<()>,
         revenue: Option<Money>,
         amending: &Amending<'_>,
-        standing: &Standing,
+        standing: &OrderWorth,
         key: &WorkspaceKey,
         today: &dyn Fn(u64) -> u64,
     ) -> Result<Money, Appended> {
         let now = self.digests_now();
-        let Standing { money: gross } = standing;
+        let OrderWorth { money: gross } = standing;
         let mut fields = Vec::new();
         // One that leaves the address out means the order's.
         let address = entry.address.as_ref();
@@ -126,7 +126,7 @@ impl OrderState {
                 gross.currency.code()
             );
             let rejection = Rejection::of(BELOW_REFUNDED, "revenue", message);
-            return Err(Appended::Refused(Refusal::Invalid(rejection)));
+            return Err(Appended::Refused(OrderRefusal::Invalid(rejection)));
         }
         let taken = self
             .amended
@@ -135,7 +135,7 @@ impl OrderState {
         if taken >= MAX_AMENDMENTS {
             let message = format!("an order takes at most {MAX_AMENDMENTS} amendments");
             let rejection = Rejection::of(TOO_MANY_AMENDMENTS, "orderId", message);
-            return Err(Appended::Refused(Refusal::Invalid(rejection)));
+            return Err(Appended::Refused(OrderRefusal::Invalid(rejection)));
         }
         Ok(money)
     }
@@ -210,7 +210,7 @@ pub(crate) fn standing<K: Known>(
     known: &K,
     state: &OrderState,
     staged: impl FnOnce(Seq) -> Option<i64>,
-) -> Result<Standing, LogError> {
+) -> Result<OrderWorth, LogError> {
     let minor = match state.gross() {
         Some(minor) => minor,
         None => match staged(Seq(state.seq)) {
@@ -222,12 +222,12 @@ pub(crate) fn standing<K: Known>(
         },
     };
     let currency = state.its_currency().ok_or(LogError::Unavailable)?;
-    Ok(Standing {
+    Ok(OrderWorth {
         money: Money { minor, currency },
     })
 }
 
-impl Standing {
+impl OrderWorth {
     pub(super) fn minor(&self) -> i64 {
         self.money.minor
     }

@@ -137,7 +137,7 @@ pub enum Appended {
     /// The id is that of an event of another type.
     IdConflict,
     /// A refund that cannot be.
-    Refused(Refusal),
+    Refused(OrderRefusal),
 }
 
 /// Where a seq that callers see leads to in the log.
@@ -163,7 +163,7 @@ impl Located {
 
 /// Why a refund was not recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum OrderRefusal {
     /// No server has reported a purchase of this order.
     UnknownOrder,
     Invalid(Rejection),

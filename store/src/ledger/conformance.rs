@@ -8,6 +8,7 @@
 pub(crate) mod amended;
 mod deciders;
 mod law;
+mod orders;
 pub(crate) mod shown;
 pub mod subject;
 
@@ -24,12 +25,12 @@ pub use subject::Subject;
 use subject::{NOW, OneKey};
 
 /// A check of a ledger: it panics where the promise is not kept. It wants a runtime.
-pub type Check = fn(Subject) -> Later<'static, ()>;
+pub type LedgerCheck = fn(Subject) -> Later<'static, ()>;
 
 macro_rules! checks {
     ($($module:ident::$law:ident)*) => {
         /// Every check by its name.
-        pub const CHECKS: &[(&str, Check)] = &[
+        pub const CHECKS: &[(&str, LedgerCheck)] = &[
             $((stringify!($law), |subject| Box::pin($module::$law(subject))),)*
         ];
     };
@@ -47,11 +48,11 @@ checks! {
     law::of_racing_copies_exactly_one_is_tracked
     law::find_sees_an_event_as_soon_as_it_is_acknowledged
     law::readers_never_see_a_gap_while_writers_run
-    law::an_order_is_tracked_once_and_a_different_one_conflicts
-    law::the_order_is_looked_at_before_the_id
-    law::what_browsers_say_of_an_order_is_tracked_whatever_is_known_of_it
-    law::refunds_take_what_is_left_and_no_more
-    law::a_refund_id_is_one_refund_of_its_workspace
+    orders::an_order_is_tracked_once_and_a_different_one_conflicts
+    orders::the_order_is_looked_at_before_the_id
+    orders::what_browsers_say_of_an_order_is_tracked_whatever_is_known_of_it
+    orders::refunds_take_what_is_left_and_no_more
+    orders::a_refund_id_is_one_refund_of_its_workspace
     law::redaction_takes_the_personal_part_and_nothing_else
     law::what_is_handed_over_is_what_is_read
     law::a_closed_log_takes_nothing

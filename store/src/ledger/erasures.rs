@@ -7,15 +7,19 @@
 //!
 //! What comes later and is of a time before the erasure, or of a mail that was sent before it, is redacted
 //! as it is appended.
+//!
+//! - `browsers`: whose is what browsers did without an address
 
-use std::collections::{BTreeMap, HashMap};
+mod browsers;
 
-use shared::time::Timestamp;
+use std::collections::HashMap;
 
 use super::LogError;
 use super::inner::Inner;
 use super::suppression::change_of;
 use crate::record::{ContactId, Entry, Fact, Seq, WorkspaceId, WorkspaceKeys};
+
+use browsers::{Browsers, Look, Told, each_deed};
 
 /// Records of the log that are read at once.
 const READ_RECORDS: usize = 4_096;
@@ -24,7 +28,7 @@ const PORTION: usize = 100_000;
 
 /// An erasure whose records have not been found yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Erasure {
+pub(super) struct PendingErasure {
     /// The place of its fact: what lies before it is erased.
     pub(super) seq: Seq,
     pub(super) workspace: WorkspaceId,
@@ -34,7 +38,7 @@ pub(super) struct Erasure {
     pub(super) person: ContactId,
 }
 
-impl Erasure {
+impl PendingErasure {
     /// What a record says; `None` where it is of no erasure.
     pub(super) fn of(seq: Seq, entry: &Entry, keys: &dyn WorkspaceKeys) -> Option<Self> {
         let Fact::Erase { contact } = entry.fact else {
@@ -73,12 +77,12 @@ pub(super) fn left_of(entry: &Entry, contact: ContactId, person: ContactId) -> C
 
 /// The erasures whose records have not been found yet.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Waiting {
-    erasures: HashMap<(WorkspaceId, ContactId), Vec<Erasure>>,
+pub(super) struct PendingErasures {
+    erasures: HashMap<(WorkspaceId, ContactId), Vec<PendingErasure>>,
 }
 
-impl Waiting {
-    pub(super) fn of(erasures: impl IntoIterator<Item = Erasure>) -> Self {
+impl PendingErasures {
+    pub(super) fn of(erasures: impl IntoIterator<Item = PendingErasure>) -> Self {
         let mut waiting = Self::default();
         for erasure in erasures {
             let whose = waiting.erasures.entry((erasure.workspace, erasure.contact));
@@ -91,7 +95,7 @@ impl Waiting {
         self.erasures.is_empty()
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Erasure> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &PendingErasure> {
         self.erasures.values().flatten()
     }
 
@@ -141,29 +145,10 @@ pub(super) fn erase_late(entry: &mut Entry, keys: &dyn WorkspaceKeys) -> bool {
     }
 }
 
-/// A browser of a workspace.
-type Browser = (WorkspaceId, String);
-
-/// Who a browser was, by and by.
-#[derive(Default)]
-struct Timeline {
-    /// By time and place.
-    identified: BTreeMap<(Timestamp, Seq), ContactId>,
-    /// What it did without an address.
-    events: Vec<(Timestamp, Seq)>,
-}
-
-impl Timeline {
-    fn owner(&self, at: (Timestamp, Seq)) -> Option<ContactId> {
-        let latest = self.identified.range(..=at).next_back();
-        let found = latest.or_else(|| self.identified.first_key_value());
-        found.map(|(_, contact)| *contact)
-    }
-}
-
 impl Inner {
     /// Finds the records of the erasures that wait, and hides each of them by its place. Reads the log
-    /// once, and once more where browsers are among them.
+    /// once, and once more where browsers are among them; several times more where these did so much that it is
+    /// not to be in memory.
     ///
     /// # Errors
     /// When it cannot be read or noted; what is erased stays hidden.
@@ -176,50 +161,58 @@ impl Inner {
         self.books.orders.flush()?;
         self.books.suppressions.flush()?;
         let keys = &*self.keys;
-        let mut browsers: HashMap<Browser, Timeline> = HashMap::new();
         let mut found = Vec::new();
-        self.each_before(&waiting, |seq, entry| {
-            let Some(left) = waiting.left_in(seq, entry, keys) else {
-                return Ok(());
-            };
-            if let Some(browser) = &entry.anonymous_id {
-                let browser = (entry.workspace, browser.as_str().to_owned());
-                browsers.entry(browser).or_default();
-            }
+        let mut note = |seq: Seq, left: ContactId| {
             found.push((seq, Some(left)));
             if found.len() >= PORTION {
                 self.books.redactions.add_for(&std::mem::take(&mut found))?;
             }
             Ok(())
+        };
+        let theirs = |browsers: &mut Browsers, entry: &Entry| {
+            if let Some(browser) = &entry.anonymous_id {
+                browsers.offer((entry.workspace, browser.as_str().to_owned()), ());
+            }
+        };
+        let mut browsers = Browsers::new(browsers::MOST);
+        self.each_before(&waiting, |seq, entry| {
+            if let Some(left) = waiting.left_in(seq, entry, keys) {
+                theirs(&mut browsers, entry);
+                note(seq, left)?;
+            }
+            Ok(())
         })?;
-        if !browsers.is_empty() {
+        let mut gather = |browsers: &mut Browsers| {
+            self.each_before(&waiting, |seq, entry| {
+                if waiting.left_in(seq, entry, keys).is_some() {
+                    theirs(browsers, entry);
+                }
+                Ok(())
+            })
+        };
+        let mut pass = |look: &mut Look<'_>| {
             self.each_before(&waiting, |seq, entry| {
                 let Some(browser) = &entry.anonymous_id else {
                     return Ok(());
                 };
-                let Some(timeline) =
-                    browsers.get_mut(&(entry.workspace, browser.as_str().to_owned()))
-                else {
-                    return Ok(());
+                let told = match (&entry.fact, named_in(entry, keys)) {
+                    (Fact::Identify { .. }, Some(contact)) => Told::Whose(contact),
+                    (_, None) => Told::Nothing,
+                    (_, Some(_)) => return Ok(()),
                 };
                 let at = (entry.time.min(entry.received_at), seq);
-                match (&entry.fact, named_in(entry, keys)) {
-                    (Fact::Identify { .. }, Some(contact)) => {
-                        timeline.identified.insert(at, contact);
-                    }
-                    (_, None) => timeline.events.push(at),
-                    (_, Some(_)) => {}
-                }
-                Ok(())
-            })?;
-            for ((workspace, _), timeline) in &browsers {
-                for at in &timeline.events {
-                    let owner = timeline.owner(*at);
-                    let person = owner.and_then(|owner| waiting.person(*workspace, owner, at.1));
-                    found.extend(person.map(|person| (at.1, Some(person))));
-                }
-            }
-        }
+                look(entry.workspace, browser.as_str(), at, told)
+            })
+        };
+        each_deed(
+            browsers,
+            &mut gather,
+            &mut pass,
+            &mut |workspace, owner, seq| match waiting.person(workspace, owner, seq) {
+                Some(person) => note(seq, person),
+                None => Ok(()),
+            },
+        )?;
         self.books.redactions.add_for(&found)?;
         self.books.redactions.found(&waiting)?;
         let places = self.books.redactions.pending();
@@ -237,7 +230,7 @@ impl Inner {
     /// redacted.
     fn each_before(
         &self,
-        waiting: &Waiting,
+        waiting: &PendingErasures,
         mut each: impl FnMut(Seq, &Entry) -> Result<(), LogError>,
     ) -> Result<(), LogError> {
         let last = waiting.all().map(|erasure| erasure.seq).max();

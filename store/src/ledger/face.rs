@@ -10,7 +10,7 @@ use crate::record::{Record, Seq, WorkspaceId};
 
 /// Whether the log takes events now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+pub enum LogHealth {
     Ready,
     QueueFull,
     /// The last commit failed, or the log is closed.
@@ -84,7 +84,7 @@ pub trait Log: Send + Sync + 'static {
     /// The last committed seq, and a wake-up for whoever follows the log.
     fn committed(&self) -> watch::Receiver<Seq>;
 
-    fn health(&self) -> Health;
+    fn health(&self) -> LogHealth;
 
     /// Events taken and not yet answered.
     fn queued(&self) -> usize;

@@ -34,8 +34,9 @@ const MAX_RECENT: usize = 2_000_000;
 /// What could not be written is tried again after this time; filters go when their window is over.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Tells which id the record at a place has; `None` where there is no record.
-pub(crate) type Look<'a> = dyn Fn(Seq) -> Result<Option<(IdKey, FactKind)>, LogError> + 'a;
+/// Tells the type of the record at a place where that has the id that is looked for; `None` where it is another
+/// one, or gone.
+pub(crate) type Look<'a> = dyn Fn(Seq, &IdKey) -> Result<Option<FactKind>, LogError> + 'a;
 
 /// The ids of the log.
 pub(crate) struct Ids {
@@ -207,12 +208,8 @@ impl Ids {
             run.find(hash, &mut places)
                 .map_err(|error| storage(&error))?;
             for seq in places.iter().rev() {
-                match look(*seq)? {
-                    Some((found, kind)) if found == *key => {
-                        return Ok(Some(Seen { seq: *seq, kind }));
-                    }
-                    // Another id with this hash, or a record that is gone.
-                    Some(_) | None => {}
+                if let Some(kind) = look(*seq, key)? {
+                    return Ok(Some(Seen { seq: *seq, kind }));
                 }
             }
         }

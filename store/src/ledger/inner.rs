@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::amend::revenue_of;
 use super::decide::{Known, OrderKey, OrderState, RefundKey, fold_order};
-use super::erasures::Erasure;
+use super::erasures::PendingErasure;
 use super::handover::Handover;
 use super::ids::Ids;
 use super::orders::OrderBook;
@@ -156,7 +156,7 @@ impl Inner {
         let mut erased = Ok(());
         let entries = entries.inspect(|(seq, entry)| {
             if erased.is_ok()
-                && let Some(erasure) = Erasure::of(*seq, entry, &*self.keys)
+                && let Some(erasure) = PendingErasure::of(*seq, entry, &*self.keys)
             {
                 erased = self.books.redactions.erase(erasure);
             }
@@ -235,14 +235,19 @@ impl Inner {
         Ok(record.filter(|record| record.seq == seq))
     }
 
-    /// The id of the record at this place.
-    pub(super) fn id_at(&self, seq: Seq) -> Result<Option<(IdKey, FactKind)>, LogError> {
+    /// The type of the record at this place, where it has this id. What equals an id of 16 bytes is no damage;
+    /// what does not is believed once its block has been checked.
+    pub(super) fn kind_at(&self, seq: Seq, key: &IdKey) -> Result<Option<FactKind>, LogError> {
+        let is_it = |(found, kind)| (found == *key).then_some(kind);
+        if let Some(kind) = self.journal.id_at(seq)?.and_then(is_it) {
+            return Ok(Some(kind));
+        }
         let mut found = None;
         self.journal.read(seq, &mut |block| {
             found = block.id_at(seq)?;
             Ok(ControlFlow::Break(()))
         })?;
-        Ok(found)
+        Ok(found.and_then(is_it))
     }
 
     /// Hides the personal part of these records, at once and for good.
@@ -304,7 +309,9 @@ fn seen_in(block: &Block<'_>) -> Result<Vec<(IdKey, Seen)>, crate::journal::bloc
 
 impl Known for Inner {
     fn id(&self, key: &IdKey) -> Result<Option<Seen>, LogError> {
-        self.books.ids.within_window(key, &|seq| self.id_at(seq))
+        self.books
+            .ids
+            .within_window(key, &|seq, key| self.kind_at(seq, key))
     }
 
     fn is_of_older_version(&self, seq: Seq) -> Result<bool, LogError> {

@@ -1,6 +1,7 @@
 //! The promises of [`Log`] as tests of the ledgers that there are, and what only a log on disk keeps.
 
 mod amended;
+mod damaged;
 mod durable;
 mod erased;
 mod floor;
@@ -18,7 +19,7 @@ use super::conformance::CHECKS;
 pub(crate) use super::conformance::subject::*;
 use super::local::{LocalLedger, Options};
 use super::memory::MemoryLedger;
-use super::{Appended, DEDUPE_WINDOW_MS, Log, Refusal, Submission};
+use super::{Appended, DEDUPE_WINDOW_MS, Log, OrderRefusal, Submission};
 use crate::clock::{Clock, FixedClock};
 use crate::ids::OlderId;
 use crate::journal::memory::MemoryJournal;

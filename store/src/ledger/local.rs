@@ -15,11 +15,13 @@ use super::orders::OrderBook;
 use super::redactions::{GATHERING, REDACTIONS_FILE, Redactions};
 use super::suppressions::Suppressions;
 use super::verify::{self, LogReport};
-use super::{Appended, Health, Later, Ledger, Located, Log, LogError, OnCommit, Setup, Submission};
+use super::{
+    Appended, Later, Ledger, Located, Log, LogError, LogHealth, OnCommit, Setup, Submission,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::journal::Journal as _;
 use crate::journal::local::segment::{Disk, LogSegment, RealDisk};
-use crate::journal::local::{self, LOG_FOLDER, RedbJournal, aside_of, list_segments, sorted};
+use crate::journal::local::{self, LOG_FOLDER, RedbJournal, list_segments, quarantined_in, sorted};
 use crate::lineage::{Lineage, Part, Standing};
 use crate::record::identity::Sender;
 use crate::record::public_seq::{FIRST_GENERATION, PublicSeq};
@@ -35,15 +37,15 @@ pub struct Options {
     /// The data folder.
     pub data: PathBuf,
     pub keys: Arc<dyn WorkspaceKeys>,
-    /// See [`local::Options`].
+    /// See [`local::JournalOptions`].
     pub reached: Seq,
     /// The generation of the store, 1 to 99: it stands in the seqs that callers see.
     pub generation: u8,
     /// What the files are compared with; `None` does not compare them.
     pub standing: Option<Standing>,
-    /// See [`local::Options`].
+    /// See [`local::JournalOptions`].
     pub rotate_bytes: u64,
-    /// See [`local::Options`].
+    /// See [`local::JournalOptions`].
     pub rotate_records: u64,
     /// Ids in memory before they become a run of the index.
     pub run_ids: usize,
@@ -56,12 +58,12 @@ pub struct Options {
 
 impl Options {
     pub fn new(data: &Path, keys: Arc<dyn WorkspaceKeys>) -> Self {
-        let local::Options {
+        let local::JournalOptions {
             rotate_bytes,
             rotate_records,
             disk,
             ..
-        } = local::Options::new(data);
+        } = local::JournalOptions::new(data);
         Self {
             data: data.to_owned(),
             keys,
@@ -116,13 +118,13 @@ impl LocalLedger {
             standing.check_file(&suppressions_file, Part::Suppressions, found)?;
         }
         let redactions = Redactions::open(&data.join(REDACTIONS_FILE))?;
-        let journal = Arc::new(RedbJournal::open(local::Options {
+        let journal = Arc::new(RedbJournal::open(local::JournalOptions {
             reached: reached.max(orders.cursor()).max(suppressions.cursor()),
             standing,
             rotate_bytes,
             rotate_records,
             disk,
-            ..local::Options::new(&data)
+            ..local::JournalOptions::new(&data)
         })?);
         let ids = Ids::open(
             &data.join(IDS_FOLDER),
@@ -160,8 +162,8 @@ impl LocalLedger {
             .into_iter()
             .filter(|segment| segment.first() >= floor)
             .map(|segment| (segment.first(), Ok(segment)));
-        let aside = aside_of(self.journal.folder())?;
-        verify::verify_segments(floor, &aside, segments, reached, progress)
+        let quarantined = quarantined_in(self.journal.folder())?;
+        verify::verify_segments(floor, &quarantined, segments, reached, progress)
     }
 
     /// Writes the lineage into the newest segment, the order book and the suppressions, durably, and
@@ -255,7 +257,7 @@ macro_rules! log_of_the_ledger_in {
                 self.ledger.committed()
             }
 
-            fn health(&self) -> Health {
+            fn health(&self) -> LogHealth {
                 self.ledger.health()
             }
 

@@ -13,7 +13,7 @@ use super::local::log_of_the_ledger_in;
 use super::orders::OrderBook;
 use super::redactions::{GATHERING, Redactions};
 use super::suppressions::Suppressions;
-use super::{Appended, Health, Later, Ledger, Located, Log, LogError, Setup, Submission};
+use super::{Appended, Later, Ledger, Located, Log, LogError, LogHealth, Setup, Submission};
 use crate::clock::{Clock, SystemClock};
 use crate::journal::Journal;
 use crate::journal::memory::MemoryJournal;

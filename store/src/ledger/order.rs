@@ -17,7 +17,7 @@ use crate::record::{Address, Entry, Personal, Seq, WorkspaceId, WorkspaceKey};
 const MAX_REFUNDS: usize = 1_000;
 
 /// The code of a refund of more than is left.
-pub const EXCEEDS_ORDER: &str = "exceeds_order";
+const EXCEEDS_ORDER: &str = "exceeds_order";
 
 /// An order that a server reported. What pages say of orders is known by its id alone: it is
 /// tracked whatever is known of the order, so that a page learns nothing of it, and never blocks a
@@ -110,7 +110,7 @@ pub struct RefundAsk {
     pub currency: Option<Currency>,
 }
 
-pub(super) struct Judged {
+pub(super) struct JudgedRefund {
     pub(super) money: Money,
     pub(super) rounded: bool,
 }
@@ -227,7 +227,7 @@ impl OrderState {
         Ok(currency)
     }
 
-    pub(super) fn judge(&self, asked: &RefundAsk) -> Result<Judged, Rejection> {
+    pub(super) fn judge(&self, asked: &RefundAsk) -> Result<JudgedRefund, Rejection> {
         let currency = self.currency(asked)?;
         let exceeds = |message: String| Err(Rejection::of(EXCEEDS_ORDER, "amount", message));
         let (money, rounded) = match &asked.amount {
@@ -261,7 +261,7 @@ impl OrderState {
         if self.refunds.len() >= MAX_REFUNDS {
             return exceeds(format!("an order takes at most {MAX_REFUNDS} refunds"));
         }
-        Ok(Judged { money, rounded })
+        Ok(JudgedRefund { money, rounded })
     }
 
     pub(super) fn refund_of(&self, refund_id: &RefundId) -> Option<&SeenRefund> {

@@ -14,7 +14,7 @@ use redb::StorageBackend;
 
 use super::laws::{OneKey, WORKSPACE, crash_image, id, track};
 use super::local::{LocalLedger, Options};
-use super::{Appended, Health, Log, LogError};
+use super::{Appended, Log, LogError, LogHealth};
 use crate::journal::local::LOG_FOLDER;
 use crate::journal::local::segment::{Disk, file_name};
 use crate::record::Seq;
@@ -261,7 +261,7 @@ async fn a_full_disk_is_said_and_overcome() {
             }
         }
         let failed = failed.expect("the disk was full");
-        assert_eq!(log.health(), Health::Failing);
+        assert_eq!(log.health(), LogHealth::Failing);
         disk.budget.store(i64::MAX, Ordering::SeqCst);
         // Until the next second's attempt it goes on refusing; then the same event is new.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
@@ -276,7 +276,7 @@ async fn a_full_disk_is_said_and_overcome() {
             matches!(outcome[..], [Appended::Tracked { .. }]),
             "{outcome:?}"
         );
-        assert_eq!(log.health(), Health::Ready);
+        assert_eq!(log.health(), LogHealth::Ready);
         outcomes.insert(failed, true);
     }
     let image = crash_image(folder.path());
@@ -407,7 +407,7 @@ async fn a_missing_or_emptied_segment_is_refused_and_can_be_set_aside() {
     assert!(damaged(LocalLedger::open(reached()).err().unwrap()).contains("the file is empty"));
     std::fs::write(&path, b"this is no redb file").unwrap();
     assert!(damaged(LocalLedger::open(reached()).err().unwrap()).contains("is damaged at"));
-    super::verify::set_aside(folder.path(), &file_name(Seq(1))).unwrap();
+    super::verify::quarantine(folder.path(), &file_name(Seq(1))).unwrap();
     let log = LocalLedger::open(reached()).unwrap();
     let outcome = log.append(vec![track(1)]).await.unwrap();
     let [Appended::Tracked { seq, .. }] = outcome[..] else {

@@ -14,7 +14,7 @@ use redb::{
 };
 
 use super::LogError;
-use super::erasures::{Erasure, Waiting};
+use super::erasures::{PendingErasure, PendingErasures};
 use crate::files;
 use crate::files::database::table;
 use crate::locks::{lock, read, write};
@@ -44,7 +44,7 @@ pub(super) struct Redactions {
     path: Option<PathBuf>,
     database: Mutex<Option<Database>>,
     pending: RwLock<Places>,
-    waiting: RwLock<Arc<Waiting>>,
+    waiting: RwLock<Arc<PendingErasures>>,
     /// Since when the oldest waits.
     since: Mutex<Option<Instant>>,
 }
@@ -74,7 +74,7 @@ impl Redactions {
             let is_idle = pending.is_empty() && erasures.is_empty();
             *lock(&this.since) = (!is_idle).then(Instant::now);
             this.pending = RwLock::new(pending);
-            this.waiting = RwLock::new(Arc::new(Waiting::of(erasures)));
+            this.waiting = RwLock::new(Arc::new(PendingErasures::of(erasures)));
             this.database = Mutex::new(Some(database));
         }
         Ok(this)
@@ -114,7 +114,7 @@ impl Redactions {
     }
 
     /// Hides everything of a contact that lies before its erasure, from now on and whatever comes.
-    pub(super) fn erase(&self, erasure: Erasure) -> Result<(), LogError> {
+    pub(super) fn erase(&self, erasure: PendingErasure) -> Result<(), LogError> {
         self.change(|transaction| {
             let mut row = [0; 36];
             row[..4].copy_from_slice(&erasure.workspace.0.to_be_bytes());
@@ -127,19 +127,19 @@ impl Redactions {
         })?;
         let mut waiting = write(&self.waiting);
         let others = waiting.all().filter(|other| other.seq != erasure.seq);
-        *waiting = Arc::new(Waiting::of(others.copied().chain([erasure])));
+        *waiting = Arc::new(PendingErasures::of(others.copied().chain([erasure])));
         drop(waiting);
         lock(&self.since).get_or_insert_with(Instant::now);
         Ok(())
     }
 
     /// The erasures whose records have not been found yet.
-    pub(super) fn waiting(&self) -> Arc<Waiting> {
+    pub(super) fn waiting(&self) -> Arc<PendingErasures> {
         Arc::clone(&read(&self.waiting))
     }
 
     /// The records of these erasures are among those that are hidden by their places.
-    pub(super) fn found(&self, erasures: &Waiting) -> Result<(), LogError> {
+    pub(super) fn found(&self, erasures: &PendingErasures) -> Result<(), LogError> {
         let seqs: Vec<Seq> = erasures.all().map(|erasure| erasure.seq).collect();
         self.change(|transaction| {
             let mut table = transaction.open_table(ERASURES)?;
@@ -150,7 +150,7 @@ impl Redactions {
         })?;
         let mut waiting = write(&self.waiting);
         let left = waiting.all().filter(|erasure| !seqs.contains(&erasure.seq));
-        *waiting = Arc::new(Waiting::of(left.copied()));
+        *waiting = Arc::new(PendingErasures::of(left.copied()));
         Ok(())
     }
 
@@ -239,7 +239,7 @@ impl Redactions {
     }
 }
 
-fn load(database: &Database) -> Result<(Places, Vec<Erasure>), redb::Error> {
+fn load(database: &Database) -> Result<(Places, Vec<PendingErasure>), redb::Error> {
     let transaction = database.begin_read()?;
     let mut places = Places::new();
     if let Some(table) = table(&transaction, PENDING)? {
@@ -263,13 +263,13 @@ fn load(database: &Database) -> Result<(Places, Vec<Erasure>), redb::Error> {
     Ok((places, erasures))
 }
 
-fn erasure(seq: Seq, row: &[u8; 36]) -> Erasure {
+fn erasure(seq: Seq, row: &[u8; 36]) -> PendingErasure {
     fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
         let mut part = [0; N];
         part.copy_from_slice(&bytes[from..from + N]);
         part
     }
-    Erasure {
+    PendingErasure {
         seq,
         workspace: WorkspaceId(u32::from_be_bytes(part(row, 0))),
         contact: ContactId(part(row, 4)),

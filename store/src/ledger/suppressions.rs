@@ -18,6 +18,7 @@ use super::suppression::{Suppression, change_of};
 use crate::locks::lock;
 use crate::record::{ContactId, Entry, Seq, WorkspaceId};
 
+use file::FILE;
 pub(crate) use file::cursor_at_rest;
 
 /// Contacts waiting for the file; with more, appending is refused until it has caught up.
@@ -58,13 +59,13 @@ struct Waiting {
 }
 
 fn storage(doing: &str, error: &dyn std::fmt::Display) -> LogError {
-    LogError::storage(&format!("{doing} the suppressions"), error)
+    FILE.storage(doing, error)
 }
 
 impl Suppressions {
     /// Opens the file, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
-        let (database, cursor) = file::open(path)?;
+        let (database, cursor) = FILE.open(path)?;
         Ok(Self::over(database, cursor, Some(path.to_owned())))
     }
 
@@ -301,7 +302,7 @@ impl SharedSuppressions {
             *database = Some(held);
             return;
         }
-        match file::open(path) {
+        match FILE.open(path) {
             Ok((opened, _)) => *database = Some(Arc::new(opened)),
             Err(error) => tracing::error!(%error, "the suppressions could not be opened again"),
         }

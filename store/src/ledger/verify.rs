@@ -17,7 +17,9 @@ use crate::files;
 use crate::journal::JournalError;
 use crate::journal::block::Block;
 use crate::journal::local::segment::{self, LogSegment, RealDisk, SegmentSummary};
-use crate::journal::local::{ASIDE_FOLDER, LOG_FOLDER, aside_of, floor_of, list_segments, sorted};
+use crate::journal::local::{
+    LOG_FOLDER, QUARANTINE_FOLDER, floor_of, list_segments, quarantined_in, sorted,
+};
 use crate::record::identity::IdKey;
 use crate::record::public_seq::PublicSeq;
 use crate::record::{Fact, Record, Seq, WorkspaceId};
@@ -177,17 +179,23 @@ fn verify_files(
     let floor = floor_of(&folder)?;
     // A crash may have left what lies below.
     let segments = segments.filter(|(first, _)| *first >= floor);
-    verify_segments(floor, &aside_of(&folder)?, segments, reached, progress)
+    verify_segments(
+        floor,
+        &quarantined_in(&folder)?,
+        segments,
+        reached,
+        progress,
+    )
 }
 
-/// Verifies the segments of a backup, which lie under other names, in order. `aside` are the first
+/// Verifies the segments of a backup, which lie under other names, in order. `quarantined` are the first
 /// seqs of those that were set aside, `floor` is where the log begins.
 ///
 /// # Errors
 /// None but what [`verify`] has.
 pub fn verify_copies(
     floor: Seq,
-    aside: &[Seq],
+    quarantined: &[Seq],
     files: Vec<(Seq, PathBuf)>,
     reached: Seq,
     progress: &mut dyn FnMut(u64),
@@ -196,13 +204,13 @@ pub fn verify_copies(
         .into_iter()
         .map(|(first, path)| (first, LogSegment::open_copy(path, first).map(Arc::new)));
     let segments = segments.filter(|(first, _)| *first >= floor);
-    verify_segments(floor, aside, segments, reached, progress)
+    verify_segments(floor, quarantined, segments, reached, progress)
 }
 
 /// Verifies segments that are open already, in order.
 pub(super) fn verify_segments(
     floor: Seq,
-    aside: &[Seq],
+    quarantined: &[Seq],
     segments: impl Iterator<Item = (Seq, Result<Arc<LogSegment>, JournalError>)>,
     reached: Seq,
     progress: &mut dyn FnMut(u64),
@@ -214,7 +222,7 @@ pub(super) fn verify_segments(
     for (first, opened) in segments {
         if let Some(next) = next
             && first > next
-            && !aside.iter().any(|gap| (next..first).contains(gap))
+            && !quarantined.iter().any(|gap| (next..first).contains(gap))
         {
             let name = segment::file_name(first);
             invariants.problem(format!(
@@ -232,10 +240,11 @@ pub(super) fn verify_segments(
             }
         };
     }
-    let tail_is_aside = next.is_some_and(|next| aside.iter().any(|first| *first >= next));
+    let tail_is_quarantined =
+        next.is_some_and(|next| quarantined.iter().any(|first| *first >= next));
     if let Some(next) = next
         && reached >= next
-        && !tail_is_aside
+        && !tail_is_quarantined
     {
         let end = next.0 - 1;
         invariants.problem(format!(
@@ -310,7 +319,7 @@ fn check(
 ///
 /// # Errors
 /// When there is no such segment, or the disk refuses.
-pub fn set_aside(data: &Path, name: &str) -> Result<std::path::PathBuf, LogError> {
+pub fn quarantine(data: &Path, name: &str) -> Result<std::path::PathBuf, LogError> {
     let storage =
         |error: &dyn std::fmt::Display| LogError::storage("setting a segment aside", error);
     let folder = data.join(LOG_FOLDER);
@@ -321,9 +330,9 @@ pub fn set_aside(data: &Path, name: &str) -> Result<std::path::PathBuf, LogError
             folder.display()
         )));
     }
-    let aside = folder.join(ASIDE_FOLDER);
-    files::create_folder(&aside).map_err(|error| storage(&error))?;
-    let to = aside.join(name);
+    let quarantined = folder.join(QUARANTINE_FOLDER);
+    files::create_folder(&quarantined).map_err(|error| storage(&error))?;
+    let to = quarantined.join(name);
     segment::rename_synced(&from, &to).map_err(|error| storage(&error))?;
     segment::sync_folder_of(&from).map_err(|error| storage(&error))?;
     Ok(to)

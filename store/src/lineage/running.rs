@@ -21,7 +21,7 @@ const NAME: &str = "misar-running";
 
 /// What a look at `RUNNING` has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum FoundRunning {
     /// There is none: the store was stopped in good order, or is new.
     Nothing,
     /// It is where it was made: the process that had the store open has died.
@@ -34,7 +34,7 @@ pub enum Found {
 pub struct Running {
     path: PathBuf,
     /// What lay there before.
-    found: Found,
+    found: FoundRunning,
     kept: bool,
 }
 
@@ -43,18 +43,18 @@ impl Running {
     ///
     /// # Errors
     /// [`Strange::Copy`] where the file was made elsewhere, [`Strange::HalfRestored`].
-    pub fn look(data: &Path) -> Result<Found, Strange> {
+    pub fn look(data: &Path) -> Result<FoundRunning, Strange> {
         check_restored(data)?;
         let path = data.join(RUNNING_FILE);
         let failed = |error: std::io::Error| failed(&path, "reading it", &error);
         let text = match files::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(FoundRunning::Nothing),
             Err(error) => return Err(failed(error)),
         };
         let about = std::fs::symlink_metadata(&path).map_err(failed)?;
         if Identity::parse(&text).is_some_and(|noted| noted.is(Identity::of(&about))) {
-            Ok(Found::Ours)
+            Ok(FoundRunning::Ours)
         } else {
             Err(Strange::Copy {
                 data: data.to_owned(),
@@ -84,7 +84,7 @@ impl Running {
         })
     }
 
-    pub fn found(&self) -> Found {
+    pub fn found(&self) -> FoundRunning {
         self.found
     }
 
@@ -113,7 +113,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.kept
-            && self.found == Found::Nothing
+            && self.found == FoundRunning::Nothing
             && let Err(error) = self.end()
         {
             tracing::warn!(%error, "the folder now looks like one that was not stopped in good order");

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use shared::time::Timestamp;
 
-use super::{DEFAULT_WORKSPACE, MAX_GENERATION, OriginPattern};
+use super::{DEFAULT_WORKSPACE, OriginPattern};
+use crate::record::public_seq::MAX_GENERATION;
 
 /// Why the meta store refused or failed. The text is for whoever runs the command.
 #[derive(Debug, thiserror::Error)]

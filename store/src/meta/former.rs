@@ -25,7 +25,7 @@ const DONE: u64 = u64::MAX;
 
 /// A contact whose id has changed with the rule of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FormerContact {
+pub(crate) struct FormerContact {
     pub workspace: WorkspaceId,
     pub former: ContactId,
     pub today: ContactId,

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Meta, MetaError, NUMBERS, guarded, json, random, storage};
 use crate::files::database::table;
-use crate::lineage::{self, Lineage, Opening, Standing, State};
+use crate::lineage::{self, Lineage, Opening, Standing, StoreState};
 use crate::locks::lock;
 
-/// The name of the [`State`] in [`NUMBERS`]. Absent until the first opening.
+/// The name of the [`StoreState`] in [`NUMBERS`]. Absent until the first opening.
 pub(super) const STATE: &str = "state";
 /// Key: [`LAST_BACKUP`]. Value: JSON of [`LastBackup`].
 pub(super) const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes_v1");
@@ -49,7 +49,7 @@ impl Meta {
         let lineage = Lineage { store, opening };
         self.put_standing(Standing {
             lineage: Some(lineage),
-            state: State::Opening,
+            state: StoreState::Opening,
         })?;
         Ok(lineage)
     }
@@ -58,7 +58,7 @@ impl Meta {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn set_state(&self, state: State) -> Result<(), MetaError> {
+    pub fn set_state(&self, state: StoreState) -> Result<(), MetaError> {
         let lineage = self.standing().lineage;
         self.put_standing(Standing { lineage, state })
     }
@@ -70,7 +70,7 @@ impl Meta {
     pub fn accept(&self, lineage: Option<Lineage>) -> Result<(), MetaError> {
         self.put_standing(Standing {
             lineage,
-            state: State::Accepted,
+            state: StoreState::Accepted,
         })
     }
 
@@ -130,7 +130,7 @@ pub(super) fn load(
         let state = numbers.get(STATE)?.map_or(0, |row| row.value());
         Ok((lineage::read(&numbers)?, state))
     })?;
-    let state = State::from_number(state).ok_or_else(|| MetaError::Damaged {
+    let state = StoreState::from_number(state).ok_or_else(|| MetaError::Damaged {
         path: path.to_owned(),
         what: format!("its state is {state}, which this misar does not know"),
     })?;

@@ -27,7 +27,7 @@ const MAX_OF_WORKSPACE: usize = 1_000;
 pub type TokenDigest = [u8; 32];
 
 /// A row of the table as it lies in the file.
-pub(super) type Row = (Vec<u8>, Vec<u8>);
+pub(super) type SessionRow = (Vec<u8>, Vec<u8>);
 
 /// What is asked of a new session.
 pub struct NewSession {
@@ -207,7 +207,7 @@ impl Session {
 }
 
 /// Every row of the file, which has no such table until the first session.
-pub(super) fn rows(read: &ReadTransaction) -> Result<Vec<Row>, redb::Error> {
+pub(super) fn rows(read: &ReadTransaction) -> Result<Vec<SessionRow>, redb::Error> {
     let Some(table) = table(read, SESSIONS)? else {
         return Ok(Vec::new());
     };
@@ -221,7 +221,7 @@ pub(super) fn rows(read: &ReadTransaction) -> Result<Vec<Row>, redb::Error> {
 
 /// What the rows say. One that says nothing is left out: its browser is asked for a link again,
 /// which is no reason not to start.
-pub(super) fn known(rows: Vec<Row>, known: &Contents) -> HashMap<TokenDigest, Arc<Session>> {
+pub(super) fn known(rows: Vec<SessionRow>, known: &Contents) -> HashMap<TokenDigest, Arc<Session>> {
     rows.into_iter()
         .filter_map(|(digest, row)| {
             let stored = serde_json::from_slice(&row).ok()?;

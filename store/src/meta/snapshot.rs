@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::file::{KEYS, LAST_USED, NUMBERS, WORKSPACES};
 use super::{Meta, MetaError, erasures, former, lineage, session, storage, token_key};
-use crate::lineage::State;
+use crate::lineage::StoreState;
 use crate::snapshot;
 
 impl Meta {
@@ -27,7 +27,7 @@ impl Meta {
             copy.table(former::FORMER)?;
             copy.table(erasures::ERASURES)?;
             copy.leave_out(session::SESSIONS);
-            copy.insert(NUMBERS, lineage::STATE, State::Backup as u64)
+            copy.insert(NUMBERS, lineage::STATE, StoreState::Backup as u64)
         })
         .map_err(|error| storage(&self.path, "copying it", &error))
     }

@@ -12,7 +12,7 @@ use shared::time::Timestamp;
 use super::{Meta, MetaError, guarded, json, random, storage};
 use crate::files::database::table;
 use crate::locks::{read, write};
-use crate::token::{Form, TokenKey, TokenKeys};
+use crate::token::{TokenForm, TokenKey, TokenKeys};
 
 /// Key: a token key's id. Value: JSON of [`StoredTokenKey`].
 pub(super) const TOKEN_KEYS: TableDefinition<'_, u32, &[u8]> =
@@ -35,12 +35,12 @@ struct StoredTokenKey {
     form: u8,
 }
 
-/// The number of [`Form::First`].
+/// The number of [`TokenForm::First`].
 fn first_form() -> u8 {
     1
 }
 
-/// The number of [`Form::Short`].
+/// The number of [`TokenForm::Short`].
 const SHORT_FORM: u8 = 2;
 
 impl Meta {
@@ -78,7 +78,7 @@ pub(super) fn load_or_make(
     let known = load(path, database)?;
     let next = match known {
         None => FIRST,
-        Some(keys) if keys.current().form == Form::Short => return Ok(keys),
+        Some(keys) if keys.current().form == TokenForm::Short => return Ok(keys),
         Some(ref keys) => {
             let next = keys.current().id.checked_add(1);
             next.ok_or(MetaError::TokenKeysUsedUp)?
@@ -140,8 +140,8 @@ fn load(path: &Path, database: &impl ReadableDatabase) -> Result<Option<TokenKey
             created_at: Timestamp::from_millis(stored.created_at),
             secret: stored.secret.try_into().map_err(|_| length())?,
             form: match stored.form {
-                1 => Form::First,
-                SHORT_FORM => Form::Short,
+                1 => TokenForm::First,
+                SHORT_FORM => TokenForm::Short,
                 other => return Err(damaged(format!("its form {other} is of a newer version"))),
             },
         });
@@ -154,7 +154,7 @@ fn make(id: u32, created_at: Timestamp) -> Result<TokenKey, MetaError> {
         id,
         created_at,
         secret: random()?,
-        form: Form::Short,
+        form: TokenForm::Short,
     })
 }
 
@@ -163,8 +163,8 @@ fn put(transaction: &WriteTransaction, key: &TokenKey) -> Result<(), redb::Error
         created_at: key.created_at.as_millis(),
         secret: key.secret.to_vec(),
         form: match key.form {
-            Form::First => first_form(),
-            Form::Short => SHORT_FORM,
+            TokenForm::First => first_form(),
+            TokenForm::Short => SHORT_FORM,
         },
     };
     let mut keys = transaction.open_table(TOKEN_KEYS)?;
@@ -238,7 +238,7 @@ mod tests {
         drop(database);
         let keys = open().token_keys();
         let forms: Vec<_> = keys.all().map(|key| (key.id, key.form)).collect();
-        assert_eq!(forms, [(1, Form::First), (2, Form::Short)]);
+        assert_eq!(forms, [(1, TokenForm::First), (2, TokenForm::Short)]);
         assert_eq!(shown(&open().token_keys()), shown(&keys));
     }
 

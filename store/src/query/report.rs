@@ -17,15 +17,16 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::words::MessageKind;
+use super::words::{MessageKind, spelled};
+use crate::record::MessageType;
 use crate::views::engagement::order::{MODELS, Model};
 use crate::views::engagement::tally::Totals;
 
 pub use super::days::Zone;
 pub use figures::{ByClass, Count, Earnings, Models, ThreeFigures};
 use figures::{monies, rate};
-pub use revenue::{GroupBy, RevenueGroup, RevenueQuery, RevenueReport, revenue};
-pub use span::{Asked, LinkClicks, campaign, campaigns, message, messages, overview};
+pub use revenue::{GroupBy, RevenueAsk, RevenueGroup, RevenueReport, revenue};
+pub use span::{LinkClicks, ReportAsk, campaign, campaigns, message, messages, overview};
 
 /// What became of a message or of a campaign's messages.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,9 +70,9 @@ pub struct MessageReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub campaign_id: Option<String>,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", serialize_with = "spelled")]
     #[schema(value_type = MessageKind)]
-    pub kind: &'static str,
+    pub kind: MessageType,
     /// RFC 3339; absent where nothing but orders names the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = DateTime, example = "2026-11-23T10:00:00Z")]

@@ -17,7 +17,7 @@ const PORTION: usize = 1_000;
 const MOST_LOOKED_AT: usize = 100_000;
 
 /// A contact that is held back.
-pub struct Found {
+pub struct HeldBack {
     pub email: Option<String>,
     pub state: Suppression,
 }
@@ -38,14 +38,14 @@ pub fn of_address(
     sources: Sources<'_>,
     workspace: WorkspaceId,
     email: &Email,
-) -> Result<Option<Found>, LogError> {
+) -> Result<Option<HeldBack>, LogError> {
     let key = sources
         .meta
         .key_of(workspace)
         .ok_or(LogError::Unavailable)?;
     let contact = key.contact(email.normalised());
     let state = sources.book.get((workspace, contact))?;
-    Ok(state.map(|state| Found {
+    Ok(state.map(|state| HeldBack {
         email: Some(email.normalised().to_owned()),
         state,
     }))
@@ -62,7 +62,7 @@ pub fn list(
     mut after: Option<ContactId>,
     limit: usize,
     is_asked: impl Fn(&Suppression) -> bool,
-) -> Result<(Vec<Found>, Option<ContactId>), LogError> {
+) -> Result<(Vec<HeldBack>, Option<ContactId>), LogError> {
     let key = sources
         .meta
         .key_of(workspace)
@@ -88,7 +88,7 @@ pub fn list(
                     .map(|address| address.spelled_for_contact().to_owned()),
                 (None, None) => None,
             };
-            found.push(Found { email, state });
+            found.push(HeldBack { email, state });
         }
         if is_last {
             return Ok((found, None));

@@ -464,7 +464,8 @@ fn the_systems_own_names_and_every_class_have_their_spellings() {
         (Class::Machine, "machine"),
         (Class::Bot, "bot"),
     ] {
-        assert_eq!(class_name(class), spelling);
+        assert_eq!(class.as_str(), spelling);
+        assert_eq!(Class::parse(spelling), Some(class));
     }
 }
 
@@ -523,20 +524,20 @@ fn debug_output_holds_nothing_personal() {
 
 #[test]
 fn only_stretches_of_the_log_that_lie_wholly_outside_the_times_are_skipped() {
-    // Arrange: four stretches of 256 events for each minute.
-    let zone_of = |number: u32| i64::from((number - 1) / 1_024);
+    // Arrange: a minute for each 1,024 seqs (the first has 1,023), so that none begins within a stretch.
+    let minute_of = |number: u32| i64::from(number / 1_024);
     let time = |minute: i64| Timestamp::from_millis(NOW + minute * 60_000);
     let of = |number| Entry {
-        time: time(zone_of(number)),
+        time: time(minute_of(number)),
         ..entry(number)
     };
     let log = log_of((1..=4_000).map(of).collect());
     let (views, _folder) = views_of(&log);
     for (from, to, newest, oldest) in [
-        (Some(1), Some(2), 2_048, 1_025),
-        (Some(1), Some(3), 3_072, 1_025),
-        (Some(3), None, 4_000, 3_073),
-        (None, Some(1), 1_024, 1),
+        (Some(1), Some(2), 2_047, 1_024),
+        (Some(1), Some(3), 3_071, 1_024),
+        (Some(3), None, 4_000, 3_072),
+        (None, Some(1), 1_023, 1),
         (None, None, 4_000, 1),
     ] {
         let filter = EventFilter {

@@ -46,7 +46,7 @@ impl Address {
     }
 
     /// The spelling to show of the contact: one that is refused today is not theirs.
-    pub fn spelled_for_contact(&self) -> &str {
+    pub(crate) fn spelled_for_contact(&self) -> &str {
         let spelled = self.spelled();
         // Of ASCII, only the case can differ.
         let is_theirs = spelled.is_ascii()

@@ -75,7 +75,7 @@ impl<F> Entry<F> {
 
     /// The same, saying this in the place of what it says.
     #[must_use]
-    pub fn saying<G>(self, fact: G) -> Entry<G> {
+    pub(crate) fn saying<G>(self, fact: G) -> Entry<G> {
         self.exchange(fact).1
     }
 
@@ -141,7 +141,7 @@ impl Entry {
 
     /// The same, and what named a contact names this person from now on, so that what one person did
     /// stays one person's. What has no personal part any more stays as it is.
-    pub fn redact_for(&mut self, person: Option<ContactId>) {
+    pub(crate) fn redact_for(&mut self, person: Option<ContactId>) {
         if self.redacted {
             return;
         }

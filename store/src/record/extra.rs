@@ -35,7 +35,7 @@ pub struct Timing {
 
 impl Timing {
     /// The class so many milliseconds after the sending; a negative number says nothing.
-    pub fn class_at(&self, after_send_ms: i64) -> (Class, &str) {
+    pub(crate) fn class_at(&self, after_send_ms: i64) -> (Class, &str) {
         let mut windows = self.windows.iter();
         let window =
             windows.find(|(end, ..)| after_send_ms >= 0 && after_send_ms < i64::from(*end));

@@ -1,6 +1,7 @@
 //! The kinds of facts, and what each kind alone has.
 
 use serde::{Deserialize, Serialize};
+pub use shared::event::DeliveryStatus;
 use shared::event_name::names;
 use shared::ids::{CampaignId, MessageId, OrderId, RefundId};
 use shared::money::Money;
@@ -9,39 +10,6 @@ use shared::time::Timestamp;
 use super::contact::{ContactId, Personal};
 use super::entry::Content;
 use super::identity::FactKind;
-
-/// What became of a message on its way: see [`shared::event::DeliveryStatus`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DeliveryStatus {
-    Delivered,
-    Bounced,
-    Deferred,
-    Complained,
-}
-
-impl DeliveryStatus {
-    pub fn on_wire(self) -> shared::event::DeliveryStatus {
-        use shared::event::DeliveryStatus as Wire;
-        match self {
-            Self::Delivered => Wire::Delivered,
-            Self::Bounced => Wire::Bounced,
-            Self::Deferred => Wire::Deferred,
-            Self::Complained => Wire::Complained,
-        }
-    }
-}
-
-impl From<shared::event::DeliveryStatus> for DeliveryStatus {
-    fn from(status: shared::event::DeliveryStatus) -> Self {
-        use shared::event::DeliveryStatus as Wire;
-        match status {
-            Wire::Delivered => Self::Delivered,
-            Wire::Bounced => Self::Bounced,
-            Wire::Deferred => Self::Deferred,
-            Wire::Complained => Self::Complained,
-        }
-    }
-}
 
 /// What a message is for: machines that open mail at once are told apart in campaigns alone, because
 /// people wait for a transactional message.
@@ -228,7 +196,7 @@ impl Fact {
             Self::Click { .. } => names::EMAIL_CLICKED,
             Self::Unsubscribe { .. } => names::EMAIL_UNSUBSCRIBED,
             Self::Told { .. } => names::EMAIL_SENT_TOLD,
-            Self::Delivery { status, .. } => status.on_wire().event_name(),
+            Self::Delivery { status, .. } => status.event_name(),
             Self::Suppress { .. } => names::EMAIL_SUPPRESSED,
             Self::Amend { .. } => names::PURCHASE_AMENDED,
             Self::Lift { .. } => names::EMAIL_SUPPRESSION_LIFTED,

@@ -179,7 +179,7 @@ impl<F: Content> Entry<F> {
         }
     }
 
-    pub fn id_key(&self) -> IdKey {
+    pub(crate) fn id_key(&self) -> IdKey {
         IdKey {
             workspace: self.workspace,
             sender: self.sender(),

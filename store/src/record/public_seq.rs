@@ -26,13 +26,13 @@ const TIMES: u128 = 10_000_000_000_000_000;
 
 /// The most records of one workspace in a commit. A commit takes some 16 MB of entries and one
 /// append more, which is far less.
-pub const MAX_INDEX: u32 = 999_999;
+pub(crate) const MAX_INDEX: u32 = 999_999;
 /// The generation of a store that was never restored.
-pub const FIRST_GENERATION: u8 = 1;
+pub(crate) const FIRST_GENERATION: u8 = 1;
 /// A generation has two digits.
-pub const MAX_GENERATION: u8 = 99;
+pub(crate) const MAX_GENERATION: u8 = 99;
 /// The latest time of a commit, microseconds since 1970: in the year 2286.
-pub const MAX_MICROS: u64 = 9_999_999_999_999_999;
+pub(crate) const MAX_MICROS: u64 = 9_999_999_999_999_999;
 
 /// What a commit gives its records: in which generation of the store it was made, and when.
 /// `Default` is that of records from before there were stamps.
@@ -52,7 +52,7 @@ impl Stamp {
     };
 
     /// Whether a seq can hold it.
-    pub fn is_valid(self) -> bool {
+    pub(crate) fn is_valid(self) -> bool {
         self.generation <= MAX_GENERATION && self.micros <= MAX_MICROS
     }
 }
@@ -131,7 +131,7 @@ impl PublicSeq {
 
     /// Of any other: the stamp of its commit, and its index there.
     #[must_use]
-    pub fn stamped(self) -> Option<(Stamp, u32)> {
+    pub(crate) fn stamped(self) -> Option<(Stamp, u32)> {
         let generation = u8::try_from(self.0 / INDEXES / TIMES).ok()?;
         let micros = u64::try_from(self.0 / INDEXES % TIMES).ok()?;
         let index = u32::try_from(self.0 % INDEXES).ok()?;

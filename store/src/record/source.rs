@@ -17,6 +17,9 @@ pub enum Source {
 }
 
 impl Source {
+    pub const ALL: [Self; 3] = [Self::Browser, Self::Server, Self::Mail];
+
+    /// The spelling in answers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Browser => "browser",
@@ -201,4 +204,22 @@ pub enum Class {
     ProxyHuman,
     Machine,
     Bot,
+}
+
+impl Class {
+    pub const ALL: [Self; 4] = [Self::Human, Self::ProxyHuman, Self::Machine, Self::Bot];
+
+    /// The spelling in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::ProxyHuman => "proxy_human",
+            Self::Machine => "machine",
+            Self::Bot => "bot",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == text)
+    }
 }

@@ -22,7 +22,7 @@ use super::{
 /// Why bytes are no entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct BadRecord(pub &'static str);
+pub(crate) struct BadRecord(pub(crate) &'static str);
 
 const UNDECODED: BadRecord = BadRecord("a record does not decode");
 const NO_MONEY: BadRecord = BadRecord("a record of an order has no money");
@@ -138,7 +138,7 @@ pub fn write(entry: &Entry, to: Vec<u8>) -> postcard::Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`BadRecord`], where the bytes are none, or lack what their kind needs.
-pub fn read(workspace: WorkspaceId, id: EventId, bytes: &[u8]) -> Result<Entry, BadRecord> {
+pub(crate) fn read(workspace: WorkspaceId, id: EventId, bytes: &[u8]) -> Result<Entry, BadRecord> {
     let (stored, behind) =
         postcard::take_from_bytes::<StoredEntry<'static>>(bytes).map_err(|_| UNDECODED)?;
     let extras = extra::read(behind).map_err(|_| UNDECODED)?;
@@ -474,3 +474,6 @@ impl<'a> StoredSend<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,7 @@ impl WorkspaceKey {
     }
 
     /// What is remembered of the address of an order.
-    pub fn email_digest(&self, normalised: &str) -> u64 {
+    pub(crate) fn email_digest(&self, normalised: &str) -> u64 {
         self.digest("email", normalised.as_bytes())
     }
 

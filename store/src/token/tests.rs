@@ -15,7 +15,7 @@ pub(super) fn key(id: u32) -> TokenKey {
         id,
         created_at: Timestamp::from_millis(0),
         secret,
-        form: Form::Short,
+        form: TokenForm::Short,
     }
 }
 

@@ -25,6 +25,11 @@ impl Column {
         black_box(self.get(number));
     }
 
+    /// About how many bytes of memory it takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.0.len() * BLOCK * size_of::<f64>()
+    }
+
     pub(crate) fn set(&mut self, number: u32, figure: f64) {
         let number = number as usize;
         let blocks = Arc::make_mut(&mut self.0);

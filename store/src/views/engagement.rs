@@ -37,7 +37,7 @@ pub(super) mod tests;
 mod told;
 pub(crate) mod windows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use shared::ids::MessageId;
 
@@ -52,6 +52,7 @@ use crate::classify::of_page;
 use crate::ledger::decide::{Attribution, WorkspaceKeys};
 use crate::record::{Class, ContactId, Entry, Fact, WorkspaceId};
 use contact::Contact;
+pub(crate) use erased::Sought;
 use hits::{Hit, Hits, What};
 use message::{Click, Message};
 use order::{Order, Orders, TouchKind, Touched};
@@ -69,21 +70,10 @@ impl View for Engagement {
         pages: &["contacts_v3"],
         tables: &TABLES,
         columns: 1,
-        cache: 24 * 1024 * 1024,
+        cache: 12 * 1024 * 1024,
+        share: 2,
+        derive,
     };
-
-    fn derive(rows: &mut Rows) -> Result<(), redb::Error> {
-        let contacts = rows.pages[CONTACTS].clone();
-        for number in 0..contacts.rows() {
-            // As many as there are numbers, and rows up to a full page.
-            let number = number as u32;
-            if let row @ [_, ..] = contacts.get(number) {
-                let row = unpacked(row)?;
-                rows.columns[SCORES].set(number, row.score.height());
-            }
-        }
-        Ok(())
-    }
 
     fn fold(
         rows: &mut Rows,
@@ -91,6 +81,7 @@ impl View for Engagement {
         happenings: &[Happening<'_>],
     ) -> Result<(), redb::Error> {
         let mut fold = Fold::of(rows, around.keys, around.contacts)?;
+        fold.sought = Some(around.sought);
         for happenings in happenings.chunks(NEAR) {
             for happening in happenings {
                 if let Some(contact) = happening.contact {
@@ -104,6 +95,15 @@ impl View for Engagement {
         }
         fold.write()
     }
+}
+
+/// Works out what a contact is sorted by.
+fn derive(columns: &mut [Column], book: usize, number: u32, row: &[u8]) -> Result<(), redb::Error> {
+    if book == CONTACTS {
+        let row = unpacked(row)?;
+        columns[SCORES].set(number, row.score.height());
+    }
+    Ok(())
 }
 
 /// In the order of their places, which stand below.
@@ -184,6 +184,8 @@ struct Fold<'a> {
     of_campaign: &'a mut Ordered,
     windows: &'a mut Ordered,
     purges: &'a mut bool,
+    /// Messages of contacts that are erased, as far as they were known before.
+    sought: Option<&'a Sought>,
     known_windows: HashMap<WorkspaceId, Attribution>,
     keys: &'a dyn WorkspaceKeys,
 }
@@ -242,6 +244,7 @@ impl<'a> Fold<'a> {
                 orders,
                 places,
                 of_contact,
+                new_of_pages: Vec::new(),
             },
             relabelled,
             rejudged,
@@ -249,6 +252,7 @@ impl<'a> Fold<'a> {
             of_campaign,
             windows,
             purges: &mut rows.purges,
+            sought: None,
             known_windows: HashMap::new(),
             keys,
         })
@@ -345,7 +349,7 @@ impl<'a> Fold<'a> {
         let Some(message_id) = entry.fact.message_id().map(MessageId::as_str) else {
             return Ok(());
         };
-        let (mut gone, mut clicks_of) = (Vec::new(), None);
+        let mut gone = Vec::new();
         let (mut hit, mut is_told) = (None, false);
         self.message(workspace, message_id, |message| {
             message.learn(entry, contact);
@@ -356,11 +360,12 @@ impl<'a> Fold<'a> {
                     message.note_ahead(entry.received_at.as_millis());
                 }
                 Fact::Open { .. } => {
+                    message.hit_by(contact);
                     message.opens.add(class, 1);
                     hit = Some(What::Open);
                 }
                 Fact::Click { link, target, .. } => {
-                    clicks_of = message.clicks_of(contact);
+                    message.hit_by(contact);
                     if let Some(click) = Click::of(seq, time, class, entry) {
                         gone = message.click(click);
                         hit = Some(What::Click {
@@ -417,18 +422,23 @@ impl<'a> Fold<'a> {
                     .touch(workspace, contact, touch, message_id, &windows)?,
             );
         }
-        gone.retain(|click| click.has_contact);
-        if let Some(contact) = clicks_of.filter(|_| !gone.is_empty()) {
-            for click in &gone {
-                let touch = Touched {
+        // Those of one message may count for two: for a contact, and for the person who is left of it.
+        let mut of_contact: BTreeMap<ContactId, Vec<Touched>> = BTreeMap::new();
+        for click in &gone {
+            if let Some(contact) = self.hits.contact_of(workspace, message_id, click.seq)? {
+                of_contact.entry(contact).or_default().push(Touched {
                     kind,
                     time: click.time,
                     seq: click.seq,
-                };
-                touched.extend(self.orders.untouch(workspace, contact, touch, &windows)?);
+                });
+            }
+        }
+        for (contact, clicks) in of_contact {
+            for click in &clicks {
+                touched.extend(self.orders.untouch(workspace, contact, *click, &windows)?);
             }
             let left = self.orders.touched(workspace, contact)?;
-            let times = gone.iter().map(|click| click.time);
+            let times = clicks.iter().map(|click| click.time);
             self.contact(contact, |row| row.unsee_clicks(times, left))?;
         }
         self.credit(workspace, &touched)
@@ -456,7 +466,7 @@ impl<'a> Fold<'a> {
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
         match self.numbers.find(&contact.0) {
-            Some(number) if !self.contacts.get(number).is_empty() => self.person(number, change),
+            Some(number) if !self.contacts.fetch(number)?.is_empty() => self.person(number, change),
             _ => Ok(()),
         }
     }
@@ -467,7 +477,7 @@ impl<'a> Fold<'a> {
         number: u32,
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
-        let mut row = match self.contacts.get(number) {
+        let mut row = match self.contacts.fetch(number)? {
             [] => Contact::default(),
             row => unpacked(row)?,
         };
@@ -479,8 +489,7 @@ impl<'a> Fold<'a> {
         self.scores.set(number, row.score.height());
         self.packed.clear();
         row.pack(&mut self.packed);
-        self.contacts.put(number, &self.packed);
-        Ok(())
+        self.contacts.put(number, &self.packed)
     }
 
     /// Changes a message, and its campaign by the difference.
@@ -551,7 +560,7 @@ fn unpacked(row: &[u8]) -> Result<Contact, redb::Error> {
 
 /// What is known of the contact with this number; `None` where nothing is.
 pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb::Error> {
-    let mut row = match rows.pages[CONTACTS].get(number) {
+    let mut row = match &*rows.pages[CONTACTS].get(number)? {
         [] => return Ok(None),
         row => unpacked(row)?,
     };
@@ -561,8 +570,8 @@ pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb:
 }
 
 /// Whether anything is known of the contact with this number.
-pub(super) fn is_known(rows: &Rows, number: u32) -> bool {
-    !rows.pages[CONTACTS].get(number).is_empty()
+pub(super) fn is_known(rows: &Rows, number: u32) -> Result<bool, redb::Error> {
+    Ok(!rows.pages[CONTACTS].get(number)?.is_empty())
 }
 
 /// The message's row; `None` where nothing is known of it.
@@ -644,46 +653,7 @@ pub(super) fn rejudged(rows: &Rows, seq: u64) -> Result<Option<(Class, String)>,
     rows::read(&rows.tables[REJUDGED], &seq.to_be_bytes())
 }
 
-/// At most `limit` of these contacts (ascending) that lie behind `after`, those with the highest scores first
-/// or last, with what they are sorted by. Equal ones come in the order of their numbers.
-pub(super) fn by_score(
-    rows: &Rows,
-    numbers: &[u32],
-    descending: bool,
-    after: Option<(f64, u32)>,
-    limit: usize,
-) -> Vec<(f64, u32)> {
-    let scores = &rows.columns[SCORES];
-    let contacts = &rows.pages[CONTACTS];
-    // Which of two comes first.
-    let order = |a: &(f64, u32), b: &(f64, u32)| {
-        let by_score = a.0.total_cmp(&b.0);
-        let by_score = if descending {
-            by_score.reverse()
-        } else {
-            by_score
-        };
-        by_score.then(a.1.cmp(&b.1))
-    };
-    let mut best: Vec<(f64, u32)> = Vec::with_capacity(2 * limit + 1);
-    let mut worst: Option<(f64, u32)> = None;
-    for number in numbers {
-        let one = (scores.get(*number), *number);
-        let is_behind = after.is_none_or(|after| order(&after, &one).is_lt());
-        if !is_behind || worst.is_some_and(|worst| order(&worst, &one).is_lt()) {
-            continue;
-        }
-        if contacts.get(*number).is_empty() {
-            continue;
-        }
-        best.push(one);
-        if best.len() >= 2 * limit {
-            best.sort_unstable_by(order);
-            best.truncate(limit);
-            worst = best.last().copied();
-        }
-    }
-    best.sort_unstable_by(order);
-    best.truncate(limit);
-    best
+/// What contacts are sorted by, by their numbers.
+pub(super) fn scores(rows: &Rows) -> &Column {
+    &rows.columns[SCORES]
 }

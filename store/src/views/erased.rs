@@ -1,9 +1,12 @@
 //! What the views tell of contacts that were erased: nothing from the moment on in which that is known, before the
 //! fact is folded; and how many events there are to erase.
 
+use super::engagement::Sought;
 use super::filter::EventFilter;
+use super::portion::Portion;
+use super::read::Runs;
 use super::runs::Wanted;
-use super::{Shelves, ViewError, Views, events};
+use super::{Shelves, ViewError, Views, Which, events};
 use crate::locks::{read, write};
 use crate::record::{ContactId, Seq, WorkspaceId};
 
@@ -24,6 +27,24 @@ impl Views {
         *last = seq.max(*last);
     }
 
+    /// What erasures in a portion that is to be folded take out of rows of before. Holds no lock while it looks; no
+    /// other fold may come between.
+    pub(super) fn sought(&self, which: Which, portion: &Portion<'_>) -> Result<Sought, ViewError> {
+        let erased = portion.erased();
+        if erased.is_empty() {
+            return Ok(Sought::default());
+        }
+        let rows = {
+            let open = read(&self.shelves);
+            let shelf = &open.as_ref().ok_or(ViewError::Closed)?.engagement;
+            let takes_part = shelf.is_beside() == (which == Which::Beside);
+            takes_part.then(|| shelf.rows.clone())
+        };
+        let sought = rows.map(|rows| Sought::in_rows(&rows, &erased)).transpose();
+        let sought = sought.map_err(ViewError::while_doing("folding"))?;
+        Ok(sought.unwrap_or_default())
+    }
+
     /// Whether what the rows say of a contact is of before its erasure.
     pub(super) fn is_hidden(&self, shelves: &Shelves, contact: ContactId) -> bool {
         let erased = read(&self.erased);
@@ -42,8 +63,8 @@ impl Views {
     ) -> Result<u64, ViewError> {
         let (reader, newest) = self.look(super::read::of_events, |shelves| {
             let rows = &shelves.events.rows;
-            let newest = events::of_contact(&shelves.terms.numbers, rows, &contact.0);
-            Ok((shelves.runs.read(shelves.events.cursor()), newest))
+            let newest = events::of_contact(&shelves.terms.numbers, rows, &contact.0)?;
+            Ok((Runs::of(shelves), newest))
         })?;
         if newest.is_none() {
             return Ok(0);
@@ -58,7 +79,7 @@ impl Views {
         };
         let mut count = 0;
         loop {
-            let page = reader.events(workspace, &wanted, &filter)?;
+            let page = reader.ask(self, |runs| runs.events(workspace, &wanted, &filter))?;
             count += page.seqs.len() as u64;
             match page.seqs.last() {
                 Some(last) if !page.complete => filter.cursor = Some(*last),

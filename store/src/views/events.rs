@@ -9,7 +9,7 @@ use super::received;
 use super::rows::Rows;
 use super::runs::{Event, Link, Newest, Wanted, contact_of};
 use super::terms;
-use super::view::{Around, Happening, NEAR, Plan, View};
+use super::view::{Around, Happening, NEAR, Plan, View, nothing};
 use crate::ledger::decide::WorkspaceKey;
 use crate::record::{Fact, Seq};
 
@@ -32,7 +32,9 @@ impl View for Events {
         pages: &["newest_of_contacts_v1", "newest_of_messages_v1"],
         tables: &["received_v1"],
         columns: 0,
-        cache: 8 * 1024 * 1024,
+        cache: 4 * 1024 * 1024,
+        share: 8,
+        derive: nothing,
     };
 
     fn fold(
@@ -51,7 +53,7 @@ impl View for Events {
             let contact = happening.contact.map(|contact| contact.number);
             if let (Some(number), Fact::Erase { .. }) = (contact, &entry.fact) {
                 // Nothing that was before is found by anybody.
-                rows.pages[OF_CONTACTS].put(number, &[]);
+                rows.pages[OF_CONTACTS].put(number, &[])?;
             }
             let is_theirs = !entry.redacted && !matches!(entry.fact, Fact::Erase { .. });
             let contact = contact.filter(|_| is_theirs);
@@ -60,10 +62,13 @@ impl View for Events {
                 workspace: entry.workspace,
                 time: entry.time.as_millis(),
                 name: happening.name,
-                contact: contact.map(|number| link(&mut rows.pages[OF_CONTACTS], number, seq)),
+                contact: contact
+                    .map(|number| link(&mut rows.pages[OF_CONTACTS], number, seq))
+                    .transpose()?,
                 message: happening
                     .message
-                    .map(|number| link(&mut rows.pages[OF_MESSAGES], number, seq)),
+                    .map(|number| link(&mut rows.pages[OF_MESSAGES], number, seq))
+                    .transpose()?,
             });
         }
         around.runs.push(events)?;
@@ -90,7 +95,7 @@ pub(super) fn wanted(
     rows: &Rows,
     key: &WorkspaceKey,
     filter: &EventFilter,
-) -> Option<Wanted> {
+) -> Result<Option<Wanted>, redb::Error> {
     let find = |book: usize, digest: Option<[u8; 16]>| match digest {
         Some(digest) => books[book].find(&digest).map(Some),
         None => Some(None),
@@ -102,33 +107,60 @@ pub(super) fn wanted(
     let name = filter.name.as_deref().or(of_kind);
     let email = filter.email.as_ref().map(|email| prepared.contact(email).0);
     let message = digest_of(terms::MESSAGE, filter.message_id.as_deref());
+    // Of what no number stands for there are no events.
+    let (Some(name), Some(contact), Some(message)) = (
+        find(terms::NAMES, digest_of(terms::NAME, name)),
+        find(terms::CONTACTS, email),
+        find(terms::MESSAGES, message),
+    ) else {
+        return Ok(None);
+    };
     let chain = |book: usize, number: Option<u32>| match number {
         Some(number) => {
-            newest(&rows.pages[book], number).map(|newest| Some(Newest { number, newest }))
+            let newest = newest(&rows.pages[book].get(number)?);
+            Ok(newest.map(|newest| Some(Newest { number, newest })))
         }
-        None => Some(None),
+        None => Ok::<_, redb::Error>(Some(None)),
     };
-    Some(Wanted {
-        name: find(terms::NAMES, digest_of(terms::NAME, name))?,
-        contact: chain(OF_CONTACTS, find(terms::CONTACTS, email)?)?,
-        message: chain(OF_MESSAGES, find(terms::MESSAGES, message)?)?,
-    })
+    let chains = (chain(OF_CONTACTS, contact)?, chain(OF_MESSAGES, message)?);
+    let (Some(contact), Some(message)) = chains else {
+        return Ok(None);
+    };
+    Ok(Some(Wanted {
+        name,
+        contact,
+        message,
+    }))
 }
 
 /// Where the events of a contact (by its id) begin; `None` where it has none.
-pub(super) fn of_contact(books: &[Numbers], rows: &Rows, contact: &Digest) -> Option<Newest> {
-    let number = books[terms::CONTACTS].find(contact)?;
-    let newest = newest(&rows.pages[OF_CONTACTS], number)?;
-    Some(Newest { number, newest })
+pub(super) fn of_contact(
+    books: &[Numbers],
+    rows: &Rows,
+    contact: &Digest,
+) -> Result<Option<Newest>, redb::Error> {
+    let Some(number) = books[terms::CONTACTS].find(contact) else {
+        return Ok(None);
+    };
+    let newest = newest(&rows.pages[OF_CONTACTS].get(number)?);
+    Ok(newest.map(|newest| Newest { number, newest }))
 }
 
 /// Leaves out what no contact leads to any more: runs do not change, so what was found by a contact that was
 /// erased stays in them, under a number that no chain begins with, and is not in those that are built anew.
-pub(super) fn reachable(rows: &Rows, of_runs: &mut DumpedRows) {
+pub(super) fn reachable(rows: &Rows, of_runs: &mut DumpedRows) -> Result<(), redb::Error> {
+    let mut failed = Ok(());
     of_runs.retain(|(term, _)| match contact_of(term) {
-        Some(number) => newest(&rows.pages[OF_CONTACTS], number).is_some(),
+        Some(number) => match rows.pages[OF_CONTACTS].get(number) {
+            Ok(row) => !row.is_empty(),
+            Err(error) => {
+                failed = Err(error);
+                true
+            }
+        },
         None => true,
     });
+    failed
 }
 
 /// The name that all events of a type have, where it is the type's own.
@@ -147,8 +179,8 @@ fn name_of_kind(kind: &str) -> Option<&'static str> {
 }
 
 /// The event before of a number, of which this one is the newest from now on.
-fn link(pages: &mut Pages, number: u32, seq: Seq) -> Link {
-    let before = newest(pages, number).unwrap_or(Seq::START);
+fn link(pages: &mut Pages, number: u32, seq: Seq) -> Result<Link, redb::Error> {
+    let before = newest(pages.fetch(number)?).unwrap_or(Seq::START);
     let (mut bytes, mut count, mut left) = ([0; 10], 0, seq.0);
     loop {
         bytes[count] = (left & 0x7F) as u8;
@@ -159,12 +191,12 @@ fn link(pages: &mut Pages, number: u32, seq: Seq) -> Link {
         bytes[count] |= 0x80;
         count += 1;
     }
-    pages.put(number, &bytes[..=count]);
-    Link { number, before }
+    pages.put(number, &bytes[..=count])?;
+    Ok(Link { number, before })
 }
 
-fn newest(pages: &Pages, number: u32) -> Option<Seq> {
-    let bytes = pages.get(number);
+/// What stands in a row.
+fn newest(bytes: &[u8]) -> Option<Seq> {
     let digits = bytes.iter().rev();
     let seq = digits.fold(0, |seq, byte| seq << 7 | u64::from(byte & 0x7F));
     (!bytes.is_empty()).then_some(Seq(seq))
@@ -179,10 +211,11 @@ mod tests {
         let mut pages = Pages::default();
         let mut before = Seq::START;
         for seq in [1, 127, 128, 300_000, u64::MAX] {
-            assert_eq!(link(&mut pages, 7, Seq(seq)), Link { number: 7, before });
+            let linked = link(&mut pages, 7, Seq(seq)).unwrap();
+            assert_eq!(linked, Link { number: 7, before });
             before = Seq(seq);
-            assert_eq!(newest(&pages, 7), Some(before));
+            assert_eq!(newest(&pages.get(7).unwrap()), Some(before));
         }
-        assert_eq!(newest(&pages, 6), None);
+        assert_eq!(newest(&pages.get(6).unwrap()), None);
     }
 }

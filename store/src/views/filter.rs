@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use shared::time::Timestamp;
 
-use crate::record::Seq;
+use crate::record::{Class, Seq};
 
 /// How many events a page may hold.
 pub const PAGE_LIMITS: RangeInclusive<usize> = 1..=1_000;
@@ -23,8 +23,7 @@ pub enum Order {
 /// Whose events are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClassFilter {
-    /// This class, as answers spell it.
-    One(&'static str),
+    One(Class),
     /// Of people, by a proxy or not.
     Genuine,
 }
@@ -33,16 +32,16 @@ impl ClassFilter {
     /// `human`, `proxy_human`, `machine`, `bot`, or `genuine` for the first two.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let classes = ["human", "proxy_human", "machine", "bot"];
-        let one = classes.into_iter().find(|class| *class == text);
-        one.map(Self::One)
-            .or_else(|| (text == "genuine").then_some(Self::Genuine))
+        match text {
+            "genuine" => Some(Self::Genuine),
+            _ => Class::parse(text).map(Self::One),
+        }
     }
 
-    pub(crate) fn holds(self, class: Option<&str>) -> bool {
+    pub(crate) fn holds(self, class: Option<Class>) -> bool {
         match self {
             Self::One(wanted) => class == Some(wanted),
-            Self::Genuine => matches!(class, Some("human" | "proxy_human")),
+            Self::Genuine => matches!(class, Some(Class::Human | Class::ProxyHuman)),
         }
     }
 }

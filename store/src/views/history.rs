@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::ledger::memory::MemoryLedger;
-use crate::ledger::{Appended, Health, Later, Located, Log, LogError, Submission};
+use crate::ledger::{Appended, Later, Located, Log, LogError, LogHealth, Submission};
 use crate::record::identity::Sender;
 use crate::record::public_seq::PublicSeq;
 use crate::record::{Address, Entry, Fact, Personal, Record, Seq, ToldBy, WorkspaceId};
@@ -191,7 +191,7 @@ impl Log for Trial {
         self.inner.committed()
     }
 
-    fn health(&self) -> Health {
+    fn health(&self) -> LogHealth {
         self.inner.health()
     }
 

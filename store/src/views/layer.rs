@@ -7,6 +7,10 @@ use std::sync::Arc;
 /// Rows in a block at the most; a full one is cut in two.
 const BLOCK: usize = 128;
 
+/// What a row takes in memory beside its bytes and its key's: where they lie, their counts, what blocks have free, and
+/// what the allocator rounds up.
+const BESIDE: usize = 96;
+
 /// A key, or the bytes of a row.
 pub(crate) type Bytes = Arc<[u8]>;
 /// What a layer knows of a key: a row, or that it was removed.
@@ -32,6 +36,11 @@ impl Layer {
     /// About as many bytes as its keys and rows have.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes + self.rows * BESIDE
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Change> {

@@ -4,12 +4,13 @@
 //! the person who is left, so it is found by no address and not given again. Where records of the contact were
 //! read under both before the erasure itself, the later number stands for nothing, and a rebuild gives one less.
 //!
-//! In memory alone; what is on disk is written by `shelf`. 16 bytes a digest, 4 for its place in its
-//! workspace's list, and 5 to 9 in the table that finds it.
+//! In memory alone; what is on disk is written by `shelf`. 16 bytes a digest, 5 to 7 in the table that finds it, and
+//! next to nothing for its place in its workspace's list (`members`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
+use super::members::{self, Members};
 use crate::record::WorkspaceId;
 
 /// What is numbered: the first 16 bytes of an HMAC under its workspace's key, so that no two workspaces
@@ -36,7 +37,7 @@ pub(crate) struct Numbers {
     count: u32,
     /// The numbers of each workspace, ascending: a number's place here is the contact's (message's, name's)
     /// ordinal within its workspace.
-    of_workspace: BTreeMap<WorkspaceId, Vec<u32>>,
+    of_workspace: BTreeMap<WorkspaceId, Members>,
     /// The workspaces of the newest numbers, those that the file does not hold yet.
     fresh: Vec<WorkspaceId>,
     /// Numbers that stand for something else than they do in the file.
@@ -56,15 +57,25 @@ impl Numbers {
         self.count
     }
 
+    /// About how many bytes of memory they take.
+    pub(crate) fn memory(&self) -> usize {
+        let digests = self.digests.len() * PIECE * size_of::<Digest>();
+        let slots = self.shards.iter().map(|shard| shard.slots.capacity());
+        let places = self.of_workspace.values().map(Members::memory);
+        digests + slots.sum::<usize>() * size_of::<u32>() + places.sum::<usize>()
+    }
+
     pub(crate) fn find(&self, digest: &Digest) -> Option<u32> {
         let slots = &self.shards.get(usize::from(digest[0]))?.slots;
-        let mask = slots.len().checked_sub(1)?;
-        let mut at = hash(digest) & mask;
+        if slots.is_empty() {
+            return None;
+        }
+        let mut at = first_slot(digest, slots.len());
         loop {
             match slots[at] {
                 0 => return None,
                 found if self.digest(found - 1) == Some(digest) => return Some(found - 1),
-                _ => at = (at + 1) & mask,
+                _ => at = next_slot(at, slots.len()),
             }
         }
     }
@@ -75,10 +86,10 @@ impl Numbers {
     pub(crate) fn touch(&self, digest: &Digest) {
         let slots = self.shards.get(usize::from(digest[0]));
         let slots = slots.map_or(&[] as &[u32], |shard| &shard.slots);
-        let Some(mask) = slots.len().checked_sub(1) else {
+        if slots.is_empty() {
             return;
-        };
-        let found = slots[hash(digest) & mask];
+        }
+        let found = slots[first_slot(digest, slots.len())];
         // Of an empty place this is the first number's, which is near: no branch is guessed wrong.
         let digest = self.digest(found.saturating_sub(1));
         black_box(digest.map(|digest| digest[0]));
@@ -124,18 +135,17 @@ impl Numbers {
             return;
         };
         let mut slots = std::mem::take(&mut self.shards[shard].slots);
-        let mask = slots.len() - 1;
-        let mut at = hash(digest) & mask;
+        let mut at = first_slot(digest, slots.len());
         while slots[at] != number + 1 {
-            at = (at + 1) & mask;
+            at = next_slot(at, slots.len());
         }
         slots[at] = 0;
         // Those behind it may lie where they do because it was there.
         loop {
-            at = (at + 1) & mask;
+            at = next_slot(at, slots.len());
             let found = std::mem::take(&mut slots[at]);
             match found.checked_sub(1).and_then(|number| self.digest(number)) {
-                Some(digest) => put(&mut slots, hash(digest), found),
+                Some(digest) => put(&mut slots, digest, found),
                 None => break,
             }
         }
@@ -154,8 +164,8 @@ impl Numbers {
     }
 
     /// The numbers of a workspace, in the order in which they were given.
-    pub(crate) fn of_workspace(&self, workspace: WorkspaceId) -> &[u32] {
-        self.of_workspace.get(&workspace).map_or(&[], Vec::as_slice)
+    pub(crate) fn of_workspace(&self, workspace: WorkspaceId) -> &Members {
+        self.of_workspace.get(&workspace).unwrap_or(&members::NONE)
     }
 
     /// How many the file does not hold yet, or not as they are now.
@@ -199,9 +209,8 @@ impl Numbers {
     fn workspaces(&self, first: u32, end: u32) -> Vec<WorkspaceId> {
         let mut found = Vec::new();
         for (workspace, numbers) in &self.of_workspace {
-            let from = numbers.partition_point(|number| *number < first);
-            let to = numbers.partition_point(|number| *number < end);
-            found.extend(numbers[from..to].iter().map(|number| (*number, *workspace)));
+            let of_these = numbers.range(first, end);
+            found.extend(of_these.map(|number| (number, *workspace)));
         }
         found.sort_unstable();
         found.into_iter().map(|(_, workspace)| workspace).collect()
@@ -211,8 +220,8 @@ impl Numbers {
     pub(crate) fn each(&self) -> Vec<(WorkspaceId, Digest)> {
         let mut workspaces = vec![WorkspaceId(0); self.count as usize];
         for (workspace, numbers) in &self.of_workspace {
-            for number in numbers {
-                workspaces[*number as usize] = *workspace;
+            for number in numbers.behind(0) {
+                workspaces[number as usize] = *workspace;
             }
         }
         let digests = self.digests.iter().flatten();
@@ -244,34 +253,39 @@ impl Numbers {
         let at = usize::from(digest[0]);
         let shard = &self.shards[at];
         if (shard.taken + 1) * 8 > shard.slots.len() * 7 {
-            let mut slots = vec![0; (shard.slots.len() * 2).max(8)];
+            // By half: all shards grow at about the same time, and would be half empty behind it.
+            let mut slots = vec![0; (shard.slots.len() * 3 / 2).max(8)];
             for found in shard.slots.iter().filter(|found| **found != 0) {
                 if let Some(digest) = self.digest(found - 1) {
-                    put(&mut slots, hash(digest), *found);
+                    put(&mut slots, digest, *found);
                 }
             }
             self.shards[at].slots = slots;
         }
         let shard = &mut self.shards[at];
-        put(&mut shard.slots, hash(digest), number + 1);
+        put(&mut shard.slots, digest, number + 1);
         shard.taken += 1;
     }
 }
 
-/// Puts a slot's value where there is room; `slots` are a power of two and not full.
-fn put(slots: &mut [u32], hash: usize, value: u32) {
-    let mask = slots.len() - 1;
-    let mut at = hash & mask;
+/// Puts a slot's value where there is room: the slots are not full.
+fn put(slots: &mut [u32], digest: &Digest, value: u32) {
+    let mut at = first_slot(digest, slots.len());
     while slots[at] != 0 {
-        at = (at + 1) & mask;
+        at = next_slot(at, slots.len());
     }
     slots[at] = value;
 }
 
-/// Digests are evenly spread already; the first byte says which shard.
-fn hash(digest: &Digest) -> usize {
+/// Where the search for a digest begins. Digests are evenly spread already; the first byte says which shard.
+fn first_slot(digest: &Digest, slots: usize) -> usize {
     let [_, a, b, c, d, ..] = *digest;
-    u32::from_le_bytes([a, b, c, d]) as usize
+    // Below the number of slots, which is below 2^32 as digests are.
+    ((u64::from(u32::from_le_bytes([a, b, c, d])) * slots as u64) >> 32) as usize
+}
+
+fn next_slot(at: usize, slots: usize) -> usize {
+    if at + 1 == slots { 0 } else { at + 1 }
 }
 
 #[cfg(test)]
@@ -302,8 +316,9 @@ mod tests {
             assert_eq!(numbers.digest(number), Some(&digest(number)));
         }
         assert_eq!(numbers.find(&digest(10_000)), None);
-        assert_eq!(numbers.of_workspace(WorkspaceId(1))[..3], [1, 3, 5]);
-        assert_eq!(numbers.of_workspace(WorkspaceId(7)), [0_u32; 0]);
+        let of_one: Vec<u32> = numbers.of_workspace(WorkspaceId(1)).behind(0).collect();
+        assert_eq!((of_one.len(), &of_one[..3]), (5_000, &[1, 3, 5][..]));
+        assert_eq!(numbers.of_workspace(WorkspaceId(7)).behind(0).count(), 0);
         assert_eq!(numbers.each()[4_097], (WorkspaceId(1), digest(4_097)));
     }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::files;
 use crate::journal::local::segment::sync_folder_of;
+use crate::journal::local::{LOG_FOLDER, floor_of};
+use crate::ledger::LogError;
 use crate::ledger::decide::WorkspaceKeys;
 use crate::record::Seq;
 
@@ -13,69 +15,133 @@ use super::Shelves;
 use super::engagement::Engagement;
 use super::error::ViewError;
 use super::events::Events;
+use super::memory::Room;
 use super::runs::{self, Runs, RunsError};
-use super::shelf::{Identity, Shelf, cursor_of, remove};
+use super::shelf::{Identity, Shelf, cursor_of, edition_of, remove};
 use super::terms;
 use super::view::{Plan, View};
 
 /// Every view's name, the one that the others stand on first.
 const NAMES: [&str; 3] = [terms::PLAN.name, Events::PLAN.name, Engagement::PLAN.name];
+static TERMS: Plan = terms::PLAN;
+static EVENTS: Plan = Events::PLAN;
+static ENGAGEMENT: Plan = Engagement::PLAN;
 /// What older versions kept the views in.
 const FORMER: [&str; 2] = ["views.redb", "views.redb.draft"];
 
 /// Where views lie.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) data: PathBuf,
     suffix: &'static str,
+    room: Room,
 }
 
 impl Place {
-    pub(super) fn of(data: &Path) -> Self {
-        Self {
-            data: data.to_owned(),
-            suffix: "",
-        }
+    pub(super) fn of(data: &Path, cache: usize) -> Self {
+        Self::with(data, "", cache)
     }
 
     /// Where a rebuild's lie until they take the place of the others.
-    pub(super) fn draft(data: &Path) -> Self {
+    pub(super) fn draft(data: &Path, cache: usize) -> Self {
+        Self::with(data, ".draft", cache)
+    }
+
+    fn with(data: &Path, suffix: &'static str, cache: usize) -> Self {
         Self {
             data: data.to_owned(),
-            suffix: ".draft",
+            suffix,
+            room: Room::of(data, suffix, cache),
         }
+    }
+
+    /// What the rows may take.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.data.join(format!("views-{name}.redb{}", self.suffix))
     }
 
+    /// Looks whether every file that is there can be opened at all.
+    pub(super) fn check(&self) -> Result<(), ViewError> {
+        let paths = NAMES.iter().map(|name| self.path(name));
+        for path in paths.filter(|path| files::is_taken(path)) {
+            files::open(&path).map_err(storage("opening"))?;
+        }
+        Ok(())
+    }
+
     /// Opens every view; one that cannot be used is begun anew.
     pub(super) fn open(&self, keys: &dyn WorkspaceKeys) -> Result<Shelves, ViewError> {
-        static TERMS: Plan = terms::PLAN;
-        static EVENTS: Plan = Events::PLAN;
-        static ENGAGEMENT: Plan = Engagement::PLAN;
         let identity = Identity {
             settings: keys.store_digest(),
             edition: None,
         };
-        let terms = self.open_one(&TERMS, identity, |_| true)?;
-        let reached = terms.cursor();
+        // Reading them takes as long as there are rows, so that each has a thread where it is known before what numbers
+        // they must be of.
+        let abreast = edition_of(&self.path(TERMS.name)).map(|edition| {
+            let of = |settings| Identity {
+                settings,
+                edition: Some(edition),
+            };
+            std::thread::scope(|scope| {
+                let events = || self.try_one(&EVENTS, of(Events::settings(keys)));
+                let engagement = || self.try_one(&ENGAGEMENT, of(Engagement::settings(keys)));
+                let (events, engagement) = (scope.spawn(events), scope.spawn(engagement));
+                let terms = self.try_one(&TERMS, identity);
+                (terms, joined(events), joined(engagement))
+            })
+        });
+        let (terms, others) = match abreast {
+            Some((terms, events, engagement)) => (terms, Some((events, engagement))),
+            None => (self.try_one(&TERMS, identity), None),
+        };
+        let (terms, others) = match terms {
+            // Nothing else can be used then either: it is of other numbers.
+            Err(ViewError::Damaged(reason)) => {
+                drop(others);
+                (self.begin(&TERMS, identity, &reason)?, None)
+            }
+            terms => (terms?, others),
+        };
         let edition = terms.identity().edition;
-        // None that is ahead of its numbers has any.
-        let fits = |shelf: &Shelf| shelf.cursor() <= reached;
         let of = |settings| Identity { settings, edition };
-        let events = of(Events::settings(keys));
-        let engagement = of(Engagement::settings(keys));
-        let (events, runs) = self.open_events(&EVENTS, events, fits)?;
+        let of_events = of(Events::settings(keys));
+        let of_engagement = of(Engagement::settings(keys));
+        let (events, engagement) = others.unwrap_or_else(|| {
+            let events = self.try_one(&EVENTS, of_events);
+            (events, self.try_one(&ENGAGEMENT, of_engagement))
+        });
+        self.together(terms, (events, of_events), (engagement, of_engagement))
+    }
+
+    /// What has been opened, with anew what could not be.
+    fn together(
+        &self,
+        terms: Shelf,
+        (events, of_events): (Result<Shelf, ViewError>, Identity),
+        (engagement, of_engagement): (Result<Shelf, ViewError>, Identity),
+    ) -> Result<Shelves, ViewError> {
+        let reached = terms.cursor();
+        let usable = |shelf: Result<Shelf, ViewError>, plan, identity| match shelf {
+            // None that is ahead of its numbers has any.
+            Ok(shelf) if shelf.cursor() > reached => {
+                drop(shelf);
+                self.begin(plan, identity, "it is ahead of the numbers of its rows")
+            }
+            Err(ViewError::Damaged(reason)) => self.begin(plan, identity, &reason),
+            shelf => shelf,
+        };
+        let events = usable(events, &EVENTS, of_events)?;
+        let (events, runs) = self.with_runs(events, of_events)?;
         let mut shelves = Shelves {
             terms,
             events,
-            engagement: self.open_one(&ENGAGEMENT, engagement, fits)?,
+            engagement: usable(engagement, &ENGAGEMENT, of_engagement)?,
             runs: Arc::new(runs),
         };
-        let derived = Engagement::derive(&mut shelves.engagement.rows);
-        derived.map_err(ViewError::while_doing("opening"))?;
         if reached > Seq::START {
             for shelf in [&mut shelves.events, &mut shelves.engagement] {
                 if shelf.cursor() == Seq::START {
@@ -83,59 +149,70 @@ impl Place {
                 }
             }
         }
+        shelves.shrink(&self.room);
         Ok(shelves)
     }
 
-    fn open_one(
+    fn try_one(&self, plan: &'static Plan, identity: Identity) -> Result<Shelf, ViewError> {
+        let path = self.path(plan.name);
+        // A damaged file can make redb panic rather than fail.
+        let open = || Shelf::open(&path, plan, identity, &self.room);
+        catch_unwind(AssertUnwindSafe(open))
+            .unwrap_or_else(|_| Err(ViewError::Damaged("opening: redb panicked".into())))
+    }
+
+    /// Begins one anew that cannot be used.
+    fn begin(
         &self,
         plan: &'static Plan,
         identity: Identity,
-        fits: impl Fn(&Shelf) -> bool,
+        reason: &str,
     ) -> Result<Shelf, ViewError> {
-        let path = self.path(plan.name);
-        // A damaged file can make redb panic rather than fail.
-        let opened = catch_unwind(AssertUnwindSafe(|| Shelf::open(&path, plan, identity)))
-            .unwrap_or_else(|_| Err(ViewError::Damaged("opening: redb panicked".into())));
-        let reason = match opened {
-            Ok(shelf) if fits(&shelf) => return Ok(shelf),
-            Ok(_) => "it is ahead of the numbers of its rows".into(),
-            Err(ViewError::Damaged(reason)) => reason,
-            Err(error) => return Err(error),
-        };
         tracing::warn!(
             view = plan.name,
             reason,
             "a view cannot be used: building it anew"
         );
+        let path = self.path(plan.name);
         remove(&path)?;
-        Shelf::open(&path, plan, identity)
+        Shelf::open(&path, plan, identity, &self.room)
+    }
+
+    /// Begins views anew, beside the others, in whose files readers have met damage.
+    pub(super) fn renew(&self, shelves: &mut Shelves) -> Result<(), ViewError> {
+        let reached = shelves.cursor();
+        if shelves.engagement.is_spoilt() {
+            shelves.engagement.begin_anew(reached, &self.room)?;
+        }
+        if shelves.events.is_spoilt() {
+            shelves.events.begin_anew(reached, &self.room)?;
+            let edition = shelves.events.identity().edition;
+            let options = runs::Options::new(edition.unwrap_or_default());
+            let runs = Runs::open(&self.runs(), options, Seq::START, self.floor()?)?;
+            shelves.runs = Arc::new(runs);
+        }
+        Ok(())
     }
 
     /// The view of events with its runs, which are of no use without each other.
-    fn open_events(
-        &self,
-        plan: &'static Plan,
-        identity: Identity,
-        fits: impl Fn(&Shelf) -> bool,
-    ) -> Result<(Shelf, Runs), ViewError> {
+    fn with_runs(&self, shelf: Shelf, identity: Identity) -> Result<(Shelf, Runs), ViewError> {
         let options = runs::Options::new(identity.edition.unwrap_or_default());
-        let shelf = self.open_one(plan, identity, fits)?;
-        match Runs::open(&self.runs(), options, shelf.cursor(), Seq::START) {
+        let floor = self.floor()?;
+        let reason = match Runs::open(&self.runs(), options, shelf.cursor(), floor) {
             Ok(runs) => return Ok((shelf, runs)),
-            Err(RunsError::Damaged(reason)) => {
-                tracing::warn!(
-                    reason,
-                    "events cannot be found by their indexes: building them anew"
-                );
-            }
+            Err(RunsError::Damaged(reason)) => reason,
             Err(error) => return Err(error.into()),
-        }
+        };
         drop(shelf);
-        let path = self.path(plan.name);
-        remove(&path)?;
-        let shelf = Shelf::open(&path, plan, identity)?;
-        let runs = Runs::open(&self.runs(), options, Seq::START, Seq::START)?;
+        let shelf = self.begin(&EVENTS, identity, &reason)?;
+        let runs = Runs::open(&self.runs(), options, Seq::START, floor)?;
         Ok((shelf, runs))
+    }
+
+    /// Where the log begins, as is recorded there: below that no view holds anything.
+    pub(super) fn floor(&self) -> Result<Seq, ViewError> {
+        let floor = floor_of(&self.data.join(LOG_FOLDER));
+        floor.map_err(|error| LogError::from(error).into())
     }
 
     /// Whether there are any.
@@ -164,6 +241,14 @@ impl Place {
         remove_folder(&self.runs())
     }
 
+    /// Removes the files of these views; all of them with those of the numbers, on which the others stand.
+    pub(super) fn remove_views(&self, names: &[&str]) -> Result<(), ViewError> {
+        if names.contains(&TERMS.name) {
+            return self.remove();
+        }
+        names.iter().try_for_each(|name| remove(&self.path(name)))
+    }
+
     /// Deletes what an older version kept its views in.
     pub(super) fn remove_former(&self) -> Result<(), ViewError> {
         FORMER
@@ -172,11 +257,18 @@ impl Place {
     }
 }
 
+fn joined(
+    opening: std::thread::ScopedJoinHandle<'_, Result<Shelf, ViewError>>,
+) -> Result<Shelf, ViewError> {
+    let failed = |_| Err(ViewError::Damaged("opening: the thread panicked".into()));
+    opening.join().unwrap_or_else(failed)
+}
+
 /// The cursor of the views at rest: what was folded and written before the server stopped or fell.
 /// At the start where there are none or they cannot be read, also because they are open. Repairs
 /// files after a crash, as opening them would; changes nothing else.
 pub fn durable_cursor(data: &Path) -> Seq {
-    let place = Place::of(data);
+    let place = Place::of(data, 0);
     let paths = NAMES.map(|name| place.path(name));
     let cursors = paths.iter().map(|path| cursor_of(path));
     cursors.max().unwrap_or(Seq::START)
@@ -187,7 +279,7 @@ pub fn durable_cursor(data: &Path) -> Seq {
 /// # Errors
 /// [`ViewError::Storage`].
 pub(crate) fn delete(data: &Path) -> Result<(), ViewError> {
-    let place = Place::of(data);
+    let place = Place::of(data, 0);
     place.remove()?;
     place.remove_former()
 }

@@ -6,6 +6,7 @@
 //! a row that changes often is written in full, page and all, once in many checkpoints.
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::ReadOnlyTable;
@@ -67,7 +68,7 @@ impl Ordered {
         let Some(base) = &self.base else {
             return Ok(None);
         };
-        Ok(base.get(key)?.map(|row| row.value().into()))
+        from_file(|| Ok(base.get(key)?.map(|row| row.value().into())))
     }
 
     pub(crate) fn insert(&mut self, key: &[u8], row: &[u8]) {
@@ -81,6 +82,12 @@ impl Ordered {
             self.fresh.insert(key, None);
         }
         Ok(before)
+    }
+
+    /// About how many bytes of memory the changed rows take.
+    pub(crate) fn memory(&self) -> usize {
+        let layers = [&self.fresh, &self.pending, &self.changed];
+        layers.into_iter().map(Layer::memory).sum()
     }
 
     /// How many keys have changed since the last checkpoint.
@@ -104,19 +111,25 @@ impl Ordered {
         if let Some(base) = &self.base {
             let rows = match end {
                 Some(end) if end <= first => None,
-                Some(end) => Some(base.range::<&[u8]>(first..end)?),
-                None => Some(base.range::<&[u8]>(first..)?),
+                Some(end) => Some(from_file(|| Ok(base.range::<&[u8]>(first..end)?))?),
+                None => Some(from_file(|| Ok(base.range::<&[u8]>(first..)?))?),
             };
-            if let Some(rows) = rows {
+            if let Some(mut rows) = rows {
                 let own = |row: Result<InFile<'_>, _>| {
                     let (key, row) = row?;
                     let (key, row) = (key.value().to_vec(), row.value().to_vec());
                     Ok((Cow::Owned(key), Some(Cow::Owned(row))))
                 };
-                sources.push(match way {
-                    Way::Up => Box::new(rows.map(own)),
-                    Way::Down => Box::new(rows.rev().map(own)),
-                });
+                let next = move || {
+                    let row = match way {
+                        Way::Up => rows.next(),
+                        Way::Down => rows.next_back(),
+                    };
+                    row.map(own).transpose()
+                };
+                let mut next = AssertUnwindSafe(next);
+                let all = std::iter::from_fn(move || from_file(|| (next.0)()).transpose());
+                sources.push(Box::new(all));
             }
         }
         Merged::new(sources, way)
@@ -143,6 +156,12 @@ impl Ordered {
         self.changed = changed;
         self.base = Some(base);
     }
+}
+
+/// A damaged file can make redb panic rather than fail.
+fn from_file<T>(read: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+    let read = catch_unwind(AssertUnwindSafe(read));
+    read.unwrap_or_else(|_| Err(redb::Error::Corrupted("reading panicked".into())))
 }
 
 /// The first key that begins otherwise and lies behind all that begin so; `None` where there is none.

@@ -16,6 +16,14 @@ pub struct Building {
 }
 
 impl Building {
+    /// Nothing is there of what reached so far, once.
+    pub(super) fn of_nothing(reached: Seq) -> Self {
+        Self {
+            done: 0,
+            total: reached.0.max(1),
+        }
+    }
+
     /// Full percents, 0 to 99. A share tells nobody how much others have on record.
     #[must_use]
     pub fn percent(self) -> u8 {

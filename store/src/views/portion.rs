@@ -50,6 +50,15 @@ pub(super) fn find(looked: &mut [Looked], books: &[Numbers]) {
 }
 
 impl<'a> Portion<'a> {
+    /// Whom these records erase.
+    pub(super) fn erased(&self) -> Vec<(WorkspaceId, ContactId)> {
+        let records = self.records.iter().zip(self.looked);
+        let erased = records.filter(|(_, looked)| looked.person.is_some());
+        let erased =
+            erased.map(|(Record { entry, .. }, looked)| Some((entry.workspace, looked.contact?)));
+        erased.flatten().collect()
+    }
+
     /// What views are told of the records, in their order; those without a number get one, and that of a
     /// contact becomes the person's at its erasure, unless the numbers reflect that already.
     ///

@@ -1,19 +1,25 @@
 //! What is asked of the views. Point reads hold the rows for as long as they take; whoever goes through many
-//! takes a snapshot, which the fold goes on beside.
+//! takes a snapshot, or goes in slices, and the fold goes on beside.
+//!
+//! - `contacts`: who they are, and in which order
+//! - `engaged`: messages, campaigns and orders
 
-use super::engagement as engaged;
-use super::engagement::contact::Contact;
-use super::engagement::message::Message;
-use super::engagement::order::{self, Order};
-use super::engagement::spans::{self, Happened, Whose};
-use super::engagement::tally::Totals;
+mod contacts;
+mod engaged;
+
+use std::sync::Arc;
+
+use super::engagement as rows_of;
 use super::error::ViewError;
 use super::filter::EventFilter;
-use super::rows::Rows;
+use super::rows::{Rows, State};
+use super::runs::{Reader, RunsError};
 use super::shelf::Shelf;
-use super::{Shelves, Views, events, received, terms};
+use super::{Shelves, Views, events, received};
 use crate::locks::read;
-use crate::record::{Class, ContactId, Personal, Record, Seq, WorkspaceId};
+use crate::record::{Class, Personal, Record, Seq, WorkspaceId};
+
+pub use contacts::ScorePlace;
 
 /// Seqs of events that may match a filter, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +41,33 @@ pub struct Beside {
     pub rejudged: Option<(Class, String)>,
 }
 
-/// A contact's place in the order of scores, which does not change as time passes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ScorePlace {
-    /// The logarithm of the score, as of 1970.
-    pub height: f64,
-    /// The contact's number within its workspace.
-    pub ordinal: u32,
+/// Of which file something was read, and at which cursor. Whoever is late with what it has found condemns none
+/// that has taken the place of that file since.
+type Standing = (Arc<State>, Seq);
+
+/// The runs at one cursor, for a look that may take long.
+pub(super) struct Runs {
+    reader: Reader,
+    standing: Standing,
+}
+
+impl Runs {
+    pub(super) fn of(shelves: &Shelves) -> Self {
+        Self {
+            reader: shelves.runs.read(shelves.events.cursor()),
+            standing: standing(&shelves.events),
+        }
+    }
+
+    /// Looks something up. Holds no lock.
+    pub(super) fn ask<T>(
+        &self,
+        views: &Views,
+        work: impl FnOnce(&Reader) -> Result<T, RunsError>,
+    ) -> Result<T, ViewError> {
+        let found = work(&self.reader).map_err(|error| error.to_view_error());
+        views.believed(&self.standing, found)
+    }
 }
 
 impl Views {
@@ -65,11 +91,11 @@ impl Views {
         };
         let (reader, wanted) = self.look(of_events, |shelves| {
             let rows = &shelves.events.rows;
-            let wanted = events::wanted(&shelves.terms.numbers, rows, &key, filter);
-            Ok((shelves.runs.read(shelves.events.cursor()), wanted))
+            let wanted = events::wanted(&shelves.terms.numbers, rows, &key, filter)?;
+            Ok((Runs::of(shelves), wanted))
         })?;
         match wanted {
-            Some(wanted) => Ok(reader.events(workspace, &wanted, filter)?),
+            Some(wanted) => reader.ask(self, |runs| runs.events(workspace, &wanted, filter)),
             None => Ok(EventPage {
                 seqs: Vec::new(),
                 complete: true,
@@ -84,215 +110,6 @@ impl Views {
     pub fn received(&self, workspace: WorkspaceId, key_id: &str) -> Result<bool, ViewError> {
         self.look(of_events, |shelves| {
             received::is_received(&shelves.events.rows, workspace, key_id)
-        })
-    }
-
-    /// The contact with this normalised address; `None` where the workspace does not exist.
-    pub fn contact_id(&self, workspace: WorkspaceId, normalised: &str) -> Option<ContactId> {
-        let key = self.keys.key_of(workspace)?;
-        Some(key.contact(normalised))
-    }
-
-    /// The id that a contact has today which a token names.
-    pub fn contact_today(&self, workspace: WorkspaceId, named: ContactId) -> ContactId {
-        self.keys.contact_today(workspace, named)
-    }
-
-    /// What is known of a contact.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn contact(&self, contact: ContactId) -> Result<Option<Contact>, ViewError> {
-        self.look(engagement, |shelves| self.known(shelves, contact))
-    }
-
-    /// What is known of a send.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn message(
-        &self,
-        workspace: WorkspaceId,
-        message_id: &str,
-    ) -> Result<Option<Message>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::message(&rows, workspace, message_id).map_err(reading())
-    }
-
-    /// The messages of a campaign behind the id `after` (empty: from the first), in the order of their
-    /// ids, at most `limit`.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn messages_of_campaign(
-        &self,
-        workspace: WorkspaceId,
-        campaign_id: &str,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Message)>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::messages_of_campaign(&rows, workspace, campaign_id, after, limit)
-            .map_err(reading())
-    }
-
-    /// The messages behind the id `after` (empty: from the first), in the order of their ids, at most
-    /// `limit`.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn messages(
-        &self,
-        workspace: WorkspaceId,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Message)>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        spans::messages(&rows, workspace, after, limit).map_err(reading())
-    }
-
-    /// The campaigns likewise, as of `now` in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn campaigns(
-        &self,
-        workspace: WorkspaceId,
-        after: &str,
-        limit: usize,
-        now: i64,
-    ) -> Result<Vec<(String, Totals)>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        spans::campaigns(&rows, workspace, after, limit, now).map_err(reading())
-    }
-
-    /// What all messages of a workspace come to, as of `now` in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn workspace(&self, workspace: WorkspaceId, now: i64) -> Result<Totals, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::workspace(&rows, workspace, now).map_err(reading())
-    }
-
-    /// Hands over messages with everything that happened to them, in the order of their ids.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn each_message(
-        &self,
-        workspace: WorkspaceId,
-        whose: &Whose,
-        each: impl FnMut(&str, &Message, &[Happened]),
-    ) -> Result<(), ViewError> {
-        let rows = self.snapshot(engagement)?;
-        spans::for_each(&rows, workspace, whose, each).map_err(reading())
-    }
-
-    /// What is known of a campaign, as of `now` in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn campaign(
-        &self,
-        workspace: WorkspaceId,
-        campaign_id: &str,
-        now: i64,
-    ) -> Result<Option<Totals>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::campaign(&rows, workspace, campaign_id, now).map_err(reading())
-    }
-
-    /// An order as it stands, and the record that counts for it; verified ones and those that pages told
-    /// stand apart.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn order(
-        &self,
-        workspace: WorkspaceId,
-        verified: bool,
-        order_id: &str,
-    ) -> Result<Option<(Seq, Order)>, ViewError> {
-        let rows = self.snapshot(engagement)?;
-        engaged::single::order(&rows, workspace, verified, order_id).map_err(reading())
-    }
-
-    /// At most `limit` contacts behind this one, in order of their ids. Goes through all contacts of the workspace, a
-    /// few nanoseconds each.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn contacts_behind(
-        &self,
-        workspace: WorkspaceId,
-        after: Option<ContactId>,
-        limit: usize,
-    ) -> Result<Vec<(ContactId, Contact)>, ViewError> {
-        self.look(engagement, |shelves| {
-            let (book, rows) = (
-                &shelves.terms.numbers[terms::CONTACTS],
-                &shelves.engagement.rows,
-            );
-            let mut nearest: Vec<([u8; 16], u32)> = Vec::new();
-            let mut furthest = None;
-            for number in book.of_workspace(workspace) {
-                let Some(id) = book.digest(*number) else {
-                    continue;
-                };
-                let is_before = after.is_some_and(|after| *id <= after.0);
-                let is_too_far = furthest.is_some_and(|furthest| *id > furthest);
-                if is_before || is_too_far || !engaged::is_known(rows, *number) {
-                    continue;
-                }
-                nearest.push((*id, *number));
-                if nearest.len() >= 2 * limit {
-                    nearest.sort_unstable();
-                    nearest.truncate(limit);
-                    furthest = nearest.last().map(|(id, _)| *id);
-                }
-            }
-            nearest.sort_unstable();
-            nearest.truncate(limit);
-            let mut found = Vec::with_capacity(nearest.len());
-            for (id, number) in nearest {
-                let contact = self.unless_hidden(shelves, number)?;
-                found.push((ContactId(id), contact.unwrap_or_default()));
-            }
-            Ok(found)
-        })
-    }
-
-    /// At most `limit` contacts behind this place, those with the highest scores first, or last: each with its place.
-    /// Goes through all contacts of the workspace, a few nanoseconds each.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub fn contacts_by_score(
-        &self,
-        workspace: WorkspaceId,
-        descending: bool,
-        behind: Option<ScorePlace>,
-        limit: usize,
-    ) -> Result<Vec<(ScorePlace, Contact)>, ViewError> {
-        self.look(engagement, |shelves| {
-            let rows = &shelves.engagement.rows;
-            let numbers = shelves.terms.numbers[terms::CONTACTS].of_workspace(workspace);
-            // A place behind the last is that of nobody, and behind all with its score.
-            let number = |ordinal: u32| numbers.get(ordinal as usize).copied().unwrap_or(u32::MAX);
-            let behind = behind.map(|place| (place.height, number(place.ordinal)));
-            let found = engaged::by_score(rows, numbers, descending, behind, limit);
-            let with_place = |(height, number): (f64, u32)| -> Result<_, redb::Error> {
-                let ordinal = numbers.partition_point(|other| *other < number);
-                let place = ScorePlace {
-                    height,
-                    // There are no more than numbers.
-                    ordinal: ordinal as u32,
-                };
-                let contact = self.unless_hidden(shelves, number)?;
-                Ok((place, contact.unwrap_or_default()))
-            };
-            found.into_iter().map(with_place).collect()
         })
     }
 
@@ -315,36 +132,12 @@ impl Views {
                 };
                 Ok(Beside {
                     address: contact.and_then(|contact| contact.address).map(Personal),
-                    is_relabelled: engaged::is_relabelled(rows, seq.0)?,
-                    rejudged: engaged::rejudged(rows, seq.0)?,
+                    is_relabelled: rows_of::is_relabelled(rows, seq.0)?,
+                    rejudged: rows_of::rejudged(rows, seq.0)?,
                 })
             };
             records.iter().map(of).collect()
         })
-    }
-
-    /// A workspace's orders with a time from `from` and before `to`, in milliseconds since 1970, the
-    /// oldest first, each with its time and a way to look messages up in the same snapshot.
-    ///
-    /// # Errors
-    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
-    pub(crate) fn orders(
-        &self,
-        workspace: WorkspaceId,
-        span: std::ops::Range<i64>,
-        mut each: impl FnMut(
-            i64,
-            Order,
-            &dyn Fn(&str) -> Result<Option<Message>, redb::Error>,
-        ) -> Result<(), redb::Error>,
-    ) -> Result<(), ViewError> {
-        let rows = self.snapshot(engagement)?;
-        let message = |id: &str| engaged::message(&rows, workspace, id);
-        let gone_through =
-            order::for_each(&rows, workspace, span.start, span.end, |time, order| {
-                each(time, order, &message)
-            });
-        gone_through.map_err(reading())
     }
 
     /// Asks something of a view that is quickly found.
@@ -355,46 +148,44 @@ impl Views {
     ) -> Result<T, ViewError> {
         let open = read(&self.shelves);
         let shelves = open.as_ref().ok_or(ViewError::Closed)?;
-        match view(shelves).building() {
+        let shelf = view(shelves);
+        match shelf.building() {
             Some(building) => Err(ViewError::Building(building)),
-            None => work(shelves).map_err(reading()),
+            None => self.believed(&standing(shelf), work(shelves).map_err(reading())),
         }
     }
 
-    fn known(&self, shelves: &Shelves, contact: ContactId) -> Result<Option<Contact>, redb::Error> {
-        match shelves.terms.numbers[terms::CONTACTS].find(&contact.0) {
-            Some(number) => self.unless_hidden(shelves, number),
-            None => Ok(None),
-        }
+    /// Asks something of the rows of engagement that may take long. They are as they are at one cursor; the fold
+    /// goes on beside.
+    fn ask<T>(&self, work: impl FnOnce(&Rows) -> Result<T, redb::Error>) -> Result<T, ViewError> {
+        let (rows, standing) = self.look(engagement, |shelves| {
+            let shelf = engagement(shelves);
+            Ok((shelf.rows.clone(), standing(shelf)))
+        })?;
+        self.believed(&standing, work(&rows).map_err(reading()))
     }
 
-    /// What is known of the contact with this number. Of one that was erased nothing; its place in lists stays
-    /// until the rows reflect that, so that whoever reads on knows where.
-    fn unless_hidden(
+    /// What was found in a file; where it shows that the file is damaged, its view is begun anew.
+    fn believed<T>(
         &self,
-        shelves: &Shelves,
-        number: u32,
-    ) -> Result<Option<Contact>, redb::Error> {
-        let id = shelves.terms.numbers[terms::CONTACTS].digest(number);
-        if id.is_some_and(|id| self.is_hidden(shelves, ContactId(*id))) {
-            return Ok(None);
-        }
-        engaged::contact(&shelves.engagement.rows, number)
+        (state, cursor): &Standing,
+        found: Result<T, ViewError>,
+    ) -> Result<T, ViewError> {
+        found.map_err(|error| self.met(error, state, *cursor))
     }
 
     #[cfg(test)]
     pub(super) fn engagement_rows(&self) -> Rows {
-        self.snapshot(engagement).unwrap()
-    }
-
-    /// The rows of a view at one cursor.
-    fn snapshot(&self, view: fn(&Shelves) -> &Shelf) -> Result<Rows, ViewError> {
-        self.look(view, |shelves| Ok(view(shelves).rows.clone()))
+        self.ask(|rows| Ok(rows.clone())).unwrap()
     }
 }
 
 fn reading() -> impl Fn(redb::Error) -> ViewError {
     ViewError::while_doing("reading")
+}
+
+fn standing(shelf: &Shelf) -> Standing {
+    (Arc::clone(&shelf.rows.state), shelf.cursor())
 }
 
 pub(super) fn of_events(shelves: &Shelves) -> &Shelf {

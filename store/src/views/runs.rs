@@ -7,6 +7,7 @@
 //! depends on the log's records alone, not on when anything was folded or written: what is written again
 //! after a crash has the same bytes.
 //!
+//! - `place`: the folder and the names of the files
 //! - `bytes`: numbers as they stand in files
 //! - `block`: entries, packed and read
 //! - `columns`: the run that is being filled
@@ -23,7 +24,9 @@
 mod block;
 pub(super) mod bytes;
 mod columns;
+mod error;
 mod list;
+mod place;
 mod reader;
 mod run;
 mod tail;
@@ -31,16 +34,18 @@ mod tail;
 mod tests;
 mod walk;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
-use super::ViewError;
 use crate::files;
 use crate::locks::{lock, read, write};
 use crate::record::{Seq, WorkspaceId};
 
 use columns::{Columns, Tag};
+pub use error::RunsError;
+use place::{
+    RUN, TAIL, missing, name_of, remove_others, run_of, run_of_floor, run_path, tail_path,
+};
 pub(crate) use reader::{DUMPED, contact_of};
 pub use reader::{Newest, Reader, Wanted};
 use run::{Run, Writer};
@@ -48,42 +53,6 @@ use tail::{Tail, Waiting};
 
 /// Full runs that wait to be sealed. Where there are so many, the fold seals one itself.
 const MAX_WAITING: usize = 2;
-
-/// Why runs could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum RunsError {
-    /// The disk failed. After a write they must be opened again.
-    #[error("the event indexes: {0}")]
-    Storage(#[from] io::Error),
-    /// What is on disk is not what was written, or something is missing.
-    #[error("the event indexes: {0} is not as it was written")]
-    Damaged(String),
-}
-
-impl From<RunsError> for ViewError {
-    fn from(error: RunsError) -> Self {
-        error.to_view_error()
-    }
-}
-
-impl RunsError {
-    pub(crate) fn to_view_error(&self) -> ViewError {
-        match self {
-            Self::Storage(_) => ViewError::Storage(self.to_string()),
-            Self::Damaged(_) => ViewError::Damaged(self.to_string()),
-        }
-    }
-}
-
-/// As a fold's other errors are told.
-impl From<RunsError> for redb::Error {
-    fn from(error: RunsError) -> Self {
-        match error {
-            RunsError::Storage(error) => Self::Io(error),
-            RunsError::Damaged(_) => Self::Corrupted(error.to_string()),
-        }
-    }
-}
 
 /// How runs are made; they are of no use under other options.
 #[derive(Debug, Clone, Copy)]
@@ -425,50 +394,4 @@ impl Runs {
         }
         Ok(())
     }
-}
-
-/// How names end.
-const RUN: &str = "run";
-const TAIL: &str = "tail";
-
-/// Ten digits, so that names sort as runs do.
-fn name_of(index: u32, ending: &str) -> String {
-    format!("{index:010}.{ending}")
-}
-
-fn run_path(folder: &Path, index: u32) -> PathBuf {
-    folder.join(name_of(index, RUN))
-}
-
-fn tail_path(folder: &Path, index: u32) -> PathBuf {
-    folder.join(name_of(index, TAIL))
-}
-
-/// Removes what no start needs: drafts, what lies behind the checkpoint, and what the log has let go.
-fn remove_others(folder: &Path, kept: &dyn Fn(&str) -> bool) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if !entry.file_name().to_str().is_some_and(kept) {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// A file that must be there and is not has been lost.
-fn missing(path: &Path) -> impl Fn(RunsError) -> RunsError {
-    move |error| match error {
-        RunsError::Storage(error) if error.kind() == io::ErrorKind::NotFound => {
-            run::damaged(path, "it is missing")
-        }
-        error => error,
-    }
-}
-
-fn run_of(seq: Seq, size: u32) -> Result<u32, RunsError> {
-    u32::try_from(seq.0 / u64::from(size)).map_err(|_| RunsError::Damaged(format!("seq {seq}")))
-}
-
-fn run_of_floor(floor: Seq, size: u32) -> u32 {
-    u32::try_from(floor.0 / u64::from(size)).unwrap_or(u32::MAX)
 }

@@ -3,27 +3,33 @@
 //!
 //! - `delta`: how changes are written
 //! - `file`: the file and what lies in it
+//! - `load`: reading all of it
+//! - `checkpoint`: writing what has changed
 
+mod checkpoint;
 mod delta;
 mod file;
 #[cfg(test)]
 pub(super) mod held;
+mod load;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use super::columns::Column;
 use super::error::ViewError;
+use super::memory::Room;
 use super::numbers::{Numbers, Stretch};
 use super::owed::{Building, Owed};
 use super::pages::Pages;
-use super::rows::Rows;
+use super::rows::{Rows, State};
 use super::view::Plan;
-use super::{Dump, layer::Layer, ordered};
+use super::{Dump, DumpedRows, layer::Layer, ordered};
 use crate::locks::lock;
 use crate::record::Seq;
 
 use file::File;
-pub(crate) use file::{Identity, cursor_of, remove};
+pub(crate) use file::{Identity, cursor_of, edition_of, remove};
 
 /// See above.
 pub(crate) struct Shelf {
@@ -68,18 +74,23 @@ impl Shelf {
         path: &Path,
         plan: &'static Plan,
         identity: Identity,
+        room: &Room,
     ) -> Result<Self, ViewError> {
-        let opened = File::open(path, plan, identity)?;
+        let (file, loaded) = File::open(path, plan, identity, room)?;
         Ok(Self {
             plan,
-            numbers: opened.numbers,
-            rows: opened.rows,
-            cursor: opened.cursor,
-            now: opened.now,
+            numbers: loaded.numbers,
+            rows: loaded.rows,
+            cursor: file.cursor,
+            now: loaded.now,
             beside: false,
             owed: Owed::default(),
-            file: Arc::new(Mutex::new(opened.file)),
+            file: Arc::new(Mutex::new(file)),
         })
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.plan.name
     }
 
     pub(crate) fn cursor(&self) -> Seq {
@@ -145,7 +156,50 @@ impl Shelf {
 
     /// How far they are where they are not to be read yet.
     pub(crate) fn building(&self) -> Option<Building> {
+        if self.rows.state.is_spoilt() {
+            // It is begun anew at once.
+            return Some(Building::of_nothing(self.cursor));
+        }
         self.owed.from(self.cursor)
+    }
+
+    /// Whether reading has shown that the file holds something else than was written.
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.rows.state.is_spoilt()
+    }
+
+    /// Notes what a piece of work on it came to: damage is the file's.
+    pub(crate) fn heed<T>(&self, worked: Result<T, ViewError>) -> Result<T, ViewError> {
+        if let Err(ViewError::Damaged(_)) = &worked {
+            self.rows.state.spoil();
+        }
+        worked
+    }
+
+    /// Begins it anew with an empty file, beside the others, which are read up to `reached`.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`].
+    pub(crate) fn begin_anew(&mut self, reached: Seq, room: &Room) -> Result<(), ViewError> {
+        let (path, identity) = {
+            let file = lock(&self.file);
+            (file.path.clone(), file.identity)
+        };
+        remove(&path)?;
+        let mut new = Self::open(&path, self.plan, identity, room)?;
+        new.rows.state = Arc::new(State::anew());
+        new.owed = std::mem::take(&mut self.owed);
+        new.set_beside(reached);
+        *self = new;
+        Ok(())
+    }
+
+    /// About how many bytes of memory it takes beside its rows by number, in full: its file's cache counts as full.
+    pub(crate) fn fixed_memory(&self, room: &Room) -> usize {
+        let numbers = self.numbers.iter().map(Numbers::memory);
+        let columns = self.rows.columns.iter().map(Column::memory);
+        let tables = self.rows.tables.iter().map(ordered::Ordered::memory);
+        numbers.chain(columns).chain(tables).sum::<usize>() + room.of_file(self.plan)
     }
 
     /// Takes what a checkpoint is to write. Must be followed by [`Self::written`] before the next; where the
@@ -189,12 +243,13 @@ impl Shelf {
             dump.insert(name, each.collect());
         }
         for (pages, name) in self.rows.pages.iter().zip(self.plan.pages) {
-            let each = (0..pages.rows()).filter_map(|number| {
-                let number = u32::try_from(number).ok()?;
-                let row = pages.get(number);
-                (!row.is_empty()).then(|| (number.to_be_bytes().to_vec(), row.to_vec()))
-            });
-            dump.insert(name, each.collect());
+            let mut rows = DumpedRows::new();
+            pages.each(0..pages.rows(), |number, row| {
+                if !row.is_empty() {
+                    rows.push((number.to_be_bytes().to_vec(), row.to_vec()));
+                }
+            })?;
+            dump.insert(name, rows);
         }
         for (table, name) in self.rows.tables.iter().zip(self.plan.tables) {
             dump.insert(name, delta::dump_table(table)?);
@@ -202,7 +257,7 @@ impl Shelf {
         let about = [("cursor", self.cursor.0), ("now", self.now.cast_unsigned())];
         let about =
             about.map(|(key, value)| (key.as_bytes().to_vec(), value.to_be_bytes().to_vec()));
-        dump.insert(self.plan.name, about.to_vec());
+        dump.insert(self.name(), about.to_vec());
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! stand on: it is never behind one of them, and theirs are built anew where its numbers are begun anew.
 
 use super::numbers::Digest;
-use super::view::Plan;
+use super::view::{Plan, nothing};
 use crate::record::workspace::PreparedKey;
 
 /// Books of numbers.
@@ -19,7 +19,9 @@ pub(super) const PLAN: Plan = Plan {
     pages: &[],
     tables: &[],
     columns: 0,
-    cache: 4 * 1024 * 1024,
+    cache: 2 * 1024 * 1024,
+    share: 1,
+    derive: nothing,
 };
 
 /// What is told apart in digests of texts.

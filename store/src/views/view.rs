@@ -3,6 +3,8 @@
 use crate::ledger::decide::WorkspaceKeys;
 use crate::record::{ContactId, Entry, Seq};
 
+use super::columns::Column;
+use super::engagement::Sought;
 use super::numbers::Numbers;
 use super::rows::Rows;
 use super::runs::Runs;
@@ -24,6 +26,19 @@ pub(crate) struct Plan {
     pub(crate) columns: usize,
     /// What the file's pages may take in memory, in bytes.
     pub(crate) cache: usize,
+    /// Its rows by number may take the memory for views by so much while they are read from the file; from then on all
+    /// views share it, see [`super::memory`].
+    pub(crate) share: usize,
+    pub(crate) derive: Derive,
+}
+
+/// Works out the columns of a row that was read from the file: place of its book, its number, the row, which is
+/// not empty.
+pub(crate) type Derive = fn(&mut [Column], usize, u32, &[u8]) -> Result<(), redb::Error>;
+
+/// What [`Plan::derive`] is where there are no columns.
+pub(crate) fn nothing(_: &mut [Column], _: usize, _: u32, _: &[u8]) -> Result<(), redb::Error> {
+    Ok(())
 }
 
 /// A view: a plan, and the rule by which a record changes rows. What is done to all views alike (opening,
@@ -36,15 +51,6 @@ pub(crate) trait View {
     /// `engagement::windows`.
     fn settings(keys: &dyn WorkspaceKeys) -> u64 {
         keys.store_digest()
-    }
-
-    /// Works out the columns of rows that were read from the file.
-    ///
-    /// # Errors
-    /// Where a row cannot be read.
-    fn derive(rows: &mut Rows) -> Result<(), redb::Error> {
-        let _ = rows;
-        Ok(())
     }
 
     /// Folds what follows on what was folded before. Time is a part of the input: before each record the
@@ -67,6 +73,8 @@ pub(crate) struct Around<'a> {
     pub(crate) contacts: &'a Numbers,
     /// Where events are found.
     pub(crate) runs: &'a Runs,
+    /// What erasures among these records take out of rows of before.
+    pub(crate) sought: &'a Sought,
 }
 
 /// A record, with what was worked out of it before any rows were locked: this is all that folds see.

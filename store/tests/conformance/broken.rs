@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use store::journal::block::Packed;
-use store::journal::conformance::{Place, failures};
+use store::journal::conformance::{JournalHome, failures};
 use store::journal::memory::MemoryJournal;
-use store::journal::{AppendError, Change, Journal, JournalError, Later, Visit};
+use store::journal::{AppendError, BlockChange, Journal, JournalError, Later, Visit};
 use store::ledger;
 use store::record::Seq;
+use store::record::identity::{FactKind, IdKey};
 use tokio::sync::watch;
 
 use crate::NONE;
@@ -32,6 +33,8 @@ enum Fault {
     TellsNobody,
     /// Now and then, whoever reads right behind an append does not see it yet.
     Lags,
+    /// The id that it tells of a place is the next one's.
+    NamesTheNext,
     /// Settling tells another end than the journal has.
     MisjudgesItsEnd,
     /// What was in doubt is said to be lost, and is there.
@@ -121,6 +124,13 @@ impl Journal for Broken {
         }
     }
 
+    fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, JournalError> {
+        match self.fault {
+            Fault::NamesTheNext => self.inner.id_at(place.next()),
+            _ => self.inner.id_at(place),
+        }
+    }
+
     fn committed(&self) -> watch::Receiver<Seq> {
         if self.fault != Fault::TellsNobody {
             return self.inner.committed();
@@ -148,7 +158,11 @@ impl Journal for Broken {
         })
     }
 
-    fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError> {
+    fn rewrite(
+        &self,
+        places: &BTreeSet<Seq>,
+        change: &mut BlockChange<'_>,
+    ) -> Result<(), JournalError> {
         match self.fault {
             Fault::KeepsWhatWasErased => Ok(()),
             _ => self.inner.rewrite(places, change),
@@ -180,7 +194,7 @@ impl Journal for Broken {
 
 struct At(Arc<Broken>);
 
-impl Place for At {
+impl JournalHome for At {
     fn open(&self) -> Arc<dyn Journal> {
         Arc::clone(&self.0) as _
     }
@@ -195,7 +209,7 @@ impl Place for At {
     }
 }
 
-fn made(fault: Fault) -> Box<dyn Place> {
+fn made(fault: Fault) -> Box<dyn JournalHome> {
     Box::new(At(Arc::new(Broken::new(fault))))
 }
 
@@ -227,6 +241,10 @@ fn each_fault_is_found_where_it_is_and_nowhere_else() {
         (
             Fault::ReadsBelowItsFloor,
             &["what_is_dropped_is_not_read_and_the_end_stays"],
+        ),
+        (
+            Fault::NamesTheNext,
+            &["the_id_at_a_place_is_told_as_its_block_has_it"],
         ),
         (Fault::StaysOpen, &["a_closed_journal_takes_nothing"]),
         (
@@ -268,7 +286,7 @@ fn a_decider_that_is_not_fenced_is_found() {
 /// It says that it is durable, and begins anew each time.
 struct Fresh;
 
-impl Place for Fresh {
+impl JournalHome for Fresh {
     fn open(&self) -> Arc<dyn Journal> {
         Arc::new(MemoryJournal::default())
     }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use store::journal::conformance::{Make, Place};
-use store::journal::local::{Options, RedbJournal};
+use store::journal::conformance::{JournalHome, Make};
+use store::journal::local::{JournalOptions, RedbJournal};
 use store::journal::memory::MemoryJournal;
 use store::journal::{Journal, conformance};
 use store::ledger;
@@ -38,7 +38,7 @@ impl Memory {
     }
 }
 
-impl Place for Memory {
+impl JournalHome for Memory {
     fn open(&self) -> Arc<dyn Journal> {
         Arc::clone(&self.journal) as _
     }
@@ -70,15 +70,15 @@ impl Folder {
     }
 }
 
-impl Place for Folder {
+impl JournalHome for Folder {
     fn open(&self) -> Arc<dyn Journal> {
         let mut folders = self.images.lock().unwrap();
         let image = tempfile::tempdir().unwrap();
         copy(folders.last().unwrap().path(), image.path());
-        let options = Options {
+        let options = JournalOptions {
             rotate_records: 7,
             disk: Arc::clone(&self.disk) as _,
-            ..Options::new(image.path())
+            ..JournalOptions::new(image.path())
         };
         folders.push(image);
         Arc::new(RedbJournal::open(options).unwrap())
@@ -107,16 +107,16 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn memory() -> Box<dyn Place> {
+fn memory() -> Box<dyn JournalHome> {
     Box::new(Memory::new(MemoryJournal::default()))
 }
 
-fn far_on() -> Box<dyn Place> {
+fn far_on() -> Box<dyn JournalHome> {
     let first = Seq(7_000_000_000);
     Box::new(Memory::new(MemoryJournal::starting_at(first)))
 }
 
-fn folder() -> Box<dyn Place> {
+fn folder() -> Box<dyn JournalHome> {
     Box::new(Folder::new())
 }
 

@@ -9,7 +9,7 @@ use super::super::Failure;
 use super::super::output::{Output, tell};
 use super::super::progress::{Elsewhere, Shown};
 use super::open_at_rest;
-use crate::app::reached;
+use crate::log_at_rest::reached;
 use crate::upkeep::Progress;
 use store::accept_copy::accept_copy;
 use store::clock::SystemClock;

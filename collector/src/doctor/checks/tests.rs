@@ -29,11 +29,11 @@ fn well() -> Facts {
             public_url_warning: None,
             untrusted_proxies: Vec::new(),
         }),
-        disk: Ok(Disk {
+        disk: Ok(DiskFacts {
             free: 100 * GB,
             total: 200 * GB,
         }),
-        log: Ok(Log {
+        log: Ok(LogFacts {
             segments: vec![segment(5, true), segment(0, false)],
             oldest: Some(time(NOW - 10 * DAY)),
         }),
@@ -59,8 +59,8 @@ fn file(path: &str, mode: u32) -> File {
     }
 }
 
-fn key(id: &str) -> Key {
-    Key {
+fn key(id: &str) -> KeyFacts {
+    KeyFacts {
         id: id.to_owned(),
         workspace: "default".to_owned(),
         is_public: true,
@@ -134,7 +134,7 @@ fn a_proxy_that_is_not_trusted_is_named_with_the_setting_that_trusts_it() {
 fn a_disk_that_fills_is_told_in_time() {
     let free = |free| {
         move |facts: &mut Facts| {
-            facts.disk = Ok(Disk {
+            facts.disk = Ok(DiskFacts {
                 free,
                 total: 200 * GB,
             });
@@ -145,11 +145,11 @@ fn a_disk_that_fills_is_told_in_time() {
     check(free(0), "disk", Status::Fail, "full in 0 hours");
     // 5 % of a small disk are less than a gigabyte.
     let small = |facts: &mut Facts| {
-        facts.disk = Ok(Disk {
+        facts.disk = Ok(DiskFacts {
             free: GB / 2,
             total: 9 * GB,
         });
-        facts.log = Ok(Log {
+        facts.log = Ok(LogFacts {
             segments: Vec::new(),
             oldest: None,
         });
@@ -172,7 +172,7 @@ fn the_forecast_goes_by_the_last_two_weeks() {
         newest: Some(time(NOW - days * DAY)),
     };
     // A flood a year ago says nothing of tomorrow.
-    facts.log = Ok(Log {
+    facts.log = Ok(LogFacts {
         segments: vec![segment(365, 50 * GB), segment(20, GB), segment(0, 2 * GB)],
         oldest: Some(time(NOW - 366 * DAY)),
     });
@@ -259,7 +259,7 @@ fn files_that_others_can_read_or_that_are_not_ours_are_named() {
 #[test]
 fn keys_that_want_care_are_named() {
     let add = |key| move |facts: &mut Facts| facts.keys.push(key);
-    let exposed = || Key {
+    let exposed = || KeyFacts {
         is_exposed: true,
         ..key("key_b")
     };
@@ -269,23 +269,23 @@ fn keys_that_want_care_are_named() {
         Status::Fail,
         "key_b (default) was seen in a page",
     );
-    let revoked = Key {
+    let revoked = KeyFacts {
         is_revoked: true,
         ..exposed()
     };
     check(add(revoked), "keys", Status::Ok, "1 in use");
-    let open = Key {
+    let open = KeyFacts {
         has_origins: false,
         ..key("key_b")
     };
     check(add(open), "keys", Status::Warn, "is taken from any site");
-    let expires = |at| Key {
+    let expires = |at| KeyFacts {
         expires: Some(time(at)),
         ..key("key_b")
     };
     check(add(expires(NOW)), "keys", Status::Warn, "has expired");
     check(add(expires(NOW + 1)), "keys", Status::Ok, "2 in use");
-    let unused = |days| Key {
+    let unused = |days| KeyFacts {
         used: None,
         created: time(NOW - days * DAY),
         ..key("key_b")

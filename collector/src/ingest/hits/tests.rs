@@ -9,7 +9,7 @@ use crate::limits::hits::MAX_HITS;
 use crate::metrics::Audience;
 use crate::public_url::PublicUrl;
 use store::clock::SystemClock;
-use store::ledger::{Appended, Health, Later, Located, Log};
+use store::ledger::{Appended, Later, Located, Log, LogHealth};
 use store::record::public_seq::PublicSeq;
 use store::record::{ContactId, MessageType, Record, Seq, WorkspaceId};
 
@@ -45,7 +45,7 @@ impl Log for Forgetful {
         self.0.committed()
     }
 
-    fn health(&self) -> Health {
+    fn health(&self) -> LogHealth {
         self.0.health()
     }
 
@@ -73,9 +73,9 @@ fn app_in(folder: &std::path::Path) -> App {
     app
 }
 
-fn hit(app: &App) -> Hit {
+fn hit(app: &App) -> MailHit {
     let (parts, ()) = http::Request::new(()).into_parts();
-    Hit::of(app, &parts)
+    MailHit::of(app, &parts)
 }
 
 fn sent(message_id: &str) -> Sent {

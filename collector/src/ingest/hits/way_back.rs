@@ -14,9 +14,9 @@ use std::sync::Arc;
 use http::Method;
 
 use super::super::pending::append_one;
-use super::{Hit, send_of};
+use super::{MailHit, send_of};
 use crate::app::App;
-use store::classify::{self, Evidence, Kind, classify};
+use store::classify::{self, Evidence, HitKind, classify};
 use store::ids::new_id;
 use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
 use store::ledger::suppression::{Cause, Suppression};
@@ -66,7 +66,7 @@ fn nonce_of(key: &WorkspaceKey, token: &str, contact: ContactId, held: &Suppress
 /// When the log takes nothing now: asking again is right.
 pub async fn subscribe(
     app: &Arc<App>,
-    hit: Hit,
+    hit: MailHit,
     sent: Sent,
     token: &str,
     shown: &str,
@@ -108,13 +108,13 @@ pub async fn subscribe(
 }
 
 /// What the request shows of who sends it; that it posts says nothing, since the page does.
-fn is_person(hit: &Hit, sent: &Sent) -> bool {
+fn is_person(hit: &MailHit, sent: &Sent) -> bool {
     let verdict = classify(&Evidence {
         address: Some(hit.address),
         method: classify::Method::named(Method::GET.as_str()),
         after_send_ms: Some(hit.received_at.millis_since(sent.sent_at)),
         ..Evidence::of_agent(
-            Kind::Click,
+            HitKind::Click,
             hit.client.agent.as_ref().map(|agent| agent.0.as_str()),
         )
     });

@@ -11,7 +11,7 @@ use super::content::message_type;
 use super::error::RegisterError;
 use super::{Draft, Making, Registrar};
 use crate::instrument::{
-    Held, Plan, Refusal, Targets, Utm, instrument_html, instrument_text, line_and_column,
+    Held, MailRefusal, Plan, Targets, Utm, instrument_html, instrument_text, line_and_column,
 };
 use store::record::public_seq::PublicSeq;
 use store::token::{MAX_TOKEN_CHARS, Sent, Token, TokenKind};
@@ -113,7 +113,9 @@ impl Registrar {
         match plan.refused {
             None => {}
             Some(
-                refusal @ (Refusal::Placeholder(at) | Refusal::Damaged(at) | Refusal::Another(at)),
+                refusal @ (MailRefusal::Placeholder(at)
+                | MailRefusal::Damaged(at)
+                | MailRefusal::Another(at)),
             ) => {
                 let (code, field, part) = if is_html_refused {
                     (codes::INVALID_HTML, "html", &outgoing.html)
@@ -123,11 +125,11 @@ impl Registrar {
                 let message = not_mended(refusal, field, part.as_deref().unwrap_or_default(), at);
                 return Ok(Err(Rejection::of(code, field, message)));
             }
-            Some(Refusal::Links) if most < MAX_MESSAGE_LINKS => {
+            Some(MailRefusal::Links) if most < MAX_MESSAGE_LINKS => {
                 return Err(RegisterError::TooManyLinksInAll);
             }
-            Some(Refusal::Links) => return Err(RegisterError::TooManyLinks),
-            Some(Refusal::Tangle) => return Err(RegisterError::Tangle),
+            Some(MailRefusal::Links) => return Err(RegisterError::TooManyLinks),
+            Some(MailRefusal::Tangle) => return Err(RegisterError::Tangle),
         }
         let found = most - plan.links_left - plan.parts;
         let (mut links, mut skipped) = (Vec::new(), Vec::new());
@@ -170,15 +172,15 @@ impl Registrar {
 
 /// What to do about a part that cannot be sent as it is. The place is named, and nothing of what stands
 /// there: it may be personal.
-fn not_mended(refusal: Refusal, field: &str, part: &str, at: usize) -> String {
+fn not_mended(refusal: MailRefusal, field: &str, part: &str, at: usize) -> String {
     let (line, column) = line_and_column(part, at);
     let place = format!("`{field}`, line {line}, column {column}");
     match refusal {
-        Refusal::Placeholder(_) => format!(
+        MailRefusal::Placeholder(_) => format!(
             "{place}: the unsubscribe placeholder cannot become a link here and would be sent as it stands; let \
              {{{{unsubscribe_url}}}} be the whole of a link, or a word of its own"
         ),
-        Refusal::Another(_) => format!(
+        MailRefusal::Another(_) => format!(
             "{place}: this address was made for another message, and cannot be made anew where it stands; put the \
              original address there"
         ),

@@ -14,13 +14,13 @@ pub(super) const MAX_ROWS: usize = 100_000;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum FileFormat {
     Csv,
     /// One JSON object a line.
     Lines,
 }
 
-impl Format {
+impl FileFormat {
     /// By its media type; `None` of one JSON document.
     pub(super) fn of(media: &str) -> Option<Self> {
         let essence = media.split(';').next().unwrap_or_default().trim();
@@ -35,7 +35,7 @@ impl Format {
 }
 
 /// A row by the line where it begins, from 1: what it says, or what is wrong with it.
-pub(super) type Row = (u64, Result<Suppressed, Rejection>);
+pub(super) type SuppressionRow = (u64, Result<Suppressed, Rejection>);
 
 /// Reads all rows; blank lines are none.
 ///
@@ -43,14 +43,14 @@ pub(super) type Row = (u64, Result<Suppressed, Rejection>);
 /// Where it is no such file, or one of too many rows.
 pub(super) fn read(
     text: &str,
-    format: Format,
+    format: FileFormat,
     received_at: Timestamp,
-) -> Result<Vec<Row>, ApiError> {
+) -> Result<Vec<SuppressionRow>, ApiError> {
     // Spreadsheets write one.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let rows = match format {
-        Format::Csv => csv_rows(text, received_at)?,
-        Format::Lines => lines(text, received_at),
+        FileFormat::Csv => csv_rows(text, received_at)?,
+        FileFormat::Lines => lines(text, received_at),
     };
     if rows.len() > MAX_ROWS {
         return Err(refused(
@@ -64,7 +64,7 @@ fn refused(message: String) -> ApiError {
     ApiError::Rejected(Rejection::whole(codes::INVALID_BODY, message))
 }
 
-fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<Row>, ApiError> {
+fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<SuppressionRow>, ApiError> {
     // A text in UTF-16 is full of them, and reads as if no column had a name.
     let first = text.lines().next().unwrap_or_default();
     if first.contains('\0') {
@@ -131,7 +131,7 @@ fn unclosed_quote(text: &str) -> Option<u64> {
     open
 }
 
-fn lines(text: &str, received_at: Timestamp) -> Vec<Row> {
+fn lines(text: &str, received_at: Timestamp) -> Vec<SuppressionRow> {
     let numbered = (1..).zip(text.lines());
     let full = numbered.filter(|(_, line)| !line.trim().is_empty());
     let read = |line: &str| {
@@ -153,9 +153,9 @@ mod tests {
     /// The line of a row, and its address and reason, or the code of its refusal.
     type Short = (u64, Result<(String, &'static str), &'static str>);
 
-    fn read_all(text: &str, format: Format) -> Vec<Short> {
+    fn read_all(text: &str, format: FileFormat) -> Vec<Short> {
         let rows = read(text, format, Timestamp::from_millis(1_790_000_000_000)).unwrap();
-        let short = |(line, row): Row| {
+        let short = |(line, row): SuppressionRow| {
             let row = row.map(|entry| (entry.email.normalised().to_owned(), entry.reason.as_str()));
             (line, row.map_err(|rejection| rejection.code))
         };
@@ -178,7 +178,11 @@ mod tests {
                 3,
             ),
         ] {
-            let refusal = read(text, Format::Csv, Timestamp::from_millis(1_790_000_000_000));
+            let refusal = read(
+                text,
+                FileFormat::Csv,
+                Timestamp::from_millis(1_790_000_000_000),
+            );
             let Err(ApiError::Rejected(rejection)) = refusal else {
                 panic!("{text} is read");
             };
@@ -194,7 +198,7 @@ mod tests {
     fn a_csv_file_is_read_by_its_header_whatever_else_is_in_it() {
         let text = "\u{feff}Name,Email,Reason\r\n\"Ada, \"\"A\"\"\", Ada@example.com ,bounced\r\nBen,ben@example.com,\n,nobody,\nCy,cy@example.com,cold\n";
         assert_eq!(
-            read_all(text, Format::Csv),
+            read_all(text, FileFormat::Csv),
             [
                 (2, Ok(("ada@example.com".to_owned(), "bounced"))),
                 (3, Ok(("ben@example.com".to_owned(), "manual"))),
@@ -209,7 +213,7 @@ mod tests {
         let text =
             "{\"email\":\"ada@example.com\",\"reason\":\"complained\"}\n\n{\"email\":5}\nnothing\n";
         assert_eq!(
-            read_all(text, Format::Lines),
+            read_all(text, FileFormat::Lines),
             [
                 (1, Ok(("ada@example.com".to_owned(), "complained"))),
                 (3, Err("invalid_email")),
@@ -221,7 +225,7 @@ mod tests {
     #[test]
     fn an_address_is_read_as_our_own_files_and_as_others_write_it() {
         let text = "email\n'=a@example.com\n''b@example.com\n'c@example.com\n+d@example.com\n";
-        let emails = read_all(text, Format::Csv)
+        let emails = read_all(text, FileFormat::Csv)
             .into_iter()
             .map(|(_, row)| row.unwrap().0);
         assert_eq!(
@@ -238,12 +242,13 @@ mod tests {
     #[test]
     fn a_text_in_utf_16_is_named_as_one_and_a_stray_nul_spoils_its_row_alone() {
         let now = Timestamp::from_millis(1_790_000_000_000);
-        let Err(ApiError::Rejected(refusal)) = read("e\0m\0a\0i\0l\0\n\0", Format::Csv, now) else {
+        let Err(ApiError::Rejected(refusal)) = read("e\0m\0a\0i\0l\0\n\0", FileFormat::Csv, now)
+        else {
             panic!("it is read");
         };
         assert!(refusal.message.contains("UTF-16"), "{}", refusal.message);
         let text = "email\nada\0@example.com\nben@example.com\n";
-        let rows = read_all(text, Format::Csv);
+        let rows = read_all(text, FileFormat::Csv);
         assert_eq!(rows[0], (2, Err("invalid_email")));
         assert!(rows[1].1.is_ok());
     }
@@ -251,7 +256,7 @@ mod tests {
     #[test]
     fn a_file_without_addresses_is_refused() {
         let now = Timestamp::from_millis(0);
-        assert!(read("name\nada\n", Format::Csv, now).is_err());
-        assert!(read("", Format::Csv, now).is_err());
+        assert!(read("name\nada\n", FileFormat::Csv, now).is_err());
+        assert!(read("", FileFormat::Csv, now).is_err());
     }
 }

@@ -8,7 +8,7 @@ use super::super::entities::Quoting;
 #[derive(Debug)]
 pub(in crate::instrument) struct Scan {
     /// In document order.
-    pub places: Vec<Place>,
+    pub places: Vec<LinkPlace>,
     /// Where a pixel is drawn: before the last `</body>`, else at the end, but never inside something
     /// that the document leaves open, such as a comment.
     pub pixel_at: usize,
@@ -26,7 +26,7 @@ pub(in crate::instrument) struct Scan {
     /// Parts of text that were read as markup.
     pub parts: u32,
     /// Why the reading ended early; then nothing else of this counts.
-    pub refused: Option<Refusal>,
+    pub refused: Option<MailRefusal>,
 }
 
 /// An image with a source.
@@ -41,7 +41,7 @@ pub(in crate::instrument) struct Image {
 
 /// Why a message is refused: what it has too much of, or a place at which it cannot be mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum MailRefusal {
     /// Links, or comments and the like that links are looked for in.
     Links,
     /// End tags that end nothing, inside elements that are never ended: for each of them all elements
@@ -57,18 +57,18 @@ pub enum Refusal {
 
 /// An `<a>`, an `<area>` or a shape of VML with an `href`, or with the opt-out attribute.
 #[derive(Debug)]
-pub(in crate::instrument) struct Place {
+pub(in crate::instrument) struct LinkPlace {
     /// The value of the first `href`, without quotes; absent with no `href`, empty where it has no value.
     pub href: Option<Range<usize>>,
     pub quoting: Quoting,
     /// What to cut out: each opt-out attribute with the one white space before it.
     pub notrack: Vec<Range<usize>>,
-    pub zone: Zone,
+    pub zone: Surroundings,
 }
 
 /// What kind of surroundings a link stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::instrument) enum Zone {
+pub(in crate::instrument) enum Surroundings {
     Body,
     Head,
     /// Text of which programs disagree whether it is markup.

@@ -7,7 +7,7 @@ use lol_html::html_content::{Attribute, Element};
 use super::super::entities::{Quoting, decode};
 use super::super::markup::{is_raw, is_space, is_vml_shape, stays_in_head};
 use super::super::target::clean;
-use super::{HTML, Image, NOTRACK, Place, Raw, Scanner, Zone};
+use super::{HTML, Image, LinkPlace, NOTRACK, Raw, Scanner, Surroundings};
 
 impl Scanner<'_> {
     pub(super) fn start_tag(&mut self, element: &Element<'_, '_>) {
@@ -69,7 +69,7 @@ impl Scanner<'_> {
                 && self.is_in_select
                 && !matches!(&*name, "script" | "style")
             {
-                Some(Zone::Ambiguous)
+                Some(Surroundings::Ambiguous)
             } else {
                 None
             };
@@ -78,7 +78,7 @@ impl Scanner<'_> {
     }
 
     fn link(&mut self, attributes: &[Attribute<'_>]) {
-        let mut place = Place {
+        let mut place = LinkPlace {
             href: None,
             quoting: Quoting::Unquoted,
             notrack: Vec::new(),

@@ -42,7 +42,7 @@ fn plan_of<'a>(
 }
 
 type Instrument = fn(&str, &mut Plan<'_>) -> Instrumented;
-type Done = Result<Instrumented, Refusal>;
+type Done = Result<Instrumented, MailRefusal>;
 
 fn made(
     input: &str,
@@ -174,31 +174,31 @@ fn what_cannot_be_read_or_made_anew_is_refused_with_its_place() {
     for (input, refusal) in [
         (
             "<a href='https://t.example/mail/track/click/damaged'>",
-            Refusal::Damaged(9),
+            MailRefusal::Damaged(9),
         ),
         (
             "<a href='http://t.example/mail/track/click/annOpen'>",
-            Refusal::Damaged(9),
+            MailRefusal::Damaged(9),
         ),
         (
             "<a href='https://t.example/mail/unsubscribe/'>",
-            Refusal::Damaged(9),
+            MailRefusal::Damaged(9),
         ),
         (
             "<p><img src='https://t.example/mail/track/open/damaged'>",
-            Refusal::Damaged(3),
+            MailRefusal::Damaged(3),
         ),
         (
             "<form action='https://t.example/mail/unsubscribe/damaged'>",
-            Refusal::Damaged(31),
+            MailRefusal::Damaged(31),
         ),
         (
             "<a href='https://s.example/?u=https%3A%2F%2Ft.example%2Fmail%2Ftrack%2Fclick%2FannClick'>",
-            Refusal::Another(9),
+            MailRefusal::Another(9),
         ),
         (
             "<a href='https://s.example/?u=https://t.example/mail/unsubscribe/annBye'>",
-            Refusal::Another(9),
+            MailRefusal::Another(9),
         ),
     ] {
         assert_eq!(
@@ -210,7 +210,7 @@ fn what_cannot_be_read_or_made_anew_is_refused_with_its_place() {
     let text = "See https://t.example/mail/track/click/damaged";
     assert_eq!(
         made(text, true, instrument_text).unwrap_err(),
-        Refusal::Damaged(4)
+        MailRefusal::Damaged(4)
     );
     // What a sentence shows of an address is no link.
     let shown = "<p>https://t.example/mail/track/click/dama…</p>";
@@ -307,7 +307,7 @@ fn an_address_that_a_browser_makes_ours_is_as_if_it_were_written_so() {
                 format!("<img src=\"{open}damaged\">"),
             ] {
                 let refused = made(&damaged, true, instrument_html).unwrap_err();
-                assert!(matches!(refused, Refusal::Damaged(_)), "{damaged}");
+                assert!(matches!(refused, MailRefusal::Damaged(_)), "{damaged}");
             }
             let ordinary = format!("<img src=\"{open}farOpen\">");
             assert_html(&ordinary, &format!("{ordinary}PIXEL"));
@@ -359,7 +359,7 @@ fn the_base_of_the_document_counts() {
         true,
         instrument_html,
     );
-    assert!(matches!(refused, Err(Refusal::Another(_))));
+    assert!(matches!(refused, Err(MailRefusal::Another(_))));
 }
 
 #[test]
@@ -380,7 +380,7 @@ fn what_a_browser_makes_ours_outside_of_links_is_refused() {
         format!("<a href='mail/./unsubscribe/{ann}'>"),
     ] {
         let refused = made(&input, true, instrument_html);
-        assert!(matches!(refused, Err(Refusal::Another(_))), "{input}");
+        assert!(matches!(refused, Err(MailRefusal::Another(_))), "{input}");
     }
     // Words of ours before a link are words.
     let click = "https://t.example/mail/track/click/annClick_0123456789abcdef";
@@ -405,7 +405,7 @@ fn what_a_browser_makes_ours_outside_of_links_is_refused() {
     );
     let text = format!("See http:\\\\t.example\\mail\\unsubscribe\\{ann}");
     let refused = made(&text, true, instrument_text);
-    assert!(matches!(refused, Err(Refusal::Another(_))), "{text}");
+    assert!(matches!(refused, Err(MailRefusal::Another(_))), "{text}");
 }
 
 /// Pieces with addresses of ours, between pieces that end or begin something.

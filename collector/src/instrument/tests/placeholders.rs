@@ -5,7 +5,10 @@ use super::*;
 const ENCODED: &str = "https://t.example/mail/u?x=1&amp;y=2";
 
 /// What a message is refused for.
-fn refusal(input: &str, instrument: fn(&str, &mut Plan<'_>) -> Instrumented) -> Option<Refusal> {
+fn refusal(
+    input: &str,
+    instrument: fn(&str, &mut Plan<'_>) -> Instrumented,
+) -> Option<MailRefusal> {
     let mut link = |index: u32, _: u32, _: &str| Some(format!("{OWN}c/{index}"));
     let mut plan = plan(LINKS, &mut link);
     instrument(input, &mut plan);
@@ -21,7 +24,7 @@ fn assert_filled(input: &str, expected: &str) {
 #[track_caller]
 fn assert_refused(input: &str, at: &str) {
     let place = input.find(at).unwrap();
-    let expected = Some(Refusal::Placeholder(place));
+    let expected = Some(MailRefusal::Placeholder(place));
     assert_eq!(refusal(input, instrument_html), expected, "{input}");
 }
 
@@ -141,7 +144,10 @@ fn behind_the_scheme_of_another_address_it_is_refused() {
             for (open, close) in [("<a href=\"", "\">"), ("<form action=\"", "\">")] {
                 let input = format!("{open}{before}{form}{close}");
                 let refused = refusal(&input, instrument_html);
-                assert!(matches!(refused, Some(Refusal::Placeholder(_))), "{input}");
+                assert!(
+                    matches!(refused, Some(MailRefusal::Placeholder(_))),
+                    "{input}"
+                );
             }
         }
     }
@@ -155,7 +161,10 @@ fn behind_the_scheme_of_another_address_it_is_refused() {
     ] {
         let input = format!("{before}{{{{unsubscribe_url}}}}");
         let refused = refusal(&input, instrument_text);
-        assert!(matches!(refused, Some(Refusal::Placeholder(_))), "{input}");
+        assert!(
+            matches!(refused, Some(MailRefusal::Placeholder(_))),
+            "{input}"
+        );
     }
     // A word before a colon is none.
     for before in ["Leave:", "Abmelden:", "Unsubscribe here:"] {
@@ -289,7 +298,7 @@ fn in_a_text_part_it_is_filled_or_refused_too() {
         ("Leave{{unsubscribe_url}}", "{{"),
     ] {
         let place = input.find(at).unwrap();
-        let expected = Some(Refusal::Placeholder(place));
+        let expected = Some(MailRefusal::Placeholder(place));
         assert_eq!(refusal(input, instrument_text), expected, "{input}");
     }
 }

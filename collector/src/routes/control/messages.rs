@@ -11,7 +11,7 @@ use shared::wire::{self, MessageBody};
 use super::super::admin::{Asked, Desk, lines};
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::ingest::register::{Draft, MessageAnswer, OperatorsMessage, Outcome};
+use crate::ingest::register::{Draft, MessageAnswer, OperatorsMessage, RegisterOutcome};
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
 use crate::screen;
 use crate::upkeep::Upkeep;
@@ -69,11 +69,11 @@ fn instrument(
         draft,
     };
     match store.register(message)? {
-        Outcome::Registered { mut answer, .. } => {
+        RegisterOutcome::Registered { mut answer, .. } => {
             answer.warnings.extend(public_url.warning());
             Ok(*answer)
         }
-        Outcome::Conflict { rejection, .. } | Outcome::Refused(rejection) => {
+        RegisterOutcome::Conflict { rejection, .. } | RegisterOutcome::Refused(rejection) => {
             Err(refused(rejection))
         }
     }

@@ -88,7 +88,7 @@ pub struct EventQuery {
 }
 
 /// Which events.
-pub(super) enum Asked {
+pub(super) enum AskedEvents {
     Recorded(AskedRecorded),
     Rejected(AskedRejected),
 }
@@ -96,13 +96,13 @@ pub(super) enum Asked {
 /// Those on record. The filter's cursor stands beside it, because only the log knows its place.
 pub(super) struct AskedRecorded {
     pub(super) filter: EventFilter,
-    pub(super) start: Option<Start>,
+    pub(super) start: Option<PageStart>,
     pub(super) min_seq: Option<PublicSeq>,
 }
 
 /// Behind which event a page begins.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Start {
+pub(super) enum PageStart {
     /// `next` of a page; the event may be gone.
     Cursor(PublicSeq),
     /// An event that must be there.
@@ -148,7 +148,7 @@ impl EventQuery {
     ///
     /// # Errors
     /// 422.
-    pub(super) fn asked(self) -> Result<Asked, ApiError> {
+    pub(super) fn asked(self) -> Result<AskedEvents, ApiError> {
         let zone = self.tz.clone().unwrap_or_default();
         let (from, to) = (("from", self.from), ("to", self.to));
         let span = Span::between(from, to, &zone)?;
@@ -169,7 +169,7 @@ impl EventQuery {
         }
     }
 
-    fn rejected(self, span: Span, received: Span) -> Result<Asked, ApiError> {
+    fn rejected(self, span: Span, received: Span) -> Result<AskedEvents, ApiError> {
         for (name, is_there) in [
             ("class", self.class.is_some()),
             ("campaignId", self.campaign_id.is_some()),
@@ -183,7 +183,7 @@ impl EventQuery {
             return Err(invalid("order", "rejected events are listed newest first"));
         }
         let before = self.cursor.as_deref().map(str::parse).transpose();
-        Ok(Asked::Rejected(AskedRejected {
+        Ok(AskedEvents::Rejected(AskedRejected {
             code: self.code,
             name: self.name,
             kind: self.kind,
@@ -197,20 +197,27 @@ impl EventQuery {
         }))
     }
 
-    fn recorded(self, erased: Option<bool>, span: Span, received: Span) -> Result<Asked, ApiError> {
+    fn recorded(
+        self,
+        erased: Option<bool>,
+        span: Span,
+        received: Span,
+    ) -> Result<AskedEvents, ApiError> {
         let order = self.order.unwrap_or(Order::NewestFirst);
         let start = match (self.cursor, self.after) {
             (None, None) => None,
-            (Some(cursor), None) => Some(Start::Cursor(cursor.parse().map_err(|_| no_cursor())?)),
+            (Some(cursor), None) => {
+                Some(PageStart::Cursor(cursor.parse().map_err(|_| no_cursor())?))
+            }
             (None, Some(_)) if order == Order::NewestFirst => {
                 return Err(invalid("after", "send order=asc beside it"));
             }
-            (None, Some(after)) => Some(Start::After(after.known("after")?)),
+            (None, Some(after)) => Some(PageStart::After(after.known("after")?)),
             (Some(_), Some(_)) => return Err(invalid("after", "send it or `cursor`, not both")),
         };
         let email = self.email.as_deref().map(Email::parse).transpose();
         let email = email.map_err(|error| invalid("email", &error.to_string()))?;
-        Ok(Asked::Recorded(AskedRecorded {
+        Ok(AskedEvents::Recorded(AskedRecorded {
             filter: EventFilter {
                 name: self.name,
                 kind: self.kind.map(FactKind::as_str),

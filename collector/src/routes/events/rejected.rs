@@ -9,8 +9,8 @@ use super::asked::AskedRejected;
 use crate::app::App;
 use crate::error::ApiError;
 use store::query::EventView;
-use store::record::WorkspaceId;
-use store::record::identity::Sender;
+use store::record::identity::{FactKind, Sender};
+use store::record::{Source, WorkspaceId};
 use store::rejected::Rejected;
 
 /// A page, and the cursor of the next. Blocks on disk.
@@ -76,21 +76,21 @@ fn is_wanted(asked: &AskedRejected, rejected: &Rejected) -> bool {
         && (asked.message_id.is_none() || asked.message_id.as_deref() == text(&said.message_id))
         && asked
             .kind
-            .is_none_or(|wanted| wanted.as_str() == kind(rejected, &said))
+            .is_none_or(|wanted| wanted == kind(rejected, &said))
 }
 
 /// What it would have been, as far as that can be told.
-fn kind(rejected: &Rejected, said: &Said) -> &'static str {
+fn kind(rejected: &Rejected, said: &Said) -> FactKind {
     match rejected.name.as_deref() {
-        Some(names::IDENTIFIED) => "identify",
-        Some(names::PURCHASE) => "purchase",
-        Some(names::REFUND) => "refund",
-        Some(names::EMAIL_SENT) => "send",
+        Some(names::IDENTIFIED) => FactKind::Identify,
+        Some(names::PURCHASE) => FactKind::Purchase,
+        Some(names::REFUND) => FactKind::Refund,
+        Some(names::EMAIL_SENT) => FactKind::Send,
         _ => match text(&said.kind) {
-            Some("identify") => "identify",
-            Some("purchase") => "purchase",
-            Some("refund") => "refund",
-            _ => "track",
+            Some("identify") => FactKind::Identify,
+            Some("purchase") => FactKind::Purchase,
+            Some("refund") => FactKind::Refund,
+            _ => FactKind::Track,
         },
     }
 }
@@ -106,7 +106,7 @@ fn view(rejected: Rejected) -> EventView {
         owned(&said.message_id),
         owned(&said.anonymous_id),
     );
-    let sent = if kind == "identify" {
+    let sent = if kind == FactKind::Identify {
         said.traits
     } else {
         said.properties
@@ -124,9 +124,9 @@ fn view(rejected: Rejected) -> EventView {
         message_id,
         properties: properties.unwrap_or_else(store::query::no_properties),
         source: match rejected.sender {
-            Sender::Page => "browser",
-            Sender::Server | Sender::System => "server",
-            Sender::Mail => "mail",
+            Sender::Page => Source::Browser,
+            Sender::Server | Sender::System => Source::Server,
+            Sender::Mail => Source::Mail,
         },
         class: None,
         reason: None,

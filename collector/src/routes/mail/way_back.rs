@@ -9,7 +9,7 @@ use http::Request;
 
 use super::{Text, message_of, page, read_a_little};
 use crate::app::App;
-use crate::ingest::hits::Hit;
+use crate::ingest::hits::MailHit;
 use crate::ingest::hits::way_back::{WayBack, subscribe};
 use crate::screen;
 
@@ -33,7 +33,7 @@ pub async fn post_subscribe(
     request: Request<Body>,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let hit = Hit::of(&app, &parts);
+    let hit = MailHit::of(&app, &parts);
     let body = read_a_little(body).await;
     screen::flag(&app, &body);
     let Some((sent, text)) = message_of(&app, token) else {

@@ -6,7 +6,7 @@ use serde::de::{Deserialize as _, Deserializer, Error as _};
 use shared::email::Email;
 
 use crate::error::ApiError;
-use crate::export::Format;
+use crate::export::ExportFormat;
 use store::ledger::suppression::Cause;
 use store::query::report::{GroupBy, ModelName, Zone};
 use store::query::{ClassFilter, DEFAULT_LIMIT, Order, PAGE_LIMITS};
@@ -97,7 +97,7 @@ impl Value for Cause {
     }
 }
 
-impl Value for Format {
+impl Value for ExportFormat {
     fn parse(text: &str) -> Result<Self, String> {
         Self::parse(text).ok_or_else(|| "send ndjson or csv".to_owned())
     }

@@ -14,27 +14,27 @@ use super::{Asked, page};
 use crate::app::App;
 use crate::channel::through;
 use crate::csv_text;
-use crate::export::Format;
+use crate::export::ExportFormat;
 use store::ledger::suppression::Cause;
-use store::query::suppressions::Found;
+use store::query::suppressions::HeldBack;
 use store::record::WorkspaceId;
 
 /// The answer; it is read a portion at a time.
 pub(super) fn of(
     app: Arc<App>,
     workspace: WorkspaceId,
-    format: Format,
+    format: ExportFormat,
     mut asked: Asked,
 ) -> Response {
     asked.limit = PageLimit::MOST;
     let (media, name) = match format {
-        Format::Csv => ("text/csv; charset=utf-8", "suppressions.csv"),
-        Format::Ndjson => ("application/x-ndjson", "suppressions.ndjson"),
+        ExportFormat::Csv => ("text/csv; charset=utf-8", "suppressions.csv"),
+        ExportFormat::Ndjson => ("application/x-ndjson", "suppressions.ndjson"),
     };
     // One portion on its way is enough: the rest is still in the book.
     let (out, body) = mpsc::channel(1);
     tokio::spawn(async move {
-        if format == Format::Csv {
+        if format == ExportFormat::Csv {
             let header = Bytes::from_static(b"email,reason,timestamp\r\n");
             if out.send(Ok(header)).await.is_err() {
                 return;
@@ -73,7 +73,7 @@ pub(super) fn of(
     (headers, Body::from_stream(through(body))).into_response()
 }
 
-fn rows_of(found: &[Found], format: Format, wanted: Option<Cause>) -> Vec<u8> {
+fn rows_of(found: &[HeldBack], format: ExportFormat, wanted: Option<Cause>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Line<'a> {
         email: &'a str,
@@ -90,11 +90,11 @@ fn rows_of(found: &[Found], format: Format, wanted: Option<Cause>) -> Vec<u8> {
             }
             let (reason, timestamp) = (cause.as_str(), Timestamp::from_millis(*at).to_string());
             match format {
-                Format::Csv => {
+                ExportFormat::Csv => {
                     csv_text::write(email, &mut rows);
                     rows.extend_from_slice(format!(",{reason},{timestamp}\r\n").as_bytes());
                 }
-                Format::Ndjson => {
+                ExportFormat::Ndjson => {
                     let line = Line {
                         email,
                         reason,

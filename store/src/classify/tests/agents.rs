@@ -52,7 +52,7 @@ fn nobody_is_lost_who_reads_in_a_mail_client_within_the_first_minute() {
     let lost: Vec<_> = all
         .iter()
         .filter(|agent| {
-            let evidence = Evidence::of_agent(Kind::Open, Some(agent));
+            let evidence = Evidence::of_agent(HitKind::Open, Some(agent));
             let after_send_ms = Some(1);
             let verdict = classify(&Evidence {
                 after_send_ms,
@@ -102,7 +102,7 @@ fn neither_a_phones_model_nor_the_app_that_shows_a_page_makes_a_crawler() {
         format!("Mozilla/5.0 (Windows NT 10.0; Win64; x64) {ANDROID} Code/1.115.0 Chrome/142.0.7444.265 Electron/39.8.5 Safari/537.36"),
         "[FBAN/FB4A;FBAV/80.0.0.21.65;FBBV/31390006;FBCR/VIVO;FBPN/com.facebook.katana;FBOP/19;FBCA/armeabi]".to_owned(),
     ] {
-        let verdict = classify(&Evidence::of_agent(Kind::Click, Some(&agent)));
+        let verdict = classify(&Evidence::of_agent(HitKind::Click, Some(&agent)));
         assert_eq!(verdict.class, Class::Human, "{verdict:?} {agent}");
     }
     for agent in [
@@ -116,7 +116,7 @@ fn neither_a_phones_model_nor_the_app_that_shows_a_page_makes_a_crawler() {
             "Mozilla/5.0 (iPad; CPU OS 15_3_1 like Mac OS X) adbeat.com/policy {ANDROID} Version/15.3.1 Mobile/15E148 Safari/604.1"
         ),
     ] {
-        let verdict = classify(&Evidence::of_agent(Kind::Click, Some(&agent)));
+        let verdict = classify(&Evidence::of_agent(HitKind::Click, Some(&agent)));
         assert_eq!(verdict.class, Class::Bot, "{agent}");
     }
 }

@@ -14,7 +14,7 @@ struct Case {
     source: String,
 }
 
-fn misses(kind: Kind, file: &str) -> (usize, Vec<(String, Judgement)>) {
+fn misses(kind: HitKind, file: &str) -> (usize, Vec<(String, Judgement)>) {
     let cases: Vec<Case> = serde_json::from_str(file).unwrap();
     let judged: Vec<_> = cases
         .iter()
@@ -31,7 +31,7 @@ fn misses(kind: Kind, file: &str) -> (usize, Vec<(String, Judgement)>) {
         .collect();
     let wrong = judged
         .iter()
-        .filter(|(case, verdict)| crate::query::class_name(verdict.class) != case.expected)
+        .filter(|(case, verdict)| verdict.class.as_str() != case.expected)
         .map(|(case, verdict)| (format!("{} {}", case.expected, case.ua), *verdict))
         .collect();
     (judged.len(), wrong)
@@ -41,11 +41,11 @@ fn misses(kind: Kind, file: &str) -> (usize, Vec<(String, Judgement)>) {
 fn every_uncontested_case_gets_its_very_class() {
     for (kind, file) in [
         (
-            Kind::Open,
+            HitKind::Open,
             include_str!("../../../tests/data/cases/opens.json"),
         ),
         (
-            Kind::Click,
+            HitKind::Click,
             include_str!("../../../tests/data/cases/clicks.json"),
         ),
     ] {

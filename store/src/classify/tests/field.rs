@@ -9,7 +9,7 @@ const IPHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) A
 const WINDOWS: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
 
 /// Class of a hit from an ordinary network, so many seconds after the sending.
-fn class(kind: Kind, agent: &str, seconds: i64, address: &str) -> Judgement {
+fn class(kind: HitKind, agent: &str, seconds: i64, address: &str) -> Judgement {
     classify(&Evidence {
         address: Some(address.parse().unwrap()),
         after_send_ms: Some(seconds * 1_000),
@@ -19,7 +19,7 @@ fn class(kind: Kind, agent: &str, seconds: i64, address: &str) -> Judgement {
 
 const HOME: &str = "203.0.113.20";
 
-fn are(expected: Class, hits: &[(Kind, String, i64, &str)]) {
+fn are(expected: Class, hits: &[(HitKind, String, i64, &str)]) {
     let wrong: Vec<_> = hits
         .iter()
         .map(|(kind, agent, seconds, address)| {
@@ -65,7 +65,7 @@ fn mail_clients_are_people_as_soon_as_the_mail_is_there() {
     ];
     are(
         Class::Human,
-        &agents.map(|agent| (Kind::Open, agent, 5, HOME)),
+        &agents.map(|agent| (HitKind::Open, agent, 5, HOME)),
     );
 }
 
@@ -86,8 +86,8 @@ fn image_proxies_act_for_readers_at_any_delay_and_click_nothing() {
     ];
     for seconds in [0, 5, 90, 86_400] {
         let hits = |kind| agents.clone().map(|agent| (kind, agent, seconds, HOME));
-        are(Class::ProxyHuman, &hits(Kind::Open));
-        are(Class::Bot, &hits(Kind::Click));
+        are(Class::ProxyHuman, &hits(HitKind::Open));
+        are(Class::Bot, &hits(HitKind::Click));
     }
 }
 
@@ -138,7 +138,7 @@ fn browsers_in_apps_and_odd_ones_are_people_when_they_click() {
     ];
     are(
         Class::Human,
-        &agents.map(|agent| (Kind::Click, agent, 600, HOME)),
+        &agents.map(|agent| (HitKind::Click, agent, 600, HOME)),
     );
 }
 
@@ -211,7 +211,7 @@ fn scanners_previews_and_crawlers_are_bots_whenever_they_come() {
         "JoeSandbox/40".to_owned(),
         "any.run sandbox".to_owned(),
     ];
-    for kind in [Kind::Open, Kind::Click] {
+    for kind in [HitKind::Open, HitKind::Click] {
         are(
             Class::Bot,
             &agents.clone().map(|agent| (kind, agent, 86_400, HOME)),
@@ -222,7 +222,7 @@ fn scanners_previews_and_crawlers_are_bots_whenever_they_come() {
 #[test]
 fn networks_that_scan_count_by_how_sure_that_is() {
     let at = |kind, seconds, address| (kind, WINDOWS.to_owned(), seconds, address);
-    for kind in [Kind::Open, Kind::Click] {
+    for kind in [HitKind::Open, HitKind::Click] {
         are(
             Class::Bot,
             &[

@@ -49,7 +49,7 @@ const ADDRESSES: [Option<&str>; 6] = [
 
 fn grid() -> Vec<Evidence<'static>> {
     let mut grid = Vec::new();
-    for kind in [Kind::Open, Kind::Click, Kind::Web] {
+    for kind in [HitKind::Open, HitKind::Click, HitKind::Web] {
         for agent in AGENTS {
             for after_send_ms in DELAYS {
                 for address in ADDRESSES {

@@ -5,7 +5,7 @@ use super::*;
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Safari/537.36";
 const CHROME_104: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/104.0.0.0 Safari/537.36";
 
-fn at(kind: Kind, address: &str, after_send_ms: i64) -> Evidence<'static> {
+fn at(kind: HitKind, address: &str, after_send_ms: i64) -> Evidence<'static> {
     Evidence {
         address: Some(address.parse().unwrap()),
         after_send_ms: Some(after_send_ms),
@@ -16,27 +16,27 @@ fn at(kind: Kind, address: &str, after_send_ms: i64) -> Evidence<'static> {
 #[test]
 fn windows_are_half_open_and_negative_delays_say_nothing() {
     for (kind, address, delay, class) in [
-        (Kind::Open, "203.0.113.9", 59_999, Class::Machine),
-        (Kind::Open, "203.0.113.9", 60_000, Class::Human),
-        (Kind::Open, "203.0.113.9", -1, Class::Human),
-        (Kind::Click, "203.0.113.9", 29_999, Class::Bot),
-        (Kind::Click, "203.0.113.9", 30_000, Class::Human),
-        (Kind::Click, "203.0.113.9", -1, Class::Human),
-        (Kind::Web, "203.0.113.9", 0, Class::Human),
-        (Kind::Open, "67.231.152.7", 599_999, Class::Bot),
-        (Kind::Open, "67.231.152.7", 600_000, Class::Human),
-        (Kind::Click, "67.231.152.7", 599_999, Class::Bot),
-        (Kind::Click, "67.231.152.7", -1, Class::Human),
-        (Kind::Open, "40.94.89.21", 599_999, Class::Bot),
-        (Kind::Open, "40.94.89.21", 600_000, Class::Human),
-        (Kind::Click, "40.94.30.7", 45_000, Class::Bot),
-        (Kind::Click, "40.64.64.110", 599_999, Class::Bot),
-        (Kind::Click, "40.64.64.110", 600_000, Class::Human),
-        (Kind::Web, "67.231.152.7", 1, Class::Human),
-        (Kind::Web, "40.107.1.2", -1, Class::Bot),
-        (Kind::Open, "::ffff:40.107.1.2", 9_000_000, Class::Bot),
-        (Kind::Open, "2a01:111:f400::1", 9_000_000, Class::Bot),
-        (Kind::Click, "13.107.128.5", 3_600_000, Class::Human),
+        (HitKind::Open, "203.0.113.9", 59_999, Class::Machine),
+        (HitKind::Open, "203.0.113.9", 60_000, Class::Human),
+        (HitKind::Open, "203.0.113.9", -1, Class::Human),
+        (HitKind::Click, "203.0.113.9", 29_999, Class::Bot),
+        (HitKind::Click, "203.0.113.9", 30_000, Class::Human),
+        (HitKind::Click, "203.0.113.9", -1, Class::Human),
+        (HitKind::Web, "203.0.113.9", 0, Class::Human),
+        (HitKind::Open, "67.231.152.7", 599_999, Class::Bot),
+        (HitKind::Open, "67.231.152.7", 600_000, Class::Human),
+        (HitKind::Click, "67.231.152.7", 599_999, Class::Bot),
+        (HitKind::Click, "67.231.152.7", -1, Class::Human),
+        (HitKind::Open, "40.94.89.21", 599_999, Class::Bot),
+        (HitKind::Open, "40.94.89.21", 600_000, Class::Human),
+        (HitKind::Click, "40.94.30.7", 45_000, Class::Bot),
+        (HitKind::Click, "40.64.64.110", 599_999, Class::Bot),
+        (HitKind::Click, "40.64.64.110", 600_000, Class::Human),
+        (HitKind::Web, "67.231.152.7", 1, Class::Human),
+        (HitKind::Web, "40.107.1.2", -1, Class::Bot),
+        (HitKind::Open, "::ffff:40.107.1.2", 9_000_000, Class::Bot),
+        (HitKind::Open, "2a01:111:f400::1", 9_000_000, Class::Bot),
+        (HitKind::Click, "13.107.128.5", 3_600_000, Class::Human),
     ] {
         let verdict = classify(&at(kind, address, delay));
         assert_eq!(
@@ -51,7 +51,7 @@ fn haste_says_nothing_of_transactional_mail_but_networks_do() {
     let hasty = |address| {
         classify(&Evidence {
             is_transactional: true,
-            ..at(Kind::Click, address, 1)
+            ..at(HitKind::Click, address, 1)
         })
     };
     assert_eq!(hasty("203.0.113.9").class, Class::Human);
@@ -70,7 +70,7 @@ fn agents_are_trimmed_and_blank_ones_are_bots() {
         Class::Bot
     );
     for agent in [None, Some(""), Some(" \t ")] {
-        let verdict = classify(&Evidence::of_agent(Kind::Web, agent));
+        let verdict = classify(&Evidence::of_agent(HitKind::Web, agent));
         assert_eq!((verdict.class, verdict.reason), (Class::Bot, "empty_agent"));
     }
 }
@@ -91,9 +91,9 @@ fn a_mailboxs_proxy_is_a_reader_where_it_fetches_a_picture_and_a_bot_where_it_do
         "Mozilla/5.0 (compatible; AcmeMail Image Proxy)",
     ] {
         for (kind, class) in [
-            (Kind::Open, Class::ProxyHuman),
-            (Kind::Click, Class::Bot),
-            (Kind::Web, Class::Bot),
+            (HitKind::Open, Class::ProxyHuman),
+            (HitKind::Click, Class::Bot),
+            (HitKind::Web, Class::Bot),
         ] {
             let verdict = classify(&Evidence {
                 after_send_ms: Some(1),
@@ -114,9 +114,9 @@ fn a_program_that_is_no_browser_opens_as_soon_as_it_likes_and_clicks_as_a_browse
             ..Evidence::of_agent(kind, Some("Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8)"))
         })
     };
-    assert_eq!(program(Kind::Open, 1).reason, "other_program");
-    assert_eq!(program(Kind::Click, 29_999).class, Class::Bot);
-    assert_eq!(program(Kind::Click, 30_000).class, Class::Human);
+    assert_eq!(program(HitKind::Open, 1).reason, "other_program");
+    assert_eq!(program(HitKind::Click, 29_999).class, Class::Bot);
+    assert_eq!(program(HitKind::Click, 30_000).class, Class::Human);
 }
 
 #[test]
@@ -128,10 +128,10 @@ fn chrome_104_is_gmails_prefetch_only_from_googles_addresses() {
         })
         .reason
     };
-    assert_eq!(from(Kind::Open, "66.249.84.62"), "gmail_prefetch");
-    assert_eq!(from(Kind::Open, "203.0.113.61"), "browser");
-    assert_eq!(from(Kind::Open, "66.249.64.9"), "browser");
-    assert_eq!(from(Kind::Web, "66.249.84.62"), "browser");
+    assert_eq!(from(HitKind::Open, "66.249.84.62"), "gmail_prefetch");
+    assert_eq!(from(HitKind::Open, "203.0.113.61"), "browser");
+    assert_eq!(from(HitKind::Open, "66.249.64.9"), "browser");
+    assert_eq!(from(HitKind::Web, "66.249.84.62"), "browser");
 }
 
 #[test]
@@ -143,10 +143,13 @@ fn the_relay_list_corroborates_an_apple_prefetch_and_nothing_else() {
         })
         .reason
     };
-    assert_eq!(on_list(Kind::Open, "Mozilla/5.0"), "apple_prefetch_relay");
-    assert_eq!(on_list(Kind::Click, "Mozilla/5.0"), "apple_prefetch");
-    assert_eq!(on_list(Kind::Open, CHROME), "browser");
-    assert_eq!(on_list(Kind::Click, CHROME), "browser");
+    assert_eq!(
+        on_list(HitKind::Open, "Mozilla/5.0"),
+        "apple_prefetch_relay"
+    );
+    assert_eq!(on_list(HitKind::Click, "Mozilla/5.0"), "apple_prefetch");
+    assert_eq!(on_list(HitKind::Open, CHROME), "browser");
+    assert_eq!(on_list(HitKind::Click, CHROME), "browser");
 }
 
 #[test]

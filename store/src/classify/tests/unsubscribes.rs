@@ -15,7 +15,7 @@ fn posted(agent: &'static str, address: &str, after_send_ms: i64) -> Evidence<'s
         address: Some(address.parse().unwrap()),
         after_send_ms: Some(after_send_ms),
         method: Method::Other,
-        ..Evidence::of_agent(Kind::Click, Some(agent))
+        ..Evidence::of_agent(HitKind::Click, Some(agent))
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
 use super::blocks::{append, as_read, block, end_of, group, read, try_append};
-use super::{Check, Place};
-use crate::journal::block::Packed;
+use super::{JournalCheck, JournalHome};
+use crate::journal::block::{Block, Packed};
 use crate::journal::{AppendError, Journal, wait};
 use crate::record::Seq;
+use crate::record::identity::{FactKind, IdKey};
 
-pub(super) const ALL: [(&str, Check); 12] = [
+pub(super) const ALL: [(&str, JournalCheck); 13] = [
     (
         "blocks_are_read_in_order_and_as_they_were_appended",
         in_order,
@@ -27,6 +28,7 @@ pub(super) const ALL: [(&str, Check); 12] = [
         "reading_begins_with_the_block_that_holds_the_place",
         from_within,
     ),
+    ("the_id_at_a_place_is_told_as_its_block_has_it", ids),
     (
         "a_reader_sees_what_was_acknowledged_before_it_began",
         acknowledged,
@@ -44,7 +46,7 @@ pub(super) const ALL: [(&str, Check); 12] = [
     ("a_closed_journal_takes_nothing", closed),
 ];
 
-fn in_order(place: &dyn Place) {
+fn in_order(place: &dyn JournalHome) {
     let journal = place.open();
     let before = read(&*journal, journal.floor());
     let mut expected = before;
@@ -55,7 +57,7 @@ fn in_order(place: &dyn Place) {
     assert_eq!(read(&*journal, journal.floor()), expected);
 }
 
-fn told(place: &dyn Place) {
+fn told(place: &dyn JournalHome) {
     let journal = place.open();
     let mut follower = journal.committed();
     let before = *follower.borrow_and_update();
@@ -67,7 +69,7 @@ fn told(place: &dyn Place) {
     assert!(read(&*journal, end.next()).is_empty());
 }
 
-fn expected(place: &dyn Place) {
+fn expected(place: &dyn JournalHome) {
     let journal = place.open();
     append(&*journal, &[4, 2], "first");
     let (end, before) = (end_of(&*journal), read(&*journal, journal.floor()));
@@ -88,7 +90,7 @@ fn expected(place: &dyn Place) {
     append(&*journal, &[1], "next");
 }
 
-fn racing(place: &dyn Place) {
+fn racing(place: &dyn JournalHome) {
     const RACERS: usize = 4;
     const ROUNDS: usize = 10;
     let journal = place.open();
@@ -140,7 +142,7 @@ fn racing(place: &dyn Place) {
     );
 }
 
-fn atomic(place: &dyn Place) {
+fn atomic(place: &dyn JournalHome) {
     let journal = place.open();
     append(&*journal, &[1], "before");
     let end = end_of(&*journal);
@@ -173,7 +175,7 @@ fn atomic(place: &dyn Place) {
     });
 }
 
-fn from_within(place: &dyn Place) {
+fn from_within(place: &dyn JournalHome) {
     let journal = place.open();
     let mut blocks = Vec::new();
     for _ in 0..6 {
@@ -195,7 +197,28 @@ fn from_within(place: &dyn Place) {
     assert_eq!(visits, 1, "a reader that has enough is not told more");
 }
 
-fn acknowledged(place: &dyn Place) {
+fn ids(place: &dyn JournalHome) {
+    let journal = place.open();
+    let empty = journal.committed().borrow().next();
+    assert_eq!(id_at(&*journal, empty), None);
+    let blocks: Vec<_> = (0..3)
+        .flat_map(|_| append(&*journal, &[3, 1], "viewed"))
+        .collect();
+    for packed in &blocks {
+        let block = Block::parse(packed.first, &packed.bytes).expect("it was packed here");
+        let ids = block.ids().expect("it was packed here");
+        for (at, id) in (packed.first.0..).zip(ids) {
+            assert_eq!(id_at(&*journal, Seq(at)), Some(id), "at {at}");
+        }
+    }
+    assert_eq!(id_at(&*journal, end_of(&*journal).next()), None);
+}
+
+fn id_at(journal: &dyn Journal, place: Seq) -> Option<(IdKey, FactKind)> {
+    journal.id_at(place).expect("what was appended can be read")
+}
+
+fn acknowledged(place: &dyn JournalHome) {
     let journal = place.open();
     for _ in 0..25 {
         let blocks = append(&*journal, &[2], "viewed");
@@ -204,7 +227,7 @@ fn acknowledged(place: &dyn Place) {
     }
 }
 
-fn rewritten(place: &dyn Place) {
+fn rewritten(place: &dyn JournalHome) {
     let journal = place.open();
     let mut blocks = Vec::new();
     for _ in 0..8 {
@@ -243,7 +266,7 @@ fn count_of(block: &Packed) -> u32 {
     u32::try_from(block.last.0 - block.first.0 + 1).unwrap_or(u32::MAX)
 }
 
-fn dropped(place: &dyn Place) {
+fn dropped(place: &dyn JournalHome) {
     let journal = place.open();
     let mut blocks = Vec::new();
     for _ in 0..20 {
@@ -291,7 +314,7 @@ fn check_from(journal: &dyn Journal, floor: Seq, blocks: &[Packed]) {
     }
 }
 
-fn settled(place: &dyn Place) {
+fn settled(place: &dyn JournalHome) {
     let journal = place.open();
     let blocks = append(&*journal, &[2, 3], "viewed");
     let end = end_of(&*journal);
@@ -300,7 +323,7 @@ fn settled(place: &dyn Place) {
     append(&*journal, &[1], "next");
 }
 
-fn in_doubt(place: &dyn Place) {
+fn in_doubt(place: &dyn JournalHome) {
     let journal = place.open();
     // Some get there and some do not.
     for _ in 0..4 {
@@ -333,7 +356,7 @@ fn in_doubt(place: &dyn Place) {
     }
 }
 
-fn closed(place: &dyn Place) {
+fn closed(place: &dyn JournalHome) {
     let journal: Arc<dyn Journal> = place.open();
     append(&*journal, &[2], "viewed");
     assert!(journal.is_sound());

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::blocks::{append, as_read, block, end_of, read};
-use super::{Check, Place};
+use super::{JournalCheck, JournalHome};
 use crate::record::Seq;
 
-pub(super) const ALL: [(&str, Check); 3] = [
+pub(super) const ALL: [(&str, JournalCheck); 3] = [
     ("what_was_acknowledged_is_there_after_a_death", acknowledged),
     ("what_was_rewritten_stays_so_after_a_death", rewritten),
     ("the_floor_is_known_after_a_death", floor),
 ];
 
-fn acknowledged(place: &dyn Place) {
+fn acknowledged(place: &dyn JournalHome) {
     let mut expected = Vec::new();
     let mut first = None;
     for round in 0..6 {
@@ -25,7 +25,7 @@ fn acknowledged(place: &dyn Place) {
     }
 }
 
-fn rewritten(place: &dyn Place) {
+fn rewritten(place: &dyn JournalHome) {
     let journal = place.open();
     let mut blocks = Vec::new();
     for _ in 0..6 {
@@ -48,7 +48,7 @@ fn rewritten(place: &dyn Place) {
     append(&*journal, &[1], "next");
 }
 
-fn floor(place: &dyn Place) {
+fn floor(place: &dyn JournalHome) {
     let journal = place.open();
     let mut blocks = Vec::new();
     for _ in 0..20 {

@@ -24,7 +24,7 @@ use redb::{Database, DatabaseError, ReadOnlyDatabase};
 use crate::files;
 pub use crate::files::{draft_of, rename_synced, sync_folder_of};
 use crate::journal::block::Packed;
-use crate::journal::{Change, Damage, JournalError};
+use crate::journal::{BlockChange, Damage, JournalError};
 use crate::locks::{read, write};
 use crate::record::Seq;
 pub use disk::{Disk, RealDisk};
@@ -305,7 +305,7 @@ impl LogSegment {
     pub fn rewrite(
         &self,
         places: &BTreeSet<Seq>,
-        change: &mut Change<'_>,
+        change: &mut BlockChange<'_>,
         disk: &Arc<dyn Disk>,
     ) -> Result<(), JournalError> {
         let storage =
@@ -366,7 +366,7 @@ pub fn damaged(path: &Path, position: &str, what: &dyn std::fmt::Display) -> Jou
 }
 
 /// What is wrong with a file, and where.
-pub fn damage(path: &Path, position: &str, what: &dyn std::fmt::Display) -> Damage {
+pub(crate) fn damage(path: &Path, position: &str, what: &dyn std::fmt::Display) -> Damage {
     let name = path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ASIDE_FOLDER;
+use super::QUARANTINE_FOLDER;
 use super::floor::floor_of;
 use super::segment::{self, Disk, LogSegment, RealDisk};
 use crate::files;
@@ -13,7 +13,7 @@ use crate::lineage::{Part, Standing};
 use crate::record::Seq;
 
 /// Behind a tail that was set aside nobody knows how far the seqs had got; so many are skipped.
-const ASIDE_GAP: u64 = 1 << 32;
+const QUARANTINE_GAP: u64 = 1 << 32;
 
 /// Opens what is there from `floor` on, and says which seq comes next. What a crash left below the floor
 /// is removed.
@@ -24,7 +24,7 @@ pub(super) fn open_segments(
     floor: Seq,
     disk: &Arc<dyn Disk>,
 ) -> Result<(Vec<Arc<LogSegment>>, Seq), JournalError> {
-    let aside = aside_of(folder)?;
+    let quarantined = quarantined_in(folder)?;
     let mut segments: Vec<Arc<LogSegment>> = Vec::new();
     let mut next = floor;
     let files = list_segments(folder)?;
@@ -38,7 +38,7 @@ pub(super) fn open_segments(
         if let Some(standing) = standing {
             standing.check_file(segment.path(), Part::OldSegment, segment.lineage()?)?;
         }
-        if first > next && !aside.iter().any(|gap| (next..first).contains(gap)) {
+        if first > next && !quarantined.iter().any(|gap| (next..first).contains(gap)) {
             let what = format!("the records before it, from seq {next}, are missing");
             return Err(lost(&path, "its start", what, next));
         }
@@ -55,13 +55,13 @@ pub(super) fn open_segments(
         next = segment.last().next().max(first);
         segments.push(Arc::new(segment));
     }
-    let tail = aside.iter().filter(|first| **first >= next).max();
+    let tail = quarantined.iter().filter(|first| **first >= next).max();
     // Whose newest segment was set aside has an older one now, and knows of it.
     if let (Some(standing), Some(newest), None) = (standing, segments.last(), tail) {
         standing.check_file(newest.path(), Part::NewestSegment, newest.lineage()?)?;
     }
     if let Some(tail) = tail {
-        return Ok((segments, Seq(tail.0.max(reached.0) + ASIDE_GAP)));
+        return Ok((segments, Seq(tail.0.max(reached.0) + QUARANTINE_GAP)));
     }
     if reached >= next {
         let path = segments.last().map_or_else(
@@ -94,8 +94,8 @@ fn lost(path: &Path, position: &str, what: String, from: Seq) -> JournalError {
 pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, JournalError> {
     let storage = |error: &dyn std::fmt::Display| JournalError::storage("noting a loss", error);
     let folder = data.join(super::LOG_FOLDER);
-    let aside = folder.join(ASIDE_FOLDER);
-    files::create_folder(&aside).map_err(|error| storage(&error))?;
+    let quarantined = folder.join(QUARANTINE_FOLDER);
+    files::create_folder(&quarantined).map_err(|error| storage(&error))?;
     let floor = floor_of(&folder)?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let mut gaps = Vec::new();
@@ -106,11 +106,11 @@ pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, JournalError> 
                 let Some(from) = damage.lost_from else {
                     return Err(JournalError::Damaged(damage));
                 };
-                let mark = aside.join(segment::file_name(from));
+                let mark = quarantined.join(segment::file_name(from));
                 files::create(&mark)
                     .and_then(|mark| mark.sync_all())
                     .and_then(|()| segment::sync_folder_of(&mark))
-                    .and_then(|()| segment::sync_folder_of(&aside))
+                    .and_then(|()| segment::sync_folder_of(&quarantined))
                     .map_err(|error| storage(&error))?;
                 gaps.push(from);
             }
@@ -120,8 +120,8 @@ pub fn accept_loss(data: &Path, reached: Seq) -> Result<Vec<Seq>, JournalError> 
 }
 
 /// The first seqs of the segments that were set aside, and of the gaps that were accepted.
-pub(crate) fn aside_of(folder: &Path) -> Result<Vec<Seq>, JournalError> {
-    Ok(list_segments(&folder.join(ASIDE_FOLDER))?
+pub(crate) fn quarantined_in(folder: &Path) -> Result<Vec<Seq>, JournalError> {
+    Ok(list_segments(&folder.join(QUARANTINE_FOLDER))?
         .into_keys()
         .collect())
 }

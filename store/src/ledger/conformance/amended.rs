@@ -4,7 +4,7 @@ use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 
 use super::subject::*;
-use crate::ledger::{Appended, Proposed, Refusal, Submission};
+use crate::ledger::{Appended, OrderRefusal, Proposed, Submission};
 
 /// An amendment of an order to so many cents, `at` milliseconds after [`NOW`].
 pub(crate) fn amend(number: u32, order: &str, cents: i64, at: i64) -> Submission {
@@ -38,7 +38,7 @@ pub(crate) fn conflict(field: &'static str) -> Appended {
 
 pub(crate) fn code(outcome: Appended) -> &'static str {
     match outcome {
-        Appended::Refused(Refusal::Invalid(rejection)) => rejection.code,
+        Appended::Refused(OrderRefusal::Invalid(rejection)) => rejection.code,
         other => panic!("{other:?}"),
     }
 }
@@ -55,7 +55,7 @@ pub(super) async fn amendments_keep_their_rules(subject: Subject) {
         seq: subject.seq(place),
     };
     let unknown = append(log, amend(1, "o", 100, 0)).await;
-    assert_eq!(unknown, Appended::Refused(Refusal::UnknownOrder));
+    assert_eq!(unknown, Appended::Refused(OrderRefusal::UnknownOrder));
     assert_eq!(
         append(log, purchase(2, "o", 1_000)).await,
         subject.tracked(1_u32)

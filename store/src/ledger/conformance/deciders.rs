@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::ledger_over;
 use super::subject::*;
 use crate::journal::block::Packed;
-use crate::journal::{AppendError, Change, Journal, JournalError, Later, Visit, wait};
+use crate::journal::{AppendError, BlockChange, Journal, JournalError, Later, Visit, wait};
 use crate::ledger::{Appended, Log, LogError, Submission};
 use crate::locks::lock;
 use crate::record::Seq;
@@ -135,7 +135,11 @@ impl Journal for Overtaken {
         self.inner.settle()
     }
 
-    fn rewrite(&self, places: &BTreeSet<Seq>, change: &mut Change<'_>) -> Result<(), JournalError> {
+    fn rewrite(
+        &self,
+        places: &BTreeSet<Seq>,
+        change: &mut BlockChange<'_>,
+    ) -> Result<(), JournalError> {
         self.inner.rewrite(places, change)
     }
 

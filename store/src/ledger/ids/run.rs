@@ -40,7 +40,7 @@ const FALSE_POSITIVES: f64 = 0.001;
 const MAX_DISTANCE: u64 = (1 << 40) - 1;
 
 /// A hash of 48 bits, and the place of the record that it was made for.
-pub(super) type Place = (u64, Seq);
+pub(super) type IdPlace = (u64, Seq);
 
 /// What a run says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl Run {
     }
 
     /// Everything, in the order of the hashes.
-    pub(super) fn places(&self) -> impl Iterator<Item = io::Result<Place>> + '_ {
+    pub(super) fn places(&self) -> impl Iterator<Item = io::Result<IdPlace>> + '_ {
         let pages = self.head.pages();
         (0..pages).step_by(READ_PAGES).flat_map(move |from| {
             let count = READ_PAGES.min(pages - from);
@@ -168,7 +168,7 @@ impl Run {
         &self,
         from: usize,
         count: usize,
-        into: &mut Vec<io::Result<Place>>,
+        into: &mut Vec<io::Result<IdPlace>>,
     ) -> io::Result<()> {
         let mut bytes = vec![0; count * PAGE];
         self.file.read_exact_at(&mut bytes, page_at(from))?;
@@ -235,7 +235,7 @@ impl RunWriter {
     }
 
     /// Adds one; they come in the order of their hashes.
-    pub(super) fn push(&mut self, (hash, seq): Place) -> io::Result<()> {
+    pub(super) fn push(&mut self, (hash, seq): IdPlace) -> io::Result<()> {
         let distance = seq.0.checked_sub(self.head.first.0);
         let Some(distance) = distance.filter(|distance| *distance <= MAX_DISTANCE) else {
             return Err(bad(&self.path, "a place lies outside of it"));

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
-use super::run::{Head, Place, Run, RunWriter};
+use super::run::{Head, IdPlace, Run, RunWriter};
 use crate::files::{self, sync_folder_of};
 use crate::locks::{read, write};
 use crate::record::Seq;
@@ -113,7 +113,7 @@ impl Runs {
     /// Adds a run behind the last: the ids of the records up to `last`.
     pub(super) fn add(
         &self,
-        mut places: Vec<Place>,
+        mut places: Vec<IdPlace>,
         first: Seq,
         last: Seq,
         last_received: i64,
@@ -206,7 +206,7 @@ impl Runs {
             RunWriter::create(&self.path_of(&head), head, head.last_received >= since)?;
         let mut sources: Vec<_> = group.iter().map(|run| run.places().peekable()).collect();
         loop {
-            let mut next: Option<(usize, Place)> = None;
+            let mut next: Option<(usize, IdPlace)> = None;
             for (at, source) in sources.iter_mut().enumerate() {
                 match source.peek() {
                     Some(Ok(place)) if next.is_none_or(|(_, least)| *place < least) => {

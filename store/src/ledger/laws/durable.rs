@@ -91,7 +91,7 @@ pub(super) async fn orders_are_remembered_across_crashes(open: Open) {
             }
             let over = append(&*survivor, refund(700 + known, &order, "s", Some("0.61"))).await;
             assert!(
-                matches!(over, Appended::Refused(Refusal::Invalid(_))),
+                matches!(over, Appended::Refused(OrderRefusal::Invalid(_))),
                 "{over:?}"
             );
         }

@@ -8,7 +8,7 @@ use shared::ids::AnonymousId;
 
 use super::*;
 use crate::journal::Journal as _;
-use crate::journal::local::{Options as JournalOptions, RedbJournal};
+use crate::journal::local::{JournalOptions, RedbJournal};
 use crate::locks::lock;
 use crate::record::{
     Address, ContactId, Entry, Fact, Personal, Record, WorkspaceId, WorkspaceKey, WorkspaceKeys,

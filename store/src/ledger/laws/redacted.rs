@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::journal::Journal as _;
-use crate::journal::local::{Options as JournalOptions, RedbJournal};
+use crate::journal::local::{JournalOptions, RedbJournal};
 
 /// The files of the log, with what is in them.
 fn files(data: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 
 use super::{Suppressions, Whom, storage};
 use crate::files;
-use crate::journal::local::segment::{draft_of, rename_synced, settle};
 use crate::ledger::LogError;
+use crate::ledger::book_file::{ABOUT, BookFile, cursor_at};
+use crate::ledger::local::SUPPRESSIONS_FILE;
 use crate::ledger::suppression::{Lifted, Suppression};
-use crate::lineage::{self, Lineage};
+use crate::lineage::Lineage;
 use crate::locks::lock;
 use crate::record::{ContactId, Seq, WorkspaceId};
 use crate::snapshot;
@@ -23,38 +24,12 @@ const SUPPRESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("su
 /// The same key. Value: postcard of [`Lifted`], also where nothing holds the contact back any more. Files
 /// of older versions have none until they are opened: what was lifted before is not known then.
 const LIFTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("lifted_v1");
-/// Key: `cursor`. Value: the last seq that the rows reflect. Beside it `store` and `opening`, the
-/// lineage.
-const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
-
-const CACHE: usize = 16 * 1024 * 1024;
-
-pub(super) fn open(path: &Path) -> Result<(Database, Seq), LogError> {
-    let open = || -> Result<(Database, Seq), redb::Error> {
-        if !files::is_taken(path) {
-            // Under another name first: a crash leaves the whole file or none.
-            let draft = draft_of(path);
-            let database = files::database::create_anew(&draft, CACHE)?;
-            make_tables(&database, Seq::START)?;
-            database.close()?;
-            rename_synced(&draft, path)?;
-        }
-        settle(&files::open_to_read(path)?)?;
-        let database = files::database::open(path, CACHE)?;
-        add_table(&database)?;
-        let cursor = cursor_in(&database)?;
-        Ok((database, cursor))
-    };
-    let doing = "opening the suppressions (suppressions.redb; restore it from a backup, or move it \
-                 away: it is then made anew from the log)";
-    std::panic::catch_unwind(open)
-        .unwrap_or_else(|_| {
-            Err(redb::Error::Corrupted(
-                "redb could not make sense of it".into(),
-            ))
-        })
-        .map_err(|error| LogError::storage(doing, &error))
-}
+pub(super) const FILE: BookFile = BookFile {
+    name: "the suppressions",
+    file: SUPPRESSIONS_FILE,
+    make: make_tables,
+    complete: add_table,
+};
 
 pub(super) fn in_memory(after: Seq) -> Result<Database, redb::Error> {
     let database = Database::builder().create_with_backend(InMemoryBackend::new())?;
@@ -82,21 +57,7 @@ fn add_table(database: &Database) -> Result<(), redb::Error> {
 
 /// The cursor of a file that nobody has open, without writing to it.
 pub(crate) fn cursor_at_rest(path: &Path) -> Result<Seq, LogError> {
-    let read =
-        || -> Result<Seq, redb::Error> { cursor_in(&files::database::open_to_read(path, CACHE)?) };
-    match std::panic::catch_unwind(read) {
-        Ok(Err(redb::Error::RepairAborted)) => Err(storage(
-            "reading",
-            &files::database::Unclean(path.to_owned()),
-        )),
-        Ok(read) => read.map_err(|error| storage("reading", &error)),
-        Err(_) => Err(storage("reading", &"redb could not make sense of it")),
-    }
-}
-
-fn cursor_in(database: &impl redb::ReadableDatabase) -> Result<Seq, redb::Error> {
-    let about = database.begin_read()?.open_table(ABOUT)?;
-    Ok(Seq(about.get("cursor")?.map_or(0, |row| row.value())))
+    FILE.cursor_at_rest(path)
 }
 
 pub(super) fn get(database: &Database, whom: Whom) -> Result<Option<Suppression>, redb::Error> {
@@ -218,22 +179,12 @@ pub(super) fn renew(
 impl Suppressions {
     /// Which store it is of, and when it was last opened with it; `None` where it was made anew.
     pub(crate) fn lineage(&self) -> Result<Option<Lineage>, LogError> {
-        let database = self.database()?;
-        let read = || -> Result<_, redb::Error> {
-            lineage::read(&database.begin_read()?.open_table(ABOUT)?)
-        };
-        read().map_err(|error| storage("reading", &error))
+        FILE.lineage(&*self.database()?)
     }
 
     pub(crate) fn set_lineage(&self, lineage: Lineage) -> Result<(), LogError> {
         let _flushing = lock(&self.shared.flushing);
-        let database = self.database()?;
-        let write = || -> Result<(), redb::Error> {
-            let transaction = database.begin_write()?;
-            lineage::write(&mut transaction.open_table(ABOUT)?, lineage)?;
-            Ok(transaction.commit()?)
-        };
-        write().map_err(|error| storage("noting the lineage of", &error))
+        FILE.set_lineage(&*self.database()?, lineage)
     }
 
     /// Writes what the file holds into a new one; what waits in memory is folded from the log when
@@ -247,7 +198,7 @@ impl Suppressions {
                 copy.table(ABOUT)
             })?;
             // Not ours, which may have moved on meanwhile.
-            cursor_in(&files::database::open_to_read(to, CACHE)?)
+            cursor_at(to)
         };
         copy().map_err(|error| storage("copying", &error))
     }

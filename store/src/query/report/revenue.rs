@@ -6,7 +6,7 @@ use serde::Serialize;
 use shared::time::Timestamp;
 use utoipa::ToSchema;
 
-use super::super::words::{AttributionModel, RevenueGrouping};
+use super::super::words::{AttributionModel, RevenueGrouping, spelled};
 use super::figures::{Earnings, Models, monies};
 use super::{ModelName, Zone};
 use crate::record::WorkspaceId;
@@ -57,8 +57,9 @@ pub struct RevenueGroup {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevenueReport {
+    #[serde(serialize_with = "spelled")]
     #[schema(value_type = RevenueGrouping)]
-    pub group_by: &'static str,
+    pub group_by: GroupBy,
     #[schema(value_type = AttributionModel)]
     pub model: &'static str,
     /// The time zone of days, by its IANA name.
@@ -82,7 +83,7 @@ pub struct RevenueReport {
 
 /// What is asked of the revenue report.
 #[derive(Debug, Clone)]
-pub struct RevenueQuery {
+pub struct RevenueAsk {
     pub group_by: GroupBy,
     pub model: ModelName,
     pub tz: Zone,
@@ -97,7 +98,7 @@ pub struct RevenueQuery {
 pub fn revenue(
     views: &Views,
     workspace: WorkspaceId,
-    query: &RevenueQuery,
+    query: &RevenueAsk,
 ) -> Result<RevenueReport, ViewError> {
     let mut sums = Sums::default();
     let mut groups: BTreeMap<(Option<String>, String), (Sum, Sum)> = BTreeMap::new();
@@ -143,7 +144,7 @@ pub fn revenue(
     let omitted = groups.len().saturating_sub(MAX_GROUPS);
     groups.truncate(MAX_GROUPS);
     Ok(RevenueReport {
-        group_by: query.group_by.as_str(),
+        group_by: query.group_by,
         model: query.model.as_str(),
         tz: query.tz.name().to_owned(),
         groups: groups

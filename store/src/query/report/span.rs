@@ -23,7 +23,7 @@ const MAX_LINKS: usize = 1_000;
 
 /// What is asked of a report.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct ReportAsk {
     pub model: ModelName,
     /// From this time on.
     pub from: Option<Timestamp>,
@@ -48,7 +48,7 @@ pub struct LinkClicks {
     pub clicks: ThreeFigures,
 }
 
-impl Asked {
+impl ReportAsk {
     /// `None` for all time.
     fn span(&self) -> Option<Range<i64>> {
         if self.from.is_none() && self.to.is_none() {
@@ -68,7 +68,7 @@ pub fn message(
     views: &Views,
     workspace: WorkspaceId,
     message_id: &str,
-    asked: &Asked,
+    asked: &ReportAsk,
 ) -> Result<Option<MessageReport>, ViewError> {
     let Some(message) = views.message(workspace, message_id)? else {
         return Ok(None);
@@ -91,7 +91,7 @@ pub fn campaign(
     views: &Views,
     workspace: WorkspaceId,
     campaign_id: &str,
-    asked: &Asked,
+    asked: &ReportAsk,
 ) -> Result<Option<CampaignReport>, ViewError> {
     let Some(of_all_time) = views.campaign(workspace, campaign_id, asked.now)? else {
         return Ok(None);
@@ -112,7 +112,7 @@ pub fn campaign(
 pub fn overview(
     views: &Views,
     workspace: WorkspaceId,
-    asked: &Asked,
+    asked: &ReportAsk,
 ) -> Result<Engagement, ViewError> {
     let totals = match asked.span() {
         None => views.workspace(workspace, asked.now)?,
@@ -132,7 +132,7 @@ pub fn messages(
     campaign_id: Option<&str>,
     after: &str,
     limit: usize,
-    asked: &Asked,
+    asked: &ReportAsk,
 ) -> Result<Vec<MessageReport>, ViewError> {
     let found = match campaign_id {
         Some(campaign_id) => views.messages_of_campaign(workspace, campaign_id, after, limit)?,
@@ -171,7 +171,7 @@ pub fn campaigns(
     workspace: WorkspaceId,
     after: &str,
     limit: usize,
-    asked: &Asked,
+    asked: &ReportAsk,
 ) -> Result<Vec<CampaignReport>, ViewError> {
     let found = views.campaigns(workspace, after, limit, asked.now)?;
     let span = asked.span();
@@ -202,7 +202,7 @@ fn of_message(message_id: &str, message: &Message, engagement: Engagement) -> Me
     MessageReport {
         message_id: message_id.to_owned(),
         campaign_id: message.campaign_id.clone(),
-        kind: message.message_type.as_str(),
+        kind: message.message_type,
         sent_at: sent_at.map(|sent_at| Timestamp::from_millis(sent_at).to_string()),
         engagement,
         links: None,
@@ -215,7 +215,7 @@ fn looked_through(
     views: &Views,
     workspace: WorkspaceId,
     whose: &Whose,
-    asked: &Asked,
+    asked: &ReportAsk,
     by_number: bool,
 ) -> Result<(Option<Totals>, Vec<LinkClicks>), ViewError> {
     let span = asked.span();

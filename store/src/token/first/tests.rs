@@ -1,12 +1,12 @@
 //! Tokens as versions before made them.
 
 use super::*;
-use crate::token::{Form, TokenKey, TokenKeys};
+use crate::token::{TokenForm, TokenKey, TokenKeys};
 
 /// A key of that time.
 fn key() -> TokenKey {
     TokenKey {
-        form: Form::First,
+        form: TokenForm::First,
         ..crate::token::tests::key(1)
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::Click;
 use super::order::TouchKind;
-use super::rows::{decode, encode, key};
+use super::rows::{decode, encode, key, read};
 use crate::record::extra::Timing;
 use crate::record::{Class, ContactId, DeliveryStatus, WorkspaceId};
 use crate::views::ordered::Ordered;
@@ -66,6 +66,17 @@ impl Hits<'_> {
         self.0
             .insert(&hit_key(workspace, message_id, seq), &encode(hit)?);
         Ok(())
+    }
+
+    /// Whose open or click it is.
+    pub(super) fn contact_of(
+        &self,
+        workspace: WorkspaceId,
+        message_id: &str,
+        seq: u64,
+    ) -> Result<Option<ContactId>, redb::Error> {
+        let hit: Option<Hit> = read(self.0, &hit_key(workspace, message_id, seq))?;
+        Ok(hit.and_then(|hit| hit.contact))
     }
 
     /// Those of a message in the order of their seqs.

@@ -48,8 +48,8 @@ pub struct Message {
     pub(crate) unsubscribes: i64,
     pub(crate) fate: Fate,
     pub(crate) revenue: Revenue,
-    /// Whose the clicks are: a message has one contact, and of some clicks it was erased.
-    clicks_of: Option<ContactId>,
+    /// Who has opened or clicked, or who is left of them: a message has one contact, and its own may not be known.
+    hits_of: Option<ContactId>,
     /// When the latest click came: this clock never runs backwards, whatever the machine's does.
     clock: i64,
     /// The clicks within [`NETWORK_BURST_MS`] of `clock`, at most [`MAX_RECENT`], that may still tell
@@ -102,15 +102,12 @@ pub(crate) struct Click {
     /// Likewise the networks; `None` where nobody knows it any more.
     network: Option<u64>,
     class: Class,
-    /// Whether its record names its contact, which it counts for then.
-    pub(crate) has_contact: bool,
 }
 
 impl Click {
     /// `None` where the entry is no click.
     pub(super) fn of(Seq(seq): Seq, time: i64, class: Class, entry: &Entry) -> Option<Self> {
         let Fact::Click {
-            send,
             link,
             target,
             marks,
@@ -137,7 +134,6 @@ impl Click {
             target,
             network,
             class,
-            has_contact: send.contact.is_some(),
         })
     }
 
@@ -193,24 +189,29 @@ impl Message {
         self.sent_at = Some(sent_at.as_millis());
     }
 
-    /// Whether it went to this contact, or is known by clicks of theirs.
+    /// Whether it went to this contact, or is known by opens and clicks of theirs.
     pub(super) fn is_of(&self, contact: ContactId) -> bool {
-        [self.contact, self.clicks_of].contains(&Some(contact))
+        self.contacts().any(|one| one == contact)
+    }
+
+    /// Whom it went to, and whose opens and clicks it is known by.
+    pub(super) fn contacts(&self) -> impl Iterator<Item = ContactId> + use<> {
+        let hits_of = self.hits_of.filter(|_| self.hits_of != self.contact);
+        self.contact.into_iter().chain(hits_of)
     }
 
     /// A contact was erased, and this person is left.
     pub(super) fn rename(&mut self, contact: ContactId, person: ContactId) {
-        for named in [&mut self.contact, &mut self.clicks_of] {
+        for named in [&mut self.contact, &mut self.hits_of] {
             if *named == Some(contact) {
                 *named = Some(person);
             }
         }
     }
 
-    /// Whose a click is that has a contact.
-    pub(super) fn clicks_of(&mut self, contact: Option<ContactId>) -> Option<ContactId> {
-        self.clicks_of = self.clicks_of.or(contact);
-        self.clicks_of
+    /// Somebody has opened or clicked.
+    pub(super) fn hit_by(&mut self, contact: Option<ContactId>) {
+        self.hits_of = self.hits_of.or(contact);
     }
 
     /// Counts a click. Returns the genuine ones, this one perhaps among them, that it shows to be a

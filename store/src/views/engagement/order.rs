@@ -111,6 +111,8 @@ pub(super) struct Orders<'a> {
     /// Key: workspace (u32), contact (16 bytes), then what follows the workspace in the key in
     /// `orders`, all big-endian. Value: nothing. Verified orders alone.
     pub(super) of_contact: &'a mut Ordered,
+    /// Keys of orders that pages told in this fold.
+    pub(super) new_of_pages: Vec<Vec<u8>>,
 }
 
 impl Orders<'_> {
@@ -149,6 +151,9 @@ impl Orders<'_> {
         let place = place_key(workspace, order.verified, &order.order_id);
         self.places.insert(&place, &order_key);
         self.orders.insert(&order_key, &encode(&order)?);
+        if !order.verified {
+            self.new_of_pages.push(order_key);
+        }
         Ok(moves)
     }
 
@@ -223,12 +228,14 @@ impl Orders<'_> {
     }
 
     /// What a contact has touched and ordered is this person's from now on. What the person has of before
-    /// is known under either: its orders are credited again.
+    /// is known under either: its orders are credited again. `of_pages` are the contact's that pages told before
+    /// this fold.
     pub(super) fn rename(
         &mut self,
         workspace: WorkspaceId,
         contact: ContactId,
         person: ContactId,
+        of_pages: &[Vec<u8>],
         windows: &Attribution,
     ) -> Result<Vec<Move>, redb::Error> {
         let (before, after) = (key(workspace, &[&contact.0]), key(workspace, &[&person.0]));
@@ -244,15 +251,11 @@ impl Orders<'_> {
             }
         }
         // Those that pages told stand in no index of contacts, and are credited to nothing.
-        let told_by_pages = self.places.beginning_with(&key(workspace, &[&[0]]))?;
-        let told_by_pages: Vec<Vec<u8>> = told_by_pages
-            .map(|row| row.map(|(_, order_key)| order_key.into_owned()))
-            .collect::<Result<_, _>>()?;
-        for order_key in told_by_pages {
-            let order = read::<Order>(self.orders, &order_key)?;
+        for order_key in of_pages.iter().chain(&self.new_of_pages) {
+            let order = read::<Order>(self.orders, order_key)?;
             if let Some(mut order) = order.filter(|order| order.contact == Some(contact)) {
                 order.contact = Some(person);
-                self.orders.insert(&order_key, &encode(&order)?);
+                self.orders.insert(order_key, &encode(&order)?);
             }
         }
         let places = self.of_contact.beginning_with(&after)?;
@@ -493,6 +496,22 @@ pub(super) fn when(order_key: &[u8]) -> (i64, u64) {
 
 fn of_contact_key(workspace: WorkspaceId, contact: ContactId, order_key: &[u8]) -> Vec<u8> {
     key(workspace, &[&contact.0, &order_key[4..]])
+}
+
+/// Hands over the orders of a workspace that pages told, with their keys.
+pub(super) fn each_of_pages(
+    rows: &Rows,
+    workspace: WorkspaceId,
+    mut each: impl FnMut(&[u8], &Order),
+) -> Result<(), redb::Error> {
+    let orders = &rows.tables[super::ORDERS];
+    for row in rows.tables[super::PLACES].beginning_with(&key(workspace, &[&[0]]))? {
+        let (_, order_key) = row?;
+        if let Some(order) = read::<Order>(orders, &order_key)? {
+            each(&order_key, &order);
+        }
+    }
+    Ok(())
 }
 
 fn place_key(workspace: WorkspaceId, verified: bool, order_id: &str) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Rows that a fold reads once, changes in memory and writes once, and the keys of rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,16 +45,11 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Held<'a, V> {
         }
     }
 
-    /// The keys that begin with this, those of rows that are not written yet among them.
-    pub(super) fn keys(&self, beginning: &[u8]) -> Result<Vec<Vec<u8>>, redb::Error> {
-        let mut keys = BTreeSet::new();
-        for row in self.table.beginning_with(beginning)? {
-            keys.insert(row?.0.into_owned());
-        }
+    /// The keys that begin with this of rows that have been asked for.
+    pub(super) fn known(&self, beginning: &[u8]) -> impl Iterator<Item = &Vec<u8>> {
         let known = self.known.range(beginning.to_vec()..);
-        let known = known.map(|(key, _)| key.clone());
-        keys.extend(known.take_while(|key| key.starts_with(beginning)));
-        Ok(keys.into_iter().collect())
+        let known = known.map(|(key, _)| key);
+        known.take_while(move |key| key.starts_with(beginning))
     }
 
     /// Writes what has been asked for.

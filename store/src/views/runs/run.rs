@@ -314,11 +314,12 @@ fn block_at(at: usize) -> u64 {
 }
 
 fn read_exact(file: &File, into: &mut [u8], at: u64, path: &Path) -> Result<(), RunsError> {
+    // Of a file that is open the disk gives everything, or it is lost.
     file.read_exact_at(into, at).map_err(|error| {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             damaged(path, "its length")
         } else {
-            error.into()
+            damaged(path, &error.to_string())
         }
     })
 }

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use redb::{Key, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _};
 
+use crate::files;
+
 use super::file::{CHUNKS, DELTAS, NUMBERS, by_key};
 
 /// Keys and values of all tables; where each row is one value, pieces of it side by side.
 pub(in crate::views) fn everything(path: &Path) -> Vec<Vec<u8>> {
-    let database = redb::Database::open(path).unwrap();
+    let database = files::database::open_checked(path, 1024 * 1024).unwrap();
     let snapshot = database.begin_read().unwrap();
     let mut rows = Vec::new();
     fn add<K: Key + 'static>(

@@ -10,13 +10,13 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tempfile::{TempDir, tempdir};
 
-use super::{all, differing, folded, history, log_of, make_up, open, rebuilt};
+use super::{all, differing, folded, history, log_of, make_up, open, open_with, rebuilt};
 use crate::ledger::Log as _;
 use crate::ledger::memory::MemoryLedger;
 use crate::record::Record;
 use crate::views::engagement::tests::random;
 use crate::views::history::{at_once, keys};
-use crate::views::{Dump, Views, durable_cursor};
+use crate::views::{DEFAULT_CACHE, Dump, Views, durable_cursor};
 
 /// What a child is told: its folder, and the seeds of its history and of what it does.
 const FOLDER: &str = "MISAR_KILLED_FOLDER";
@@ -78,7 +78,8 @@ fn the_process_that_is_killed() {
     let log = log_of_seed(history.parse().unwrap());
     let records = all(&log);
     let mut random = Random(doings.parse().unwrap());
-    let views = Views::open(folder.as_ref(), keys()).unwrap();
+    let cache = cache(random.below(3));
+    let views = Views::open_with(folder.as_ref(), keys(), cache).unwrap();
     eprintln!("{AT_WORK}");
     let busy = random.below(4);
     let mut pauses = Random(random.below(u64::MAX));
@@ -120,6 +121,15 @@ fn the_process_that_is_killed() {
     views.close().unwrap();
 }
 
+/// Memory for rows: none, too little, and enough.
+fn cache(which: u64) -> usize {
+    match which {
+        0 => 0,
+        1 => 40_000,
+        _ => DEFAULT_CACHE,
+    }
+}
+
 fn start(folder: &TempDir, history: u64, doings: u64) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture", "--test-threads=1"])
@@ -144,7 +154,7 @@ fn start(folder: &TempDir, history: u64, doings: u64) -> Child {
 fn check(folder: &TempDir, records: &[Record], expected: &Dump, what: &str) {
     // One file may be ahead of another: nobody reads before all are as far.
     let reached = durable_cursor(folder.path());
-    let views = open(folder);
+    let views = open_with(folder, cache(reached.0 % 3));
     let known = records.partition_point(|record| record.seq <= reached);
     make_up(&views, &records[..known]);
     let wrong = differing(&views.dump().unwrap(), &folded(&records[..known]));

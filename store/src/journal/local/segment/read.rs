@@ -9,6 +9,7 @@ use super::{Handle, LogSegment, damaged, guarded, read};
 use crate::journal::JournalError;
 use crate::journal::block::{BadBlock, Block};
 use crate::record::Seq;
+use crate::record::identity::{FactKind, IdKey};
 
 /// What a look at every block of a segment found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,34 @@ impl LogSegment {
                 }
             }
             Ok(())
+        })
+    }
+
+    /// The id of the record at this place, with its type; its block is checked only where it is of the old
+    /// layout.
+    pub(crate) fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, JournalError> {
+        self.read_with("its blocks", |transaction| {
+            let in_tree = |error: redb::Error| damaged(&self.path, "its blocks", &error);
+            let table = transaction
+                .open_table(BLOCKS)
+                .map_err(|error| in_tree(error.into()))?;
+            let row = table
+                .range(..=place.0)
+                .map_err(|error| in_tree(error.into()))?
+                .next_back()
+                .transpose()
+                .map_err(|error| in_tree(error.into()))?;
+            let Some((first, bytes)) = row else {
+                return Ok(None);
+            };
+            let (first, bytes) = (Seq(first.value()), bytes.value());
+            if let Some(claimed) = Block::claimed_id(first, bytes, place) {
+                return Ok(Some(claimed));
+            }
+            let block = Block::parse(first, bytes).map_err(|bad| self.bad_block(first, &bad))?;
+            block
+                .id_at(place)
+                .map_err(|bad| self.bad_block(first, &bad))
         })
     }
 

@@ -1,0 +1,176 @@
+//! A page: rows one behind the other, the length of each (LEB128), then its bytes. Rows behind the end are empty.
+
+use std::hint::black_box;
+use std::io;
+
+use super::ROWS;
+use crate::views::aside::{Aside, Lying};
+
+use std::sync::Arc;
+
+/// What a page gets beyond what it needs when it grows.
+const SLACK: usize = 48;
+/// What a page takes beside its bytes: its counts, where they lie, its place among the others, and what the allocator
+/// rounds up.
+const BESIDE: usize = 96;
+
+/// See above.
+#[derive(Clone, Default)]
+pub(super) struct Page(Vec<u8>);
+
+impl Page {
+    /// Of rows from the first on, no more than [`ROWS`].
+    pub(super) fn of<'a>(rows: impl Iterator<Item = &'a [u8]>) -> Self {
+        let (mut page, mut end) = (Vec::new(), 0);
+        for row in rows {
+            page.extend_from_slice(write_length(row.len(), &mut [0; 5]));
+            page.extend_from_slice(row);
+            if !row.is_empty() {
+                end = page.len();
+            }
+        }
+        page.truncate(end);
+        page.shrink_to_fit();
+        Self(page)
+    }
+
+    pub(super) fn read(lying: &Lying) -> Result<Self, redb::Error> {
+        Ok(Self(lying.read()?))
+    }
+
+    pub(super) fn put_aside(&self, aside: &Arc<Aside>) -> io::Result<Lying> {
+        aside.put(&self.0)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(super) fn held(&self) -> usize {
+        self.0.capacity() + BESIDE
+    }
+
+    /// All rows of it, as many as there may be.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        let mut at = 0;
+        (0..ROWS).map(move |_| {
+            let Some((length, start)) = length_at(&self.0, at) else {
+                return &[][..];
+            };
+            at = start + length;
+            &self.0[start..at]
+        })
+    }
+
+    pub(super) fn get(&self, row: usize) -> &[u8] {
+        let (start, end, _) = self.find(row);
+        &self.0[start..end]
+    }
+
+    /// Has what is walked over to this row brought near from memory.
+    pub(super) fn touch(&self, row: usize) {
+        const LINE: usize = 64;
+        // Where it lies if all rows are as long.
+        let upto = self.0.len() * (row + 1) / ROWS;
+        let lines = self.0.get(..upto).unwrap_or_default().iter();
+        black_box(lines.step_by(LINE).fold(0, |all, byte| all ^ byte));
+    }
+
+    /// Where a row's bytes begin and end, and where its length begins; behind the end of the page where it
+    /// has no such row.
+    fn find(&self, row: usize) -> (usize, usize, usize) {
+        let mut at = 0;
+        for _ in 0..row {
+            let Some((length, start)) = length_at(&self.0, at) else {
+                return (at, at, at);
+            };
+            at = start + length;
+        }
+        match length_at(&self.0, at) {
+            Some((length, start)) => (start, start + length, at),
+            None => (at, at, at),
+        }
+    }
+
+    /// Returns whether that changes anything.
+    pub(super) fn put(&mut self, row: usize, bytes: &[u8]) -> bool {
+        let (start, end, length_start) = self.find(row);
+        if self.0[start..end] == *bytes {
+            return false;
+        }
+        let page = &mut self.0;
+        if length_start == page.len() {
+            // The rows between are there from now on, and empty.
+            let there = rows_in(page);
+            let mut length = [0; 5];
+            let length = write_length(bytes.len(), &mut length);
+            reserve(page, row - there + length.len() + bytes.len());
+            page.resize(page.len() + row - there, 0);
+            page.extend_from_slice(length);
+            page.extend_from_slice(bytes);
+            return true;
+        }
+        if end - start == bytes.len() {
+            page[start..end].copy_from_slice(bytes);
+            return true;
+        }
+        let mut length = [0; 5];
+        let length = write_length(bytes.len(), &mut length);
+        let (old, new) = (end - length_start, length.len() + bytes.len());
+        if new > old {
+            reserve(page, new - old);
+            let tail = page.len();
+            page.resize(tail + new - old, 0);
+            page.copy_within(end..tail, length_start + new);
+        } else {
+            page.copy_within(end.., length_start + new);
+            page.truncate(page.len() - (old - new));
+        }
+        page[length_start..length_start + length.len()].copy_from_slice(length);
+        page[length_start + length.len()..length_start + new].copy_from_slice(bytes);
+        true
+    }
+}
+
+fn reserve(page: &mut Vec<u8>, more: usize) {
+    if page.capacity() - page.len() < more {
+        page.reserve_exact(more + SLACK);
+    }
+}
+
+fn rows_in(page: &[u8]) -> usize {
+    let (mut at, mut rows) = (0, 0);
+    while let Some((length, start)) = length_at(page, at) {
+        at = start + length;
+        rows += 1;
+    }
+    rows
+}
+
+/// The length that stands here, and where its bytes begin.
+fn length_at(page: &[u8], at: usize) -> Option<(usize, usize)> {
+    let first = *page.get(at)?;
+    if first < 0x80 {
+        return Some((usize::from(first), at + 1));
+    }
+    let (mut length, mut at, mut shift) = (usize::from(first & 0x7F), at + 1, 7);
+    loop {
+        let byte = *page.get(at)?;
+        length |= usize::from(byte & 0x7F) << shift;
+        (at, shift) = (at + 1, shift + 7);
+        if byte < 0x80 {
+            return Some((length, at));
+        }
+    }
+}
+
+/// Rows are shorter than 2^35 bytes.
+fn write_length(length: usize, bytes: &mut [u8; 5]) -> &[u8] {
+    let (mut left, mut count) = (length, 0);
+    loop {
+        bytes[count] = (left & 0x7F) as u8;
+        left >>= 7;
+        if left == 0 || count == 4 {
+            return &bytes[..=count];
+        }
+        bytes[count] |= 0x80;
+        count += 1;
+    }
+}
