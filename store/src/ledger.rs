@@ -15,6 +15,7 @@
 //!   is to get no more mail; `redactions`: what is hidden; `erasures`: contacts that are erased;
 //!   `redactor`: the thread that takes them out of the journal
 //! - `behind`: at which pace books are written behind the acknowledgement; `book_file`: their files
+//! - `handover`: records from the writer to who follows the log
 //! - `seqs`: places and the seqs that callers know
 //! - `local`: over the journal on this machine's disk; `memory`: over one in memory
 //! - `verify`: a look at everything
@@ -28,6 +29,7 @@ pub mod decide;
 mod erasures;
 mod error;
 mod face;
+mod handover;
 pub mod ids;
 mod inner;
 mod order;
@@ -73,6 +75,7 @@ use crate::record::identity::{IdKey, Sender};
 use crate::record::public_seq::PublicSeq;
 use crate::record::{Fact, Record, Seq, WorkspaceId, WorkspaceKeys};
 use decide::OrderKey;
+use handover::Handover;
 use inner::{Books, Inner};
 use redactor::Redactor;
 use stamps::Stamps;
@@ -137,6 +140,7 @@ impl Ledger {
             committed: watch::Sender::new(end),
             queued: AtomicUsize::new(0),
             failing: AtomicBool::new(false),
+            handover: Handover::default(),
             on_commit,
         });
         let newest = match inner.catch_up()? {
@@ -337,6 +341,14 @@ impl Log for Ledger {
 
     fn read_from(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError> {
         self.inner.read(after, limit)
+    }
+
+    fn read_many(&self, after: Seq, limit: usize, bytes: usize) -> Result<Vec<Record>, LogError> {
+        self.inner.read_many(after, limit, bytes)
+    }
+
+    fn hand_over(&self, after: Seq, limit: usize) -> Vec<Record> {
+        self.inner.hand_over(after, limit)
     }
 
     fn find(

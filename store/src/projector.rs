@@ -331,7 +331,11 @@ impl SharedFold {
     fn step(&self) -> Result<Step, ViewError> {
         let _folding = lock(&self.folding);
         let committed = *self.log.committed().borrow();
-        let records = next_batch(&*self.log, self.views.cursor())?;
+        let cursor = self.views.cursor();
+        let mut records = self.log.hand_over(cursor, FOLD_RECORDS);
+        if records.is_empty() {
+            records = next_batch(&*self.log, cursor)?;
+        }
         let beside = self.step_beside()?;
         let Some(oldest) = records.first() else {
             // Nothing is there up to `committed` but what was set aside, so nobody need wait for it.

@@ -56,7 +56,7 @@ use crate::record::{ContactId, Record, Seq};
 use engagement::{Engagement, Sought, windows};
 use events::Events;
 use open::Place;
-use portion::Portion;
+use portion::{Looking, Portion};
 use runs::Runs;
 use shelf::Shelf;
 use view::{Around, Happening, View};
@@ -73,8 +73,6 @@ pub use read::{Beside, EventPage, ScorePlace};
 pub const FOLD_RECORDS: usize = 8_192;
 /// A batch ends early at this many bytes, so that large events do not fill the memory.
 const FOLD_BYTES: usize = 16 * 1024 * 1024;
-/// How many records are asked of the log at once.
-const READ_RECORDS: usize = 1_024;
 /// The most records that are folded while readers wait.
 const PORTION: usize = 1_024;
 /// So many rows may have changed before a checkpoint is due: what a crash costs is folded again in about a second.
@@ -328,7 +326,7 @@ impl Views {
     ///
     /// # Errors
     /// [`ViewError`]. After [`ViewError::Storage`] and [`ViewError::Damaged`] the views are closed, and have to be
-    /// opened again; after others they are as before.
+    /// opened again; after others they reflect some of the records, up to the cursor.
     pub fn fold(&self, records: &[Record]) -> Result<(), ViewError> {
         let cursor = self.cursor();
         let new = &records[records.partition_point(|record| record.seq <= cursor)..];
@@ -365,13 +363,15 @@ impl Views {
             return Ok(());
         }
         let _folding = lock(&self.folding);
-        let mut looked = portion::look(&*self.keys, records)?;
-        for (records, looked) in records.chunks(PORTION).zip(looked.chunks_mut(PORTION)) {
+        let mut looking = Looking::with(&*self.keys);
+        for records in records.chunks(PORTION) {
+            let mut looked = looking.look(records)?;
             {
                 let shelves = read(&self.shelves);
                 let shelves = shelves.as_ref().ok_or(ViewError::Closed)?;
-                portion::find(looked, &shelves.terms.numbers);
+                portion::find(&mut looked, &shelves.terms.numbers);
             }
+            let looked = &looked;
             let portion = Portion { records, looked };
             let sought = self.sought(which, &portion)?;
             let mut open = write(&self.shelves);
@@ -673,20 +673,7 @@ pub fn follow(data: &Path, keys: Arc<dyn WorkspaceKeys>, log: &dyn Log) -> Resul
 
 /// The next records to fold: many, but bounded in bytes too. None at the log's end.
 pub(crate) fn next_batch(log: &dyn Log, after: Seq) -> Result<Vec<Record>, LogError> {
-    let mut batch: Vec<Record> = Vec::new();
-    let mut bytes = 0;
-    let mut after = after;
-    while batch.len() < FOLD_RECORDS && bytes < FOLD_BYTES {
-        let records = log.read_from(after, READ_RECORDS)?;
-        let count = records.len();
-        bytes += records.iter().map(|r| r.entry.weight()).sum::<usize>();
-        batch.extend(records);
-        after = batch.last().map_or(after, |last| last.seq);
-        if count < READ_RECORDS {
-            break;
-        }
-    }
-    Ok(batch)
+    log.read_many(after, FOLD_RECORDS, FOLD_BYTES)
 }
 
 fn start_draft(

@@ -25,6 +25,10 @@ use std::process::{Command, ExitCode, Stdio};
 use plan::Plan;
 use table::Figures;
 
+/// The one that the server has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Those that count one core.

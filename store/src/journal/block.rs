@@ -316,6 +316,7 @@ impl<'a> Block<'a> {
         let mut rest = raw.as_slice();
         let mut seq = self.first;
         let mut taken = 0;
+        into.reserve(self.count.min(limit));
         for ((workspace, id), (_, public_seq)) in self.places().zip(self.public_seqs()) {
             let (length, tail) = rest
                 .split_at_checked(4)

@@ -39,6 +39,7 @@ macro_rules! checks {
 checks! {
     law::seqs_grow_by_one_in_the_order_of_submission
     law::reading_takes_up_where_it_is_told_and_stops_at_the_limit
+    law::reading_many_leaves_none_out_and_none_at_the_end_alone
     law::an_id_is_tracked_once_and_the_duplicate_names_the_first
     law::the_same_id_in_another_workspace_is_another_event
     law::the_same_id_of_another_sender_is_another_event
@@ -53,6 +54,7 @@ checks! {
     orders::refunds_take_what_is_left_and_no_more
     orders::a_refund_id_is_one_refund_of_its_workspace
     law::redaction_takes_the_personal_part_and_nothing_else
+    law::what_is_handed_over_is_what_is_read
     law::a_closed_log_takes_nothing
     law::an_empty_append_is_fine
     shown::callers_see_indexes_of_their_own_records_alone

@@ -17,6 +17,9 @@ pub enum LogHealth {
     Failing,
 }
 
+/// How many records are read at once where nothing is known of how they lie.
+const READ_RECORDS: usize = 1_024;
+
 /// The durable record of events.
 ///
 /// Promises, each of which `conformance` tests:
@@ -36,12 +39,28 @@ pub enum LogHealth {
 /// 8. **Shown**: a record has one public seq for ever. Those of a workspace rise with the log, and
 ///    differ by the time between commits and by its own records within one, by nothing of others.
 ///    `public_seqs` tells them, and `locate` leads back.
+/// 9. **Handed over**: what `hand_over` gives is what `read_from` would.
 pub trait Log: Send + Sync + 'static {
     /// Appends; one outcome for each submission, in order.
     fn append(&self, batch: Vec<Submission>) -> Later<'_, Result<Vec<Appended>, LogError>>;
 
     /// Reads up to `limit` records behind `after`. Blocks on disk: not for an async worker.
     fn read_from(&self, after: Seq, limit: usize) -> Result<Vec<Record>, LogError>;
+
+    /// Reads the records behind `after` as they lie together: about `limit`, or less where they have about so many
+    /// `bytes` by their weights. None at the end alone. Blocks on disk.
+    fn read_many(&self, after: Seq, limit: usize, bytes: usize) -> Result<Vec<Record>, LogError> {
+        let _ = bytes;
+        self.read_from(after, limit.min(READ_RECORDS))
+    }
+
+    /// The records behind `after` without reading them, at most `limit` and as far as they are still in memory:
+    /// none is always right. For one follower: what is handed over, and what lies before it, is not handed
+    /// over again.
+    fn hand_over(&self, after: Seq, limit: usize) -> Vec<Record> {
+        let _ = (after, limit);
+        Vec::new()
+    }
 
     /// Finds a record by its id and by who chose that, at any age; the newest where the id came back
     /// after the window. Blocks on disk.

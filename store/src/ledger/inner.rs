@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::amend::revenue_of;
 use super::decide::{Known, OrderKey, OrderState, RefundKey, fold_order};
 use super::erasures::PendingErasure;
+use super::handover::Handover;
 use super::ids::Ids;
 use super::orders::OrderBook;
 use super::redactions::{Places, Redactions};
@@ -45,6 +46,7 @@ pub(super) struct Inner {
     /// because it counts events and not requests.
     pub(super) queued: AtomicUsize,
     pub(super) failing: AtomicBool,
+    pub(super) handover: Handover,
     pub(super) on_commit: OnCommit,
 }
 
@@ -189,6 +191,39 @@ impl Inner {
         let mut records = self.read_raw(after, limit)?;
         self.books.redactions.hide_in(&mut records, &*self.keys);
         Ok(records)
+    }
+
+    /// The same in whole blocks, each of which is unpacked once: until there are `limit`, or `bytes` by their weights.
+    pub(super) fn read_many(
+        &self,
+        after: Seq,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<Record>, LogError> {
+        let mut records = Vec::new();
+        let mut weight = 0;
+        self.journal.read(after.next(), &mut |block| {
+            let before = records.len();
+            block.records(after, usize::MAX, &mut records)?;
+            weight += records[before..]
+                .iter()
+                .map(|record| record.entry.weight())
+                .sum::<usize>();
+            Ok(if records.len() < limit && weight < bytes {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            })
+        })?;
+        self.books.redactions.hide_in(&mut records, &*self.keys);
+        Ok(records)
+    }
+
+    /// The same as far as they are still in memory; see [`Handover`].
+    pub(super) fn hand_over(&self, after: Seq, limit: usize) -> Vec<Record> {
+        let mut records = self.handover.take(after, limit);
+        self.books.redactions.hide_in(&mut records, &*self.keys);
+        records
     }
 
     /// The record at this place.

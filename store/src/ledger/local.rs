@@ -219,6 +219,19 @@ macro_rules! log_of_the_ledger_in {
                 self.ledger.read_from(after, limit)
             }
 
+            fn read_many(
+                &self,
+                after: Seq,
+                limit: usize,
+                bytes: usize,
+            ) -> Result<Vec<Record>, LogError> {
+                self.ledger.read_many(after, limit, bytes)
+            }
+
+            fn hand_over(&self, after: Seq, limit: usize) -> Vec<Record> {
+                self.ledger.hand_over(after, limit)
+            }
+
             fn find(
                 &self,
                 workspace: WorkspaceId,

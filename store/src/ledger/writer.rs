@@ -162,6 +162,7 @@ impl Writer {
         if let Err(error) = learnt {
             tracing::error!(%error, "who unsubscribed cannot be noted; it is tried again with the next event");
         }
+        inner.handover.put(stamp, first, entries);
         inner.committed.send_replace(last);
         Ok(outcomes)
     }

@@ -22,23 +22,20 @@ impl std::fmt::Debug for WorkspaceKey {
 }
 
 impl WorkspaceKey {
+    /// The same, prepared for many uses.
+    pub(crate) fn prepared(&self) -> PreparedKey {
+        let mac = Hmac::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        PreparedKey(mac)
+    }
+
     /// HMAC-SHA-256 of the parts, each of which is told apart from its neighbours.
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-        for part in parts {
-            mac.update(&(part.len() as u64).to_le_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().into()
+        self.prepared().mac(parts)
     }
 
     /// The pseudonym of the contact with this normalised address.
     pub fn contact(&self, normalised: &str) -> ContactId {
-        let mac = self.mac(&[b"contact", normalised.as_bytes()]);
-        let mut id = [0; 16];
-        id.copy_from_slice(&mac[..16]);
-        ContactId(id)
+        self.prepared().contact(normalised)
     }
 
     /// What is remembered of the address of an order.
@@ -49,6 +46,31 @@ impl WorkspaceKey {
     pub(crate) fn digest(&self, field: &str, value: &[u8]) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.mac(&[field.as_bytes(), value]);
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// A workspace's secret after what an HMAC does with its key, which is half of the work where what is told apart
+/// is short.
+#[derive(Clone)]
+pub(crate) struct PreparedKey(Hmac<Sha256>);
+
+impl PreparedKey {
+    /// See [`WorkspaceKey::mac`].
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    /// See [`WorkspaceKey::contact`].
+    pub(crate) fn contact(&self, normalised: &str) -> ContactId {
+        let mac = self.mac(&[b"contact", normalised.as_bytes()]);
+        let mut id = [0; 16];
+        id.copy_from_slice(&mac[..16]);
+        ContactId(id)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A column of figures by number, in memory alone: worked out of rows, so that all of them can be looked
 //! through in a few milliseconds. A copy is a snapshot that costs next to nothing.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 /// Figures in a block, which is what is copied when a snapshot is out.
@@ -15,6 +16,13 @@ impl Column {
         let number = number as usize;
         let block = self.0.get(number / BLOCK);
         block.map_or(f64::NEG_INFINITY, |block| block[number % BLOCK])
+    }
+
+    /// Has a figure brought near from memory; see [`Pages::touch`].
+    ///
+    /// [`Pages::touch`]: super::pages::Pages::touch
+    pub(crate) fn touch(&self, number: u32) {
+        black_box(self.get(number));
     }
 
     /// About how many bytes of memory it takes.

@@ -11,7 +11,7 @@
 //! - `tally`: counts by class, and what a message adds to its campaign
 //! - `message`: one send; opens, clicks, and the rule of bursts
 //! - `ahead`: messages that are planned, by when they are sent
-//! - `contact`: one person; when seen, unsubscribed
+//! - `contact`: one person; when seen, unsubscribed; `packed`: its row as bytes
 //! - `score`: how engaged a person is
 //! - `hits`: everything that happened to a message
 //! - `spans`: reading messages with what happened to them
@@ -26,6 +26,7 @@ mod erased;
 pub(crate) mod hits;
 pub(crate) mod message;
 pub mod order;
+mod packed;
 mod rows;
 mod score;
 pub(crate) mod single;
@@ -46,7 +47,7 @@ use super::ordered::Ordered;
 use super::ordered::{Way, successor};
 use super::pages::Pages;
 use super::rows::Rows;
-use super::view::{Around, Happening, Plan, View};
+use super::view::{Around, Happening, NEAR, Plan, View};
 use crate::classify::of_page;
 use crate::ledger::decide::{Attribution, WorkspaceKeys};
 use crate::record::{Class, ContactId, Entry, Fact, WorkspaceId};
@@ -64,9 +65,9 @@ pub(super) struct Engagement;
 impl View for Engagement {
     const PLAN: Plan = Plan {
         name: "engagement",
-        version: 1,
+        version: 2,
         numbers: &[],
-        pages: &["contacts_v2"],
+        pages: &["contacts_v3"],
         tables: &TABLES,
         columns: 1,
         cache: 12 * 1024 * 1024,
@@ -81,8 +82,16 @@ impl View for Engagement {
     ) -> Result<(), redb::Error> {
         let mut fold = Fold::of(rows, around.keys, around.contacts)?;
         fold.sought = Some(around.sought);
-        for happening in happenings {
-            fold.record(happening)?;
+        for happenings in happenings.chunks(NEAR) {
+            for happening in happenings {
+                if let Some(contact) = happening.contact {
+                    fold.contacts.touch(contact.number);
+                    fold.scores.touch(contact.number);
+                }
+            }
+            for happening in happenings {
+                fold.record(happening)?;
+            }
         }
         fold.write()
     }
@@ -91,7 +100,7 @@ impl View for Engagement {
 /// Works out what a contact is sorted by.
 fn derive(columns: &mut [Column], book: usize, number: u32, row: &[u8]) -> Result<(), redb::Error> {
     if book == CONTACTS {
-        let row: Contact = rows::decode(row)?;
+        let row = unpacked(row)?;
         columns[SCORES].set(number, row.score.height());
     }
     Ok(())
@@ -115,7 +124,7 @@ const TABLES: [&str; 14] = [
     "windows_v1",
 ];
 
-/// Rows by the number of the contact. Value: postcard of [`Contact`].
+/// Rows by the number of the contact. Value: see [`packed`].
 const CONTACTS: usize = 0;
 /// The column of what contacts are sorted by: [`score::Score::height`].
 const SCORES: usize = 0;
@@ -159,6 +168,8 @@ fn class_of(entry: &Entry) -> Class {
 
 struct Fold<'a> {
     contacts: &'a mut Pages,
+    /// Where a contact's row is packed.
+    packed: Vec<u8>,
     scores: &'a mut Column,
     addresses: &'a mut Ordered,
     numbers: &'a Numbers,
@@ -220,6 +231,7 @@ impl<'a> Fold<'a> {
         ] = tables.map_err(|error| redb::Error::Corrupted(error.to_string()))?;
         Ok(Self {
             contacts: &mut rows.pages[CONTACTS],
+            packed: Vec::new(),
             scores: &mut rows.columns[SCORES],
             addresses,
             numbers,
@@ -467,7 +479,7 @@ impl<'a> Fold<'a> {
     ) -> Result<(), redb::Error> {
         let mut row = match self.contacts.fetch(number)? {
             [] => Contact::default(),
-            row => rows::decode(row)?,
+            row => unpacked(row)?,
         };
         change(&mut row);
         if let Some(address) = &row.address {
@@ -475,7 +487,9 @@ impl<'a> Fold<'a> {
                 .insert(&number.to_be_bytes(), address.as_bytes());
         }
         self.scores.set(number, row.score.height());
-        self.contacts.put(number, &rows::encode(&row)?)
+        self.packed.clear();
+        row.pack(&mut self.packed);
+        self.contacts.put(number, &self.packed)
     }
 
     /// Changes a message, and its campaign by the difference.
@@ -538,11 +552,17 @@ fn happened_at(entry: &Entry) -> i64 {
     entry.time.as_millis().min(entry.received_at.as_millis())
 }
 
+fn unpacked(row: &[u8]) -> Result<Contact, redb::Error> {
+    // A row that cannot be read means the file: it is built anew then.
+    let bad = |_| redb::Error::Corrupted("a contact's row is not as it was written".into());
+    Contact::unpack(row).map_err(bad)
+}
+
 /// What is known of the contact with this number; `None` where nothing is.
 pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb::Error> {
-    let mut row: Contact = match &*rows.pages[CONTACTS].get(number)? {
+    let mut row = match &*rows.pages[CONTACTS].get(number)? {
         [] => return Ok(None),
-        row => rows::decode(row)?,
+        row => unpacked(row)?,
     };
     let address = rows.tables[ADDRESSES].get(&number.to_be_bytes())?;
     row.address = address.map(|address| String::from_utf8_lossy(&address).into_owned());

@@ -9,7 +9,7 @@ use super::received;
 use super::rows::Rows;
 use super::runs::{Event, Link, Newest, Wanted, contact_of};
 use super::terms;
-use super::view::{Around, Happening, Plan, View, nothing};
+use super::view::{Around, Happening, NEAR, Plan, View, nothing};
 use crate::ledger::decide::WorkspaceKey;
 use crate::record::{Fact, Seq};
 
@@ -43,7 +43,11 @@ impl View for Events {
         happenings: &[Happening<'_>],
     ) -> Result<(), redb::Error> {
         let mut events = Vec::with_capacity(happenings.len());
-        for happening in happenings {
+        for (at, happening) in happenings.iter().enumerate() {
+            if at % NEAR == 0 {
+                let next = happenings[at..].iter().take(NEAR);
+                touch(rows, next);
+            }
             let seq = happening.seq;
             let entry = happening.entry;
             let contact = happening.contact.map(|contact| contact.number);
@@ -72,6 +76,19 @@ impl View for Events {
     }
 }
 
+/// Has the rows brought near that these are about; see [`Pages::touch`].
+fn touch<'a>(rows: &Rows, happenings: impl Iterator<Item = &'a Happening<'a>>) {
+    let [of_contacts, of_messages] = [&rows.pages[OF_CONTACTS], &rows.pages[OF_MESSAGES]];
+    for happening in happenings {
+        if let Some(contact) = happening.contact {
+            of_contacts.touch(contact.number);
+        }
+        if let Some(message) = happening.message {
+            of_messages.touch(message);
+        }
+    }
+}
+
 /// What the filter finds events by; `None` where there can be none.
 pub(super) fn wanted(
     books: &[Numbers],
@@ -83,11 +100,12 @@ pub(super) fn wanted(
         Some(digest) => books[book].find(&digest).map(Some),
         None => Some(None),
     };
-    let digest_of = |kind, text: Option<&str>| Some(terms::digest(key, kind, text?));
+    let prepared = key.prepared();
+    let digest_of = |kind, text: Option<&str>| Some(terms::digest(&prepared, kind, text?));
     // All types but the callers' own events have a name that nothing else has.
     let of_kind = filter.kind.and_then(name_of_kind);
     let name = filter.name.as_deref().or(of_kind);
-    let email = filter.email.as_ref().map(|email| key.contact(email).0);
+    let email = filter.email.as_ref().map(|email| prepared.contact(email).0);
     let message = digest_of(terms::MESSAGE, filter.message_id.as_deref());
     // Of what no number stands for there are no events.
     let (Some(name), Some(contact), Some(message)) = (

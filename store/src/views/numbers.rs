@@ -8,6 +8,7 @@
 //! next to nothing for its place in its workspace's list (`members`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hint::black_box;
 
 use super::members::{self, Members};
 use crate::record::WorkspaceId;
@@ -77,6 +78,21 @@ impl Numbers {
                 _ => at = next_slot(at, slots.len()),
             }
         }
+    }
+
+    /// Has what [`Self::find`] looks at first brought near from memory, as [`Pages::touch`] does.
+    ///
+    /// [`Pages::touch`]: super::pages::Pages::touch
+    pub(crate) fn touch(&self, digest: &Digest) {
+        let slots = self.shards.get(usize::from(digest[0]));
+        let slots = slots.map_or(&[] as &[u32], |shard| &shard.slots);
+        if slots.is_empty() {
+            return;
+        }
+        let found = slots[first_slot(digest, slots.len())];
+        // Of an empty place this is the first number's, which is near: no branch is guessed wrong.
+        let digest = self.digest(found.saturating_sub(1));
+        black_box(digest.map(|digest| digest[0]));
     }
 
     /// The number of a digest, a new one where it has none; `None` where all 2^32 - 1 are given.

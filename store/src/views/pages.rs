@@ -64,6 +64,16 @@ impl Pages {
         }
     }
 
+    /// Has what [`Self::get`] walks over brought near from memory, where it is there. Changes nothing: called for many
+    /// rows one behind the other, they are waited for together.
+    pub(crate) fn touch(&self, number: u32) {
+        let (group, page, row) = place(number);
+        let group = self.groups.get(group);
+        if let Some(Slot::Held(held)) = group.and_then(|group| group.pages.get(page)) {
+            held.touch(row);
+        }
+    }
+
     /// The row of a number; empty where none was ever put.
     ///
     /// # Errors

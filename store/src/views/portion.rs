@@ -2,14 +2,16 @@
 //! names. This and `view` are all that knows how a record is looked at by folds.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
+use crate::ledger::decide::WorkspaceKeys;
+use crate::record::workspace::PreparedKey;
 use crate::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
 
 use super::error::ViewError;
 use super::numbers::{Digest, Numbers};
 use super::terms;
-use super::view::{Happening, Numbered};
+use super::view::{Happening, NEAR, Numbered};
 
 /// Records with what was worked out of them.
 pub(super) struct Portion<'a> {
@@ -28,22 +30,21 @@ pub(super) struct Looked {
     numbers: [Option<u32>; terms::BOOKS],
 }
 
-/// Works out what each record is about. Addresses, names and messages repeat, and HMACs are what costs here.
-pub(super) fn look(keys: &dyn WorkspaceKeys, records: &[Record]) -> Result<Vec<Looked>, ViewError> {
-    let mut looking = Looking {
-        keys,
-        of_workspace: HashMap::new(),
-        contacts: HashMap::new(),
-        digests: HashMap::new(),
-    };
-    records.iter().map(|record| looking.at(record)).collect()
-}
-
 /// Finds the numbers that are known already.
 pub(super) fn find(looked: &mut [Looked], books: &[Numbers]) {
-    for one in looked {
-        for ((number, digest), numbers) in one.numbers.iter_mut().zip(&one.digests).zip(books) {
-            *number = digest.as_ref().and_then(|digest| numbers.find(digest));
+    for looked in looked.chunks_mut(NEAR) {
+        for one in &*looked {
+            for (digest, numbers) in one.digests.iter().zip(books) {
+                if let Some(digest) = digest {
+                    numbers.touch(digest);
+                }
+            }
+        }
+        for one in looked {
+            let numbers = one.numbers.iter_mut().zip(&one.digests);
+            for ((number, digest), numbers) in numbers.zip(books) {
+                *number = digest.as_ref().and_then(|digest| numbers.find(digest));
+            }
         }
     }
 }
@@ -109,18 +110,46 @@ impl<'a> Portion<'a> {
     }
 }
 
-struct Looking<'a, 'k> {
-    keys: &'k dyn WorkspaceKeys,
-    of_workspace: HashMap<WorkspaceId, WorkspaceKey>,
-    contacts: HashMap<(WorkspaceId, &'a str), ContactId>,
-    digests: HashMap<(WorkspaceId, u8, &'a str), Digest>,
+/// Works out what records are about. Names and messages repeat, and HMACs are what costs here; of addresses it costs
+/// no less to find out that they do.
+pub(super) struct Looking<'a> {
+    keys: &'a dyn WorkspaceKeys,
+    of_workspace: HashMap<WorkspaceId, PreparedKey>,
+    /// Each where [`place_of`] puts it, the last that came there.
+    recent: Vec<Option<(Text<'a>, Digest)>>,
 }
 
-impl<'a> Looking<'a, '_> {
+/// What a digest stands for: the workspace, the kind, the text.
+type Text<'a> = (WorkspaceId, u8, &'a str);
+
+/// Digests that are remembered; a name's is worked out again where another text has taken its place.
+const RECENT: usize = 256;
+
+impl<'a> Looking<'a> {
+    pub(super) fn with(keys: &'a dyn WorkspaceKeys) -> Self {
+        Self {
+            keys,
+            of_workspace: HashMap::new(),
+            recent: vec![None; RECENT],
+        }
+    }
+
+    /// What the next records are about.
+    ///
+    /// # Errors
+    /// [`ViewError::NoKey`].
+    pub(super) fn look(&mut self, records: &'a [Record]) -> Result<Vec<Looked>, ViewError> {
+        let mut looked = Vec::with_capacity(records.len());
+        for record in records {
+            looked.push(self.at(record)?);
+        }
+        Ok(looked)
+    }
+
     fn at(&mut self, Record { entry, .. }: &'a Record) -> Result<Looked, ViewError> {
         let workspace = entry.workspace;
         let contact = match &entry.address {
-            Some(address) => Some(self.contact(workspace, &address.normalised.0)?),
+            Some(address) => Some(self.key(workspace)?.contact(&address.normalised.0)),
             None => {
                 let named = match &entry.fact {
                     Fact::Erase { contact } => Some(*contact),
@@ -160,42 +189,47 @@ impl<'a> Looking<'a, '_> {
         }
     }
 
-    fn contact(
-        &mut self,
-        workspace: WorkspaceId,
-        address: &'a str,
-    ) -> Result<ContactId, ViewError> {
-        if let Some(known) = self.contacts.get(&(workspace, address)) {
-            return Ok(*known);
-        }
-        let contact = self.key(workspace)?.contact(address);
-        self.contacts.insert((workspace, address), contact);
-        Ok(contact)
-    }
-
     fn digest(
         &mut self,
         workspace: WorkspaceId,
         kind: u8,
         text: &'a str,
     ) -> Result<Digest, ViewError> {
-        if let Some(known) = self.digests.get(&(workspace, kind, text)) {
-            return Ok(*known);
+        let (text, place) = ((workspace, kind, text), place_of(workspace, kind, text));
+        match self.recent[place] {
+            Some((known, digest)) if known == text => Ok(digest),
+            _ => {
+                let digest = terms::digest(self.key(workspace)?, kind, text.2);
+                self.recent[place] = Some((text, digest));
+                Ok(digest)
+            }
         }
-        let digest = terms::digest(&self.key(workspace)?, kind, text);
-        self.digests.insert((workspace, kind, text), digest);
-        Ok(digest)
     }
 
-    fn key(&mut self, workspace: WorkspaceId) -> Result<WorkspaceKey, ViewError> {
-        if let Some(known) = self.of_workspace.get(&workspace) {
-            return Ok(*known);
-        }
-        let key = self
-            .keys
-            .key_of(workspace)
-            .ok_or(ViewError::NoKey(workspace))?;
-        self.of_workspace.insert(workspace, key);
-        Ok(key)
+    fn key(&mut self, workspace: WorkspaceId) -> Result<&PreparedKey, ViewError> {
+        Ok(match self.of_workspace.entry(workspace) {
+            Occupied(known) => known.into_mut(),
+            Vacant(new) => {
+                let key = self.keys.key_of(workspace);
+                new.insert(key.ok_or(ViewError::NoKey(workspace))?.prepared())
+            }
+        })
     }
+}
+
+/// Where in [`Looking::recent`] a text is looked for: by its length and its end, where names and ids differ.
+/// Whoever sends texts that share a place makes them cost what they would without it.
+fn place_of(workspace: WorkspaceId, kind: u8, text: &str) -> usize {
+    let mut end = [0; 8];
+    let last = text
+        .as_bytes()
+        .rchunks(end.len())
+        .next()
+        .unwrap_or_default();
+    end[..last.len()].copy_from_slice(last);
+    let length = text.len() as u64;
+    let all = u64::from_le_bytes(end) ^ length << 40 ^ u64::from(kind) << 32;
+    let all = all ^ u64::from(workspace.0);
+    // The upper bits are mixed best.
+    (all.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % RECENT
 }

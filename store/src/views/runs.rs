@@ -22,7 +22,7 @@
 //! cursor is sealed, and the tail ends with it. Readers see what is pushed, up to the cursor that they name.
 
 mod block;
-mod bytes;
+pub(super) mod bytes;
 mod columns;
 mod error;
 mod list;

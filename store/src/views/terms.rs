@@ -3,7 +3,7 @@
 
 use super::numbers::Digest;
 use super::view::{Plan, nothing};
-use crate::ledger::decide::WorkspaceKey;
+use crate::record::workspace::PreparedKey;
 
 /// Books of numbers.
 pub(super) const BOOKS: usize = 3;
@@ -30,7 +30,7 @@ pub(super) const MESSAGE: u8 = 3;
 
 /// What stands for a name or a message: the first half of an HMAC-SHA-256 under the workspace's key. Of a
 /// contact it is the contact's id, which is such a digest too.
-pub(super) fn digest(key: &WorkspaceKey, kind: u8, text: &str) -> Digest {
+pub(super) fn digest(key: &PreparedKey, kind: u8, text: &str) -> Digest {
     let [digest @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
         key.mac(&[b"views index", &[kind], text.as_bytes()]);
     digest

@@ -366,7 +366,9 @@ fn a_rebuild_tells_how_far_it_is() {
         told.push((done, total));
     })
     .unwrap();
-    assert_eq!(told, [(8_192, 20_000), (16_384, 20_000), (20_000, 20_000)]);
+    assert!(told.is_sorted() && told.len() == 3, "{told:?}");
+    assert!(told.iter().all(|(_, total)| *total == 20_000));
+    assert_eq!(told[2].0, 20_000);
 }
 
 /// Folds what views that are built beside the others lack.
@@ -539,9 +541,16 @@ fn a_batch_is_bounded_in_bytes_too() {
     };
     let log = log_of((1..=3_000).map(large).collect());
     let batch = next_batch(&log, Seq::START).unwrap();
-    assert_eq!(batch.len(), 1_024);
+    let bytes: usize = batch.iter().map(|record| record.entry.weight()).sum();
+    // Whole blocks, each of half a megabyte and one record at the most.
+    let most = FOLD_BYTES + 600_000;
+    assert!((FOLD_BYTES..most).contains(&bytes), "{bytes} bytes");
     append(&log, (3_001..=13_000).map(entry).collect());
-    assert_eq!(next_batch(&log, Seq(3_000)).unwrap().len(), FOLD_RECORDS);
+    let batch = next_batch(&log, Seq(3_000)).unwrap().len();
+    assert!(
+        (FOLD_RECORDS..FOLD_RECORDS + 1_000).contains(&batch),
+        "{batch} records"
+    );
     assert_eq!(next_batch(&log, Seq(12_500)).unwrap().len(), 500);
     assert!(next_batch(&log, Seq(13_000)).unwrap().is_empty());
 }

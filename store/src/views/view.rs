@@ -91,6 +91,10 @@ pub(crate) struct Happening<'a> {
     pub(crate) message: Option<u32>,
 }
 
+/// So many records ahead folds have their rows brought near from memory, where they wait for all of them together and
+/// not for one after another: few enough that nothing of it is driven out again.
+pub(crate) const NEAR: usize = 64;
+
 /// Something with its number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Numbered<T> {

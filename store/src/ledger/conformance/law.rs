@@ -52,6 +52,26 @@ pub(super) async fn reading_takes_up_where_it_is_told_and_stops_at_the_limit(sub
     }
 }
 
+pub(super) async fn reading_many_leaves_none_out_and_none_at_the_end_alone(subject: Subject) {
+    let log = &*subject.log;
+    for round in 0..6 {
+        let batch = (0..5).map(|i| track(round * 5 + i)).collect();
+        log.append(batch).await.unwrap();
+    }
+    log.redact(vec![subject.seq(8_u32)]).await.unwrap();
+    let all = subject.all();
+    for first in 0..=30 {
+        for (limit, bytes) in [(1, usize::MAX), (7, usize::MAX), (100, 1), (100, 2_000)] {
+            let after = subject.seq(u32::try_from(first).unwrap());
+            let read = log.read_many(after, limit, bytes).unwrap();
+            assert_eq!(read, all[first..first + read.len()]);
+            assert_eq!(read.is_empty(), first == 30);
+        }
+    }
+    let read = log.read_many(subject.seq(0_u32), 100, usize::MAX).unwrap();
+    assert_eq!(read, all);
+}
+
 pub(super) async fn an_id_is_tracked_once_and_the_duplicate_names_the_first(subject: Subject) {
     let log = &*subject.log;
     let batch = log.append(vec![track(1), track(1), track(2)]).await;
@@ -312,6 +332,44 @@ pub(super) async fn redaction_takes_the_personal_part_and_nothing_else(subject: 
         }
     );
     assert_eq!(append(log, track(99)).await, subject.tracked(22_u32));
+}
+
+/// Of many kinds, in commits of one and of many, by a follower that looks now and then, and what has been
+/// redacted between.
+pub(super) async fn what_is_handed_over_is_what_is_read(subject: Subject) {
+    let log = &*subject.log;
+    let mut after = subject.seq(0_u32);
+    assert_eq!(log.hand_over(after, 10), []);
+    for round in 0..12_u32 {
+        let number = round * 10;
+        let mut elsewhere = track(number);
+        elsewhere.entry.workspace = WorkspaceId(2);
+        let order = format!("order {round}");
+        let batch = vec![
+            track(number + 1),
+            elsewhere,
+            unverified(identify(number + 2)),
+            purchase(number + 3, &order, 500),
+            track(number + 1),
+            refund(number + 4, &order, &order, Some("1.00")),
+            unverified(purchase(number + 5, &order, 500)),
+        ];
+        log.append(batch).await.unwrap();
+        append(log, track(number + 6)).await;
+        if round % 3 == 1 {
+            log.redact(vec![subject.seq(round * 7 + 1)]).await.unwrap();
+        }
+        if round % 2 == 1 {
+            let expected = log.read_from(after, 9).unwrap();
+            let handed = log.hand_over(after, 9);
+            // None is right too, of a ledger that keeps none.
+            if let Some(last) = handed.last() {
+                assert_eq!(handed, expected);
+                after = last.seq;
+            }
+        }
+    }
+    assert_ne!(after, subject.seq(0_u32));
 }
 
 pub(super) async fn a_closed_log_takes_nothing(subject: Subject) {

@@ -1,6 +1,5 @@
 //! One person: the address to show, when seen, whether unsubscribed, and how engaged.
 
-use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use super::order::TouchKind;
@@ -13,15 +12,14 @@ use crate::record::{Class, Entry, Fact, Source};
 const PAGE_VIEWED: &str = "page_viewed";
 
 /// What is known of a person.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Contact {
     /// As a server last spelled it, and normalised where only pages have named the contact; `None`
     /// where only tokens have. It lies beside the row, which changes much more often; in a row that was
     /// read for a fold it is what is to be written there.
-    #[serde(skip)]
     pub address: Option<String>,
     /// Tells that spelling from others.
-    spelling: Option<Spelling>,
+    pub(super) spelling: Option<Spelling>,
     /// Of their genuine events, in milliseconds since 1970.
     pub first_seen: Option<i64>,
     pub last_seen: Option<i64>,
@@ -29,8 +27,8 @@ pub struct Contact {
     pub unsubscribed_at: Option<i64>,
     pub score: Score,
     /// The first and the last of their genuine events that can never be taken back: of all but opens
-    /// and clicks.
-    seen_elsewhere: Option<(i64, i64)>,
+    /// and clicks. Within the span of all.
+    pub(super) seen_elsewhere: Option<(i64, i64)>,
 }
 
 impl Contact {
@@ -67,7 +65,7 @@ impl Contact {
         if is_ours || !is_genuine(class) {
             return;
         }
-        self.seen(widen(self.first_seen.zip(self.last_seen), (time, time)));
+        self.set_seen(widen(self.seen(), (time, time)));
         if !matches!(entry.fact, Fact::Open { .. } | Fact::Click { .. }) {
             self.seen_elsewhere = widen(self.seen_elsewhere, (time, time));
         }
@@ -96,7 +94,7 @@ impl Contact {
         for time in times {
             self.score.take_back(CLICK, time);
         }
-        self.seen(match touches {
+        self.set_seen(match touches {
             Some(touches) => widen(self.seen_elsewhere, touches),
             None => self.seen_elsewhere,
         });
@@ -120,25 +118,30 @@ impl Contact {
         for (kind, time) in lost {
             self.score.take_back(weight(kind), time);
         }
-        self.seen(match touches {
+        self.set_seen(match touches {
             Some(touches) => widen(self.seen_elsewhere, touches),
             None => self.seen_elsewhere,
         });
     }
 
-    fn seen(&mut self, span: Option<(i64, i64)>) {
+    /// Of their genuine events the times of the first and the last.
+    pub(super) fn seen(&self) -> Option<(i64, i64)> {
+        self.first_seen.zip(self.last_seen)
+    }
+
+    fn set_seen(&mut self, span: Option<(i64, i64)>) {
         (self.first_seen, self.last_seen) = span.unzip();
     }
 }
 
-/// A digest of 48 bits: enough to tell the spellings of one address apart.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Spelling([u8; 6]);
+/// A digest of 32 bits: enough to tell the spellings of one address apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spelling(pub(super) [u8; 4]);
 
 impl Spelling {
     fn of(address: &str) -> Self {
-        let [a, b, c, d, e, f, ..] = XxHash3_64::oneshot(address.as_bytes()).to_le_bytes();
-        Self([a, b, c, d, e, f])
+        let [a, b, c, d, ..] = XxHash3_64::oneshot(address.as_bytes()).to_le_bytes();
+        Self([a, b, c, d])
     }
 }
 

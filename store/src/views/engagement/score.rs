@@ -4,9 +4,7 @@
 //! What pages say is kept apart, by day: anybody can make a page's request, so that a day of them counts
 //! as one busy visit at the most.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// What an event is worth, in halves of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +28,32 @@ const KEPT_DAYS: i32 = 60 * 30;
 /// Binary digits behind the point in sums of [`Score::blocks`].
 const DIGITS: i32 = 40;
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Score {
     /// Of servers and mails. Key: half-lives since 1970. Value: what the events of that half-life come
     /// to at its start, in halves of a point times 2^[`DIGITS`]. None is zero.
-    blocks: BTreeMap<i32, i128>,
+    pub(super) blocks: Sums<i128>,
     /// Of pages. Key: days since 1970, UTC. Value: what the day's events come to in halves of a point,
     /// without the bound on a day. At most [`KEPT_DAYS`] and one.
-    pages: BTreeMap<i32, u64>,
+    pub(super) pages: Sums<u64>,
+}
+
+/// Sums by their keys, ascending. Most contacts have one of a kind or none, which needs no memory of its own: a
+/// row is read and written for each event.
+pub(super) type Sums<T> = SmallVec<[(i32, T); 1]>;
+
+/// The sum of this key, a new one where there is none, and its place.
+fn sum_of<T: Default>(sums: &mut Sums<T>, key: i32) -> (usize, &mut T) {
+    // What is told is nearly always of the newest.
+    let at = match sums.iter().rposition(|(known, _)| *known <= key) {
+        Some(at) if sums[at].0 == key => at,
+        before => {
+            let at = before.map_or(0, |before| before + 1);
+            sums.insert(at, (key, T::default()));
+            at
+        }
+    };
+    (at, &mut sums[at].1)
 }
 
 impl Score {
@@ -53,19 +69,20 @@ impl Score {
 
     /// Adds what a page told.
     pub(super) fn add_page(&mut self, Weight(halves): Weight, time: i64) {
-        let sum = self.pages.entry(number(time, DAY_MS)).or_default();
+        let (_, sum) = sum_of(&mut self.pages, number(time, DAY_MS));
         *sum = sum.saturating_add(halves.into());
-        let newest = self.pages.keys().next_back().copied().unwrap_or_default();
-        self.pages = self.pages.split_off(&newest.saturating_sub(KEPT_DAYS));
+        let newest = self.pages.last().map_or(0, |(day, _)| *day);
+        let oldest = newest.saturating_sub(KEPT_DAYS);
+        let gone = self.pages.partition_point(|(day, _)| *day < oldest);
+        self.pages.drain(..gone);
     }
 
     fn change(&mut self, by: i128, time: i64) {
-        let block = number(time, HALF_LIFE_MS);
-        let sum = self.blocks.entry(block).or_default();
+        let (at, sum) = sum_of(&mut self.blocks, block_of(time));
         // 2^127 is out of reach of as many events as there are seqs.
         *sum = sum.saturating_add(by);
         if *sum == 0 {
-            self.blocks.remove(&block);
+            self.blocks.remove(at);
         }
     }
 
@@ -98,6 +115,10 @@ impl Score {
             let sum = (*sum).min(MOST_OF_A_DAY) as f64;
             sum.log2() + f64::from(*day) / (HALF_LIFE_MS / DAY_MS) as f64
         });
+        if let ([(block, sum)], []) = (&*self.blocks, &*self.pages) {
+            // Of most contacts, without what adds nothing to it.
+            return (*sum as f64).log2() - DIGITS_F64 + f64::from(*block);
+        }
         let heights = blocks.chain(pages);
         let highest = heights.clone().fold(f64::NEG_INFINITY, f64::max);
         if highest == f64::NEG_INFINITY {
@@ -117,6 +138,11 @@ fn scaled(Weight(halves): Weight, time: i64) -> i128 {
     (f64::from(halves) * (passed + DIGITS_F64).exp2()).round() as i128
 }
 
+/// The half-life that a time lies in, since 1970.
+pub(super) fn block_of(time: i64) -> i32 {
+    number(time, HALF_LIFE_MS)
+}
+
 /// What is left at `now` of 1 at `then`.
 fn left(then: i64, now: i64) -> f64 {
     (then.saturating_sub(now) as f64 / HALF_LIFE_MS as f64).exp2()
@@ -133,8 +159,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::views::engagement::contact::Contact;
 
     const NOON: i64 = 20_700 * DAY_MS + DAY_MS / 2;
+
+    /// The row of a contact of whom nothing else is known.
+    fn row(score: &Score) -> Vec<u8> {
+        let score = score.clone();
+        let contact = Contact {
+            score,
+            ..Contact::default()
+        };
+        let mut row = Vec::new();
+        contact.pack(&mut row);
+        row
+    }
 
     fn near(found: f64, expected: f64) {
         assert!((found - expected).abs() < 1e-9, "{found} for {expected}");
@@ -193,7 +232,7 @@ mod tests {
                 score.add(OPEN, NOON + day * DAY_MS);
             }
         }
-        let bytes = postcard::to_allocvec(&score).unwrap().len();
+        let bytes = row(&score).len();
         assert!(bytes < 12 * 1024, "{bytes} bytes");
     }
 
@@ -237,10 +276,7 @@ mod tests {
             (told, shuffled) in told().prop_flat_map(|told| (Just(told.clone()), Just(told).prop_shuffle())),
         ) {
             let (score, other) = (score_of(&told), score_of(&shuffled));
-            prop_assert_eq!(
-                postcard::to_allocvec(&score).unwrap(),
-                postcard::to_allocvec(&other).unwrap()
-            );
+            prop_assert_eq!(row(&score), row(&other));
             prop_assert_eq!(score.value_at(NOON).to_bits(), other.value_at(NOON).to_bits());
         }
 

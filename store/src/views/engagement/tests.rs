@@ -180,7 +180,7 @@ proptest! {
         let contacts = |acts: &[(i64, u8)]| {
             let entries = acts.iter().enumerate().map(|(n, act)| of_ada(n, *act));
             let records = all(&log_of(entries.collect()));
-            dump_of(&live(records.chunks(7)))["contacts_v2"].clone()
+            dump_of(&live(records.chunks(7)))["contacts_v3"].clone()
         };
         prop_assert_eq!(contacts(&acts), contacts(&shuffled));
     }

@@ -1,5 +1,6 @@
 //! A page: rows one behind the other, the length of each (LEB128), then its bytes. Rows behind the end are empty.
 
+use std::hint::black_box;
 use std::io;
 
 use super::ROWS;
@@ -61,6 +62,15 @@ impl Page {
     pub(super) fn get(&self, row: usize) -> &[u8] {
         let (start, end, _) = self.find(row);
         &self.0[start..end]
+    }
+
+    /// Has what is walked over to this row brought near from memory.
+    pub(super) fn touch(&self, row: usize) {
+        const LINE: usize = 64;
+        // Where it lies if all rows are as long.
+        let upto = self.0.len() * (row + 1) / ROWS;
+        let lines = self.0.get(..upto).unwrap_or_default().iter();
+        black_box(lines.step_by(LINE).fold(0, |all, byte| all ^ byte));
     }
 
     /// Where a row's bytes begin and end, and where its length begins; behind the end of the page where it

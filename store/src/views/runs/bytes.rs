@@ -1,7 +1,7 @@
-//! Numbers as they stand in blocks and tails: few bytes for small ones.
+//! Numbers as they stand in blocks, tails and packed rows: few bytes for small ones.
 
 /// Adds a number: seven bits a byte, the lowest first, the highest bit says that more follows.
-pub(super) fn put(into: &mut Vec<u8>, mut number: u64) {
+pub(in crate::views) fn put(into: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         // The lower eight bits are meant.
         into.push(number as u8 | 0x80);
@@ -11,21 +11,21 @@ pub(super) fn put(into: &mut Vec<u8>, mut number: u64) {
 }
 
 /// The same of a number that may be negative: near zero, either way, is small.
-pub(super) fn put_signed(into: &mut Vec<u8>, number: i64) {
+pub(in crate::views) fn put_signed(into: &mut Vec<u8>, number: i64) {
     put(into, (number << 1 ^ number >> 63).cast_unsigned());
 }
 
 /// What is not there or makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bad;
+pub(in crate::views) struct Bad;
 
 /// Bytes that are read from the front.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+pub(in crate::views) struct Bytes<'a>(pub(in crate::views) &'a [u8]);
 
 impl<'a> Bytes<'a> {
     /// A number as [`put`] writes it.
-    pub(super) fn number(&mut self) -> Result<u64, Bad> {
+    pub(in crate::views) fn number(&mut self) -> Result<u64, Bad> {
         let (mut number, mut shift) = (0, 0);
         loop {
             let (first, rest) = self.0.split_first().ok_or(Bad)?;
@@ -43,31 +43,31 @@ impl<'a> Bytes<'a> {
     }
 
     /// A number that fits 32 bits.
-    pub(super) fn small(&mut self) -> Result<u32, Bad> {
+    pub(in crate::views) fn small(&mut self) -> Result<u32, Bad> {
         u32::try_from(self.number()?).map_err(|_| Bad)
     }
 
     /// A number as [`put_signed`] writes it.
-    pub(super) fn signed(&mut self) -> Result<i64, Bad> {
+    pub(in crate::views) fn signed(&mut self) -> Result<i64, Bad> {
         let number = self.number()?;
         Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
 
     /// So many bytes.
-    pub(super) fn take(&mut self, count: usize) -> Result<Bytes<'a>, Bad> {
+    pub(in crate::views) fn take(&mut self, count: usize) -> Result<Bytes<'a>, Bad> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(Bad)?;
         self.0 = rest;
         Ok(Bytes(taken))
     }
 
     /// The next bytes, as many as the array has.
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Bad> {
+    pub(in crate::views) fn array<const N: usize>(&mut self) -> Result<[u8; N], Bad> {
         let (taken, rest) = self.0.split_first_chunk().ok_or(Bad)?;
         self.0 = rest;
         Ok(*taken)
     }
 
-    pub(super) fn is_empty(self) -> bool {
+    pub(in crate::views) fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 }
