@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableDatabase as _, TableDefinition};
+use redb::{Database, ReadableTable as _, TableDefinition};
 use twox_hash::XxHash3_64;
 
 /// What becomes of a file.
@@ -82,15 +82,45 @@ fn raise_number(bytes: &mut [u8], head: usize) {
 
 fn raise_version(file: &Path) {
     const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v2");
-    let database = Database::open(file).unwrap();
-    let snapshot = database.begin_read().unwrap();
-    let about = snapshot.open_table(ABOUT).unwrap();
-    let version = about.get("version").unwrap().unwrap().value();
+    let plain = file.with_extension("plain");
+    fs::write(&plain, without_sums(&fs::read(file).unwrap())).unwrap();
+    let database = Database::open(&plain).unwrap();
     let change = database.begin_write().unwrap();
-    let mut about = change.open_table(ABOUT).unwrap();
-    about.insert("version", version + 1).unwrap();
-    drop(about);
+    {
+        let mut about = change.open_table(ABOUT).unwrap();
+        let version = about.get("version").unwrap().unwrap().value();
+        about.insert("version", version + 1).unwrap();
+    }
     change.commit().unwrap();
+    // So that it is closed in order.
+    drop(database);
+    fs::write(file, with_sums(&fs::read(&plain).unwrap())).unwrap();
+    fs::remove_file(plain).unwrap();
+}
+
+/// Behind each block of a view's file lies its checksum, and that of the first behind redb's header.
+const BLOCK: usize = 4_096;
+const SUM: usize = 8;
+const HEADER: usize = 512 - SUM;
+
+/// The file as redb would have it.
+fn without_sums(bytes: &[u8]) -> Vec<u8> {
+    let blocks = bytes.chunks(BLOCK + SUM);
+    let mut plain: Vec<u8> = blocks.flat_map(|block| &block[..BLOCK]).copied().collect();
+    plain[HEADER..BLOCK].fill(0);
+    plain
+}
+
+fn with_sums(plain: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (number, block) in (0..).zip(plain.chunks(BLOCK)) {
+        let covered = if number == 0 { HEADER } else { BLOCK };
+        let sum = XxHash3_64::oneshot_with_seed(number, &block[..covered]);
+        bytes.extend_from_slice(&block[..covered]);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        bytes.extend(std::iter::repeat_n(0, BLOCK - covered));
+    }
+    bytes
 }
 
 /// The files of the views, by their places in the data folder.
