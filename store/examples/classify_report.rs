@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 use store::classify::{Evidence, HitKind, Judgement, Method, classify};
-use store::query::class_name;
 use store::record::Class;
 
 const OPENS: &str = include_str!("../tests/data/cases/opens.json");
@@ -91,7 +90,7 @@ fn main() -> ExitCode {
                 continue;
             }
             let verdict = judge(kind, case);
-            let found = class_name(verdict.class);
+            let found = verdict.class.as_str();
             let expected_genuine = ["human", "proxy_human"].contains(&case.expected.as_str());
             let is_right = is_genuine(verdict) == expected_genuine;
             let miss = || {
@@ -146,7 +145,7 @@ fn main() -> ExitCode {
             tally.count(is_genuine(verdict) == people, || {
                 format!(
                     "{name}: {} ({}): {agent}",
-                    class_name(verdict.class),
+                    verdict.class.as_str(),
                     verdict.reason
                 )
             });
@@ -164,7 +163,7 @@ fn main() -> ExitCode {
         tally.count(is_genuine(verdict), || {
             format!(
                 "{name}: {} ({}): {agent}",
-                class_name(verdict.class),
+                verdict.class.as_str(),
                 verdict.reason
             )
         });
