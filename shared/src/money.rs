@@ -121,7 +121,7 @@ impl Money {
     /// Takes an amount in major units, exactly, in integer arithmetic alone.
     ///
     /// Zero, trailing zeros and exponents are fine (`500.0` JPY, `1e2`). A number of 15 or more
-    /// significant digits ([`Decimal::significant_digits`]) that lies within 10^-6 of a minor unit
+    /// significant digits that lies within 10^-6 of a minor unit
     /// of a whole one is a float's noise and is rounded; other excess decimals are refused.
     ///
     /// # Errors

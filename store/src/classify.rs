@@ -7,7 +7,7 @@
 //!
 //! - `agent`: what an agent says
 //! - `networks`: whose an address is
-//! - [`of_page`]: the class of an event that a page sent; [`of_client`]: that of all of a request
+//! - `of_page`: the class of an event that a page sent; [`of_client`]: that of all of a request
 //! - `ranges`: sorted ranges of addresses
 //! - [`relay`]: Apple's relay addresses, a list that is fetched and not shipped
 //! - [`timing`]: how a verdict depends on the time since the sending

@@ -10,6 +10,7 @@ pub mod files;
 pub mod locks;
 pub mod snapshot;
 
+pub mod attribution;
 pub mod classify;
 pub mod ids;
 pub mod record;

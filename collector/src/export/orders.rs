@@ -6,9 +6,11 @@ use shared::money::{Currency, Money};
 use super::table::{Cell, Row};
 use super::{PORTION, RowSource};
 use crate::app::App;
+use store::attribution::Model;
 use store::query::{EventFilter, EventView, Order, each_event};
+use store::record::identity::FactKind;
 use store::record::{Fact, Record, Seq, WorkspaceId};
-use store::views::engagement::order::{Cause, MODELS, Model, Order as Kept, TouchKind};
+use store::views::engagement::order::{CreditCause, Order as Kept, TouchKind};
 
 const COLUMNS: [&str; 21] = [
     "seq",
@@ -47,7 +49,7 @@ impl OrderRows {
     pub(crate) fn new(filter: EventFilter, until: Seq, model: Model) -> Self {
         Self {
             filter: EventFilter {
-                kind: Some("purchase"),
+                kind: Some(FactKind::Purchase),
                 order: Order::OldestFirst,
                 until: Some(until),
                 limit: PORTION,
@@ -121,8 +123,7 @@ impl OrderRows {
         if seq != record.seq {
             return Ok(None);
         }
-        let at = MODELS.iter().position(|model| *model == self.model);
-        let credit = at.and_then(|at| order.credits[at].as_ref());
+        let credit = order.credits[self.model].as_ref();
         let campaign = match credit {
             Some(credit) => {
                 let message = app.views.message(workspace, &credit.message_id);
@@ -157,9 +158,9 @@ impl OrderRows {
             Cell::text(credit.map(|credit| &credit.message_id)),
             Cell::text(campaign),
             Cell::word(credit.map(|credit| match credit.cause {
-                Cause::Explicit => "explicit",
-                Cause::Touch(TouchKind::Open) => "open",
-                Cause::Touch(TouchKind::Click) => "click",
+                CreditCause::Explicit => "explicit",
+                CreditCause::Touch(TouchKind::Open) => "open",
+                CreditCause::Touch(TouchKind::Click) => "click",
             })),
             Cell::Word(self.model.as_str()),
             serde_json::value::RawValue::from_string(items.to_owned())

@@ -28,7 +28,8 @@ use asked::{AskedEvents, PageStart};
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct EventPage {
+#[schema(as = EventPage)]
+pub struct ListedEvents {
     /// In the order that was asked for.
     pub events: Vec<EventView>,
     /// `cursor` of the next page; absent on the last. A page before the last may hold fewer events than
@@ -48,7 +49,7 @@ pub struct EventPage {
     get, path = "/v1/events", tag = "read",
     params(EventQuery),
     responses(
-        (status = 200, description = "A page", body = EventPage),
+        (status = 200, description = "A page", body = ListedEvents),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
     ),
@@ -58,7 +59,7 @@ pub async fn list_events(
     State(app): State<Arc<App>>,
     query: Result<Query<EventQuery>, ApiError>,
     request: Request<Body>,
-) -> Result<Json<EventPage>, ApiError> {
+) -> Result<Json<ListedEvents>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let workspace = reader.workspace;
     let (list, meta) = match query?.0.asked()? {
@@ -91,5 +92,5 @@ pub async fn list_events(
         }
     };
     let (events, next) = list;
-    Ok(Json(EventPage { events, next, meta }))
+    Ok(Json(ListedEvents { events, next, meta }))
 }

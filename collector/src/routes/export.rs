@@ -18,9 +18,10 @@ use crate::app::App;
 use crate::auth::{self, Reader};
 use crate::error::ApiError;
 use crate::export::{self, ContactRows, EventRows, ExportFormat, OrderRows, RowSource};
+use store::attribution::Model;
 use store::ledger::Located;
 use store::query::EventFilter;
-use store::query::report::{ModelName, Zone};
+use store::query::report::Zone;
 use store::query::words::{AttributionModel, EventType};
 use store::record::identity::FactKind;
 use store::record::{ContactId, WorkspaceId};
@@ -107,7 +108,7 @@ pub struct OrdersQuery {
     /// How orders are credited; `last_touch` without it.
     #[serde(deserialize_with = "value")]
     #[param(inline, value_type = Option<AttributionModel>)]
-    model: Option<ModelName>,
+    model: Option<Model>,
 }
 
 /// The query of the export of contacts.
@@ -192,7 +193,7 @@ pub async fn export_orders(
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let Query(asked) = query?;
     let format = asked.format.unwrap_or_default();
-    let model = asked.model.unwrap_or_default().model();
+    let model = asked.model.unwrap_or_default();
     let filter = behind(asked.after, asked.filter()?, &app, reader.workspace).await?;
     let views = whole(&app).await?;
     let source = OrderRows::new(filter, views.reached, model);
@@ -272,7 +273,7 @@ impl EventsQuery {
         )?;
         Ok(EventFilter {
             name: self.name.clone(),
-            kind: self.kind.map(FactKind::as_str),
+            kind: self.kind,
             ..filter_of(span, received)
         })
     }

@@ -18,8 +18,9 @@ use super::read::{ReadMeta, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
+use store::attribution::Model;
 use store::query::report::{
-    self, CampaignReport, GroupBy, MessageReport, ModelName, ReportAsk, RevenueReport, Zone,
+    self, CampaignReport, GroupBy, MessageReport, ReportAsk, RevenueReport, Zone,
 };
 use store::query::words::{AttributionModel, RevenueGrouping};
 use store::record::public_seq::PublicSeq;
@@ -32,7 +33,7 @@ pub struct SubjectQuery {
     /// How revenue is attributed; `last_touch` without it.
     #[serde(deserialize_with = "value")]
     #[param(inline, value_type = Option<AttributionModel>)]
-    model: Option<ModelName>,
+    model: Option<Model>,
     /// The time zone of days, by its IANA name; UTC without it.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
@@ -65,7 +66,7 @@ pub struct RevenueQuery {
     /// How revenue is attributed; `last_touch` without it.
     #[serde(deserialize_with = "value")]
     #[param(inline, value_type = Option<AttributionModel>)]
-    model: Option<ModelName>,
+    model: Option<Model>,
     /// The time zone of days, by its IANA name; UTC without it.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]

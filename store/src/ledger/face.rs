@@ -28,7 +28,7 @@ const READ_RECORDS: usize = 1_024;
 /// 2. **Atomic**: the submissions of one `append` are all recorded or none is.
 /// 3. **Ordered**: seqs grow by one in the order of submission; `read_from` yields them in that order
 ///    without gaps, and never yields a record that was not committed.
-/// 4. **Once**: an (workspace, kind of sender, id) is tracked once within [`super::DEDUPE_WINDOW_MS`], however
+/// 4. **Once**: an (workspace, kind of sender, id) is tracked once within seven days, however
 ///    many appends race; an id counts as seen only with the commit that holds it. An order of a
 ///    server's is tracked once for ever, and so is a refund by its refundId.
 /// 5. **Found**: `find` sees a record as soon as its `append` has returned.

@@ -14,7 +14,7 @@ use crate::record::public_seq::{FIRST_GENERATION, MAX_GENERATION};
 const GENERATION: &str = "generation";
 
 impl Meta {
-    /// The generation of the store, 1 to [`MAX_GENERATION`].
+    /// The generation of the store, 1 to 99.
     pub fn generation(&self) -> u8 {
         self.generation.load(Ordering::Acquire)
     }

@@ -18,8 +18,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::words::{MessageKind, spelled};
+use crate::attribution::Model;
 use crate::record::MessageType;
-use crate::views::engagement::order::{MODELS, Model};
 use crate::views::engagement::tally::Totals;
 
 pub use super::days::Zone;
@@ -100,7 +100,7 @@ pub struct CampaignReport {
 }
 
 impl Engagement {
-    fn of(totals: &Totals, model: ModelName) -> Self {
+    fn of(totals: &Totals, model: Model) -> Self {
         let recipients = Some(totals.sent);
         let opened = totals.opens.unique_genuine;
         let clicked = totals.clicks.unique_genuine;
@@ -119,42 +119,11 @@ impl Engagement {
             orders: totals
                 .revenue
                 .iter()
-                .filter(|earned| earned.model == model.0)
+                .filter(|earned| earned.model == model)
                 .map(|earned| earned.orders)
                 .sum(),
-            revenue: monies(&totals.revenue, model.0, recipients),
+            revenue: monies(&totals.revenue, model, recipients),
             models: Models::of(&totals.revenue, recipients),
         }
-    }
-}
-
-/// A model of attribution, by its place among all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ModelName(u8);
-
-impl ModelName {
-    /// The model that it names.
-    pub fn model(self) -> Model {
-        MODELS
-            .get(usize::from(self.0))
-            .copied()
-            .unwrap_or(Model::LastTouch)
-    }
-
-    /// `last_touch` (the default), `last_click` or `explicit`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let place = MODELS.iter().position(|model| model.as_str() == text)?;
-        u8::try_from(place).ok().map(Self)
-    }
-
-    /// The place in [`MODELS`].
-    fn place(self) -> u8 {
-        self.0
-    }
-
-    fn as_str(self) -> &'static str {
-        MODELS
-            .get(usize::from(self.0))
-            .map_or(Model::LastTouch.as_str(), |model| model.as_str())
     }
 }

@@ -45,9 +45,7 @@ impl<'a> Sieve<'a> {
                 .name
                 .as_ref()
                 .is_none_or(|name| name == entry.fact.name())
-            && filter
-                .kind
-                .is_none_or(|kind| kind == entry.fact.type_name())
+            && filter.kind.is_none_or(|kind| kind == entry.fact.kind())
             && filter.erased.is_none_or(|erased| erased == entry.redacted)
             && filter.message_id.as_deref().is_none_or(|wanted| {
                 let named = entry.fact.message_id();

@@ -12,6 +12,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::*;
 use crate::ledger::{Located, Log};
+use crate::record::identity::FactKind;
 use crate::record::public_seq::Stamp;
 use crate::record::{Address, Seq, ToldBy, Visitor, WorkspaceId};
 use crate::views::Views;
@@ -101,7 +102,7 @@ fn brute_force(log: &dyn Log, workspace: WorkspaceId, filter: &EventFilter) -> V
                 || filter.message_id.as_deref() == entry.fact.message_id().map(MessageId::as_str),
             filter.from.is_none() || filter.from <= Some(entry.time),
             filter.to.is_none() || Some(entry.time) < filter.to,
-            filter.kind.is_none() || filter.kind == Some(entry.fact.type_name()),
+            filter.kind.is_none() || filter.kind == Some(entry.fact.kind()),
             filter.received_from.is_none() || filter.received_from <= Some(entry.received_at),
             filter.received_to.is_none() || Some(entry.received_at) < filter.received_to,
             filter.cursor.is_none_or(|cursor| is_behind(seq, cursor)),
@@ -129,7 +130,11 @@ fn filters() -> impl Strategy<Value = (WorkspaceId, EventFilter)> {
             any::<bool>(),
             prop::option::weighted(
                 0.2,
-                prop::sample::select(vec!["track", "identify", "purchase"]),
+                prop::sample::select(vec![
+                    FactKind::Track,
+                    FactKind::Identify,
+                    FactKind::Purchase,
+                ]),
             ),
         ),
         prop::option::weighted(0.3, 0..5_000_u64),

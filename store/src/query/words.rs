@@ -10,10 +10,10 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::report::GroupBy;
+use crate::attribution::Model;
 use crate::ledger::suppression::Cause;
 use crate::record::identity::FactKind;
 use crate::record::{Class, MessageType, Source};
-use crate::views::engagement::order::MODELS;
 
 /// A member of a closed set, as answers spell it.
 pub trait Word {
@@ -40,6 +40,12 @@ impl Word for MessageType {
 }
 
 impl Word for Cause {
+    fn word(&self) -> Option<&'static str> {
+        Some(self.as_str())
+    }
+}
+
+impl Word for Model {
     fn word(&self) -> Option<&'static str> {
         Some(self.as_str())
     }
@@ -105,7 +111,7 @@ sets! {
     /// By what revenue is grouped.
     RevenueGrouping = GroupBy::ALL.map(GroupBy::as_str);
     /// How orders are credited to messages.
-    AttributionModel = MODELS.map(|model| model.as_str());
+    AttributionModel = Model::ALL.map(Model::as_str);
     /// What a key may do.
     ScopeName = Scope::ALL.map(Scope::as_str);
 }

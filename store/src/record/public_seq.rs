@@ -40,7 +40,7 @@ pub(crate) const MAX_MICROS: u64 = 9_999_999_999_999_999;
 pub struct Stamp {
     /// 1 to 99; 0 before there were stamps.
     pub generation: u8,
-    /// Microseconds since 1970, at most [`MAX_MICROS`].
+    /// Microseconds since 1970, of 16 digits at most.
     pub micros: u64,
 }
 

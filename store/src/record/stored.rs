@@ -213,7 +213,7 @@ impl<'a> StoredEntry<'a> {
                 timing: extras.timing,
             },
         };
-        let beside = Beside {
+        let elsewhere = Elsewhere {
             message_id: self
                 .message_id
                 .map(|id| MessageId::from_kept(id.into_owned())),
@@ -233,7 +233,7 @@ impl<'a> StoredEntry<'a> {
             told_by,
             address: self.address.map(Cow::into_owned),
             anonymous_id: anonymous_id.map(|id| AnonymousId::from_kept(id.into_owned())),
-            fact: self.fact.into_fact(beside)?,
+            fact: self.fact.into_fact(elsewhere)?,
             ignored_fields: self.ignored_fields.into_owned(),
             redacted: self.redacted,
             person: extras.person,
@@ -242,7 +242,7 @@ impl<'a> StoredEntry<'a> {
 }
 
 /// What of a fact lies elsewhere in its record.
-struct Beside {
+struct Elsewhere {
     message_id: Option<MessageId>,
     money: Option<Money>,
     rounded: bool,
@@ -353,15 +353,15 @@ impl<'a> StoredFact<'a> {
         }
     }
 
-    fn into_fact(self, beside: Beside) -> Result<Fact, BadRecord> {
-        let Beside {
+    fn into_fact(self, elsewhere: Elsewhere) -> Result<Fact, BadRecord> {
+        let Elsewhere {
             message_id,
             money,
             rounded,
             targets,
             target_number,
             marks,
-        } = beside;
+        } = elsewhere;
         let order = |id: Cow<'_, str>| OrderId::from_kept(id.into_owned());
         Ok(match self {
             Self::Track { name, properties } => Fact::Track {

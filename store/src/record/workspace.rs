@@ -85,7 +85,7 @@ pub trait WorkspaceKeys: Send + Sync + 'static {
         contact
     }
 
-    /// Likewise of [`WorkspaceKey::email_digest`].
+    /// Likewise of the digest of an address that orders are kept with.
     fn email_digest_today(&self, workspace: WorkspaceId, digest: u64) -> u64 {
         let _ = workspace;
         digest

@@ -11,6 +11,7 @@ use super::runs::{Event, Link, Newest, Wanted, contact_of};
 use super::terms;
 use super::view::{Around, Happening, NEAR, Plan, View, nothing};
 use crate::ledger::decide::WorkspaceKey;
+use crate::record::identity::FactKind;
 use crate::record::{Fact, Seq};
 
 use shared::event_name::names;
@@ -164,17 +165,22 @@ pub(super) fn reachable(rows: &Rows, of_runs: &mut DumpedRows) -> Result<(), red
 }
 
 /// The name that all events of a type have, where it is the type's own.
-fn name_of_kind(kind: &str) -> Option<&'static str> {
+fn name_of_kind(kind: FactKind) -> Option<&'static str> {
     Some(match kind {
-        "identify" => names::IDENTIFIED,
-        "purchase" => names::PURCHASE,
-        "refund" => names::REFUND,
-        "send" => names::EMAIL_SENT,
-        "open" => names::EMAIL_OPENED,
-        "click" => names::EMAIL_CLICKED,
-        "unsubscribe" => names::EMAIL_UNSUBSCRIBED,
-        "erase" => names::EMAIL_ERASED,
-        _ => return None,
+        FactKind::Identify => names::IDENTIFIED,
+        FactKind::Purchase => names::PURCHASE,
+        FactKind::Refund => names::REFUND,
+        FactKind::Send => names::EMAIL_SENT,
+        FactKind::Open => names::EMAIL_OPENED,
+        FactKind::Click => names::EMAIL_CLICKED,
+        FactKind::Unsubscribe => names::EMAIL_UNSUBSCRIBED,
+        FactKind::Told => names::EMAIL_SENT_TOLD,
+        FactKind::Suppress => names::EMAIL_SUPPRESSED,
+        FactKind::Lift => names::EMAIL_SUPPRESSION_LIFTED,
+        FactKind::Amend => names::PURCHASE_AMENDED,
+        FactKind::Erase => names::EMAIL_ERASED,
+        // Of many names.
+        FactKind::Track | FactKind::Delivery => return None,
     })
 }
 

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use shared::time::Timestamp;
 
+use crate::record::identity::FactKind;
 use crate::record::{Class, Seq};
 
 /// How many events a page may hold.
@@ -50,8 +51,7 @@ impl ClassFilter {
 #[derive(Clone)]
 pub struct EventFilter {
     pub name: Option<String>,
-    /// The event's type, as answers spell it.
-    pub kind: Option<&'static str>,
+    pub kind: Option<FactKind>,
     /// The normalised address.
     pub email: Option<String>,
     pub message_id: Option<String>,

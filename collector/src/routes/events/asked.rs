@@ -220,7 +220,7 @@ impl EventQuery {
         Ok(AskedEvents::Recorded(AskedRecorded {
             filter: EventFilter {
                 name: self.name,
-                kind: self.kind.map(FactKind::as_str),
+                kind: self.kind,
                 email: email.map(|email| email.normalised().to_owned()),
                 message_id: self.message_id,
                 campaign_id: self.campaign_id,

@@ -7,8 +7,9 @@ use shared::email::Email;
 
 use crate::error::ApiError;
 use crate::export::ExportFormat;
+use store::attribution::Model;
 use store::ledger::suppression::Cause;
-use store::query::report::{GroupBy, ModelName, Zone};
+use store::query::report::{GroupBy, Zone};
 use store::query::{ClassFilter, DEFAULT_LIMIT, Order, PAGE_LIMITS};
 use store::record::identity::FactKind;
 use store::record::public_seq::PublicSeq;
@@ -51,7 +52,7 @@ impl Value for Email {
     }
 }
 
-impl Value for ModelName {
+impl Value for Model {
     fn parse(text: &str) -> Result<Self, String> {
         let wanted = "send last_touch, last_click or explicit";
         Self::parse(text).ok_or_else(|| wanted.to_owned())

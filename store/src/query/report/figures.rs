@@ -6,6 +6,7 @@ use shared::money::{Currency, decimal_string};
 use utoipa::ToSchema;
 
 use super::super::raw;
+use crate::attribution::Model;
 use crate::views::engagement::tally::{Earned, Figures, Revenue};
 
 /// Decimals of rates.
@@ -105,17 +106,16 @@ impl ThreeFigures {
 
 impl Models {
     pub(super) fn of(revenue: &Revenue, recipients: Option<i64>) -> Self {
-        let [last_touch, last_click, explicit] =
-            [0, 1, 2].map(|model| monies(revenue, model, recipients));
+        let of = |model| monies(revenue, model, recipients);
         Self {
-            last_touch,
-            last_click,
-            explicit,
+            last_touch: of(Model::LastTouch),
+            last_click: of(Model::LastClick),
+            explicit: of(Model::Explicit),
         }
     }
 }
 
-pub(super) fn monies(revenue: &Revenue, model: u8, recipients: Option<i64>) -> Vec<Earnings> {
+pub(super) fn monies(revenue: &Revenue, model: Model, recipients: Option<i64>) -> Vec<Earnings> {
     revenue
         .iter()
         .filter(|earned| earned.model == model)

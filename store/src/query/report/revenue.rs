@@ -7,8 +7,9 @@ use shared::time::Timestamp;
 use utoipa::ToSchema;
 
 use super::super::words::{AttributionModel, RevenueGrouping, spelled};
+use super::Zone;
 use super::figures::{Earnings, Models, monies};
-use super::{ModelName, Zone};
+use crate::attribution::Model;
 use crate::record::WorkspaceId;
 use crate::views::engagement::order::Order;
 use crate::views::engagement::tally::{Earned, Revenue};
@@ -60,8 +61,9 @@ pub struct RevenueReport {
     #[serde(serialize_with = "spelled")]
     #[schema(value_type = RevenueGrouping)]
     pub group_by: GroupBy,
+    #[serde(serialize_with = "spelled")]
     #[schema(value_type = AttributionModel)]
-    pub model: &'static str,
+    pub model: Model,
     /// The time zone of days, by its IANA name.
     #[schema(example = "UTC")]
     pub tz: String,
@@ -85,7 +87,7 @@ pub struct RevenueReport {
 #[derive(Debug, Clone)]
 pub struct RevenueAsk {
     pub group_by: GroupBy,
-    pub model: ModelName,
+    pub model: Model,
     pub tz: Zone,
     pub from: Option<Timestamp>,
     pub to: Option<Timestamp>,
@@ -107,11 +109,11 @@ pub fn revenue(
     let to = query.to.map_or(i64::MAX, Timestamp::as_millis);
     views.orders(workspace, from..to, |time, order, message| {
         if !order.verified {
-            sums.unverified.add(&order.earned(0), 1);
+            sums.unverified.add(&order.earned(Model::default()), 1);
             return Ok(());
         }
         sums.add(&order, query.model);
-        let credit = order.credits[usize::from(query.model.place())].as_ref();
+        let credit = order.credits[query.model].as_ref();
         let message_id = credit.map(|credit| credit.message_id.as_str());
         let group = match query.group_by {
             GroupBy::Message => message_id.map(str::to_owned),
@@ -145,7 +147,7 @@ pub fn revenue(
     groups.truncate(MAX_GROUPS);
     Ok(RevenueReport {
         group_by: query.group_by,
-        model: query.model.as_str(),
+        model: query.model,
         tz: query.tz.name().to_owned(),
         groups: groups
             .into_iter()
@@ -156,11 +158,11 @@ pub fn revenue(
             })
             .collect(),
         omitted,
-        total: monies(&sums.total, 0, None),
-        attributed: monies(&sums.credited, query.model.place(), None),
-        unattributed: monies(&sums.uncredited, query.model.place(), None),
+        total: monies(&sums.total, Model::default(), None),
+        attributed: monies(&sums.credited, query.model, None),
+        unattributed: monies(&sums.uncredited, query.model, None),
         models: Models::of(&sums.credited, None),
-        unverified: monies(&sums.unverified, 0, None),
+        unverified: monies(&sums.unverified, Model::default(), None),
     })
 }
 
@@ -173,13 +175,13 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, order: &Order, asked: ModelName) {
-        self.total.add(&order.earned(0), 1);
-        for (model, credit) in (0..).zip(&order.credits) {
+    fn add(&mut self, order: &Order, asked: Model) {
+        self.total.add(&order.earned(Model::default()), 1);
+        for (model, credit) in order.credits.iter() {
             let earned = order.earned(model);
             if credit.is_some() {
                 self.credited.add(&earned, 1);
-            } else if model == asked.place() {
+            } else if model == asked {
                 self.uncredited.add(&earned, 1);
             }
         }
@@ -207,7 +209,7 @@ impl Sum {
     fn money(&self, currency: &str) -> Earnings {
         Earnings::of(
             &Earned {
-                model: 0,
+                model: Model::default(),
                 currency: currency.to_owned(),
                 orders: self.orders,
                 gross: self.gross,

@@ -10,7 +10,8 @@ use serde::Serialize;
 use shared::time::Timestamp;
 use utoipa::ToSchema;
 
-use super::{CampaignReport, Engagement, MessageReport, ModelName, ThreeFigures};
+use super::{CampaignReport, Engagement, MessageReport, ThreeFigures};
+use crate::attribution::Model;
 use crate::record::WorkspaceId;
 use crate::views::engagement::hits::What;
 use crate::views::engagement::message::Message;
@@ -24,7 +25,7 @@ const MAX_LINKS: usize = 1_000;
 /// What is asked of a report.
 #[derive(Debug, Clone, Default)]
 pub struct ReportAsk {
-    pub model: ModelName,
+    pub model: Model,
     /// From this time on.
     pub from: Option<Timestamp>,
     /// Before this time.
@@ -297,7 +298,7 @@ fn earned(
     let mut earned: BTreeMap<String, Revenue> = BTreeMap::new();
     views.orders(workspace, span.clone(), |_, order, _| {
         if order.verified {
-            for (model, credit) in (0..).zip(&order.credits) {
+            for (model, credit) in order.credits.iter() {
                 if let Some(credit) = credit {
                     let revenue = earned.entry(credit.message_id.clone()).or_default();
                     revenue.add(&order.earned(model), 1);

@@ -8,36 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::ORDERS;
 use super::rows::{decode, encode, from_sortable, key, read, sortable};
 use super::tally::Earned;
+use crate::attribution::{Model, PerModel};
 use crate::ledger::decide::Attribution;
 use crate::record::{ContactId, Seq, WorkspaceId};
 use crate::views::ordered::{Ordered, Way, successor};
 use crate::views::rows::Rows;
-
-/// How it is decided which message an order is credited to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Model {
-    /// The messageId that came with the order, else the last genuine click within the window, else
-    /// the last genuine open within the window.
-    LastTouch,
-    /// The messageId that came with the order, else the last genuine click within the window.
-    LastClick,
-    /// The messageId that came with the order alone.
-    Explicit,
-}
-
-/// Every model, in the order in which rows name them; each order is credited under all of them, so
-/// that they can be laid side by side.
-pub const MODELS: [Model; 3] = [Model::LastTouch, Model::LastClick, Model::Explicit];
-
-impl Model {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LastTouch => "last_touch",
-            Self::LastClick => "last_click",
-            Self::Explicit => "explicit",
-        }
-    }
-}
 
 /// A click says more than an open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +32,7 @@ pub(super) struct Touched {
 
 /// Why an order is credited to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cause {
+pub enum CreditCause {
     /// The order came with the messageId.
     Explicit,
     Touch(TouchKind),
@@ -67,7 +42,7 @@ pub enum Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credit {
     pub message_id: String,
-    pub cause: Cause,
+    pub cause: CreditCause,
 }
 
 /// An order that was paid.
@@ -85,8 +60,7 @@ pub struct Order {
     pub gross: i64,
     /// Minor units.
     pub refunded: i64,
-    /// Under each of [`MODELS`].
-    pub credits: [Option<Credit>; MODELS.len()],
+    pub credits: PerModel<Option<Credit>>,
 }
 
 /// What is added to a message's revenue (`sign` 1) or taken from it (−1).
@@ -380,16 +354,20 @@ impl Orders<'_> {
         time: i64,
         order: &Order,
         windows: &Attribution,
-    ) -> Result<[Option<Credit>; MODELS.len()], redb::Error> {
+    ) -> Result<PerModel<Option<Credit>>, redb::Error> {
         let explicit = order.explicit.as_ref().map(|message_id| Credit {
             message_id: message_id.clone(),
-            cause: Cause::Explicit,
+            cause: CreditCause::Explicit,
         });
         if explicit.is_some() {
-            return Ok([explicit.clone(), explicit.clone(), explicit]);
+            return Ok(PerModel {
+                last_touch: explicit.clone(),
+                last_click: explicit.clone(),
+                explicit,
+            });
         }
         let Some(contact) = order.contact else {
-            return Ok([None, None, None]);
+            return Ok(PerModel::default());
         };
         let last = |kind| self.last_touch(workspace, contact, time, kind, windows);
         let click = last(TouchKind::Click)?;
@@ -397,7 +375,11 @@ impl Orders<'_> {
             Some(click) => Some(click.clone()),
             None => last(TouchKind::Open)?,
         };
-        Ok([touch, click, None])
+        Ok(PerModel {
+            last_touch: touch,
+            last_click: click,
+            explicit: None,
+        })
     }
 
     /// The last touch of this kind in (time − window, time].
@@ -423,7 +405,7 @@ impl Orders<'_> {
         };
         Ok(Some(Credit {
             message_id: String::from_utf8_lossy(&message_id).into_owned(),
-            cause: Cause::Touch(kind),
+            cause: CreditCause::Touch(kind),
         }))
     }
 }
@@ -431,8 +413,8 @@ impl Orders<'_> {
 impl Order {
     /// What it adds to messages, or takes from them.
     fn moves(&self, sign: i64) -> Vec<Move> {
-        (0..)
-            .zip(&self.credits)
+        self.credits
+            .iter()
             .filter_map(|(model, credit)| {
                 let credit = credit.as_ref()?;
                 Some(Move {
@@ -444,7 +426,7 @@ impl Order {
             .collect()
     }
 
-    pub(crate) fn earned(&self, model: u8) -> Earned {
+    pub(crate) fn earned(&self, model: Model) -> Earned {
         Earned {
             model,
             currency: self.currency.clone(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::order::MODELS;
+use crate::attribution::Model;
 use crate::record::Class;
 
 /// Whether a person is behind it, by a proxy or not.
@@ -88,8 +88,7 @@ impl Figures {
 /// Money in minor units of one currency, under one model of attribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Earned {
-    /// The place in [`MODELS`].
-    pub(crate) model: u8,
+    pub(crate) model: Model,
     pub(crate) currency: String,
     pub(crate) orders: i64,
     /// Beyond `i64`, because many orders of up to `i64` add up.
@@ -103,7 +102,6 @@ pub(crate) struct Revenue(Vec<Earned>);
 
 impl Revenue {
     pub(crate) fn add(&mut self, earned: &Earned, sign: i64) {
-        debug_assert!(usize::from(earned.model) < MODELS.len());
         let place = |known: &Earned| {
             (known.model, known.currency.as_str()).cmp(&(earned.model, &earned.currency))
         };

@@ -15,7 +15,7 @@ use shared::ids::{CampaignId, EventId, OrderId, RefundId};
 use shared::money::{Currency, Money};
 use shared::time::Timestamp;
 
-use super::super::order::{Cause, Credit, MODELS, TouchKind};
+use super::super::order::{Credit, CreditCause, TouchKind};
 use super::super::tally::{self, Totals};
 use super::{contact_of, dump_of, email, live, oracle, rebuilt};
 use crate::ledger::decide::{RefundAsk, WorkspaceKeys as _};
@@ -361,7 +361,7 @@ fn figures(totals: &Totals) -> Figures {
         )
     };
     let revenue = totals.revenue.iter().map(|earned| {
-        let model = MODELS[usize::from(earned.model)].as_str();
+        let model = earned.model.as_str();
         format!(
             "{model}: {} for {} - {} {}",
             earned.orders, earned.gross, earned.refunded, earned.currency
@@ -379,9 +379,9 @@ fn figures(totals: &Totals) -> Figures {
 
 fn credit(credit: &Credit) -> String {
     let cause = match credit.cause {
-        Cause::Explicit => "explicit",
-        Cause::Touch(TouchKind::Open) => "open",
-        Cause::Touch(TouchKind::Click) => "click",
+        CreditCause::Explicit => "explicit",
+        CreditCause::Touch(TouchKind::Open) => "open",
+        CreditCause::Touch(TouchKind::Click) => "click",
     };
     format!("{} by {cause}", credit.message_id)
 }
@@ -391,8 +391,7 @@ fn check(scenario: &Scenario, views: &Views, seqs: u64) {
     let mut orders = BTreeMap::new();
     for workspace in [1, 2] {
         let each = |_, order: super::super::Order, _: &dyn Fn(&str) -> _| {
-            let models = MODELS.iter().zip(&order.credits);
-            let credits = models.filter_map(|(model, found)| {
+            let credits = order.credits.iter().filter_map(|(model, found)| {
                 let found = found.as_ref()?;
                 Some((model.as_str().to_owned(), credit(found)))
             });

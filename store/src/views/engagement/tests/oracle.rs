@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::ids::{CampaignId, MessageId};
 
-use super::super::order::{Cause, MODELS, TouchKind};
+use super::super::order::{CreditCause, TouchKind};
 use super::super::tally::{Earned, Figures, Tally, Totals};
+use crate::attribution::PerModel;
 use crate::ledger::decide::WorkspaceKeys as _;
 use crate::ledger::suppression;
 use crate::record::{
@@ -20,7 +21,7 @@ const DAY: i64 = 86_400_000;
 const WINDOW: i64 = 5 * DAY;
 
 /// A messageId and why, for each model.
-type Credits = [Option<(String, Cause)>; 3];
+type Credits = PerModel<Option<(String, CreditCause)>>;
 
 /// All that the rules say of these records.
 #[derive(Default)]
@@ -320,10 +321,13 @@ impl Report {
                         && time(entry) < time(touch) + WINDOW
                 });
                 let touch = touches.max_by_key(|record| (time(&record.entry), record.seq))?;
-                Some((touch.entry.fact.message_id().map(text)?, Cause::Touch(kind)))
+                Some((
+                    touch.entry.fact.message_id().map(text)?,
+                    CreditCause::Touch(kind),
+                ))
             };
             let explicit = renamed.next_back().or(entry.fact.message_id());
-            let explicit = explicit.map(|id| (text(id), Cause::Explicit));
+            let explicit = explicit.map(|id| (text(id), CreditCause::Explicit));
             let click = explicit.clone().or_else(|| last(TouchKind::Click));
             let any = click.clone().or_else(|| last(TouchKind::Open));
             let sale = Sale {
@@ -333,7 +337,11 @@ impl Report {
                 gross: amended.unwrap_or(*money).minor,
                 refunded: refunded.sum(),
                 credits: match verified {
-                    true => [any, click, explicit],
+                    true => PerModel {
+                        last_touch: any,
+                        last_click: click,
+                        explicit,
+                    },
                     false => Default::default(),
                 },
             };
@@ -352,7 +360,10 @@ impl Report {
             }
         }
         for ((workspace, ..), sale) in &self.orders {
-            let credited = sale.credits.iter().flatten();
+            let credited = sale
+                .credits
+                .iter()
+                .filter_map(|(_, credit)| credit.as_ref());
             ids.extend(credited.map(|(id, _)| (*workspace, id.clone())));
         }
         for (workspace, id) in ids {
@@ -416,7 +427,7 @@ impl Report {
             totals.complained = any(is(DeliveryStatus::Complained));
             for ((of, ..), sale) in self.orders.iter().filter(|((of, ..), _)| *of == workspace) {
                 debug_assert_eq!(*of, workspace);
-                for (model, credit) in (0..).zip(&sale.credits) {
+                for (model, credit) in sale.credits.iter() {
                     if credit.as_ref().is_some_and(|(credited, _)| *credited == id) {
                         let earned = Earned {
                             model,
@@ -509,10 +520,6 @@ impl Report {
         }
         assert_eq!(found, self.orders);
         assert_eq!(rows, self.orders.len());
-        assert_eq!(
-            MODELS.map(|model| model.as_str()),
-            ["last_touch", "last_click", "explicit"]
-        );
     }
 
     fn check_contacts(&self, views: &Views) {
