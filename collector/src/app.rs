@@ -151,7 +151,7 @@ impl App {
             let today = move |workspace, contact| keys.contact_today(workspace, contact);
             durable.suppressions().renew(today)?;
         }
-        let views = Arc::new(Views::unopened(data, Arc::clone(&meta) as _, cache)?);
+        let views = Arc::new(Views::open_or_put_off(data, Arc::clone(&meta) as _, cache)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
         Ok(Self {
             log,

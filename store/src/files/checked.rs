@@ -60,7 +60,7 @@ impl Checked {
 impl StorageBackend for Checked {
     fn len(&self) -> io::Result<u64> {
         let stored = self.0.len()?;
-        if stored % STORED as u64 != 0 {
+        if !stored.is_multiple_of(STORED as u64) {
             return Err(damaged(stored / STORED as u64));
         }
         Ok(stored / STORED as u64 * BLOCK as u64)
@@ -92,7 +92,7 @@ impl StorageBackend for Checked {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        if length % BLOCK as u64 != 0 {
+        if !length.is_multiple_of(BLOCK as u64) {
             return Err(misaligned(length));
         }
         self.0.set_len(length / BLOCK as u64 * STORED as u64)
@@ -151,7 +151,7 @@ impl StorageBackend for Checked {
 /// The number of the first of these blocks.
 fn first_of(offset: u64, length: usize) -> io::Result<u64> {
     let block = BLOCK as u64;
-    if offset % block == 0 && length % BLOCK == 0 {
+    if offset.is_multiple_of(block) && length.is_multiple_of(BLOCK) {
         Ok(offset / block)
     } else {
         Err(misaligned(offset))

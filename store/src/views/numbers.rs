@@ -265,7 +265,7 @@ fn put(slots: &mut [u32], digest: &Digest, value: u32) {
 fn first_slot(digest: &Digest, slots: usize) -> usize {
     let [_, a, b, c, d, ..] = *digest;
     // Below the number of slots, which is below 2^32 as digests are.
-    (u64::from(u32::from_le_bytes([a, b, c, d])) * slots as u64 >> 32) as usize
+    ((u64::from(u32::from_le_bytes([a, b, c, d])) * slots as u64) >> 32) as usize
 }
 
 fn next_slot(at: usize, slots: usize) -> usize {

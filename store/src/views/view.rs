@@ -28,10 +28,12 @@ pub(crate) struct Plan {
     /// Its rows by number may take the memory for views by so much while they are read from the file; from then on all
     /// views share it, see [`super::memory`].
     pub(crate) share: usize,
-    /// Works out the columns of a row that was read from the file: place of its book, its number, the row, which is
-    /// not empty.
-    pub(crate) derive: fn(&mut [Column], usize, u32, &[u8]) -> Result<(), redb::Error>,
+    pub(crate) derive: Derive,
 }
+
+/// Works out the columns of a row that was read from the file: place of its book, its number, the row, which is not
+/// empty.
+pub(crate) type Derive = fn(&mut [Column], usize, u32, &[u8]) -> Result<(), redb::Error>;
 
 /// What [`Plan::derive`] is where there are no columns.
 pub(crate) fn nothing(_: &mut [Column], _: usize, _: u32, _: &[u8]) -> Result<(), redb::Error> {

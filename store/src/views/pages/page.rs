@@ -1,11 +1,10 @@
 //! A page: rows one behind the other, the length of each (LEB128), then its bytes. Rows behind the end are empty.
 
 use std::io;
+use std::sync::Arc;
 
 use super::ROWS;
 use crate::views::aside::{Aside, Lying};
-
-use std::sync::Arc;
 
 /// What a page gets beyond what it needs when it grows.
 const SLACK: usize = 48;
