@@ -146,7 +146,7 @@ impl App {
         meta.set_state(StoreState::Open)?;
         let log: Arc<dyn Log> = Arc::clone(&durable) as _;
         renew(&meta, &durable)?;
-        let views = Arc::new(Views::unopened(data, Arc::clone(&meta) as _, cache)?);
+        let views = Arc::new(Views::open_or_put_off(data, Arc::clone(&meta) as _, cache)?);
         let projector = Projector::start(Arc::clone(&log), Arc::clone(&views), Arc::clone(&clock));
         Ok(Self {
             log,

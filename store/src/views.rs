@@ -80,6 +80,9 @@ const DUE_ROWS: usize = 120_000;
 /// And with so many the fold waits for it.
 const MOST_ROWS: usize = 4 * DUE_ROWS;
 
+/// Files of so many bytes, which are read in a fraction of a second, are opened before a server answers anybody.
+const OPENED_AT_ONCE: u64 = 32 * 1024 * 1024;
+
 /// Every row of every table, in order of their keys: equal for equal folds, whatever was written when.
 pub type Dump = BTreeMap<&'static str, DumpedRows>;
 
@@ -101,7 +104,7 @@ pub struct Views {
     cursor: AtomicU64,
     /// Contacts that were erased, with the place of the fact, while the rows do not reflect that yet.
     erased: RwLock<HashMap<ContactId, Seq>>,
-    /// Opening them has been put off, see [`Self::unopened`].
+    /// Opening them has been put off.
     unopened: AtomicBool,
     /// What they must reflect before they are read, where that is asked for while they are not open.
     owed: AtomicU64,
@@ -230,12 +233,25 @@ impl Views {
         Self::open_at(Place::of(data, cache), keys)
     }
 
-    /// The same, put off until the projector opens them, since it takes as long as there are rows. Until then they are
-    /// being built, as far as readers can tell.
+    /// The same for a server, which opens large ones behind its start: it takes as long as there are rows. Until the
+    /// projector has done so they are being built, as far as readers can tell.
     ///
     /// # Errors
-    /// [`ViewError::Storage`] where what lies under a file's name is none, or may not be opened.
-    pub fn unopened(
+    /// [`ViewError::Storage`] as above, also where what lies under a file's name is none, or may not be opened.
+    pub fn open_or_put_off(
+        data: &Path,
+        keys: Arc<dyn WorkspaceKeys>,
+        cache: usize,
+    ) -> Result<Self, ViewError> {
+        if Place::of(data, cache).size() <= OPENED_AT_ONCE {
+            Self::open_with(data, keys, cache)
+        } else {
+            Self::put_off(data, keys, cache)
+        }
+    }
+
+    /// Leaves the opening to the projector.
+    pub(crate) fn put_off(
         data: &Path,
         keys: Arc<dyn WorkspaceKeys>,
         cache: usize,
@@ -294,7 +310,8 @@ impl Views {
     /// this by itself of the view that it needs.
     pub fn building(&self) -> Option<Building> {
         if let opening @ Some(_) = self.opening() {
-            return opening;
+            // Where nothing is owed nothing is missing either.
+            return opening.filter(|_| self.owed.load(Ordering::Acquire) > 0);
         }
         let shelves = read(&self.shelves);
         let building = shelves

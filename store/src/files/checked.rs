@@ -60,7 +60,7 @@ impl Checked {
 impl StorageBackend for Checked {
     fn len(&self) -> io::Result<u64> {
         let stored = self.0.len()?;
-        if stored % STORED as u64 != 0 {
+        if !stored.is_multiple_of(STORED as u64) {
             return Err(damaged(stored / STORED as u64));
         }
         Ok(stored / STORED as u64 * BLOCK as u64)

@@ -109,6 +109,39 @@ async fn views_are_not_read_until_they_hold_what_was_there_at_the_start() {
 }
 
 #[tokio::test]
+async fn views_whose_opening_was_put_off_are_opened_and_followed_and_closed() {
+    let mut subject = Subject::start(2_000);
+    subject.reach(Seq(2_000)).await;
+    subject.projector.close().await.unwrap();
+    subject.append(2_001..=2_010).await;
+    let put_off = Views::put_off(subject.folder.path(), keys(), 1_000).unwrap();
+    subject.views = Arc::new(put_off);
+    let building = Building { done: 0, total: 1 };
+    assert_eq!(subject.views.building_abreast(), Some(building));
+    let (log, time): (Arc<dyn Log>, Arc<dyn Clock>) = (subject.log.clone(), subject.clock.clone());
+    let projector = Projector::start(log, Arc::clone(&subject.views), time);
+    subject.projector = Arc::new(projector);
+    assert_eq!(subject.projector.wait_until_built(LONG).await, Ok(()));
+    assert_eq!(subject.newest(), Some(Seq(2_010)));
+    subject.projector.close().await.unwrap();
+    assert_eq!(durable_cursor(subject.folder.path()), Seq(2_010));
+}
+
+#[tokio::test]
+async fn what_a_reader_finds_damaged_is_built_anew_by_itself() {
+    let subject = Subject::start(500);
+    subject.reach(Seq(500)).await;
+    subject.views.spoil_engagement();
+    let mut built = subject.projector.cursor();
+    let is_built = |_: &Seq| subject.views.building().is_none();
+    tokio::time::timeout(LONG, built.wait_for(is_built))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(subject.views.workspace(WorkspaceId(1), 0).is_ok());
+}
+
+#[tokio::test]
 async fn who_waits_for_what_is_not_there_is_told_how_far_the_views_are() {
     let subject = Subject::start(3);
     subject.reach(Seq(3)).await;

@@ -64,6 +64,14 @@ impl Place {
         self.data.join(format!("views-{name}.redb{}", self.suffix))
     }
 
+    /// How many bytes the files have.
+    pub(super) fn size(&self) -> u64 {
+        let lengths = NAMES
+            .iter()
+            .map(|name| std::fs::metadata(self.path(name)).map_or(0, |about| about.len()));
+        lengths.sum()
+    }
+
     /// Looks whether every file that is there can be opened at all.
     pub(super) fn check(&self) -> Result<(), ViewError> {
         let paths = NAMES.iter().map(|name| self.path(name));

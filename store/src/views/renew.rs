@@ -14,7 +14,7 @@ use crate::locks::{lock, read, write};
 use crate::record::Seq;
 
 impl Views {
-    /// Opens them where that has been put off, see [`Self::unopened`]. They are not read before that is done.
+    /// Opens them where that has been put off, see [`Self::open_or_put_off`]. They are not read before that is done.
     ///
     /// # Errors
     /// That of [`Self::open`]; it may be tried again.
@@ -64,6 +64,16 @@ impl Views {
                 ViewError::Building(Building::of_nothing(cursor))
             }
             other => other,
+        }
+    }
+
+    /// As a reader that meets damage would.
+    #[cfg(test)]
+    pub(crate) fn spoil_engagement(&self) {
+        let damage = ViewError::Damaged("a test".into());
+        if let Some(shelves) = &*read(&self.shelves) {
+            let (shelf, cursor) = (&shelves.engagement, shelves.engagement.cursor());
+            self.met(damage, &shelf.rows.state, cursor);
         }
     }
 

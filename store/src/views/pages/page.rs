@@ -2,11 +2,10 @@
 
 use std::hint::black_box;
 use std::io;
+use std::sync::Arc;
 
 use super::ROWS;
 use crate::views::aside::{Aside, Lying};
-
-use std::sync::Arc;
 
 /// What a page gets beyond what it needs when it grows.
 const SLACK: usize = 48;
