@@ -36,7 +36,7 @@ impl Contact {
         let elsewhere = self.seen_elsewhere;
         let Score { blocks, pages } = &self.score;
         let is_one_block = blocks.len() == 1 && pages.is_empty();
-        let has_sums = !is_one_block && !(blocks.is_empty() && pages.is_empty());
+        let has_sums = !(is_one_block || blocks.is_empty() && pages.is_empty());
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         into.push(
             flag(self.spelling.is_some(), SPELLED)
@@ -115,7 +115,7 @@ impl Contact {
             (false, false) => (0, 0),
         };
         row.score = Score {
-            blocks: sums(&mut read, blocks, block_of(last), |read| sum(read))?,
+            blocks: sums(&mut read, blocks, block_of(last), sum)?,
             pages: sums(&mut read, pages, 0, |read| read.number())?,
         };
         if read.is_empty() { Ok(row) } else { Err(Bad) }
