@@ -146,6 +146,9 @@ impl Views {
         view: fn(&Shelves) -> &Shelf,
         work: impl FnOnce(&Shelves) -> Result<T, redb::Error>,
     ) -> Result<T, ViewError> {
+        if let Some(opening) = self.opening() {
+            return Err(ViewError::Building(opening));
+        }
         let open = read(&self.shelves);
         let shelves = open.as_ref().ok_or(ViewError::Closed)?;
         let shelf = view(shelves);
