@@ -17,6 +17,8 @@
 
 #[path = "../ingest/child.rs"]
 mod child;
+#[path = "../ingest/served.rs"]
+mod served;
 
 mod flooder;
 mod honest;

@@ -8,15 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector::app::App;
-use collector::public_url::PublicUrl;
-use collector::server;
 use shared::api_key::{KeyKind, Scope};
 use store::clock::SystemClock;
 use store::meta::NewKey;
-use tokio::net::TcpListener;
 
 use crate::Failure;
 use crate::child::{DEADLINE, Tied, wait_for_listener};
+use crate::served::serve;
 
 /// The first argument of a call that is to serve; then the data folder.
 pub(crate) const COMMAND: &str = "serve-floods";
@@ -110,13 +108,7 @@ impl Server {
 
 /// Serves until stdin ends.
 pub(crate) fn run(data: &Path) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        server::raise_open_files()?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let public_url = PublicUrl::listening_on(listener.local_addr()?);
+    let make = async |public_url| {
         let trusted = vec!["127.0.0.1/32".parse()?];
         let app = App::open(data, trusted, public_url, Arc::new(SystemClock))?;
         let default = app.meta.workspace("default").ok_or("no workspace")?;
@@ -136,22 +128,11 @@ pub(crate) fn run(data: &Path) -> Result<(), Failure> {
         for _ in 0..PAGE_KEYS {
             keys.push(key(&default, KeyKind::Public, &[])?);
         }
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{}", listener.local_addr()?)?;
-        for key in keys {
-            writeln!(stdout, "{}", key.as_str())?;
-        }
-        stdout.flush()?;
-        let serving = tokio::spawn(server::serve(
-            listener,
-            Arc::new(app),
-            std::future::pending(),
-        ));
-        let the_end = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-        the_end.await??;
-        serving.abort();
-        Ok::<_, Failure>(())
-    })?;
-    // What still waits to be written is of no interest; the folder goes.
-    std::process::exit(0)
+        let lines = keys.iter().map(|key| key.as_str().to_owned());
+        Ok((app, lines.collect()))
+    };
+    serve(make, async |_, end| {
+        end.await??;
+        Ok(())
+    })
 }

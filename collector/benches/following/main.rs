@@ -4,11 +4,13 @@
 //!
 //! - `server`: our server in a process of its own, which looks at its own lag
 //! - `load`: wrk, which makes the batches as it goes
-//! - `child` (of the bench `ingest`): programs that end when this one does
+//! - `child`, `served` (of the bench `ingest`): programs that end when this one does, and what one that serves does
 #![forbid(unsafe_code)]
 
 #[path = "../ingest/child.rs"]
 mod child;
+#[path = "../ingest/served.rs"]
+mod served;
 
 mod load;
 mod server;

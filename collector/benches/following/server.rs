@@ -1,7 +1,7 @@
 //! Our server in a process of its own: this program, called again. It looks at its own lag, so that nobody
 //! has to ask for it.
 
-use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
@@ -9,15 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector::app::App;
-use collector::public_url::PublicUrl;
-use collector::server;
 use shared::api_key::KeyKind;
 use store::clock::SystemClock;
 use store::meta::NewKey;
-use tokio::net::TcpListener;
 
 use crate::Failure;
 use crate::child::{Tied, wait_for_listener};
+use crate::served::serve;
 
 /// The first argument of a call that is to serve; then the data folder and the leg.
 pub(crate) const COMMAND: &str = "serve-a-leg";
@@ -93,15 +91,8 @@ impl Server {
 
 /// Serves until stdin ends; then prints what it has seen.
 pub(crate) fn run(data: &Path, leg: &str) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        server::raise_open_files()?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let public_url = PublicUrl::listening_on(listener.local_addr()?);
+    let make = async |public_url| {
         let app = App::open(data, Vec::new(), public_url, Arc::new(SystemClock))?;
-        let app = Arc::new(app);
         if leg == PAUSED {
             app.projector.close().await?;
         }
@@ -109,35 +100,26 @@ pub(crate) fn run(data: &Path, leg: &str) -> Result<(), Failure> {
         let (_, key) = app
             .meta
             .create_key(NewKey::of(workspace, KeyKind::Secret))?;
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{}\n{}", listener.local_addr()?, key.as_str())?;
-        stdout.flush()?;
-        let serving = tokio::spawn(server::serve(
-            listener,
-            Arc::clone(&app),
-            std::future::pending(),
-        ));
-        let mut the_end =
-            tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+        Ok((app, vec![key.as_str().to_owned()]))
+    };
+    serve(make, async |app, end| {
         let mut seen = Seen::default();
-        while !the_end.is_finished() {
-            seen.look(&app);
+        while !end.is_finished() {
+            seen.look(app);
             tokio::time::sleep(LOOK).await;
         }
-        (&mut the_end).await??;
+        end.await??;
         let after = Instant::now();
         while leg == FOLLOWING && app.projector.lag_ms() > 0 && after.elapsed() < PATIENCE {
             tokio::time::sleep(LOOK).await;
         }
-        serving.abort();
         let (p99, worst) = seen.lags();
         let caught_up = after.elapsed().as_secs_f64();
+        let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "{} {p99} {worst} {caught_up}", seen.rate())?;
         stdout.flush()?;
-        Ok::<_, Failure>(())
-    })?;
-    // What still waits to be written is of no interest; the folder goes.
-    std::process::exit(0)
+        Ok(())
+    })
 }
 
 /// What was seen while the load lasted.

@@ -6,7 +6,7 @@
 //! - `plan`: which legs, for how long, how often
 //! - `probe`: how long one sync takes
 //! - `child`: programs that end when this one does
-//! - `nginx`, `server` (with `early`): who is asked
+//! - `nginx`, `server` (with `early`, and `served` for its process): who is asked
 //! - `wrk`, `events`: who asks, and what is sent
 //! - `report`: the table
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ mod probe;
 mod child;
 mod early;
 mod nginx;
+mod served;
 mod server;
 
 mod events;

@@ -1,23 +1,21 @@
 //! Our server in a process of its own: this program, called again.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use collector::app::App;
-use collector::public_url::PublicUrl;
-use collector::server;
 use shared::api_key::KeyKind;
 use store::clock::SystemClock;
 use store::meta::NewKey;
-use tokio::net::TcpListener;
 
 use crate::Failure;
 use crate::child::{Tied, wait_for_listener};
 use crate::early::EarlyLog;
 use crate::plan::Leg;
+use crate::served::serve;
 
 /// The first argument of a call that is to serve; then the data folder and the leg.
 pub(crate) const COMMAND: &str = "serve-a-leg";
@@ -70,13 +68,7 @@ impl Server {
 
 /// Serves until stdin ends.
 pub(crate) fn run(data: &Path, leg: &str) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        server::raise_open_files()?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let public_url = PublicUrl::listening_on(listener.local_addr()?);
+    let make = async |public_url| {
         let mut app = App::open(data, Vec::new(), public_url, Arc::new(SystemClock))?;
         if leg == Leg::Early.to_string() {
             app.log = Arc::new(EarlyLog::new(app.log));
@@ -85,19 +77,10 @@ pub(crate) fn run(data: &Path, leg: &str) -> Result<(), Failure> {
         let (_, key) = app
             .meta
             .create_key(NewKey::of(workspace, KeyKind::Secret))?;
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{}\n{}", listener.local_addr()?, key.as_str())?;
-        stdout.flush()?;
-        let serving = tokio::spawn(server::serve(
-            listener,
-            Arc::new(app),
-            std::future::pending(),
-        ));
-        let the_end = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-        the_end.await??;
-        serving.abort();
-        Ok::<_, Failure>(())
-    })?;
-    // What still waits to be written is of no interest; the folder goes.
-    std::process::exit(0)
+        Ok((app, vec![key.as_str().to_owned()]))
+    };
+    serve(make, async |_, end| {
+        end.await??;
+        Ok(())
+    })
 }

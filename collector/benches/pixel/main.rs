@@ -10,6 +10,8 @@
 
 #[path = "../ingest/child.rs"]
 mod child;
+#[path = "../ingest/served.rs"]
+mod served;
 
 mod load;
 mod server;

@@ -1,21 +1,19 @@
 //! Our server in a process of its own: this program, called again.
 
 use std::fmt;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use collector::app::App;
-use collector::public_url::PublicUrl;
-use collector::server;
 use store::clock::SystemClock;
-use tokio::net::TcpListener;
 
 use crate::Failure;
 use crate::child::{Tied, wait_for_listener};
 use crate::load::Load;
+use crate::served::serve;
 
 /// The first argument of a call that is to serve; then the data folder.
 pub(crate) const COMMAND: &str = "serve-pixels";
@@ -105,27 +103,12 @@ impl Server {
 
 /// Serves until stdin ends.
 pub(crate) fn run(data: &Path) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        server::raise_open_files()?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let public_url = PublicUrl::listening_on(listener.local_addr()?);
+    let make = async |public_url| {
         let app = App::open(data, Vec::new(), public_url, Arc::new(SystemClock))?;
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{}", listener.local_addr()?)?;
-        stdout.flush()?;
-        let serving = tokio::spawn(server::serve(
-            listener,
-            Arc::new(app),
-            std::future::pending(),
-        ));
-        let the_end = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-        the_end.await??;
-        serving.abort();
-        Ok::<_, Failure>(())
-    })?;
-    // What still waits to be written is of no interest; the folder goes.
-    std::process::exit(0)
+        Ok((app, Vec::new()))
+    };
+    serve(make, async |_, end| {
+        end.await??;
+        Ok(())
+    })
 }
