@@ -53,7 +53,7 @@ torture N="50":
     @echo "==> the crash loop: {{ N }} cycles"
     @TORTURE_CYCLES={{ quote(N) }} cargo test -p collector --locked --test crash -- --nocapture crash_loop::
     @echo "==> views that are killed: forty times as many"
-    @VIEWS_KILLS=$(({{ quote(N) }} * 40)) cargo test --workspace --locked --lib -- --nocapture views::tests::kills
+    @VIEWS_KILLS=$(expr {{ quote(N) }} '*' 40) cargo test --workspace --locked --lib -- --nocapture views::tests::kills
 
 # back up a collector under load, kill it and restore elsewhere, N times; count what it had acknowledged before
 torture-backup N="20":
