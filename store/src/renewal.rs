@@ -1,6 +1,6 @@
 //! What a new rule of addresses asks of a store from before it: the log is looked through once for
 //! contacts whose id the rule changes, so that tokens and digests of that time still find them. The
-//! log itself stays as it is; its addresses are read by the rule of today (`log::record::Address`).
+//! log itself stays as it is; its addresses are read by the rule of today (`record::Address`).
 
 use std::collections::HashSet;
 use std::sync::Arc;
