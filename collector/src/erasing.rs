@@ -127,13 +127,13 @@ pub fn clear_rejected(
 ) -> Result<u64, redb::Error> {
     rejected.erase(workspace, &|one| {
         let body = one.body.as_ref().map(|body| body.0.as_str());
-        body.is_some_and(|body| {
-            email.is_some_and(|email| is_about(body, email))
-                || has_text(body, &|text| {
-                    text.contains('@')
-                        && Email::parse(text)
-                            .is_ok_and(|email| key.contact(email.normalised()) == contact)
-                })
+        body.is_some_and(|body| match email {
+            Some(email) => is_about(body, email),
+            None => has_text(body, &|text| {
+                text.contains('@')
+                    && Email::parse(text)
+                        .is_ok_and(|email| key.contact(email.normalised()) == contact)
+            }),
         })
     })
 }
