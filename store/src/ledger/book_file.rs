@@ -3,6 +3,7 @@
 
 use std::panic::catch_unwind;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use redb::{Database, ReadableDatabase, TableDefinition};
 
@@ -10,6 +11,7 @@ use super::LogError;
 use crate::files;
 use crate::journal::local::segment::{draft_of, rename_synced, settle};
 use crate::lineage::{self, Lineage};
+use crate::locks::lock;
 use crate::record::Seq;
 
 /// Key: `cursor`. Value: the last seq that the file reflects. Beside it `store` and `opening`, the lineage,
@@ -61,6 +63,23 @@ impl BookFile {
             );
             LogError::storage(&doing, &error)
         })
+    }
+
+    /// Opens it again after an I/O error, as redb wants it.
+    pub(super) fn reopen(&self, path: &Path, database: &Mutex<Option<Arc<Database>>>) {
+        // Held throughout, so that no reader sees the moment in between.
+        let mut database = lock(database);
+        // A reader that still holds the old handle keeps the file locked; the next turn tries again.
+        if let Some(old) = database.take()
+            && let Err(held) = Arc::try_unwrap(old)
+        {
+            *database = Some(held);
+            return;
+        }
+        match self.open(path) {
+            Ok((opened, _)) => *database = Some(Arc::new(opened)),
+            Err(error) => tracing::error!(%error, "{} could not be opened again", self.name),
+        }
     }
 
     /// How far a file reaches that nobody has open, without writing to it.

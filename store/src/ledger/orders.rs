@@ -93,8 +93,7 @@ impl OrderBook {
     /// Starts writing behind; before, [`Self::learn`] only collects, and [`Self::refund`] may not know
     /// what a file of an older version holds.
     pub(crate) fn start(&self) -> Result<(), LogError> {
-        let storage =
-            |error: &dyn std::fmt::Display| LogError::storage("starting the order book", error);
+        let storage = |error: &dyn std::fmt::Display| FILE.storage("starting", error);
         if let Some(database) = lock(&self.shared.database).clone() {
             file::fill_refunds(&database).map_err(|error| storage(&error))?;
         }
@@ -127,8 +126,7 @@ impl OrderBook {
             return Ok(Some(state.clone()));
         }
         let database = self.database()?;
-        file::order(&database, key)
-            .map_err(|error| LogError::storage("reading the order book", &error))
+        file::order(&database, key).map_err(|error| FILE.storage("reading", &error))
     }
 
     /// The orderId of a refund's order.
@@ -137,8 +135,7 @@ impl OrderBook {
             return Ok(Some(order_id.clone()));
         }
         let database = self.database()?;
-        file::refund(&database, key)
-            .map_err(|error| LogError::storage("reading the order book", &error))
+        file::refund(&database, key).map_err(|error| FILE.storage("reading", &error))
     }
 
     /// Takes what a commit has changed; `upto` is its last record.
@@ -254,23 +251,9 @@ impl SharedOrders {
         Ok(())
     }
 
-    /// After an I/O error redb wants the file closed and opened again.
     fn reopen(&self) {
-        let Some(path) = &self.path else {
-            return;
-        };
-        // Held throughout, so that no reader sees the moment in between.
-        let mut database = lock(&self.database);
-        // A reader that still holds the old handle keeps the file locked; the next turn tries again.
-        if let Some(old) = database.take()
-            && let Err(held) = Arc::try_unwrap(old)
-        {
-            *database = Some(held);
-            return;
-        }
-        match FILE.open(path) {
-            Ok((opened, _)) => *database = Some(Arc::new(opened)),
-            Err(error) => tracing::error!(%error, "the order book could not be opened again"),
+        if let Some(path) = &self.path {
+            FILE.reopen(path, &self.database);
         }
     }
 }

@@ -288,23 +288,9 @@ impl SharedSuppressions {
         Ok(())
     }
 
-    /// After an I/O error redb wants the file closed and opened again.
     fn reopen(&self) {
-        let Some(path) = &self.path else {
-            return;
-        };
-        // Held throughout, so that no reader sees the moment in between.
-        let mut database = lock(&self.database);
-        // A reader that still holds the old handle keeps the file locked; the next turn tries again.
-        if let Some(old) = database.take()
-            && let Err(held) = Arc::try_unwrap(old)
-        {
-            *database = Some(held);
-            return;
-        }
-        match FILE.open(path) {
-            Ok((opened, _)) => *database = Some(Arc::new(opened)),
-            Err(error) => tracing::error!(%error, "the suppressions could not be opened again"),
+        if let Some(path) = &self.path {
+            FILE.reopen(path, &self.database);
         }
     }
 }
