@@ -21,7 +21,9 @@ use crate::channel::through;
 use crate::limits::exports::ExportPermit;
 use store::record::WorkspaceId;
 
-pub use contacts::{ContactRows, parse_id as parse_contact_id, shown as shown_contact_id};
+pub use contacts::{
+    ContactRows, parse_id as parse_contact_id, rounded as rounded_score, shown as shown_contact_id,
+};
 pub use events::EventRows;
 pub use orders::OrderRows;
 pub use table::ExportFormat;

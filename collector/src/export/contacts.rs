@@ -28,7 +28,6 @@ pub struct ContactRows {
     /// Those that come next; none comes behind them where they are the last.
     ids: VecDeque<ContactId>,
     is_last: bool,
-    is_done: bool,
 }
 
 impl ContactRows {
@@ -38,7 +37,6 @@ impl ContactRows {
             after,
             ids: VecDeque::new(),
             is_last: false,
-            is_done: false,
         }
     }
 }
@@ -49,7 +47,7 @@ impl RowSource for ContactRows {
     }
 
     fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, String> {
-        if self.is_done {
+        if self.is_last && self.ids.is_empty() {
             return Ok(None);
         }
         let told = |error: ViewError| error.to_string();
@@ -61,14 +59,13 @@ impl RowSource for ContactRows {
             self.is_last = self.ids.len() < IDS;
         }
         let ids: Vec<_> = self.ids.drain(..self.ids.len().min(PORTION)).collect();
-        self.is_done = self.is_last && self.ids.is_empty();
         let contacts = app.views.contacts(&ids).map_err(told)?;
         let now = app.clock.now().as_millis();
         let known = ids.into_iter().zip(contacts);
         // What is being erased has nothing left to tell.
         let known = known.filter_map(|(id, contact)| Some((id, contact?)));
         let rows = known.map(|(id, contact)| {
-            let score = (contact.score.value_at(now) * 1e9).round() / 1e9;
+            let score = rounded(contact.score.value_at(now));
             vec![
                 Cell::Text(shown(id)),
                 Cell::text(contact.address),
@@ -80,6 +77,11 @@ impl RowSource for ContactRows {
         });
         Ok(Some(rows.collect()))
     }
+}
+
+/// A score to 9 decimals: what is behind them is the sums' own.
+pub fn rounded(score: f64) -> f64 {
+    (score * 1e9).round() / 1e9
 }
 
 pub fn shown(id: ContactId) -> String {

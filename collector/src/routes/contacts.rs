@@ -22,6 +22,7 @@ use super::read::{ReadMeta, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
+use crate::export::rounded_score;
 use store::query::Order;
 use store::record::WorkspaceId;
 use store::views::{Contact, ScorePlace, ViewError};
@@ -127,7 +128,7 @@ impl ContactView {
             first_seen: contact.first_seen.map(time),
             last_seen: contact.last_seen.map(time),
             unsubscribed_at: contact.unsubscribed_at.map(time),
-            score: rounded(contact.score.value_at(now)),
+            score: rounded_score(contact.score.value_at(now)),
         }
     }
 }
@@ -206,7 +207,7 @@ impl Asked {
         let now = app.clock.now().as_millis();
         let (mut shown, mut behind, mut looked_at) = (Vec::new(), self.behind, 0);
         // Where all match, one more than fits tells whether there is a next page.
-        let portion = match self.begins.is_empty() {
+        let mut portion = match self.begins.is_empty() {
             true => self.limit + 1,
             false => PageLimit::MOST.get(),
         };
@@ -230,6 +231,8 @@ impl Asked {
             if looked_at >= MAX_LOOKED_AT {
                 return Ok((shown, behind.map(cursor_of)));
             }
+            // Each time all contacts are gone through, so that few times are better.
+            portion = (portion * 4).min(MAX_LOOKED_AT - looked_at);
         }
     }
 
@@ -262,11 +265,6 @@ fn place_of(cursor: &str) -> Option<ScorePlace> {
     let height = f64::from_bits(u64::from_str_radix(height, 16).ok()?);
     let ordinal = u32::from_str_radix(ordinal, 16).ok()?;
     (!height.is_nan()).then_some(ScorePlace { height, ordinal })
-}
-
-/// To 9 decimals: what is behind them is the sums' own.
-fn rounded(score: f64) -> f64 {
-    (score * 1e9).round() / 1e9
 }
 
 #[cfg(test)]
