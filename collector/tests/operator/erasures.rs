@@ -42,12 +42,18 @@ fn lived(server: &Server, key: &str) {
     assert_eq!(server.post("/v1/track/event", key, &other).0, 200);
 }
 
-#[test]
-fn a_contact_is_erased_with_a_server_and_without_one_and_never_by_accident() {
+/// A store in which kate and somebody else have lived, its key and its server.
+fn begun() -> (Store, String, Server) {
     let store = Store::new();
     let key = keys(&store);
     let server = store.serve();
     lived(&server, &key);
+    (store, key, server)
+}
+
+#[test]
+fn a_contact_is_erased_with_a_server_and_without_one_and_never_by_accident() {
+    let (store, key, server) = begun();
     let asked = store.misar("contacts erase kate@example.com");
     assert!(asked.err.contains("add --yes"), "{}", asked.err);
     assert!(told(&server, &key).contains(KATE));
@@ -131,10 +137,7 @@ fn at_terminal(store: &Store, line: &str, typed: &str) -> Run {
 #[cfg(target_os = "linux")]
 #[test]
 fn at_a_terminal_somebody_is_asked_twice_and_anything_but_that_erases_nothing() {
-    let store = Store::new();
-    let key = keys(&store);
-    let server = store.serve();
-    lived(&server, &key);
+    let (store, key, server) = begun();
     let erase = "contacts erase kate@example.com";
     for typed in [
         "no\n",
@@ -169,10 +172,7 @@ fn at_a_terminal_somebody_is_asked_twice_and_anything_but_that_erases_nothing() 
 
 #[test]
 fn a_restore_with_the_file_of_erasures_brings_nobody_back() {
-    let store = Store::new();
-    let key = keys(&store);
-    let server = store.serve();
-    lived(&server, &key);
+    let (store, key, server) = begun();
     let backup = store.beside("backup");
     store.misar(&format!("backup {}", backup.display())).good();
     let (status, _) = server.ask(

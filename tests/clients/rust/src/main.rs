@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-#[allow(clippy::all, dead_code, unused)]
+#[allow(clippy::all, unused, reason = "it is generated")]
 mod api {
     include!(concat!(env!("OUT_DIR"), "/client.rs"));
 }
