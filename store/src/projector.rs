@@ -2,7 +2,7 @@
 //! acknowledgement. What a fold writes stands in `views`.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -430,10 +430,7 @@ impl SharedFold {
         };
         let shared = Arc::clone(self);
         let reopened = blocking("opening", move || {
-            let _folding = shared
-                .folding
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let _folding = lock(&shared.folding);
             // Readers have seen no more than that.
             let seen = *shared.log.committed().borrow();
             shared.views.reopen(start_over, seen)?;

@@ -293,15 +293,7 @@ impl Orders<'_> {
         }
         let mut moves = Vec::new();
         for place in orders {
-            let order_key = key(workspace, &[&place]);
-            let Some(order) = read::<Order>(self.orders, &order_key)? else {
-                continue;
-            };
-            let (time, _) = when(&order_key);
-            let credits = self.credits(workspace, time, &order, windows)?;
-            if credits != order.credits {
-                moves.extend(self.change(&order_key, |order| order.credits = credits)?);
-            }
+            moves.extend(self.credit_by(workspace, &key(workspace, &[&place]), windows)?);
         }
         Ok(moves)
     }
@@ -496,7 +488,7 @@ pub(super) fn each_of_pages(
     Ok(())
 }
 
-fn place_key(workspace: WorkspaceId, verified: bool, order_id: &str) -> Vec<u8> {
+pub(super) fn place_key(workspace: WorkspaceId, verified: bool, order_id: &str) -> Vec<u8> {
     key(workspace, &[&[u8::from(verified)], order_id.as_bytes()])
 }
 

@@ -1,7 +1,7 @@
 //! Rows looked up one by one, for exports.
 
-use super::order::{Order, when};
-use super::rows::{key, read};
+use super::order::{Order, place_key, when};
+use super::rows::read;
 use super::{ORDERS, PLACES};
 use crate::record::{Seq, WorkspaceId};
 use crate::views::rows::Rows;
@@ -14,7 +14,7 @@ pub(crate) fn order(
     verified: bool,
     order_id: &str,
 ) -> Result<Option<(Seq, Order)>, redb::Error> {
-    let place = key(workspace, &[&[u8::from(verified)], order_id.as_bytes()]);
+    let place = place_key(workspace, verified, order_id);
     let Some(order_key) = rows.tables[PLACES].get(&place)? else {
         return Ok(None);
     };

@@ -36,13 +36,12 @@ impl File {
             // So that a start after a crash need not walk the whole file.
             transaction.set_quick_repair(true);
             write_numbers(&transaction, captured)?;
-            let pages = delta::of_pages(&captured.pages)?;
-            let budget = match (captured.purges, pages.len() / 2) {
-                (true, _) => usize::MAX,
-                (false, half) => {
-                    write_delta(&transaction, OF_PAGES, number, &pages)?;
-                    half
-                }
+            let budget = if captured.purges {
+                usize::MAX
+            } else {
+                let pages = delta::of_pages(&captured.pages)?;
+                write_delta(&transaction, OF_PAGES, number, &pages)?;
+                pages.len() / 2
             };
             // What has changed, over what is in deltas already.
             for table in &captured.tables {
