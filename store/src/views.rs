@@ -365,6 +365,8 @@ impl Views {
         let cursor = self.cursor();
         let old = &records[..records.partition_point(|record| record.seq <= cursor)];
         if old.is_empty() {
+            // Whoever waits for the rows keeps readers waiting too: not for as long as settings are applied.
+            let _folding = lock(&self.folding);
             if let Some(shelves) = &mut *write(&self.shelves) {
                 for shelf in shelves.all_mut() {
                     shelf.join_at(cursor);
@@ -390,10 +392,13 @@ impl Views {
             }
             let looked = &looked;
             let portion = Portion { records, looked };
-            let sought = self.sought(which, &portion)?;
+            let sought = self.sought(which, &portion);
             let mut open = write(&self.shelves);
             let shelves = open.as_mut().ok_or(ViewError::Closed)?;
-            if let Err(error) = shelves.fold(which, &*self.keys, &portion, &sought) {
+            let sought = shelves.engagement.heed(sought);
+            let folded =
+                sought.and_then(|sought| shelves.fold(which, &*self.keys, &portion, &sought));
+            if let Err(error) = folded {
                 // Half of it may be folded: nobody may see that.
                 self.give_up(&mut open);
                 return Err(error);

@@ -186,20 +186,23 @@ impl Place {
         Shelf::open(&path, plan, identity, &self.room)
     }
 
-    /// Begins views anew, beside the others, in whose files readers have met damage.
-    pub(super) fn renew(&self, shelves: &mut Shelves) -> Result<(), ViewError> {
+    /// Begins views anew, beside the others, in whose files readers have met damage. Returns what they were.
+    pub(super) fn renew(&self, shelves: &mut Shelves) -> Result<Vec<Shelf>, ViewError> {
         let reached = shelves.cursor();
-        if shelves.engagement.is_spoilt() {
-            shelves.engagement.begin_anew(reached, &self.room)?;
+        let mut former = Vec::new();
+        for shelf in [&mut shelves.engagement, &mut shelves.events] {
+            if shelf.is_spoilt() {
+                let path = self.path(shelf.name());
+                former.push(shelf.begin_anew(&path, reached, &self.room)?);
+            }
         }
-        if shelves.events.is_spoilt() {
-            shelves.events.begin_anew(reached, &self.room)?;
+        if former.iter().any(|shelf| shelf.name() == EVENTS.name) {
             let edition = shelves.events.identity().edition;
             let options = runs::Options::new(edition.unwrap_or_default());
             let runs = Runs::open(&self.runs(), options, Seq::START, self.floor()?)?;
             shelves.runs = Arc::new(runs);
         }
-        Ok(())
+        Ok(former)
     }
 
     /// The view of events with its runs, which are of no use without each other.

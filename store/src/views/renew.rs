@@ -32,7 +32,11 @@ impl Views {
                 *write(&self.shelves) = Some(shelves);
             }
         }
-        self.apply_settings()?;
+        if let Err(error) = self.apply_settings() {
+            // A file that has once failed takes no more: the next try opens it again.
+            drop(write(&self.shelves).take());
+            return Err(error);
+        }
         self.unopened.store(false, Ordering::Release);
         Ok(())
     }
@@ -99,11 +103,18 @@ impl Views {
         let Some(shelves) = open.as_mut() else {
             return Ok(());
         };
-        let renewed = self.place.renew(shelves);
-        if renewed.is_err() {
-            self.give_up(&mut open);
+        match self.place.renew(shelves) {
+            Ok(former) => {
+                drop(open);
+                // No reader need wait for that.
+                drop(former);
+                Ok(())
+            }
+            Err(error) => {
+                self.give_up(&mut open);
+                Err(error)
+            }
         }
-        renewed
     }
 
     /// Closes them after a failure, and remembers whose file was at fault.

@@ -176,22 +176,23 @@ impl Shelf {
         worked
     }
 
-    /// Begins it anew with an empty file, beside the others, which are read up to `reached`.
+    /// Begins it anew with an empty file at `path`, where its own lies, beside the others, which are read up to
+    /// `reached`. Returns what it was: letting go of its memory takes time.
     ///
     /// # Errors
     /// [`ViewError::Storage`].
-    pub(crate) fn begin_anew(&mut self, reached: Seq, room: &Room) -> Result<(), ViewError> {
-        let (path, identity) = {
-            let file = lock(&self.file);
-            (file.path.clone(), file.identity)
-        };
-        remove(&path)?;
-        let mut new = Self::open(&path, self.plan, identity, room)?;
+    pub(crate) fn begin_anew(
+        &mut self,
+        path: &Path,
+        reached: Seq,
+        room: &Room,
+    ) -> Result<Self, ViewError> {
+        remove(path)?;
+        let mut new = Self::open(path, self.plan, self.identity(), room)?;
         new.rows.state = Arc::new(State::anew());
         new.owed = std::mem::take(&mut self.owed);
         new.set_beside(reached);
-        *self = new;
-        Ok(())
+        Ok(std::mem::replace(self, new))
     }
 
     /// About how many bytes of memory it takes beside its rows by number, in full: its file's cache counts as full.

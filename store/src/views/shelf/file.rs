@@ -7,7 +7,7 @@
 //! - `load`: reading it
 //! - `checkpoint`: writing it
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, TableDefinition};
@@ -60,7 +60,6 @@ pub(crate) struct Identity {
 }
 
 pub(super) struct File {
-    pub(super) path: PathBuf,
     pub(super) plan: &'static Plan,
     pub(super) database: Database,
     pub(super) identity: Identity,
@@ -102,7 +101,6 @@ impl File {
             found(&database, plan, identity.settings, edition).map_err(&doing)?;
         }
         let mut file = Self {
-            path: path.to_owned(),
             plan,
             database,
             identity,
@@ -113,7 +111,7 @@ impl File {
             next: (0, 0),
         };
         if !file.is_of_this_kind().map_err(&doing)? {
-            let path = file.path.display();
+            let path = path.display();
             return Err(ViewError::Damaged(format!(
                 "{path} is of another version, or of other settings"
             )));

@@ -6,6 +6,7 @@ use std::fs;
 use tempfile::{TempDir, tempdir};
 
 use super::{all, crash, files, folded, log_of, make_up, open};
+use crate::locks::read;
 use crate::record::{ContactId, Fact, Record, Seq, WorkspaceId};
 use crate::views::filter::EventFilter;
 use crate::views::history::{address, entry, keys, message_id};
@@ -141,4 +142,30 @@ fn what_cannot_be_opened_is_said_before_the_views_are() {
         .map(drop)
         .unwrap_err();
     assert!(refused.to_string().contains("symbolic link"), "{refused}");
+}
+
+#[test]
+fn a_view_that_is_begun_anew_after_a_rebuild_lies_under_its_own_name() {
+    let records = records();
+    let folder = written(&records);
+    let views = open(&folder);
+    let names = files(&folder);
+    let draft = views.draft().unwrap();
+    draft.fold(&records).unwrap();
+    views.adopt(draft).unwrap();
+    // Act: readers meet damage in all that can be begun anew beside the others.
+    for shelf in read(&views.shelves).as_ref().unwrap().all() {
+        if shelf.name() != "terms" {
+            shelf.rows.state.spoil();
+        }
+    }
+    views.renew().unwrap();
+    assert_eq!(files(&folder), names);
+    make_up(&views, &records);
+    views.close().unwrap();
+    drop(views);
+    // Assert: what the next start opens is that.
+    let views = open(&folder);
+    assert_eq!(views.building(), None);
+    assert_eq!(views.dump().unwrap(), folded(&records));
 }
