@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -324,11 +325,23 @@ fn text(object: &Value, name: &str) -> String {
 
 /// An address that nobody listens on, to be kept over restarts.
 ///
+/// Its port lies below those that systems hand out by themselves (from 32768 on Linux, from 49152
+/// elsewhere), or somebody's port 0, or a connection that goes out, could take it before its server
+/// starts and between a kill and the start after it.
+///
 /// # Panics
 /// When there is none.
 #[must_use]
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
+    const FIRST: u32 = 12_000;
+    const PORTS: u32 = 20_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Two runs beside each other begin far apart; what one process has taken it never takes again.
+    let begin = std::process::id().wrapping_mul(97);
+    (0..PORTS)
+        .map(|_| begin.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % PORTS + FIRST)
+        .filter_map(|port| u16::try_from(port).ok())
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .find(|address| TcpListener::bind(address).is_ok())
         .expect("a free port")
 }

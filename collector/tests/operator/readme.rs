@@ -2,7 +2,7 @@
 //! binary. What differs from a reader's is the port, and that `./dev build` finds everything built.
 
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};
 
@@ -57,10 +57,10 @@ fn every_shell_block_of_the_readme_works_in_order() {
     fs::write(&dev, "#!/bin/sh\n[ \"$*\" = build ]\n").unwrap();
     fs::set_permissions(&dev, Permissions::from_mode(0o755)).unwrap();
 
-    // Free a moment ago; nothing on this machine asks for a fixed port of that range.
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
+    // Below the ports that systems hand out by themselves, or another test could be given it meanwhile.
+    let free = (12_000..32_000)
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .find(|address| TcpListener::bind(address).is_ok())
         .unwrap();
     let script = format!("{BEFORE}{}\ntrue\n", shell_blocks().join("\n"));
     assert!(
