@@ -1,16 +1,17 @@
 //! More at once than may be: requests in flight, bodies on their way.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
+use shared::time::Timestamp;
+use store::clock::{Clock, SystemClock};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
 
-use crate::support::{PERSON, spawn_app, write_what_is_taken};
+use crate::support::{PERSON, spawn_app, spawn_app_in, write_what_is_taken};
 
 /// Both ends of each connection are in this process, and so are the other tests: all of them at once
 /// would want more open files than a machine may allow.
@@ -28,38 +29,75 @@ async fn open(address: SocketAddr, count: usize, bytes: &[u8]) -> Vec<TcpStream>
     streams
 }
 
+/// The machine's clock, and a log that waits for it as long as a test wants: the time of a commit is asked of
+/// it behind everything else, so that requests are in flight without any haste.
+#[derive(Default)]
+struct SlowLog {
+    stalled: std::sync::Mutex<bool>,
+    went_on: Condvar,
+}
+
+/// No commit ends while this is held.
+struct Stalled(Arc<SlowLog>);
+
+impl Stalled {
+    fn of(log: &Arc<SlowLog>) -> Self {
+        *log.stalled.lock().unwrap() = true;
+        Self(Arc::clone(log))
+    }
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        *self.0.stalled.lock().unwrap() = false;
+        self.0.went_on.notify_all();
+    }
+}
+
+impl Clock for SlowLog {
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn now_micros(&self) -> u64 {
+        let stalled = self.stalled.lock().unwrap();
+        drop(self.went_on.wait_while(stalled, |stalled| *stalled));
+        SystemClock.now_micros()
+    }
+
+    fn steady_micros(&self) -> u64 {
+        SystemClock.steady_micros()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_4096_requests_in_work_are_503_at_once_and_readable_in_a_page() {
-    // Arrange: half as many connections more, each with a row of reads that wait two seconds for an event
-    // that no view will reach. With no more than may be in flight, a machine that is busy would never have all of
-    // them there at once.
+    // Arrange: no commit ends, and a few more events are posted than may be in flight.
     let _turn = TURN.lock().await;
-    let app = Arc::new(spawn_app().await);
-    app.app.projector.close().await.unwrap();
+    let log = Arc::new(SlowLog::default());
+    let app = spawn_app_in(tempfile::tempdir().unwrap(), Arc::clone(&log) as _).await;
+    let stalled = Stalled::of(&log);
     let event = json!({"email": PERSON, "event": "x"});
-    let seen = app.post("/v1/track/event", &app.key, &event).await;
-    let head = format!(
-        "GET /v1/events?minSeq={} HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n\r\n",
-        seen.text_of("seq"),
-        app.key
+    let body = event.to_string();
+    let post = format!(
+        "POST /v1/track/event HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nContent-Length: {}\r\n\r\n{body}",
+        app.key,
+        body.len()
     );
-    let waiting = open(app.address, 6_144, head.repeat(20).as_bytes()).await;
-    // Act: until the server has taken all of them up. Several at a time, because a reader leaves its
-    // place for a moment between two reads.
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let answer = loop {
-        let mut posts = JoinSet::new();
-        for _ in 0..64 {
-            let (app, event) = (Arc::clone(&app), event.clone());
-            posts.spawn(async move { app.post("/v1/track/event", &app.key, &event).await });
-        }
-        let answers = posts.join_all().await;
-        if let Some(refused) = answers.into_iter().find(|answer| answer.status != 200) {
-            break refused;
-        }
+    let posts = open(app.address, 4_096 + 64, post.as_bytes()).await;
+    // Act: until the server has taken up as many as it does.
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut status = [0; 12];
+    while !posts
+        .iter()
+        .any(|stream| matches!(stream.try_read(&mut status), Ok(12)))
+    {
         assert!(Instant::now() < deadline, "it never has too much to do");
-    };
+        tokio::task::yield_now().await;
+    }
     // Assert
+    assert_eq!(String::from_utf8_lossy(&status), "HTTP/1.1 503");
+    let answer = app.post("/v1/track/event", &app.key, &event).await;
     answer.is_refused(503, "overloaded");
     // Whoever asks how the process is, and preflights, still gets an answer.
     for (method, path, status) in [
@@ -69,8 +107,8 @@ async fn more_than_4096_requests_in_work_are_503_at_once_and_readable_in_a_page(
     ] {
         assert_eq!(app.ask(method, path).send().await.status, status);
     }
-    // Room is made as soon as they go.
-    drop(waiting);
+    // Room is made as soon as they have been answered.
+    drop(stalled);
     loop {
         let answer = app.post("/v1/track/event", &app.key, &event).await;
         if answer.status == 200 {
