@@ -19,14 +19,16 @@ use crate::app::App;
 use crate::auth::Reader;
 use crate::channel::through;
 use crate::limits::exports::ExportPermit;
+use store::ledger::LogError;
+use store::query::QueryError;
 use store::record::WorkspaceId;
 
-pub use contacts::{
+pub(crate) use contacts::{
     ContactRows, parse_id as parse_contact_id, rounded as rounded_score, shown as shown_contact_id,
 };
-pub use events::EventRows;
-pub use orders::OrderRows;
-pub use table::ExportFormat;
+pub(crate) use events::EventRows;
+pub(crate) use orders::OrderRows;
+pub(crate) use table::ExportFormat;
 use table::Row;
 
 /// Rows that are read at once.
@@ -43,28 +45,26 @@ pub(crate) trait RowSource: Send + 'static {
 
     /// The next rows, at most some hundred; `None` where there are none left. Blocks on disk.
     ///
-    /// # Errors
-    /// In words for the log.
-    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, String>;
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, QueryError>;
 }
 
 /// What went wrong after the answer had begun: the connection ends without the body's end, so that
 /// nobody takes a part for the whole.
 #[derive(Debug, thiserror::Error)]
 #[error("the export broke off")]
-pub struct BrokenOff;
+pub(crate) struct BrokenOff;
 
 /// Begins an export. It ends early, broken off, where the reader's key is revoked or the node stops.
 ///
 /// # Errors
-/// Where not even the first rows can be read, in words for the log: nobody need be told of an export then.
+/// Where not even the first rows can be read: nobody need be told of an export then.
 pub(crate) async fn start(
     app: Arc<App>,
     reader: Reader,
     source: impl RowSource,
     format: ExportFormat,
     permit: ExportPermit,
-) -> Result<Body, String> {
+) -> Result<Body, QueryError> {
     let (source, first) = portion(&app, reader.workspace, source, format).await?;
     let (sender, portions) = mpsc::channel(WAITING);
     tokio::spawn(async move {
@@ -80,7 +80,7 @@ async fn portion<S: RowSource>(
     workspace: WorkspaceId,
     mut source: S,
     format: ExportFormat,
-) -> Result<(S, Option<Bytes>), String> {
+) -> Result<(S, Option<Bytes>), QueryError> {
     let app = Arc::clone(app);
     // No transaction outlives this, whatever the reader's pace.
     let read = tokio::task::spawn_blocking(move || {
@@ -95,7 +95,7 @@ async fn portion<S: RowSource>(
         Ok((source, rows))
     });
     read.await
-        .unwrap_or_else(|_| Err("reading panicked".to_owned()))
+        .unwrap_or_else(|_| Err(LogError::Storage("reading panicked".to_owned()).into()))
 }
 
 async fn run(

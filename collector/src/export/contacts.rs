@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::table::{Cell, Row};
 use super::{PORTION, RowSource};
 use crate::app::App;
+use store::query::QueryError;
 use store::record::{ContactId, WorkspaceId};
-use store::views::ViewError;
 
 const COLUMNS: [&str; 6] = [
     "contactId",
@@ -22,7 +22,7 @@ const COLUMNS: [&str; 6] = [
 const IDS: usize = 65_536;
 
 /// Every contact behind one.
-pub struct ContactRows {
+pub(crate) struct ContactRows {
     /// Behind which the next ids are looked for.
     after: Option<ContactId>,
     /// Those that come next; none comes behind them where they are the last.
@@ -32,7 +32,7 @@ pub struct ContactRows {
 
 impl ContactRows {
     #[must_use]
-    pub fn new(after: Option<ContactId>) -> Self {
+    pub(crate) fn new(after: Option<ContactId>) -> Self {
         Self {
             after,
             ids: VecDeque::new(),
@@ -46,20 +46,19 @@ impl RowSource for ContactRows {
         &COLUMNS
     }
 
-    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, String> {
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, QueryError> {
         if self.is_last && self.ids.is_empty() {
             return Ok(None);
         }
-        let told = |error: ViewError| error.to_string();
         if self.ids.is_empty() {
             let views = &app.views;
             let found = views.contact_ids_behind(workspace, self.after, IDS);
-            self.ids = found.map_err(told)?.into();
+            self.ids = found?.into();
             self.after = self.ids.back().copied().or(self.after);
             self.is_last = self.ids.len() < IDS;
         }
         let ids: Vec<_> = self.ids.drain(..self.ids.len().min(PORTION)).collect();
-        let contacts = app.views.contacts(&ids).map_err(told)?;
+        let contacts = app.views.contacts(&ids)?;
         let now = app.clock.now().as_millis();
         let known = ids.into_iter().zip(contacts);
         // What is being erased has nothing left to tell.
@@ -80,11 +79,11 @@ impl RowSource for ContactRows {
 }
 
 /// A score to 9 decimals: what is behind them is the sums' own.
-pub fn rounded(score: f64) -> f64 {
+pub(crate) fn rounded(score: f64) -> f64 {
     (score * 1e9).round() / 1e9
 }
 
-pub fn shown(id: ContactId) -> String {
+pub(crate) fn shown(id: ContactId) -> String {
     id.0.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text never fails.
         write!(text, "{byte:02x}").ok();
@@ -94,7 +93,7 @@ pub fn shown(id: ContactId) -> String {
 
 /// A contact's id, as exports show it.
 #[must_use]
-pub fn parse_id(text: &str) -> Option<ContactId> {
+pub(crate) fn parse_id(text: &str) -> Option<ContactId> {
     if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }

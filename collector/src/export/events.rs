@@ -5,7 +5,7 @@ use shared::ids::CampaignId;
 use super::table::{Cell, Row};
 use super::{PORTION, RowSource};
 use crate::app::App;
-use store::query::{EventFilter, EventView, Order, each_event};
+use store::query::{EventFilter, EventView, Order, QueryError, each_event};
 use store::record::{Class, Fact, Record, Seq, WorkspaceId};
 
 const COLUMNS: [&str; 22] = [
@@ -34,7 +34,7 @@ const COLUMNS: [&str; 22] = [
 ];
 
 /// The events that a filter asks for, up to what was there when the export began.
-pub struct EventRows {
+pub(crate) struct EventRows {
     filter: EventFilter,
     is_done: bool,
 }
@@ -42,7 +42,7 @@ pub struct EventRows {
 impl EventRows {
     /// Behind `filter.cursor`, up to `until`.
     #[must_use]
-    pub fn new(filter: EventFilter, until: Seq) -> Self {
+    pub(crate) fn new(filter: EventFilter, until: Seq) -> Self {
         Self {
             filter: EventFilter {
                 order: Order::OldestFirst,
@@ -60,7 +60,7 @@ impl RowSource for EventRows {
         &COLUMNS
     }
 
-    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, String> {
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, QueryError> {
         if self.is_done {
             return Ok(None);
         }
@@ -75,12 +75,11 @@ impl RowSource for EventRows {
                 rows.push(row(record, view));
             },
         );
-        match next.map_err(|error| error.to_string())? {
+        match next? {
             None => self.is_done = true,
             // Behind what was only passed over, too.
             Some(next) => {
-                let located = app.log.locate(workspace, next);
-                let located = located.map_err(|error| error.to_string())?;
+                let located = app.log.locate(workspace, next)?;
                 self.filter.cursor = Some(located.seq()).max(last);
             }
         }

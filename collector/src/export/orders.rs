@@ -7,7 +7,7 @@ use super::table::{Cell, Row};
 use super::{PORTION, RowSource};
 use crate::app::App;
 use store::attribution::Model;
-use store::query::{EventFilter, EventView, Order, each_event};
+use store::query::{EventFilter, EventView, Order, QueryError, each_event};
 use store::record::identity::FactKind;
 use store::record::{Fact, Record, Seq, WorkspaceId};
 use store::views::engagement::order::{CreditCause, Order as Kept, TouchKind};
@@ -37,7 +37,7 @@ const COLUMNS: [&str; 21] = [
 ];
 
 /// The purchases that a filter asks for, each as the order that it is.
-pub struct OrderRows {
+pub(crate) struct OrderRows {
     filter: EventFilter,
     model: Model,
     is_done: bool,
@@ -66,7 +66,7 @@ impl RowSource for OrderRows {
         &COLUMNS
     }
 
-    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, String> {
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, QueryError> {
         if self.is_done {
             return Ok(None);
         }
@@ -82,11 +82,10 @@ impl RowSource for OrderRows {
                 found.push((record.clone(), view));
             },
         );
-        match next.map_err(|error| error.to_string())? {
+        match next? {
             None => self.is_done = true,
             Some(next) => {
-                let located = app.log.locate(workspace, next);
-                let located = located.map_err(|error| error.to_string())?;
+                let located = app.log.locate(workspace, next)?;
                 self.filter.cursor = Some(located.seq()).max(last);
             }
         }
@@ -106,7 +105,7 @@ impl OrderRows {
         workspace: WorkspaceId,
         record: &Record,
         view: EventView,
-    ) -> Result<Option<Row>, String> {
+    ) -> Result<Option<Row>, QueryError> {
         let entry = &record.entry;
         let Fact::Purchase {
             order_id, items, ..
@@ -115,9 +114,7 @@ impl OrderRows {
             return Ok(None);
         };
         let order_id = order_id.as_str();
-        let told = |error: store::views::ViewError| error.to_string();
-        let order = app.views.order(workspace, entry.is_verified(), order_id);
-        let Some((seq, order)) = order.map_err(told)? else {
+        let Some((seq, order)) = app.views.order(workspace, entry.is_verified(), order_id)? else {
             return Ok(None);
         };
         if seq != record.seq {
@@ -126,10 +123,8 @@ impl OrderRows {
         let credit = order.credits[self.model].as_ref();
         let campaign = match credit {
             Some(credit) => {
-                let message = app.views.message(workspace, &credit.message_id);
-                message
-                    .map_err(told)?
-                    .and_then(|message| message.campaign_id)
+                let message = app.views.message(workspace, &credit.message_id)?;
+                message.and_then(|message| message.campaign_id)
             }
             None => None,
         };

@@ -10,7 +10,7 @@ use crate::csv_text;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ExportFormat {
+pub(crate) enum ExportFormat {
     #[default]
     Ndjson,
     Csv,
@@ -68,7 +68,7 @@ impl Cell {
 impl ExportFormat {
     /// `ndjson` or `csv`.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text {
             "ndjson" => Some(Self::Ndjson),
             "csv" => Some(Self::Csv),
@@ -77,7 +77,7 @@ impl ExportFormat {
     }
 
     #[must_use]
-    pub fn media_type(self) -> &'static str {
+    pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Ndjson => "application/x-ndjson",
             Self::Csv => "text/csv; charset=utf-8; header=present",
@@ -86,7 +86,7 @@ impl ExportFormat {
 
     /// The end of a file's name.
     #[must_use]
-    pub fn extension(self) -> &'static str {
+    pub(crate) fn extension(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",

@@ -33,7 +33,7 @@ const LAG_MS: HeaderName = HeaderName::from_static("misar-lag-ms");
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct EventsQuery {
+pub(crate) struct EventsQuery {
     /// `ndjson` (the default) or `csv`.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, pattern = "^(ndjson|csv)$", example = "ndjson")]
@@ -75,7 +75,7 @@ pub struct EventsQuery {
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct OrdersQuery {
+pub(crate) struct OrdersQuery {
     /// `ndjson` (the default) or `csv`.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, pattern = "^(ndjson|csv)$", example = "csv")]
@@ -115,7 +115,7 @@ pub struct OrdersQuery {
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct ContactsQuery {
+pub(crate) struct ContactsQuery {
     /// `ndjson` (the default) or `csv`.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, pattern = "^(ndjson|csv)$")]
@@ -151,7 +151,7 @@ pub struct ContactsQuery {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn export_events(
+pub(crate) async fn export_events(
     State(app): State<Arc<App>>,
     query: Result<Query<EventsQuery>, ApiError>,
     request: Request<Body>,
@@ -185,7 +185,7 @@ pub async fn export_events(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn export_orders(
+pub(crate) async fn export_orders(
     State(app): State<Arc<App>>,
     query: Result<Query<OrdersQuery>, ApiError>,
     request: Request<Body>,
@@ -218,7 +218,7 @@ pub async fn export_orders(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn export_contacts(
+pub(crate) async fn export_contacts(
     State(app): State<Arc<App>>,
     query: Result<Query<ContactsQuery>, ApiError>,
     request: Request<Body>,
@@ -250,15 +250,7 @@ async fn stream(
         (CONTENT_DISPOSITION, file),
         (LAG_MS, views.lag_ms.to_string()),
     ];
-    let rows = export::start(Arc::clone(&app), reader, source, format, permit).await;
-    let rows = rows.map_err(|error| match app.views.building() {
-        // What was read first has shown that.
-        Some(building) => ApiError::ViewBuilding(building),
-        None => {
-            tracing::error!(error, "an export could not begin");
-            ApiError::StorageFailing
-        }
-    })?;
+    let rows = export::start(app, reader, source, format, permit).await?;
     Ok((headers, rows).into_response())
 }
 
