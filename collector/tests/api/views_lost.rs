@@ -18,6 +18,7 @@ use store::clock::{Clock, FixedClock};
 use store::ledger::decide::Attribution;
 use store::meta::Meta;
 use tempfile::{TempDir, tempdir};
+use tokio::task::JoinSet;
 
 use crate::building::{send, told, unsubscribe};
 use crate::mail::ask;
@@ -160,18 +161,28 @@ async fn whatever_becomes_of_a_file_of_the_views_no_answer_knows_less() {
     let (other, _) = other.stop().await;
     let files = files_of_views(whole.path());
     assert!(files.len() >= 5, "{files:?}");
-    for file in &files {
-        for harm in HARMS {
-            let folder = tempdir().unwrap();
-            copy(whole.path(), folder.path());
-            harm.on(folder.path(), file, before.path(), other.path());
-            // Act, assert
-            let app = start(folder).await;
-            tells_all(&app, &key, &known, &format!("{} {harm:?}", file.display())).await;
-            app.stop().await;
-        }
+    // A file beside the others: each start waits for the disk more than it computes.
+    let stores = Arc::new((whole, before, other));
+    let (key, known) = (Arc::new(key), Arc::new(known));
+    let mut each_file = JoinSet::new();
+    for file in files.clone() {
+        let (stores, key, known) = (stores.clone(), key.clone(), known.clone());
+        each_file.spawn(async move {
+            let (whole, before, other) = &*stores;
+            for harm in HARMS {
+                let folder = tempdir().unwrap();
+                copy(whole.path(), folder.path());
+                harm.on(folder.path(), &file, before.path(), other.path());
+                // Act, assert
+                let app = start(folder).await;
+                tells_all(&app, &key, &known, &format!("{} {harm:?}", file.display())).await;
+                app.stop().await;
+            }
+        });
     }
+    each_file.join_all().await;
     // All of them at once, and a folder among them.
+    let (whole, before, other) = Arc::into_inner(stores).unwrap();
     for file in &files {
         Harm::Lost.on(whole.path(), file, before.path(), other.path());
     }
