@@ -131,8 +131,7 @@ struct StoredSend<'a> {
 ///
 /// # Errors
 /// Where there is no memory.
-#[cfg(test)]
-pub(crate) fn write(entry: &Entry, to: Vec<u8>) -> postcard::Result<Vec<u8>> {
+pub fn write(entry: &Entry, to: Vec<u8>) -> postcard::Result<Vec<u8>> {
     let to = postcard::to_extend(&StoredEntry::of(entry), to)?;
     extra::write(entry, to)
 }
