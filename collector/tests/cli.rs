@@ -361,7 +361,7 @@ fn a_folder_of_others_or_of_a_newer_misar_is_refused_with_one_sentence() {
     );
     assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 1);
 
-    std::fs::write(data.path().join("FORMAT"), "misar-store 3\n").unwrap();
+    std::fs::write(data.path().join("FORMAT"), "misar-store 4\n").unwrap();
     let refused = misar(data.path(), "keys list --json");
     assert!(
         refused.refusal(1).ends_with("use a newer misar"),

@@ -21,8 +21,8 @@ const LOCK_FILE: &str = "LOCK";
 const FORMAT_NAME: &str = "misar-store";
 /// The format that this version writes. Raised where an older misar could not read, or would spoil, what
 /// this one writes: since 2 records of clicks keep the number of their page, behind what they kept before
-/// (`record::extra`).
-const FORMAT: u32 = 2;
+/// (`record::extra`); since 3 blocks lie in pieces (`journal::local::segment::pieces`).
+const FORMAT: u32 = 3;
 /// The oldest format that it reads: a folder of it becomes one of [`FORMAT`] when it is opened to be
 /// written, before anything in it is.
 const OLDEST_FORMAT: u32 = 1;

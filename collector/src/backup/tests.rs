@@ -282,14 +282,14 @@ async fn a_backup_of_the_format_before_is_restored_and_one_of_a_newer_misar_is_r
     let format = || std::fs::read_to_string(data.join("FORMAT")).unwrap();
     assert_eq!(format(), "misar-store 1\n");
     drop(DataFolder::open(&data).unwrap());
-    assert_eq!(format(), "misar-store 2\n");
+    assert_eq!(format(), "misar-store 3\n");
     assert_eq!(records_of(&data), store.records());
 
-    std::fs::write(store.path("data").join("FORMAT"), "misar-store 3\n").unwrap();
+    std::fs::write(store.path("data").join("FORMAT"), "misar-store 4\n").unwrap();
     store.take(&dir, true).unwrap();
     let other = store.path("other");
     let refused = restored(&dir, &other).unwrap_err();
-    assert!(refused.contains("newer misar (format 3)"), "{refused}");
+    assert!(refused.contains("newer misar (format 4)"), "{refused}");
     assert!(!other.exists());
 }
 

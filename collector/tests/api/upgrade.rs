@@ -103,7 +103,7 @@ pub(crate) async fn spawn_upgraded() -> TestApp {
     drop(DataFolder::open(folder.path()).unwrap());
     assert_eq!(
         format(),
-        "misar-store 2\n",
+        "misar-store 3\n",
         "no older misar takes it from now on"
     );
     let app = spawn_app_in(folder, Arc::new(FixedClock::new(now))).await;

@@ -107,7 +107,7 @@ fn a_store_without_its_format_is_not_called_foreign() {
                 said.contains(&format!("its file FORMAT {what}")),
                 "{line}: {said}"
             );
-            assert!(said.contains("echo 'misar-store 2' >"), "{line}: {said}");
+            assert!(said.contains("echo 'misar-store 3' >"), "{line}: {said}");
         }
     };
     std::fs::remove_file(&format).unwrap();

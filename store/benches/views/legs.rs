@@ -1,10 +1,13 @@
 //! The legs: each runs in a process of its own, this program called again, and prints its figures.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use store::ledger::Log as _;
+use store::clock::SystemClock;
+use store::ledger::Log;
+use store::projector::Projector;
 use store::record::{Record, Seq};
 use store::views;
 use store::views::filter::EventFilter;
@@ -28,6 +31,9 @@ const FOLDS_TO_CHECKPOINT: usize = 15;
 const TOPS: usize = 21;
 /// How long points are read beside a fold, at the most.
 const READING: Duration = Duration::from_secs(60);
+
+/// How long following all of the log may take.
+const FOLLOWING: Duration = Duration::from_secs(60 * 60);
 
 /// Tells how far a leg is, on one line.
 struct Progress {
@@ -225,23 +231,21 @@ fn at_rest(data: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Follows the log for a while, and falls.
+/// Follows the log as a server does, and falls.
 fn crash(data: &Path) -> Result<(), Failure> {
     remove_views(data)?;
-    let log = open_log(data)?;
-    let views = open_views(data)?;
+    let log: Arc<dyn Log> = Arc::new(open_log(data)?);
+    let views = Arc::new(open_views(data)?);
     let end = *log.committed().borrow();
     // Some of the log, so that the moment is none of those that a checkpoint chooses.
     let upto = Seq(end.0 - end.0 / 97);
-    let mut synced = Instant::now();
-    while views.cursor() < upto {
-        let records = log.read_from(views.cursor(), FOLDED)?;
-        views.fold(&records)?;
-        if synced.elapsed() > Duration::from_secs(1) {
-            views.checkpoint()?;
-            synced = Instant::now();
-        }
-    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_time()
+        .build()?;
+    runtime.block_on(async {
+        let projector = Projector::start(log, views, Arc::new(SystemClock));
+        projector.wait_for(upto, FOLLOWING).await
+    })?;
     std::process::abort();
 }
 

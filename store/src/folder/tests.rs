@@ -27,7 +27,7 @@ fn a_folder_that_is_not_there_is_made_for_this_user_alone() {
         0o700
     );
     let format = std::fs::read_to_string(path.join("FORMAT")).unwrap();
-    assert_eq!(format, "misar-store 2\n");
+    assert_eq!(format, "misar-store 3\n");
     assert_eq!(names(&path), ["FORMAT", "LOCK"]);
 }
 
@@ -67,22 +67,27 @@ fn a_folder_with_other_things_in_it_is_left_as_it_is() {
 
 #[test]
 fn a_folder_of_the_format_before_says_ours_once_it_may_be_written_and_not_before() {
-    for open in [DataFolder::open, DataFolder::open_existing] {
+    let opens = [DataFolder::open, DataFolder::open_existing];
+    let olds = ["misar-store 1\n", "misar-store 2\n"];
+    for (open, old) in opens
+        .into_iter()
+        .flat_map(|open| olds.map(|old| (open, old)))
+    {
         let parent = TempDir::new().unwrap();
         let path = parent.path();
         let format = || std::fs::read_to_string(path.join("FORMAT")).unwrap();
-        std::fs::write(path.join("FORMAT"), "misar-store 1\n").unwrap();
+        std::fs::write(path.join("FORMAT"), old).unwrap();
         // What a start that was cut short left.
-        std::fs::write(path.join("FORMAT.draft"), "misar-store 2").unwrap();
+        std::fs::write(path.join("FORMAT.draft"), "misar-store 3").unwrap();
         DataFolder::open_to_read(path).unwrap();
-        assert_eq!(format(), "misar-store 1\n");
+        assert_eq!(format(), old);
         let folder = open(path).unwrap();
-        assert_eq!(format(), "misar-store 2\n");
+        assert_eq!(format(), "misar-store 3\n");
         assert_eq!(names(path), ["FORMAT", "LOCK"]);
         drop(folder);
         open(path).unwrap();
         DataFolder::open_to_read(path).unwrap();
-        assert_eq!(format(), "misar-store 2\n");
+        assert_eq!(format(), "misar-store 3\n");
     }
 }
 
@@ -90,7 +95,7 @@ fn a_folder_of_the_format_before_says_ours_once_it_may_be_written_and_not_before
 fn another_format_is_refused() {
     let parent = TempDir::new().unwrap();
     let format = parent.path().join("FORMAT");
-    std::fs::write(&format, "misar-store 3\n").unwrap();
+    std::fs::write(&format, "misar-store 4\n").unwrap();
     for open in [
         DataFolder::open,
         DataFolder::open_existing,
@@ -99,7 +104,7 @@ fn another_format_is_refused() {
         let sentence = open(parent.path()).unwrap_err().to_string();
         assert!(
             sentence.ends_with(
-                "was written by a newer misar (format 3); this one reads formats up to 2: use a newer misar"
+                "was written by a newer misar (format 4); this one reads formats up to 3: use a newer misar"
             ),
             "{sentence}"
         );

@@ -1,6 +1,10 @@
 //! The block: the entries of one commit (or a part of them), packed, compressed and checksummed.
 //!
 //! ```text
+//! codec 3: codec u8 | count u32 | last received u64 | checksum u64 | generation u8 | stamp u64
+//!          | earlier u16 | mixed u8 | earlier × (workspace u32, records u32)
+//!          | workspace u32, where mixed is 1 count of them
+//!          | ids: count × (tag u8, id 16 B) | zstd(the entries as `record::stored::columns` has them)
 //! codec 2: codec u8 | count u32 | last received u64 | checksum u64 | generation u8 | stamp u64
 //!          | earlier u16 | earlier × (workspace u32, records u32)
 //!          | ids: count × (workspace u32, tag u8, id 16 B) | zstd(records)
@@ -10,36 +14,43 @@
 //! ```
 //! Numbers are little-endian. Generation and stamp are those of the commit, and stand in the seqs
 //! that callers see; `earlier` tells how many records of a workspace the blocks before in the same
-//! commit hold, of those that have records here too, so that an index is known from one block. The ids lie uncompressed in front, because random ids do not
+//! commit hold, of those that have records here too, so that an index is known from one block. The ids lie
+//! uncompressed in front, because random ids do not
 //! compress and because a restart reads them alone; the tag tells sender and type (`identity`).
 //! The checksum (XXH3-64, seeded with the first seq so that a block in the wrong place is found)
-//! covers everything else. Codec 1 is read and never written.
+//! covers everything else. Codecs 1 and 2 are read and never written.
+
+mod packer;
+mod places;
 
 use std::cell::RefCell;
 use std::hash::Hasher as _;
 
-use shared::ids::EventId;
+pub use packer::Packer;
+use places::{Layout, Places};
 use twox_hash::XxHash3_64;
 use zstd::bulk::Decompressor;
 
-use crate::record::identity::{FactKind, IdKey, of_tag, tag};
+use crate::record::identity::{FactKind, IdKey};
 use crate::record::public_seq::{Indexes, PublicSeq, Stamp};
 use crate::record::stored;
-use crate::record::{Entry, Record, Seq, WorkspaceId};
+use crate::record::stored::columns::Reader;
+use crate::record::{Record, Seq, WorkspaceId};
 
 /// The layout that is written. Another one takes another number; old blocks stay readable.
-const CODEC: u8 = 2;
+const CODEC: u8 = 3;
+/// The layout from before entries lay in columns.
+const ROWS_CODEC: u8 = 2;
 /// The layout from before ids belonged to who sends them.
 const OLD_CODEC: u8 = 1;
-/// Up to the checksum and with it, in both layouts.
+/// Up to the checksum and with it, in all layouts.
 const CHECKSUM_END: usize = 1 + 4 + 8 + 8;
-const HEADER: usize = CHECKSUM_END + 1 + 8 + 2;
+/// Up to `earlier`, in those that have it.
+const STAMPED: usize = CHECKSUM_END + 1 + 8 + 2;
+const HEADER: usize = STAMPED + 1;
 const EARLIER_BYTES: usize = 4 + 4;
-const ID_BYTES: usize = 4 + 1 + 16;
-const OLD_ID_BYTES: usize = 4 + 16;
-/// Level 1: levels 3 and 9 gain 0–8 % on JSON events and cost up to 8 times as much (measured,
-/// in the survey of crates that the design rests on).
-const ZSTD_LEVEL: i32 = 1;
+/// Of one entry, where all are of one workspace.
+const ID_BYTES: usize = 1 + 16;
 /// No block unpacks to more than this; more is damage. 1,000 events of at most 32 KB and slack.
 const MAX_UNPACKED: usize = 256 * 1024 * 1024;
 
@@ -70,64 +81,6 @@ const NEWER: &str = "the block was written by a newer misar";
 #[error("{0}")]
 pub struct BadBlock(pub &'static str);
 
-/// Packs entries into blocks; keeps its compression state from block to block.
-pub struct Packer {
-    compressor: zstd::bulk::Compressor<'static>,
-    raw: Vec<u8>,
-}
-
-impl Packer {
-    pub fn new() -> std::io::Result<Self> {
-        let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
-        Ok(Self {
-            compressor,
-            raw: Vec::new(),
-        })
-    }
-
-    /// Packs `entries`, of which the first will have the seq `first`.
-    pub fn pack<'a>(
-        &mut self,
-        first: Seq,
-        part: &CommitPart,
-        entries: impl ExactSizeIterator<Item = &'a Entry>,
-    ) -> std::io::Result<Vec<u8>> {
-        let count = entries.len();
-        let mut block = vec![0; HEADER];
-        block.reserve(part.earlier.len() * EARLIER_BYTES + count * (ID_BYTES + 128));
-        for (workspace, records) in &part.earlier {
-            block.extend_from_slice(&workspace.0.to_le_bytes());
-            block.extend_from_slice(&records.to_le_bytes());
-        }
-        self.raw.clear();
-        let mut last_received = 0;
-        for entry in entries {
-            block.extend_from_slice(&entry.workspace.0.to_le_bytes());
-            block.push(tag(entry.sender(), entry.fact.kind()));
-            block.extend_from_slice(entry.id.as_bytes());
-            last_received = last_received.max(entry.received_at.as_millis());
-            let start = self.raw.len();
-            self.raw.extend_from_slice(&[0; 4]);
-            self.raw = stored::write(entry, std::mem::take(&mut self.raw))
-                .map_err(std::io::Error::other)?;
-            let length = length32(self.raw.len() - start - 4)?;
-            self.raw[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        }
-        let packed = self.compressor.compress(&self.raw)?;
-        block.extend_from_slice(&packed);
-        block[0] = CODEC;
-        block[1..5].copy_from_slice(&length32(count)?.to_le_bytes());
-        block[5..13].copy_from_slice(&last_received.to_le_bytes());
-        block[21] = part.stamp.generation;
-        block[22..30].copy_from_slice(&part.stamp.micros.to_le_bytes());
-        let earlier = u16::try_from(part.earlier.len()).map_err(std::io::Error::other)?;
-        block[30..32].copy_from_slice(&earlier.to_le_bytes());
-        let checksum = checksum(first, &block);
-        block[13..21].copy_from_slice(&checksum.to_le_bytes());
-        Ok(block)
-    }
-}
-
 /// A block whose checksum has been verified.
 pub struct Block<'a> {
     /// All of it.
@@ -137,9 +90,7 @@ pub struct Block<'a> {
     last_received: i64,
     stamp: Stamp,
     earlier: &'a [u8],
-    /// Of [`CODEC`]: each id has its tag.
-    tagged: bool,
-    ids: &'a [u8],
+    places: Places<'a>,
     packed: &'a [u8],
 }
 
@@ -152,24 +103,19 @@ impl<'a> Block<'a> {
         if read_u64(&bytes[13..21]) != checksum(first, bytes) {
             return Err(BadBlock("the block's checksum does not match its content"));
         }
-        let (tagged, header, id_bytes) = match bytes[0] {
-            CODEC => (true, HEADER, ID_BYTES),
-            OLD_CODEC => (false, CHECKSUM_END, OLD_ID_BYTES),
-            _ => return Err(BadBlock(NEWER)),
-        };
-        let Some((head, rest)) = bytes.split_at_checked(header) else {
-            return Err(BadBlock("the block is cut short"));
-        };
+        let layout = Layout::of(bytes).map_err(BadBlock)?;
+        let (head, rest) = bytes.split_at(layout.header());
         let count = read_u32(&head[1..5]) as usize;
         let last_received = read_u64(&head[5..13]).cast_signed();
-        let (stamp, earlier) = if tagged {
-            let stamp = Stamp {
-                generation: head[21],
-                micros: read_u64(&head[22..30]),
-            };
-            (stamp, usize::from(u16::from_le_bytes([head[30], head[31]])))
-        } else {
-            (Stamp::NONE, 0)
+        let (stamp, earlier) = match head.get(CHECKSUM_END..STAMPED) {
+            Some(told) => {
+                let stamp = Stamp {
+                    generation: told[0],
+                    micros: read_u64(&told[1..9]),
+                };
+                (stamp, usize::from(u16::from_le_bytes([told[9], told[10]])))
+            }
+            None => (Stamp::NONE, 0),
         };
         if !stamp.is_valid() {
             return Err(BadBlock("the block's stamp is none that a commit can have"));
@@ -177,11 +123,10 @@ impl<'a> Block<'a> {
         let Some((earlier, rest)) = rest.split_at_checked(earlier * EARLIER_BYTES) else {
             return Err(BadBlock("the block is cut short"));
         };
-        if count == 0 || rest.len() / id_bytes < count {
+        let Some((places, packed)) = Places::split(layout, count, rest) else {
             return Err(BadBlock("the block's count does not match its length"));
-        }
-        let (ids, packed) = rest.split_at(count * id_bytes);
-        if tagged && ids.chunks_exact(ID_BYTES).any(|id| of_tag(id[4]).is_none()) {
+        };
+        if !places.are_known() {
             return Err(BadBlock(NEWER));
         }
         Ok(Self {
@@ -191,8 +136,7 @@ impl<'a> Block<'a> {
             last_received,
             stamp,
             earlier,
-            tagged,
-            ids,
+            places,
             packed,
         })
     }
@@ -224,30 +168,31 @@ impl<'a> Block<'a> {
         self.stamp
     }
 
-    /// The ids with their types, in the order of the records. Of the old layout they are read out
+    /// The ids with their types, in the order of the records. Of the oldest layout they are read out
     /// of the records.
     pub fn ids(&self) -> Result<Vec<(IdKey, FactKind)>, BadBlock> {
-        if !self.tagged {
+        if !self.places.have_tags() {
             let mut records = Vec::with_capacity(self.count);
             self.records(Seq::START, usize::MAX, &mut records)?;
             let id = |record: &Record| (record.entry.id_key(), record.entry.fact.kind());
             return Ok(records.iter().map(id).collect());
         }
-        let ids = self.ids.chunks_exact(ID_BYTES);
-        ids.map(|id| key_in(id).ok_or(BadBlock(NEWER))).collect()
+        let ids = (0..self.count).map(|at| self.places.key(at).ok_or(BadBlock(NEWER)));
+        ids.collect()
     }
 
     /// The id of the record at this place, with its type, as it lies in a block whose checksum nobody has
-    /// looked at; `None` where that cannot be told without, or the place is not here.
+    /// looked at, or in its beginning; `None` where that cannot be told without, or the place is not here.
     pub(crate) fn claimed_id(first: Seq, bytes: &[u8], place: Seq) -> Option<(IdKey, FactKind)> {
-        if bytes.first() != Some(&CODEC) || bytes.len() < HEADER {
-            return None;
-        }
-        let count = u64::from(read_u32(&bytes[1..5]));
+        let layout = Layout::of(bytes).ok()?;
+        let (head, rest) = bytes.split_at(layout.header());
+        let earlier = head.get(30..STAMPED)?;
+        let earlier = usize::from(u16::from_le_bytes([earlier[0], earlier[1]]));
+        let count = u64::from(read_u32(&head[1..5]));
         let at = place.0.checked_sub(first.0).filter(|at| *at < count)?;
-        let earlier = usize::from(u16::from_le_bytes([bytes[30], bytes[31]]));
-        let start = HEADER + earlier * EARLIER_BYTES + usize::try_from(at).ok()? * ID_BYTES;
-        key_in(bytes.get(start..start + ID_BYTES)?)
+        let rest = rest.get(earlier * EARLIER_BYTES..)?;
+        let (count, at) = (usize::try_from(count).ok()?, usize::try_from(at).ok()?);
+        Places::begun(layout, count, rest)?.key(at)
     }
 
     /// The id of the record at this place, with its type; `None` where the place is not here.
@@ -255,15 +200,14 @@ impl<'a> Block<'a> {
         if !(self.first..=self.last()).contains(&place) {
             return Ok(None);
         }
-        if !self.tagged {
+        if !self.places.have_tags() {
             let mut records = Vec::with_capacity(1);
             self.records(Seq(place.0 - 1), 1, &mut records)?;
             let id = |record: &Record| (record.entry.id_key(), record.entry.fact.kind());
             return Ok(records.first().map(id));
         }
         let at = usize::try_from(place.0 - self.first.0).unwrap_or(usize::MAX);
-        let id = self.ids.chunks_exact(ID_BYTES).nth(at);
-        id.map(|id| key_in(id).ok_or(BadBlock(NEWER))).transpose()
+        self.places.key(at).ok_or(BadBlock(NEWER)).map(Some)
     }
 
     /// The lowest seq that a record here can have. Blocks of one commit share it.
@@ -282,10 +226,11 @@ impl<'a> Block<'a> {
     /// The seqs that callers see, in the order of the records, each with its workspace.
     pub fn public_seqs(&self) -> impl Iterator<Item = (WorkspaceId, PublicSeq)> + '_ {
         let mut indexes = Indexes::behind(self.earlier());
-        let seqs = (self.first.0..).map(Seq);
-        self.places().zip(seqs).map(move |((workspace, _), seq)| {
+        (0..self.count).zip(self.first.0..).map(move |(at, seq)| {
+            let workspace = self.places.workspace(at);
             let index = indexes.take(workspace);
-            (workspace, PublicSeq::of(self.stamp, index, seq))
+            let seq = PublicSeq::of(self.stamp, index, Seq(seq));
+            (workspace, seq)
         })
     }
 
@@ -293,15 +238,6 @@ impl<'a> Block<'a> {
         self.earlier.chunks_exact(EARLIER_BYTES).map(|bytes| {
             let workspace = WorkspaceId(read_u32(&bytes[..4]));
             (workspace, read_u32(&bytes[4..]))
-        })
-    }
-
-    /// What lies beside the records: the workspace and the id of each.
-    fn places(&self) -> impl Iterator<Item = (WorkspaceId, EventId)> + '_ {
-        let width = if self.tagged { ID_BYTES } else { OLD_ID_BYTES };
-        self.ids.chunks_exact(width).map(move |bytes| {
-            let workspace = WorkspaceId(read_u32(bytes));
-            (workspace, id_in(&bytes[width - 16..]))
         })
     }
 
@@ -313,11 +249,59 @@ impl<'a> Block<'a> {
         into: &mut Vec<Record>,
     ) -> Result<(), BadBlock> {
         let raw = unpack(self.packed)?;
-        let mut rest = raw.as_slice();
-        let mut seq = self.first;
-        let mut taken = 0;
         into.reserve(self.count.min(limit));
-        for ((workspace, id), (_, public_seq)) in self.places().zip(self.public_seqs()) {
+        let wanted = after.0.saturating_add(1).saturating_sub(self.first.0);
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        if self.places.are_in_columns() {
+            self.in_columns(&raw, wanted, limit, into)
+        } else {
+            self.in_rows(&raw, wanted, limit, into)
+        }
+    }
+
+    /// The same from the record at place `wanted` in the block on.
+    fn in_columns(
+        &self,
+        raw: &[u8],
+        wanted: usize,
+        limit: usize,
+        into: &mut Vec<Record>,
+    ) -> Result<(), BadBlock> {
+        if wanted >= self.count {
+            return Ok(());
+        }
+        let bad = |stored::BadRecord(why)| BadBlock(why);
+        let mut reader = Reader::of(raw, self.count, wanted).map_err(bad)?;
+        let upto = wanted.saturating_add(limit).min(self.count);
+        let seqs = self.public_seqs().enumerate().skip(reader.next());
+        for (at, (workspace, public_seq)) in seqs.take_while(|(at, _)| *at < upto) {
+            let entry = reader.read(workspace, self.places.id(at)).map_err(bad)?;
+            if at >= wanted {
+                let seq = Seq(self.first.0 + at as u64);
+                into.push(Record {
+                    seq,
+                    public_seq,
+                    entry,
+                });
+            }
+        }
+        if upto == self.count {
+            reader.end().map_err(bad)?;
+        }
+        Ok(())
+    }
+
+    /// The same of a block of before there were columns.
+    fn in_rows(
+        &self,
+        raw: &[u8],
+        wanted: usize,
+        limit: usize,
+        into: &mut Vec<Record>,
+    ) -> Result<(), BadBlock> {
+        let mut rest = raw;
+        let upto = wanted.saturating_add(limit);
+        for (at, (workspace, public_seq)) in self.public_seqs().enumerate() {
             let (length, tail) = rest
                 .split_at_checked(4)
                 .ok_or(BadBlock("a record is cut short"))?;
@@ -325,17 +309,15 @@ impl<'a> Block<'a> {
                 .split_at_checked(read_u32(length) as usize)
                 .ok_or(BadBlock("a record is cut short"))?;
             rest = tail;
-            if seq > after && taken < limit {
-                let entry = stored::read(workspace, id, bytes);
+            if (wanted..upto).contains(&at) {
+                let entry = stored::read(workspace, self.places.id(at), bytes);
                 let entry = entry.map_err(|stored::BadRecord(why)| BadBlock(why))?;
                 into.push(Record {
-                    seq,
+                    seq: Seq(self.first.0 + at as u64),
                     public_seq,
                     entry,
                 });
-                taken += 1;
             }
-            seq = seq.next();
         }
         if rest.is_empty() {
             Ok(())
@@ -343,23 +325,6 @@ impl<'a> Block<'a> {
             Err(BadBlock("bytes are left over behind the records"))
         }
     }
-}
-
-/// The id in these [`ID_BYTES`], with its type; `None` where the tag is of a later version.
-fn key_in(bytes: &[u8]) -> Option<(IdKey, FactKind)> {
-    let (sender, kind) = of_tag(bytes[4])?;
-    let key = IdKey {
-        workspace: WorkspaceId(read_u32(bytes)),
-        sender,
-        id: id_in(&bytes[5..]),
-    };
-    Some((key, kind))
-}
-
-fn id_in(bytes: &[u8]) -> EventId {
-    let mut id = [0; 16];
-    id.copy_from_slice(&bytes[..16]);
-    EventId::from_bytes(id)
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, BadBlock> {
@@ -388,10 +353,6 @@ fn checksum(first: Seq, block: &[u8]) -> u64 {
     hasher.write(&block[..13]);
     hasher.write(&block[CHECKSUM_END..]);
     hasher.finish()
-}
-
-fn length32(length: usize) -> std::io::Result<u32> {
-    u32::try_from(length).map_err(std::io::Error::other)
 }
 
 fn read_u32(bytes: &[u8]) -> u32 {

@@ -3,7 +3,9 @@
 //! be kept later behind these bytes (`extra`).
 //!
 //! Every record has every field here, in postcard, whether its kind has it or not: a newer layout is
-//! another codec of `journal::block`.
+//! another codec of `journal::block`. Of the newest, the same fields lie in columns (`columns`).
+
+pub(crate) mod columns;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -125,7 +127,7 @@ struct StoredSend<'a> {
     sent_at: i64,
 }
 
-/// Writes an entry behind what has been written.
+/// Writes an entry behind what has been written, as blocks of before held it.
 ///
 /// # Errors
 /// Where there is no memory.

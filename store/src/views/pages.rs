@@ -140,9 +140,9 @@ impl Pages {
         let (group, page, _) = place(first);
         self.grow(group, page);
         let pages = &mut Arc::make_mut(&mut Arc::make_mut(&mut self.groups)[group]).pages;
-        let mut rows = rows.peekable();
+        let (mut rows, mut scratch) = (rows.peekable(), Vec::new());
         while rows.peek().is_some() {
-            let page = Page::of(rows.by_ref().take(ROWS));
+            let page = Page::of(rows.by_ref().take(ROWS), &mut scratch);
             self.held += page.held();
             pages.push(Slot::Held(Arc::new(page)));
         }

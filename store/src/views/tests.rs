@@ -1,6 +1,7 @@
 //! Tests of the files of views: that live folding, crashes and rebuilds come to the same rows.
 
 mod damage;
+mod due;
 mod kills;
 mod power;
 

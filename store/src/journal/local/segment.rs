@@ -6,6 +6,7 @@
 //! whole file.
 
 mod disk;
+mod pieces;
 mod read;
 mod snapshot;
 mod tables;

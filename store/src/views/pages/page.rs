@@ -7,29 +7,29 @@ use std::sync::Arc;
 use super::ROWS;
 use crate::views::aside::{Aside, Lying};
 
-/// What a page gets beyond what it needs when it grows.
-const SLACK: usize = 48;
-/// What a page takes beside its bytes: its counts, where they lie, its place among the others, and what the allocator
-/// rounds up.
-const BESIDE: usize = 96;
+/// What a page takes beside its bytes: its counts and where they lie (48 B as the allocator gives them), and its place
+/// among the others.
+const BESIDE: usize = 48 + 16;
 
 /// See above.
 #[derive(Clone, Default)]
 pub(super) struct Page(Vec<u8>);
 
 impl Page {
-    /// Of rows from the first on, no more than [`ROWS`].
-    pub(super) fn of<'a>(rows: impl Iterator<Item = &'a [u8]>) -> Self {
-        let (mut page, mut end) = (Vec::new(), 0);
+    /// Of rows from the first on, no more than [`ROWS`]; `scratch` is memory that is used again.
+    pub(super) fn of<'a>(rows: impl Iterator<Item = &'a [u8]>, scratch: &mut Vec<u8>) -> Self {
+        scratch.clear();
+        let mut end = 0;
         for row in rows {
-            page.extend_from_slice(write_length(row.len(), &mut [0; 5]));
-            page.extend_from_slice(row);
+            scratch.extend_from_slice(write_length(row.len(), &mut [0; 5]));
+            scratch.extend_from_slice(row);
             if !row.is_empty() {
-                end = page.len();
+                end = scratch.len();
             }
         }
-        page.truncate(end);
-        page.shrink_to_fit();
+        // Not shrunk: the allocator leaves what shrinks by less than half where it lies.
+        let mut page = Vec::with_capacity(allocated(end));
+        page.extend_from_slice(&scratch[..end]);
         Self(page)
     }
 
@@ -129,9 +129,18 @@ impl Page {
 }
 
 fn reserve(page: &mut Vec<u8>, more: usize) {
-    if page.capacity() - page.len() < more {
-        page.reserve_exact(more + SLACK);
+    let needed = page.len() + more;
+    if page.capacity() < needed {
+        page.reserve_exact(allocated(needed) - page.len());
     }
+}
+
+/// What the allocator (mimalloc) takes for so many bytes: it has four sizes from each power of two to the next. What it
+/// would round up is room to grow.
+fn allocated(bytes: usize) -> usize {
+    const EVEN: usize = 64;
+    let step = bytes.max(EVEN).next_power_of_two() / 8;
+    bytes.next_multiple_of(step.max(EVEN / 4))
 }
 
 fn rows_in(page: &[u8]) -> usize {
@@ -171,5 +180,22 @@ fn write_length(length: usize, bytes: &mut [u8; 5]) -> &[u8] {
         }
         bytes[count] |= 0x80;
         count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_the_room_that_its_memory_has_anyway() {
+        for (bytes, room) in [(0, 0), (1, 16), (64, 64), (65, 80), (128, 128), (129, 160)] {
+            assert_eq!(allocated(bytes), room, "{bytes}");
+        }
+        assert_eq!((allocated(1_000), allocated(1_025)), (1_024, 1_280));
+        let mut page = Page::of([&[7; 999][..]].into_iter(), &mut Vec::new());
+        assert_eq!(page.held() - BESIDE, 1_024);
+        page.put(1, &[8; 30]);
+        assert_eq!(page.held() - BESIDE, 1_280);
     }
 }

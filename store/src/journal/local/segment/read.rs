@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use redb::{ReadTransaction, ReadableDatabase};
 
-use super::tables::BLOCKS;
+use super::pieces::Blocks;
 use super::{Handle, LogSegment, damaged, guarded, read};
 use crate::journal::JournalError;
 use crate::journal::block::{BadBlock, Block};
@@ -58,29 +58,21 @@ impl LogSegment {
     ) -> Result<(), JournalError> {
         self.read_with("its blocks", |transaction| {
             let in_tree = |error: redb::Error| damaged(&self.path, "its blocks", &error);
-            let table = transaction
-                .open_table(BLOCKS)
-                .map_err(|error| in_tree(error.into()))?;
-            let start = table
-                .range(..=from.0)
-                .map_err(|error| in_tree(error.into()))?
-                .next_back()
-                .transpose()
-                .map_err(|error| in_tree(error.into()))?
-                .map_or(0, |(first, _)| first.value());
-            for row in table
-                .range(start..)
-                .map_err(|error| in_tree(error.into()))?
-            {
-                let (first, bytes) = row.map_err(|error| in_tree(error.into()))?;
-                let first = Seq(first.value());
-                let block = Block::parse(first, bytes.value())
-                    .map_err(|bad| self.bad_block(first, &bad))?;
-                if visit(&block)?.is_break() {
-                    break;
-                }
-            }
-            Ok(())
+            let mut outcome = Ok(());
+            let read = Blocks::of(transaction).and_then(|blocks| {
+                blocks.each(from, &mut |first, bytes| {
+                    let block =
+                        Block::parse(first, bytes).map_err(|bad| self.bad_block(first, &bad));
+                    match block.and_then(|block| visit(&block)) {
+                        Ok(next) => next,
+                        Err(error) => {
+                            outcome = Err(error);
+                            ControlFlow::Break(())
+                        }
+                    }
+                })
+            });
+            outcome.and(read.map_err(in_tree))
         })
     }
 
@@ -89,23 +81,20 @@ impl LogSegment {
     pub(crate) fn id_at(&self, place: Seq) -> Result<Option<(IdKey, FactKind)>, JournalError> {
         self.read_with("its blocks", |transaction| {
             let in_tree = |error: redb::Error| damaged(&self.path, "its blocks", &error);
-            let table = transaction
-                .open_table(BLOCKS)
-                .map_err(|error| in_tree(error.into()))?;
-            let row = table
-                .range(..=place.0)
-                .map_err(|error| in_tree(error.into()))?
-                .next_back()
-                .transpose()
-                .map_err(|error| in_tree(error.into()))?;
-            let Some((first, bytes)) = row else {
+            let blocks = Blocks::of(transaction).map_err(in_tree)?;
+            let Some((first, head)) = blocks.head(place).map_err(in_tree)? else {
                 return Ok(None);
             };
-            let (first, bytes) = (Seq(first.value()), bytes.value());
-            if let Some(claimed) = Block::claimed_id(first, bytes, place) {
+            if let Some(claimed) = Block::claimed_id(first, &head, place) {
                 return Ok(Some(claimed));
             }
-            let block = Block::parse(first, bytes).map_err(|bad| self.bad_block(first, &bad))?;
+            let mut whole = Vec::new();
+            let read = blocks.each(first, &mut |_, bytes| {
+                whole.extend_from_slice(bytes);
+                ControlFlow::Break(())
+            });
+            read.map_err(in_tree)?;
+            let block = Block::parse(first, &whole).map_err(|bad| self.bad_block(first, &bad))?;
             block
                 .id_at(place)
                 .map_err(|bad| self.bad_block(first, &bad))

@@ -1,16 +1,15 @@
 //! Segments and backups: a consistent, sealed copy of a segment that is still written to, copies under
 //! other names, and the lineage that each segment carries.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::ReadableTable as _;
-
-use super::tables::{ABOUT, BLOCKS, insert_blocks, set_about, write_seal};
+use super::tables::{ABOUT, insert_blocks, set_about, write_seal};
 use super::{Disk, Handle, LogSegment, damaged, open_active, read};
 use crate::files;
 use crate::journal::JournalError;
-use crate::journal::block::{Block, Packed};
+use crate::journal::block::Packed;
 use crate::lineage::{self, Lineage};
 use crate::record::Seq;
 
@@ -64,32 +63,26 @@ impl LogSegment {
         if let Some(lineage) = self.lineage()? {
             set_about(&copy, &numbers_of(lineage)).map_err(|error| storage(&error))?;
         }
-        self.read("its blocks", |transaction| {
-            let mut bytes = 0;
-            for row in transaction.open_table(BLOCKS)?.iter()? {
-                let (first, packed) = row?;
-                let first = Seq(first.value());
-                let block = Block::parse(first, packed.value())
-                    .map_err(|bad| redb::Error::Corrupted(format!("seq {first}: {bad}")))?;
-                last = block.last();
-                last_received = block.last_received().max(last_received);
-                bytes += packed.value().len();
-                batch.push(Packed {
-                    first,
-                    last,
-                    last_received,
-                    bytes: packed.value().to_vec(),
-                });
-                if bytes >= BATCH_BYTES {
-                    written = insert_blocks(&copy, &batch);
-                    if written.is_err() {
-                        return Ok(());
-                    }
-                    batch.clear();
-                    bytes = 0;
+        let mut bytes = 0;
+        self.visit_blocks(self.first(), &mut |block| {
+            last = block.last();
+            last_received = block.last_received().max(last_received);
+            bytes += block.bytes().len();
+            batch.push(Packed {
+                first: block.first(),
+                last,
+                last_received,
+                bytes: block.bytes().to_vec(),
+            });
+            if bytes >= BATCH_BYTES {
+                written = insert_blocks(&copy, &batch);
+                if written.is_err() {
+                    return Ok(ControlFlow::Break(()));
                 }
+                batch.clear();
+                bytes = 0;
             }
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         written
             .and_then(|()| insert_blocks(&copy, &batch))

@@ -1,12 +1,16 @@
 //! The tables of a segment file, and each transaction on them.
 
-use redb::{Database, ReadTransaction, ReadableTableMetadata as _, TableDefinition};
+use redb::{Database, ReadTransaction, TableDefinition};
 
+use super::pieces::{self, Blocks};
 use crate::journal::block::Packed;
 use crate::record::Seq;
 
-/// Key: the block's first seq. Value: the block, see `block`.
+/// Key: the block's first seq. Value: the block, see `block`. Read, and written no more: what comes behind such
+/// blocks lies in the next table.
 pub(super) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks_v1");
+/// Key: the block's first seq, and a piece's place in it. Value: the piece, see `pieces`.
+pub(super) const PIECES: TableDefinition<'_, (u64, u16), &[u8]> = TableDefinition::new("pieces_v1");
 /// Key: a property's name. Value: its number. `first_seq` from the start; `closed_last_seq` and
 /// `last_received` (milliseconds) once sealed; `store` and `opening` of its lineage, where it has one.
 ///
@@ -21,9 +25,9 @@ const OLD_LAST_SEQS: [&str; 2] = ["sealed_last_seq", "last_seq"];
 pub(super) fn insert_blocks(database: &Database, blocks: &[Packed]) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
-        let mut table = transaction.open_table(BLOCKS)?;
+        let mut table = transaction.open_table(PIECES)?;
         for block in blocks {
-            table.insert(block.first.0, block.bytes.as_slice())?;
+            pieces::insert(&mut table, block.first, &block.bytes)?;
         }
     }
     transaction.commit()?;
@@ -38,7 +42,7 @@ pub(super) fn insert_block(
 ) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(redb::Durability::None)?;
-    transaction.open_table(BLOCKS)?.insert(first.0, bytes)?;
+    pieces::insert(&mut transaction.open_table(PIECES)?, first, bytes)?;
     transaction.commit()?;
     Ok(())
 }
@@ -48,6 +52,9 @@ pub(super) fn drop_blocks_after(database: &Database, last: Seq) -> Result<(), re
     transaction
         .open_table(BLOCKS)?
         .retain(|first, _| first <= last.0)?;
+    transaction
+        .open_table(PIECES)?
+        .retain(|(first, _), _| first <= last.0)?;
     transaction.commit()?;
     Ok(())
 }
@@ -59,7 +66,7 @@ pub(super) fn set_about(database: &Database, values: &[(&str, u64)]) -> Result<(
         for (name, value) in values {
             about.insert(name, value)?;
         }
-        transaction.open_table(BLOCKS)?;
+        transaction.open_table(PIECES)?;
     }
     transaction.commit()?;
     Ok(())
@@ -101,7 +108,7 @@ pub(super) fn read_seal(transaction: &ReadTransaction) -> Result<Option<Seal>, r
     let Some(last) = last else {
         return Ok(None);
     };
-    if transaction.open_table(BLOCKS)?.is_empty()? {
+    if Blocks::of(transaction)?.is_empty()? {
         return Err(redb::Error::Corrupted("the blocks are missing".into()));
     }
     let last_received = number("last_received")?.unwrap_or(0);
@@ -126,7 +133,13 @@ pub(crate) mod old {
     ) {
         let database = Database::create(path).unwrap();
         set_about(&database, &[("first_seq", first.0)]).unwrap();
-        insert_blocks(&database, blocks).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.delete_table(PIECES).unwrap();
+        for block in blocks {
+            let mut table = transaction.open_table(BLOCKS).unwrap();
+            table.insert(block.first.0, block.bytes.as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
         if sealed {
             let numbers = [
                 ("last_received", last_received.cast_unsigned()),
