@@ -71,6 +71,7 @@ mod seqs;
 mod sessions;
 mod snippets;
 mod stalled;
+mod stitching;
 mod suppressions;
 mod tenants;
 mod times;
