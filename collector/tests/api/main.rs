@@ -76,6 +76,7 @@ mod suppressions;
 mod tenants;
 mod times;
 mod unsubscribe_class;
+mod unsubscribe_pages;
 mod upgrade;
 mod upgrade_retries;
 mod views_lost;
