@@ -2,7 +2,7 @@
 //!
 //! - `incoming`: a request is authenticated, read and paid for
 //! - `sender`: who its events come from, once for all of them; `dropped`: what is kept of its context
-//! - `candidate`: an event as it was read; `identity`, `idempotency`: the id that it goes under
+//! - `candidate`: an event as it was read; `signed`: whom a page may name; `identity`, `idempotency`: the id that it goes under
 //! - `entry`: what the log takes of it; `deliveries`: whose messages mail servers tell of
 //! - `pending`: one append for all of a request; `settle`, `compare`: what became of each
 //! - `events`: one event, or a batch of them; `seqs`, `receipts`: what answers and receipts say
@@ -38,6 +38,7 @@ pub mod hits;
 pub mod messages;
 pub mod register;
 pub mod sent;
+pub mod signed;
 pub mod suppressions;
 
 pub use incoming::{Incoming, parse};

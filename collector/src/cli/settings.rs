@@ -16,6 +16,18 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub(super) enum Settings {
     Show(Show),
     Set(Set),
+    IdentifySecret(IdentifySecret),
+}
+
+/// Prints the secret under which your server signs whom a page may name
+///
+/// See docs/identify.md and `misar serve --require-signed-identify`. Keep it on your server: it belongs into no page.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  misar settings identify-secret --workspace shop")]
+pub(super) struct IdentifySecret {
+    /// The workspace
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
+    workspace: String,
 }
 
 /// Shows the settings of a workspace
@@ -62,6 +74,10 @@ pub(super) struct Set {
 
 pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     let (json, settings) = match command {
+        Settings::IdentifySecret(IdentifySecret { workspace }) => {
+            let told = folder.ask(&calls::identify_secret(&workspace))?;
+            return Ok(output.line(&told.secret)?);
+        }
         Settings::Show(Show { workspace, json }) => {
             (json, folder.ask(&calls::show_settings(&workspace))?)
         }

@@ -11,6 +11,7 @@ use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::routes::control::Hello;
 use crate::routes::control::contacts::{EraseBody, ErasedView};
+use crate::routes::control::identify_secret::SecretView;
 use crate::routes::control::token_keys::TokenKeyView;
 use crate::routes::control::upkeep::LinkView;
 use crate::routes::control::workspaces::{WorkspaceBody, WorkspaceView};
@@ -122,6 +123,11 @@ pub(crate) fn show_settings(workspace: &str) -> Call<SettingsView> {
         of_workspace("/v1/settings", Some(workspace)),
         READS_EXISTING,
     )
+}
+
+pub(crate) fn identify_secret(workspace: &str) -> Call<SecretView> {
+    let target = of_workspace("/control/identify-secret", Some(workspace));
+    Call::get(target, READS_EXISTING)
 }
 
 /// The views are built anew where anything changes.

@@ -6,9 +6,11 @@
 //! - `upkeep`: verify, rebuild, backup, doctor, a link to the live page
 //! - `relay_list`: the addresses of Apple's relays
 //! - `contacts`: erases one of any workspace
+//! - `identify_secret`: under which customers' servers sign whom a page may name
 //! - `messages`: registers a message of any workspace
 
 pub(crate) mod contacts;
+pub(crate) mod identify_secret;
 pub(crate) mod messages;
 mod relay_list;
 pub(crate) mod token_keys;
@@ -31,7 +33,7 @@ pub(crate) struct Hello {
 }
 
 /// The routes with their paths.
-fn table() -> [(&'static str, MethodRouter<Desk>); 11] {
+fn table() -> [(&'static str, MethodRouter<Desk>); 12] {
     [
         ("/control", get(say_hello)),
         (
@@ -42,6 +44,7 @@ fn table() -> [(&'static str, MethodRouter<Desk>); 11] {
             "/control/token-keys",
             get(token_keys::list).post(token_keys::rotate),
         ),
+        ("/control/identify-secret", get(identify_secret::show)),
         ("/control/verify", post(upkeep::verify)),
         ("/control/rebuild", post(upkeep::rebuild)),
         ("/control/backup", post(upkeep::backup)),
@@ -62,7 +65,7 @@ pub(crate) fn routes() -> Router<Desk> {
 }
 
 /// Where they are, for tests that nobody else gets there.
-pub(crate) fn paths() -> [&'static str; 11] {
+pub(crate) fn paths() -> [&'static str; 12] {
     table().map(|(path, _)| path)
 }
 

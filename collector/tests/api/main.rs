@@ -69,6 +69,7 @@ mod secrets;
 mod sent;
 mod seqs;
 mod sessions;
+mod signed_identify;
 mod snippets;
 mod stalled;
 mod stitching;
