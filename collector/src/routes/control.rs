@@ -5,7 +5,7 @@
 //! - `workspaces`, `token_keys`: lists that grow
 //! - `upkeep`: verify, rebuild, backup, doctor, a link to the live page
 //! - `relay_list`: the addresses of Apple's relays
-//! - `contacts`: erases one of any workspace
+//! - `contacts`: shows, changes, imports and erases those of any workspace
 //! - `identify_secret`: under which customers' servers sign whom a page may name
 //! - `messages`: registers a message of any workspace
 
@@ -33,7 +33,7 @@ pub(crate) struct Hello {
 }
 
 /// The routes with their paths.
-fn table() -> [(&'static str, MethodRouter<Desk>); 12] {
+fn table() -> [(&'static str, MethodRouter<Desk>); 16] {
     [
         ("/control", get(say_hello)),
         (
@@ -56,6 +56,10 @@ fn table() -> [(&'static str, MethodRouter<Desk>); 12] {
         ),
         ("/control/messages", post(messages::register)),
         ("/control/contacts/erase", post(contacts::erase)),
+        ("/control/contacts/show", post(contacts::show)),
+        ("/control/contacts/timeline", post(contacts::timeline)),
+        ("/control/contacts/export", post(contacts::export)),
+        ("/control/contacts/import", post(contacts::import)),
     ]
 }
 
@@ -65,7 +69,7 @@ pub(crate) fn routes() -> Router<Desk> {
 }
 
 /// Where they are, for tests that nobody else gets there.
-pub(crate) fn paths() -> [&'static str; 12] {
+pub(crate) fn paths() -> [&'static str; 16] {
     table().map(|(path, _)| path)
 }
 
