@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -49,6 +50,8 @@ pub struct App {
     pub metrics: Metrics,
     pub clock: Arc<dyn Clock>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether a page names nobody without the signature of its server.
+    pub(crate) wants_signed_identify: AtomicBool,
     /// The addresses of Apple's relays.
     pub relay: RelayList,
     /// Where pages and mails reach this server.
@@ -161,6 +164,7 @@ impl App {
             metrics,
             clock,
             trusted_proxies,
+            wants_signed_identify: AtomicBool::new(false),
             relay: RelayList::open(data),
             public_url,
             proxies_seen: ProxiesSeen::default(),
@@ -175,6 +179,11 @@ impl App {
             data: data.to_owned(),
             draining: watch::Sender::new(false),
         })
+    }
+
+    /// From now on a page names nobody without the signature of its server.
+    pub fn require_signed_identify(&self) {
+        self.wants_signed_identify.store(true, Ordering::Relaxed);
     }
 
     /// A permit for one more request in flight; 503 at once where there is none.

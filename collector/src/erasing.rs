@@ -171,7 +171,7 @@ pub fn clear_rejected_at_rest(
 }
 
 /// Whether a body is about the contact of this address, in whatever spelling it stands there.
-fn is_about(body: &str, email: &Email) -> bool {
+pub(crate) fn is_about(body: &str, email: &Email) -> bool {
     holds(body, email)
         || has_text(body, &|text| {
             Email::parse(text).is_ok_and(|found| found.normalised() == email.normalised())

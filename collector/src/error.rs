@@ -64,7 +64,7 @@ pub enum ApiError {
     /// There is no such route; the nearest, as `POST /v1/track/event`.
     NoRoute(Option<String>),
     UnknownReceipt,
-    /// Nothing is known of this message or campaign.
+    /// Nothing is known of this message, campaign or contact.
     UnknownSubject(&'static str),
     /// A refund of an order, or news of a message, that is not known.
     UnknownOrder(Rejection),
@@ -162,6 +162,7 @@ impl ApiError {
             Self::NotFound | Self::NoRoute(_) => (S::NOT_FOUND, "not_found"),
             Self::UnknownReceipt => (S::NOT_FOUND, "unknown_receipt"),
             Self::UnknownSubject("message") => (S::NOT_FOUND, "unknown_message"),
+            Self::UnknownSubject("contact") => (S::NOT_FOUND, "unknown_contact"),
             Self::UnknownSubject(_) => (S::NOT_FOUND, "unknown_campaign"),
             Self::UnknownOrder(rejection) => (S::NOT_FOUND, rejection.code),
             Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),

@@ -2,12 +2,12 @@
 //!
 //! - `incoming`: a request is authenticated, read and paid for
 //! - `sender`: who its events come from, once for all of them; `dropped`: what is kept of its context
-//! - `candidate`: an event as it was read; `identity`, `idempotency`: the id that it goes under
+//! - `candidate`: an event as it was read; `signed`: whom a page may name; `identity`, `idempotency`: the id that it goes under
 //! - `entry`: what the log takes of it; `deliveries`: whose messages mail servers tell of
 //! - `pending`: one append for all of a request; `settle`, `compare`: what became of each
 //! - `events`: one event, or a batch of them; `seqs`, `receipts`: what answers and receipts say
 //! - `messages`, `register`: messages before they are sent; `sent`: when they left; `suppressions`: who is to
-//!   get no more mail; `erasures`: who is known no more; `hits`: what mail clients ask for. All by the same steps, from `entry` on
+//!   get no more mail; `contacts`: what is known of somebody; `erasures`: who is known no more; `hits`: what mail clients ask for. All by the same steps, from `entry` on
 //!
 //! An event is a batch of one. What is the same of all events of a request is worked out once; what the
 //! log says of each is read in `settle` alone.
@@ -33,11 +33,15 @@ mod events;
 mod receipts;
 mod seqs;
 
+mod files;
+
+pub mod contacts;
 pub mod erasures;
 pub mod hits;
 pub mod messages;
 pub mod register;
 pub mod sent;
+pub mod signed;
 pub mod suppressions;
 
 pub use incoming::{Incoming, parse};

@@ -84,7 +84,15 @@ fn parts() -> (Described, OpenApi) {
         .routes(routes!(reports::get_campaign_report))
         .routes(routes!(reports::get_revenue_report))
         .routes(routes!(contacts::list_contacts))
-        .routes(routes!(contacts::erase_contact))
+        .routes(routes!(
+            contacts::get_contact,
+            contacts::change_contact,
+            contacts::erase_contact
+        ))
+        .routes(routes!(contacts::import_contacts))
+        .routes(routes!(contacts::export_contact))
+        .routes(routes!(contacts::get_timeline))
+        .routes(routes!(contacts::explain_score))
         .routes(routes!(
             suppressions::list_suppressions,
             suppressions::suppress,

@@ -89,6 +89,8 @@ pub mod codes {
         INVALID_AGE = "invalid_age";
         /// The event happened more than 7 days before it arrived.
         TOO_OLD = "too_old";
+        /// A page names somebody without their server's `signature`, where the collector wants one.
+        UNSIGNED_IDENTIFY = "unsigned_identify";
         /// `orderId` is no text of 1 to 255 characters.
         INVALID_ORDER_ID = "invalid_order_id";
         /// `refundId` is no text of 1 to 255 characters.

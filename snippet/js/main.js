@@ -49,10 +49,10 @@ const calls = {
   page: (at, from, name, more) => calls.track(at, from, 'page_viewed', {
     url: location.href, title: own('title'), referrer: own('referrer'), ...typeof name == 'string' ? { name, ...more } : name,
   }),
-  identify: (at, from, email, traits) => {
+  identify: (at, from, email, traits, signature) => {
     if (objects) return say('identify is ignored: this visitor asked for privacy');
     remember(email);
-    record(at, from, { type: 'identify', email, traits: object(traits) });
+    record(at, from, { type: 'identify', email, traits: object(traits), signature });
   },
   purchase: (at, from, { id, ...order }) => {
     for (const name in order) if (/Id$/.test(name) && typeof order[name] == 'number') order[name] += '';

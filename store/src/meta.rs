@@ -169,6 +169,11 @@ impl Meta {
             .cloned()
     }
 
+    /// The workspace with this number.
+    pub fn workspace_of(&self, id: WorkspaceId) -> Option<Arc<Workspace>> {
+        self.known().workspaces.get(&id).cloned()
+    }
+
     /// All of them, the oldest first.
     pub fn workspaces(&self) -> Vec<Arc<Workspace>> {
         self.known().workspaces.values().cloned().collect()

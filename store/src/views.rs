@@ -1,7 +1,7 @@
 //! The views: everything that is derived from the log by folding it in order. What each view holds stands in
 //! a module of its own; who folds, and when, in `projector`.
 //!
-//! - `terms`: the numbers of contacts, names and messages
+//! - `terms`: the numbers of contacts, names, messages and browsers
 //! - `events`: which events there are by name, contact and message (`runs`), and which keys have sent one
 //!   (`received`)
 //! - `engagement`: what people did with messages, and which message earned the revenue
@@ -20,6 +20,7 @@ mod events;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod history;
+mod identity;
 mod layer;
 mod members;
 mod memory;
@@ -38,6 +39,7 @@ mod shelf;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -62,12 +64,14 @@ use shelf::Shelf;
 use view::{Around, Happening, View};
 
 pub use engagement::contact::Contact;
+pub use engagement::score::{HALF_LIFE_DAYS, MOST_OF_A_DAY};
 pub use error::ViewError;
 pub use memory::DEFAULT_CACHE;
 pub(crate) use open::delete;
 pub use open::durable_cursor;
 pub use owed::Building;
-pub use read::{Beside, EventPage, ScorePlace};
+pub use read::{Beside, EventPage, RowKey, RowOrder, RowPlace, ScorePlace};
+pub use traits::Trait;
 
 /// The most records that are read and looked at in one go.
 pub const FOLD_RECORDS: usize = 8_192;

@@ -86,6 +86,14 @@ pub(super) struct Serve {
         value_parser = parse_cache
     )]
     cache: usize,
+    /// Takes a page's word for who its visitor is only with a signature of your server: see docs/identify.md. Without
+    /// it, what a page says with an address is recorded under its anonymousId alone
+    #[arg(
+        long,
+        env = "MISAR_REQUIRE_SIGNED_IDENTIFY",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    require_signed_identify: bool,
     /// How to log, on standard error
     #[arg(
         long,
@@ -107,6 +115,7 @@ impl Serve {
             metrics_listen: self.metrics_listen,
             erasures: self.erasures,
             cache: self.cache,
+            require_signed_identify: self.require_signed_identify,
             log_format: self.log_format,
         }
     }

@@ -1,4 +1,4 @@
-//! `misar settings`: how long opens and clicks are credited with orders.
+//! `misar settings`: how long opens and clicks are credited with orders, and as whom a workspace shows itself.
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::{Span, SpanRelativeTo};
@@ -16,6 +16,18 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub(super) enum Settings {
     Show(Show),
     Set(Set),
+    IdentifySecret(IdentifySecret),
+}
+
+/// Prints the secret under which your server signs whom a page may name
+///
+/// See docs/identify.md and `misar serve --require-signed-identify`. Keep it on your server: it belongs into no page.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  misar settings identify-secret --workspace shop")]
+pub(super) struct IdentifySecret {
+    /// The workspace
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
+    workspace: String,
 }
 
 /// Shows the settings of a workspace
@@ -30,16 +42,17 @@ pub(super) struct Show {
     json: bool,
 }
 
-/// Changes settings of a workspace, and credits its orders anew
+/// Changes settings of a workspace; where windows change, its orders are credited anew
 ///
 /// An order is credited to the message that it names, else to the last click of a person within the
 /// click window, else to the last open of a person within the open window. Both windows start at the
-/// open or click.
+/// open or click. The sender's name stands on the page that the unsubscribe links of its mails lead to.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   misar settings set --click-window 7d --open-window 24h
-  misar settings set --open-window 0    # opens earn nothing")]
+  misar settings set --open-window 0    # opens earn nothing
+  misar settings set --sender-name 'Acme Newsletters' --workspace shop")]
 #[command(group = ArgGroup::new("windows").required(true).multiple(true))]
 pub(super) struct Set {
     /// How long a click is credited, such as 5d or 36h; 0 = never
@@ -48,6 +61,9 @@ pub(super) struct Set {
     /// How long an open is credited, such as 5d or 36h; 0 = never
     #[arg(long, value_name = "TIME", value_parser = parse_window, group = "windows")]
     open_window: Option<i64>,
+    /// As whom the workspace shows itself on the page that unsubscribes; '' = as nobody
+    #[arg(long, value_name = "NAME", group = "windows")]
+    sender_name: Option<String>,
     /// The workspace
     #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
     workspace: String,
@@ -58,6 +74,10 @@ pub(super) struct Set {
 
 pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     let (json, settings) = match command {
+        Settings::IdentifySecret(IdentifySecret { workspace }) => {
+            let told = folder.ask(&calls::identify_secret(&workspace))?;
+            return Ok(output.line(&told.secret)?);
+        }
         Settings::Show(Show { workspace, json }) => {
             (json, folder.ask(&calls::show_settings(&workspace))?)
         }
@@ -66,8 +86,10 @@ pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Re
                 click_window_ms: set.click_window,
                 open_window_ms: set.open_window,
             };
+            let has_windows = windows != AttributionBody::default();
             let change = SettingsBody {
-                attribution: Some(windows),
+                attribution: has_windows.then_some(windows),
+                sender_name: set.sender_name.map(Some),
             };
             let call = calls::change_settings(&set.workspace, &change);
             let mut shown = Shown::new("crediting orders anew", Elsewhere::Lines);
@@ -83,6 +105,10 @@ pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Re
     let rows = [
         ["click-window".to_owned(), window(windows.click_window_ms)],
         ["open-window".to_owned(), window(windows.open_window_ms)],
+        [
+            "sender-name".to_owned(),
+            settings.sender_name.unwrap_or_else(|| "-".to_owned()),
+        ],
     ];
     Ok(output.table(["SETTING", "VALUE"], &rows)?)
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::routes::control::Hello;
-use crate::routes::control::contacts::{EraseBody, ErasedView};
+use crate::routes::control::contacts::{ContactAsk, EraseBody, ErasedView, HeldLines, ImportBody};
+use crate::routes::control::identify_secret::SecretView;
 use crate::routes::control::token_keys::TokenKeyView;
 use crate::routes::control::upkeep::LinkView;
 use crate::routes::control::workspaces::{WorkspaceBody, WorkspaceView};
@@ -124,6 +125,11 @@ pub(crate) fn show_settings(workspace: &str) -> Call<SettingsView> {
     )
 }
 
+pub(crate) fn identify_secret(workspace: &str) -> Call<SecretView> {
+    let target = of_workspace("/control/identify-secret", Some(workspace));
+    Call::get(target, READS_EXISTING)
+}
+
 /// The views are built anew where anything changes.
 pub(crate) fn change_settings(workspace: &str, change: &SettingsBody) -> Call<SettingsView> {
     let target = of_workspace("/v1/settings", Some(workspace));
@@ -186,6 +192,27 @@ pub(crate) fn erase_contact(
         erasures,
         ..Call::post(target, EXISTING).with(contact)
     }
+}
+
+/// Shows a contact, having changed them where the body says what.
+pub(crate) fn show_contact(workspace: &str, contact: &ContactAsk) -> Call<Value> {
+    let target = of_workspace("/control/contacts/show", Some(workspace));
+    Call::post(target, SERVER).with(contact)
+}
+
+pub(crate) fn contact_timeline(workspace: &str, contact: &ContactAsk) -> Call<Value> {
+    let target = of_workspace("/control/contacts/timeline", Some(workspace));
+    Call::post(target, SERVER).with(contact)
+}
+
+pub(crate) fn export_contact(workspace: &str, contact: &ContactAsk) -> Call<HeldLines> {
+    let target = of_workspace("/control/contacts/export", Some(workspace));
+    Call::post(target, SERVER).with(contact)
+}
+
+pub(crate) fn import_contacts(workspace: &str, file: &ImportBody<'_>) -> Call<Value> {
+    let target = of_workspace("/control/contacts/import", Some(workspace));
+    Call::post(target, SERVER).with(file)
 }
 
 /// Registers a message; the body and the answer are those of `POST /v1/messages`.

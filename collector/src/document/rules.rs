@@ -24,10 +24,25 @@ const CLOSED: [&str; 10] = [
     "type", "status", "source", "class", "groupBy", "model", "order", "pixel", "reason", "format",
 ];
 /// Of those, the ones that hold a text of another kind somewhere, and why.
-const NOT_CLOSED: [(&str, &str, &str); 6] = [
+const NOT_CLOSED: [(&str, &str, &str); 9] = [
     ("Health", "status", "a sentence that says why not"),
     (
         "EventView",
+        "reason",
+        "of the classifier, which learns new ones",
+    ),
+    (
+        "TimelineEntry",
+        "reason",
+        "of the classifier, which learns new ones",
+    ),
+    (
+        "HeldLineEvent",
+        "reason",
+        "of the classifier, which learns new ones",
+    ),
+    (
+        "HeldLineRejected",
         "reason",
         "of the classifier, which learns new ones",
     ),

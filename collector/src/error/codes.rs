@@ -39,6 +39,7 @@ const OF_REQUESTS: &[(u16, &[&str])] = &[
             "unknown_receipt",
             "unknown_message",
             "unknown_campaign",
+            "unknown_contact",
             "unknown_order",
             "no_such_key",
         ],

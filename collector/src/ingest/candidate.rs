@@ -12,6 +12,7 @@ use super::identity::Identity;
 use super::objection::Objection;
 use super::receipts::Sketch;
 use super::sender::RequestSender;
+use super::signed;
 use store::record::identity::FactKind;
 
 /// An event on its way into the log, which becomes a submission or an objection.
@@ -50,13 +51,24 @@ impl<'a> Candidate<'a> {
             Some(rejection) => Err(rejection),
             None => outcome,
         };
+        let (event, drops_address) = match event {
+            Ok(event) if sender.must_sign => match signed::check(&sender.key, body, event) {
+                Ok((event, drops_address)) => (Ok(event), drops_address),
+                Err(rejection) => (Err(rejection), false),
+            },
+            event => (event, false),
+        };
         let read = event.as_ref().ok();
         let derived = derive(read.map(kind_of));
         let told: Option<EventId> = read.and_then(|event| deliveries::id_of(&sender.key, event));
+        let mut sketch = Sketch::new(name, unknown_fields, hints, body);
+        if drops_address {
+            sketch.ignore_of_batch(&["email".to_owned()]);
+        }
         Self {
             named: Named {
                 identity: Identity::of(sent_id.as_ref(), derived, told),
-                sketch: Sketch::new(name, unknown_fields, hints, body),
+                sketch,
             },
             event: event.map_err(Objection::Invalid),
         }

@@ -1,6 +1,7 @@
 //! Who a request's events come from: worked out once, however many events it has.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use shared::api_key::KeyKind;
 use shared::time::Timestamp;
@@ -28,6 +29,8 @@ pub(super) struct RequestSender {
     /// Who stands behind the request of a page, judged by that and its context alone: no event of it says
     /// more.
     visitor: Option<Visitor>,
+    /// It is a page's, which names nobody without a signature.
+    pub(super) must_sign: bool,
 }
 
 impl RequestSender {
@@ -58,6 +61,7 @@ impl RequestSender {
             received_at: incoming.received_at,
             key: key.ok_or(ApiError::Internal)?,
             context,
+            must_sign: visitor.is_some() && app.wants_signed_identify.load(Ordering::Relaxed),
             visitor,
         })
     }

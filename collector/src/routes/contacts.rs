@@ -1,8 +1,18 @@
 //! `GET /v1/contacts`: what is known of a contact, and of all of them, the most engaged first.
 //!
+//! - `one`: one contact
+//! - `sorting`: in which order they are listed
+//! - `timeline`: what happened with one, and what makes their score
 //! - `erase`: nothing any more
+//! - `export`: everything that is held of one
+//! - `import`: files of them
 
 mod erase;
+pub(super) mod export;
+mod import;
+pub(super) mod one;
+mod sorting;
+pub(super) mod timeline;
 
 use std::sync::Arc;
 
@@ -17,7 +27,7 @@ use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::{PageLimit, Query, SentSeq, Value, value};
+use super::query::{PageLimit, Query, SentSeq, invalid, value};
 use super::read::{ReadMeta, read};
 use crate::app::App;
 use crate::auth;
@@ -25,12 +35,17 @@ use crate::error::ApiError;
 use crate::export::rounded_score;
 use store::query::Order;
 use store::record::WorkspaceId;
-use store::views::{Contact, ScorePlace, ViewError};
+use store::views::{Contact, ViewError};
 
 /// The most contacts that are looked at for one page: behind them a page ends early, with a `next`.
 const MAX_LOOKED_AT: usize = 20_000;
 
 pub use erase::*;
+pub use export::*;
+pub use import::*;
+pub use one::*;
+use sorting::{ContactPlace, Sort};
+pub use timeline::*;
 
 /// The query of the list.
 #[derive(Default, Deserialize, IntoParams)]
@@ -41,15 +56,15 @@ pub struct ContactQuery {
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com")]
     email: Option<Email>,
-    /// Those whose address begins so, in upper or lower case. A page may end early, with a `next`, where many
-    /// had to be passed over.
+    /// Those whose address begins so, or one of whose traits does, in upper or lower case. A page may end early, with a
+    /// `next`, where many had to be passed over.
     #[param(max_length = 254, example = "user@")]
     query: Option<String>,
-    /// What they are sorted by: `score`, also without this parameter.
+    /// What they are sorted by: `score` without this parameter.
     #[serde(deserialize_with = "value")]
-    #[param(value_type = Option<String>, pattern = "^(score)$")]
+    #[param(value_type = Option<String>, pattern = "^(score|lastSeen|firstSeen|email)$")]
     sort: Option<Sort>,
-    /// `desc`, the highest first (the default), or `asc`.
+    /// `desc`, the highest and the latest first, or `asc`. Without it `asc` of addresses and `desc` of all else.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, pattern = "^(asc|desc)$")]
     order: Option<Order>,
@@ -57,7 +72,7 @@ pub struct ContactQuery {
     /// whose own place changes.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
+    cursor: Option<ContactPlace>,
     /// How many contacts, 1 to 1,000; 100 without it.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<u32>)]
@@ -67,18 +82,6 @@ pub struct ContactQuery {
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
     min_seq: Option<SentSeq>,
-}
-
-/// What contacts are sorted by.
-enum Sort {
-    Score,
-}
-
-impl Value for Sort {
-    fn parse(text: &str) -> Result<Self, String> {
-        let found = (text == "score").then_some(Self::Score);
-        found.ok_or_else(|| "send `score`: contacts are sorted by nothing else".to_owned())
-    }
 }
 
 /// The contacts that were asked for.
@@ -156,12 +159,20 @@ pub async fn list_contacts(
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
     let Query(query) = query?;
     let min_seq = query.min_seq.map(|seq| seq.known("minSeq")).transpose()?;
-    // The only one there is.
-    let Sort::Score = query.sort.unwrap_or(Sort::Score);
+    let sort = query.sort.unwrap_or_default();
+    if query
+        .cursor
+        .as_ref()
+        .is_some_and(|place| place.sort() != sort)
+    {
+        let message = "send the `next` of a page that was sorted in the same way";
+        return Err(invalid("cursor", message));
+    }
     let asked = Asked {
         begins: query.query.unwrap_or_default().to_lowercase(),
-        descending: query.order != Some(Order::OldestFirst),
-        behind: query.cursor.map(|Cursor(place)| place),
+        sort,
+        descending: sort.descends(query.order),
+        behind: query.cursor,
         limit: query.limit.unwrap_or_default().get(),
     };
     let (email, workspace) = (query.email, reader.workspace);
@@ -197,29 +208,31 @@ fn one(app: &App, workspace: WorkspaceId, email: &Email) -> Result<Page, ViewErr
 struct Asked {
     /// How their address begins, in lower case.
     begins: String,
+    sort: Sort,
     descending: bool,
-    behind: Option<ScorePlace>,
+    behind: Option<ContactPlace>,
     limit: usize,
 }
 
 impl Asked {
     fn page(&self, app: &App, workspace: WorkspaceId) -> Result<Page, ViewError> {
         let now = app.clock.now().as_millis();
-        let (mut shown, mut behind, mut looked_at) = (Vec::new(), self.behind, 0);
+        let (mut shown, mut behind, mut looked_at) = (Vec::new(), self.behind.clone(), 0);
         // Where all match, one more than fits tells whether there is a next page.
         let mut portion = match self.begins.is_empty() {
             true => self.limit + 1,
             false => PageLimit::MOST.get(),
         };
         loop {
-            let views = &app.views;
-            let found = views.contacts_by_score(workspace, self.descending, behind, portion)?;
+            let (sort, descending) = (self.sort, self.descending);
+            let behind_it = behind.as_ref();
+            let found = ContactPlace::behind(app, workspace, sort, descending, behind_it, portion)?;
             let is_all = found.len() < portion;
             looked_at += found.len();
             for (place, contact) in found {
-                if let Some(email) = self.matching(&contact) {
+                if let Some(email) = self.matching(app, workspace, &place, &contact)? {
                     if shown.len() == self.limit {
-                        return Ok((shown, behind.map(cursor_of)));
+                        return Ok((shown, behind.as_ref().map(ContactPlace::to_cursor)));
                     }
                     shown.push(ContactView::of(contact, email, now));
                 }
@@ -229,7 +242,7 @@ impl Asked {
                 return Ok((shown, None));
             }
             if looked_at >= MAX_LOOKED_AT {
-                return Ok((shown, behind.map(cursor_of)));
+                return Ok((shown, behind.as_ref().map(ContactPlace::to_cursor)));
             }
             // Each time all contacts are gone through, so that few times are better.
             portion = (portion * 4).min(MAX_LOOKED_AT - looked_at);
@@ -237,53 +250,29 @@ impl Asked {
     }
 
     /// The address of a contact that is asked for.
-    fn matching(&self, contact: &Contact) -> Option<String> {
-        let address = contact.address.as_ref()?;
-        let is_meant = address.to_lowercase().starts_with(&self.begins);
-        is_meant.then(|| address.clone())
+    fn matching(
+        &self,
+        app: &App,
+        workspace: WorkspaceId,
+        place: &ContactPlace,
+        contact: &Contact,
+    ) -> Result<Option<String>, ViewError> {
+        let Some(address) = &contact.address else {
+            return Ok(None);
+        };
+        let is_meant = address.to_lowercase().starts_with(&self.begins)
+            || app
+                .views
+                .has_trait(workspace, place.ordinal(), |json| self.begins_so(json))?;
+        Ok(is_meant.then(|| address.clone()))
     }
-}
 
-/// Where a page begins.
-struct Cursor(ScorePlace);
-
-impl Value for Cursor {
-    fn parse(text: &str) -> Result<Self, String> {
-        let place = place_of(text).map(Self);
-        place.ok_or_else(|| "send the `next` of the page before as it was".to_owned())
-    }
-}
-
-/// A place as a cursor: the bits of the height and the ordinal, in hexadecimal digits.
-fn cursor_of(ScorePlace { height, ordinal }: ScorePlace) -> String {
-    format!("{:016x}{ordinal:08x}", height.to_bits())
-}
-
-fn place_of(cursor: &str) -> Option<ScorePlace> {
-    let is_hex = cursor.len() == 24 && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let (height, ordinal) = cursor.split_at_checked(16).filter(|_| is_hex)?;
-    let height = f64::from_bits(u64::from_str_radix(height, 16).ok()?);
-    let ordinal = u32::from_str_radix(ordinal, 16).ok()?;
-    (!height.is_nan()).then_some(ScorePlace { height, ordinal })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_leads_back_to_its_place() {
-        for height in [f64::NEG_INFINITY, 0.0, 689.25] {
-            let place = ScorePlace { height, ordinal: 7 };
-            assert_eq!(place_of(&cursor_of(place)), Some(place));
-        }
-        for text in [
-            "",
-            "x",
-            "7ff80000000000000000000g",
-            "7ff800000000000000000007",
-        ] {
-            assert_eq!(place_of(text), None, "{text}");
+    /// Whether the value of a trait, as JSON, begins as is asked for.
+    fn begins_so(&self, json: &str) -> bool {
+        match serde_json::from_str::<String>(json) {
+            Ok(text) => text.to_lowercase().starts_with(&self.begins),
+            // A number or a truth value is asked for as it is written; what is nested is not.
+            Err(_) => !json.starts_with(['{', '[']) && json.starts_with(&self.begins),
         }
     }
 }

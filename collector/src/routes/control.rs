@@ -5,10 +5,12 @@
 //! - `workspaces`, `token_keys`: lists that grow
 //! - `upkeep`: verify, rebuild, backup, doctor, a link to the live page
 //! - `relay_list`: the addresses of Apple's relays
-//! - `contacts`: erases one of any workspace
+//! - `contacts`: shows, changes, imports and erases those of any workspace
+//! - `identify_secret`: under which customers' servers sign whom a page may name
 //! - `messages`: registers a message of any workspace
 
 pub(crate) mod contacts;
+pub(crate) mod identify_secret;
 pub(crate) mod messages;
 mod relay_list;
 pub(crate) mod token_keys;
@@ -31,7 +33,7 @@ pub(crate) struct Hello {
 }
 
 /// The routes with their paths.
-fn table() -> [(&'static str, MethodRouter<Desk>); 11] {
+fn table() -> [(&'static str, MethodRouter<Desk>); 16] {
     [
         ("/control", get(say_hello)),
         (
@@ -42,6 +44,7 @@ fn table() -> [(&'static str, MethodRouter<Desk>); 11] {
             "/control/token-keys",
             get(token_keys::list).post(token_keys::rotate),
         ),
+        ("/control/identify-secret", get(identify_secret::show)),
         ("/control/verify", post(upkeep::verify)),
         ("/control/rebuild", post(upkeep::rebuild)),
         ("/control/backup", post(upkeep::backup)),
@@ -53,6 +56,10 @@ fn table() -> [(&'static str, MethodRouter<Desk>); 11] {
         ),
         ("/control/messages", post(messages::register)),
         ("/control/contacts/erase", post(contacts::erase)),
+        ("/control/contacts/show", post(contacts::show)),
+        ("/control/contacts/timeline", post(contacts::timeline)),
+        ("/control/contacts/export", post(contacts::export)),
+        ("/control/contacts/import", post(contacts::import)),
     ]
 }
 
@@ -62,7 +69,7 @@ pub(crate) fn routes() -> Router<Desk> {
 }
 
 /// Where they are, for tests that nobody else gets there.
-pub(crate) fn paths() -> [&'static str; 11] {
+pub(crate) fn paths() -> [&'static str; 16] {
     table().map(|(path, _)| path)
 }
 

@@ -2,7 +2,7 @@
 //! that were rejected.
 
 mod asked;
-mod rejected;
+pub(super) mod rejected;
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 
 mod page;
 pub mod way_back;
+mod words;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 
@@ -23,7 +24,7 @@ use crate::ingest::hits::{self, MailHit, Way};
 use crate::instrument::redirect_location;
 use crate::metrics::DroppedHit;
 use crate::screen;
-use store::ledger::decide::WorkspaceKeys as _;
+use page::Shown;
 use store::token::{Sent, Token, TokenKind};
 
 /// One transparent pixel.
@@ -101,14 +102,14 @@ pub async fn get_click(State(app): State<Arc<App>>, Text(text): Text, parts: Par
     let keys = app.meta.token_keys();
     let Some((token @ Token::Click { .. }, text)) = keys.read(TokenKind::Click, &text) else {
         app.metrics.count_dropped_hit(DroppedHit::BadToken);
-        return page::incomplete();
+        return Shown::to(&parts.headers).incomplete();
     };
     let location = match &token {
         Token::Click { target, .. } => location(target),
         _ => None,
     };
     let Some(location) = location else {
-        return page::incomplete();
+        return Shown::to(&parts.headers).incomplete();
     };
     hits::record_click(&app, MailHit::of(&app, &parts), token, text.to_owned());
     let mut response = (StatusCode::FOUND, [(LOCATION, location)]).into_response();
@@ -118,7 +119,8 @@ pub async fn get_click(State(app): State<Arc<App>>, Text(text): Text, parts: Par
 
 /// Show the page that unsubscribes
 ///
-/// A page with a button. Looking at it changes nothing, at any age: programs follow links.
+/// A page with a button, in the reader's language (`Accept-Language`; English where it is none of ours), that names the
+/// sender as `senderName` of the settings says. Looking at it changes nothing, at any age: programs follow links.
 #[utoipa::path(
     get, path = "/mail/unsubscribe/{token}", tag = "mail",
     params(("token" = String, Path, description = "From the instrumented message")),
@@ -127,13 +129,19 @@ pub async fn get_click(State(app): State<Arc<App>>, Text(text): Text, parts: Par
         (status = 404, description = "A page that says that the link is incomplete", body = String, content_type = "text/html"),
     ),
 )]
-pub async fn get_unsubscribe(State(app): State<Arc<App>>, token: Text) -> Response {
-    let Some((sent, text)) = message_of(&app, token) else {
-        return page::incomplete();
+pub async fn get_unsubscribe(
+    State(app): State<Arc<App>>,
+    token: Text,
+    headers: HeaderMap,
+) -> Response {
+    let shown = Shown::to(&headers);
+    let Some((sent, text, sender)) = message_of(&app, token) else {
+        return shown.incomplete();
     };
+    let shown = shown.from(sender);
     match shown_nonce(app, sent, &text).await {
-        Some(nonce) => page::done(&text, &nonce),
-        None => page::ask(),
+        Some(nonce) => shown.done(&text, &nonce),
+        None => shown.ask(),
     }
 }
 
@@ -170,24 +178,26 @@ pub async fn post_unsubscribe(
     let body = read_a_little(body).await;
     screen::flag(&app, &body);
     let way = Way::of(&parts.headers, &body);
-    let Some((sent, text)) = message_of(&app, token) else {
-        return page::incomplete();
+    let shown = Shown::to(&parts.headers);
+    let Some((sent, text, sender)) = message_of(&app, token) else {
+        return shown.incomplete();
     };
+    let shown = shown.from(sender);
     match hits::unsubscribe(&app, hit, sent.clone(), way).await {
         Ok(()) => {
             let nonce = shown_nonce(app, sent, &text).await;
-            page::done(&text, nonce.as_deref().unwrap_or_default())
+            shown.done(&text, nonce.as_deref().unwrap_or_default())
         }
         Err(error) => {
             tracing::error!(%error, "an unsubscribe could not be kept");
-            page::later()
+            shown.later()
         }
     }
 }
 
 /// What an unsubscribe link is about, and its token without what was put behind it: that alone may stand
-/// in a page. `None` also where the workspace is not in this store.
-fn message_of(app: &App, Text(text): Text) -> Option<(Sent, String)> {
+/// in a page, with the sender's name. `None` also where the workspace is not in this store.
+fn message_of(app: &App, Text(text): Text) -> Option<(Sent, String, Option<String>)> {
     let keys = app.meta.token_keys();
     let (token, text) = keys.read(TokenKind::Unsubscribe, &text)?;
     let sent = match token {
@@ -195,7 +205,8 @@ fn message_of(app: &App, Text(text): Text) -> Option<(Sent, String)> {
         Token::Open(_) | Token::Click { .. } => return None,
     };
     let text = text.to_owned();
-    app.meta.key_of(sent.workspace).map(|_| (sent, text))
+    let workspace = app.meta.workspace_of(sent.workspace)?;
+    Some((sent, text, workspace.sender_name.clone()))
 }
 
 fn pixel() -> Response {

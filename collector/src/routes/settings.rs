@@ -1,4 +1,5 @@
-//! `/v1/settings`: how a workspace credits orders to messages. On the Unix socket, of any workspace.
+//! `/v1/settings`: how a workspace credits orders to messages, and as whom it shows itself. On the Unix socket, of any
+//! workspace.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Json, Response};
@@ -12,15 +13,23 @@ use crate::error::ApiError;
 use crate::error::refusal::Refusal;
 use store::ledger::decide::Attribution;
 use store::meta::Workspace;
+use store::secrets;
 
+/// No sender's name has more characters.
+pub(crate) const LONGEST_SENDER_NAME: usize = 100;
 /// No window is longer: 365 days.
 pub(crate) const LONGEST_WINDOW_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// The settings of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SettingsView {
     pub workspace: String,
     pub attribution: AttributionView,
+    /// As whom the workspace shows itself on the page that unsubscribes; absent where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Acme Newsletters")]
+    pub sender_name: Option<String>,
 }
 
 /// An order is credited to the message that it names, else to the last click of a person within the click window,
@@ -38,11 +47,16 @@ pub struct AttributionView {
 
 /// Settings to be changed; what is not named stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(example = json!({"attribution": {"clickWindowMs": 432_000_000, "openWindowMs": 432_000_000}}))]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"attribution": {"clickWindowMs": 432_000_000, "openWindowMs": 432_000_000}, "senderName": "Acme Newsletters"}))]
 pub struct SettingsBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub attribution: Option<AttributionBody>,
+    /// As whom the workspace shows itself on the page that unsubscribes, 1 to 100 characters; null is nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = true, max_length = 100, example = "Acme Newsletters")]
+    pub sender_name: Option<Option<String>>,
 }
 
 /// Windows to be changed; what is not named stays.
@@ -60,20 +74,22 @@ pub struct AttributionBody {
 }
 
 impl SettingsView {
-    fn of(workspace: &Workspace, attribution: Attribution) -> Self {
+    fn of(workspace: &Workspace, wanted: &Wanted) -> Self {
+        let attribution = wanted.attribution;
         Self {
             workspace: workspace.name.clone(),
             attribution: AttributionView {
                 click_window_ms: attribution.click_window_ms,
                 open_window_ms: attribution.open_window_ms,
             },
+            sender_name: wanted.sender_name.clone(),
         }
     }
 }
 
 /// Tell the settings of the workspace
 ///
-/// How long opens and clicks are credited with orders.
+/// How long opens and clicks are credited with orders, and as whom it shows itself.
 #[utoipa::path(
     get, path = "/v1/settings", tag = "admin",
     responses(
@@ -88,12 +104,13 @@ pub async fn get_settings(
     asked: Asked,
 ) -> Result<Json<SettingsView>, ApiError> {
     let workspace = asked.workspace(desk.store.meta())?;
-    Ok(Json(SettingsView::of(&workspace, workspace.attribution)))
+    let view = SettingsView::of(&workspace, &Wanted::now(&workspace));
+    Ok(Json(view))
 }
 
 /// Change settings of the workspace
 ///
-/// On disk with the answer. Where something has changed, orders are credited anew behind it; reads tell what was
+/// On disk with the answer. Where windows have changed, orders are credited anew behind it; reads tell what was
 /// before until all are. One such work goes on at a time (503 `busy`), and each workspace may begin six an hour.
 #[utoipa::path(
     patch, path = "/v1/settings", tag = "admin",
@@ -107,21 +124,31 @@ pub async fn get_settings(
 )]
 pub async fn change_settings(State(desk): State<Desk>, asked: Asked) -> Result<Response, ApiError> {
     let workspace = asked.workspace(desk.store.meta())?;
-    let wanted = parse(&asked)?;
-    let before = workspace.attribution;
-    let attribution = Attribution {
-        click_window_ms: wanted.click_window_ms.unwrap_or(before.click_window_ms),
-        open_window_ms: wanted.open_window_ms.unwrap_or(before.open_window_ms),
-    };
-    let view = SettingsView::of(&workspace, attribution);
-    if attribution == before {
-        return Ok(Json(view).into_response());
-    }
-    let permit = desk.begin(&asked)?;
+    let before = Wanted::now(&workspace);
+    let wanted = parse(&asked, before.clone())?;
+    let view = SettingsView::of(&workspace, &wanted);
+    let Wanted {
+        attribution,
+        sender_name,
+    } = wanted;
+    let credits_anew = attribution != before.attribution;
+    // Before anything is changed: where it cannot begin, nothing is.
+    let permit = credits_anew.then(|| desk.begin(&asked)).transpose()?;
     let set = desk
-        .at_disk(move |store| store.meta().set_attribution(&workspace, attribution))
+        .at_disk(move |store| {
+            if sender_name != before.sender_name {
+                store.meta().set_sender_name(&workspace, sender_name)?;
+            }
+            if credits_anew {
+                store.meta().set_attribution(&workspace, attribution)?;
+            }
+            Ok(())
+        })
         .await?;
     set.map_err(|error| refused(error, &asked.by))?;
+    let Some(permit) = permit else {
+        return Ok(Json(view).into_response());
+    };
     let answer = view.clone();
     if asked.reads_lines {
         return lines::tell(&desk, permit, move |store, _| {
@@ -137,8 +164,25 @@ pub async fn change_settings(State(desk): State<Desk>, asked: Asked) -> Result<R
     Ok(Json(view).into_response())
 }
 
-fn parse(asked: &Asked) -> Result<AttributionBody, ApiError> {
-    let mut fields = asked.fields(&["attribution"])?;
+/// All settings of a workspace.
+#[derive(Clone)]
+struct Wanted {
+    attribution: Attribution,
+    sender_name: Option<String>,
+}
+
+impl Wanted {
+    fn now(workspace: &Workspace) -> Self {
+        Self {
+            attribution: workspace.attribution,
+            sender_name: workspace.sender_name.clone(),
+        }
+    }
+}
+
+/// What is wanted, where that is what was before save for what is named.
+fn parse(asked: &Asked, before: Wanted) -> Result<Wanted, ApiError> {
+    let mut fields = asked.fields(&["attribution", "senderName"])?;
     let wanted =
         "an object with `clickWindowMs` and `openWindowMs`, whole numbers of milliseconds,";
     let windows: AttributionBody = fields.take("attribution", wanted)?.unwrap_or_default();
@@ -150,5 +194,35 @@ fn parse(asked: &Asked) -> Result<AttributionBody, ApiError> {
             return Err(Refusal::of_field("attribution", message).into());
         }
     }
-    Ok(windows)
+    let attribution = Attribution {
+        click_window_ms: windows
+            .click_window_ms
+            .unwrap_or(before.attribution.click_window_ms),
+        open_window_ms: windows
+            .open_window_ms
+            .unwrap_or(before.attribution.open_window_ms),
+    };
+    let named: Option<Option<String>> = fields.take_nullable("senderName", "a text, or null,")?;
+    let sender_name = match named {
+        None => before.sender_name,
+        Some(name) => name.map(|name| sender_name(&name)).transpose()?.flatten(),
+    };
+    Ok(Wanted {
+        attribution,
+        sender_name,
+    })
+}
+
+/// A name as it is shown; nothing of a blank one.
+fn sender_name(text: &str) -> Result<Option<String>, ApiError> {
+    let name = text.trim();
+    let is_short = name.chars().count() <= LONGEST_SENDER_NAME;
+    if !is_short || name.chars().any(char::is_control) || !secrets::find(name.as_bytes()).is_empty()
+    {
+        let message = format!(
+            "a sender's name has 1 to {LONGEST_SENDER_NAME} characters, none of them a control character, and holds no secret key"
+        );
+        return Err(Refusal::of_field("senderName", message).into());
+    }
+    Ok((!name.is_empty()).then(|| name.to_owned()))
 }

@@ -105,15 +105,21 @@ pub struct ReasonView {
     pub at: String,
 }
 
-impl SuppressionView {
-    fn of(found: &HeldBack) -> Self {
-        let reason = |(cause, at): &(Cause, i64)| ReasonView {
+impl ReasonView {
+    /// A reason, and since when: milliseconds since 1970.
+    pub(super) fn of((cause, at): &(Cause, i64)) -> Self {
+        Self {
             reason: *cause,
             at: Timestamp::from_millis(*at).to_string(),
-        };
+        }
+    }
+}
+
+impl SuppressionView {
+    fn of(found: &HeldBack) -> Self {
         Self {
             email: found.email.clone(),
-            reasons: found.state.causes().iter().map(reason).collect(),
+            reasons: found.state.causes().iter().map(ReasonView::of).collect(),
         }
     }
 }

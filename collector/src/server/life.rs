@@ -70,6 +70,9 @@ async fn live(settings: &Settings) -> Result<(), String> {
     if let Some(path) = &settings.erasures {
         app.erasures = Arc::new(ErasuresFile::at(path.clone()));
     }
+    if settings.require_signed_identify {
+        app.require_signed_identify();
+    }
     let app = Arc::new(app);
     let socket = ControlSocket::bind(&folder)
         .map_err(|error| format!("the socket for commands could not be made: {error}"))?;

@@ -28,6 +28,9 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// `--cache`, `MISAR_CACHE`, 512 MB: what the rows of views may take in memory, in bytes; 24 more for each contact.
     pub cache: usize,
+    /// `--require-signed-identify`, `MISAR_REQUIRE_SIGNED_IDENTIFY`, false: a page names nobody without the signature of
+    /// its server.
+    pub require_signed_identify: bool,
     /// `--log-format`, `MISAR_LOG_FORMAT`, text: the form of log lines.
     pub log_format: LogFormat,
 }

@@ -32,6 +32,10 @@ impl Upkeep for App {
         Some(&self.public_url)
     }
 
+    fn served(&self) -> Option<&App> {
+        Some(self)
+    }
+
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<LogReport, LogError> {
         self.verify_log(progress)
     }

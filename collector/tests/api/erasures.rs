@@ -235,8 +235,8 @@ async fn whoever_is_erased_is_in_no_answer_and_then_in_no_file_and_the_totals_st
     let rows = stage.app.all_events().await;
     let erased = erase(&stage, ADA).await;
     assert_eq!(erased.body["erased"]["rejected"], 1, "{}", erased.text);
-    // Send, open, click, order, two identifies, event, suppression; without what only her browser did.
-    assert_eq!(erased.body["erased"]["events"], 8, "{}", erased.text);
+    // Send, open, click, order, two identifies, event, suppression, and two that her browser did.
+    assert_eq!(erased.body["erased"]["events"], 10, "{}", erased.text);
     // Nothing was waited for.
     let contact = stage
         .app

@@ -136,6 +136,10 @@ async fn the_document_names_every_route_with_its_full_path() {
         "/v1/export/orders",
         "/v1/export/contacts",
         "/v1/contacts",
+        "/v1/contacts/{email}",
+        "/v1/contacts/{email}/timeline",
+        "/v1/contacts/{email}/score",
+        "/v1/contacts/{email}/export",
         "/v1/suppressions",
         "/v1/reports/overview",
         "/v1/reports/messages",
@@ -157,6 +161,8 @@ async fn the_document_names_every_route_with_its_full_path() {
         expected.insert(format!("GET {path}"));
     }
     for operation in [
+        "PATCH /v1/contacts/{email}",
+        "POST /v1/contacts/import",
         "POST /v1/keys",
         "PATCH /v1/keys/{id}",
         "DELETE /v1/keys/{id}",

@@ -1,4 +1,4 @@
-//! The commands of `misar` that are about mail, asked of the real binary: on a folder by itself, and
+//! The commands of `misar` that are about mail and contacts, asked of the real binary: on a folder by itself, and
 //! beside a running server.
 //!
 //! - `support`: runs of the binary, and servers
@@ -9,6 +9,7 @@
 mod support;
 
 mod classify;
+mod contacts;
 mod instrument;
 mod relay_list;
 mod serve;

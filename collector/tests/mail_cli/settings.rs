@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::support::{BROWSER, Server, Store};
 
-const DEFAULT: &str = "SETTING       VALUE\nclick-window  5d\nopen-window   5d\n";
-const NEVER: &str = "SETTING       VALUE\nclick-window  0 (never)\nopen-window   0 (never)\n";
+const DEFAULT: &str = "SETTING       VALUE\nclick-window  5d\nopen-window   5d\nsender-name   -\n";
+const NEVER: &str =
+    "SETTING       VALUE\nclick-window  0 (never)\nopen-window   0 (never)\nsender-name   -\n";
 const REPORT: &str = "/v1/reports/messages/spring-1";
 
 /// The orders that the message is credited with.
@@ -98,6 +99,24 @@ fn each_workspace_has_windows_of_its_own_and_one_can_be_set_alone() {
 }
 
 #[test]
+fn a_workspace_shows_itself_under_the_name_that_is_set() {
+    let store = Store::new();
+    store.misar("workspaces create shop").good();
+    let line = "settings set --workspace shop --sender-name Acme --json";
+    let shown = store.misar(line).json();
+    assert_eq!(shown["senderName"], "Acme");
+    assert_eq!(shown["attribution"]["clickWindowMs"], 5 * 24 * 3_600_000);
+    let shown = store.misar("settings show --workspace shop").good();
+    assert!(shown.contains("sender-name   Acme\n"), "{shown}");
+    assert_eq!(store.misar("settings show").good(), DEFAULT);
+    store
+        .misar("settings set --workspace shop --sender-name=")
+        .good();
+    let shown = store.misar("settings show --workspace shop --json").json();
+    assert!(shown.get("senderName").is_none(), "{shown}");
+}
+
+#[test]
 fn windows_that_make_no_sense_change_nothing() {
     let store = Store::new();
     store.misar("workspaces list").good();
@@ -115,7 +134,7 @@ fn windows_that_make_no_sense_change_nothing() {
     for line in ["", "--json", "--workspace default"] {
         let said = store.misar(&format!("settings set {line}")).misuse();
         assert!(
-            said.contains("<--click-window <TIME>|--open-window <TIME>>"),
+            said.contains("<--click-window <TIME>|--open-window <TIME>|--sender-name <NAME>>"),
             "{said}"
         );
     }

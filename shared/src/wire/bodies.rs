@@ -217,6 +217,9 @@ bodies! {
         traits: "traits" (value_type = Option<Object>),
         /// Their browser: what it did before becomes theirs.
         anonymous_id: "anonymousId" (value_type = Option<String>, min_length = 1, max_length = 255, example = "5f1c0a52-6a0e-4a53-9d0b-8a9f3c1d2e4f"),
+        /// Of a page, where the collector wants it (`misar serve --require-signed-identify`): the HMAC-SHA-256 of the
+        /// address that your server has made, in hexadecimal digits.
+        signature: "signature" (value_type = Option<String>, pattern = "^[0-9A-Fa-f]{64}$"),
         /// The event's identity: sending the same one again records nothing.
         id: "id" (value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$", example = "0193b8a1-7c2e-7d3f-8a4b-5c6d7e8f9a0b"),
         /// When it was learnt: RFC 3339, not before 2000, from a page not more than 7 days ago, at most 24 hours ahead.

@@ -18,6 +18,8 @@ pub struct Workspace {
     pub name: String,
     pub created_at: Timestamp,
     pub attribution: Attribution,
+    /// As whom it shows itself to those who get its mail; `None` where it does not say.
+    pub sender_name: Option<String>,
     pub(super) key: WorkspaceKey,
 }
 
@@ -63,14 +65,32 @@ impl Meta {
         workspace: &Workspace,
         attribution: Attribution,
     ) -> Result<Arc<Workspace>, MetaError> {
-        let changed = Arc::new(Workspace {
-            id: workspace.id,
-            name: workspace.name.clone(),
-            created_at: workspace.created_at,
-            attribution,
-            key: workspace.key,
-        });
+        self.change_workspace(workspace, |changed| changed.attribution = attribution)
+    }
+
+    /// Changes as whom a workspace shows itself to those who get its mail.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn set_sender_name(
+        &self,
+        workspace: &Workspace,
+        sender_name: Option<String>,
+    ) -> Result<Arc<Workspace>, MetaError> {
+        self.change_workspace(workspace, |changed| changed.sender_name = sender_name)
+    }
+
+    /// Changes a workspace as it is now, durably.
+    fn change_workspace(
+        &self,
+        workspace: &Workspace,
+        change: impl FnOnce(&mut Workspace),
+    ) -> Result<Arc<Workspace>, MetaError> {
         let mut database = self.lock_database();
+        let known = self.workspace_of(workspace.id);
+        let mut changed = known.as_deref().unwrap_or(workspace).copy();
+        change(&mut changed);
+        let changed = Arc::new(changed);
         self.write(&mut database, "changing a setting", |transaction| {
             changed.put(transaction)
         })?;
@@ -89,6 +109,8 @@ pub(super) struct StoredWorkspace {
     key: [u8; 32],
     #[serde(default)]
     attribution: Attribution,
+    #[serde(default)]
+    sender_name: Option<String>,
 }
 
 impl Workspace {
@@ -102,6 +124,7 @@ impl Workspace {
             name: name.to_owned(),
             created_at,
             attribution: Attribution::default(),
+            sender_name: None,
             key: WorkspaceKey(random()?),
         })
     }
@@ -113,6 +136,18 @@ impl Workspace {
             created_at: Timestamp::from_millis(stored.created_at),
             key: WorkspaceKey(stored.key),
             attribution: stored.attribution,
+            sender_name: stored.sender_name,
+        }
+    }
+
+    fn copy(&self) -> Self {
+        Self {
+            id: self.id,
+            name: self.name.clone(),
+            created_at: self.created_at,
+            attribution: self.attribution,
+            sender_name: self.sender_name.clone(),
+            key: self.key,
         }
     }
 
@@ -123,6 +158,7 @@ impl Workspace {
             created_at: self.created_at.as_millis(),
             key: self.key.0,
             attribution: self.attribution,
+            sender_name: self.sender_name.clone(),
         };
         let mut workspaces = transaction.open_table(WORKSPACES)?;
         workspaces.insert(self.id.0, json(&stored).as_slice())?;

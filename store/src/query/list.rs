@@ -93,7 +93,7 @@ fn walk(
                 found.reverse();
             }
             for (record, beside) in found {
-                if !sieve.takes(&record.entry)? {
+                if !sieve.takes(record)? {
                     passed = record.public_seq;
                     continue;
                 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::EventView;
-use crate::record::{ContactId, Entry, Fact, WorkspaceId};
+use crate::record::{ContactId, Entry, Fact, Record, WorkspaceId};
 use crate::views::filter::EventFilter;
 use crate::views::{ViewError, Views};
 
@@ -38,7 +38,8 @@ impl<'a> Sieve<'a> {
     }
 
     /// Whether a record is asked for, as far as it tells itself.
-    pub(super) fn takes(&mut self, entry: &Entry) -> Result<bool, ViewError> {
+    pub(super) fn takes(&mut self, record: &Record) -> Result<bool, ViewError> {
+        let entry = &record.entry;
         let filter = self.filter;
         let matches = entry.workspace == self.workspace
             && filter
@@ -57,7 +58,7 @@ impl<'a> Sieve<'a> {
                 .received_from
                 .is_none_or(|from| entry.received_at >= from)
             && filter.received_to.is_none_or(|to| entry.received_at < to)
-            && (filter.email.is_none() || self.is_theirs(entry));
+            && (filter.email.is_none() || self.is_theirs(record)?);
         Ok(matches && self.is_of_campaign(entry)?)
     }
 
@@ -68,17 +69,18 @@ impl<'a> Sieve<'a> {
             .is_none_or(|class| class.holds(view.class))
     }
 
-    /// Tokens name a contact; everything else an address, which needs no HMAC to be compared.
-    fn is_theirs(&self, entry: &Entry) -> bool {
-        match (entry.fact.send(), &entry.address) {
+    /// Tokens name a contact; everything else an address, which needs no HMAC to be compared, or a browser.
+    fn is_theirs(&self, record: &Record) -> Result<bool, ViewError> {
+        let entry = &record.entry;
+        Ok(match (entry.fact.send(), &entry.address) {
             (Some(send), _) => send.contact.is_some_and(|named| {
                 self.contact.is_some_and(|contact| {
                     contact == self.views.contact_today(self.workspace, named)
                 })
             }),
             (None, Some(address)) => Some(&address.normalised.0) == self.filter.email.as_ref(),
-            (None, None) => false,
-        }
+            (None, None) => self.contact.is_some() && self.views.owner_of(record)? == self.contact,
+        })
     }
 
     /// By the record itself where it is of a mail, else by the message that it names.

@@ -11,6 +11,7 @@
 //! - `tally`: counts by class, and what a message adds to its campaign
 //! - `message`: one send; opens, clicks, and the rule of bursts
 //! - `ahead`: messages that are planned, by when they are sent
+//! - `browsers`: what browsers did without an address, and whose it is
 //! - `contact`: one person; when seen, unsubscribed; `packed`: its row as bytes
 //! - `score`: how engaged a person is
 //! - `hits`: everything that happened to a message
@@ -21,6 +22,7 @@
 //! - `windows`: how long touches are credited, and what changes with that
 
 mod ahead;
+mod browsers;
 pub(crate) mod contact;
 mod erased;
 pub(crate) mod hits;
@@ -28,7 +30,7 @@ pub(crate) mod message;
 pub mod order;
 mod packed;
 mod rows;
-mod score;
+pub(crate) mod score;
 pub(crate) mod single;
 pub(crate) mod spans;
 pub(crate) mod tally;
@@ -42,15 +44,17 @@ use std::collections::{BTreeMap, HashMap};
 use shared::ids::MessageId;
 
 use super::columns::Column;
+use super::identity::{self, At, Browsers};
 use super::numbers::Numbers;
 use super::ordered::Ordered;
 use super::ordered::{Way, successor};
 use super::pages::Pages;
 use super::rows::Rows;
+use super::traits::{self, Trait, Traits};
 use super::view::{Around, Happening, NEAR, Plan, View};
 use crate::classify::of_page;
 use crate::ledger::decide::{Attribution, WorkspaceKeys};
-use crate::record::{Class, ContactId, Entry, Fact, WorkspaceId};
+use crate::record::{Class, ContactId, Entry, Fact, Seq, WorkspaceId};
 use contact::Contact;
 pub(crate) use erased::Sought;
 use hits::{Hit, Hits, What};
@@ -65,7 +69,7 @@ pub(super) struct Engagement;
 impl View for Engagement {
     const PLAN: Plan = Plan {
         name: "engagement",
-        version: 2,
+        version: 3,
         numbers: &[],
         pages: &["contacts_v3"],
         tables: &TABLES,
@@ -107,7 +111,7 @@ fn derive(columns: &mut [Column], book: usize, number: u32, row: &[u8]) -> Resul
 }
 
 /// In the order of their places, which stand below.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 19] = [
     "messages_v1",
     "campaigns_v1",
     "workspaces_v1",
@@ -122,6 +126,11 @@ const TABLES: [&str; 14] = [
     "rejudged_v1",
     "addresses_v1",
     "windows_v1",
+    "browsers_said_v1",
+    "browsers_did_v1",
+    "browsers_of_contacts_v1",
+    "messages_named_v1",
+    "traits_v1",
 ];
 
 /// Rows by the number of the contact. Value: see [`packed`].
@@ -156,6 +165,14 @@ const REJUDGED: usize = 11;
 const ADDRESSES: usize = 12;
 /// See [`windows`].
 const WINDOWS: usize = 13;
+/// This and the next two: see [`Browsers`].
+const SAID: usize = 14;
+const DID: usize = 15;
+const BROWSERS_OF: usize = 16;
+/// See [`browsers`].
+const NAMED: usize = 17;
+/// See [`Traits`].
+const TRAITS: usize = 18;
 
 /// Who acted: the class that was decided at the edge; of a page's event from before there were
 /// classes, what it would have been; `Human` where a server says so.
@@ -183,6 +200,9 @@ struct Fold<'a> {
     hits: Hits<'a>,
     of_campaign: &'a mut Ordered,
     windows: &'a mut Ordered,
+    browsers: Browsers<'a>,
+    named: &'a mut Ordered,
+    traits: Traits<'a>,
     purges: &'a mut bool,
     /// Messages of contacts that are erased, as far as they were known before.
     sought: Option<&'a Sought>,
@@ -211,6 +231,11 @@ impl<'a> Fold<'a> {
             REJUDGED,
             ADDRESSES,
             WINDOWS,
+            SAID,
+            DID,
+            BROWSERS_OF,
+            NAMED,
+            TRAITS,
         ];
         let tables = rows.tables.get_disjoint_mut(all);
         let [
@@ -228,6 +253,11 @@ impl<'a> Fold<'a> {
             rejudged,
             addresses,
             windows,
+            said,
+            deeds,
+            of_contacts,
+            named,
+            traits,
         ] = tables.map_err(|error| redb::Error::Corrupted(error.to_string()))?;
         Ok(Self {
             contacts: &mut rows.pages[CONTACTS],
@@ -251,6 +281,13 @@ impl<'a> Fold<'a> {
             hits: Hits(hits),
             of_campaign,
             windows,
+            browsers: Browsers {
+                said,
+                deeds,
+                of_contacts,
+            },
+            named,
+            traits: Traits(traits),
             purges: &mut rows.purges,
             sought: None,
             known_windows: HashMap::new(),
@@ -281,7 +318,9 @@ impl<'a> Fold<'a> {
         // Who is left of a contact is nobody's contact.
         if let Some(contact) = happening.contact.filter(|_| !entry.redacted) {
             self.person(contact.number, |row| row.see(entry, class, time))?;
+            self.traits.see(contact.number, entry, time, seq.0)?;
         }
+        self.browser(happening, class, time)?;
         let contact = happening.contact.map(|contact| contact.id);
         match &entry.fact {
             Fact::Purchase {
@@ -437,7 +476,7 @@ impl<'a> Fold<'a> {
             for click in &clicks {
                 touched.extend(self.orders.untouch(workspace, contact, *click, &windows)?);
             }
-            let left = self.orders.touched(workspace, contact)?;
+            let left = self.may_be_taken_back(workspace, contact)?;
             let times = clicks.iter().map(|click| click.time);
             self.contact(contact, |row| row.unsee_clicks(times, left))?;
         }
@@ -503,10 +542,13 @@ impl<'a> Fold<'a> {
             .messages
             .get(key(workspace, &[message_id.as_bytes()]))?;
         let before = (message.campaign_id.clone(), message.totals());
-        let ahead_before = message.ahead;
+        let (ahead_before, contact_before) = (message.ahead, message.contact);
         change(message);
         let after = (message.campaign_id.clone(), message.totals());
-        let ahead_after = message.ahead;
+        let (ahead_after, contact_after) = (message.ahead, message.contact);
+        if contact_before != contact_after {
+            self.sent_to(workspace, message_id, contact_before, contact_after)?;
+        }
         if before == after && ahead_before == ahead_after {
             return Ok(());
         }
@@ -564,9 +606,63 @@ pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb:
         [] => return Ok(None),
         row => unpacked(row)?,
     };
-    let address = rows.tables[ADDRESSES].get(&number.to_be_bytes())?;
-    row.address = address.map(|address| String::from_utf8_lossy(&address).into_owned());
+    row.address = address(rows, number)?;
     Ok(Some(row))
+}
+
+/// To whom belongs what a browser, by its number, did without an address; `None` where nobody is known, and of what
+/// was erased, whatever the log still says of it.
+pub(super) fn owner(
+    rows: &Rows,
+    browser: u32,
+    entry: &Entry,
+    seq: Seq,
+) -> Result<Option<ContactId>, redb::Error> {
+    let time = happened_at(entry);
+    let at = At { time, seq: seq.0 };
+    for kind in [browsers::COUNTED, browsers::OF_MACHINES] {
+        if identity::is_there(&rows.tables[DID], browser, kind, at)? {
+            return identity::owner(&rows.tables[SAID], browser, at);
+        }
+    }
+    Ok(None)
+}
+
+/// The browsers, by their numbers, that were named together with a contact.
+pub(super) fn browsers_of(rows: &Rows, contact: ContactId) -> Result<Vec<u32>, redb::Error> {
+    identity::of(&rows.tables[BROWSERS_OF], contact)
+}
+
+/// How many events of theirs without an address belong to a contact.
+pub(super) fn count_in_browsers(rows: &Rows, contact: ContactId) -> Result<u64, redb::Error> {
+    let mut count = 0;
+    for browser in browsers_of(rows, contact)? {
+        for span in identity::spans(&rows.tables[SAID], browser, contact)? {
+            for kind in [browsers::COUNTED, browsers::OF_MACHINES] {
+                count += identity::count(&rows.tables[DID], browser, kind, span)?;
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// The traits of the contact with this number, by key.
+pub(super) fn traits(rows: &Rows, number: u32) -> Result<BTreeMap<String, Trait>, redb::Error> {
+    traits::of(&rows.tables[TRAITS], number)
+}
+
+/// The address of the contact with this number; `None` where nobody has told it.
+pub(super) fn address(rows: &Rows, number: u32) -> Result<Option<String>, redb::Error> {
+    let address = rows.tables[ADDRESSES].get(&number.to_be_bytes())?;
+    Ok(address.map(|address| String::from_utf8_lossy(&address).into_owned()))
+}
+
+/// When the contact with this number was first and last seen, if ever; `None` where nothing is known of them.
+pub(super) fn seen(rows: &Rows, number: u32) -> Result<Option<Option<(i64, i64)>>, redb::Error> {
+    Ok(match &*rows.pages[CONTACTS].get(number)? {
+        [] => None,
+        row => Some(unpacked(row)?.seen()),
+    })
 }
 
 /// Whether anything is known of the contact with this number.

@@ -66,8 +66,9 @@ impl Views {
             let newest = events::of_contact(&shelves.terms.numbers, rows, &contact.0)?;
             Ok((Runs::of(shelves), newest))
         })?;
+        let in_browsers = self.count_in_browsers(contact)?;
         if newest.is_none() {
-            return Ok(0);
+            return Ok(in_browsers);
         }
         let wanted = Wanted {
             contact: newest,
@@ -77,7 +78,7 @@ impl Views {
             limit: COUNTED,
             ..EventFilter::default()
         };
-        let mut count = 0;
+        let mut count = in_browsers;
         loop {
             let page = reader.ask(self, |runs| runs.events(workspace, &wanted, &filter))?;
             count += page.seqs.len() as u64;

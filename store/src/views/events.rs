@@ -1,5 +1,5 @@
 //! Which events there are, and which keys have sent one. The events themselves are found by `runs`; here lie the
-//! newest of each contact and message, where the chains of runs begin.
+//! newest of each contact, message and browser, where the chains of runs begin.
 
 use super::DumpedRows;
 use super::filter::EventFilter;
@@ -19,18 +19,27 @@ use shared::event_name::names;
 /// See above.
 pub(super) struct Events;
 
-/// The places of the rows by number in [`Events::PLAN`]: by contact and by message the seq of the newest event (LEB128).
+/// The places of the rows by number in [`Events::PLAN`]: by contact, by message and by browser the seq of the newest
+/// event (LEB128). A browser's are those that name nobody by address.
 const OF_CONTACTS: usize = 0;
 const OF_MESSAGES: usize = 1;
+const OF_BROWSERS: usize = 2;
+/// In runs a browser stands where others have their contact, under its own number and this bit, which no contact's
+/// number has: so many of them fit into no memory.
+const BROWSER: u32 = 1 << 31;
 /// The place of the table in [`Events::PLAN`].
 pub(super) const RECEIVED: usize = 0;
 
 impl View for Events {
     const PLAN: Plan = Plan {
         name: "events",
-        version: 1,
+        version: 2,
         numbers: &[],
-        pages: &["newest_of_contacts_v1", "newest_of_messages_v1"],
+        pages: &[
+            "newest_of_contacts_v1",
+            "newest_of_messages_v1",
+            "newest_of_browsers_v1",
+        ],
         tables: &["received_v1"],
         columns: 0,
         cache: 4 * 1024 * 1024,
@@ -63,9 +72,15 @@ impl View for Events {
                 workspace: entry.workspace,
                 time: entry.time.as_millis(),
                 name: happening.name,
-                contact: contact
-                    .map(|number| link(&mut rows.pages[OF_CONTACTS], number, seq))
-                    .transpose()?,
+                contact: match (contact, happening.browser) {
+                    (Some(number), _) => Some(link(&mut rows.pages[OF_CONTACTS], number, seq)?),
+                    (None, Some(browser)) if happening.contact.is_none() => {
+                        let linked = link(&mut rows.pages[OF_BROWSERS], browser, seq)?;
+                        let number = linked.number | BROWSER;
+                        Some(Link { number, ..linked })
+                    }
+                    (None, _) => None,
+                },
                 message: happening
                     .message
                     .map(|number| link(&mut rows.pages[OF_MESSAGES], number, seq))
@@ -80,12 +95,16 @@ impl View for Events {
 /// Has the rows brought near that these are about; see [`Pages::touch`].
 fn touch<'a>(rows: &Rows, happenings: impl Iterator<Item = &'a Happening<'a>>) {
     let [of_contacts, of_messages] = [&rows.pages[OF_CONTACTS], &rows.pages[OF_MESSAGES]];
+    let of_browsers = &rows.pages[OF_BROWSERS];
     for happening in happenings {
         if let Some(contact) = happening.contact {
             of_contacts.touch(contact.number);
         }
         if let Some(message) = happening.message {
             of_messages.touch(message);
+        }
+        if let Some(browser) = happening.browser {
+            of_browsers.touch(browser);
         }
     }
 }
@@ -147,11 +166,20 @@ pub(super) fn of_contact(
     Ok(newest.map(|newest| Newest { number, newest }))
 }
 
+/// Where the events begin of this browser, by its number, that name nobody by address; `None` where it has none.
+pub(super) fn of_browser(rows: &Rows, browser: u32) -> Result<Option<Newest>, redb::Error> {
+    let newest = newest(&rows.pages[OF_BROWSERS].get(browser)?);
+    let number = browser | BROWSER;
+    Ok(newest.map(|newest| Newest { number, newest }))
+}
+
 /// Leaves out what no contact leads to any more: runs do not change, so what was found by a contact that was
 /// erased stays in them, under a number that no chain begins with, and is not in those that are built anew.
 pub(super) fn reachable(rows: &Rows, of_runs: &mut DumpedRows) -> Result<(), redb::Error> {
     let mut failed = Ok(());
     of_runs.retain(|(term, _)| match contact_of(term) {
+        // What a browser did leads to whom it belongs to, if anybody.
+        Some(number) if number & BROWSER != 0 => true,
         Some(number) => match rows.pages[OF_CONTACTS].get(number) {
             Ok(row) => !row.is_empty(),
             Err(error) => {

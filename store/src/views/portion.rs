@@ -25,7 +25,7 @@ pub(super) struct Looked {
     contact: Option<ContactId>,
     /// Of an erasure: who is left of the contact.
     person: Option<ContactId>,
-    /// In the order of [`terms::BOOKS`]: whom it is about, what its name and its message are.
+    /// In the order of [`terms::BOOKS`]: whom it is about, what its name and its message are, which browser it names.
     digests: [Option<Digest>; terms::BOOKS],
     numbers: [Option<u32>; terms::BOOKS],
 }
@@ -93,7 +93,7 @@ impl<'a> Portion<'a> {
                     *number = Some(book.assign(entry.workspace, digest).ok_or_else(full)?);
                 }
             }
-            let [contact, name, message] = numbers;
+            let [contact, name, message, browser] = numbers;
             happenings.push(Happening {
                 seq: *seq,
                 entry,
@@ -104,6 +104,7 @@ impl<'a> Portion<'a> {
                     .map(|(id, number)| Numbered { number, id }),
                 name: name.unwrap_or_default(),
                 message,
+                browser,
             });
         }
         Ok(happenings)
@@ -169,10 +170,22 @@ impl<'a> Looking<'a> {
             Some(message) => Some(self.digest(workspace, terms::MESSAGE, message.as_str())?),
             None => None,
         };
+        let is_needed = matches!(entry.fact, Fact::Identify { .. })
+            || entry.address.is_none()
+            || entry.fact.message_id().is_some();
+        let browser = match entry.anonymous_id.as_ref().filter(|_| is_needed) {
+            // Nearly every one is another.
+            Some(id) => Some(terms::digest(
+                self.key(workspace)?,
+                terms::BROWSER,
+                id.as_str(),
+            )),
+            None => None,
+        };
         Ok(Looked {
             contact,
             person,
-            digests: [numbered, Some(name), message],
+            digests: [numbered, Some(name), message, browser],
             numbers: [None; terms::BOOKS],
         })
     }

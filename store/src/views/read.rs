@@ -3,9 +3,13 @@
 //!
 //! - `contacts`: who they are, and in which order
 //! - `engaged`: messages, campaigns and orders
+//! - `sorted`: contacts in other orders
+//! - `theirs`: what a contact did, also in browsers
 
 mod contacts;
 mod engaged;
+mod sorted;
+mod theirs;
 
 use std::sync::Arc;
 
@@ -13,13 +17,14 @@ use super::engagement as rows_of;
 use super::error::ViewError;
 use super::filter::EventFilter;
 use super::rows::{Rows, State};
-use super::runs::{Reader, RunsError};
+use super::runs::{Reader, RunsError, Wanted};
 use super::shelf::Shelf;
 use super::{Shelves, Views, events, received};
 use crate::locks::read;
 use crate::record::{Class, Personal, Record, Seq, WorkspaceId};
 
 pub use contacts::ScorePlace;
+pub use sorted::{RowKey, RowOrder, RowPlace};
 
 /// Seqs of events that may match a filter, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub struct EventPage {
 /// What the views know of a record that the log does not say.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
-    /// Of the contact that a token names.
+    /// Of the contact that a token names, or to whom the browser belongs.
     pub address: Option<Personal>,
     /// A click that was taken for a person's and has shown itself to be a machine's.
     pub is_relabelled: bool,
@@ -94,13 +99,25 @@ impl Views {
             let wanted = events::wanted(&shelves.terms.numbers, rows, &key, filter)?;
             Ok((Runs::of(shelves), wanted))
         })?;
-        match wanted {
-            Some(wanted) => reader.ask(self, |runs| runs.events(workspace, &wanted, filter)),
-            None => Ok(EventPage {
+        let browsers = match &filter.email {
+            Some(email) => self.browsers_of(key.contact(email))?,
+            None => Vec::new(),
+        };
+        let Some(wanted) = wanted else {
+            return Ok(EventPage {
                 seqs: Vec::new(),
                 complete: true,
-            }),
+            });
+        };
+        if browsers.is_empty() {
+            return reader.ask(self, |runs| runs.events(workspace, &wanted, filter));
         }
+        let of_browsers = browsers.into_iter().map(|chain| Wanted {
+            contact: Some(chain),
+            ..wanted
+        });
+        let all: Vec<_> = [wanted].into_iter().chain(of_browsers).collect();
+        self.merged(&reader, workspace, &all, filter)
     }
 
     /// Whether an event that came with this key is on record.
@@ -120,9 +137,16 @@ impl Views {
     pub fn beside(&self, records: &[Record]) -> Result<Vec<Beside>, ViewError> {
         self.look(engagement, |shelves| {
             let rows = &shelves.engagement.rows;
-            let of = |Record { seq, entry, .. }: &Record| {
+            let of = |record: &Record| {
+                let Record { seq, entry, .. } = record;
                 let Some(send) = entry.fact.send() else {
-                    return Ok(Beside::default());
+                    let owner = self.owner_in(shelves, record)?;
+                    let owner = owner.map(|owner| self.known(shelves, owner)).transpose()?;
+                    let address = owner.flatten().and_then(|owner| owner.address);
+                    return Ok(Beside {
+                        address: address.map(Personal),
+                        ..Beside::default()
+                    });
                 };
                 let contact = match send.contact {
                     Some(named) => {

@@ -89,6 +89,9 @@ pub(crate) struct Happening<'a> {
     pub(crate) contact: Option<Numbered<ContactId>>,
     pub(crate) name: u32,
     pub(crate) message: Option<u32>,
+    /// The browser, where what follows depends on it: of an `identify`, of what names nobody by address, and of what
+    /// names a message.
+    pub(crate) browser: Option<u32>,
 }
 
 /// So many records ahead folds have their rows brought near from memory, where they wait for all of them together and

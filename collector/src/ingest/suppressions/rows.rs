@@ -1,41 +1,18 @@
 //! Files of suppressions: CSV with a header line (`email`, and if wanted `reason` and `timestamp`; other
 //! columns are ignored), or one JSON object a line.
 
-use csv::{ReaderBuilder, Trim};
 use shared::rejection::{Rejection, codes};
 use shared::time::Timestamp;
 use shared::wire::{self, Suppressed, SuppressionBody, parse_suppression, parse_suppression_row};
 
+use super::super::files::{Columns, Numbered, csv_rows, lines, not_too_many, without_mark};
 use crate::csv_text;
 use crate::error::ApiError;
 
-/// Rows of one file.
-pub(super) const MAX_ROWS: usize = 100_000;
-
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FileFormat {
-    Csv,
-    /// One JSON object a line.
-    Lines,
-}
-
-impl FileFormat {
-    /// By its media type; `None` of one JSON document.
-    pub(super) fn of(media: &str) -> Option<Self> {
-        let essence = media.split(';').next().unwrap_or_default().trim();
-        match essence.to_ascii_lowercase().as_str() {
-            "text/csv" => Some(Self::Csv),
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
-                Some(Self::Lines)
-            }
-            _ => None,
-        }
-    }
-}
+pub(super) use super::super::files::FileFormat;
 
 /// A row by the line where it begins, from 1: what it says, or what is wrong with it.
-pub(super) type SuppressionRow = (u64, Result<Suppressed, Rejection>);
+pub(super) type SuppressionRow = Numbered<Suppressed>;
 
 /// Reads all rows; blank lines are none.
 ///
@@ -46,104 +23,56 @@ pub(super) fn read(
     format: FileFormat,
     received_at: Timestamp,
 ) -> Result<Vec<SuppressionRow>, ApiError> {
-    // Spreadsheets write one.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = without_mark(text);
     let rows = match format {
-        FileFormat::Csv => csv_rows(text, received_at)?,
-        FileFormat::Lines => lines(text, received_at),
-    };
-    if rows.len() > MAX_ROWS {
-        return Err(refused(
-            "a file takes at most 100000 rows: split it".to_owned(),
-        ));
-    }
-    Ok(rows)
-}
-
-fn refused(message: String) -> ApiError {
-    ApiError::Rejected(Rejection::whole(codes::INVALID_BODY, message))
-}
-
-fn csv_rows(text: &str, received_at: Timestamp) -> Result<Vec<SuppressionRow>, ApiError> {
-    // A text in UTF-16 is full of them, and reads as if no column had a name.
-    let first = text.lines().next().unwrap_or_default();
-    if first.contains('\0') {
-        let message = "line 1 holds NUL characters: save the file in UTF-8, not in UTF-16";
-        return Err(refused(message.to_owned()));
-    }
-    let wanted = "send CSV with a header line that names the column `email`, and if wanted `reason` and `timestamp`";
-    if let Some(line) = unclosed_quote(text) {
-        let message = format!(
-            "the quotation mark in line {line} is never closed: close it, or double it if it is meant"
-        );
-        return Err(refused(message));
-    }
-    let mut reader = ReaderBuilder::new()
-        .trim(Trim::All)
-        .flexible(true)
-        .from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(|_| refused(wanted.to_owned()))?;
-    let column = |name: &str| {
-        let mut headers = headers.iter();
-        headers.position(|header| header.eq_ignore_ascii_case(name))
-    };
-    let email = column("email").ok_or_else(|| refused(wanted.to_owned()))?;
-    let (reason, time) = (column("reason"), column("timestamp"));
-    let (mut line, mut counted) = (1, 0);
-    let mut rows = Vec::new();
-    for record in reader.records().take(MAX_ROWS + 1) {
-        let Ok(record) = record else {
-            let message = "the file is no CSV from here on: send it in UTF-8, with quotation marks doubled in quotes";
-            rows.push((0, Err(Rejection::whole(codes::INVALID_BODY, message))));
-            break;
-        };
-        // The position may lie within the end of the row before.
-        let start = record.position().map_or(0, csv::Position::byte);
-        let start = usize::try_from(start).unwrap_or(text.len()).min(text.len());
-        let ends = text.as_bytes()[start..].iter();
-        let start = start
-            + ends
-                .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-                .count();
-        let passed = text.as_bytes()[counted..start].iter();
-        line += passed.filter(|byte| **byte == b'\n').count() as u64;
-        counted = start;
-        let at = |column: Option<usize>| column.and_then(|at| record.get(at)).unwrap_or_default();
-        let email = csv_text::read(at(Some(email)));
-        let row = parse_suppression_row(email, at(reason), at(time), received_at);
-        rows.push((line, row));
-    }
-    Ok(rows)
-}
-
-/// The line, from 1, of a quotation mark that holds everything to the end of the file together: the
-/// reader takes that for one cell, and the people in it would be lost. A doubled one closes and opens.
-fn unclosed_quote(text: &str) -> Option<u64> {
-    let (mut line, mut open) = (1, None);
-    for byte in text.bytes() {
-        match byte {
-            b'\n' => line += 1,
-            b'"' if open.is_some() => open = None,
-            b'"' => open = Some(line),
-            _ => {}
+        FileFormat::Csv => {
+            let wanted = "send CSV with a header line that names the column `email`, and if wanted `reason` and `timestamp`";
+            csv_rows(text, wanted, |headers| Cells::of(headers, received_at))?
         }
-    }
-    open
+        FileFormat::Lines => lines(text, |line| {
+            let body: SuppressionBody<'_> = wire::body(line).map_err(|_| {
+                let message =
+                    "Send one JSON object a line, such as {\"email\":\"user@example.com\"}";
+                Rejection::whole(codes::INVALID_BODY, message)
+            })?;
+            parse_suppression(&body, received_at)
+        }),
+    };
+    not_too_many(rows)
 }
 
-fn lines(text: &str, received_at: Timestamp) -> Vec<SuppressionRow> {
-    let numbered = (1..).zip(text.lines());
-    let full = numbered.filter(|(_, line)| !line.trim().is_empty());
-    let read = |line: &str| {
-        let body: SuppressionBody<'_> = wire::body(line).map_err(|_| {
-            let message = "Send one JSON object a line, such as {\"email\":\"user@example.com\"}";
-            Rejection::whole(codes::INVALID_BODY, message)
-        })?;
-        parse_suppression(&body, received_at)
-    };
-    full.take(MAX_ROWS + 1)
-        .map(|(number, line)| (number, read(line)))
-        .collect()
+/// Where the columns are.
+struct Cells {
+    email: usize,
+    reason: Option<usize>,
+    time: Option<usize>,
+    received_at: Timestamp,
+}
+
+impl Cells {
+    fn of(headers: &[&str], received_at: Timestamp) -> Option<Self> {
+        let column = |name: &str| {
+            let mut headers = headers.iter();
+            headers.position(|header| header.eq_ignore_ascii_case(name))
+        };
+        Some(Self {
+            email: column("email")?,
+            reason: column("reason"),
+            time: column("timestamp"),
+            received_at,
+        })
+    }
+}
+
+impl Columns for Cells {
+    type Row = Suppressed;
+
+    fn row(&self, cells: &[&str]) -> Result<Suppressed, Rejection> {
+        let at = |column: Option<usize>| column.and_then(|at| cells.get(at)).copied();
+        let at = |column| at(column).unwrap_or_default();
+        let email = csv_text::read(at(Some(self.email)));
+        parse_suppression_row(email, at(self.reason), at(self.time), self.received_at)
+    }
 }
 
 #[cfg(test)]

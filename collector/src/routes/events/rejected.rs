@@ -96,7 +96,7 @@ fn kind(rejected: &Rejected, said: &Said) -> FactKind {
 }
 
 /// As an event of the list: what was never recorded has no seq, and the time of its arrival.
-fn view(rejected: Rejected) -> EventView {
+pub(in crate::routes) fn view(rejected: Rejected) -> EventView {
     let said = Said::of(&rejected);
     let kind = kind(&rejected, &said);
     let received_at = Timestamp::from_millis(rejected.received_at).to_string();

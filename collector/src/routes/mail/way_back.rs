@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Request;
 
-use super::{Text, message_of, page, read_a_little};
+use super::page::Shown;
+use super::{Text, message_of, read_a_little};
 use crate::app::App;
 use crate::ingest::hits::MailHit;
 use crate::ingest::hits::way_back::{WayBack, subscribe};
@@ -36,20 +37,22 @@ pub async fn post_subscribe(
     let hit = MailHit::of(&app, &parts);
     let body = read_a_little(body).await;
     screen::flag(&app, &body);
-    let Some((sent, text)) = message_of(&app, token) else {
-        return page::incomplete();
+    let page = Shown::to(&parts.headers);
+    let Some((sent, text, sender)) = message_of(&app, token) else {
+        return page.incomplete();
     };
+    let page = page.from(sender);
     let shown = form_urlencoded::parse(&body)
         .find(|(name, _)| name == "nonce")
         .map(|(_, value)| value.into_owned())
         .unwrap_or_default();
     match subscribe(&app, hit, sent, &text, &shown).await {
-        Ok(WayBack::Open) => page::subscribed(),
-        Ok(WayBack::Changed { nonce }) => page::changed(&text, &nonce),
-        Ok(WayBack::Unclear { nonce }) => page::ask_back(&text, &nonce),
+        Ok(WayBack::Open) => page.subscribed(),
+        Ok(WayBack::Changed { nonce }) => page.changed(&text, &nonce),
+        Ok(WayBack::Unclear { nonce }) => page.ask_back(&text, &nonce),
         Err(error) => {
             tracing::error!(%error, "a way back could not be kept");
-            page::later()
+            page.later()
         }
     }
 }

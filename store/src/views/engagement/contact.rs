@@ -26,8 +26,8 @@ pub struct Contact {
     /// When they asked for no more mail, the first time since it was last lifted.
     pub unsubscribed_at: Option<i64>,
     pub score: Score,
-    /// The first and the last of their genuine events that can never be taken back: of all but opens
-    /// and clicks. Within the span of all.
+    /// The first and the last of their genuine events that can never be taken back: of all but opens and clicks,
+    /// and what browsers did without their address. Within the span of all.
     pub(super) seen_elsewhere: Option<(i64, i64)>,
 }
 
@@ -76,6 +76,16 @@ impl Contact {
         }
     }
 
+    /// What an event of theirs adds to their score at a moment (milliseconds since 1970), in points; `class` is its
+    /// class by now, `None` of what servers tell.
+    #[must_use]
+    pub fn points(&self, entry: &Entry, class: Option<Class>, at: i64) -> f64 {
+        let is_page = entry.source() == Source::Browser;
+        let weight = weight(entry).filter(|_| class.is_none_or(is_genuine) && !entry.redacted);
+        let time = super::happened_at(entry);
+        weight.map_or(0.0, |weight| self.score.share(weight, is_page, time, at))
+    }
+
     fn spell(&mut self, address: &str) {
         let spelling = Some(Spelling::of(address));
         if self.spelling != spelling {
@@ -84,29 +94,53 @@ impl Contact {
         }
     }
 
-    /// Takes back clicks that were none of theirs, at these times; `touches` are the first and the
-    /// last of the opens and clicks that are left.
+    /// Takes in what a browser of theirs did without their address: a genuine event, what it is worth, and whether a
+    /// page says so.
+    pub(super) fn take_in(&mut self, weight: Option<Weight>, is_page: bool, time: i64) {
+        self.set_seen(widen(self.seen(), (time, time)));
+        match weight {
+            Some(weight) if is_page => self.score.add_page(weight, time),
+            Some(weight) => self.score.add(weight, time),
+            None => {}
+        }
+    }
+
+    /// Takes that back, each with its time; `left` as in [`Self::unsee_clicks`].
+    pub(super) fn give_away(
+        &mut self,
+        deeds: impl Iterator<Item = (Option<Weight>, bool, i64)>,
+        left: Option<(i64, i64)>,
+    ) {
+        for (weight, is_page, time) in deeds {
+            match weight {
+                Some(weight) if is_page => self.score.take_back_page(weight, time),
+                Some(weight) => self.score.take_back(weight, time),
+                None => {}
+            }
+        }
+        self.set_seen_beside(left);
+    }
+
+    /// Takes back clicks that were none of theirs, at these times; `left` are the first and the last of what
+    /// can be taken back and is not: opens, clicks, and what their browsers did without their address.
     pub(super) fn unsee_clicks(
         &mut self,
         times: impl Iterator<Item = i64>,
-        touches: Option<(i64, i64)>,
+        left: Option<(i64, i64)>,
     ) {
         for time in times {
             self.score.take_back(CLICK, time);
         }
-        self.set_seen(match touches {
-            Some(touches) => widen(self.seen_elsewhere, touches),
-            None => self.seen_elsewhere,
-        });
+        self.set_seen_beside(left);
     }
 
-    /// Puts right what opens and clicks, each with its time, count for by now and no longer; `touches`
-    /// are the first and the last of those that count.
+    /// Puts right what opens and clicks, each with its time, count for by now and no longer; `left` as in
+    /// [`Self::unsee_clicks`].
     pub(super) fn turn(
         &mut self,
         gained: impl Iterator<Item = (TouchKind, i64)>,
         lost: impl Iterator<Item = (TouchKind, i64)>,
-        touches: Option<(i64, i64)>,
+        left: Option<(i64, i64)>,
     ) {
         let weight = |kind| match kind {
             TouchKind::Open => OPEN,
@@ -118,8 +152,12 @@ impl Contact {
         for (kind, time) in lost {
             self.score.take_back(weight(kind), time);
         }
-        self.set_seen(match touches {
-            Some(touches) => widen(self.seen_elsewhere, touches),
+        self.set_seen_beside(left);
+    }
+
+    fn set_seen_beside(&mut self, left: Option<(i64, i64)>) {
+        self.set_seen(match left {
+            Some(left) => widen(self.seen_elsewhere, left),
             None => self.seen_elsewhere,
         });
     }
@@ -146,7 +184,7 @@ impl Spelling {
 }
 
 /// The span from the first to the last of both.
-fn widen(span: Option<(i64, i64)>, (first, last): (i64, i64)) -> Option<(i64, i64)> {
+pub(super) fn widen(span: Option<(i64, i64)>, (first, last): (i64, i64)) -> Option<(i64, i64)> {
     let (from, to) = span.unwrap_or((first, last));
     Some((from.min(first), to.max(last)))
 }
@@ -160,7 +198,8 @@ impl std::fmt::Debug for Contact {
     }
 }
 
-fn weight(entry: &Entry) -> Option<Weight> {
+/// What an event is worth where it is genuine; nothing of those that are nobody's doing.
+pub(super) fn weight(entry: &Entry) -> Option<Weight> {
     match &entry.fact {
         Fact::Open { .. } => Some(OPEN),
         Fact::Click { .. } => Some(CLICK),

@@ -72,6 +72,7 @@ impl Fold<'_> {
     ) -> Result<(), redb::Error> {
         let Numbered { number, id } = contact;
         self.forget(number)?;
+        self.forget_browsers(workspace, id)?;
         let windows = self.windows(workspace)?;
         let sought = self.sought.and_then(|sought| sought.of(workspace, id));
         let of_pages = sought.map_or(&[][..], |theirs| &theirs.orders);
@@ -113,6 +114,7 @@ impl Fold<'_> {
         }
         self.scores.set(number, f64::NEG_INFINITY);
         self.addresses.remove(&number.to_be_bytes())?;
+        self.traits.forget(number)?;
         Ok(())
     }
 }

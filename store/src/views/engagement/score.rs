@@ -4,10 +4,11 @@
 //! What pages say is kept apart, by day: anybody can make a page's request, so that a day of them counts
 //! as one busy visit at the most.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// What an event is worth, in halves of a point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Weight(u32);
 
 /// Design, section 7.
@@ -19,10 +20,14 @@ pub(super) const PURCHASE: Weight = Weight(20);
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// After so many milliseconds an event counts half: 30 days (design, section 7).
-const HALF_LIFE_MS: i64 = 30 * DAY_MS;
-/// The most that a contact's pages earn it on one day, in halves of a point (design, section 7).
-const MOST_OF_A_DAY: u64 = 40;
-/// Days that are so much older than the newest go, 60 half-lives: what is left of 20 points by then
+const HALF_LIFE_MS: i64 = HALF_LIFE_DAYS as i64 * DAY_MS;
+/// The same in days.
+pub const HALF_LIFE_DAYS: u32 = 30;
+/// The most that a contact's pages earn it on one day, in points (design, section 7).
+pub const MOST_OF_A_DAY: u32 = 20;
+/// The same in halves of a point.
+const MOST_HALVES: u64 = 2 * MOST_OF_A_DAY as u64;
+/// Days that are so much older than the newest count for nothing, 60 half-lives: what is left of 20 points by then
 /// could not be written.
 const KEPT_DAYS: i32 = 60 * 30;
 /// Binary digits behind the point in sums of [`Score::blocks`].
@@ -34,7 +39,8 @@ pub struct Score {
     /// to at its start, in halves of a point times 2^[`DIGITS`]. None is zero.
     pub(super) blocks: Sums<i128>,
     /// Of pages. Key: days since 1970, UTC. Value: what the day's events come to in halves of a point,
-    /// without the bound on a day. At most [`KEPT_DAYS`] and one.
+    /// without the bound on a day; none is zero. Those of long ago stay, and count for nothing: the newest may be
+    /// taken back.
     pub(super) pages: Sums<u64>,
 }
 
@@ -71,10 +77,23 @@ impl Score {
     pub(super) fn add_page(&mut self, Weight(halves): Weight, time: i64) {
         let (_, sum) = sum_of(&mut self.pages, number(time, DAY_MS));
         *sum = sum.saturating_add(halves.into());
+    }
+
+    /// Takes back what a page told.
+    pub(super) fn take_back_page(&mut self, Weight(halves): Weight, time: i64) {
+        let (at, sum) = sum_of(&mut self.pages, number(time, DAY_MS));
+        *sum = sum.saturating_sub(halves.into());
+        if *sum == 0 {
+            self.pages.remove(at);
+        }
+    }
+
+    /// Of pages what counts.
+    fn counted_pages(&self) -> &[(i32, u64)] {
         let newest = self.pages.last().map_or(0, |(day, _)| *day);
         let oldest = newest.saturating_sub(KEPT_DAYS);
         let gone = self.pages.partition_point(|(day, _)| *day < oldest);
-        self.pages.drain(..gone);
+        &self.pages[gone..]
     }
 
     fn change(&mut self, by: i128, time: i64) {
@@ -86,6 +105,19 @@ impl Score {
         }
     }
 
+    /// What an event of this weight adds to it at that moment, in points: of a page its share of what the day counts
+    /// for.
+    pub(super) fn share(&self, Weight(halves): Weight, is_page: bool, time: i64, at: i64) -> f64 {
+        let whole = f64::from(halves) / 2.0;
+        if !is_page {
+            return whole * left(time, at);
+        }
+        let day = number(time, DAY_MS);
+        let sum = self.counted_pages().iter().find(|(known, _)| *known == day);
+        let part = sum.map_or(0.0, |(_, sum)| (*sum).min(MOST_HALVES) as f64 / *sum as f64);
+        whole * part * left(i64::from(day) * DAY_MS, at)
+    }
+
     /// What it is at a moment no earlier than the latest event, in points.
     pub fn value_at(&self, time: i64) -> f64 {
         let unit = (-DIGITS_F64).exp2();
@@ -93,9 +125,9 @@ impl Score {
             let start = i64::from(*block) * HALF_LIFE_MS;
             *sum as f64 * unit * left(start, time)
         });
-        let pages = self.pages.iter().map(|(day, sum)| {
+        let pages = self.counted_pages().iter().map(|(day, sum)| {
             let start = i64::from(*day) * DAY_MS;
-            (*sum).min(MOST_OF_A_DAY) as f64 * left(start, time)
+            (*sum).min(MOST_HALVES) as f64 * left(start, time)
         });
         // From the oldest on in both, so that equal sums give equal bits.
         // Without any, the sum of floats is -0.0.
@@ -111,8 +143,8 @@ impl Score {
             let sum = *sum as f64;
             sum.log2() - DIGITS_F64 + f64::from(*block)
         });
-        let pages = self.pages.iter().map(|(day, sum)| {
-            let sum = (*sum).min(MOST_OF_A_DAY) as f64;
+        let pages = self.counted_pages().iter().map(|(day, sum)| {
+            let sum = (*sum).min(MOST_HALVES) as f64;
             sum.log2() + f64::from(*day) / (HALF_LIFE_MS / DAY_MS) as f64
         });
         if let ([(block, sum)], []) = (&*self.blocks, &*self.pages) {
@@ -210,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn days_of_sixty_half_lives_ago_go_whenever_they_are_told() {
+    fn days_of_sixty_half_lives_ago_count_for_nothing_until_the_newest_are_taken_back() {
         let (mut first, mut last) = (Score::default(), Score::default());
         let old = NOON - 1_801 * DAY_MS;
         first.add_page(CUSTOM_EVENT, old);
@@ -220,7 +252,11 @@ mod tests {
         }
         last.add_page(CUSTOM_EVENT, old);
         assert_eq!(first, last);
-        assert_eq!(first.pages.len(), 2);
+        assert_eq!(first.counted_pages().len(), 2);
+        first.take_back_page(CUSTOM_EVENT, NOON);
+        assert_eq!(first.counted_pages().len(), 2);
+        last.take_back_page(CUSTOM_EVENT, NOON - 1_800 * DAY_MS);
+        assert_eq!(last.counted_pages().len(), 1);
     }
 
     #[test]
@@ -233,7 +269,7 @@ mod tests {
             }
         }
         let bytes = row(&score).len();
-        assert!(bytes < 12 * 1024, "{bytes} bytes");
+        assert!(bytes < 16 * 1024, "{bytes} bytes");
     }
 
     #[derive(Debug, Clone, Copy)]

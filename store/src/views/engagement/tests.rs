@@ -1,6 +1,7 @@
 //! Tests of what people did with messages: golden scenarios, and random histories against an
 //! oracle that knows the rules and none of the fold's shortcuts.
 
+mod browsers;
 mod erasures;
 mod golden;
 mod oracle;

@@ -138,7 +138,7 @@ impl Fold<'_> {
                 .untouch(workspace, contact, *touched, &windows)?;
             self.credit(workspace, &moves)?;
         }
-        let left = self.orders.touched(workspace, contact)?;
+        let left = self.may_be_taken_back(workspace, contact)?;
         let of = |touched: &Touched| (touched.kind, touched.time);
         let (gained, lost) = (gained.iter().map(of), lost.iter().map(of));
         self.contact(contact, |row| row.turn(gained, lost, left))

@@ -2,6 +2,7 @@
 //! contacts of a workspace goes in slices, so that neither the fold nor any other reader waits for more than one.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::engagement;
@@ -9,7 +10,7 @@ use crate::record::{ContactId, WorkspaceId};
 use crate::views::engagement as engaged;
 use crate::views::engagement::contact::Contact;
 use crate::views::rows::State;
-use crate::views::{Shelves, ViewError, Views, terms};
+use crate::views::{Shelves, Trait, ViewError, Views, terms};
 
 /// Contacts that are looked at while the rows are held: some tens of microseconds. Few where this tests itself.
 const SLICE: usize = if cfg!(test) { 64 } else { 16_384 };
@@ -153,7 +154,7 @@ impl Views {
 
     /// Hands over the numbers of a workspace's contacts in order, each with its ordinal and the rows as they are then.
     /// The rows are held for [`SLICE`] of them at the most.
-    fn each_number(
+    pub(super) fn each_number(
         &self,
         edition: &Edition,
         workspace: WorkspaceId,
@@ -178,7 +179,7 @@ impl Views {
 
     /// Looks at the rows several times, at those of one edition: where others take their place meanwhile, whose
     /// numbers may be others, from the beginning.
-    fn unless_replaced<T>(
+    pub(super) fn unless_replaced<T>(
         &self,
         mut look: impl FnMut(&Edition) -> Result<T, Pass>,
     ) -> Result<T, ViewError> {
@@ -195,7 +196,7 @@ impl Views {
         }
     }
 
-    fn look_at<T>(
+    pub(super) fn look_at<T>(
         &self,
         edition: &Edition,
         work: impl FnOnce(&Shelves) -> Result<T, redb::Error>,
@@ -205,6 +206,22 @@ impl Views {
             is_same.then(|| work(shelves)).transpose()
         })?;
         looked.ok_or(Pass::Replaced)
+    }
+
+    /// What holds of a contact's traits, by key; nothing of those that are not there, and of those who are being
+    /// erased.
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
+    pub fn traits(&self, contact: ContactId) -> Result<BTreeMap<String, Trait>, ViewError> {
+        self.look(engagement, |shelves| {
+            match shelves.terms.numbers[terms::CONTACTS].find(&contact.0) {
+                Some(number) if !self.is_number_hidden(shelves, number) => {
+                    engaged::traits(&shelves.engagement.rows, number)
+                }
+                _ => Ok(BTreeMap::new()),
+            }
+        })
     }
 
     pub(super) fn known(
@@ -222,17 +239,17 @@ impl Views {
 
     /// Whether nothing is to be told of the contact with this number, who was erased. The place in lists stays until
     /// the rows reflect that, so that whoever reads on knows where.
-    fn is_number_hidden(&self, shelves: &Shelves, number: u32) -> bool {
+    pub(super) fn is_number_hidden(&self, shelves: &Shelves, number: u32) -> bool {
         let id = shelves.terms.numbers[terms::CONTACTS].digest(number);
         id.is_some_and(|id| self.is_hidden(shelves, ContactId(*id)))
     }
 }
 
 /// Tells rows from those that take their place.
-type Edition = Arc<State>;
+pub(super) type Edition = Arc<State>;
 
 /// Why a pass over all contacts came to nothing.
-enum Pass {
+pub(super) enum Pass {
     Replaced,
     Failed(ViewError),
 }
@@ -247,7 +264,7 @@ impl From<ViewError> for Pass {
 type Scored = (f64, u32, u32);
 
 /// The first of what is offered, in an order in which no two are equal.
-struct First<T, F> {
+pub(super) struct First<T, F> {
     limit: usize,
     order: F,
     kept: Vec<T>,
@@ -255,8 +272,8 @@ struct First<T, F> {
     last: Option<T>,
 }
 
-impl<T: Copy, F: Fn(&T, &T) -> Ordering> First<T, F> {
-    fn new(limit: usize, order: F) -> Self {
+impl<T: Clone, F: Fn(&T, &T) -> Ordering> First<T, F> {
+    pub(super) fn new(limit: usize, order: F) -> Self {
         Self {
             limit,
             order,
@@ -265,13 +282,17 @@ impl<T: Copy, F: Fn(&T, &T) -> Ordering> First<T, F> {
         }
     }
 
+    pub(super) fn compare(&self, one: &T, other: &T) -> Ordering {
+        (self.order)(one, other)
+    }
+
     /// Whether it may be among the first.
-    fn takes(&self, one: &T) -> bool {
+    pub(super) fn takes(&self, one: &T) -> bool {
         let last = self.last.as_ref();
         last.is_none_or(|last| (self.order)(one, last).is_lt())
     }
 
-    fn offer(&mut self, one: T) {
+    pub(super) fn offer(&mut self, one: T) {
         self.kept.push(one);
         if self.kept.len() >= 2 * self.limit {
             self.cut();
@@ -282,11 +303,11 @@ impl<T: Copy, F: Fn(&T, &T) -> Ordering> First<T, F> {
         self.kept.sort_unstable_by(&self.order);
         self.kept.truncate(self.limit);
         if self.kept.len() == self.limit {
-            self.last = self.kept.last().copied();
+            self.last = self.kept.last().cloned();
         }
     }
 
-    fn take(mut self) -> Vec<T> {
+    pub(super) fn take(mut self) -> Vec<T> {
         self.cut();
         self.kept
     }

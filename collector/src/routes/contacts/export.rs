@@ -1,0 +1,296 @@
+//! `GET /v1/contacts/{email}/export`: everything that is held of a contact, for whoever asks what is known of them.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use http::Request;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use shared::api_key::Scope;
+use shared::email::Email;
+use shared::wire::ErrorBody;
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+
+use super::super::events::rejected;
+use super::super::query::Query;
+use super::super::read::{read, whole};
+use super::one::{ContactDetail, MinSeqQuery, detail, in_path};
+use crate::app::App;
+use crate::auth;
+use crate::channel::through;
+use crate::erasing::is_about;
+use crate::error::ApiError;
+use store::ledger::Located;
+use store::query::{self, EventFilter, EventView, Order};
+use store::record::public_seq::PublicSeq;
+use store::record::{Entry, Seq, WorkspaceId};
+use store::rejected::{Rejected, RejectedCursor};
+
+/// Events that are read in one go.
+const PORTION: usize = 200;
+
+/// A line of the export.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "record", rename_all = "lowercase")]
+pub enum HeldLine {
+    /// What is known of them: the first line.
+    Contact(Box<ContactDetail>),
+    /// Each event of theirs, the oldest first.
+    Event(Box<HeldEvent>),
+    /// Each rejected event whose body names them.
+    Rejected(Box<EventView>),
+}
+
+/// An event with all that is kept of it.
+#[derive(Serialize, ToSchema)]
+pub struct HeldEvent {
+    #[serde(flatten)]
+    pub event: EventView,
+    /// The network address that it came from, of pages and mails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub address: Option<String>,
+    /// What the browser or mail program calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub agent: Option<String>,
+    /// The context that came with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    pub context: Option<Box<RawValue>>,
+}
+
+/// Export a contact
+///
+/// Everything that is held of a person, a JSON object a line: what is known of them, every event of theirs (also in
+/// browsers that are theirs) with the network address, agent and context that are kept of it, and every rejected event
+/// that names them. An export that cannot go on breaks its connection off. Takes the scope `contacts`.
+#[utoipa::path(
+    get, path = "/v1/contacts/{email}/export", tag = "read",
+    params(("email" = String, Path, format = Email, max_length = 254, description = "The contact's address, percent-encoded", example = "user@example.com"), MinSeqQuery),
+    responses(
+        (status = 200, description = "The lines", content((HeldLine = "application/x-ndjson"))),
+        (status = 404, description = "Nothing is known of this contact", body = ErrorBody),
+        (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
+        (status = 503, description = "Too many exports are running, or what they read is being built: come again after Retry-After", body = ErrorBody),
+    ),
+    security(("secret_key" = []), ("session" = [])),
+)]
+pub async fn export_contact(
+    State(app): State<Arc<App>>,
+    email: Result<Path<String>, PathRejection>,
+    query: Result<Query<MinSeqQuery>, ApiError>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
+    let email = in_path(email)?;
+    let (min_seq, workspace) = (query?.0.known()?, reader.workspace);
+    let asked = email.clone();
+    let (found, _) = read(&app, workspace, min_seq, move |app| {
+        detail(app, workspace, &asked)
+    })
+    .await?;
+    found.ok_or(ApiError::UnknownSubject("contact"))?;
+    let permit = app.exports.take(workspace);
+    let permit = permit.ok_or(ApiError::TooManyExports)?;
+    let mut held = Held {
+        workspace,
+        email,
+        until: whole(&app).await?.reached,
+        next: Next::Contact,
+    };
+    let (out, body) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _permit = permit;
+        let draining = app.draining();
+        loop {
+            if *draining.borrow() || !reader.is_still_good(&app) {
+                out.send(Err(broken_off())).await.ok();
+                return;
+            }
+            let reading = Arc::clone(&app);
+            let portion = tokio::task::spawn_blocking(move || {
+                let lines = held.portion(&reading);
+                lines.map(|lines| (held, lines))
+            });
+            let (left, lines) = match portion.await {
+                Ok(Ok((left, Some(lines)))) => (left, lines),
+                Ok(Ok((_, None))) => return,
+                // A file that breaks off must not look whole.
+                Ok(Err(error)) => {
+                    tracing::error!(code = error.code(), "an export broke off");
+                    out.send(Err(broken_off())).await.ok();
+                    return;
+                }
+                Err(_) => {
+                    out.send(Err(broken_off())).await.ok();
+                    return;
+                }
+            };
+            held = left;
+            if !lines.is_empty() && out.send(Ok(Bytes::from(lines))).await.is_err() {
+                return;
+            }
+        }
+    });
+    let headers = [
+        (CONTENT_TYPE, "application/x-ndjson"),
+        (
+            CONTENT_DISPOSITION,
+            "attachment; filename=\"contact.ndjson\"",
+        ),
+    ];
+    Ok((headers, Body::from_stream(through(body))).into_response())
+}
+
+fn broken_off() -> std::io::Error {
+    std::io::Error::other("the export broke off")
+}
+
+/// What is left to be told.
+pub(in crate::routes) struct Held {
+    pub(in crate::routes) workspace: WorkspaceId,
+    pub(in crate::routes) email: Email,
+    /// The last record that is told of.
+    pub(in crate::routes) until: Seq,
+    pub(in crate::routes) next: Next,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::routes) enum Next {
+    Contact,
+    /// Events behind this one.
+    Events(Option<PublicSeq>),
+    /// Rejected ones before this one.
+    Rejected(Option<RejectedCursor>),
+    Nothing,
+}
+
+impl Next {
+    /// As [`Self::parse`] reads it; `None` where nothing is left.
+    pub(in crate::routes) fn to_text(self) -> Option<String> {
+        Some(match self {
+            Self::Contact => "contact".to_owned(),
+            Self::Events(None) => "events".to_owned(),
+            Self::Events(Some(seq)) => format!("events {seq}"),
+            Self::Rejected(None) => "rejected".to_owned(),
+            Self::Rejected(Some(before)) => format!("rejected {before}"),
+            Self::Nothing => return None,
+        })
+    }
+
+    pub(in crate::routes) fn parse(text: &str) -> Option<Self> {
+        Some(match text.split_once(' ') {
+            None => match text {
+                "contact" => Self::Contact,
+                "events" => Self::Events(None),
+                "rejected" => Self::Rejected(None),
+                _ => return None,
+            },
+            Some(("events", seq)) => Self::Events(Some(seq.parse().ok()?)),
+            Some(("rejected", before)) => Self::Rejected(Some(before.parse().ok()?)),
+            Some(_) => return None,
+        })
+    }
+}
+
+impl Held {
+    /// The next lines; `None` where there are none left. Blocks on disk.
+    pub(in crate::routes) fn portion(&mut self, app: &App) -> Result<Option<Vec<u8>>, ApiError> {
+        let mut lines = Vec::new();
+        self.next = match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Contact => {
+                if let Some(contact) = detail(app, self.workspace, &self.email)? {
+                    write(&HeldLine::Contact(Box::new(contact)), &mut lines);
+                }
+                Next::Events(None)
+            }
+            Next::Events(behind) => match self.events(app, behind, &mut lines)? {
+                Some(next) => Next::Events(Some(next)),
+                None => Next::Rejected(None),
+            },
+            Next::Rejected(before) => match self.rejected(app, before, &mut lines)? {
+                Some(next) => Next::Rejected(Some(next)),
+                None => Next::Nothing,
+            },
+            Next::Nothing => return Ok(None),
+        };
+        Ok(Some(lines))
+    }
+
+    fn events(
+        &self,
+        app: &App,
+        behind: Option<PublicSeq>,
+        lines: &mut Vec<u8>,
+    ) -> Result<Option<PublicSeq>, ApiError> {
+        let workspace = self.workspace;
+        let behind = behind
+            .map(|seq| app.log.locate(workspace, seq))
+            .transpose()?;
+        let filter = EventFilter {
+            email: Some(self.email.normalised().to_owned()),
+            order: Order::OldestFirst,
+            until: Some(self.until),
+            limit: PORTION,
+            cursor: behind.map(|located| match located {
+                Located::At(seq) | Located::Behind(seq) => seq,
+            }),
+            ..EventFilter::default()
+        };
+        let mut each = |record: &store::record::Record, view: EventView| {
+            let held = HeldEvent::of(&record.entry, view);
+            write(&HeldLine::Event(Box::new(held)), lines);
+        };
+        Ok(query::each_event(
+            &app.views, &*app.log, workspace, &filter, &mut each,
+        )?)
+    }
+
+    fn rejected(
+        &self,
+        app: &App,
+        before: Option<RejectedCursor>,
+        lines: &mut Vec<u8>,
+    ) -> Result<Option<RejectedCursor>, ApiError> {
+        let wanted = |rejected: &Rejected| {
+            let body = rejected.body.as_ref();
+            body.is_some_and(|body| is_about(&body.0, &self.email))
+        };
+        let workspace = self.workspace;
+        let listed = app.rejected.list(workspace, before, PORTION, &wanted);
+        let listed = listed.map_err(|error| {
+            tracing::error!(%error, "the rejected events could not be read");
+            ApiError::StorageFailing
+        })?;
+        for one in listed.found {
+            write(&HeldLine::Rejected(Box::new(rejected::view(one))), lines);
+        }
+        Ok(listed.next)
+    }
+}
+
+impl HeldEvent {
+    fn of(entry: &Entry, event: EventView) -> Self {
+        let client = entry.told_by.client();
+        let context = entry.told_by.context();
+        Self {
+            event,
+            address: client.map(|client| client.address.0.clone()),
+            agent: client.and_then(|client| Some(client.agent.as_ref()?.0.clone())),
+            context: context.and_then(|context| RawValue::from_string(context.to_owned()).ok()),
+        }
+    }
+}
+
+fn write(line: &HeldLine, to: &mut Vec<u8>) {
+    // Texts, numbers and JSON as it is: nothing of this can fail to serialise.
+    to.extend(serde_json::to_vec(line).unwrap_or_default());
+    to.push(b'\n');
+}
