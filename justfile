@@ -81,7 +81,7 @@ bench-floods:
     @echo "==> honest callers beside floods"
     @cargo bench -p collector --locked --bench floods
 
-# what views cost, beside their bars: --contacts N --events N --seconds N --only LEG --data FOLDER
+# what views cost, beside their bars: --contacts N --events N --cache MB --seconds N --only LEG --data FOLDER
 bench-views *OPTIONS: web
     @echo "==> the views"
     @cargo bench -p store --locked --bench views -- {{ OPTIONS }}

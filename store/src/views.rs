@@ -81,7 +81,7 @@ const FOLD_BYTES: usize = 16 * 1024 * 1024;
 const PORTION: usize = 1_024;
 /// So many rows may have changed before a checkpoint is due, or so many records been folded: what a crash costs is
 /// folded again in about half a second. Few where the crate tests itself.
-const DUE: u64 = if cfg!(test) { 2_000 } else { 100_000 };
+const DUE: u64 = if cfg!(test) { 2_000 } else { 80_000 };
 /// And with so many the fold waits for it: a second.
 const MOST: u64 = 2 * DUE;
 

@@ -77,7 +77,7 @@ fn plan_of(arguments: &[String]) -> Result<Plan, Failure> {
                 continue;
             }
             // Of the bench before this one.
-            "--events" | "--data" => continue,
+            "--events" | "--data" | "--cache" => continue,
             "--contacts" => &mut plan.contacts,
             "--seconds" => &mut plan.seconds,
             "--turn" => &mut plan.turn,

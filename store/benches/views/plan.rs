@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     pub(crate) only: Vec<String>,
     /// Where the store is made; a folder of its own in the target folder unless this says.
     pub(crate) data: Option<PathBuf>,
+    /// Memory for rows, bytes.
+    pub(crate) cache: usize,
 }
 
 pub(crate) const HELP: &str = "\
@@ -21,6 +23,7 @@ just bench-views [OPTIONS]: what views cost, beside the bars of docs/performance
   --contacts N   contacts, each as likely as the others [100000]
   --events N     events in the log [1000000]
   --only LEG     one leg, may be given several times: write rebuild follow fold read memory crash start erase segments
+  --cache MB     memory for rows, as `misar serve --cache`; a rebuild has the default [512]
   --data FOLDER  where the store is made, and used again where there is a log
 ";
 
@@ -33,6 +36,7 @@ impl Plan {
             events: 1_000_000,
             only: Vec::new(),
             data: None,
+            cache: store::views::DEFAULT_CACHE,
         };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
@@ -45,6 +49,7 @@ impl Plan {
                 "--bench" => {}
                 "--contacts" => plan.contacts = number(value()?)?.max(1),
                 "--events" => plan.events = number(value()?)?.max(1),
+                "--cache" => plan.cache = usize::try_from(number(value()?)?)? << 20,
                 "--only" => plan.only.push(value()?.clone()),
                 // Of the bench that follows this one.
                 "--seconds" | "--turn" | "--rounds" => drop(value()?),

@@ -7,6 +7,7 @@ use store::views::Views;
 
 use crate::Failure;
 use crate::load::keys;
+use crate::plan::Plan;
 
 /// A second of computing has so many ticks, on every Linux.
 const TICKS: f64 = 100.0;
@@ -15,8 +16,8 @@ pub(crate) fn open_log(data: &Path) -> Result<LocalLedger, Failure> {
     Ok(LocalLedger::open(Options::new(data, keys()))?)
 }
 
-pub(crate) fn open_views(data: &Path) -> Result<Views, Failure> {
-    Ok(Views::open(data, keys())?)
+pub(crate) fn open_views(data: &Path, plan: &Plan) -> Result<Views, Failure> {
+    Ok(Views::open_with(data, keys(), plan.cache)?)
 }
 
 /// Bytes that this process has handed to the disk so far; only Linux tells.

@@ -74,7 +74,7 @@ impl View for Engagement {
         pages: &["contacts_v3"],
         tables: &TABLES,
         columns: 1,
-        cache: 12 * 1024 * 1024,
+        cache: 10 * 1024 * 1024,
         share: 2,
         derive,
     };
@@ -516,19 +516,21 @@ impl<'a> Fold<'a> {
         number: u32,
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
-        let mut row = match self.contacts.fetch(number)? {
-            [] => Contact::default(),
-            row => unpacked(row)?,
-        };
-        change(&mut row);
-        if let Some(address) = &row.address {
-            self.addresses
-                .insert(&number.to_be_bytes(), address.as_bytes());
-        }
-        self.scores.set(number, row.score.height());
-        self.packed.clear();
-        row.pack(&mut self.packed);
-        self.contacts.put(number, &self.packed)
+        self.contacts.change(number, |row| {
+            let mut row = match row {
+                [] => Contact::default(),
+                row => unpacked(row)?,
+            };
+            change(&mut row);
+            if let Some(address) = &row.address {
+                self.addresses
+                    .insert(&number.to_be_bytes(), address.as_bytes());
+            }
+            self.scores.set(number, row.score.height());
+            self.packed.clear();
+            row.pack(&mut self.packed);
+            Ok((&self.packed, ()))
+        })
     }
 
     /// Changes a message, and its campaign by the difference.

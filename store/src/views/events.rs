@@ -42,7 +42,7 @@ impl View for Events {
         ],
         tables: &["received_v1"],
         columns: 0,
-        cache: 4 * 1024 * 1024,
+        cache: 2 * 1024 * 1024,
         share: 8,
         derive: nothing,
     };
@@ -214,7 +214,6 @@ fn name_of_kind(kind: FactKind) -> Option<&'static str> {
 
 /// The event before of a number, of which this one is the newest from now on.
 fn link(pages: &mut Pages, number: u32, seq: Seq) -> Result<Link, redb::Error> {
-    let before = newest(pages.fetch(number)?).unwrap_or(Seq::START);
     let (mut bytes, mut count, mut left) = ([0; 10], 0, seq.0);
     loop {
         bytes[count] = (left & 0x7F) as u8;
@@ -225,7 +224,8 @@ fn link(pages: &mut Pages, number: u32, seq: Seq) -> Result<Link, redb::Error> {
         bytes[count] |= 0x80;
         count += 1;
     }
-    pages.put(number, &bytes[..=count])?;
+    let before = pages.change(number, |row| Ok((&bytes[..=count], newest(row))))?;
+    let before = before.unwrap_or(Seq::START);
     Ok(Link { number, before })
 }
 

@@ -113,26 +113,42 @@ impl Pages {
     /// # Errors
     /// That of [`Self::get`]; nothing has changed then.
     pub(crate) fn put(&mut self, number: u32, bytes: &[u8]) -> Result<(), redb::Error> {
+        self.change(number, |_| Ok((bytes, ())))
+    }
+
+    /// Puts what `change` makes of a row, which is looked for once; it says something more to whoever calls.
+    ///
+    /// # Errors
+    /// That of [`Self::get`], and what `change` returns; no row has changed then.
+    pub(crate) fn change<B: AsRef<[u8]>, T>(
+        &mut self,
+        number: u32,
+        change: impl FnOnce(&[u8]) -> Result<(B, T), redb::Error>,
+    ) -> Result<T, redb::Error> {
         let (group, page, row) = place(number);
         self.grow(group, page + 1);
         self.hold(group, page)?;
         let group = Arc::make_mut(&mut Arc::make_mut(&mut self.groups)[group]);
         let Slot::Held(held) = &mut group.pages[page] else {
-            return Ok(());
+            return Err(redb::Error::Corrupted("a page is not where it was".into()));
         };
+        let found = held.find(row);
+        let (bytes, told) = change(held.at(found))?;
+        if held.at(found) == bytes.as_ref() {
+            return Ok(told);
+        }
         let before = held.held();
         let held = Arc::make_mut(held);
-        if held.put(row, bytes) {
-            if group.changed.is_empty() {
-                group.changed.resize(GROUP_ROWS / 64, 0);
-            }
-            let bit = page * ROWS + row;
-            let word = &mut group.changed[bit / 64];
-            self.changed += usize::from(*word >> (bit % 64) & 1 == 0);
-            *word |= 1 << (bit % 64);
-        }
+        held.put(row, found, bytes.as_ref());
         self.held = (self.held + held.held()).saturating_sub(before);
-        Ok(())
+        if group.changed.is_empty() {
+            group.changed.resize(GROUP_ROWS / 64, 0);
+        }
+        let bit = page * ROWS + row;
+        let word = &mut group.changed[bit / 64];
+        self.changed += usize::from(*word >> (bit % 64) & 1 == 0);
+        *word |= 1 << (bit % 64);
+        Ok(told)
     }
 
     /// Takes in what the file holds: rows behind all that there are, from this number on, the first of a page.

@@ -25,7 +25,7 @@ pub(super) const PLAN: Plan = Plan {
     pages: &[],
     tables: &[],
     columns: 0,
-    cache: 2 * 1024 * 1024,
+    cache: 1024 * 1024,
     share: 1,
     derive: nothing,
 };

@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     pub(crate) tables: &'static [&'static str],
     /// How many columns are worked out of its rows, see [`super::columns`].
     pub(crate) columns: usize,
-    /// What the file's pages may take in memory, in bytes.
+    /// What the file's pages may take in memory, in bytes. What of a checkpoint goes beyond half of it is written twice.
     pub(crate) cache: usize,
     /// Its rows by number may take the memory for views by so much while they are read from the file; from then on all
     /// views share it, see [`super::memory`].

@@ -59,8 +59,7 @@ impl Page {
     }
 
     pub(super) fn get(&self, row: usize) -> &[u8] {
-        let (start, end, _) = self.find(row);
-        &self.0[start..end]
+        self.at(self.find(row))
     }
 
     /// Has what is walked over to this row brought near from memory.
@@ -72,30 +71,32 @@ impl Page {
         black_box(lines.step_by(LINE).fold(0, |all, byte| all ^ byte));
     }
 
-    /// Where a row's bytes begin and end, and where its length begins; behind the end of the page where it
-    /// has no such row.
-    fn find(&self, row: usize) -> (usize, usize, usize) {
+    /// Where a row lies; behind the end of the page where it has no such row.
+    pub(super) fn find(&self, row: usize) -> Place {
         let mut at = 0;
         for _ in 0..row {
             let Some((length, start)) = length_at(&self.0, at) else {
-                return (at, at, at);
+                break;
             };
             at = start + length;
         }
-        match length_at(&self.0, at) {
-            Some((length, start)) => (start, start + length, at),
-            None => (at, at, at),
-        }
+        let (start, end) = match length_at(&self.0, at) {
+            Some((length, start)) => (start, start + length),
+            None => (at, at),
+        };
+        Place { at, start, end }
     }
 
-    /// Returns whether that changes anything.
-    pub(super) fn put(&mut self, row: usize, bytes: &[u8]) -> bool {
-        let (start, end, length_start) = self.find(row);
-        if self.0[start..end] == *bytes {
-            return false;
-        }
+    /// The row that lies there.
+    pub(super) fn at(&self, place: Place) -> &[u8] {
+        &self.0[place.start..place.end]
+    }
+
+    /// Puts a row where it was found.
+    pub(super) fn put(&mut self, row: usize, place: Place, bytes: &[u8]) {
+        let Place { at, start, end } = place;
         let page = &mut self.0;
-        if length_start == page.len() {
+        if at == page.len() {
             // The rows between are there from now on, and empty.
             let there = rows_in(page);
             let mut length = [0; 5];
@@ -104,28 +105,35 @@ impl Page {
             page.resize(page.len() + row - there, 0);
             page.extend_from_slice(length);
             page.extend_from_slice(bytes);
-            return true;
+            return;
         }
         if end - start == bytes.len() {
             page[start..end].copy_from_slice(bytes);
-            return true;
+            return;
         }
         let mut length = [0; 5];
         let length = write_length(bytes.len(), &mut length);
-        let (old, new) = (end - length_start, length.len() + bytes.len());
+        let (old, new) = (end - at, length.len() + bytes.len());
         if new > old {
             reserve(page, new - old);
             let tail = page.len();
             page.resize(tail + new - old, 0);
-            page.copy_within(end..tail, length_start + new);
+            page.copy_within(end..tail, at + new);
         } else {
-            page.copy_within(end.., length_start + new);
+            page.copy_within(end.., at + new);
             page.truncate(page.len() - (old - new));
         }
-        page[length_start..length_start + length.len()].copy_from_slice(length);
-        page[length_start + length.len()..length_start + new].copy_from_slice(bytes);
-        true
+        page[at..at + length.len()].copy_from_slice(length);
+        page[at + length.len()..at + new].copy_from_slice(bytes);
     }
+}
+
+/// Where a row lies in its page: its length, where its bytes begin and where they end.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    at: usize,
+    start: usize,
+    end: usize,
 }
 
 fn reserve(page: &mut Vec<u8>, more: usize) {
@@ -195,7 +203,7 @@ mod tests {
         assert_eq!((allocated(1_000), allocated(1_025)), (1_024, 1_280));
         let mut page = Page::of([&[7; 999][..]].into_iter(), &mut Vec::new());
         assert_eq!(page.held() - BESIDE, 1_024);
-        page.put(1, &[8; 30]);
+        page.put(1, page.find(1), &[8; 30]);
         assert_eq!(page.held() - BESIDE, 1_280);
     }
 }

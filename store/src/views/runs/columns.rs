@@ -73,9 +73,10 @@ impl Columns {
                 events: 0,
                 span: Span(i64::MAX, i64::MIN),
             },
-            tags: Tags::default(),
-            contacts: Vec::new(),
-            links: Vec::new(),
+            tags: Tags::with_room(size),
+            // They grow to so many anyway; what is not touched takes no memory.
+            contacts: Vec::with_capacity(size as usize),
+            links: Vec::with_capacity(size as usize),
             messages: Vec::new(),
             messages_before: HashMap::new(),
             dictionary: Vec::new(),

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
 use super::delta::{self, Bad, Changes, Reader};
 use super::file::{
@@ -54,7 +54,18 @@ impl File {
     fn load_numbers(&self, snapshot: &ReadTransaction) -> Result<Vec<Numbers>, redb::Error> {
         let books = self.plan.numbers.iter();
         let mut numbers: Vec<Numbers> = books.map(|_| Numbers::default()).collect();
-        for row in snapshot.open_table(NUMBERS)?.iter()? {
+        let table = snapshot.open_table(NUMBERS)?;
+        for (book, numbers) in (0..).zip(&mut numbers) {
+            // Its pages are full but for the last.
+            let mut pages = table.range((book, 0)..=(book, u32::MAX))?;
+            if let Some(last) = pages.next_back() {
+                let (_, page) = last?.0.value();
+                let pages = (u64::from(page) + 1).min(table.len()?);
+                let count = usize::try_from(pages * u64::from(NUMBERS_IN_PAGE));
+                numbers.make_room(count.map_err(|_| Bad)?);
+            }
+        }
+        for row in table.iter()? {
             let (key, page) = row?;
             let (book, page_number) = key.value();
             let numbers = numbers.get_mut(usize::from(book)).ok_or(Bad)?;

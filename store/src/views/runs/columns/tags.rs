@@ -7,19 +7,19 @@ pub(super) enum Tags {
     Wide(Vec<u32>),
 }
 
-impl Default for Tags {
-    fn default() -> Self {
-        Self::Narrow(Vec::new())
-    }
-}
-
 impl Tags {
+    /// With room for so many.
+    pub(super) fn with_room(tags: u32) -> Self {
+        Self::Narrow(Vec::with_capacity(tags as usize))
+    }
+
     pub(super) fn push(&mut self, tag: u32) {
         match self {
             Self::Narrow(tags) => match u8::try_from(tag) {
                 Ok(tag) => tags.push(tag),
                 Err(_) => {
-                    let mut wide: Vec<u32> = tags.iter().map(|tag| (*tag).into()).collect();
+                    let mut wide = Vec::with_capacity(tags.capacity());
+                    wide.extend(tags.iter().map(|tag| u32::from(*tag)));
                     wide.push(tag);
                     *self = Self::Wide(wide);
                 }
