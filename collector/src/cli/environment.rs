@@ -90,6 +90,7 @@ mod tests {
             "MISAR_LISTEN",
             "MISAR_METRICS_LISTEN",
             "MISAR_PUBLIC_URL",
+            "MISAR_REQUIRE_SIGNED_IDENTIFY",
             "MISAR_TRUSTED_PROXY",
             "MISAR_LOG_FORMAT",
         ];

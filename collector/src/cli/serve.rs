@@ -207,7 +207,14 @@ mod tests {
         assert!(settings.trusted_proxies.is_empty());
         assert_eq!(settings.metrics_listen, None);
         assert_eq!(settings.cache, store::views::DEFAULT_CACHE);
+        assert!(!settings.require_signed_identify);
         assert_eq!(settings.log_format, LogFormat::Text);
+    }
+
+    #[test]
+    fn a_page_must_be_vouched_for_where_that_is_asked_for() {
+        let settings = settings(&["--require-signed-identify"]).unwrap();
+        assert!(settings.require_signed_identify);
     }
 
     #[test]

@@ -44,7 +44,7 @@ use std::collections::{BTreeMap, HashMap};
 use shared::ids::MessageId;
 
 use super::columns::Column;
-use super::identity::{self, At, Browsers};
+use super::identity::Browsers;
 use super::numbers::Numbers;
 use super::ordered::Ordered;
 use super::ordered::{Way, successor};
@@ -54,7 +54,8 @@ use super::traits::{self, Trait, Traits};
 use super::view::{Around, Happening, NEAR, Plan, View};
 use crate::classify::of_page;
 use crate::ledger::decide::{Attribution, WorkspaceKeys};
-use crate::record::{Class, ContactId, Entry, Fact, Seq, WorkspaceId};
+use crate::record::{Class, ContactId, Entry, Fact, WorkspaceId};
+pub(super) use browsers::{browsers_of, count_in_browsers, owner};
 use contact::Contact;
 pub(crate) use erased::Sought;
 use hits::{Hit, Hits, What};
@@ -610,42 +611,6 @@ pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb:
     };
     row.address = address(rows, number)?;
     Ok(Some(row))
-}
-
-/// To whom belongs what a browser, by its number, did without an address; `None` where nobody is known, and of what
-/// was erased, whatever the log still says of it.
-pub(super) fn owner(
-    rows: &Rows,
-    browser: u32,
-    entry: &Entry,
-    seq: Seq,
-) -> Result<Option<ContactId>, redb::Error> {
-    let time = happened_at(entry);
-    let at = At { time, seq: seq.0 };
-    for kind in [browsers::COUNTED, browsers::OF_MACHINES] {
-        if identity::is_there(&rows.tables[DID], browser, kind, at)? {
-            return identity::owner(&rows.tables[SAID], browser, at);
-        }
-    }
-    Ok(None)
-}
-
-/// The browsers, by their numbers, that were named together with a contact.
-pub(super) fn browsers_of(rows: &Rows, contact: ContactId) -> Result<Vec<u32>, redb::Error> {
-    identity::of(&rows.tables[BROWSERS_OF], contact)
-}
-
-/// How many events of theirs without an address belong to a contact.
-pub(super) fn count_in_browsers(rows: &Rows, contact: ContactId) -> Result<u64, redb::Error> {
-    let mut count = 0;
-    for browser in browsers_of(rows, contact)? {
-        for span in identity::spans(&rows.tables[SAID], browser, contact)? {
-            for kind in [browsers::COUNTED, browsers::OF_MACHINES] {
-                count += identity::count(&rows.tables[DID], browser, kind, span)?;
-            }
-        }
-    }
-    Ok(count)
 }
 
 /// The traits of the contact with this number, by key.

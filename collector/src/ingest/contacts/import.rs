@@ -261,13 +261,13 @@ fn is_new(app: &App, workspace: WorkspaceId, event: &Event) -> Result<bool, View
         None => return Ok(false),
     };
     let known = app.views.traits(id)?;
-    let is_known = |(key, value): (&String, &Box<RawValue>)| match known.get(key) {
+    let is_all_known = said.iter().all(|(key, value)| match known.get(key) {
         // What was learnt later stays, and a row without a time is of now.
         Some(held) if held.is_servers && event.time_sent => {
             held.value == value.get() || held.time > event.time.as_millis()
         }
         Some(held) => held.is_servers && held.value == value.get(),
         None => value.get() == "null",
-    };
-    Ok(!said.iter().all(is_known))
+    });
+    Ok(!is_all_known)
 }

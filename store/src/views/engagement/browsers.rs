@@ -12,15 +12,16 @@ use super::order::{TouchKind, Touched};
 use super::rows::{decode, encode, key};
 use super::score::Weight;
 use super::tally::is_genuine;
-use super::{Fold, hits};
-use crate::record::{Class, ContactId, Fact, Source, WorkspaceId};
-use crate::views::identity::{At, Span, at_of, key_of};
+use super::{BROWSERS_OF, DID, Fold, SAID, happened_at, hits};
+use crate::record::{Class, ContactId, Entry, Fact, Seq, Source, WorkspaceId};
+use crate::views::identity::{self, At, Span, at_of, key_of};
+use crate::views::rows::Rows;
 use crate::views::view::Happening;
 
 /// Genuine, and without an address.
-pub(super) const COUNTED: u8 = 0;
+const COUNTED: u8 = 0;
 /// A machine's.
-pub(super) const OF_MACHINES: u8 = 1;
+const OF_MACHINES: u8 = 1;
 /// Counted by its address already; a page names a message in it.
 const ADDRESSED: u8 = 2;
 
@@ -35,6 +36,9 @@ struct Deed {
     /// The contact that it names by address.
     addressed: Option<ContactId>,
 }
+
+/// A deed, and when it was done.
+type Dated = (At, Deed);
 
 impl Fold<'_> {
     /// Takes in what an event says of a browser.
@@ -129,7 +133,7 @@ impl Fold<'_> {
         &mut self,
         workspace: WorkspaceId,
         contact: ContactId,
-        deeds: &[(At, Deed)],
+        deeds: &[Dated],
     ) -> Result<(), redb::Error> {
         if deeds.is_empty() {
             return Ok(());
@@ -150,7 +154,7 @@ impl Fold<'_> {
         &mut self,
         workspace: WorkspaceId,
         contact: ContactId,
-        deeds: &[(At, Deed)],
+        deeds: &[Dated],
     ) -> Result<(), redb::Error> {
         if deeds.is_empty() {
             return Ok(());
@@ -324,7 +328,7 @@ impl Fold<'_> {
         browser: u32,
         kind: u8,
         span: Span,
-    ) -> Result<(Vec<(At, Deed)>, Option<Span>), redb::Error> {
+    ) -> Result<(Vec<Dated>, Option<Span>), redb::Error> {
         let (deeds, left) = self.browsers.deeds(browser, kind, span)?;
         let deeds = deeds.iter().map(|(at, deed)| Ok((*at, decode(deed)?)));
         Ok((deeds.collect::<Result<_, redb::Error>>()?, left))
@@ -347,4 +351,46 @@ fn named_key(workspace: WorkspaceId, message_id: &str, browser: u32, kind: u8, a
             &key_of(at),
         ],
     )
+}
+
+/// To whom belongs what a browser, by its number, did without an address; `None` where nobody is known, and of what
+/// was erased, whatever the log still says of it.
+pub(in crate::views) fn owner(
+    rows: &Rows,
+    browser: u32,
+    entry: &Entry,
+    seq: Seq,
+) -> Result<Option<ContactId>, redb::Error> {
+    let time = happened_at(entry);
+    let at = At { time, seq: seq.0 };
+    for kind in [COUNTED, OF_MACHINES] {
+        if identity::is_there(&rows.tables[DID], browser, kind, at)? {
+            return identity::owner(&rows.tables[SAID], browser, at);
+        }
+    }
+    Ok(None)
+}
+
+/// The browsers, by their numbers, that were named together with a contact.
+pub(in crate::views) fn browsers_of(
+    rows: &Rows,
+    contact: ContactId,
+) -> Result<Vec<u32>, redb::Error> {
+    identity::of(&rows.tables[BROWSERS_OF], contact)
+}
+
+/// How many events of theirs without an address belong to a contact.
+pub(in crate::views) fn count_in_browsers(
+    rows: &Rows,
+    contact: ContactId,
+) -> Result<u64, redb::Error> {
+    let mut count = 0;
+    for browser in browsers_of(rows, contact)? {
+        for span in identity::spans(&rows.tables[SAID], browser, contact)? {
+            for kind in [COUNTED, OF_MACHINES] {
+                count += identity::count(&rows.tables[DID], browser, kind, span)?;
+            }
+        }
+    }
+    Ok(count)
 }

@@ -173,11 +173,13 @@ fn class(is_bot: bool) -> Class {
     if is_bot { Class::Bot } else { Class::Human }
 }
 
+/// Score as bits, first and last seen, the times of all that is listed.
+type Person = (u64, Option<i64>, Option<i64>, BTreeSet<i64>);
+
 /// What must come out.
 #[derive(Debug, Default, PartialEq)]
 struct Expected {
-    /// Score as bits, first and last seen, the times of all that `GET /v1/events?email=` lists.
-    people: BTreeMap<usize, (u64, Option<i64>, Option<i64>, BTreeSet<i64>)>,
+    people: BTreeMap<usize, Person>,
     /// The message that an order is credited to, and whether for a click.
     orders: BTreeMap<i64, Option<(String, bool)>>,
 }
