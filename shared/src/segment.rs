@@ -23,6 +23,11 @@ mod read;
 pub mod refusal;
 mod write;
 
+mod canonical;
+pub mod preview;
+pub mod references;
+mod words;
+
 #[cfg(test)]
 mod tests;
 
@@ -39,5 +44,11 @@ impl Definition {
     #[must_use]
     pub fn root(&self) -> &Condition {
         &self.root
+    }
+
+    /// The key of what it means: equal for definitions that are known to mean the same.
+    #[must_use]
+    pub fn key(&self) -> alloc::string::String {
+        self.root.key()
     }
 }

@@ -3,6 +3,7 @@
 
 mod refused;
 mod taken;
+mod words;
 
 use super::Definition;
 
