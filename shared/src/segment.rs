@@ -2,10 +2,12 @@
 //!
 //! A definition is JSON; reading it gives a tree ([`tree`]) within all bounds, or a refusal that names
 //! the place and the word that was meant. From the same tree come its canonical form and keys (what
-//! means the same is kept once) and a sentence in words. No state is kept here, and nothing is stored.
+//! means the same is kept once), a sentence in words, and what it holds for: [`evaluate`] says that
+//! in the plainest way, over a list of one contact's facts, at any instant. No state is kept here, and
+//! nothing is stored: engines that answer fast are held against this one.
 //!
 //! Reading order: [`tree`] and its small parts (`value`, `billionths`, `span`, `calendar`), `read`,
-//! `write`, `canonical`, `words`.
+//! `write`, `canonical`, `words`; then [`facts`], [`score`], [`evaluate`], `changes`, `explain`.
 
 use tree::Condition;
 
@@ -28,9 +30,18 @@ pub mod preview;
 pub mod references;
 mod words;
 
+pub mod evaluate;
+pub mod facts;
+pub mod score;
+
+mod changes;
+mod explain;
+pub mod replay;
+
 #[cfg(test)]
 mod tests;
 
+pub use explain::{Evidence, Explained};
 pub use refusal::DefinitionError;
 
 /// A definition within all bounds. Made by [`Definition::parse`] alone.
