@@ -1,6 +1,7 @@
 //! Definitions from the outside: what is taken and refused, laws that hold for all of them, and the
 //! labelled cases.
 
+mod cases;
 mod dice;
 mod laws;
 mod meaning;
