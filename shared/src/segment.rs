@@ -28,6 +28,7 @@ mod write;
 mod canonical;
 pub mod preview;
 pub mod references;
+pub mod schema;
 mod words;
 
 pub mod evaluate;
