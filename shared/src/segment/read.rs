@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::Definition;
 use super::include_new;
-use super::refusal::{DefinitionError, child, element, list};
+use super::refusal::{DefinitionError, child, element, list, nearest};
 use super::tree::Condition;
 use super::value::{Value, ValueError};
 use crate::limits::{
@@ -75,8 +75,11 @@ fn condition(path: &str, value: &Value, depth: usize, leaves: &mut usize) -> Rea
     let head = match heads.as_slice() {
         [head] => *head,
         [] => {
-            return Err(match fields.names().next() {
-                Some(first) => DefinitionError::unknown(child(path, first), first, &HEADS),
+            // The word that was meant for one of them may not be the first.
+            let is_near = |name: &&str| nearest(name, &HEADS).is_some();
+            let meant = fields.names().find(is_near).or(fields.names().next());
+            return Err(match meant {
+                Some(sent) => DefinitionError::unknown(child(path, sent), sent, &HEADS),
                 None => DefinitionError::at(
                     path,
                     format!(

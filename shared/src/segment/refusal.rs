@@ -197,8 +197,8 @@ pub(super) fn list(words: &[&str], last: &str) -> String {
     text
 }
 
-/// The word that was meant by another.
-fn nearest<'w>(sent: &str, known: &[&'w str]) -> Option<&'w str> {
+/// The word that was meant by another, where one is near.
+pub(super) fn nearest<'w>(sent: &str, known: &[&'w str]) -> Option<&'w str> {
     if sent.len() > MAX_WORD {
         return None;
     }

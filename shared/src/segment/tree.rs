@@ -57,7 +57,8 @@ pub struct EventLeaf {
     pub measure: EventMeasure,
     /// Of which time; all time where absent.
     pub window: Option<Window>,
-    /// Whether contacts who are younger than the window may be meant; see [`Leaf::takes_include_new`].
+    /// Whether contacts who are younger than the window are meant: said where the leaf, as it stands
+    /// there, takes in who has no such events.
     pub include_new: Option<bool>,
 }
 

@@ -22,6 +22,8 @@ fn unknown_words_are_refused_with_the_nearest_right_one() {
     );
     refused(r#"{"and":[]}"#, "and", "`all`");
     refused(r#"{"$or":[]}"#, "$or", "`any`");
+    refused(r#"{"within":"7d","evnt":"a"}"#, "evnt", "`event`");
+    refused(r#"{"colour":1}"#, "colour", "`purchase`");
     refused(r#"{"event":"a","times":{"gte":1}}"#, "times", "`count`");
     refused(
         r#"{"event":"a","count":{"atLeast":1}}"#,
