@@ -74,16 +74,12 @@ impl<'b> Dice<'b> {
                 include_new: None,
             }),
             2 => Leaf::Trait(self.test()),
-            3 => Leaf::Score(loop {
+            3 => {
                 let range = self.numbers();
-                if range.only().is_none() {
-                    break range;
-                }
-                break NumberRange {
-                    upper: None,
-                    ..range
-                };
-            }),
+                // A score is equal to nothing.
+                let upper = range.upper.filter(|_| range.only().is_none());
+                Leaf::Score(NumberRange { upper, ..range })
+            }
             4 => Leaf::Purchase(PurchaseLeaf {
                 measure: if self.roll(2) == 0 {
                     PurchaseMeasure::Count {

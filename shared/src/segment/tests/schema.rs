@@ -215,7 +215,7 @@ fn change(value: &mut Json, at: &mut usize, how: usize) {
                     word.into(),
                     [json!("7d"), json!(1), json!([])][how / 3 % 3].clone(),
                 )),
-                _ => *value = json!(how % 2 == 0),
+                _ => *value = json!(how.is_multiple_of(2)),
             },
             other => {
                 *other = [

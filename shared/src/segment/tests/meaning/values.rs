@@ -4,10 +4,8 @@ use std::format;
 
 use super::{Diary, money};
 use crate::ids::OrderId;
-use crate::segment::facts::Fact;
-use crate::segment::facts::FactKind;
-use crate::segment::tree::MessageFact;
-use crate::segment::tree::Source;
+use crate::segment::facts::{Fact, FactKind};
+use crate::segment::tree::{MessageFact, Source};
 
 #[test]
 fn counts_numbers_and_ends() {
