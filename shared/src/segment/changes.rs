@@ -31,6 +31,20 @@ impl Definition {
     ) -> Option<Timestamp> {
         next_change(&self.root, false, history, now, world)
     }
+
+    /// The next instant after `now` at which the membership has to be looked at again, if there is one, provided that
+    /// nothing new is learned: [`Self::next_change`], or before it where that lies behind more than `most` instants at
+    /// which something may change. So the work is bounded for whoever keeps timers, and nothing is missed.
+    #[must_use]
+    pub fn next_look(
+        &self,
+        history: &History,
+        now: Timestamp,
+        world: World<'_>,
+        most: usize,
+    ) -> Option<Timestamp> {
+        look(&self.root, false, history, now, world, most)
+    }
 }
 
 /// The same of one condition; `negated` where an odd number of `not` stands above it.
@@ -41,6 +55,18 @@ pub(super) fn next_change(
     now: Timestamp,
     world: World<'_>,
 ) -> Option<Timestamp> {
+    look(condition, negated, history, now, world, usize::MAX)
+}
+
+fn look(
+    condition: &Condition,
+    negated: bool,
+    history: &History,
+    now: Timestamp,
+    world: World<'_>,
+    most: usize,
+) -> Option<Timestamp> {
+    let mut looked = 0;
     let holds = |at: Timestamp| {
         history.exists(at) && condition.holds(&Scene::of(history, at, world), negated)
     };
@@ -60,7 +86,8 @@ pub(super) fn next_change(
             return Some(at);
         }
         from = tried.next()?;
-        if holds(from) != present {
+        looked += 1;
+        if holds(from) != present || looked > most {
             return Some(from);
         }
     }

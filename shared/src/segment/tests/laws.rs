@@ -83,6 +83,33 @@ proptest! {
     }
 
     #[test]
+    fn looks_lead_to_the_next_change_one_after_the_other(
+        definition in definition(),
+        bytes in bytes(),
+        probe in bytes(),
+        most in 0..4_usize,
+    ) {
+        let history = History::of(Dice::of(&bytes).facts());
+        let now = Dice::of(&probe).time();
+        with_world(|world| {
+            let present = definition.holds(&history, now, world);
+            let next = definition.next_change(&history, now, world);
+            let mut clock = now;
+            let mut found = None;
+            while let Some(look) = definition.next_look(&history, clock, world, most) {
+                prop_assert!(look > clock);
+                clock = look;
+                if definition.holds(&history, look, world) != present {
+                    found = Some(look);
+                    break;
+                }
+            }
+            prop_assert_eq!(found, next);
+            Ok(())
+        })?;
+    }
+
+    #[test]
     fn the_order_of_arrival_changes_nothing(definition in definition(), bytes in bytes(), probe in bytes()) {
         let facts = Dice::of(&bytes).facts();
         let now = Dice::of(&probe).time();
