@@ -135,6 +135,11 @@ caller_id! {
     CampaignId
 }
 caller_id! {
+    /// A segment; the system gives it.
+    #[derive(Debug)]
+    SegmentId
+}
+caller_id! {
     /// An order of a shop; a purchase of it is recorded once.
     #[derive(Debug)]
     OrderId

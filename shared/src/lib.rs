@@ -5,7 +5,7 @@
 //! Without features the crate needs only `core` and `alloc`, so that a wasm snippet pays for nothing
 //! else. Reading order: what a value may be ([`limits`]), the small types ([`api_key`],
 //! [`event_name`], [`ids`], `email`, `decimal`, `money`, `time`), then `wire` → `event`, with
-//! `rejection` for everything that is refused.
+//! `rejection` for everything that is refused; `segment` is a language of its own over these.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -39,3 +39,6 @@ pub mod rejection;
 pub mod event;
 #[cfg(feature = "wire")]
 pub mod wire;
+
+#[cfg(feature = "wire")]
+pub mod segment;

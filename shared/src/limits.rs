@@ -56,3 +56,26 @@ pub const MAX_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
 pub const MAX_SENT_AHEAD_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// The earliest `timestamp`: 2000-01-01T00:00:00Z in milliseconds since 1970.
 pub const EARLIEST: i64 = 946_684_800_000;
+
+/// Conditions inside each other in a segment's definition: `all`, `any` and `not` above a leaf.
+pub const MAX_SEGMENT_DEPTH: usize = 8;
+/// Leaves of a segment's definition; each step of a sequence is one.
+pub const MAX_SEGMENT_LEAVES: usize = 100;
+/// Conditions under one `all` or `any`.
+pub const MAX_SEGMENT_BRANCHES: usize = 100;
+/// Bytes of a definition's JSON text.
+pub const MAX_SEGMENT_BYTES: usize = 64 * 1024;
+/// The most that a `count` may ask for: as many times of one contact's events are kept at hand.
+pub const MAX_SEGMENT_COUNT: u32 = 1000;
+/// Milliseconds of the longest span in a definition: 10 years of 365 days.
+pub const MAX_SEGMENT_SPAN_MS: i64 = 3650 * 24 * 60 * 60 * 1000;
+/// Conditions in one `where`.
+pub const MAX_SEGMENT_WHERE: usize = 20;
+/// Values in one `in` or `notIn`.
+pub const MAX_SEGMENT_VALUES: usize = 1000;
+/// Characters of one text in a definition.
+pub const MAX_SEGMENT_TEXT_CHARS: usize = 1024;
+/// Characters of a dotted path.
+pub const MAX_SEGMENT_PATH_CHARS: usize = 255;
+/// Steps of a sequence.
+pub const MAX_SEGMENT_STEPS: usize = 8;

@@ -60,6 +60,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use shared::ids::{EventId, OrderId};
+use shared::time::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use asked::{Appended, Located, OrderRefusal, Proposed, Submission};
@@ -141,6 +142,7 @@ impl Ledger {
             queued: AtomicUsize::new(0),
             failing: AtomicBool::new(false),
             handover: Handover::default(),
+            floor: Mutex::new(Timestamp::from_millis(i64::MIN)),
             on_commit,
         });
         let newest = match inner.catch_up()? {
@@ -349,6 +351,10 @@ impl Log for Ledger {
 
     fn hand_over(&self, after: Seq, limit: usize) -> Vec<Record> {
         self.inner.hand_over(after, limit)
+    }
+
+    fn promise(&self, instant: Timestamp) -> Seq {
+        self.inner.promise(instant)
     }
 
     fn find(

@@ -11,6 +11,7 @@
 //! - `erasures`: contacts that were erased
 //! - `former`: contacts that an older rule of addresses knew by another id
 //! - `lineage`: which store it is, how it was last opened and closed, and its last backup
+//! - `segments`: definitions of groups of contacts, version by version
 //! - `session`: sessions of our own pages
 //! - `snapshot`: a copy of it, for a backup
 //! - `token_key`: the keys of the tokens in mails
@@ -26,6 +27,7 @@ mod key_change;
 mod keys;
 mod lineage;
 mod origin;
+mod segments;
 mod session;
 mod snapshot;
 mod token_key;
@@ -46,7 +48,7 @@ use crate::journal::local::LOG_FOLDER;
 use crate::ledger::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
 use crate::lineage::Standing;
 use crate::locks::{lock, read, write};
-use crate::record::{ContactId, Seq, WorkspaceId};
+use crate::record::{ContactId, SegmentBooks, Seq, Since, WorkspaceId};
 use crate::token::TokenKeys;
 
 pub use erasures::Erasure;
@@ -56,6 +58,7 @@ pub use key::{Key, KeyDigest, NewKey};
 pub use key_change::KeyChange;
 pub use lineage::LastBackup;
 pub use origin::{Origin, OriginError, OriginPattern};
+pub use segments::{MAX_SEGMENTS, MAX_VERSIONS, SegmentRefusal};
 pub use session::{NewSession, Session, TokenDigest};
 pub use token_key::NO_TOKEN_KEY;
 pub use workspace::Workspace;
@@ -85,6 +88,8 @@ pub struct Meta {
     /// Complete once the log has been looked through, before anything is answered.
     former: RwLock<FormerContacts>,
     erasures: RwLock<Erasures>,
+    /// Replaced as a whole by each change.
+    segments: RwLock<Arc<SegmentBooks>>,
     log_end: AtomicU64,
     generation: AtomicU8,
     standing: Mutex<Standing>,
@@ -141,6 +146,7 @@ impl Meta {
         let former = former::load(&path, database)?;
         let erasures = erasures::load(&path, database)?;
         let generation = generation::load(&path, database)?;
+        let segments = segments::load(&path, database)?;
         Ok(Self {
             path,
             clock,
@@ -149,6 +155,7 @@ impl Meta {
             log_end: AtomicU64::new(log_end),
             former: RwLock::new(former),
             erasures: RwLock::new(erasures),
+            segments: RwLock::new(Arc::new(segments)),
             generation: AtomicU8::new(generation),
             standing: Mutex::new(standing),
             database: Mutex::new(None),
@@ -269,6 +276,15 @@ impl WorkspaceKeys for Meta {
             .get(&workspace)
             .map(|workspace| workspace.attribution)
             .unwrap_or_default()
+    }
+
+    fn segments(&self) -> Arc<SegmentBooks> {
+        self.segment_books()
+    }
+
+    fn hold_segments(&self, workspaces: &[WorkspaceId], since: Since) -> Result<bool, String> {
+        self.hold_pending(workspaces, since)
+            .map_err(|error| error.to_string())
     }
 
     fn store_digest(&self) -> u64 {

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use shared::time::Timestamp;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::ledger::Log;
 use crate::locks::lock;
-use crate::record::Seq;
+use crate::record::{Seq, WorkspaceId};
 use crate::views::{Building, FOLD_RECORDS, ViewError, Views, next_batch};
 
 #[cfg(test)]
@@ -26,6 +27,8 @@ const WRITE_EVERY: Duration = Duration::from_secs(10);
 /// The pause after a failed fold; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What is due is looked for at least so often while something is waited for: clocks are set, and machines sleep.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// Of `behind_since`: nothing is known to wait.
 const NOTHING_WAITS: i64 = i64::MIN;
 
@@ -59,6 +62,10 @@ struct SharedFold {
     /// Held while rebuilding: one at a time, and closing waits for it.
     rebuilding: Arc<tokio::sync::Mutex<()>>,
     stopping: AtomicBool,
+    /// There is something to do that no record tells of.
+    nudged: Notify,
+    /// What the log has promised, and the record up to which the fold must come before the clock may move there.
+    promised: Mutex<Option<(Timestamp, Seq)>>,
 }
 
 /// What a step came to.
@@ -84,7 +91,10 @@ impl Projector {
             folding: Mutex::new(()),
             rebuilding: Arc::default(),
             stopping: AtomicBool::new(false),
+            nudged: Notify::new(),
+            promised: Mutex::default(),
         });
+        shared.nudged.notify_one();
         let (stop, stopped) = watch::channel(false);
         let follower = tokio::spawn(follow(Arc::clone(&shared), stopped));
         Self {
@@ -175,6 +185,52 @@ impl Projector {
         blocking("applying settings", move || views.apply_settings()).await
     }
 
+    /// There is something to do that no record tells of: a definition that is to hold.
+    pub fn nudge(&self) {
+        self.shared.nudged.notify_one();
+    }
+
+    /// Waits until what was due by now has happened. Where nothing is waited for it comes back at once.
+    ///
+    /// # Errors
+    /// [`ViewError`], where it could not be made to.
+    pub async fn reach_now(&self) -> Result<(), ViewError> {
+        let now = self.shared.clock.now();
+        if !self
+            .shared
+            .views
+            .next_due()
+            .is_some_and(|due| due <= now.as_millis())
+        {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        blocking("passing time", move || shared.reach(now)).await
+    }
+
+    /// Waits until every definition that was asked for holds, or until the timeout; whether they do.
+    pub async fn wait_until_held(&self, timeout: Duration) -> bool {
+        self.nudge();
+        let views = &self.shared.views;
+        let mut cursor = self.shared.cursor.subscribe();
+        let held = cursor.wait_for(|_| !views.is_segment_pending());
+        drop(tokio::time::timeout(timeout, held).await);
+        !views.is_segment_pending()
+    }
+
+    /// Waits until all facts are there of a workspace that has come to use segments, or until the timeout.
+    pub async fn wait_until_filled(&self, workspace: WorkspaceId, timeout: Duration) {
+        let views = &self.shared.views;
+        let is_whole = || matches!(views.segments_filling(workspace), Ok(None));
+        if is_whole() {
+            return;
+        }
+        self.nudge();
+        let mut cursor = self.shared.cursor.subscribe();
+        let filled = cursor.wait_for(|_| is_whole());
+        drop(tokio::time::timeout(timeout, filled).await);
+    }
+
     /// Folds what is committed, writes and closes the views, and stops. The log must still be
     /// readable. A second call does nothing.
     ///
@@ -225,6 +281,8 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
     // What was committed when nothing was left to read: nothing waits until there is more.
     let mut exhausted = Seq::START;
     let mut was_building = false;
+    // There is work that no record tells of.
+    let mut is_nudged = false;
     loop {
         shared.tell_building(&mut was_building);
         let upto = *committed.borrow_and_update();
@@ -236,7 +294,12 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
         // Where folds run far ahead of what is written, they wait for it.
         let may_fold = writing.is_none() || !shared.views.is_checkpoint_overdue();
         let far = Instant::now() + LONGEST_PAUSE;
-        let fold_at = if waits && may_fold { next_fold } else { far };
+        let fold_at = match (may_fold, waits, is_nudged) {
+            (false, ..) => far,
+            (true, true, _) => next_fold,
+            (true, false, true) => Instant::now(),
+            (true, false, false) => shared.due_in().map_or(far, |wait| Instant::now() + wait),
+        };
         let write_at = write_due.filter(|_| writing.is_none()).unwrap_or(far);
         let mut worked = Ok(());
         tokio::select! {
@@ -247,6 +310,10 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
                 worked = written;
             }
             () = shared.views.damaged() => {}
+            () = shared.nudged.notified(), if !is_nudged => {
+                is_nudged = true;
+                continue;
+            }
             () = tokio::time::sleep_until(fold_at.min(write_at)) => {}
             // While a fold waits for its turn, news changes nothing.
             news = committed.changed(), if !waits => match news {
@@ -270,9 +337,14 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
             worked = match blocking("folding", move || stepping.step()).await {
                 Ok(Step::CaughtUp) => {
                     exhausted = upto;
+                    is_nudged = false;
+                    if shared.views.is_checkpoint_due() {
+                        write_due.get_or_insert(now);
+                    }
                     Ok(())
                 }
                 Ok(step) => {
+                    is_nudged = step == Step::Full;
                     let due = write_due.get_or_insert(now + WRITE_EVERY);
                     if shared.views.is_checkpoint_due() {
                         *due = now;
@@ -314,6 +386,9 @@ impl SharedFold {
         loop {
             let views = Arc::clone(&self.views);
             let Err(error) = blocking("opening", move || views.open_now()).await else {
+                // What the clock was moved to before stays promised.
+                let clock = Timestamp::from_millis(self.views.clock());
+                self.log.promise(clock);
                 self.publish(Seq::START);
                 return true;
             };
@@ -327,9 +402,15 @@ impl SharedFold {
         }
     }
 
-    /// Folds the next records, if any.
+    /// Folds the next records, if any, then does what no record tells of.
     fn step(&self) -> Result<Step, ViewError> {
         let _folding = lock(&self.folding);
+        let step = self.step_records()?;
+        let more = self.step_time()?;
+        Ok(if more { Step::Full } else { step })
+    }
+
+    fn step_records(&self) -> Result<Step, ViewError> {
         let committed = *self.log.committed().borrow();
         let cursor = self.views.cursor();
         let mut records = self.log.hand_over(cursor, FOLD_RECORDS);
@@ -362,6 +443,72 @@ impl SharedFold {
         } else {
             Step::Folded
         })
+    }
+
+    /// Does what is due by now, has definitions hold that were asked for, and takes in facts of before for who has
+    /// come to use segments. Returns whether there is more to do at once.
+    fn step_time(&self) -> Result<bool, ViewError> {
+        self.views.hold()?;
+        if let Some(from) = self.views.fill_from()? {
+            let records = next_batch(&*self.log, from)?;
+            self.views.fill(&records, from)?;
+            // Whoever waits for it looks again.
+            let reached = *self.cursor.borrow();
+            self.publish(reached);
+            return Ok(true);
+        }
+        let now = self.clock.now();
+        let is_due = self
+            .views
+            .next_due()
+            .is_some_and(|due| due <= now.as_millis());
+        let is_pending = self.views.is_segment_pending() && self.views.cursor_beside().is_none();
+        if !is_due && !is_pending {
+            return Ok(false);
+        }
+        let Some(now) = self.promised(now) else {
+            return Ok(true);
+        };
+        self.views.advance(now.as_millis())?;
+        if is_pending {
+            self.views.begin_to_hold(now.as_millis())?;
+            self.views.hold()?;
+        }
+        // Whoever waits for it looks again.
+        let reached = *self.cursor.borrow();
+        self.publish(reached);
+        Ok(false)
+    }
+
+    /// The instant before which nothing arrives any more that is not folded: this one, or one that was asked for before
+    /// and has waited for the fold. `None` while it waits.
+    fn promised(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut waiting = lock(&self.promised);
+        let (instant, last) = *waiting.get_or_insert_with(|| (now, self.log.promise(now)));
+        let is_folded = *self.cursor.borrow() >= last;
+        is_folded.then(|| {
+            *waiting = None;
+            instant
+        })
+    }
+
+    /// Makes happen what was due by then.
+    fn reach(&self, instant: Timestamp) -> Result<(), ViewError> {
+        let _folding = lock(&self.folding);
+        let last = self.log.promise(instant);
+        while *self.cursor.borrow() < last {
+            self.step_records()?;
+        }
+        self.views.hold()?;
+        self.views.advance(instant.as_millis())
+    }
+
+    /// How long it is until something is due; `None` where nothing is waited for.
+    fn due_in(&self) -> Option<Duration> {
+        let due = self.views.next_due()?;
+        let wait = due.saturating_sub(self.clock.now().as_millis());
+        let wait = Duration::from_millis(u64::try_from(wait).unwrap_or(0));
+        Some(wait.min(LONGEST_WAIT))
     }
 
     /// Folds the next old records into views that are built anew beside the others; false where there are none.
@@ -460,6 +607,12 @@ impl SharedFold {
             draft.checkpoint()?;
             let folding = lock(&self.folding);
             folded += draft.catch_up(&*self.log, self.views.cursor(), &stop, progress)?;
+            if draft.fill_from()?.is_some() {
+                // A workspace has come to use segments meanwhile: definitions must not hold without what was before.
+                return Err(ViewError::Busy);
+            }
+            draft.hold()?;
+            draft.advance(self.views.clock())?;
             // They may have changed since the draft was begun.
             draft.apply_settings()?;
             Ok((folded, folding))

@@ -4,6 +4,7 @@
 //! - `workspace`: whose it is; `contact`: whom it is about; `source`: who told, and how that was judged
 //! - `fact`: the kinds of facts; `entry`: all of it
 //! - `identity`: what tells it from others
+//! - `segments`: the definitions of groups of contacts, as folds go by them
 //! - `stored`: the bytes that an entry is on disk; `extra`: what came to be kept later
 
 pub mod contact;
@@ -12,6 +13,7 @@ pub mod extra;
 pub mod fact;
 pub mod identity;
 pub mod public_seq;
+pub mod segments;
 pub mod seq;
 pub mod source;
 pub mod stored;
@@ -20,6 +22,7 @@ pub mod workspace;
 pub use contact::{Address, ContactId, Personal};
 pub use entry::{Content, Entry, Record, items_text};
 pub use fact::{Cause, ClickMarks, DeliveryStatus, Fact, MessageType, SendRef};
+pub use segments::{Segment, SegmentBook, SegmentBooks, Since};
 pub use seq::Seq;
 pub use source::{Class, Client, KeyId, Source, ToldBy, Visitor};
 pub use workspace::{Attribution, WorkspaceId, WorkspaceKey, WorkspaceKeys};

@@ -5,6 +5,7 @@
 //! - `events`: which events there are by name, contact and message (`runs`), and which keys have sent one
 //!   (`received`)
 //! - `engagement`: what people did with messages, and which message earned the revenue
+//! - `segments`: who is in which segment, and when that changes by time alone (`time`)
 //!
 //! Rows are held in memory in the order of the fold (`numbers`, `pages`, `ordered`) and written behind:
 //! a checkpoint writes what has changed together with the cursor, into one file a view (`shelf`). So readers see
@@ -35,10 +36,12 @@ mod received;
 mod renew;
 mod rows;
 pub mod runs;
+pub mod segments;
 mod shelf;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod time;
 mod traits;
 mod view;
 
@@ -60,6 +63,7 @@ use events::Events;
 use open::Place;
 use portion::{Looking, Portion};
 use runs::Runs;
+use segments::{Catalogues, Segments};
 use shelf::Shelf;
 use view::{Around, Happening, View};
 
@@ -126,6 +130,8 @@ struct Shelves {
     terms: Shelf,
     events: Shelf,
     engagement: Shelf,
+    segments: Shelf,
+    catalogues: Catalogues,
     /// A part of `events`, at its cursor.
     runs: Arc<Runs>,
 }
@@ -140,12 +146,17 @@ enum Which {
 }
 
 impl Shelves {
-    fn all(&self) -> [&Shelf; 3] {
-        [&self.terms, &self.events, &self.engagement]
+    fn all(&self) -> [&Shelf; 4] {
+        [&self.terms, &self.events, &self.engagement, &self.segments]
     }
 
-    fn all_mut(&mut self) -> [&mut Shelf; 3] {
-        [&mut self.terms, &mut self.events, &mut self.engagement]
+    fn all_mut(&mut self) -> [&mut Shelf; 4] {
+        [
+            &mut self.terms,
+            &mut self.events,
+            &mut self.engagement,
+            &mut self.segments,
+        ]
     }
 
     /// The last seq that those reflect which are not built beside the others.
@@ -174,10 +185,12 @@ impl Shelves {
             keys,
             contacts: &self.terms.numbers[terms::CONTACTS],
             runs: &self.runs,
+            catalogues: &self.catalogues,
             sought,
         };
         fold_into::<Events>(&mut self.events, which, &around, &happenings)?;
         fold_into::<Engagement>(&mut self.engagement, which, &around, &happenings)?;
+        fold_into::<Segments>(&mut self.segments, which, &around, &happenings)?;
         if let (Which::Abreast, Some(last)) = (which, happenings.last()) {
             self.terms.advance(last.seq, last.now);
         }

@@ -55,6 +55,7 @@ checks! {
     orders::a_refund_id_is_one_refund_of_its_workspace
     law::redaction_takes_the_personal_part_and_nothing_else
     law::what_is_handed_over_is_what_is_read
+    law::nothing_arrives_before_an_instant_that_was_promised
     law::a_closed_log_takes_nothing
     law::an_empty_append_is_fine
     shown::callers_see_indexes_of_their_own_records_alone

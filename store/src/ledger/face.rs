@@ -1,6 +1,7 @@
 //! What everybody else sees of the ledger.
 
 use shared::ids::EventId;
+use shared::time::Timestamp;
 use tokio::sync::watch;
 
 use super::{Appended, Later, Located, LogError, Submission};
@@ -40,6 +41,7 @@ const READ_RECORDS: usize = 1_024;
 ///    differ by the time between commits and by its own records within one, by nothing of others.
 ///    `public_seqs` tells them, and `locate` leads back.
 /// 9. **Handed over**: what `hand_over` gives is what `read_from` would.
+/// 10. **On time**: what lies behind the record that `promise` returns arrived at the promised instant or later.
 pub trait Log: Send + Sync + 'static {
     /// Appends; one outcome for each submission, in order.
     fn append(&self, batch: Vec<Submission>) -> Later<'_, Result<Vec<Appended>, LogError>>;
@@ -60,6 +62,16 @@ pub trait Log: Send + Sync + 'static {
     fn hand_over(&self, after: Seq, limit: usize) -> Vec<Record> {
         let _ = (after, limit);
         Vec::new()
+    }
+
+    /// From now on nothing is recorded as having arrived before `instant`: what did, and is not committed yet, counts as
+    /// having arrived then. Returns the last record to which that does not apply. Waits for the commit that is being
+    /// made: not for an async worker.
+    ///
+    /// A log that promises nothing returns its end: whoever goes by its clock may see otherwise after a restart.
+    fn promise(&self, instant: Timestamp) -> Seq {
+        let _ = instant;
+        *self.committed().borrow()
     }
 
     /// Finds a record by its id and by who chose that, at any age; the newest where the id came back

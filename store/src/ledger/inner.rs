@@ -2,10 +2,11 @@
 //! what the journal holds.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
 
 use shared::ids::OrderId;
+use shared::time::Timestamp;
 use tokio::sync::watch;
 
 use super::amend::revenue_of;
@@ -19,6 +20,7 @@ use super::suppressions::Suppressions;
 use super::{LogError, OnCommit};
 use crate::journal::Journal;
 use crate::journal::block::{Block, Packer};
+use crate::locks::lock;
 use crate::record::identity::{FactKind, IdKey, Seen};
 use crate::record::public_seq::Stamp;
 use crate::record::{Entry, Record, Seq, WorkspaceId, WorkspaceKey, WorkspaceKeys};
@@ -47,6 +49,8 @@ pub(super) struct Inner {
     pub(super) queued: AtomicUsize,
     pub(super) failing: AtomicBool,
     pub(super) handover: Handover,
+    /// Nothing is recorded as having arrived before then. Held from before a commit is made until it is known.
+    pub(super) floor: Mutex<Timestamp>,
     pub(super) on_commit: OnCommit,
 }
 
@@ -54,6 +58,13 @@ impl Inner {
     /// The last record that all books know.
     pub(super) fn end(&self) -> Seq {
         *self.committed.borrow()
+    }
+
+    /// See [`super::Log::promise`].
+    pub(super) fn promise(&self, instant: Timestamp) -> Seq {
+        let mut floor = lock(&self.floor);
+        *floor = instant.max(*floor);
+        self.end()
     }
 
     /// Brings every book up to where the journal ends; returns the stamp of the last commit among those

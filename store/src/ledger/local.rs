@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::ids::EventId;
+use shared::time::Timestamp;
 use tokio::sync::watch;
 
 use super::ids::{IDS_FOLDER, Ids, RUN_IDS};
@@ -230,6 +231,10 @@ macro_rules! log_of_the_ledger_in {
 
             fn hand_over(&self, after: Seq, limit: usize) -> Vec<Record> {
                 self.ledger.hand_over(after, limit)
+            }
+
+            fn promise(&self, instant: Timestamp) -> Seq {
+                self.ledger.promise(instant)
             }
 
             fn find(

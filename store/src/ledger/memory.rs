@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use shared::ids::EventId;
+use shared::time::Timestamp;
 use tokio::sync::watch;
 
 use super::ids::Ids;

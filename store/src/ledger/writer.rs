@@ -14,6 +14,7 @@ use super::stamps::Stamps;
 use super::{Answer, Appended, Ask, LogError, MAX_QUEUED, Submission};
 use crate::journal::block::{CommitPart, Packed, Packer};
 use crate::journal::{AppendError, wait};
+use crate::locks::lock;
 use crate::record::identity::{IdKey, Seen};
 use crate::record::public_seq::{Indexes, MAX_INDEX, Stamp};
 use crate::record::{Entry, Seq};
@@ -106,6 +107,8 @@ impl Writer {
     /// could not be decided fails by itself.
     fn write(&mut self, batches: Vec<Vec<Submission>>) -> Result<Vec<Outcome>, LogError> {
         let inner = Arc::clone(&self.inner);
+        // Until the commit is known: who is promised something waits for it.
+        let floor = lock(&inner.floor);
         let end = inner.end();
         if *inner.journal.committed().borrow() > end {
             // Somebody else has appended. What they did is known before anything is decided.
@@ -128,6 +131,7 @@ impl Writer {
             return Ok(outcomes);
         }
         for entry in &mut entries {
+            entry.received_at = entry.received_at.max(*floor);
             erase_late(entry, &*inner.keys);
         }
         self.stamps.advance(stamp);

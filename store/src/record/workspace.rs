@@ -1,11 +1,14 @@
 //! A tenant: its number, its secret, and what is made under that.
 
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use shared::time::Timestamp;
 
 use super::contact::ContactId;
+use super::segments::{SegmentBooks, Since};
 
 /// A tenant's number, given when the workspace is created and never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,6 +110,21 @@ pub trait WorkspaceKeys: Send + Sync + 'static {
     fn attribution(&self, workspace: WorkspaceId) -> Attribution {
         let _ = workspace;
         Attribution::default()
+    }
+
+    /// The segments of every workspace that uses any.
+    fn segments(&self) -> Arc<SegmentBooks> {
+        Arc::default()
+    }
+
+    /// What was asked for of these workspaces' segments, and does not hold yet, holds from here on; durable with the
+    /// return. Whether there was anything.
+    ///
+    /// # Errors
+    /// Why it could not be kept.
+    fn hold_segments(&self, workspaces: &[WorkspaceId], since: Since) -> Result<bool, String> {
+        let _ = (workspaces, since);
+        Ok(false)
     }
 
     /// What tells this store from others: views of another one are not these.

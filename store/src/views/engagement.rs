@@ -17,6 +17,7 @@
 //! - `hits`: everything that happened to a message
 //! - `spans`: reading messages with what happened to them
 //! - `erased`: what is left of a contact
+//! - `replayed`: what the hits of a message are, over a list of them
 //! - `told`: what changes once it is told when a message left
 //! - `order`: one order, its touches, whom it is credited to
 //! - `windows`: how long touches are credited, and what changes with that
@@ -29,7 +30,8 @@ pub(crate) mod hits;
 pub(crate) mod message;
 pub mod order;
 mod packed;
-mod rows;
+pub(super) mod replayed;
+pub(super) mod rows;
 pub(crate) mod score;
 pub(crate) mod single;
 pub(crate) mod spans;
@@ -177,7 +179,7 @@ const TRAITS: usize = 18;
 
 /// Who acted: the class that was decided at the edge; of a page's event from before there were
 /// classes, what it would have been; `Human` where a server says so.
-fn class_of(entry: &Entry) -> Class {
+pub(super) fn class_of(entry: &Entry) -> Class {
     match entry.told_by.class() {
         Some((class, _)) => *class,
         None => of_page(entry).map_or(Class::Human, |judged| judged.class),
@@ -593,7 +595,7 @@ fn of_campaign_key(workspace: WorkspaceId, campaign_id: &str, message_id: &str) 
 
 /// When it happened, in milliseconds since 1970, but never later than it was known here: a time that
 /// lies ahead must not outlive everything else.
-fn happened_at(entry: &Entry) -> i64 {
+pub(super) fn happened_at(entry: &Entry) -> i64 {
     entry.time.as_millis().min(entry.received_at.as_millis())
 }
 

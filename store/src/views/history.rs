@@ -174,6 +174,10 @@ impl Log for Trial {
         Ok(records)
     }
 
+    fn promise(&self, instant: Timestamp) -> Seq {
+        self.inner.promise(instant)
+    }
+
     fn find(
         &self,
         workspace: WorkspaceId,

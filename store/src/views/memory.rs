@@ -51,7 +51,7 @@ impl Room {
 impl Shelves {
     /// Puts rows aside until what is held fits, as far as it can.
     pub(super) fn shrink(&mut self, room: &Room) {
-        let shelves = [&self.terms, &self.events, &self.engagement];
+        let shelves = self.all();
         let fixed = shelves.into_iter().map(|shelf| shelf.fixed_memory(room));
         let fixed: usize = fixed.sum();
         let contacts = self.terms.numbers[terms::CONTACTS].count() as usize;

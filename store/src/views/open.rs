@@ -17,15 +17,22 @@ use super::error::ViewError;
 use super::events::Events;
 use super::memory::Room;
 use super::runs::{self, Runs, RunsError};
+use super::segments::{Catalogues, Segments};
 use super::shelf::{Identity, Shelf, cursor_of, edition_of, remove};
 use super::terms;
 use super::view::{Plan, View};
 
 /// Every view's name, the one that the others stand on first.
-const NAMES: [&str; 3] = [terms::PLAN.name, Events::PLAN.name, Engagement::PLAN.name];
+const NAMES: [&str; 4] = [
+    terms::PLAN.name,
+    Events::PLAN.name,
+    Engagement::PLAN.name,
+    Segments::PLAN.name,
+];
 static TERMS: Plan = terms::PLAN;
 static EVENTS: Plan = Events::PLAN;
 static ENGAGEMENT: Plan = Engagement::PLAN;
+static SEGMENTS: Plan = Segments::PLAN;
 /// What older versions kept the views in.
 const FORMER: [&str; 2] = ["views.redb", "views.redb.draft"];
 
@@ -118,11 +125,34 @@ impl Place {
         let of = |settings| Identity { settings, edition };
         let of_events = of(Events::settings(keys));
         let of_engagement = of(Engagement::settings(keys));
+        let of_segments = of(Segments::settings(keys));
+        // Its rows are read as they are asked for, so that opening it takes no time.
+        let segments = self.try_one(&SEGMENTS, of_segments);
         let (events, engagement) = others.unwrap_or_else(|| {
             let events = self.try_one(&EVENTS, of_events);
             (events, self.try_one(&ENGAGEMENT, of_engagement))
         });
-        self.together(terms, (events, of_events), (engagement, of_engagement))
+        let mut shelves = self.together(
+            terms,
+            (events, of_events),
+            (engagement, of_engagement),
+            (segments, of_segments),
+        )?;
+        let reached = shelves.terms.cursor();
+        if shelves.segments.cursor() == Seq::START && reached > Seq::START {
+            let others = [&shelves.events, &shelves.engagement];
+            let furthest = others.into_iter().max_by_key(|shelf| shelf.cursor());
+            let furthest = furthest.map_or((Seq::START, i64::MIN), |shelf| {
+                (shelf.cursor(), shelf.now())
+            });
+            if keys.segments().of_workspace.is_empty() && furthest.0 > Seq::START {
+                // Nothing was ever kept for them: it need not be built.
+                shelves.segments.advance(furthest.0, furthest.1);
+            } else {
+                shelves.segments.set_beside(reached);
+            }
+        }
+        Ok(shelves)
     }
 
     /// What has been opened, with anew what could not be.
@@ -131,6 +161,7 @@ impl Place {
         terms: Shelf,
         (events, of_events): (Result<Shelf, ViewError>, Identity),
         (engagement, of_engagement): (Result<Shelf, ViewError>, Identity),
+        (segments, of_segments): (Result<Shelf, ViewError>, Identity),
     ) -> Result<Shelves, ViewError> {
         let reached = terms.cursor();
         let usable = |shelf: Result<Shelf, ViewError>, plan, identity| match shelf {
@@ -148,6 +179,8 @@ impl Place {
             terms,
             events,
             engagement: usable(engagement, &ENGAGEMENT, of_engagement)?,
+            segments: usable(segments, &SEGMENTS, of_segments)?,
+            catalogues: Catalogues::default(),
             runs: Arc::new(runs),
         };
         if reached > Seq::START {
@@ -190,7 +223,11 @@ impl Place {
     pub(super) fn renew(&self, shelves: &mut Shelves) -> Result<Vec<Shelf>, ViewError> {
         let reached = shelves.cursor();
         let mut former = Vec::new();
-        for shelf in [&mut shelves.engagement, &mut shelves.events] {
+        for shelf in [
+            &mut shelves.engagement,
+            &mut shelves.events,
+            &mut shelves.segments,
+        ] {
             if shelf.is_spoilt() {
                 let path = self.path(shelf.name());
                 former.push(shelf.begin_anew(&path, reached, &self.room)?);

@@ -414,7 +414,11 @@ fn a_file_that_cannot_be_used_is_built_anew() {
             fs::write(&path, bytes).unwrap();
             let _ = durable_cursor(folder.path());
             let views = open(&folder);
-            assert!(views.cursor() == Seq::START || views.cursor_beside() == Some(Seq::START));
+            // What nobody uses need not be built.
+            let is_unused = name.contains("segments");
+            let is_begun =
+                views.cursor() == Seq::START || views.cursor_beside() == Some(Seq::START);
+            assert!(is_begun || is_unused, "{name} {what}");
             make_up(&views, &records);
             assert_eq!(views.dump().unwrap(), expected, "{name} {what}");
             views.close().unwrap();

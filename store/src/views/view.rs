@@ -8,6 +8,7 @@ use super::engagement::Sought;
 use super::numbers::Numbers;
 use super::rows::Rows;
 use super::runs::Runs;
+use super::segments::Catalogues;
 
 /// What one view's file is made of, and what its rows mean.
 #[derive(Debug)]
@@ -73,6 +74,8 @@ pub(crate) struct Around<'a> {
     pub(crate) contacts: &'a Numbers,
     /// Where events are found.
     pub(crate) runs: &'a Runs,
+    /// Definitions of segments, as they were put together last.
+    pub(crate) catalogues: &'a Catalogues,
     /// What erasures among these records take out of rows of before.
     pub(crate) sought: &'a Sought,
 }

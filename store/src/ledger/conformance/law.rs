@@ -6,7 +6,7 @@ use super::subject::*;
 use crate::ids::OlderId;
 use crate::ledger::{Appended, LogHealth, Submission};
 use crate::record::identity::Sender;
-use crate::record::{Source, ToldBy, Visitor, WorkspaceId};
+use crate::record::{Record, Source, ToldBy, Visitor, WorkspaceId};
 
 pub(super) async fn seqs_grow_by_one_in_the_order_of_submission(subject: Subject) {
     let log = &*subject.log;
@@ -383,4 +383,26 @@ pub(super) async fn a_closed_log_takes_nothing(subject: Subject) {
 
 pub(super) async fn an_empty_append_is_fine(subject: Subject) {
     assert_eq!(subject.log.append(Vec::new()).await.unwrap(), []);
+}
+
+pub(super) async fn nothing_arrives_before_an_instant_that_was_promised(subject: Subject) {
+    let log = &*subject.log;
+    append(log, track(1)).await;
+    let arrived = |record: &Record| record.entry.received_at;
+    let first = log.read_from(subject.seq(0_u32), 9).unwrap();
+    let before = arrived(&first[0]);
+    let promised = before.plus_millis(5_000);
+    let last = log.promise(promised);
+    assert_eq!(last, first[0].seq);
+    append(log, track(2)).await;
+    // One that lies before it takes nothing back.
+    log.promise(before);
+    append(log, track(3)).await;
+    let records = log.read_from(last, 9).unwrap();
+    assert_eq!(records.len(), 2);
+    for record in records {
+        assert_eq!(arrived(&record), promised);
+        // When it happened is the sender's to say.
+        assert!(record.entry.time < promised);
+    }
 }

@@ -189,6 +189,13 @@ impl Message {
         self.sent_at = Some(sent_at.as_millis());
     }
 
+    /// Learns of its registration how many different pages its links lead to; the first that tells is believed.
+    pub(super) fn register(&mut self, targets: Option<u32>) {
+        if !self.registered {
+            (self.registered, self.targets) = (true, targets);
+        }
+    }
+
     /// Whether it went to this contact, or is known by opens and clicks of theirs.
     pub(super) fn is_of(&self, contact: ContactId) -> bool {
         self.contacts().any(|one| one == contact)

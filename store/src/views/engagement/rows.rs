@@ -62,7 +62,7 @@ impl<'a, V: Serialize + DeserializeOwned + Default> Held<'a, V> {
 }
 
 /// Reads one row.
-pub(super) fn read<V: DeserializeOwned>(
+pub(in crate::views) fn read<V: DeserializeOwned>(
     table: &Ordered,
     key: &[u8],
 ) -> Result<Option<V>, redb::Error> {
@@ -70,17 +70,17 @@ pub(super) fn read<V: DeserializeOwned>(
     row.map(|row| decode(&row)).transpose()
 }
 
-pub(super) fn encode<V: Serialize>(row: &V) -> Result<Vec<u8>, redb::Error> {
+pub(in crate::views) fn encode<V: Serialize>(row: &V) -> Result<Vec<u8>, redb::Error> {
     postcard::to_allocvec(row).map_err(|error| redb::Error::Corrupted(error.to_string()))
 }
 
-pub(super) fn decode<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, redb::Error> {
+pub(in crate::views) fn decode<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, redb::Error> {
     // A row that does not decode means the file: it is built anew then.
     postcard::from_bytes(bytes).map_err(|error| redb::Error::Corrupted(error.to_string()))
 }
 
 /// A key: the workspace, then the parts as they are.
-pub(super) fn key(workspace: WorkspaceId, parts: &[&[u8]]) -> Vec<u8> {
+pub(in crate::views) fn key(workspace: WorkspaceId, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = workspace.0.to_be_bytes().to_vec();
     for part in parts {
         key.extend_from_slice(part);
@@ -89,11 +89,11 @@ pub(super) fn key(workspace: WorkspaceId, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A time or another signed number as bytes that sort as it does.
-pub(super) fn sortable(number: i64) -> [u8; 8] {
+pub(in crate::views) fn sortable(number: i64) -> [u8; 8] {
     (number.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
 /// The number that [`sortable`] made these bytes of.
-pub(super) fn from_sortable(bytes: [u8; 8]) -> i64 {
+pub(in crate::views) fn from_sortable(bytes: [u8; 8]) -> i64 {
     (u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed()
 }

@@ -147,7 +147,7 @@ impl Fold<'_> {
 
 impl Hit {
     /// What it is where the message left then; `None` where that says nothing.
-    fn judged(&self, told_at: i64) -> Option<Judged> {
+    pub(super) fn judged(&self, told_at: i64) -> Option<Judged> {
         let (timing, _) = self.timing.as_ref()?;
         let (class, reason) = timing.class_at(self.time.saturating_sub(told_at));
         Some((class, reason.to_owned()))
@@ -157,7 +157,11 @@ impl Hit {
 impl Message {
     /// Counts all opens and clicks again, with the classes that they have now. Returns the seqs of the
     /// genuine clicks that a burst shows to be a machine's.
-    fn count_again(&mut self, hits: &[(u64, Hit)], judged: &[Option<Judged>]) -> BTreeSet<u64> {
+    pub(super) fn count_again(
+        &mut self,
+        hits: &[(u64, Hit)],
+        judged: &[Option<Judged>],
+    ) -> BTreeSet<u64> {
         self.start_counting();
         let mut in_burst = BTreeSet::new();
         for ((_, hit), judged) in hits.iter().zip(judged) {

@@ -1,0 +1,315 @@
+//! Who is in which segment, exactly at every instant: what is kept of contacts, who is a member, when that changes
+//! by time alone, and every move in or out.
+//!
+//! A contact is looked at when something comes that a definition reads, and when time changes what it says:
+//! never all of them, save once where a definition is new. What a definition means is said in one place
+//! (`shared::segment`); this asks it about the facts of one contact.
+//!
+//! Time is a part of the input. Before each record whatever is due until then has happened, in the order in
+//! which it was due, so that a replay gives the same moves as what was live, with the same keys.
+//!
+//! - `kept`: what is kept of a record, and the facts that come of it
+//! - `people`: whose facts are whose; erasing
+//! - `catalogue`: the definitions that hold, and which of them a record concerns
+//! - `concern`: which definitions a record may concern
+//! - `moves`: moves, and the keys by which they are told on
+//! - `standing`: who is in, who is not, and when that changes
+//! - `holding`: a definition that holds from now on
+//! - `read`: what is asked of all this; `preview`: and of definitions that nobody keeps
+
+mod catalogue;
+mod concern;
+mod holding;
+mod kept;
+mod moves;
+mod people;
+mod preview;
+pub(super) mod read;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::engagement::rows::{encode, key, read as row_of};
+use super::rows::Rows;
+use super::view::{Around, Happening, Plan, View, nothing};
+use crate::ledger::decide::WorkspaceKeys;
+use crate::record::{Fact, SegmentBooks, Seq, Since, WorkspaceId};
+
+use catalogue::Catalogue;
+pub(super) use catalogue::Catalogues;
+pub use moves::{Cause, Move, MoveKey};
+pub use preview::{Difference, Preview};
+pub use read::{Explained, Filling, Member, Moved, Standing};
+
+/// See above.
+pub(super) struct Segments;
+
+impl View for Segments {
+    const PLAN: Plan = Plan {
+        name: "segments",
+        version: 1,
+        numbers: &[],
+        pages: &[],
+        tables: &TABLES,
+        columns: 0,
+        cache: 12 * 1024 * 1024,
+        share: 64,
+        derive: nothing,
+    };
+
+    fn fold(
+        rows: &mut Rows,
+        around: &Around<'_>,
+        happenings: &[Happening<'_>],
+    ) -> Result<(), redb::Error> {
+        let Some(first) = happenings.first() else {
+            return Ok(());
+        };
+        let mut engine = Engine::of(rows, around.keys, around.catalogues)?;
+        if engine.books.of_workspace.is_empty() {
+            return Ok(());
+        }
+        engine.begin_keeping(Seq(first.seq.0.saturating_sub(1)))?;
+        for happening in happenings {
+            let before = Seq(happening.seq.0.saturating_sub(1));
+            while let Some(since) = engine.next_to_hold().filter(|since| since.seq <= before) {
+                engine.pass(since.at, before, usize::MAX)?;
+                engine.hold(since, usize::MAX)?;
+            }
+            engine.pass(happening.now, before, usize::MAX)?;
+            engine.record(happening)?;
+        }
+        Ok(())
+    }
+}
+
+/// In the order of their places, which stand below.
+const TABLES: [&str; 13] = [
+    "facts_v1",
+    "facts_of_browsers_v1",
+    "identified_v1",
+    "browsers_v1",
+    "standings_v1",
+    "timers_v1",
+    "members_v1",
+    "segments_v1",
+    "moves_v1",
+    "moves_of_contact_v1",
+    "days_v1",
+    "about_v1",
+    "seen_v1",
+];
+
+// Numbers in keys are big-endian; contacts stand there by their numbers.
+
+/// Key: workspace (u32), contact (u32), seq (u64). Value: postcard of [`kept::Kept`].
+const FACTS: usize = 0;
+/// Key: workspace (u32), browser (16 bytes), seq (u64). Value: postcard of [`kept::Kept`].
+const OF_BROWSERS: usize = 1;
+/// Key: workspace (u32), browser (16 bytes), seq (u64) of the identify. Value: postcard of [`people::Identify`].
+const IDENTIFIED: usize = 2;
+/// Key: workspace (u32), contact (u32), browser (16 bytes). Value: nothing.
+const BROWSERS: usize = 3;
+/// Key: workspace (u32), contact (u32). Value: postcard of a list of [`standing::Stands`].
+const STANDINGS: usize = 4;
+/// Key: when (milliseconds since 1970, sortable), workspace (u32), contact (u32). Value: nothing. Of each contact the
+/// first.
+const TIMERS: usize = 5;
+/// Key: workspace (u32), segment (u32), contact (u32). Value: when they entered, milliseconds since 1970 (i64,
+/// little-endian).
+const MEMBERS: usize = 6;
+/// Key: workspace (u32), segment (u32). Value: postcard of [`standing::Totals`].
+const SEGMENTS: usize = 7;
+/// Key: [`MoveKey`]. Value: postcard of [`moves::Kept`].
+const MOVES: usize = 8;
+/// Key: workspace (u32), contact (u32), [`MoveKey`]. Value: nothing.
+const MOVES_OF: usize = 9;
+/// Key: workspace (u32), segment (u32), UTC day since 1970 (sortable). Value: postcard of how many entered and left
+/// (u64 each).
+const DAYS: usize = 10;
+/// Key: [`HELD`], or workspace (u32). Value: postcard of [`Held`], and of [`Filled`].
+const ABOUT: usize = 11;
+
+/// Key: workspace (u32), contact (u32). Value: postcard of when they were first seen, in milliseconds since 1970, if ever;
+/// there is one of everybody of whom anything is kept.
+const SEEN: usize = 12;
+
+/// Of [`ABOUT`].
+const HELD: &[u8] = b"held";
+
+/// How far definitions hold.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Held {
+    /// Everything that holds from up to here does.
+    done: Since,
+    /// What is being made to hold: from where, and the workspace and contact with whom it goes on.
+    current: Option<(Since, u32, u32)>,
+}
+
+/// How far the facts of a workspace reach that began to use segments when there was something already.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+struct Filled {
+    /// What lies before is read out of the log once.
+    upto: Seq,
+    reached: Seq,
+}
+
+/// A workspace that has all its facts.
+const WHOLE: Filled = Filled {
+    upto: Seq::START,
+    reached: Seq::START,
+};
+
+/// The rows, and what holds.
+struct Engine<'a> {
+    rows: &'a mut Rows,
+    books: Arc<SegmentBooks>,
+    keys: &'a dyn WorkspaceKeys,
+    held: Held,
+    catalogues: &'a Catalogues,
+}
+
+impl<'a> Engine<'a> {
+    fn of(
+        rows: &'a mut Rows,
+        keys: &'a dyn WorkspaceKeys,
+        catalogues: &'a Catalogues,
+    ) -> Result<Self, redb::Error> {
+        let held = held(rows)?;
+        Ok(Self {
+            rows,
+            books: keys.segments(),
+            keys,
+            held,
+            catalogues,
+        })
+    }
+
+    /// How far definitions hold, with those that are being made to.
+    fn reached(&self) -> Since {
+        self.held
+            .current
+            .map_or(self.held.done, |(since, ..)| since)
+    }
+
+    /// Notes which workspaces have come to use segments, where everything up to `before` is folded.
+    fn begin_keeping(&mut self, before: Seq) -> Result<(), redb::Error> {
+        for workspace in self.books.of_workspace.keys() {
+            let row = key(*workspace, &[]);
+            if self.rows.tables[ABOUT].get(&row)?.is_none() {
+                let filled = Filled {
+                    upto: before,
+                    reached: Seq::START,
+                };
+                self.rows.tables[ABOUT].insert(&row, &encode(&filled)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The definitions of a workspace that hold.
+    fn catalogue(&self, workspace: WorkspaceId) -> Arc<Catalogue> {
+        match self.books.of_workspace.get(&workspace) {
+            Some(book) => self.catalogues.get(workspace, book, self.reached()),
+            None => Arc::default(),
+        }
+    }
+
+    /// Takes a record in.
+    fn record(&mut self, happening: &Happening<'_>) -> Result<(), redb::Error> {
+        let entry = happening.entry;
+        if !self.books.of_workspace.contains_key(&entry.workspace) {
+            return Ok(());
+        }
+        if let Fact::Erase { .. } = entry.fact {
+            return match happening.contact {
+                Some(contact) => self.erase(entry.workspace, contact.number),
+                None => Ok(()),
+            };
+        }
+        let concerned = self.keep(happening)?;
+        self.look_at(entry.workspace, &concerned, happening)
+    }
+}
+
+fn held(rows: &Rows) -> Result<Held, redb::Error> {
+    let held = row_of(&rows.tables[ABOUT], HELD)?;
+    Ok(held.unwrap_or(Held {
+        done: Since::NEVER,
+        current: None,
+    }))
+}
+
+/// How far the facts of a workspace reach; `None` where none are kept.
+fn filled(rows: &Rows, workspace: WorkspaceId) -> Result<Option<Filled>, redb::Error> {
+    row_of(&rows.tables[ABOUT], &key(workspace, &[]))
+}
+
+/// See [`super::Views::advance`]: for `most` contacts; returns whether nothing is due any more.
+pub(super) fn pass(
+    rows: &mut Rows,
+    keys: &dyn WorkspaceKeys,
+    catalogues: &Catalogues,
+    until: i64,
+    cursor: Seq,
+    most: usize,
+) -> Result<bool, redb::Error> {
+    Engine::of(rows, keys, catalogues)?.pass(until, cursor, most)
+}
+
+/// See [`super::Views::hold`]: for `most` contacts; returns until when the clock has been moved, and whether all is done.
+pub(super) fn hold(
+    rows: &mut Rows,
+    keys: &dyn WorkspaceKeys,
+    catalogues: &Catalogues,
+    cursor: Seq,
+    most: usize,
+) -> Result<(i64, bool), redb::Error> {
+    let mut engine = Engine::of(rows, keys, catalogues)?;
+    let Some(since) = engine.next_to_hold().filter(|since| since.seq <= cursor) else {
+        return Ok((i64::MIN, true));
+    };
+    if engine.pass(since.at, since.seq, most)? {
+        engine.hold(since, most)?;
+    }
+    Ok((since.at, false))
+}
+
+/// See [`super::Views::fill_from`].
+pub(super) fn fill_from(
+    rows: &mut Rows,
+    keys: &dyn WorkspaceKeys,
+    catalogues: &Catalogues,
+    cursor: Seq,
+) -> Result<Option<Seq>, redb::Error> {
+    let mut engine = Engine::of(rows, keys, catalogues)?;
+    engine.begin_keeping(cursor)?;
+    let books = Arc::clone(&engine.books);
+    let mut first = None;
+    for workspace in books.of_workspace.keys() {
+        let filled = filled(engine.rows, *workspace)?;
+        let missing = filled.filter(|filled| *filled != WHOLE);
+        let from = missing.map(|missing| missing.reached);
+        first = match (first, from) {
+            (Some(first), Some(from)) => Some(from.min(first)),
+            (first, from) => first.or(from),
+        };
+    }
+    Ok(first)
+}
+
+/// See [`super::Views::fill`].
+pub(super) fn fill(
+    rows: &mut Rows,
+    keys: &dyn WorkspaceKeys,
+    catalogues: &Catalogues,
+    happenings: &[Happening<'_>],
+    from: Seq,
+    reached: Option<Seq>,
+) -> Result<(), redb::Error> {
+    Engine::of(rows, keys, catalogues)?.fill(happenings, from, reached)
+}

@@ -1,0 +1,218 @@
+//! Whose facts are whose. A record that names a contact is theirs. One that names a browser alone belongs to whom that
+//! browser was identified as, by the time of the event; so an identify may move what came before it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use shared::segment::facts::owner;
+use shared::time::Timestamp;
+
+use super::kept::Kept;
+use super::{BROWSERS, Engine, FACTS, IDENTIFIED, OF_BROWSERS, SEEN};
+use crate::record::{Entry, Fact, WorkspaceId};
+use crate::views::engagement::rows::{decode, encode, key};
+use crate::views::ordered::Ordered;
+use crate::views::rows::Rows;
+use crate::views::view::Happening;
+
+/// A browser was identified.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Identify {
+    /// When it counts from, in milliseconds since 1970.
+    pub(super) time: i64,
+    pub(super) contact: u32,
+}
+
+/// Under which a browser's rows lie.
+type Browser = [u8; 16];
+
+/// Whom a record concerns.
+#[derive(Debug, Default)]
+pub(super) struct Concerned {
+    /// Whose fact it is, if anybody's.
+    pub(super) owner: Option<u32>,
+    /// Who may have got or lost facts besides.
+    pub(super) moved: BTreeSet<u32>,
+}
+
+/// Whether a record names a contact by itself, whatever its browser is known as.
+fn names_contact(entry: &Entry) -> bool {
+    entry.address.is_some() || entry.person.is_some() || entry.fact.send().is_some()
+}
+
+impl Engine<'_> {
+    /// Keeps what a record says, and tells whom it concerns.
+    pub(super) fn keep(&mut self, happening: &Happening<'_>) -> Result<Concerned, redb::Error> {
+        let entry = happening.entry;
+        let workspace = entry.workspace;
+        // Who is left of a contact is nobody's contact.
+        if entry.redacted || !self.books.of_workspace.contains_key(&workspace) {
+            return Ok(Concerned::default());
+        }
+        let browser = self.browser(entry);
+        let seq = happening.seq.0.to_be_bytes();
+        let fact = encode(&Kept::of(happening.seq, entry))?;
+        let contact = happening.contact.filter(|_| names_contact(entry));
+        let Some(contact) = contact.map(|contact| contact.number) else {
+            let Some(browser) = browser else {
+                return Ok(Concerned::default());
+            };
+            let row = key(workspace, &[&browser, &seq]);
+            self.rows.tables[OF_BROWSERS].insert(&row, &fact);
+            let time = entry.time.min(entry.received_at);
+            let known = identifies(self.rows, workspace, &browser)?;
+            return Ok(Concerned {
+                owner: owner(&known, time).copied(),
+                moved: BTreeSet::new(),
+            });
+        };
+        let row = key(workspace, &[&contact.to_be_bytes(), &seq]);
+        self.rows.tables[FACTS].insert(&row, &fact);
+        let mut concerned = Concerned {
+            owner: Some(contact),
+            moved: BTreeSet::new(),
+        };
+        if let (Fact::Identify { .. }, Some(browser)) = (&entry.fact, browser) {
+            let time = entry.time.min(entry.received_at).as_millis();
+            let identify = Identify { time, contact };
+            let row = key(workspace, &[&browser, &seq]);
+            self.rows.tables[IDENTIFIED].insert(&row, &encode(&identify)?);
+            let row = key(workspace, &[&contact.to_be_bytes(), &browser]);
+            self.rows.tables[BROWSERS].insert(&row, &[]);
+            let known = identifies(self.rows, workspace, &browser)?;
+            concerned.moved = known.into_iter().map(|(.., contact)| contact).collect();
+        }
+        Ok(concerned)
+    }
+
+    fn browser(&self, entry: &Entry) -> Option<Browser> {
+        let id = entry.anonymous_id.as_ref()?;
+        let mac = self.keys.key_of(entry.workspace)?;
+        let mac = mac.mac(&[b"browser of segments", id.as_str().as_bytes()]);
+        mac.first_chunk().copied()
+    }
+
+    /// Takes out everything that is known of a contact, in rows of before too.
+    pub(super) fn erase(
+        &mut self,
+        workspace: WorkspaceId,
+        contact: u32,
+    ) -> Result<(), redb::Error> {
+        self.rows.purges = true;
+        self.forget_standing(workspace, contact)?;
+        self.forget_moves(workspace, contact)?;
+        let row = key(workspace, &[&contact.to_be_bytes()]);
+        self.rows.tables[SEEN].remove(&row)?;
+        let number = contact.to_be_bytes();
+        for browser in browsers(self.rows, workspace, contact)? {
+            let known = identifies(self.rows, workspace, &browser)?;
+            for (seq, kept) in
+                kept_under(&self.rows.tables[OF_BROWSERS], &key(workspace, &[&browser]))?
+            {
+                let time = Timestamp::from_millis(kept.counts_from());
+                if owner(&known, time) == Some(&contact) {
+                    let row = key(workspace, &[&browser, &seq.to_be_bytes()]);
+                    self.rows.tables[OF_BROWSERS].remove(&row)?;
+                }
+            }
+            for (_, seq, of) in known {
+                if of == contact {
+                    let row = key(workspace, &[&browser, &seq.to_be_bytes()]);
+                    self.rows.tables[IDENTIFIED].remove(&row)?;
+                }
+            }
+            let row = key(workspace, &[&number, &browser]);
+            self.rows.tables[BROWSERS].remove(&row)?;
+        }
+        let of_contact = key(workspace, &[&number]);
+        for (seq, _) in kept_under(&self.rows.tables[FACTS], &of_contact)? {
+            let row = key(workspace, &[&number, &seq.to_be_bytes()]);
+            self.rows.tables[FACTS].remove(&row)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is kept of a contact, in the order of the seqs.
+pub(super) fn kept_of(
+    rows: &Rows,
+    workspace: WorkspaceId,
+    contact: u32,
+) -> Result<Vec<(u64, Kept)>, redb::Error> {
+    let number = contact.to_be_bytes();
+    let mut kept = kept_under(&rows.tables[FACTS], &key(workspace, &[&number]))?;
+    let browsers = browsers(rows, workspace, contact)?;
+    if browsers.is_empty() {
+        return Ok(kept);
+    }
+    for browser in browsers {
+        let known = identifies(rows, workspace, &browser)?;
+        let theirs = kept_under(&rows.tables[OF_BROWSERS], &key(workspace, &[&browser]))?;
+        kept.extend(theirs.into_iter().filter(|(_, kept)| {
+            let time = Timestamp::from_millis(kept.counts_from());
+            owner(&known, time) == Some(&contact)
+        }));
+    }
+    kept.sort_by_key(|(seq, _)| *seq);
+    Ok(kept)
+}
+
+fn browsers(
+    rows: &Rows,
+    workspace: WorkspaceId,
+    contact: u32,
+) -> Result<Vec<Browser>, redb::Error> {
+    let mut found = Vec::new();
+    let of_contact = key(workspace, &[&contact.to_be_bytes()]);
+    for row in rows.tables[BROWSERS].beginning_with(&of_contact)? {
+        let (place, _) = row?;
+        found.extend(place.last_chunk::<16>());
+    }
+    Ok(found)
+}
+
+/// Who a browser was identified as.
+fn identifies(
+    rows: &Rows,
+    workspace: WorkspaceId,
+    browser: &Browser,
+) -> Result<Vec<(Timestamp, u64, u32)>, redb::Error> {
+    let mut found = Vec::new();
+    for row in rows.tables[IDENTIFIED].beginning_with(&key(workspace, &[browser]))? {
+        let (place, row) = row?;
+        let identify: Identify = decode(&row)?;
+        let time = Timestamp::from_millis(identify.time);
+        found.push((time, seq_of(&place), identify.contact));
+    }
+    Ok(found)
+}
+
+fn kept_under(table: &Ordered, beginning: &[u8]) -> Result<Vec<(u64, Kept)>, redb::Error> {
+    let mut found = Vec::new();
+    for row in table.beginning_with(beginning)? {
+        let (place, row) = row?;
+        found.push((seq_of(&place), decode(&row)?));
+    }
+    Ok(found)
+}
+
+fn seq_of(place: &[u8]) -> u64 {
+    u64::from_be_bytes(place.last_chunk().copied().unwrap_or_default())
+}
+
+/// The first contact of a workspace from this number on, of whom anything is kept.
+pub(super) fn contact_from(
+    rows: &Rows,
+    workspace: WorkspaceId,
+    from: u32,
+) -> Result<Option<u32>, redb::Error> {
+    use crate::views::ordered::{Way, successor};
+    let first = key(workspace, &[&from.to_be_bytes()]);
+    let end = successor(&key(workspace, &[]));
+    let mut rows = rows.tables[FACTS].range(&first, end.as_deref(), Way::Up)?;
+    let Some(row) = rows.next().transpose()? else {
+        return Ok(None);
+    };
+    let number = row.0.get(4..8).and_then(|bytes| bytes.first_chunk());
+    Ok(number.map(|bytes| u32::from_be_bytes(*bytes)))
+}

@@ -1,0 +1,399 @@
+//! What is asked of segments that are kept: who is a member, who moved, and why. It stands in rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::ids::{EventId, SegmentId};
+use shared::segment::Definition;
+pub use shared::segment::Explained;
+use shared::segment::facts::History;
+use shared::time::Timestamp;
+
+use super::catalogue::Catalogue;
+use super::kept;
+use super::moves::{self, Move, MoveKey};
+use super::people::kept_of;
+use super::standing::{Totals, next_timer, standings_of};
+use super::{DAYS, MEMBERS, MOVES, SEGMENTS, WHOLE, filled, held};
+use crate::record::{ContactId, Since, WorkspaceId};
+use crate::views::engagement::rows::{decode, from_sortable, key, read, sortable};
+use crate::views::ordered::{Way, successor};
+use crate::views::rows::Rows;
+use crate::views::shelf::Shelf;
+use crate::views::{Building, Shelves, ViewError, Views, terms};
+
+/// How far facts reach that are read out of the log once, where a workspace has come to use segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filling {
+    /// Places of the log that were read, of so many.
+    pub done: u64,
+    pub total: u64,
+}
+
+/// How a segment stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub members: u64,
+    /// Moves in and out, ever.
+    pub entered: u64,
+    pub left: u64,
+}
+
+/// A member.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Member {
+    /// By the number within the store: the cursor of lists.
+    pub contact: u32,
+    /// To be shown; `None` where nobody has told the address.
+    pub email: Option<String>,
+    pub entered_at: Timestamp,
+}
+
+/// A move, with what is shown of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Moved {
+    pub of: Move,
+    pub segment: SegmentId,
+    pub name: String,
+    pub email: Option<String>,
+}
+
+pub(super) fn of_segments(shelves: &Shelves) -> &Shelf {
+    &shelves.segments
+}
+
+impl Views {
+    /// When the next thing happens by time alone, in milliseconds since 1970; `None` where nothing is waited for.
+    pub fn next_due(&self) -> Option<i64> {
+        let next = self.look(of_segments, |shelves| next_timer(&shelves.segments.rows));
+        next.ok().flatten().map(|(due, ..)| due)
+    }
+
+    /// How far the facts of a workspace reach; `None` where they are all there.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn segments_filling(&self, workspace: WorkspaceId) -> Result<Option<Filling>, ViewError> {
+        let (known, cursor) = self.look(of_segments, |shelves| {
+            let known = filled(&shelves.segments.rows, workspace)?;
+            Ok((known, shelves.segments.cursor()))
+        })?;
+        Ok(match known {
+            Some(known) if known == WHOLE => None,
+            Some(known) => Some(Filling {
+                done: known.reached.0,
+                total: known.upto.0.max(1),
+            }),
+            None => Some(Filling {
+                done: 0,
+                total: cursor.0.max(1),
+            }),
+        })
+    }
+
+    /// From how far on definitions hold for everybody.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn segments_held(&self) -> Result<Since, ViewError> {
+        self.look(
+            of_segments,
+            |shelves| Ok(held(&shelves.segments.rows)?.done),
+        )
+    }
+
+    /// How a segment stands, by its number.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn segment_standing(
+        &self,
+        workspace: WorkspaceId,
+        number: u32,
+    ) -> Result<Standing, ViewError> {
+        self.settled(|rows| {
+            let row = key(workspace, &[&number.to_be_bytes()]);
+            let totals: Totals = read(&rows.tables[SEGMENTS], &row)?.unwrap_or_default();
+            Ok(Standing {
+                members: totals.members,
+                entered: totals.entered,
+                left: totals.left,
+            })
+        })
+    }
+
+    /// How many entered and left on each day since then (UTC days since 1970), days without either left out.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn segment_days(
+        &self,
+        workspace: WorkspaceId,
+        number: u32,
+        since: i64,
+    ) -> Result<Vec<(i64, u64, u64)>, ViewError> {
+        self.settled(|rows| {
+            let segment = number.to_be_bytes();
+            let first = key(workspace, &[&segment, &sortable(since)]);
+            let end = successor(&key(workspace, &[&segment]));
+            let mut days = Vec::new();
+            for row in rows.tables[DAYS].range(&first, end.as_deref(), Way::Up)? {
+                let (place, row) = row?;
+                let day = from_sortable(place.last_chunk().copied().unwrap_or_default());
+                let (entered, left) = decode(&row)?;
+                days.push((day, entered, left));
+            }
+            Ok(days)
+        })
+    }
+
+    /// At most `limit` members behind this contact, in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn segment_members(
+        &self,
+        workspace: WorkspaceId,
+        number: u32,
+        behind: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<Member>, ViewError> {
+        let found = self.settled(|rows| {
+            let segment = number.to_be_bytes();
+            let from = behind.map_or(Some(0), |behind| behind.checked_add(1));
+            let mut found = Vec::new();
+            let Some(from) = from else {
+                return Ok(found);
+            };
+            let first = key(workspace, &[&segment, &from.to_be_bytes()]);
+            let end = successor(&key(workspace, &[&segment]));
+            for row in rows.tables[MEMBERS]
+                .range(&first, end.as_deref(), Way::Up)?
+                .take(limit)
+            {
+                let (place, row) = row?;
+                let contact = u32::from_be_bytes(place.last_chunk().copied().unwrap_or_default());
+                let at = i64::from_le_bytes(row.first_chunk().copied().unwrap_or_default());
+                found.push((contact, Timestamp::from_millis(at)));
+            }
+            Ok(found)
+        })?;
+        let numbers: Vec<u32> = found.iter().map(|(contact, _)| *contact).collect();
+        let emails = self.emails(&numbers)?;
+        let members = found.into_iter().zip(emails);
+        Ok(members
+            .map(|((contact, entered_at), (_, email))| Member {
+                contact,
+                email,
+                entered_at,
+            })
+            .collect())
+    }
+
+    /// In which of these segments (by their numbers) a contact is, in their order.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn segments_of(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+    ) -> Result<BTreeSet<u32>, ViewError> {
+        let number = self.number_of(contact)?;
+        self.settled(|rows| {
+            let Some(number) = number else {
+                return Ok(BTreeSet::new());
+            };
+            let standings = standings_of(rows, workspace, number)?;
+            let inside = standings.iter().filter(|stands| stands.is_member);
+            Ok(inside.map(|stands| stands.segment).collect())
+        })
+    }
+
+    /// At most `limit` moves of a workspace behind this one, in the order in which they were due.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn segment_moves(
+        &self,
+        workspace: WorkspaceId,
+        behind: MoveKey,
+        limit: usize,
+    ) -> Result<Vec<Moved>, ViewError> {
+        let found = self.settled(|rows| {
+            let mut first = key(workspace, &[behind.bytes()]);
+            // The next key there can be.
+            first.push(0);
+            let end = successor(&key(workspace, &[]));
+            let mut found = Vec::new();
+            for row in rows.tables[MOVES]
+                .range(&first, end.as_deref(), Way::Up)?
+                .take(limit)
+            {
+                let (place, row) = row?;
+                if let Some(place) = MoveKey::from_slice(&place) {
+                    found.push((place, decode::<moves::Kept>(&row)?));
+                }
+            }
+            Ok(found)
+        })?;
+        self.shown(workspace, found)
+    }
+
+    /// The moves of a contact, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn segment_moves_of(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        limit: usize,
+    ) -> Result<Vec<Moved>, ViewError> {
+        let number = self.number_of(contact)?;
+        let found = self.settled(|rows| {
+            let mut found = Vec::new();
+            let Some(number) = number else {
+                return Ok(found);
+            };
+            let places = moves::moves_of(rows, workspace, number)?;
+            for place in places.into_iter().rev().take(limit) {
+                let row = key(workspace, &[place.bytes()]);
+                if let Some(kept) = read(&rows.tables[MOVES], &row)? {
+                    found.push((place, kept));
+                }
+            }
+            Ok(found)
+        })?;
+        self.shown(workspace, found)
+    }
+
+    /// The last move of a workspace; the first key where there is none.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn last_move(&self, workspace: WorkspaceId) -> Result<MoveKey, ViewError> {
+        self.settled(|rows| {
+            let (first, end) = (key(workspace, &[]), successor(&key(workspace, &[])));
+            let mut moves = rows.tables[MOVES].range(&first, end.as_deref(), Way::Down)?;
+            let last = moves.next().transpose()?;
+            let last = last.and_then(|(place, _)| MoveKey::from_slice(&place));
+            Ok(last.unwrap_or_default())
+        })
+    }
+
+    /// Each condition of a definition for one contact at an instant, true or false, with what decides it; `None` where
+    /// there is no such contact. Segments inside it are those that hold.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn explain_segment(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        definition: &Definition,
+        now: Timestamp,
+    ) -> Result<Option<(bool, Vec<Explained>)>, ViewError> {
+        let Some(number) = self.number_of(contact)? else {
+            return Ok(None);
+        };
+        let kept = self.settled(|rows| kept_of(rows, workspace, number))?;
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        let history = History::of(kept::facts(&kept));
+        let books = self.keys().segments();
+        let reached = self.segments_held()?;
+        let catalogue = books.of_workspace.get(&workspace);
+        let catalogue =
+            catalogue.map_or_else(Catalogue::default, |book| Catalogue::of(book, reached));
+        Ok(Some(catalogue.with_world(|world| {
+            let explained = definition.explain(&history, now, world);
+            (definition.holds(&history, now, world), explained)
+        })))
+    }
+
+    /// Asks something of the rows while no definition is half way to holding.
+    pub(super) fn settled<T>(
+        &self,
+        work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
+    ) -> Result<T, ViewError> {
+        let found = self.look(of_segments, |shelves| {
+            let rows = &shelves.segments.rows;
+            match held(rows)?.current {
+                Some((since, ..)) => Ok(Err(since)),
+                None => Ok(Ok(work(rows)?)),
+            }
+        })?;
+        found.map_err(|since| ViewError::Building(Building::of_nothing(since.seq)))
+    }
+
+    /// The number of a contact within the store.
+    fn number_of(&self, contact: ContactId) -> Result<Option<u32>, ViewError> {
+        // Nothing is told of who is being erased.
+        if self.contacts(&[contact])?.iter().flatten().next().is_none() {
+            return Ok(None);
+        }
+        self.look(of_segments, |shelves| {
+            Ok(shelves.terms.numbers[terms::CONTACTS].find(&contact.0))
+        })
+    }
+
+    /// The addresses of contacts, as they are shown, with their ids.
+    pub(super) fn emails(
+        &self,
+        numbers: &[u32],
+    ) -> Result<Vec<(ContactId, Option<String>)>, ViewError> {
+        let ids: Vec<ContactId> = self.look(of_segments, |shelves| {
+            let book = &shelves.terms.numbers[terms::CONTACTS];
+            let ids = numbers.iter().map(|number| book.digest(*number));
+            Ok(ids
+                .map(|id| ContactId(id.copied().unwrap_or_default()))
+                .collect())
+        })?;
+        let known = self.contacts(&ids)?;
+        let emails = known
+            .into_iter()
+            .map(|known| known.and_then(|known| known.address));
+        Ok(ids.into_iter().zip(emails).collect())
+    }
+
+    fn shown(
+        &self,
+        workspace: WorkspaceId,
+        found: Vec<(MoveKey, moves::Kept)>,
+    ) -> Result<Vec<Moved>, ViewError> {
+        let numbers: Vec<u32> = found.iter().map(|(place, _)| place.contact()).collect();
+        let emails = self.emails(&numbers)?;
+        let Some(secret) = self.keys().key_of(workspace) else {
+            return Ok(Vec::new());
+        };
+        let books = self.keys().segments();
+        let book = books.of_workspace.get(&workspace);
+        let all = book.into_iter().flat_map(|book| book.segments.values());
+        let names: BTreeMap<u32, (&SegmentId, &str)> = all
+            .map(|segment| (segment.number, (&segment.id, segment.name.as_str())))
+            .collect();
+        let moved = found.into_iter().zip(emails);
+        Ok(moved
+            .filter_map(|((place, kept), (contact, email))| {
+                let (segment, name) = names.get(&place.segment())?;
+                let id: EventId = moves::id_of(&secret, segment, place, &kept, &contact.0);
+                Some(Moved {
+                    of: Move {
+                        key: place,
+                        id,
+                        segment: place.segment(),
+                        version: kept.version,
+                        contact: place.contact(),
+                        entered: kept.entered,
+                        at: Timestamp::from_millis(place.at()),
+                        cause: kept.cause,
+                    },
+                    segment: (*segment).clone(),
+                    name: (*name).to_owned(),
+                    email,
+                })
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,184 @@
+//! Time in the fold, where no record drives it: what is due happens, definitions come to hold, and facts of before are
+//! taken in for who has come to use segments. A portion at a time, so that readers wait for no more than one.
+//!
+//! In a replay the arrival of records drives the clock. Live it also moves by itself, as far as the log has promised
+//! that nothing arrives any more before then ([`Log::promise`](crate::ledger::Log::promise)): so both see the same.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::portion::{self, Looking, Portion};
+use super::rows::Rows;
+use super::segments::{self, Catalogues};
+use super::{ViewError, Views};
+use crate::ledger::decide::WorkspaceKeys;
+use crate::locks::{lock, read, write};
+use crate::record::{Record, Seq, WorkspaceId};
+
+/// Contacts that are looked at while readers wait.
+const PORTION: usize = 256;
+
+impl Views {
+    /// Who hands out keys and definitions.
+    pub(super) fn keys(&self) -> &dyn WorkspaceKeys {
+        &*self.keys
+    }
+
+    /// Whether a definition was asked for that does not hold yet.
+    pub(crate) fn is_segment_pending(&self) -> bool {
+        self.keys.segments().is_pending()
+    }
+
+    /// How far the fold's clock has been moved, in milliseconds since 1970.
+    pub(crate) fn clock(&self) -> i64 {
+        let shelves = read(&self.shelves);
+        let clock = shelves.as_ref().map(|shelves| shelves.segments.now());
+        clock.unwrap_or(i64::MIN)
+    }
+
+    /// Whatever is due until `now` happens, in its order. Nothing that is folded later may have arrived before then.
+    ///
+    /// # Errors
+    /// As [`Self::fold`].
+    pub(crate) fn advance(&self, now: i64) -> Result<(), ViewError> {
+        let _folding = lock(&self.folding);
+        let pass = |rows: &mut Rows, keys: &dyn WorkspaceKeys, made: &Catalogues, cursor| {
+            segments::pass(rows, keys, made, now, cursor, PORTION)
+        };
+        while !self.change_segments(pass)?.unwrap_or(true) {}
+        if let Some(shelves) = &mut *write(&self.shelves)
+            && !shelves.segments.is_beside()
+        {
+            let cursor = shelves.segments.cursor();
+            shelves.segments.advance(cursor, now);
+        }
+        Ok(())
+    }
+
+    /// What was asked for of segments holds from here on, where all facts are there that it needs.
+    ///
+    /// # Errors
+    /// As [`Self::fold`].
+    pub(crate) fn begin_to_hold(&self, now: i64) -> Result<(), ViewError> {
+        let books = self.keys.segments();
+        let mut ready: Vec<WorkspaceId> = Vec::new();
+        for (workspace, book) in &books.of_workspace {
+            // While the view itself is being built nothing is ready.
+            let is_whole = matches!(self.segments_filling(*workspace), Ok(None));
+            if book.is_pending() && is_whole {
+                ready.push(*workspace);
+            }
+        }
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let last = books.last();
+        let at = now.max(self.clock()).max(last.at);
+        let since = last.behind(self.cursor(), at);
+        let held = self.keys.hold_segments(&ready, since);
+        held.map_err(ViewError::Storage)?;
+        Ok(())
+    }
+
+    /// Makes everything hold that does from where the rows are, for everybody.
+    ///
+    /// # Errors
+    /// As [`Self::fold`].
+    pub(crate) fn hold(&self) -> Result<(), ViewError> {
+        if self.keys.segments().of_workspace.is_empty() {
+            return Ok(());
+        }
+        let _folding = lock(&self.folding);
+        let hold = |rows: &mut Rows, keys: &dyn WorkspaceKeys, made: &Catalogues, cursor| {
+            segments::hold(rows, keys, made, cursor, PORTION)
+        };
+        while let Some((at, false)) = self.change_segments(hold)? {
+            if let Some(shelves) = &mut *write(&self.shelves) {
+                let cursor = shelves.segments.cursor();
+                shelves.segments.advance(cursor, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Behind which record the facts are to be read that are missing of workspaces which have come to use segments;
+    /// `None` where none are missing.
+    ///
+    /// # Errors
+    /// As [`Self::fold`].
+    pub(crate) fn fill_from(&self) -> Result<Option<Seq>, ViewError> {
+        if self.keys.segments().of_workspace.is_empty() {
+            return Ok(None);
+        }
+        let fill_from = |rows: &mut Rows, keys: &dyn WorkspaceKeys, made: &Catalogues, cursor| {
+            segments::fill_from(rows, keys, made, cursor)
+        };
+        Ok(self.change_segments(fill_from)?.flatten())
+    }
+
+    /// Takes in records that follow on [`Self::fill_from`]; none where there are no more.
+    ///
+    /// # Errors
+    /// As [`Self::fold`].
+    pub(crate) fn fill(&self, records: &[Record], from: Seq) -> Result<(), ViewError> {
+        let _folding = lock(&self.folding);
+        let mut looking = Looking::with(&*self.keys);
+        let portions = records.chunks(super::PORTION).map(Some);
+        let portions = portions.chain(records.is_empty().then_some(None));
+        let mut from = from;
+        for records in portions {
+            let records = records.unwrap_or_default();
+            let mut looked = looking.look(records)?;
+            let mut open = write(&self.shelves);
+            let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+            portion::find(&mut looked, &shelves.terms.numbers);
+            let portion = Portion {
+                records,
+                looked: &looked,
+            };
+            let reflected = shelves.terms.cursor();
+            let happenings = portion.happenings(&mut shelves.terms.numbers, reflected)?;
+            let last = happenings.last().map(|last| last.seq);
+            let rows = &mut shelves.segments.rows;
+            let filled = segments::fill(
+                rows,
+                &*self.keys,
+                &shelves.catalogues,
+                &happenings,
+                from,
+                last,
+            );
+            let filled = filled.map_err(ViewError::while_doing("folding"));
+            if let Err(error) = shelves.segments.heed(filled) {
+                self.give_up(&mut open);
+                return Err(error);
+            }
+            from = last.unwrap_or(from);
+        }
+        Ok(())
+    }
+
+    /// Changes the rows of segments; `None` where they are built beside the others.
+    fn change_segments<T>(
+        &self,
+        work: impl FnOnce(&mut Rows, &dyn WorkspaceKeys, &Catalogues, Seq) -> Result<T, redb::Error>,
+    ) -> Result<Option<T>, ViewError> {
+        let mut open = write(&self.shelves);
+        let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+        let shelf = &mut shelves.segments;
+        if shelf.is_beside() {
+            return Ok(None);
+        }
+        let cursor = shelf.cursor();
+        // A damaged file can make redb panic rather than fail.
+        let work =
+            AssertUnwindSafe(|| work(&mut shelf.rows, &*self.keys, &shelves.catalogues, cursor));
+        let worked = catch_unwind(work)
+            .unwrap_or_else(|_| Err(redb::Error::Corrupted("folding panicked".into())));
+        let worked = shelf.heed(worked.map_err(ViewError::while_doing("folding")));
+        if worked.is_err() {
+            // Half of it may be done: nobody may see that.
+            self.give_up(&mut open);
+        }
+        worked.map(Some)
+    }
+}
