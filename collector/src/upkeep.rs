@@ -8,6 +8,7 @@ mod served;
 use serde::{Deserialize, Serialize};
 use shared::email::Email;
 
+use crate::app::App;
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::ingest::erasures::ErasedCounts;
@@ -35,12 +36,17 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// A store that a running server has open, or a folder that nobody has. All but the first three block,
+/// A store that a running server has open, or a folder that nobody has. All but the first four block,
 /// perhaps for long, and want to be called within a runtime, on a thread that is none of its own.
 pub trait Upkeep: Send + Sync {
     fn meta(&self) -> &Meta;
 
     fn relay(&self) -> &RelayList;
+
+    /// The running server; `None` where none is.
+    fn app(&self) -> Option<&App> {
+        None
+    }
 
     /// Where pages reach the server; `None` where none is running.
     fn public_url(&self) -> Option<&PublicUrl> {

@@ -39,7 +39,8 @@ pub(super) struct Show {
 #[command(after_help = "\
 Examples:
   misar settings set --click-window 7d --open-window 24h
-  misar settings set --open-window 0    # opens earn nothing")]
+  misar settings set --open-window 0    # opens earn nothing
+  misar settings set --time-zone Europe/Berlin")]
 #[command(group = ArgGroup::new("windows").required(true).multiple(true))]
 pub(super) struct Set {
     /// How long a click is credited, such as 5d or 36h; 0 = never
@@ -48,6 +49,9 @@ pub(super) struct Set {
     /// How long an open is credited, such as 5d or 36h; 0 = never
     #[arg(long, value_name = "TIME", value_parser = parse_window, group = "windows")]
     open_window: Option<i64>,
+    /// By which days segments go, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", group = "windows")]
+    time_zone: Option<String>,
     /// The workspace
     #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
     workspace: String,
@@ -68,6 +72,7 @@ pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Re
             };
             let change = SettingsBody {
                 attribution: Some(windows),
+                time_zone: set.time_zone,
             };
             let call = calls::change_settings(&set.workspace, &change);
             let mut shown = Shown::new("crediting orders anew", Elsewhere::Lines);
@@ -83,6 +88,7 @@ pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Re
     let rows = [
         ["click-window".to_owned(), window(windows.click_window_ms)],
         ["open-window".to_owned(), window(windows.open_window_ms)],
+        ["time-zone".to_owned(), settings.time_zone.clone()],
     ];
     Ok(output.table(["SETTING", "VALUE"], &rows)?)
 }

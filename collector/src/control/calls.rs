@@ -11,6 +11,7 @@ use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::routes::control::Hello;
 use crate::routes::control::contacts::{EraseBody, ErasedView};
+use crate::routes::control::segments::SegmentsAsk;
 use crate::routes::control::token_keys::TokenKeyView;
 use crate::routes::control::upkeep::LinkView;
 use crate::routes::control::workspaces::{WorkspaceBody, WorkspaceView};
@@ -186,6 +187,12 @@ pub(crate) fn erase_contact(
         erasures,
         ..Call::post(target, EXISTING).with(contact)
     }
+}
+
+/// What the routes of segments answer; only a server can.
+pub(crate) fn segments(workspace: &str, ask: &SegmentsAsk) -> Call<Value> {
+    let target = of_workspace("/control/segments", Some(workspace));
+    Call::post(target, SERVER).with(ask)
 }
 
 /// Registers a message; the body and the answer are those of `POST /v1/messages`.

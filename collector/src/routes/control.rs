@@ -7,10 +7,12 @@
 //! - `relay_list`: the addresses of Apple's relays
 //! - `contacts`: erases one of any workspace
 //! - `messages`: registers a message of any workspace
+//! - `segments`: what the routes of segments do, in any workspace
 
 pub(crate) mod contacts;
 pub(crate) mod messages;
 mod relay_list;
+pub(crate) mod segments;
 pub(crate) mod token_keys;
 pub(crate) mod upkeep;
 pub(crate) mod workspaces;
@@ -31,7 +33,7 @@ pub(crate) struct Hello {
 }
 
 /// The routes with their paths.
-fn table() -> [(&'static str, MethodRouter<Desk>); 11] {
+fn table() -> [(&'static str, MethodRouter<Desk>); 12] {
     [
         ("/control", get(say_hello)),
         (
@@ -53,6 +55,7 @@ fn table() -> [(&'static str, MethodRouter<Desk>); 11] {
         ),
         ("/control/messages", post(messages::register)),
         ("/control/contacts/erase", post(contacts::erase)),
+        ("/control/segments", post(segments::ask)),
     ]
 }
 
@@ -62,7 +65,7 @@ pub(crate) fn routes() -> Router<Desk> {
 }
 
 /// Where they are, for tests that nobody else gets there.
-pub(crate) fn paths() -> [&'static str; 11] {
+pub(crate) fn paths() -> [&'static str; 12] {
     table().map(|(path, _)| path)
 }
 

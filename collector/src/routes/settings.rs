@@ -1,4 +1,4 @@
-//! `/v1/settings`: how a workspace credits orders to messages. On the Unix socket, of any workspace.
+//! `/v1/settings`: how a workspace credits orders to messages, and by which days its segments go. On the Unix socket, of any workspace.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Json, Response};
@@ -12,15 +12,20 @@ use crate::error::ApiError;
 use crate::error::refusal::Refusal;
 use store::ledger::decide::Attribution;
 use store::meta::Workspace;
+use store::record::WorkspaceId;
 
 /// No window is longer: 365 days.
 pub(crate) const LONGEST_WINDOW_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// The settings of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SettingsView {
     pub workspace: String,
     pub attribution: AttributionView,
+    /// By which segments tell days (`today`, dates): IANA's name.
+    #[schema(example = "Europe/Berlin")]
+    pub time_zone: String,
 }
 
 /// An order is credited to the message that it names, else to the last click of a person within the click window,
@@ -39,10 +44,15 @@ pub struct AttributionView {
 /// Settings to be changed; what is not named stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(example = json!({"attribution": {"clickWindowMs": 432_000_000, "openWindowMs": 432_000_000}}))]
+#[serde(rename_all = "camelCase")]
 pub struct SettingsBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub attribution: Option<AttributionBody>,
+    /// By which segments tell days (`today`, dates): IANA's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Europe/Berlin")]
+    pub time_zone: Option<String>,
 }
 
 /// Windows to be changed; what is not named stays.
@@ -60,8 +70,9 @@ pub struct AttributionBody {
 }
 
 impl SettingsView {
-    fn of(workspace: &Workspace, attribution: Attribution) -> Self {
+    fn of(workspace: &Workspace, attribution: Attribution, time_zone: String) -> Self {
         Self {
+            time_zone,
             workspace: workspace.name.clone(),
             attribution: AttributionView {
                 click_window_ms: attribution.click_window_ms,
@@ -73,7 +84,7 @@ impl SettingsView {
 
 /// Tell the settings of the workspace
 ///
-/// How long opens and clicks are credited with orders.
+/// How long opens and clicks are credited with orders, and the time zone by which segments tell days.
 #[utoipa::path(
     get, path = "/v1/settings", tag = "admin",
     responses(
@@ -87,8 +98,11 @@ pub async fn get_settings(
     State(desk): State<Desk>,
     asked: Asked,
 ) -> Result<Json<SettingsView>, ApiError> {
-    let workspace = asked.workspace(desk.store.meta())?;
-    Ok(Json(SettingsView::of(&workspace, workspace.attribution)))
+    let meta = desk.store.meta();
+    let workspace = asked.workspace(meta)?;
+    let time_zone = meta.time_zone(workspace.id);
+    let view = SettingsView::of(&workspace, workspace.attribution, time_zone);
+    Ok(Json(view))
 }
 
 /// Change settings of the workspace
@@ -107,13 +121,17 @@ pub async fn get_settings(
 )]
 pub async fn change_settings(State(desk): State<Desk>, asked: Asked) -> Result<Response, ApiError> {
     let workspace = asked.workspace(desk.store.meta())?;
-    let wanted = parse(&asked)?;
+    let (wanted, zone) = parse(&asked)?;
+    if let Some(zone) = zone {
+        set_time_zone(&desk, &asked, workspace.id, zone).await?;
+    }
     let before = workspace.attribution;
     let attribution = Attribution {
         click_window_ms: wanted.click_window_ms.unwrap_or(before.click_window_ms),
         open_window_ms: wanted.open_window_ms.unwrap_or(before.open_window_ms),
     };
-    let view = SettingsView::of(&workspace, attribution);
+    let time_zone = desk.store.meta().time_zone(workspace.id);
+    let view = SettingsView::of(&workspace, attribution, time_zone);
     if attribution == before {
         return Ok(Json(view).into_response());
     }
@@ -137,8 +155,31 @@ pub async fn change_settings(State(desk): State<Desk>, asked: Asked) -> Result<R
     Ok(Json(view).into_response())
 }
 
-fn parse(asked: &Asked) -> Result<AttributionBody, ApiError> {
-    let mut fields = asked.fields(&["attribution"])?;
+/// Sets the time zone; segments that tell days go by it from a moment later on.
+async fn set_time_zone(
+    desk: &Desk,
+    asked: &Asked,
+    workspace: WorkspaceId,
+    zone: String,
+) -> Result<(), ApiError> {
+    let set = desk.at_disk(move |store| {
+        let set = store.meta().set_time_zone(workspace, &zone);
+        if let Some(app) = store.app() {
+            app.projector.nudge();
+        }
+        set
+    });
+    let set = set.await?.map_err(|error| refused(error, &asked.by))?;
+    let wanted = "send a time zone by its IANA name, such as Europe/Paris";
+    set.ok_or_else(|| Refusal::of_field("timeZone", wanted).into())
+}
+
+fn parse(asked: &Asked) -> Result<(AttributionBody, Option<String>), ApiError> {
+    let mut fields = asked.fields(&["attribution", "timeZone"])?;
+    let zone = fields.take(
+        "timeZone",
+        "a time zone by its IANA name, such as Europe/Paris,",
+    )?;
     let wanted =
         "an object with `clickWindowMs` and `openWindowMs`, whole numbers of milliseconds,";
     let windows: AttributionBody = fields.take("attribution", wanted)?.unwrap_or_default();
@@ -150,5 +191,5 @@ fn parse(asked: &Asked) -> Result<AttributionBody, ApiError> {
             return Err(Refusal::of_field("attribution", message).into());
         }
     }
-    Ok(windows)
+    Ok((windows, zone))
 }
