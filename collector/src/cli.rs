@@ -18,6 +18,7 @@ pub(crate) mod output;
 mod progress;
 mod rebuild;
 mod relay_list;
+mod segments;
 pub mod serve;
 mod settings;
 mod size;
@@ -80,6 +81,9 @@ enum Command {
     /// Erases contacts
     #[command(subcommand)]
     Contacts(contacts::Contacts),
+    /// Groups of contacts by what they did and are: makes, lists and explains them
+    #[command(subcommand)]
+    Segments(segments::Segments),
     /// Makes and lists the keys of the tokens in mails: pixels, links, unsubscribe links
     #[command(subcommand)]
     Tokens(tokens::Tokens),
@@ -165,6 +169,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys(command) => keys::run(command, &folder, &mut output),
         Command::Workspaces(command) => workspaces::run(command, &folder, &mut output),
         Command::Contacts(command) => contacts::run(command, &folder, &mut output),
+        Command::Segments(command) => segments::run(command, &folder, &mut output),
         Command::Tokens(command) => tokens::run(command, &folder, &mut output),
         Command::Log(command) => log::run(command, &folder, &mut output),
         Command::Settings(command) => settings::run(command, &folder, &mut output),

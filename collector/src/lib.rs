@@ -42,6 +42,7 @@ mod nearest;
 pub mod proxies;
 pub mod public_url;
 pub mod screen;
+mod segment_moves;
 pub mod session;
 
 pub mod export;

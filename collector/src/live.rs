@@ -1,4 +1,5 @@
-//! The live stream: every accepted and rejected event of a workspace, as it arrives.
+//! The live stream: every accepted and rejected event of a workspace as it arrives, and every move into a segment or
+//! out of it as it is due.
 //!
 //! Nothing is buffered for a reader. Each is a cursor that reads on from the log and from the newest
 //! rejections, in bounded portions, as fast as its connection takes them. One that is too far behind
@@ -23,9 +24,11 @@ use crate::app::App;
 use crate::auth::Reader;
 use crate::channel::through;
 use crate::limits::live::LivePermit;
+use crate::segment_moves::MoveView;
 use store::query::EventView;
 use store::record::public_seq::PublicSeq;
 use store::rejected::Rejected;
+use store::views::segments::MoveKey;
 
 use follower::Follower;
 
@@ -48,6 +51,8 @@ pub enum LiveMessage {
     /// An event that is on record.
     Tracked(Box<EventView>),
     Rejected(RejectedView),
+    /// Somebody entered a segment or left it, by an event or by time alone.
+    Moved(MoveView),
     Skipped(Skipped),
 }
 
@@ -118,6 +123,8 @@ pub struct Cursor {
     seq: PublicSeq,
     process: u64,
     rejected: u64,
+    /// Behind which move; `None` of a reader from before there were any.
+    moves: Option<MoveKey>,
 }
 
 /// The text is no cursor.
@@ -130,8 +137,13 @@ impl fmt::Display for Cursor {
             seq,
             process,
             rejected,
+            moves,
         } = self;
-        write!(f, "{seq}-{process:x}-{rejected}")
+        write!(f, "{seq}-{process:x}-{rejected}")?;
+        match moves {
+            Some(moves) => write!(f, "-{moves}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -139,7 +151,7 @@ impl FromStr for Cursor {
     type Err = NotACursor;
 
     fn from_str(text: &str) -> Result<Self, NotACursor> {
-        let mut parts = text.splitn(3, '-');
+        let mut parts = text.splitn(4, '-');
         let mut part = || {
             parts
                 .next()
@@ -150,6 +162,10 @@ impl FromStr for Cursor {
             seq: part()?.parse().map_err(|_| NotACursor)?,
             process: u64::from_str_radix(part()?, 16).map_err(|_| NotACursor)?,
             rejected: part()?.parse().map_err(|_| NotACursor)?,
+            moves: parts
+                .next()
+                .map(|moves| moves.parse().map_err(|()| NotACursor))
+                .transpose()?,
         })
     }
 }
@@ -205,6 +221,7 @@ async fn send_on(
 ) {
     let mut committed = app.log.committed();
     let mut rejections = app.rejected.recent.count();
+    let mut folded = app.projector.cursor();
     if matches!(start, LiveStart::Recent(1..)) {
         // A reader in a hurry may be faster than the view.
         let end = *committed.borrow();
@@ -233,10 +250,12 @@ async fn send_on(
         events = Vec::new();
         let end = *committed.borrow_and_update();
         rejections.borrow_and_update();
+        folded.borrow_and_update();
         if !follower.has_more(app) {
             tokio::select! {
                 Ok(()) = committed.changed() => {}
                 Ok(()) = rejections.changed() => {}
+                Ok(()) = folded.changed(), if follower.awaits_moves(app) => {}
                 () = tokio::time::sleep(HEARTBEAT) => continue,
             }
             // What comes at the same moment is read at once.
@@ -288,12 +307,18 @@ mod tests {
             seq: "7".parse().unwrap(),
             process: 0xbeef,
             rejected: 9,
+            moves: None,
         };
         let written = "000000000000000000000007-beef-9";
         assert_eq!(cursor.to_string(), written);
         assert_eq!(written.parse(), Ok(cursor));
         // As it was written before.
         assert_eq!("7-beef-9".parse(), Ok(cursor));
+        let cursor = Cursor {
+            moves: Some(MoveKey::behind(Timestamp::from_millis(7))),
+            ..cursor
+        };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
         for text in [
             "",
             "7",

@@ -32,7 +32,7 @@ use crate::document::{self, KnownRoutes};
 use crate::routes::admin::Desk;
 use crate::routes::{
     assets, contacts, control, embeds, events, export, keys, live, mail, messages, operations,
-    receipts, report_lists, reports, sent, session, settings, suppressions, track,
+    receipts, report_lists, reports, segments, sent, session, settings, suppressions, track,
 };
 use crate::screen;
 
@@ -98,6 +98,20 @@ fn parts() -> (Described, OpenApi) {
             suppressions::suppress,
             suppressions::lift
         ))
+        .routes(routes!(segments::list_segments, segments::create_segment))
+        .routes(routes!(segments::preview_segment))
+        .routes(routes!(segments::list_segment_moves))
+        .routes(routes!(
+            segments::get_segment,
+            segments::change_segment,
+            segments::delete_segment
+        ))
+        .routes(routes!(segments::duplicate_segment))
+        .routes(routes!(segments::get_segment_history))
+        .routes(routes!(segments::list_segment_members))
+        .routes(routes!(segments::explain_segment))
+        .routes(routes!(segments::diff_segment))
+        .routes(routes!(segments::list_segments_of_contact))
         .routes(routes!(export::export_events))
         .routes(routes!(export::export_orders))
         .routes(routes!(export::export_contacts))
@@ -109,6 +123,7 @@ fn parts() -> (Described, OpenApi) {
         .routes(routes!(operations::get_metrics))
         .routes(routes!(operations::get_document))
         .routes(routes!(operations::get_older_document))
+        .routes(routes!(segments::get_segment_schema))
         .split_for_parts();
     let (snippet, snippet_document) = OpenApiRouter::new()
         .routes(routes!(assets::get_snippet))

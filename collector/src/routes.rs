@@ -17,6 +17,7 @@ mod read;
 pub mod receipts;
 pub mod report_lists;
 pub mod reports;
+pub mod segments;
 pub mod sent;
 pub mod session;
 pub mod settings;

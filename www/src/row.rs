@@ -63,6 +63,9 @@ pub(crate) struct Fields {
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) field: Option<String>,
+    /// Of a move: when it was due, and into which segment or out of which.
+    time: Option<String>,
+    pub(crate) segment_name: Option<String>,
     /// Events that the page had lost before this one.
     pub(crate) dropped: Option<u32>,
     status: String,
@@ -93,6 +96,10 @@ pub(crate) fn read(data: &str) -> Result<Message, serde_json::Error> {
         "rejected" => Verdict::Rejected,
         _ => Verdict::Tracked,
     };
+    if fields.status == "moved" {
+        fields.name = fields.kind.clone();
+        fields.received_at = fields.time.take().unwrap_or_default();
+    }
     let properties = fields.properties.take();
     let body = fields.body.take().unwrap_or_default();
     let raw = properties
@@ -103,6 +110,7 @@ pub(crate) fn read(data: &str) -> Result<Message, serde_json::Error> {
     let brief = match verdict {
         Verdict::Rejected => fields.code.clone(),
         Verdict::Tracked if money => amount(&inside),
+        Verdict::Tracked if fields.segment_name.is_some() => fields.segment_name.clone(),
         Verdict::Tracked => fields.dropped.map(|lost| format!("{lost} lost before")),
     };
     if verdict == Verdict::Rejected {
@@ -229,6 +237,16 @@ pub(crate) mod tests {
             Ok(Message::Event(row)) => *row,
             other => panic!("not an event: {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_move_is_shown_by_its_way_its_contact_and_its_segment() {
+        let row = row(
+            r#"{"status":"moved","id":"1","type":"segment_left","segmentId":"seg_1","segmentName":"Trial","version":1,"email":"a@b.example","time":"2026-03-08T00:00:00.000Z","cause":"time"}"#,
+        );
+        assert_eq!(row.name(), "segment_left");
+        assert_eq!(row.brief.as_deref(), Some("Trial"));
+        assert_eq!(row.fields.received_at, "2026-03-08T00:00:00.000Z");
     }
 
     #[test]

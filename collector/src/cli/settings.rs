@@ -52,7 +52,8 @@ pub(super) struct Show {
 Examples:
   misar settings set --click-window 7d --open-window 24h
   misar settings set --open-window 0    # opens earn nothing
-  misar settings set --sender-name 'Acme Newsletters' --workspace shop")]
+  misar settings set --sender-name 'Acme Newsletters' --workspace shop
+  misar settings set --time-zone Europe/Berlin")]
 #[command(group = ArgGroup::new("windows").required(true).multiple(true))]
 pub(super) struct Set {
     /// How long a click is credited, such as 5d or 36h; 0 = never
@@ -64,6 +65,9 @@ pub(super) struct Set {
     /// As whom the workspace shows itself on the page that unsubscribes; '' = as nobody
     #[arg(long, value_name = "NAME", group = "windows")]
     sender_name: Option<String>,
+    /// By which days segments go, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", group = "windows")]
+    time_zone: Option<String>,
     /// The workspace
     #[arg(long, value_name = "NAME", default_value = DEFAULT_WORKSPACE)]
     workspace: String,
@@ -90,6 +94,7 @@ pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Re
             let change = SettingsBody {
                 attribution: has_windows.then_some(windows),
                 sender_name: set.sender_name.map(Some),
+                time_zone: set.time_zone,
             };
             let call = calls::change_settings(&set.workspace, &change);
             let mut shown = Shown::new("crediting orders anew", Elsewhere::Lines);
@@ -109,6 +114,7 @@ pub(super) fn run(command: Settings, folder: &Folder, output: &mut Output) -> Re
             "sender-name".to_owned(),
             settings.sender_name.unwrap_or_else(|| "-".to_owned()),
         ],
+        ["time-zone".to_owned(), settings.time_zone.clone()],
     ];
     Ok(output.table(["SETTING", "VALUE"], &rows)?)
 }

@@ -12,6 +12,7 @@ use crate::doctor;
 use crate::routes::control::Hello;
 use crate::routes::control::contacts::{ContactAsk, EraseBody, ErasedView, HeldLines, ImportBody};
 use crate::routes::control::identify_secret::SecretView;
+use crate::routes::control::segments::SegmentsAsk;
 use crate::routes::control::token_keys::TokenKeyView;
 use crate::routes::control::upkeep::LinkView;
 use crate::routes::control::workspaces::{WorkspaceBody, WorkspaceView};
@@ -213,6 +214,12 @@ pub(crate) fn export_contact(workspace: &str, contact: &ContactAsk) -> Call<Held
 pub(crate) fn import_contacts(workspace: &str, file: &ImportBody<'_>) -> Call<Value> {
     let target = of_workspace("/control/contacts/import", Some(workspace));
     Call::post(target, SERVER).with(file)
+}
+
+/// What the routes of segments answer; only a server can.
+pub(crate) fn segments(workspace: &str, ask: &SegmentsAsk) -> Call<Value> {
+    let target = of_workspace("/control/segments", Some(workspace));
+    Call::post(target, SERVER).with(ask)
 }
 
 /// Registers a message; the body and the answer are those of `POST /v1/messages`.

@@ -32,6 +32,7 @@ use crate::session::COOKIE_NAME;
         (name = "ingest", description = "Events in"),
         (name = "mail", description = "Messages that are sent, and the addresses in them; those under /mail/ need no key"),
         (name = "read", description = "What is known"),
+        (name = "segments", description = "Groups of contacts by what they did and are, live: exact at every instant"),
         (name = "admin", description = "Keys and settings of a workspace, for its admins"),
         (name = "snippet", description = "What pages embed"),
         (name = "operations", description = "The process itself"),

@@ -15,6 +15,8 @@ pub(super) enum NoExample {
     OwnPages,
     /// It is about one key of the reader's.
     Named,
+    /// It is about one segment of the reader's.
+    NamedSegment,
 }
 
 impl NoExample {
@@ -26,6 +28,9 @@ impl NoExample {
             }
             Self::Named => {
                 "Put the id of one of your keys into the address: `GET /v1/keys` lists them."
+            }
+            Self::NamedSegment => {
+                "Put the id of one of your segments into the address: `GET /v1/segments` lists them."
             }
             Self::OwnPages => "Only misar's own pages are answered; programs send a key instead.",
         }
@@ -44,6 +49,9 @@ pub(super) fn of(
     }
     if path.starts_with("/v1/keys/{") {
         return Err(NoExample::Named);
+    }
+    if path.starts_with("/v1/segments/{") {
+        return Err(NoExample::NamedSegment);
     }
     if operation["tags"][0] == "session" {
         return Err(NoExample::OwnPages);

@@ -8,6 +8,7 @@ use axum::response::sse::Event;
 
 use super::{Cursor, LiveMessage, LiveStart, MAX_RECENT, RejectedView, Skipped};
 use crate::app::App;
+use crate::segment_moves::MoveView;
 use store::query::{self, EventView, QueryError};
 use store::record::public_seq::PublicSeq;
 use store::record::{Record, Seq, WorkspaceId};
@@ -75,6 +76,9 @@ impl Follower {
             cursor.process = recent.process;
             cursor.rejected = 0;
         }
+        // Moves are news from now on, save for who says how far they were told.
+        let last = || app.views.last_move(workspace).ok();
+        cursor.moves = cursor.moves.or_else(last);
         Self {
             workspace,
             began: cursor,
@@ -95,6 +99,7 @@ impl Follower {
             seq: PublicSeq::START,
             process: recent.process,
             rejected: recent.last(workspace),
+            moves: None,
         };
         // Taken before the seqs: of the workspace, all that lies before it and is not among them is
         // older than they are.
@@ -148,6 +153,32 @@ impl Follower {
         !self.named.is_empty()
             || self.at < *app.log.committed().borrow()
             || self.cursor.rejected < app.rejected.recent.last(self.workspace)
+            || self.awaits_moves(app) && self.has_moves(app)
+    }
+
+    /// Whether anybody may ever move.
+    pub(super) fn awaits_moves(&self, app: &App) -> bool {
+        let books = app.meta.segment_books();
+        books.of_workspace.contains_key(&self.workspace)
+    }
+
+    fn has_moves(&self, app: &App) -> bool {
+        let last = app.views.last_move(self.workspace);
+        last.is_ok_and(|last| Some(last) > self.cursor.moves)
+    }
+
+    /// The next moves, as they are sent.
+    fn moves(&mut self, app: &App, events: &mut Vec<Event>) {
+        if !self.awaits_moves(app) {
+            return;
+        }
+        // Views that cannot be read now keep no event from being shown.
+        let behind = self.cursor.moves.unwrap_or_default();
+        let moves = app.views.segment_moves(self.workspace, behind, PORTION);
+        for moved in moves.unwrap_or_default() {
+            self.cursor.moves = Some(moved.of.key);
+            events.push(self.event(&LiveMessage::Moved(MoveView::of(moved))));
+        }
     }
 
     /// Whether the view should be asked what there is, rather than the log be read through.
@@ -179,6 +210,7 @@ impl Follower {
             self.write(&item, &mut events);
         }
         self.at = self.at.max(reached);
+        self.moves(app, &mut events);
         Ok(events)
     }
 

@@ -8,11 +8,13 @@
 //! - `contacts`: shows, changes, imports and erases those of any workspace
 //! - `identify_secret`: under which customers' servers sign whom a page may name
 //! - `messages`: registers a message of any workspace
+//! - `segments`: what the routes of segments do, in any workspace
 
 pub(crate) mod contacts;
 pub(crate) mod identify_secret;
 pub(crate) mod messages;
 mod relay_list;
+pub(crate) mod segments;
 pub(crate) mod token_keys;
 pub(crate) mod upkeep;
 pub(crate) mod workspaces;
@@ -33,7 +35,7 @@ pub(crate) struct Hello {
 }
 
 /// The routes with their paths.
-fn table() -> [(&'static str, MethodRouter<Desk>); 16] {
+fn table() -> [(&'static str, MethodRouter<Desk>); 17] {
     [
         ("/control", get(say_hello)),
         (
@@ -60,6 +62,7 @@ fn table() -> [(&'static str, MethodRouter<Desk>); 16] {
         ("/control/contacts/timeline", post(contacts::timeline)),
         ("/control/contacts/export", post(contacts::export)),
         ("/control/contacts/import", post(contacts::import)),
+        ("/control/segments", post(segments::ask)),
     ]
 }
 
@@ -69,7 +72,7 @@ pub(crate) fn routes() -> Router<Desk> {
 }
 
 /// Where they are, for tests that nobody else gets there.
-pub(crate) fn paths() -> [&'static str; 16] {
+pub(crate) fn paths() -> [&'static str; 17] {
     table().map(|(path, _)| path)
 }
 

@@ -1,5 +1,5 @@
-//! `/v1/settings`: how a workspace credits orders to messages, and as whom it shows itself. On the Unix socket, of any
-//! workspace.
+//! `/v1/settings`: how a workspace credits orders to messages, as whom it shows itself, and by which days its segments
+//! go. On the Unix socket, of any workspace.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Json, Response};
@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::error::refusal::Refusal;
 use store::ledger::decide::Attribution;
 use store::meta::Workspace;
+use store::record::WorkspaceId;
 use store::secrets;
 
 /// No sender's name has more characters.
@@ -30,6 +31,9 @@ pub struct SettingsView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "Acme Newsletters")]
     pub sender_name: Option<String>,
+    /// By which segments tell days (`today`, dates): IANA's name.
+    #[schema(example = "Europe/Berlin")]
+    pub time_zone: String,
 }
 
 /// An order is credited to the message that it names, else to the last click of a person within the click window,
@@ -48,7 +52,7 @@ pub struct AttributionView {
 /// Settings to be changed; what is not named stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({"attribution": {"clickWindowMs": 432_000_000, "openWindowMs": 432_000_000}, "senderName": "Acme Newsletters"}))]
+#[schema(example = json!({"attribution": {"clickWindowMs": 432_000_000, "openWindowMs": 432_000_000}, "senderName": "Acme Newsletters", "timeZone": "Europe/Berlin"}))]
 pub struct SettingsBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -57,6 +61,10 @@ pub struct SettingsBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = true, max_length = 100, example = "Acme Newsletters")]
     pub sender_name: Option<Option<String>>,
+    /// By which segments tell days (`today`, dates): IANA's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Europe/Berlin")]
+    pub time_zone: Option<String>,
 }
 
 /// Windows to be changed; what is not named stays.
@@ -74,9 +82,10 @@ pub struct AttributionBody {
 }
 
 impl SettingsView {
-    fn of(workspace: &Workspace, wanted: &Wanted) -> Self {
+    fn of(workspace: &Workspace, wanted: &Wanted, time_zone: String) -> Self {
         let attribution = wanted.attribution;
         Self {
+            time_zone,
             workspace: workspace.name.clone(),
             attribution: AttributionView {
                 click_window_ms: attribution.click_window_ms,
@@ -89,7 +98,8 @@ impl SettingsView {
 
 /// Tell the settings of the workspace
 ///
-/// How long opens and clicks are credited with orders, and as whom it shows itself.
+/// How long opens and clicks are credited with orders, as whom it shows itself, and the time zone by which segments
+/// tell days.
 #[utoipa::path(
     get, path = "/v1/settings", tag = "admin",
     responses(
@@ -103,8 +113,10 @@ pub async fn get_settings(
     State(desk): State<Desk>,
     asked: Asked,
 ) -> Result<Json<SettingsView>, ApiError> {
-    let workspace = asked.workspace(desk.store.meta())?;
-    let view = SettingsView::of(&workspace, &Wanted::now(&workspace));
+    let meta = desk.store.meta();
+    let workspace = asked.workspace(meta)?;
+    let time_zone = meta.time_zone(workspace.id);
+    let view = SettingsView::of(&workspace, &Wanted::now(&workspace), time_zone);
     Ok(Json(view))
 }
 
@@ -126,14 +138,19 @@ pub async fn change_settings(State(desk): State<Desk>, asked: Asked) -> Result<R
     let workspace = asked.workspace(desk.store.meta())?;
     let before = Wanted::now(&workspace);
     let wanted = parse(&asked, before.clone())?;
-    let view = SettingsView::of(&workspace, &wanted);
+    let credits_anew = wanted.attribution != before.attribution;
+    // Before anything is changed: where it cannot begin, nothing is.
+    let permit = credits_anew.then(|| desk.begin(&asked)).transpose()?;
+    if let Some(zone) = wanted.time_zone.clone() {
+        set_time_zone(&desk, &asked, workspace.id, zone).await?;
+    }
+    let time_zone = desk.store.meta().time_zone(workspace.id);
+    let view = SettingsView::of(&workspace, &wanted, time_zone);
     let Wanted {
         attribution,
         sender_name,
+        ..
     } = wanted;
-    let credits_anew = attribution != before.attribution;
-    // Before anything is changed: where it cannot begin, nothing is.
-    let permit = credits_anew.then(|| desk.begin(&asked)).transpose()?;
     let set = desk
         .at_disk(move |store| {
             if sender_name != before.sender_name {
@@ -169,6 +186,8 @@ pub async fn change_settings(State(desk): State<Desk>, asked: Asked) -> Result<R
 struct Wanted {
     attribution: Attribution,
     sender_name: Option<String>,
+    /// To be set; `None` where it stays.
+    time_zone: Option<String>,
 }
 
 impl Wanted {
@@ -176,13 +195,37 @@ impl Wanted {
         Self {
             attribution: workspace.attribution,
             sender_name: workspace.sender_name.clone(),
+            time_zone: None,
         }
     }
 }
 
+/// Sets the time zone; segments that tell days go by it from a moment later on.
+async fn set_time_zone(
+    desk: &Desk,
+    asked: &Asked,
+    workspace: WorkspaceId,
+    zone: String,
+) -> Result<(), ApiError> {
+    let set = desk.at_disk(move |store| {
+        let set = store.meta().set_time_zone(workspace, &zone);
+        if let Some(app) = store.app() {
+            app.projector.nudge();
+        }
+        set
+    });
+    let set = set.await?.map_err(|error| refused(error, &asked.by))?;
+    let wanted = "send a time zone by its IANA name, such as Europe/Paris";
+    set.ok_or_else(|| Refusal::of_field("timeZone", wanted).into())
+}
+
 /// What is wanted, where that is what was before save for what is named.
 fn parse(asked: &Asked, before: Wanted) -> Result<Wanted, ApiError> {
-    let mut fields = asked.fields(&["attribution", "senderName"])?;
+    let mut fields = asked.fields(&["attribution", "senderName", "timeZone"])?;
+    let time_zone = fields.take(
+        "timeZone",
+        "a time zone by its IANA name, such as Europe/Paris,",
+    )?;
     let wanted =
         "an object with `clickWindowMs` and `openWindowMs`, whole numbers of milliseconds,";
     let windows: AttributionBody = fields.take("attribution", wanted)?.unwrap_or_default();
@@ -210,6 +253,7 @@ fn parse(asked: &Asked, before: Wanted) -> Result<Wanted, ApiError> {
     Ok(Wanted {
         attribution,
         sender_name,
+        time_zone,
     })
 }
 

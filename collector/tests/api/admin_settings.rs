@@ -32,7 +32,7 @@ async fn windows_are_told_and_changed_one_by_one_and_for_this_workspace_alone() 
     let app = spawn_app().await;
     let admin = app.secret(&[Scope::Admin]);
     let theirs = app.key_of_other("elsewhere", KeyKind::Secret, &[Scope::Admin]);
-    let both = json!({"workspace": "default", "attribution":
+    let both = json!({"workspace": "default", "timeZone": "UTC", "attribution":
         {"clickWindowMs": FIVE_DAYS, "openWindowMs": FIVE_DAYS}});
     assert_eq!(app.get_with(ROUTE, &admin).await.body, both);
     for same in [
@@ -51,6 +51,20 @@ async fn windows_are_told_and_changed_one_by_one_and_for_this_workspace_alone() 
     assert_eq!(told.body["attribution"]["clickWindowMs"], FIVE_DAYS);
     let theirs = app.get_with(ROUTE, &theirs).await;
     assert_eq!(theirs.body["attribution"]["openWindowMs"], FIVE_DAYS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_zone_is_one_that_there_is() {
+    let app = spawn_app().await;
+    let admin = app.secret(&[Scope::Admin]);
+    let told = change(&app, &admin, &json!({"timeZone": "Europe/Berlin"})).await;
+    assert_eq!(told.body["timeZone"], "Europe/Berlin", "{}", told.text);
+    for zone in [json!("Mars/Base"), json!(""), json!(7)] {
+        let refused = change(&app, &admin, &json!({"timeZone": zone})).await;
+        refused.is_refused_for("timeZone", "invalid_parameter");
+    }
+    let told = app.get_with(ROUTE, &admin).await;
+    assert_eq!(told.body["timeZone"], "Europe/Berlin");
 }
 
 #[tokio::test(flavor = "multi_thread")]

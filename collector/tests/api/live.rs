@@ -440,3 +440,38 @@ async fn a_stop_ends_the_streams_at_once_and_a_cursor_outlives_it() {
     let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
     assert_eq!(shown, BTreeSet::from(["after", "bad"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moves_into_segments_and_out_of_them_come_once_also_behind_a_cursor() {
+    let app = spawn_app().await;
+    let admin = app.secret(&[Scope::Admin]);
+    let body = json!({"name": "Seen", "definition": {"event": "seen", "within": "1s"}});
+    let made = app.post("/v1/segments", &admin, &body).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    let mut live = Live::open(&app, "/v1/live?recent=0").await;
+    let event = json!({"email": PERSON, "event": "seen"});
+    app.post("/v1/track/event", &app.key, &event)
+        .await
+        .is_tracked();
+    let mut moved = Vec::new();
+    let mut cursor = String::new();
+    while moved.len() < 2 {
+        let message = live.message().await;
+        if message.data["status"] == "moved" {
+            if moved.is_empty() {
+                cursor = message.id.clone();
+            }
+            moved.push(message.data);
+        }
+    }
+    let of = |moved: &Value| {
+        let text = |name: &str| moved[name].as_str().unwrap().to_owned();
+        (text("type"), text("email"), text("cause"))
+    };
+    let told = |kind: &str, cause: &str| (kind.to_owned(), PERSON.to_owned(), cause.to_owned());
+    assert_eq!(of(&moved[0]), told("segment_entered", "event"));
+    assert_eq!(of(&moved[1]), told("segment_left", "time"));
+    assert_eq!(moved[1]["segmentId"], made.body["id"]);
+    let mut again = Live::behind(&app, &cursor).await;
+    assert_eq!(again.message().await.data, moved[1]);
+}

@@ -68,6 +68,8 @@ mod reports;
 mod says;
 mod secret_contents;
 mod secrets;
+mod segment_cases;
+mod segments;
 mod sent;
 mod seqs;
 mod sessions;

@@ -140,6 +140,14 @@ async fn the_document_names_every_route_with_its_full_path() {
         "/v1/contacts/{email}/timeline",
         "/v1/contacts/{email}/score",
         "/v1/contacts/{email}/export",
+        "/v1/contacts/{email}/segments",
+        "/v1/segments",
+        "/v1/segments/moves",
+        "/v1/segments/{id}",
+        "/v1/segments/{id}/history",
+        "/v1/segments/{id}/members",
+        "/v1/segments/{id}/explain",
+        "/schemas/segment.json",
         "/v1/suppressions",
         "/v1/reports/overview",
         "/v1/reports/messages",
@@ -168,6 +176,12 @@ async fn the_document_names_every_route_with_its_full_path() {
         "DELETE /v1/keys/{id}",
         "DELETE /v1/contacts/{email}",
         "PATCH /v1/settings",
+        "POST /v1/segments",
+        "POST /v1/segments/preview",
+        "PATCH /v1/segments/{id}",
+        "DELETE /v1/segments/{id}",
+        "POST /v1/segments/{id}/duplicate",
+        "POST /v1/segments/{id}/diff",
     ] {
         expected.insert(operation.to_owned());
     }
@@ -255,6 +269,7 @@ async fn the_documents_own_examples_are_taken() {
         ("/v1/messages/sent", "SentBody"),
         ("/v1/messages/delivery", "DeliveryBody"),
         ("/v1/suppressions", "SuppressionsBody"),
+        ("/v1/segments", "SegmentBody"),
     ] {
         let body = &document["paths"][route]["post"]["requestBody"]["content"]["application/json"]
             ["schema"];

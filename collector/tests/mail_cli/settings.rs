@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use crate::support::{BROWSER, Server, Store};
 
-const DEFAULT: &str = "SETTING       VALUE\nclick-window  5d\nopen-window   5d\nsender-name   -\n";
-const NEVER: &str =
-    "SETTING       VALUE\nclick-window  0 (never)\nopen-window   0 (never)\nsender-name   -\n";
+const DEFAULT: &str =
+    "SETTING       VALUE\nclick-window  5d\nopen-window   5d\nsender-name   -\ntime-zone     UTC\n";
+const NEVER: &str = "SETTING       VALUE\nclick-window  0 (never)\nopen-window   0 (never)\nsender-name   -\n\
+    time-zone     UTC\n";
 const REPORT: &str = "/v1/reports/messages/spring-1";
 
 /// The orders that the message is credited with.
@@ -88,7 +89,8 @@ fn each_workspace_has_windows_of_its_own_and_one_can_be_set_alone() {
         .json();
     let day = 24 * 3_600_000;
     let windows = json!({"clickWindowMs": 5 * day, "openWindowMs": day + day / 2});
-    assert_eq!(shown, json!({"workspace": "shop", "attribution": windows}));
+    let whole = json!({"workspace": "shop", "attribution": windows, "timeZone": "UTC"});
+    assert_eq!(shown, whole);
     assert_eq!(
         store.misar("settings show --workspace shop --json").json(),
         shown
@@ -134,7 +136,9 @@ fn windows_that_make_no_sense_change_nothing() {
     for line in ["", "--json", "--workspace default"] {
         let said = store.misar(&format!("settings set {line}")).misuse();
         assert!(
-            said.contains("<--click-window <TIME>|--open-window <TIME>|--sender-name <NAME>>"),
+            said.contains(
+                "<--click-window <TIME>|--open-window <TIME>|--sender-name <NAME>|--time-zone <ZONE>>"
+            ),
             "{said}"
         );
     }

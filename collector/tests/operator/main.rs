@@ -11,5 +11,6 @@ mod owners;
 mod places;
 mod read_only;
 mod readme;
+mod segments;
 mod signals;
 mod support;

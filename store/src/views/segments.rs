@@ -88,7 +88,7 @@ impl View for Segments {
 }
 
 /// In the order of their places, which stand below.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 15] = [
     "facts_v1",
     "facts_of_browsers_v1",
     "identified_v1",
@@ -102,6 +102,8 @@ const TABLES: [&str; 13] = [
     "days_v1",
     "about_v1",
     "seen_v1",
+    "orders_of_contacts_v1",
+    "facts_of_orders_v1",
 ];
 
 // Numbers in keys are big-endian; contacts stand there by their numbers.
@@ -137,6 +139,12 @@ const ABOUT: usize = 11;
 /// Key: workspace (u32), contact (u32). Value: postcard of when they were first seen, in milliseconds since 1970, if ever;
 /// there is one of everybody of whom anything is kept.
 const SEEN: usize = 12;
+
+/// Of orders that a server told. Key: workspace (u32), length of the orderId (u16), orderId. Value: whose it is (u32).
+const ORDERS: usize = 13;
+/// What became of orders, which names no contact. Key: workspace (u32), length of the orderId (u16), orderId, seq (u64).
+/// Value: postcard of [`kept::Kept`].
+const OF_ORDERS: usize = 14;
 
 /// Of [`ABOUT`].
 const HELD: &[u8] = b"held";

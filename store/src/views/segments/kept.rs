@@ -133,6 +133,18 @@ impl Kept {
         }
     }
 
+    /// The order that a server told of, of which more may be told.
+    pub(super) fn order(&self) -> Option<&str> {
+        match &self.what {
+            What::Purchase {
+                order,
+                verified: true,
+                ..
+            } => Some(order),
+            _ => None,
+        }
+    }
+
     /// Whether it is worth the asking that it be told anew whose doing the opens and clicks of its message were.
     fn message(&self) -> Option<&Message> {
         match &self.what {

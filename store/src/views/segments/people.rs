@@ -8,7 +8,7 @@ use shared::segment::facts::owner;
 use shared::time::Timestamp;
 
 use super::kept::Kept;
-use super::{BROWSERS, Engine, FACTS, IDENTIFIED, OF_BROWSERS, SEEN};
+use super::{BROWSERS, Engine, FACTS, IDENTIFIED, OF_BROWSERS, OF_ORDERS, ORDERS, SEEN};
 use crate::record::{Entry, Fact, WorkspaceId};
 use crate::views::engagement::rows::{decode, encode, key};
 use crate::views::ordered::Ordered;
@@ -52,6 +52,17 @@ impl Engine<'_> {
         let browser = self.browser(entry);
         let seq = happening.seq.0.to_be_bytes();
         let fact = encode(&Kept::of(happening.seq, entry))?;
+        if let Fact::Refund { order_id, .. } | Fact::Amend { order_id, .. } = &entry.fact {
+            let order = of_order(workspace, order_id.as_str());
+            let row = [&order[..], &seq].concat();
+            self.rows.tables[OF_ORDERS].insert(&row, &fact);
+            let owner = self.rows.tables[ORDERS].get(&order)?;
+            let owner = owner.and_then(|owner| owner.first_chunk().copied());
+            return Ok(Concerned {
+                owner: owner.map(u32::from_be_bytes),
+                moved: BTreeSet::new(),
+            });
+        }
         let contact = happening.contact.filter(|_| names_contact(entry));
         let Some(contact) = contact.map(|contact| contact.number) else {
             let Some(browser) = browser else {
@@ -68,6 +79,12 @@ impl Engine<'_> {
         };
         let row = key(workspace, &[&contact.to_be_bytes(), &seq]);
         self.rows.tables[FACTS].insert(&row, &fact);
+        if let Fact::Purchase { order_id, .. } = &entry.fact
+            && entry.is_verified()
+        {
+            let order = of_order(workspace, order_id.as_str());
+            self.rows.tables[ORDERS].insert(&order, &contact.to_be_bytes());
+        }
         let mut concerned = Concerned {
             owner: Some(contact),
             moved: BTreeSet::new(),
@@ -125,7 +142,10 @@ impl Engine<'_> {
             self.rows.tables[BROWSERS].remove(&row)?;
         }
         let of_contact = key(workspace, &[&number]);
-        for (seq, _) in kept_under(&self.rows.tables[FACTS], &of_contact)? {
+        for (seq, kept) in kept_under(&self.rows.tables[FACTS], &of_contact)? {
+            if let Some(order) = kept.order() {
+                self.rows.tables[ORDERS].remove(&of_order(workspace, order))?;
+            }
             let row = key(workspace, &[&number, &seq.to_be_bytes()]);
             self.rows.tables[FACTS].remove(&row)?;
         }
@@ -141,11 +161,7 @@ pub(super) fn kept_of(
 ) -> Result<Vec<(u64, Kept)>, redb::Error> {
     let number = contact.to_be_bytes();
     let mut kept = kept_under(&rows.tables[FACTS], &key(workspace, &[&number]))?;
-    let browsers = browsers(rows, workspace, contact)?;
-    if browsers.is_empty() {
-        return Ok(kept);
-    }
-    for browser in browsers {
+    for browser in browsers(rows, workspace, contact)? {
         let known = identifies(rows, workspace, &browser)?;
         let theirs = kept_under(&rows.tables[OF_BROWSERS], &key(workspace, &[&browser]))?;
         kept.extend(theirs.into_iter().filter(|(_, kept)| {
@@ -153,8 +169,30 @@ pub(super) fn kept_of(
             owner(&known, time) == Some(&contact)
         }));
     }
+    add_of_orders(rows, workspace, &mut kept)?;
     kept.sort_by_key(|(seq, _)| *seq);
     Ok(kept)
+}
+
+/// Adds what became of the orders among these rows, behind them.
+pub(super) fn add_of_orders(
+    rows: &Rows,
+    workspace: WorkspaceId,
+    kept: &mut Vec<(u64, Kept)>,
+) -> Result<(), redb::Error> {
+    let orders = kept.iter().filter_map(|(_, kept)| kept.order());
+    let orders: Vec<Vec<u8>> = orders.map(|order| of_order(workspace, order)).collect();
+    for order in orders {
+        kept.extend(kept_under(&rows.tables[OF_ORDERS], &order)?);
+    }
+    Ok(())
+}
+
+/// The key of an order: its length in front, so that nobody's rows lie among those of a longer one.
+fn of_order(workspace: WorkspaceId, order: &str) -> Vec<u8> {
+    // Ids have at most 255 characters.
+    let length = u16::try_from(order.len()).unwrap_or(u16::MAX);
+    key(workspace, &[&length.to_be_bytes(), order.as_bytes()])
 }
 
 fn browsers(

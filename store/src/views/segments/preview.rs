@@ -12,7 +12,7 @@ use shared::time::Timestamp;
 
 use super::catalogue::Catalogue;
 use super::kept::{self, Kept};
-use super::people::kept_of;
+use super::people::{add_of_orders, kept_of};
 use super::read::of_segments;
 use super::{BROWSERS, FACTS, MEMBERS};
 use crate::record::{ContactId, SegmentBook, WorkspaceId};
@@ -213,6 +213,9 @@ fn walk(
     let mut hand_over = |contact: u32, kept: &mut Vec<(u64, Kept)>| {
         if with_browsers.contains(&contact) {
             *kept = kept_of(rows, workspace, contact)?;
+        } else if kept.iter().any(|(_, kept)| kept.order().is_some()) {
+            add_of_orders(rows, workspace, kept)?;
+            kept.sort_by_key(|(seq, _)| *seq);
         }
         each(contact, kept);
         kept.clear();

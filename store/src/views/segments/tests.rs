@@ -406,7 +406,14 @@ impl Life {
                     order,
                     verified: true,
                     ..
-                } => Some((who.clone(), order.clone())),
+                } if self
+                    .raw
+                    .erased
+                    .get(who)
+                    .is_none_or(|erased| fact.seq > *erased) =>
+                {
+                    Some((who.clone(), order.clone()))
+                }
                 _ => None,
             })
             .collect();
@@ -447,8 +454,8 @@ impl Life {
                 },
             )
         };
-        let mut entry = self.entry(Source::Server, true, self.now, fact);
-        entry.address = address(&person);
+        // It names the order and nobody.
+        let entry = self.entry(Source::Server, true, self.now, fact);
         self.note(&person, &entry, Source::Server, true, kind);
         self.fold(entry);
     }

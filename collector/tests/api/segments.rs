@@ -1,0 +1,549 @@
+//! `/v1/segments`: definitions that are kept, who is in, why, and who moved.
+
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::api_key::Scope;
+use shared::time::Timestamp;
+use store::clock::FixedClock;
+
+use crate::support::{Answer, TestApp, is_opaque, spawn_app, spawn_app_at_rest, spawn_app_in};
+
+const ADA: &str = "ada@person.example";
+const BOB: &str = "bob@person.example";
+
+/// An app with a key that may do everything in its workspace.
+struct Stage {
+    app: TestApp,
+    key: String,
+}
+
+impl Stage {
+    fn of(app: TestApp) -> Self {
+        let key = app.secret(&[Scope::Admin]);
+        Self { app, key }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.app
+            .ask(method, path)
+            .key(&self.key)
+            .json(body)
+            .send()
+            .await
+    }
+
+    async fn create(&self, name: &str, definition: Value) -> String {
+        let body = json!({"name": name, "definition": definition});
+        let made = self.ask(Method::POST, "/v1/segments", &body).await;
+        assert_eq!(made.status, 200, "{}", made.text);
+        let id = made.text_of("id");
+        is_opaque(&id);
+        id
+    }
+
+    async fn track(&self, email: &str, event: &str, properties: Value) -> String {
+        let body = json!({"email": email, "event": event, "properties": properties});
+        let answer = self.app.post("/v1/track/event", &self.key, &body).await;
+        answer.is_tracked();
+        answer.text_of("seq")
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        let answer = self.app.get_with(path, &self.key).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        answer
+    }
+
+    async fn members(&self, id: &str) -> Vec<String> {
+        self.app.caught_up().await;
+        let answer = self.get(&format!("/v1/segments/{id}/members")).await;
+        let members = answer.body["members"].as_array().unwrap();
+        let email = |member: &Value| member["email"].as_str().unwrap().to_owned();
+        let mut members: Vec<_> = members.iter().map(email).collect();
+        members.sort();
+        members
+    }
+
+    async fn moves(&self) -> Vec<(String, String)> {
+        self.app.caught_up().await;
+        let answer = self.get("/v1/segments/moves?limit=1000").await;
+        let text = |one: &Value, name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let moves = answer.body["moves"].as_array().unwrap();
+        moves
+            .iter()
+            .map(|one| (text(one, "type"), text(one, "email")))
+            .collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_holds_who_did_it_from_the_event_on() {
+    let stage = Stage::of(spawn_app().await);
+    stage
+        .track(ADA, "trial_started", json!({"plan": "pro"}))
+        .await;
+    let definition = json!({"all": [
+        {"event": "trial_started", "within": "7d", "where": [{"property": "plan", "eq": "pro"}]},
+        {"not": {"purchase": {}}}
+    ]});
+    let id = stage
+        .create("Trial without purchase", definition.clone())
+        .await;
+    assert_eq!(stage.members(&id).await, [ADA]);
+    stage
+        .track(BOB, "trial_started", json!({"plan": "pro"}))
+        .await;
+    stage
+        .track(
+            "carol@person.example",
+            "trial_started",
+            json!({"plan": "free"}),
+        )
+        .await;
+    assert_eq!(stage.members(&id).await, [ADA, BOB]);
+    let body = json!({"email": ADA, "orderId": "o", "revenue": 5, "currency": "EUR"});
+    stage
+        .app
+        .post("/v1/track/purchase", &stage.key, &body)
+        .await
+        .is_tracked();
+    assert_eq!(stage.members(&id).await, [BOB]);
+
+    let shown = stage.get(&format!("/v1/segments/{id}")).await;
+    assert_eq!(shown.body["status"], "active");
+    assert_eq!(shown.body["count"], 1);
+    assert_eq!(shown.body["definition"], definition);
+    assert_eq!(shown.body["version"], 1);
+    assert!(
+        shown.text_of("sentence").starts_with("Contacts who"),
+        "{}",
+        shown.text
+    );
+    assert_eq!(shown.body["moves"]["entered"], 2);
+    assert_eq!(shown.body["moves"]["left"], 1);
+    assert_eq!(shown.body["moves"]["days"].as_array().unwrap().len(), 1);
+    let moves = stage.moves().await;
+    let told = |kind: &str, email: &str| (kind.to_owned(), email.to_owned());
+    assert_eq!(
+        moves,
+        [
+            told("segment_entered", ADA),
+            told("segment_entered", BOB),
+            told("segment_left", ADA),
+        ]
+    );
+    let listed = stage.get("/v1/segments").await;
+    assert_eq!(listed.body["segments"][0]["id"], id.as_str());
+    assert!(listed.body.get("next").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_in_by_a_window_leaves_at_its_end_without_an_event() {
+    let (app, clock) = spawn_app_at_rest().await;
+    let stage = Stage::of(app);
+    let id = stage
+        .create("Seen", json!({"event": "seen", "within": "4s"}))
+        .await;
+    let began = Timestamp::parse_rfc3339(crate::support::NOW).unwrap();
+    stage.track(ADA, "seen", json!({})).await;
+    assert_eq!(stage.members(&id).await, [ADA]);
+    clock.advance_millis(3_999);
+    assert_eq!(stage.members(&id).await, [ADA]);
+    clock.advance_millis(1);
+    assert!(stage.members(&id).await.is_empty());
+    // Asked late, it was due all the same.
+    clock.advance_millis(60_000);
+    let answer = stage.get("/v1/segments/moves").await;
+    let left = &answer.body["moves"][1];
+    assert_eq!(left["type"], "segment_left");
+    assert_eq!(left["time"], began.plus_millis(4_000).to_string());
+    assert_eq!(left["cause"], "time");
+    // What comes next begins where this ended, and is the same after a restart.
+    let next = answer.text_of("next");
+    let more = stage.get(&format!("/v1/segments/moves?after={next}")).await;
+    assert!(more.body["moves"].as_array().unwrap().is_empty());
+    assert_eq!(more.text_of("next"), next);
+    let (folder, _) = stage.app.stop().await;
+    let stage = Stage::of(spawn_app_in(folder, clock).await);
+    let again = stage.get("/v1/segments/moves").await;
+    assert_eq!(again.body["moves"], answer.body["moves"]);
+    assert!(stage.members(&id).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_ends_while_no_server_runs_has_ended_when_one_does() {
+    let (app, clock) = spawn_app_at_rest().await;
+    let stage = Stage::of(app);
+    let definition =
+        json!({"all": [{"event": "trial_started", "within": "4s"}, {"not": {"purchase": {}}}]});
+    let id = stage.create("Trial", definition).await;
+    stage.track(ADA, "trial_started", json!({})).await;
+    assert_eq!(stage.members(&id).await, [ADA]);
+    let (folder, _) = stage.app.stop().await;
+    clock.advance_millis(10_000);
+    let stage = Stage::of(spawn_app_in(folder, Arc::clone(&clock) as _).await);
+    assert!(stage.members(&id).await.is_empty());
+    let told = stage.get("/v1/segments/moves").await;
+    let due = Timestamp::parse_rfc3339(crate::support::NOW)
+        .unwrap()
+        .plus_millis(4_000);
+    assert_eq!(told.body["moves"][1]["time"], due.to_string());
+    stage.app.app.projector.rebuild(|_, _| {}).await.unwrap();
+    let again = stage.get("/v1/segments/moves").await;
+    assert_eq!(again.body["moves"], told.body["moves"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_definition_moves_the_difference_and_another_name_nobody() {
+    let stage = Stage::of(spawn_app().await);
+    stage.track(ADA, "a", json!({})).await;
+    stage.track(BOB, "b", json!({})).await;
+    let id = stage.create("One", json!({"event": "a"})).await;
+    assert_eq!(stage.members(&id).await, [ADA]);
+    let path = format!("/v1/segments/{id}");
+    let diff = json!({"definition": {"event": "b"}});
+    let diff = stage
+        .ask(Method::POST, &format!("{path}/diff"), &diff)
+        .await;
+    assert_eq!(
+        (&diff.body["enter"], &diff.body["leave"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(diff.body["entering"], json!([BOB]));
+    let named = stage
+        .ask(Method::PATCH, &path, &json!({"name": "Two"}))
+        .await;
+    assert_eq!((named.status, &named.body["name"]), (200, &json!("Two")));
+    assert_eq!(stage.moves().await.len(), 1);
+    let changed = json!({"definition": {"any": [{"event": "b"}, {"event": "c"}]}});
+    let changed = stage.ask(Method::PATCH, &path, &changed).await;
+    assert_eq!(changed.body["version"], 2, "{}", changed.text);
+    assert_eq!(stage.members(&id).await, [BOB]);
+    let moves = stage.moves().await;
+    assert_eq!(moves.len(), 3, "{moves:?}");
+    let history = stage.get(&format!("{path}/history")).await;
+    let versions = history.body["versions"].as_array().unwrap();
+    assert_eq!(versions.len(), 2);
+    assert!(versions[0]["heldFrom"].as_str() > versions[1]["heldFrom"].as_str());
+    // A replay puts each version where it was.
+    stage.app.app.projector.rebuild(|_, _| {}).await.unwrap();
+    assert_eq!(stage.moves().await, moves);
+    assert_eq!(stage.members(&id).await, [BOB]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_segment_is_gone_unless_others_ask_for_it() {
+    let stage = Stage::of(spawn_app().await);
+    stage.track(ADA, "a", json!({})).await;
+    let id = stage.create("One", json!({"event": "a"})).await;
+    let path = format!("/v1/segments/{id}");
+    let copy = stage
+        .ask(Method::POST, &format!("{path}/duplicate"), &json!({}))
+        .await;
+    assert_eq!(copy.body["name"], "Copy of One", "{}", copy.text);
+    let other = stage
+        .create("Not One", json!({"not": {"segment": id}}))
+        .await;
+    assert!(stage.members(&other).await.is_empty());
+    let circle = json!({"definition": {"segment": other}});
+    let circle = stage.ask(Method::PATCH, &path, &circle).await;
+    circle.is_refused_for("segment", "invalid_definition");
+    let in_use = stage
+        .app
+        .ask(Method::DELETE, &path)
+        .key(&stage.key)
+        .send()
+        .await;
+    in_use.is_refused(409, "segment_in_use");
+    for gone in [&other, &id] {
+        let path = format!("/v1/segments/{gone}");
+        let answer = stage
+            .app
+            .ask(Method::DELETE, &path)
+            .key(&stage.key)
+            .send()
+            .await;
+        assert_eq!(
+            (answer.status, &answer.body["success"]),
+            (200, &json!(true)),
+            "{}",
+            answer.text
+        );
+        let answer = stage.app.get_with(&path, &stage.key).await;
+        answer.is_refused(404, "unknown_segment");
+    }
+    let copy = copy.text_of("id");
+    assert_eq!(stage.members(&copy).await, [ADA]);
+    stage.app.app.projector.rebuild(|_, _| {}).await.unwrap();
+    assert_eq!(stage.members(&copy).await, [ADA]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_is_refused_with_its_place_and_the_word_that_was_meant() {
+    let stage = Stage::of(spawn_app().await);
+    for (definition, field, part) in [
+        (
+            json!({"all": [{"event": "a"}, {"event": "b", "wihtin": "7d"}]}),
+            "all[1].wihtin",
+            "within",
+        ),
+        (
+            json!({"all": [{"event": "a"}, {"event": "b", "within": "soon"}]}),
+            "all[1].within",
+            "7d",
+        ),
+        (
+            json!({"not": {"event": "a", "within": "7d"}}),
+            "not.includeNew",
+            "includeNew",
+        ),
+        (
+            json!({"segment": "seg_00000000000000000000"}),
+            "segment",
+            "GET /v1/segments",
+        ),
+        (json!("everybody"), "definition", "object"),
+    ] {
+        for (path, body) in [
+            (
+                "/v1/segments",
+                json!({"name": "x", "definition": definition}),
+            ),
+            ("/v1/segments/preview", json!({"definition": definition})),
+        ] {
+            let answer = stage.ask(Method::POST, path, &body).await;
+            answer.is_refused_for(field, "invalid_definition");
+            assert!(answer.message().contains(part), "{}", answer.text);
+        }
+    }
+    let no_name = json!({"definition": {"event": "a"}});
+    let no_name = stage.ask(Method::POST, "/v1/segments", &no_name).await;
+    no_name.is_refused_for("name", "invalid_parameter");
+    let slip = json!({"name": "x", "defintion": {"event": "a"}});
+    let slip = stage.ask(Method::POST, "/v1/segments", &slip).await;
+    slip.is_refused(422, "unknown_parameter");
+    assert!(slip.message().contains("definition"), "{}", slip.text);
+    stage
+        .ask(Method::POST, "/v1/segments", &json!([]))
+        .await
+        .is_refused(422, "unknown_parameter");
+    assert!(
+        stage.get("/v1/segments").await.body["segments"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_counts_each_condition_and_saves_nothing() {
+    let stage = Stage::of(spawn_app().await);
+    stage.track(ADA, "a", json!({})).await;
+    stage.track(BOB, "a", json!({})).await;
+    stage.track(BOB, "b", json!({})).await;
+    let body = json!({"email": ADA, "traits": {"trialEnds": "2026-03-01T10:00:00"}});
+    stage
+        .app
+        .post("/v1/identify", &stage.key, &body)
+        .await
+        .is_tracked();
+    let definition = json!({"all": [
+        {"event": "a"}, {"event": "b"}, {"not": {"event": "never_sent", "within": "1d", "includeNew": true}},
+        {"not": {"trait": "trialEnds", "before": "now"}}
+    ]});
+    let answer = stage
+        .ask(
+            Method::POST,
+            "/v1/segments/preview",
+            &json!({"definition": definition}),
+        )
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.body["count"], 1);
+    assert_eq!(answer.body["members"], json!([BOB]));
+    let step = |at: usize, count: u64| json!({"path": format!("all[{at}]"), "count": count});
+    assert_eq!(
+        answer.body["steps"],
+        json!([step(0, 2), step(1, 1), step(2, 1), step(3, 1)])
+    );
+    assert_eq!(answer.body["includeNewMoves"], 1);
+    assert_eq!(answer.body["unknown"], json!(["never_sent"]));
+    let warnings = answer.body["warnings"].to_string();
+    assert!(
+        warnings.contains("trialEnds") && warnings.contains("never_sent"),
+        "{warnings}"
+    );
+    assert_eq!(answer.body["uncertain"], 0);
+    let value =
+        json!({"definition": {"event": "a", "where": [{"property": "plan", "eq": "gold"}]}});
+    let value = stage
+        .ask(Method::POST, "/v1/segments/preview", &value)
+        .await;
+    assert_eq!(value.body["unknown"], json!([]));
+    assert!(
+        value.body["warnings"].to_string().contains("gold"),
+        "{}",
+        value.text
+    );
+    let earlier = json!({"definition": {"event": "a"}, "at": "2020-01-01T00:00:00Z"});
+    let earlier = stage
+        .ask(Method::POST, "/v1/segments/preview", &earlier)
+        .await;
+    assert_eq!(earlier.body["count"], 0);
+    for body in [
+        json!({"definition": {"event": "a"}, "at": "soon"}),
+        json!({"definition": {"event": "a"}, "limit": 0}),
+        json!({}),
+    ] {
+        let refused = stage.ask(Method::POST, "/v1/segments/preview", &body).await;
+        assert_eq!(refused.status, 422, "{}", refused.text);
+    }
+    assert!(
+        stage.get("/v1/segments").await.body["segments"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explanation_tells_what_decides_and_when_it_changes() {
+    let (app, _) = spawn_app_at_rest().await;
+    let stage = Stage::of(app);
+    let definition = json!({"all": [{"event": "a", "within": "7d"}, {"not": {"purchase": {}}}]});
+    let id = stage.create("One", definition).await;
+    let seq = stage.track(ADA, "a", json!({})).await;
+    let explain = |email: &str| format!("/v1/segments/{id}/explain?email={email}&minSeq={seq}");
+    let answer = stage.get(&explain("ada%40person.example")).await;
+    assert_eq!(answer.body["in"], true);
+    let conditions = answer.body["conditions"].as_array().unwrap();
+    let paths: Vec<_> = conditions
+        .iter()
+        .map(|one| one["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(paths, ["", "all[0]", "all[1]", "all[1].not"]);
+    assert_eq!(conditions[1]["evidence"][0]["name"], "a");
+    assert_eq!(conditions[1]["changesAt"], "2026-11-30T10:00:00Z");
+    assert_eq!(conditions[3]["holds"], false);
+    let nobody = stage.get(&explain("nobody%40person.example")).await;
+    assert_eq!(
+        (&nobody.body["in"], &nobody.body["conditions"]),
+        (&json!(false), &json!([]))
+    );
+    let without = stage
+        .app
+        .get_with(&format!("/v1/segments/{id}/explain"), &stage.key)
+        .await;
+    without.is_refused_for("email", "invalid_parameter");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_come_in_pages_and_as_csv() {
+    let stage = Stage::of(spawn_app().await);
+    for number in 0..5 {
+        stage
+            .track(&format!("p{number}@person.example"), "a", json!({}))
+            .await;
+    }
+    let id = stage.create("One", json!({"event": "a"})).await;
+    stage.app.caught_up().await;
+    let (mut seen, mut next) = (0, String::new());
+    loop {
+        let page = stage
+            .get(&format!("/v1/segments/{id}/members?limit=2{next}"))
+            .await;
+        seen += page.body["members"].as_array().unwrap().len();
+        match page.body["next"].as_str() {
+            Some(cursor) => next = format!("&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, 5);
+    let csv = stage
+        .get(&format!("/v1/segments/{id}/members?limit=3&format=csv"))
+        .await;
+    assert!(csv.header("content-type").starts_with("text/csv"));
+    assert_eq!(csv.text.lines().count(), 4, "{}", csv.text);
+    assert!(!csv.header("x-next-cursor").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_told_of_a_contact_that_was_erased() {
+    let stage = Stage::of(spawn_app().await);
+    let id = stage.create("One", json!({"event": "a"})).await;
+    stage.track(ADA, "a", json!({})).await;
+    stage.track(BOB, "a", json!({})).await;
+    assert_eq!(stage.members(&id).await, [ADA, BOB]);
+    let path = "/v1/contacts/ada%40person.example";
+    let erased = stage
+        .app
+        .ask(Method::DELETE, path)
+        .key(&stage.key)
+        .send()
+        .await;
+    assert_eq!(erased.status, 200, "{}", erased.text);
+    assert_eq!(stage.members(&id).await, [BOB]);
+    let moves = stage.moves().await;
+    assert_eq!(moves.len(), 1, "{moves:?}");
+    let shown = stage.get(&format!("/v1/segments/{id}")).await;
+    assert_eq!(
+        (&shown.body["count"], &shown.body["moves"]["entered"]),
+        (&json!(1), &json!(1))
+    );
+    stage.app.app.projector.rebuild(|_, _| {}).await.unwrap();
+    assert_eq!(stage.moves().await, moves);
+    // Who comes again is somebody new.
+    stage.track(ADA, "b", json!({})).await;
+    assert_eq!(stage.members(&id).await, [BOB]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workspaces_see_nothing_of_each_others_segments() {
+    let stage = Stage::of(spawn_app().await);
+    let id = stage.create("One", json!({"event": "a"})).await;
+    let other = stage
+        .app
+        .key_of_other("other", shared::api_key::KeyKind::Secret, &[Scope::Admin]);
+    let answer = stage.app.get_with("/v1/segments", &other).await;
+    assert!(answer.body["segments"].as_array().unwrap().is_empty());
+    stage
+        .app
+        .get_with(&format!("/v1/segments/{id}"), &other)
+        .await
+        .is_refused(404, "unknown_segment");
+    let answer = stage.app.get_with("/v1/segments/moves", &other).await;
+    assert!(answer.body["moves"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_segments_were_used_is_known_to_them_beside_what_comes() {
+    let clock = FixedClock::new(Timestamp::parse_rfc3339("2026-03-01T00:00:00Z").unwrap());
+    let app = spawn_app_in(tempfile::tempdir().unwrap(), Arc::new(clock)).await;
+    let stage = Stage::of(app);
+    for number in 0..300 {
+        let email = format!("p{}@person.example", number % 30);
+        stage.track(&email, "a", json!({"n": number})).await;
+    }
+    let (folder, _) = stage.app.stop().await;
+    let clock = FixedClock::new(Timestamp::parse_rfc3339("2026-03-02T00:00:00Z").unwrap());
+    let stage = Stage::of(spawn_app_in(folder, Arc::new(clock)).await);
+    let id = stage
+        .create("Ten", json!({"event": "a", "count": {"gte": 10}}))
+        .await;
+    assert_eq!(stage.members(&id).await.len(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_of_definitions_needs_no_key() {
+    let app = spawn_app().await;
+    let answer = app.ask(Method::GET, "/schemas/segment.json").send().await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "application/schema+json");
+    assert!(
+        answer.body["$defs"].is_object() || answer.body["definitions"].is_object(),
+        "{}",
+        answer.text
+    );
+}
