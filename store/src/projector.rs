@@ -196,12 +196,8 @@ impl Projector {
     /// [`ViewError`], where it could not be made to.
     pub async fn reach_now(&self) -> Result<(), ViewError> {
         let now = self.shared.clock.now();
-        if !self
-            .shared
-            .views
-            .next_due()
-            .is_some_and(|due| due <= now.as_millis())
-        {
+        let next = self.shared.views.next_due();
+        if next.is_none_or(|due| due > now.as_millis()) {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);

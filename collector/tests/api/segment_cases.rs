@@ -325,6 +325,7 @@ fn first_of(steps: &[&Value]) -> Timestamp {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "how much was compared is to be told")]
 async fn the_labelled_scenarios_come_out_right_live_and_by_rebuild() {
     let mut asked = 0;
     for scenario in scenarios() {
@@ -352,6 +353,7 @@ async fn the_labelled_scenarios_come_out_right_live_and_by_rebuild() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "how much was compared is to be told")]
 async fn the_labelled_scenarios_come_out_right_in_whatever_order_things_arrive() {
     let mut asked = 0;
     for (turn, scenario) in scenarios().into_iter().enumerate() {
@@ -395,6 +397,7 @@ async fn the_labelled_scenarios_come_out_right_in_whatever_order_things_arrive()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "how much was compared is to be told")]
 async fn what_the_scenarios_say_of_moves_is_told_live_and_the_same_after_a_rebuild() {
     let mut checked = 0;
     for scenario in scenarios() {

@@ -198,7 +198,7 @@ impl Views {
 fn walk(
     rows: &Rows,
     workspace: WorkspaceId,
-    each: &mut dyn FnMut(u32, &[(u64, Kept)]),
+    each: &mut impl FnMut(u32, &[(u64, Kept)]),
 ) -> Result<(), redb::Error> {
     let part = |place: &[u8]| {
         let number = place.get(4..8).and_then(|part| part.first_chunk());

@@ -667,6 +667,7 @@ fn address(normalised: &str) -> Option<Address> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "how much was compared is to be told")]
 fn who_is_a_member_is_what_brute_force_says_and_a_rebuild_gives_the_same() {
     let (mut triples, mut lives) = (0, 0);
     while triples < LEAST || lives < 12 {
