@@ -64,7 +64,7 @@ const QUALITY: i32 = 9;
 const BROTLI_WINDOW: i32 = 22;
 
 /// A file.
-pub struct Asset {
+pub(crate) struct Asset {
     bytes: Bytes,
     /// SHA-256 of the bytes, in hexadecimal: its beginning names the file.
     digest: String,
@@ -121,7 +121,7 @@ impl Asset {
 
     /// The answer to a request with these headers: the best form that it takes, or 304 where it has
     /// that already.
-    pub async fn respond(&self, asked: &HeaderMap) -> Response {
+    pub(crate) async fn respond(&self, asked: &HeaderMap) -> Response {
         let mut headers = self.headers.clone();
         let (coding, bytes) = match (accepted(asked), self.encoded().await) {
             (Coding::Brotli, Some(encoded)) => (Coding::Brotli, encoded.brotli.clone()),
@@ -187,7 +187,7 @@ impl Encoded {
 }
 
 /// The snippet as this server gives it out.
-pub struct Snippet {
+pub(crate) struct Snippet {
     script: Asset,
     version: Version,
     public_url: PublicUrl,
@@ -197,7 +197,7 @@ pub struct Snippet {
 
 /// What there is to know about the snippet.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AboutSnippet {
+pub(crate) struct AboutSnippet {
     /// The copy that never changes, for pages that pin it with `integrity`.
     #[schema(example = "https://track.example/mail/track.0123456789abcdef.js")]
     pub url: String,
@@ -209,7 +209,7 @@ pub struct AboutSnippet {
 
 /// How large it is on its way.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SnippetBytes {
+pub(crate) struct SnippetBytes {
     pub raw: usize,
     pub gzip: usize,
     pub brotli: usize,
@@ -244,12 +244,12 @@ impl Snippet {
     }
 
     /// The snippet that the embed code names.
-    pub async fn respond(&self, asked: &HeaderMap) -> Response {
+    pub(crate) async fn respond(&self, asked: &HeaderMap) -> Response {
         self.script.respond(asked).await
     }
 
     /// The snippet under the name that no other version has; `None` under any other name.
-    pub async fn respond_as(&self, file: &str, asked: &HeaderMap) -> Option<Response> {
+    pub(crate) async fn respond_as(&self, file: &str, asked: &HeaderMap) -> Option<Response> {
         let version = Version::in_name(file)?;
         let mut response = if version == self.version {
             self.script.respond(asked).await
@@ -263,7 +263,7 @@ impl Snippet {
     }
 
     /// `None` only where the process is ending.
-    pub async fn about(&self) -> Option<AboutSnippet> {
+    pub(crate) async fn about(&self) -> Option<AboutSnippet> {
         let encoded = self.script.encoded().await?;
         let digest = STANDARD.encode(Sha384::digest(&self.script.bytes));
         Some(AboutSnippet {
@@ -298,7 +298,7 @@ fn script_asset(bytes: impl Into<Bytes>) -> Asset {
 }
 
 /// Everything that browsers get from this server.
-pub struct Assets {
+pub(crate) struct Assets {
     pub snippet: Snippet,
     pub live: Asset,
     /// `/docs`, and what it is made of: OpenAPI 3.1 and 3.0.
@@ -312,7 +312,7 @@ pub struct Assets {
 impl Assets {
     /// Everything, with the versions of the snippet that the data folder keeps. Where this one cannot be
     /// kept there, the log says so: pages that pin it would lose it with the next version.
-    pub fn new(public_url: &PublicUrl, data: &Path, collected: &Value) -> Arc<Self> {
+    pub(crate) fn new(public_url: &PublicUrl, data: &Path, collected: &Value) -> Arc<Self> {
         let live = include_str!("../../www/live.html");
         let wasm: &'static [u8] = include_bytes!("../../dist/www_bg.wasm");
         let files = vec![
@@ -352,7 +352,7 @@ impl Assets {
     }
 
     /// The file of this name under `/assets/`.
-    pub fn file(&self, name: &str) -> Option<&Asset> {
+    pub(crate) fn file(&self, name: &str) -> Option<&Asset> {
         let mut files = self.files.iter();
         files.find_map(|(known, asset)| (*known == name).then_some(asset))
     }

@@ -26,17 +26,17 @@ use asks::Asks;
 use store::meta::{Key, Session, TokenDigest};
 use store::record::WorkspaceId;
 
-pub use admin::{Admin, admin};
+pub(crate) use admin::{Admin, admin};
 
 /// A request whose key is good.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub(crate) struct Caller {
     pub key: Arc<Key>,
 }
 
 impl Caller {
     /// Refuses a key that lacks the scope.
-    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), ApiError> {
         require(&self.key, scope)
     }
 }
@@ -54,7 +54,7 @@ fn require(key: &Key, scope: Scope) -> Result<(), ApiError> {
 
 /// Who reads: a server by its key, or a page of ours by its session.
 #[derive(Debug, Clone)]
-pub struct Reader {
+pub(crate) struct Reader {
     pub workspace: WorkspaceId,
     who: Who,
 }
@@ -67,7 +67,7 @@ enum Who {
 
 impl Reader {
     /// Refuses a reader that lacks the scope.
-    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), ApiError> {
         match &self.who {
             Who::Key(key) => require(key, scope),
             Who::Session(_, session) if session.allows(scope) => Ok(()),
@@ -80,13 +80,13 @@ impl Reader {
     }
 
     /// Whether it is the key that this names.
-    pub fn is_key(&self, id: Option<&str>) -> bool {
+    pub(crate) fn is_key(&self, id: Option<&str>) -> bool {
         matches!(&self.who, Who::Key(key) if Some(key.id.as_str()) == id)
     }
 
     /// Whose share of what is bounded it takes: its key's, also by a session that the key opened, or
     /// that of all sessions of one-time codes.
-    pub fn key_id(&self) -> Option<&str> {
+    pub(crate) fn key_id(&self) -> Option<&str> {
         let key = match &self.who {
             Who::Key(key) => Some(key),
             Who::Session(_, session) => session.key.as_ref(),
@@ -95,7 +95,7 @@ impl Reader {
     }
 
     /// Whether what was shown at first still counts, for answers that take long.
-    pub fn is_still_good(&self, app: &App) -> bool {
+    pub(crate) fn is_still_good(&self, app: &App) -> bool {
         match &self.who {
             Who::Key(key) => key.is_good(app.clock.now()),
             Who::Session(digest, _) => app.meta.session(digest).is_some(),
@@ -105,14 +105,19 @@ impl Reader {
 
 /// Finds who reads, by a key in the headers, else by the session's cookie, which counts only in
 /// requests of our own pages.
-pub fn reader(app: &App, headers: &HeaderMap, uri: &Uri, scope: Scope) -> Result<Reader, ApiError> {
+pub(crate) fn reader(
+    app: &App,
+    headers: &HeaderMap,
+    uri: &Uri,
+    scope: Scope,
+) -> Result<Reader, ApiError> {
     let reader = reader_for(app, headers, uri, scope)?;
     reader.require(scope)?;
     Ok(reader)
 }
 
 /// The same, where what is asked for decides which scope it takes. No public key is one of them.
-pub fn any_reader(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Reader, ApiError> {
+pub(crate) fn any_reader(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Reader, ApiError> {
     reader_for(app, headers, uri, Scope::Read)
 }
 
@@ -145,7 +150,7 @@ fn reader_for(
 }
 
 /// The session that one of the cookies names, where one of our own pages asks.
-pub fn session_by_cookie(
+pub(crate) fn session_by_cookie(
     app: &App,
     headers: &HeaderMap,
 ) -> Result<(SessionToken, Arc<Session>), ApiError> {
@@ -163,7 +168,11 @@ pub fn session_by_cookie(
 
 /// The key with which one of our own pages opens a session: the one place where a page may show a
 /// secret key. From elsewhere it is as exposed as in any other body.
-pub fn key_for_session(app: &App, headers: &HeaderMap, text: &str) -> Result<Arc<Key>, ApiError> {
+pub(crate) fn key_for_session(
+    app: &App,
+    headers: &HeaderMap,
+    text: &str,
+) -> Result<Arc<Key>, ApiError> {
     let caller = known(app, headers, text, KeyPlace::Session)?;
     let caller = admit(app, headers, caller, Asks::Server(Scope::Read))?;
     app.rates.count(&caller.key)?;
@@ -171,7 +180,7 @@ pub fn key_for_session(app: &App, headers: &HeaderMap, text: &str) -> Result<Arc
 }
 
 /// Finds the caller by the headers; `None` where they hold no key.
-pub fn caller_by_headers(
+pub(crate) fn caller_by_headers(
     app: &App,
     headers: &HeaderMap,
     uri: &Uri,
@@ -185,7 +194,7 @@ pub fn caller_by_headers(
 
 /// The same where only secret keys are good, for this scope: a public one is told so, wherever it comes
 /// from. Whether the key has the scope is not looked at.
-pub fn server_by_headers(
+pub(crate) fn server_by_headers(
     app: &App,
     headers: &HeaderMap,
     uri: &Uri,
@@ -227,7 +236,7 @@ fn known_by_headers(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Option<
 
 /// Finds the caller by the body's `key`, where the headers named none. A secret key in a body is
 /// refused even beside a good header, because a body is what a page can send.
-pub fn caller_by_body(
+pub(crate) fn caller_by_body(
     app: &App,
     headers: &HeaderMap,
     by_headers: Option<Caller>,

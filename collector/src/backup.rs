@@ -25,13 +25,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use restore::{Restored, restore};
-pub use take::{BackupSources, take};
+pub(crate) use restore::restore;
+pub(crate) use take::{BackupSources, take};
 
 /// What `misar backup` is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct BackupAsk {
+pub(crate) struct BackupAsk {
     /// Where to; absolute, since a server has another working folder.
     pub dir: PathBuf,
     /// Brings a backup up to date.
@@ -43,7 +43,7 @@ pub struct BackupAsk {
 /// What a backup came to; printed with `--json` as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct BackupReport {
+pub(crate) struct BackupReport {
     pub dir: String,
     pub files: u64,
     pub bytes: u64,

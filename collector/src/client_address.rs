@@ -20,11 +20,11 @@ const MAX_HEADER_BYTES: usize = 1_024;
 
 /// The connection's other end.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub(crate) struct Peer(pub SocketAddr);
 
 /// Follows `X-Forwarded-For` from the right for as long as the speaker is trusted; what a stranger
 /// wrote into it is never believed. IPv4 addresses mapped into IPv6 come out as IPv4.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut speaker = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     let hops: Vec<&str> = headers
@@ -46,7 +46,7 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
 }
 
 /// Who stands behind a request of a browser or mail client, as it is kept; with the address.
-pub fn client_of(parts: &Parts, trusted: &[IpNet]) -> (IpAddr, Client) {
+pub(crate) fn client_of(parts: &Parts, trusted: &[IpNet]) -> (IpAddr, Client) {
     // The server puts the peer into every request.
     let peer = parts
         .extensions
@@ -96,7 +96,7 @@ const CLIENT_HEADERS: [&str; 11] = [
 ];
 
 /// Whether a proxy says for whom it asks.
-pub fn names_a_client(headers: &HeaderMap) -> bool {
+pub(crate) fn names_a_client(headers: &HeaderMap) -> bool {
     CLIENT_HEADERS
         .iter()
         .any(|name| headers.contains_key(*name))
@@ -106,7 +106,7 @@ pub fn names_a_client(headers: &HeaderMap) -> bool {
 /// would make a stranger look as if it came from here. Beside the headers of proxies, a `Host` that is
 /// no loopback one hints at it, and so does HTTP/1.0: nginx's bare `proxy_pass` speaks it, and names
 /// our own address as the host.
-pub fn is_local(peer: IpAddr, version: Version, headers: &HeaderMap) -> bool {
+pub(crate) fn is_local(peer: IpAddr, version: Version, headers: &HeaderMap) -> bool {
     let is_forwarded = names_a_client(headers)
         || headers
             .keys()
@@ -120,7 +120,7 @@ pub fn is_local(peer: IpAddr, version: Version, headers: &HeaderMap) -> bool {
 
 /// `localhost` or an address of the machine itself, with or without a port; an IPv6 address stands in
 /// brackets.
-pub fn is_loopback_host(host: &str) -> bool {
+pub(crate) fn is_loopback_host(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
     };

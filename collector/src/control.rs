@@ -30,7 +30,7 @@ use client::ControlClient;
 use store::clock::Clock;
 use store::folder::{DataFolder, FolderError};
 
-pub use socket::ControlSocket;
+pub(crate) use socket::ControlSocket;
 
 /// How long [`call`] waits for the process that has the folder: it may be starting or stopping.
 const PATIENCE: Duration = Duration::from_secs(5);

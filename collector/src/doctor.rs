@@ -16,7 +16,7 @@ use store::meta::{LastBackup, Meta};
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub(crate) enum Status {
     Ok,
     /// It will become a failure, or hides one.
     Warn,
@@ -26,7 +26,7 @@ pub enum Status {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
+pub(crate) struct Check {
     /// `server`, `disk`, `log`, `views`, `publicUrl`, `proxies`, `files`, `keys`, `backup`, `clock`.
     pub check: String,
     pub status: Status,
@@ -40,7 +40,7 @@ pub struct Check {
 /// checks and fields may be added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Diagnosis {
+pub(crate) struct Diagnosis {
     /// The worst of all checks.
     pub status: Status,
     pub checks: Vec<Check>,
@@ -50,7 +50,7 @@ pub struct Diagnosis {
 /// The numbers behind the sentences.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StoreFigures {
+pub(crate) struct StoreFigures {
     /// Whether a server has the folder open.
     pub server: bool,
     /// Of all files in the data folder, bytes.
@@ -78,7 +78,7 @@ pub struct StoreFigures {
 /// The last backup, as figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Backup {
+pub(crate) struct Backup {
     /// RFC 3339.
     pub at: String,
     pub dir: String,
@@ -96,7 +96,7 @@ impl Backup {
 }
 
 /// What only a running server knows.
-pub struct Server {
+pub(crate) struct Server {
     /// Why it takes no events now.
     pub not_ready: Option<String>,
     /// Milliseconds.
@@ -113,7 +113,7 @@ pub struct Server {
 /// A peer that forwards requests for others without being trusted to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct UntrustedProxy {
+pub(crate) struct UntrustedProxy {
     /// An address or a network, as `--trusted-proxy` takes it.
     pub network: String,
     /// About how many it has forwarded since the server started.
@@ -121,7 +121,7 @@ pub struct UntrustedProxy {
 }
 
 /// Looks at everything. `log` is the error of whoever could not open it. Blocks on disk.
-pub fn diagnose(
+pub(crate) fn diagnose(
     data: &Path,
     meta: &Meta,
     log: Result<&LocalLedger, &String>,
@@ -132,7 +132,7 @@ pub fn diagnose(
 
 impl Diagnosis {
     /// A report of one thing, which keeps everything else from being looked at.
-    pub fn of_failure(check: &str, finding: String, advice: &str) -> Self {
+    pub(crate) fn of_failure(check: &str, finding: String, advice: &str) -> Self {
         Self {
             status: Status::Fail,
             checks: vec![Check {

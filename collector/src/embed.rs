@@ -10,14 +10,14 @@ const STUB: &str = include_str!("../../dist/stub.js");
 
 /// The embed code. A key consists of letters, digits and `_`, a public URL of what origins are made
 /// of: neither needs escaping.
-pub fn embed(key: &ApiKey, public_url: &PublicUrl) -> String {
+pub(crate) fn embed(key: &ApiKey, public_url: &PublicUrl) -> String {
     let inline = inline_script(key);
     format!("<script>{inline}</script>\n<script src=\"{public_url}/mail/track.js\" async></script>")
 }
 
 /// What stands between the tags of the first script, to the byte: a content security policy may name
 /// its hash.
-pub fn inline_script(key: &ApiKey) -> String {
+pub(crate) fn inline_script(key: &ApiKey) -> String {
     let stub = STUB.trim_end();
     format!(
         "\nwindow.MisarMail = {{ key: '{}' }};\n{stub}\n",

@@ -6,7 +6,7 @@
 //!
 //! - `file`: the file beside the folder
 
-pub mod file;
+pub(crate) mod file;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use store::record::public_seq::PublicSeq;
 use store::record::{ContactId, Entry, Fact, KeyId, ToldBy, WorkspaceId, WorkspaceKey};
 use store::rejected::{self, RejectedStore};
 
-pub use file::ErasuresFile;
+pub(crate) use file::ErasuresFile;
 
 /// Why nobody was erased, or not wholly: asking again is right.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum EraseError {
 }
 
 /// What erasing needs.
-pub struct Eraser {
+pub(crate) struct Eraser {
     pub log: Arc<dyn Log>,
     pub meta: Arc<Meta>,
     /// `None` where it stands there already.
@@ -46,7 +46,7 @@ pub struct Eraser {
 }
 
 /// A contact was erased.
-pub struct Erased {
+pub(crate) struct Erased {
     pub erasure: Erasure,
     /// Of the fact.
     pub seq: Option<PublicSeq>,
@@ -57,7 +57,7 @@ impl Eraser {
     ///
     /// # Errors
     /// [`EraseError`].
-    pub async fn erase(
+    pub(crate) async fn erase(
         self,
         workspace: WorkspaceId,
         email: &Email,
@@ -79,7 +79,7 @@ impl Eraser {
     ///
     /// # Errors
     /// [`EraseError`].
-    pub async fn put(
+    pub(crate) async fn put(
         self,
         erasure: Erasure,
         key_id: Option<KeyId>,
@@ -118,7 +118,7 @@ impl Eraser {
 ///
 /// # Errors
 /// When the file fails.
-pub fn clear_rejected(
+pub(crate) fn clear_rejected(
     rejected: &RejectedStore,
     workspace: WorkspaceId,
     key: &WorkspaceKey,
@@ -143,7 +143,7 @@ pub fn clear_rejected(
 ///
 /// # Errors
 /// A sentence for whoever runs the command.
-pub fn clear_rejected_at_rest(
+pub(crate) fn clear_rejected_at_rest(
     data: &Path,
     meta: &Meta,
     erasures: &[Erasure],

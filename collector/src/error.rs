@@ -4,8 +4,8 @@
 //! its request, 400 to 415; one that should come again later, 429 or 503 with Retry-After. What is
 //! ours alone (a failing disk) is logged with its cause and answered without it.
 
-pub mod codes;
-pub mod limit;
+pub(crate) mod codes;
+pub(crate) mod limit;
 mod message;
 pub(crate) mod refusal;
 pub(crate) mod scopes;
@@ -26,7 +26,7 @@ use store::query::QueryError;
 use store::views::{Building, ViewError};
 
 /// What whoever showed a secret key should do; also the message of an event that holds one.
-pub const SECRET_KEY_SHOWN: &str = "a secret key must not be in a page, an event, a body or a URL: revoke it with `misar keys \
+pub(crate) const SECRET_KEY_SHOWN: &str = "a secret key must not be in a page, an event, a body or a URL: revoke it with `misar keys \
     revoke`, and use a public key (msk_pub_…) there. A server that forwards a browser's request must strip the \
     headers Origin, Sec-Fetch-Site and Sec-Fetch-Dest, strip keys from what it forwards, and send its own key in \
     Authorization. Nothing was recorded";

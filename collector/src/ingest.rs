@@ -35,13 +35,13 @@ mod seqs;
 
 mod files;
 
-pub mod contacts;
-pub mod erasures;
-pub mod hits;
-pub mod messages;
-pub mod register;
-pub mod sent;
-pub mod signed;
-pub mod suppressions;
+pub(crate) mod contacts;
+pub(crate) mod erasures;
+pub(crate) mod hits;
+pub(crate) mod messages;
+pub(crate) mod register;
+pub(crate) mod sent;
+pub(crate) mod signed;
+pub(crate) mod suppressions;
 
-pub use incoming::{Incoming, parse};
+pub(crate) use incoming::{Incoming, parse};

@@ -55,19 +55,19 @@ use serde::Serialize;
 
 use entities::{Quoting, encode};
 use held::Spot;
-pub use held::{Held, ReadToken};
+pub(crate) use held::{Held, ReadToken};
 use links::Links;
 use placeholder::{FoundPlaceholder, Syntax};
 use resolve::{Bases, resolved};
-pub use scan::MailRefusal;
+pub(crate) use scan::MailRefusal;
 use scan::{Image, LinkPlace};
 use store::token::TokenKind;
-pub use target::{SkipReason, redirect_location};
-pub use targets::Targets;
-pub use utm::Utm;
+pub(crate) use target::{SkipReason, redirect_location};
+pub(crate) use targets::Targets;
+pub(crate) use utm::Utm;
 
 /// What to do with a message. One plan serves its HTML and then its text: it counts the links.
-pub struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     /// Where the pixel is loaded from; `None` if opens are not tracked.
     pub pixel_url: Option<&'a str>,
     /// What the placeholder becomes.
@@ -102,7 +102,7 @@ pub struct Plan<'a> {
 
 /// A message's part, instrumented.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instrumented {
+pub(crate) struct Instrumented {
     pub body: String,
     /// The tracked links, in document order.
     pub links: Vec<TrackedLink>,
@@ -115,7 +115,7 @@ pub struct Instrumented {
 
 /// A link that is tracked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TrackedLink {
+pub(crate) struct TrackedLink {
     pub index: u32,
     /// Of its target among the different ones; clicks keep it. Not in answers.
     #[serde(skip)]
@@ -127,14 +127,14 @@ pub struct TrackedLink {
 
 /// A link that stayed as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SkippedLink {
+pub(crate) struct SkippedLink {
     /// What a browser makes of the attribute.
     pub url: String,
     pub reason: SkipReason,
 }
 
 /// Instruments a document or a fragment.
-pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
+pub(crate) fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
     let scan = scan::scan(html, plan.links_left as usize);
     if scan.refused.is_some() {
         plan.refused = scan.refused;
@@ -231,7 +231,7 @@ pub fn instrument_html(html: &str, plan: &mut Plan<'_>) -> Instrumented {
 }
 
 /// Instruments a text part: its http and https URLs and the unsubscribe placeholder. No pixel.
-pub fn instrument_text(text: &str, plan: &mut Plan<'_>) -> Instrumented {
+pub(crate) fn instrument_text(text: &str, plan: &mut Plan<'_>) -> Instrumented {
     let most = plan.links_left as usize + 1;
     let placeholders: Vec<_> = placeholder::find(text, Syntax::Text).take(most).collect();
     // A URL that holds a placeholder is no link, once that is filled or refused.
@@ -303,7 +303,7 @@ fn rest_of(range: Range<usize>, known: &[Range<usize>]) -> Vec<Range<usize>> {
 }
 
 /// Line and column, from 1, of a byte of a part: for the message to who is to mend it.
-pub fn line_and_column(part: &str, at: usize) -> (usize, usize) {
+pub(crate) fn line_and_column(part: &str, at: usize) -> (usize, usize) {
     let before = &part[..part.floor_char_boundary(at)];
     let line = before.rfind('\n').map_or(0, |end| end + 1);
     let lines = before.bytes().filter(|byte| *byte == b'\n').count();
@@ -376,7 +376,7 @@ fn look_at_image(image: &Image, bases: &Bases, plan: &Plan<'_>) -> Pixel {
 
 /// The pixel as it stands in the document. Visible to the mail client, so that it is loaded (what is
 /// `display:none` often is not), and with an empty `alt`, so that a screen reader passes over it.
-pub fn pixel_html(url: &str) -> String {
+pub(crate) fn pixel_html(url: &str) -> String {
     format!(
         r#"<img src="{}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">"#,
         encode(url, Quoting::Double)

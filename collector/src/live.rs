@@ -33,7 +33,7 @@ use store::views::segments::MoveKey;
 use follower::Follower;
 
 /// The most events that a stream may begin with.
-pub const MAX_RECENT: usize = 200;
+pub(crate) const MAX_RECENT: usize = 200;
 /// A silent stream says so often that it is there; then, too, it is looked whether its reader still
 /// may read.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// One message of the stream.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "status", rename_all = "lowercase")]
-pub enum LiveMessage {
+pub(crate) enum LiveMessage {
     /// An event that is on record.
     Tracked(Box<EventView>),
     Rejected(RejectedView),
@@ -59,7 +59,7 @@ pub enum LiveMessage {
 /// An event that was refused.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct RejectedView {
+pub(crate) struct RejectedView {
     /// As sent, or as given.
     pub id: String,
     /// RFC 3339.
@@ -88,7 +88,7 @@ pub struct RejectedView {
 /// Events that this reader does not get, because it was too far behind.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SkippedEvents)]
-pub struct Skipped {
+pub(crate) struct Skipped {
     pub count: u64,
 }
 
@@ -119,7 +119,7 @@ impl fmt::Debug for RejectedView {
 /// Where a reader is: behind which record of its workspace, and behind which of its rejections in
 /// which process. Nothing of other workspaces is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     seq: PublicSeq,
     process: u64,
     rejected: u64,
@@ -129,7 +129,7 @@ pub struct Cursor {
 
 /// The text is no cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotACursor;
+pub(crate) struct NotACursor;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,7 +172,7 @@ impl FromStr for Cursor {
 
 /// Where a stream begins.
 #[derive(Debug, Clone, Copy)]
-pub enum LiveStart {
+pub(crate) enum LiveStart {
     /// So many events before the end.
     Recent(usize),
     /// Behind the last message that was received.
@@ -180,7 +180,7 @@ pub enum LiveStart {
 }
 
 /// Starts a stream; it holds its permit until it ends. Dropping the answer's body ends it.
-pub fn start(
+pub(crate) fn start(
     app: Arc<App>,
     reader: Reader,
     start: LiveStart,

@@ -5,7 +5,7 @@ mod exposition;
 mod gauges;
 mod labels;
 mod machine;
-pub mod reasons;
+pub(crate) mod reasons;
 mod told;
 
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use store::meta::Workspace;
 use store::record::WorkspaceId;
 
 use by_workspace::{ByWorkspace, Series};
-pub use exposition::MetricsForm;
-pub use gauges::Gauges;
-pub use labels::{DroppedHit, Verdict};
+pub(crate) use exposition::MetricsForm;
+pub(crate) use gauges::Gauges;
+pub(crate) use labels::{DroppedHit, Verdict};
 use labels::{DurationLabels, LimitLabels, ReasonLabels, RefusalLabels, RequestLabels};
-pub use machine::Machine;
+pub(crate) use machine::Machine;
 pub(crate) use told::Told;
 
 /// What the names of our series begin with.

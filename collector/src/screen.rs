@@ -52,7 +52,11 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Refuses a request that shows a secret key in its address, or as a page in its headers, on every
 /// route; those under `/mail/` answer as ever, because a reader of a mail must not suffer for it, and
 /// a preflight does, so that the page can read the answer to what follows.
-pub async fn guard(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
+pub(crate) async fn guard(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
     let is_page = auth::is_from_page(request.headers());
     let mut shown = find_in_uri(request.uri());
     if is_page {
@@ -84,7 +88,7 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request<Body>, next: Ne
 ///
 /// # Errors
 /// 403.
-pub fn refuse_in_uri(app: &App, uri: &Uri) -> Result<(), ApiError> {
+pub(crate) fn refuse_in_uri(app: &App, uri: &Uri) -> Result<(), ApiError> {
     let shown = find_in_uri(uri);
     if shown.is_empty() {
         return Ok(());
@@ -94,14 +98,14 @@ pub fn refuse_in_uri(app: &App, uri: &Uri) -> Result<(), ApiError> {
 }
 
 /// Flags the keys in a text that nobody keeps.
-pub fn flag(app: &App, text: &[u8]) {
+pub(crate) fn flag(app: &App, text: &[u8]) {
     flag_all(app, &secrets::find(text));
 }
 
 /// What a body held of secret keys that this store knows, by the place of the event or message; a
 /// body of one has it at 0.
 #[derive(Debug, Default)]
-pub struct Screened {
+pub(crate) struct Screened {
     /// What is said of all of them held one.
     all: bool,
     at: BTreeSet<usize>,
@@ -109,7 +113,7 @@ pub struct Screened {
 
 impl Screened {
     /// Why the event or message at this place is refused, if it is.
-    pub fn rejection(&self, place: usize) -> Option<Rejection> {
+    pub(crate) fn rejection(&self, place: usize) -> Option<Rejection> {
         let held = self.all || self.at.contains(&place);
         held.then(|| Rejection::whole(codes::SECRET_KEY_IN_BROWSER, SECRET_KEY_SHOWN))
     }
@@ -117,13 +121,13 @@ impl Screened {
 
 /// What carries a body, as far as it matters what a key in it means.
 #[derive(Debug, Clone, Copy)]
-pub struct Carrier {
+pub(crate) struct Carrier {
     is_mail: bool,
     is_page: bool,
 }
 
 impl Carrier {
-    pub fn of(parts: &Parts) -> Self {
+    pub(crate) fn of(parts: &Parts) -> Self {
         Self {
             is_mail: parts.uri.path().starts_with("/v1/messages"),
             is_page: auth::is_from_page(&parts.headers),
@@ -136,7 +140,7 @@ impl Carrier {
 ///
 /// # Errors
 /// 403 where a key stands in a field for keys, or in what is no JSON and a page's.
-pub fn body(app: &App, carrier: Carrier, text: &mut String) -> Result<Screened, ApiError> {
+pub(crate) fn body(app: &App, carrier: Carrier, text: &mut String) -> Result<Screened, ApiError> {
     let Carrier { is_mail, is_page } = carrier;
     let found = secrets::find(text.as_bytes());
     if found.is_empty() {
@@ -174,7 +178,7 @@ pub fn body(app: &App, carrier: Carrier, text: &mut String) -> Result<Screened, 
 ///
 /// # Errors
 /// A sentence, where it holds a secret key that this store knows.
-pub fn message(meta: &Meta, text: &str) -> Result<Option<String>, String> {
+pub(crate) fn message(meta: &Meta, text: &str) -> Result<Option<String>, String> {
     let found = secrets::find(text.as_bytes());
     if found.is_empty() {
         return Ok(None);

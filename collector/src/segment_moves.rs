@@ -8,7 +8,7 @@ use store::views::segments::{Cause, Moved};
 /// Somebody entered a segment or left it.
 #[derive(Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct MoveView {
+pub(crate) struct MoveView {
     /// The same after every rebuild.
     pub id: String,
     pub r#type: MoveType,
@@ -39,7 +39,7 @@ impl std::fmt::Debug for MoveView {
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum MoveType {
+pub(crate) enum MoveType {
     SegmentEntered,
     SegmentLeft,
 }
@@ -47,7 +47,7 @@ pub enum MoveType {
 /// What brings a move about: an event, time alone, or another definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum MoveCause {
+pub(crate) enum MoveCause {
     Event,
     Time,
     Definition,

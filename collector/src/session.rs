@@ -20,14 +20,14 @@ use store::meta::{MetaError, Origin, TokenDigest, random};
 use store::record::WorkspaceId;
 
 /// The cookie that holds the token, where the server is known by http.
-pub const COOKIE_NAME: &str = "misar_session";
+pub(crate) const COOKIE_NAME: &str = "misar_session";
 /// The same where it is known by https: browsers take this name only from the very host, over TLS, so
 /// that no neighbour can set it.
-pub const HOST_COOKIE_NAME: &str = "__Host-misar_session";
+pub(crate) const HOST_COOKIE_NAME: &str = "__Host-misar_session";
 /// The header that a change by cookie must have.
-pub const CSRF_HEADER: &str = "x-csrf-token";
+pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 /// How long a session lasts: 7 days.
-pub const LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+pub(crate) const LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// How long a one-time code waits for its use.
 const CODE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1000;
 /// Codes of one workspace that wait; its oldest make room.
@@ -40,20 +40,20 @@ const CODE_BYTES: usize = 16;
 const TOKEN_BYTES: usize = 32;
 
 /// What the cookie holds. No `Debug`: it opens everything that its session may see.
-pub struct SessionToken(String);
+pub(crate) struct SessionToken(String);
 
 impl SessionToken {
     /// A new one.
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub fn generate() -> Result<Self, MetaError> {
+    pub(crate) fn generate() -> Result<Self, MetaError> {
         random::<TOKEN_BYTES>().map(|bytes| Self(hex(&bytes)))
     }
 
     /// Those in the request's cookies, in their order: several of one name may come, and which of them
     /// is ours only a look-up tells.
-    pub fn in_cookies<'a>(
+    pub(crate) fn in_cookies<'a>(
         headers: &'a HeaderMap,
         public_url: &PublicUrl,
     ) -> impl Iterator<Item = Self> + use<'a> {
@@ -69,13 +69,13 @@ impl SessionToken {
             .take(MAX_TRIED)
     }
 
-    pub fn digest(&self) -> TokenDigest {
+    pub(crate) fn digest(&self) -> TokenDigest {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
     /// What a page shows with each change, to prove that it could read our answers. Derived from the
     /// cookie, so that nothing more need be kept.
-    pub fn csrf(&self) -> String {
+    pub(crate) fn csrf(&self) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes())
             .expect("HMAC takes keys of every length");
         mac.update(b"misar csrf");
@@ -86,7 +86,7 @@ impl SessionToken {
     ///
     /// # Errors
     /// 403.
-    pub fn require_csrf(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub(crate) fn require_csrf(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let shown = headers.get(CSRF_HEADER).map(HeaderValue::as_bytes);
         // Digests are compared, so that the time tells nothing about the token.
         let is_right = shown
@@ -102,7 +102,10 @@ impl SessionToken {
     ///
     /// # Errors
     /// Never: a token is hexadecimal.
-    pub fn set_cookie(&self, public_url: &PublicUrl) -> Result<HeaderValue, InvalidHeaderValue> {
+    pub(crate) fn set_cookie(
+        &self,
+        public_url: &PublicUrl,
+    ) -> Result<HeaderValue, InvalidHeaderValue> {
         set_cookie(&self.0, LIFETIME_MS, public_url)
     }
 }
@@ -111,7 +114,7 @@ impl SessionToken {
 ///
 /// # Errors
 /// Never: it is ASCII.
-pub fn clear_cookie(public_url: &PublicUrl) -> Result<HeaderValue, InvalidHeaderValue> {
+pub(crate) fn clear_cookie(public_url: &PublicUrl) -> Result<HeaderValue, InvalidHeaderValue> {
     set_cookie("", 0, public_url)
 }
 
@@ -139,7 +142,7 @@ fn set_cookie(
 
 /// One-time codes, in memory: a restart makes them useless, and prints another.
 #[derive(Default)]
-pub struct Codes(Mutex<VecDeque<Code>>);
+pub(crate) struct Codes(Mutex<VecDeque<Code>>);
 
 /// What is known of a code: not the code.
 struct Code {
@@ -153,7 +156,7 @@ impl Codes {
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub fn make(&self, workspace: WorkspaceId, now: Timestamp) -> Result<String, MetaError> {
+    pub(crate) fn make(&self, workspace: WorkspaceId, now: Timestamp) -> Result<String, MetaError> {
         let text = hex(&random::<CODE_BYTES>()?);
         let mut codes = lock(&self.0);
         codes.retain(|code| now < code.expires_at);
@@ -172,7 +175,7 @@ impl Codes {
     }
 
     /// Takes the code, if it is one, and tells its workspace: it opens nothing a second time.
-    pub fn take(&self, text: &str, now: Timestamp) -> Option<WorkspaceId> {
+    pub(crate) fn take(&self, text: &str, now: Timestamp) -> Option<WorkspaceId> {
         let digest: TokenDigest = Sha256::digest(text.as_bytes()).into();
         let mut codes = lock(&self.0);
         codes.retain(|code| now < code.expires_at);
@@ -183,7 +186,7 @@ impl Codes {
 
 /// Whether a page of ours asks. A page of another port of this host is another site's as well,
 /// although its requests carry the cookie.
-pub fn is_same_origin(headers: &HeaderMap, public_url: &PublicUrl) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap, public_url: &PublicUrl) -> bool {
     match headers.get("sec-fetch-site") {
         // No page can write this header.
         Some(site) => site == "same-origin",
@@ -194,7 +197,7 @@ pub fn is_same_origin(headers: &HeaderMap, public_url: &PublicUrl) -> bool {
 }
 
 /// The same, for what only a page may do: it must say so.
-pub fn is_from_own_page(headers: &HeaderMap, public_url: &PublicUrl) -> bool {
+pub(crate) fn is_from_own_page(headers: &HeaderMap, public_url: &PublicUrl) -> bool {
     let says = headers.contains_key("sec-fetch-site") || headers.contains_key(ORIGIN);
     says && is_same_origin(headers, public_url)
 }

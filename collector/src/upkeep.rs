@@ -22,7 +22,7 @@ use store::record::WorkspaceId;
 
 /// What a rebuild did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RebuildReport {
+pub(crate) struct RebuildReport {
     /// Events folded.
     pub events: u64,
     pub seconds: f64,
@@ -30,7 +30,7 @@ pub struct RebuildReport {
 
 /// How far long work has got, in events; a backup in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub(crate) struct Progress {
     pub done: u64,
     /// 0 where nobody knows.
     pub total: u64,
@@ -38,7 +38,7 @@ pub struct Progress {
 
 /// A store that a running server has open, or a folder that nobody has. All but the first four block,
 /// perhaps for long, and want to be called within a runtime, on a thread that is none of its own.
-pub trait Upkeep: Send + Sync {
+pub(crate) trait Upkeep: Send + Sync {
     fn meta(&self) -> &Meta;
 
     fn relay(&self) -> &RelayList;

@@ -16,7 +16,7 @@ use store::meta::{Key, Workspace};
 
 /// An admin of one workspace.
 #[derive(Debug, Clone)]
-pub struct Admin {
+pub(crate) struct Admin {
     pub workspace: Arc<Workspace>,
     /// The key, also of a session that it opened; none of a session that a one-time code did.
     pub key: Option<Arc<Key>>,
@@ -26,12 +26,12 @@ pub struct Admin {
 
 impl Admin {
     /// When what this admin may do ends; `None` is never. What it makes must not live longer.
-    pub fn until(&self) -> Option<Timestamp> {
+    pub(crate) fn until(&self) -> Option<Timestamp> {
         self.key.as_ref().and_then(|key| key.expires_at())
     }
 
     /// For the process's log.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.key
             .as_ref()
             .map_or("a session by link", |key| key.id.as_str())
@@ -42,7 +42,7 @@ impl Admin {
 ///
 /// # Errors
 /// 401 without a key or session, 403 without the scope or the token, 429.
-pub fn admin(app: &App, parts: &Parts) -> Result<Admin, ApiError> {
+pub(crate) fn admin(app: &App, parts: &Parts) -> Result<Admin, ApiError> {
     let (headers, wanted) = (&parts.headers, Scope::Admin);
     if let Some(Caller { key }) = server_by_headers(app, headers, &parts.uri, wanted)? {
         app.rates.count(&key)?;

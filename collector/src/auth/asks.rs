@@ -9,7 +9,7 @@ use store::meta::Key;
 
 /// What a route asks of whoever sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asks {
+pub(crate) enum Asks {
     /// Nothing, as long as the key is good.
     Nothing,
     /// Events: of servers and of pages.

@@ -25,7 +25,7 @@ use store::record::Seq;
 /// What a restore came to; printed with `--json` as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Restored {
+pub(crate) struct Restored {
     pub data: String,
     pub files: u64,
     pub bytes: u64,
@@ -51,7 +51,7 @@ pub struct Restored {
 /// # Errors
 /// A sentence for whoever runs the command. A backup that is not in order is refused before anything
 /// is made.
-pub fn restore(
+pub(crate) fn restore(
     dir: &Path,
     data: &Path,
     erasures: Option<&Path>,

@@ -26,7 +26,7 @@ use store::record::Seq;
 use store::rejected::{self, RejectedStore};
 
 /// What a backup is made of: a store that this process has open.
-pub struct BackupSources<'a> {
+pub(crate) struct BackupSources<'a> {
     pub data: &'a Path,
     pub meta: &'a Meta,
     pub log: &'a LocalLedger,
@@ -39,7 +39,7 @@ pub struct BackupSources<'a> {
 ///
 /// # Errors
 /// A sentence for whoever runs the command. The backup before, if there was one, is whole then.
-pub fn take(
+pub(crate) fn take(
     sources: &BackupSources<'_>,
     ask: &BackupAsk,
     progress: &mut dyn FnMut(u64, u64),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::restore::Restored;
 use super::*;
 use crate::log_at_rest::reached;
 use store::clock::SystemClock;

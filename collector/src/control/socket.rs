@@ -21,7 +21,7 @@ const MAX_PATH_BYTES: usize = 100;
 
 /// The listening end. The file is removed when this is dropped.
 #[derive(Debug)]
-pub struct ControlSocket {
+pub(crate) struct ControlSocket {
     listener: tokio::net::UnixListener,
     path: PathBuf,
     /// Who runs this process, as the system wrote it on the socket; or, where root does, whose folder
@@ -35,7 +35,7 @@ impl ControlSocket {
     ///
     /// # Errors
     /// What the system says.
-    pub fn bind(folder: &DataFolder) -> io::Result<Self> {
+    pub(crate) fn bind(folder: &DataFolder) -> io::Result<Self> {
         let path = folder.path().join(SOCKET_FILE);
         match std::fs::symlink_metadata(&path) {
             Ok(old) if old.file_type().is_socket() => std::fs::remove_file(&path)?,

@@ -120,7 +120,7 @@ impl ErasuresFile {
 ///
 /// # Errors
 /// A sentence for whoever runs the command, where it cannot be read or a line is none.
-pub fn read(path: &Path) -> Result<Vec<Erasure>, String> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Erasure>, String> {
     let shown = path.display();
     let bytes = files::read(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{shown} is no file of erasures"))?;

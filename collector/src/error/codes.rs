@@ -105,7 +105,7 @@ const OF_REQUESTS: &[(u16, &[&str])] = &[
 ];
 
 /// The statuses with their codes, in order. 422 has those of events too.
-pub fn by_status() -> Vec<(u16, Vec<&'static str>)> {
+pub(crate) fn by_status() -> Vec<(u16, Vec<&'static str>)> {
     let mut table: Vec<_> = OF_REQUESTS
         .iter()
         .map(|(status, codes)| (*status, codes.to_vec()))
@@ -123,7 +123,7 @@ pub fn by_status() -> Vec<(u16, Vec<&'static str>)> {
 }
 
 /// All codes, each once.
-pub fn all() -> Vec<&'static str> {
+pub(crate) fn all() -> Vec<&'static str> {
     let mut all: Vec<_> = by_status()
         .into_iter()
         .flat_map(|(_, codes)| codes)
@@ -134,7 +134,7 @@ pub fn all() -> Vec<&'static str> {
 }
 
 /// Whether the document lists a code.
-pub fn is_listed(code: &str) -> bool {
+pub(crate) fn is_listed(code: &str) -> bool {
     OF_EVENTS.contains(&code) || is_of_request(code)
 }
 

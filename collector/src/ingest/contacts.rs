@@ -24,7 +24,7 @@ use store::ledger::Submission;
 use store::record::public_seq::PublicSeq;
 use store::record::{Address, Entry, Fact, Personal, ToldBy, WorkspaceId};
 
-pub use import::{ImportAnswer, ImportResult, ImportStatus, import_file};
+pub(crate) use import::{ImportAnswer, import_file};
 
 impl Incoming {
     /// Records what the body says of the contact with this address; the fact's seq, and the headers that tell of
@@ -32,7 +32,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`ApiError`]; nothing is recorded then.
-    pub async fn change_contact(
+    pub(crate) async fn change_contact(
         self,
         app: &Arc<App>,
         email: &Email,
@@ -67,7 +67,7 @@ impl Incoming {
 ///
 /// # Errors
 /// [`ApiError`]; nothing is recorded then.
-pub async fn change_one(
+pub(crate) async fn change_one(
     app: &App,
     workspace: WorkspaceId,
     email: &Email,

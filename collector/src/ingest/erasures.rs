@@ -20,7 +20,7 @@ use store::record::{KeyId, WorkspaceId};
 /// What is gone with a contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ErasedCounts {
+pub(crate) struct ErasedCounts {
     /// Events on record that lost their personal part; absent while nobody has counted them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -30,19 +30,19 @@ pub struct ErasedCounts {
 }
 
 /// What became of a contact that was to be erased.
-pub struct ErasureOutcome {
+pub(crate) struct ErasureOutcome {
     pub counts: ErasedCounts,
     pub seq: Option<PublicSeq>,
 }
 
 /// How many events there are of a contact, as far as the views know; blocks on disk.
-pub fn count(app: &App, workspace: WorkspaceId, email: &Email) -> Option<u64> {
+pub(crate) fn count(app: &App, workspace: WorkspaceId, email: &Email) -> Option<u64> {
     let contact = app.views.contact_id(workspace, email.normalised())?;
     app.views.count_of_contact(workspace, contact).ok()
 }
 
 /// What erases in a running server's store.
-pub fn eraser(app: &App) -> Eraser {
+pub(crate) fn eraser(app: &App) -> Eraser {
     Eraser {
         log: Arc::clone(&app.log),
         meta: Arc::clone(&app.meta),
@@ -55,7 +55,7 @@ pub fn eraser(app: &App) -> Eraser {
 ///
 /// # Errors
 /// When a disk fails: asking again is right.
-pub fn clear(app: &App, erased: &Erased, email: &Email) -> Result<u64, LogError> {
+pub(crate) fn clear(app: &App, erased: &Erased, email: &Email) -> Result<u64, LogError> {
     let Erasure {
         workspace,
         contact,
@@ -78,7 +78,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`ApiError`]; it may be erased in part then, and asking again is right.
-    pub async fn erase(
+    pub(crate) async fn erase(
         self,
         app: &Arc<App>,
         email: Email,

@@ -46,7 +46,7 @@ struct Taken {
 
 impl Incoming {
     /// Records one event of the route's type and answers.
-    pub async fn record(
+    pub(crate) async fn record(
         self,
         app: &App,
         caller: Caller,
@@ -83,7 +83,7 @@ impl Incoming {
     }
 
     /// Records a batch and answers with one verdict for each event, in order.
-    pub async fn record_batch(self, app: &App) -> Result<Response, ApiError> {
+    pub(crate) async fn record_batch(self, app: &App) -> Result<Response, ApiError> {
         let envelope: BatchBody<'_> = parse(&self.text)?;
         // Who asks is settled first: a batch that is wrong may hold a secret key too.
         let caller = self.caller(app, envelope.key)?;

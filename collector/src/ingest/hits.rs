@@ -7,7 +7,7 @@
 //! counted. An unsubscribe is answered once it is on disk, and nothing limits it.
 
 mod way;
-pub mod way_back;
+pub(crate) mod way_back;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,10 +36,10 @@ use store::record::{
 use store::secrets;
 use store::targets::marks;
 use store::token::{MAX_TEXT_CHARS, Sent, Token, TokenKind};
-pub use way::{FORM_FIELD, FORM_VALUE, Way};
+pub(crate) use way::{FORM_FIELD, FORM_VALUE, Way};
 
 /// One request of a mail client.
-pub struct MailHit {
+pub(crate) struct MailHit {
     method: Method,
     /// Resolved through the trusted proxies.
     address: IpAddr,
@@ -48,7 +48,7 @@ pub struct MailHit {
 }
 
 impl MailHit {
-    pub fn of(app: &App, parts: &Parts) -> Self {
+    pub(crate) fn of(app: &App, parts: &Parts) -> Self {
         let (address, client) = client_of(parts, &app.trusted_proxies);
         Self {
             method: parts.method.clone(),
@@ -61,7 +61,7 @@ impl MailHit {
 
 /// Records that a pixel was loaded, behind the answer: the token is read there too, so that the time
 /// of the answer says nothing about it.
-pub fn record_open(app: &Arc<App>, hit: MailHit, mut text: String) {
+pub(crate) fn record_open(app: &Arc<App>, hit: MailHit, mut text: String) {
     if text.len() > MAX_TEXT_CHARS {
         // No token, and nothing to keep while it waits.
         text = String::new();
@@ -83,7 +83,7 @@ pub fn record_open(app: &Arc<App>, hit: MailHit, mut text: String) {
 }
 
 /// Records that a link was followed, behind the answer.
-pub fn record_click(app: &Arc<App>, hit: MailHit, token: Token, text: String) {
+pub(crate) fn record_click(app: &Arc<App>, hit: MailHit, token: Token, text: String) {
     let Some(permit) = app.hits.take_permit() else {
         app.metrics
             .count_dropped_hit_of(token.sent().workspace, DroppedHit::Busy);
@@ -143,7 +143,12 @@ async fn record(app: &App, hit: MailHit, token: Token, text: &str) {
 ///
 /// # Errors
 /// When the log takes nothing now: asking again is right.
-pub async fn unsubscribe(app: &App, hit: MailHit, sent: Sent, way: Way) -> Result<(), LogError> {
+pub(crate) async fn unsubscribe(
+    app: &App,
+    hit: MailHit,
+    sent: Sent,
+    way: Way,
+) -> Result<(), LogError> {
     let workspace = sent.workspace;
     let key = app.meta.key_of(workspace).ok_or(LogError::Unavailable)?;
     let derived = ids::of_unsubscribe(&key, workspace, &sent.message_id, sent.contact);

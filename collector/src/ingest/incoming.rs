@@ -36,7 +36,7 @@ enum KeyIn {
 }
 
 /// A request whose body has been read.
-pub struct Incoming {
+pub(crate) struct Incoming {
     pub(super) parts: Parts,
     by_headers: Option<Caller>,
     /// What the route asks of whoever sends.
@@ -64,7 +64,7 @@ impl Incoming {
     /// Authenticates by the headers where they hold a key, then reads the body, then takes a permit
     /// as a request in flight: one that stalls before takes none. Where the headers hold none, the
     /// body may.
-    pub async fn read(
+    pub(crate) async fn read(
         app: &Arc<App>,
         request: Request<Body>,
         media: Media,
@@ -76,7 +76,7 @@ impl Incoming {
 
     /// The same where only servers may send, with their key in a header: of nobody else's body
     /// anything is read.
-    pub async fn read_of_server(
+    pub(crate) async fn read_of_server(
         app: &Arc<App>,
         request: Request<Body>,
         limit: usize,
@@ -87,7 +87,7 @@ impl Incoming {
     }
 
     /// The same of a route that takes files of rows too.
-    pub async fn read_file_of_server(
+    pub(crate) async fn read_file_of_server(
         app: &Arc<App>,
         request: Request<Body>,
         limit: usize,
@@ -206,7 +206,7 @@ impl Incoming {
     }
 
     /// Who sends, by the headers or else by the body's `key`.
-    pub fn caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
+    pub(crate) fn caller(&self, app: &App, key: Option<&RawValue>) -> Result<Caller, ApiError> {
         let by_headers = self.by_headers.clone();
         let caller = auth::caller_by_body(app, &self.parts.headers, by_headers, key, self.asks)?;
         lock(&self.charge).pay_with(&caller.key)?;
@@ -215,7 +215,7 @@ impl Incoming {
 
     /// Does work where nobody waits for the threads that it takes: in turn with other workspaces, at a
     /// low priority.
-    pub async fn apart<F, W>(self, app: &Arc<App>, work: F) -> Result<Response, ApiError>
+    pub(crate) async fn apart<F, W>(self, app: &Arc<App>, work: F) -> Result<Response, ApiError>
     where
         F: FnOnce(Self, Arc<App>) -> W,
         W: Future<Output = Result<Response, ApiError>> + Send + 'static,
@@ -227,7 +227,7 @@ impl Incoming {
     }
 
     /// Whether it takes longer than one may have to wait for.
-    pub fn is_large(&self) -> bool {
+    pub(crate) fn is_large(&self) -> bool {
         self.text.len() > body::LARGE
     }
 
@@ -248,7 +248,7 @@ impl Incoming {
     }
 
     /// What parsing needs to know of an event's arrival.
-    pub fn arrival<'a>(&self, caller: &Caller) -> Arrival<'a> {
+    pub(crate) fn arrival<'a>(&self, caller: &Caller) -> Arrival<'a> {
         let is_secret = caller.key.kind == KeyKind::Secret;
         Arrival {
             received_at: self.received_at,
@@ -267,7 +267,7 @@ impl Incoming {
 }
 
 /// Reads a body as an object of the route's fields.
-pub fn parse<'a, B: wire::Body<'a>>(text: &'a str) -> Result<B, ApiError> {
+pub(crate) fn parse<'a, B: wire::Body<'a>>(text: &'a str) -> Result<B, ApiError> {
     wire::body(text).map_err(|error| match error {
         BodyError::NotJson(message) => ApiError::NotJson(message),
         BodyError::NotAnObject => ApiError::Rejected(Rejection::whole(

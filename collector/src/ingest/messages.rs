@@ -21,7 +21,7 @@ use store::locks::lock;
 
 /// One verdict for each message of a batch, in order.
 #[derive(Serialize, ToSchema)]
-pub struct MessageBatchAnswer {
+pub(crate) struct MessageBatchAnswer {
     /// Always true: the batch was read.
     pub success: bool,
     pub results: Vec<MessageResult>,
@@ -37,7 +37,7 @@ pub struct MessageBatchAnswer {
 /// What became of one message of a batch.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "status", rename_all = "lowercase")]
-pub enum MessageResult {
+pub(crate) enum MessageResult {
     /// On disk, and ready to be sent.
     Registered(Box<MessageAnswer>),
     /// Refused; nothing of it was recorded.
@@ -47,7 +47,7 @@ pub enum MessageResult {
 /// Why a message was refused.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct RejectedMessage {
+pub(crate) struct RejectedMessage {
     /// As sent, where it could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -84,7 +84,7 @@ impl Incoming {
     }
 
     /// Registers one message and answers.
-    pub async fn register_message(self, app: &App) -> Result<Response, ApiError> {
+    pub(crate) async fn register_message(self, app: &App) -> Result<Response, ApiError> {
         let caller = self.registering_caller(app)?;
         let mut drafts = Vec::new();
         let looked = {
@@ -119,7 +119,7 @@ impl Incoming {
     }
 
     /// Registers a batch and answers with one verdict for each message, in order.
-    pub async fn register_messages(self, app: &App) -> Result<Response, ApiError> {
+    pub(crate) async fn register_messages(self, app: &App) -> Result<Response, ApiError> {
         let caller = self.registering_caller(app)?;
         let mut drafts = Vec::new();
         let (looked, ignored_fields) = {

@@ -19,9 +19,9 @@ use shared::wire::{Outgoing, ParsedMessage};
 use super::pending::{Became, Pending};
 use super::settle::Settled;
 use crate::limits::heavy::Turn;
-pub use answer::{MessageAnswer, MessageHeaders};
+pub(crate) use answer::MessageAnswer;
 use content::{content, different_pages, differing_fields, message_type};
-pub use error::RegisterError;
+pub(crate) use error::RegisterError;
 use store::ids::{self, DerivedId, OlderId, new_id};
 use store::ledger::decide::WorkspaceKeys as _;
 use store::ledger::local::LocalLedger;
@@ -38,7 +38,7 @@ use store::record::{
 /// The code of a message that is on record with other content.
 const MESSAGE_CONFLICT: &str = "message_conflict";
 /// A message to be registered.
-pub struct Draft {
+pub(crate) struct Draft {
     pub message_id: String,
     pub outgoing: Outgoing,
     /// Fields that were sent and not known.
@@ -52,7 +52,7 @@ impl Draft {
     ///
     /// # Errors
     /// Why it was refused.
-    pub fn of(parsed: ParsedMessage) -> Result<Self, Rejection> {
+    pub(crate) fn of(parsed: ParsedMessage) -> Result<Self, Rejection> {
         let message_id = parsed.message_id.map_or_else(
             || format!("msg_{}", new_id().to_string().replace('-', "")),
             |id| id.as_str().to_owned(),
@@ -67,7 +67,7 @@ impl Draft {
 }
 
 /// What became of a draft.
-pub enum RegisterOutcome {
+pub(crate) enum RegisterOutcome {
     /// On disk by this call, or on disk before with the same content.
     Registered {
         answer: Box<MessageAnswer>,
@@ -83,7 +83,7 @@ pub enum RegisterOutcome {
 }
 
 /// Registers messages of one caller.
-pub struct Registrar {
+pub(crate) struct Registrar {
     pub log: Arc<LocalLedger>,
     pub meta: Arc<Meta>,
     /// Where mail clients reach the server, without a slash at the end.
@@ -97,7 +97,7 @@ pub struct Registrar {
 }
 
 /// A message that the operator registers.
-pub struct OperatorsMessage {
+pub(crate) struct OperatorsMessage {
     pub workspace: WorkspaceId,
     /// Where mail clients reach the server, without a slash at the end.
     pub public_url: String,
@@ -149,7 +149,7 @@ enum Step {
 ///
 /// # Errors
 /// See [`RegisterError`].
-pub async fn register(
+pub(crate) async fn register(
     registrar: Arc<Registrar>,
     drafts: Vec<Draft>,
 ) -> Result<Vec<RegisterOutcome>, RegisterError> {

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::metrics::Verdict;
-pub use answer::{SentAnswer, SentResult, SentStatus};
+pub(crate) use answer::{SentAnswer, SentResult, SentStatus};
 use store::ids;
 use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
 use store::ledger::{Log, LogError, Submission};
@@ -52,7 +52,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`ApiError`], and then nothing was recorded, or of a campaign a part: asking again goes on.
-    pub async fn tell_sent(self, app: &Arc<App>) -> Result<Response, ApiError> {
+    pub(crate) async fn tell_sent(self, app: &Arc<App>) -> Result<Response, ApiError> {
         let caller = self.caller(app, None)?;
         let teller = Arc::new(Teller {
             log: Arc::clone(&app.log),

@@ -18,7 +18,7 @@ const FIELD: &str = "signature";
 
 /// A workspace's secret for signing addresses: what the customer's server keeps, 64 hexadecimal digits.
 #[must_use]
-pub fn secret_of(key: &WorkspaceKey) -> String {
+pub(crate) fn secret_of(key: &WorkspaceKey) -> String {
     digits(&key.mac(&[b"identify signature"]))
 }
 

@@ -39,7 +39,7 @@ const MAX_NAMED: usize = 1_000;
 /// What became of entries.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SuppressAnswer {
+pub(crate) struct SuppressAnswer {
     /// Always true: the request was read.
     pub success: bool,
     /// On disk by this call.
@@ -55,7 +55,7 @@ pub struct SuppressAnswer {
 /// What became of one entry.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SuppressResult {
+pub(crate) struct SuppressResult {
     pub status: SuppressStatus,
     /// Of a file: the line where the row begins, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub struct SuppressResult {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum SuppressStatus {
+pub(crate) enum SuppressStatus {
     /// On disk by this call.
     Recorded,
     /// Suppressed for this reason before.
@@ -83,7 +83,7 @@ pub enum SuppressStatus {
 /// Who may get mail again.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct LiftAnswer {
+pub(crate) struct LiftAnswer {
     /// Always true.
     pub success: bool,
     /// Whether something held them back, which this call has ended.
@@ -118,7 +118,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`ApiError`]; of a file a part may be recorded then, and sending it again goes on.
-    pub async fn suppress(self, app: &Arc<App>) -> Result<Response, ApiError> {
+    pub(crate) async fn suppress(self, app: &Arc<App>) -> Result<Response, ApiError> {
         let caller = self.caller(app, None)?;
         let media = self.parts.headers.get(CONTENT_TYPE);
         let format = media.and_then(|media| FileFormat::of(media.to_str().unwrap_or_default()));
@@ -305,7 +305,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn lift(
+    pub(crate) async fn lift(
         self,
         app: &Arc<App>,
         email: Email,

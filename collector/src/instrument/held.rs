@@ -26,7 +26,7 @@ const KINDS: [TokenKind; 3] = [TokenKind::Click, TokenKind::Open, TokenKind::Uns
 
 /// What a text in the place of a token is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Held {
+pub(crate) enum Held {
     /// A token of this very message.
     Own,
     /// One of another message of the same workspace; of a click with its target.
@@ -38,7 +38,7 @@ pub enum Held {
 }
 
 /// Reads tokens.
-pub type ReadToken<'a> = &'a dyn Fn(TokenKind, &str) -> Held;
+pub(crate) type ReadToken<'a> = &'a dyn Fn(TokenKind, &str) -> Held;
 
 /// Where a token may stand: the route before it, and itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

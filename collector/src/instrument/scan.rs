@@ -15,7 +15,7 @@ use lol_html::html_content::{Comment, TextType};
 use lol_html::{HtmlRewriter, Settings, doc_comments, doc_text, doctype, element};
 
 use super::markup::{conditional, ends_name, is_void};
-pub use found::MailRefusal;
+pub(crate) use found::MailRefusal;
 pub(super) use found::{Image, LinkPlace, Scan, Surroundings};
 
 /// The attribute that keeps a link from being tracked.

@@ -11,7 +11,7 @@ use super::merge_tags;
 /// Why a link stayed as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum SkipReason {
+pub(crate) enum SkipReason {
     /// A scheme other than http and https: `mailto:`, `tel:`, `javascript:` …
     OtherScheme,
     /// A place in the same message: `#top`.
@@ -103,7 +103,7 @@ pub(super) fn is_own(target: &str, own_prefix: &str) -> bool {
 /// author wrote. Anything else (a host or path beyond ASCII, spaces) is written as browsers send it: in
 /// Punycode and percent-encoded. So are forms on which programs disagree: `\` anywhere, and anything
 /// but two slashes after the scheme.
-pub fn redirect_location(target: &str) -> Option<String> {
+pub(crate) fn redirect_location(target: &str) -> Option<String> {
     if target.chars().any(char::is_control) {
         return None;
     }

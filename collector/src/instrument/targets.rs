@@ -7,13 +7,13 @@ use store::targets::page;
 
 /// The different targets of a message so far.
 #[derive(Debug, Default)]
-pub struct Targets {
+pub(crate) struct Targets {
     numbers: HashMap<String, u32>,
 }
 
 impl Targets {
     /// How many different ones there are.
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.numbers.len()).unwrap_or(u32::MAX)
     }
 

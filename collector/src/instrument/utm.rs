@@ -5,7 +5,7 @@ use form_urlencoded::{byte_serialize, parse};
 /// Campaign parameters, each added to a link whose query does not have that name yet. An absent or
 /// empty one is not added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Utm {
+pub(crate) struct Utm {
     pub source: Option<String>,
     pub medium: Option<String>,
     pub campaign: Option<String>,
@@ -16,7 +16,7 @@ pub struct Utm {
 impl Utm {
     /// `target` with the parameters at the end of its query, before its fragment. Everything else of it
     /// stays as it was, to the byte; names are compared without regard to case.
-    pub fn add_to(&self, target: &str) -> String {
+    pub(crate) fn add_to(&self, target: &str) -> String {
         let (before, fragment) = match target.find('#') {
             Some(at) => target.split_at(at),
             None => (target, ""),

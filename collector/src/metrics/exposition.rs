@@ -11,7 +11,7 @@ use http::header::ACCEPT;
 
 /// A form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricsForm {
+pub(crate) enum MetricsForm {
     Text,
     OpenMetrics,
 }
@@ -19,7 +19,7 @@ pub enum MetricsForm {
 impl MetricsForm {
     /// What the header `Accept` asks for.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let (mut open, mut text) = (0.0, 0.0);
         let accepted = headers.get_all(ACCEPT).iter();
         let accepted = accepted.filter_map(|value| value.to_str().ok());
@@ -41,7 +41,7 @@ impl MetricsForm {
     }
 
     #[must_use]
-    pub fn media_type(self) -> &'static str {
+    pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -50,7 +50,7 @@ impl MetricsForm {
 
     /// A page that was written as `OpenMetrics`, in this form.
     #[must_use]
-    pub fn write(self, page: String) -> String {
+    pub(crate) fn write(self, page: String) -> String {
         match self {
             Self::Text => to_text(&page),
             Self::OpenMetrics => page,

@@ -21,12 +21,12 @@ use crate::error::refusal::Refusal;
 use crate::limits::long::{LongWork, Permit, Wait};
 use crate::upkeep::Upkeep;
 
-pub use asked::{Asked, Authority};
-pub use fields::Fields;
+pub(crate) use asked::{Asked, Authority};
+pub(crate) use fields::Fields;
 
 /// The store that these routes act on, and through which door they are reached. Cheap to clone.
 #[derive(Clone)]
-pub struct Desk {
+pub(crate) struct Desk {
     pub(crate) store: Arc<dyn Upkeep>,
     long_work: Arc<LongWork>,
     door: Door,

@@ -13,22 +13,28 @@ use crate::assets::{AboutSnippet, Assets};
 use crate::error::ApiError;
 
 /// Send to the live page
-pub async fn get_root() -> Response {
+pub(crate) async fn get_root() -> Response {
     (StatusCode::SEE_OTHER, [(LOCATION, "/live")]).into_response()
 }
 
 /// The live page
-pub async fn get_live(Extension(assets): Extension<Arc<Assets>>, headers: HeaderMap) -> Response {
+pub(crate) async fn get_live(
+    Extension(assets): Extension<Arc<Assets>>,
+    headers: HeaderMap,
+) -> Response {
     assets.live.respond(&headers).await
 }
 
 /// The document, as a page
-pub async fn get_docs(Extension(assets): Extension<Arc<Assets>>, headers: HeaderMap) -> Response {
+pub(crate) async fn get_docs(
+    Extension(assets): Extension<Arc<Assets>>,
+    headers: HeaderMap,
+) -> Response {
     assets.docs.respond(&headers).await
 }
 
 /// A file of our pages
-pub async fn get_asset(
+pub(crate) async fn get_asset(
     Extension(assets): Extension<Arc<Assets>>,
     name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
@@ -48,7 +54,7 @@ pub async fn get_asset(
         (status = 304, description = "As the caller has it already"),
     ),
 )]
-pub async fn get_snippet(
+pub(crate) async fn get_snippet(
     Extension(assets): Extension<Arc<Assets>>,
     headers: HeaderMap,
 ) -> Response {
@@ -63,7 +69,7 @@ pub async fn get_snippet(
     get, path = "/mail/track.json", tag = "snippet",
     responses((status = 200, description = "Its address, hash and size", body = AboutSnippet)),
 )]
-pub async fn get_about_snippet(
+pub(crate) async fn get_about_snippet(
     Extension(assets): Extension<Arc<Assets>>,
 ) -> Result<Response, ApiError> {
     let about = assets.snippet.about().await.ok_or(ApiError::Internal)?;
@@ -71,7 +77,7 @@ pub async fn get_about_snippet(
 }
 
 /// The copy of the snippet that never changes
-pub async fn get_versioned_snippet(
+pub(crate) async fn get_versioned_snippet(
     Extension(assets): Extension<Arc<Assets>>,
     file: Result<Path<String>, PathRejection>,
     headers: HeaderMap,

@@ -40,18 +40,18 @@ use store::views::{Contact, ViewError};
 /// The most contacts that are looked at for one page: behind them a page ends early, with a `next`.
 const MAX_LOOKED_AT: usize = 20_000;
 
-pub use erase::*;
-pub use export::*;
-pub use import::*;
-pub use one::*;
+pub(crate) use erase::*;
+pub(crate) use export::*;
+pub(crate) use import::*;
+pub(crate) use one::*;
 use sorting::{ContactPlace, Sort};
-pub use timeline::*;
+pub(crate) use timeline::*;
 
 /// The query of the list.
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct ContactQuery {
+pub(crate) struct ContactQuery {
     /// The contact with this address, and no other.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, format = Email, max_length = 254, example = "user@example.com")]
@@ -86,7 +86,7 @@ pub struct ContactQuery {
 
 /// The contacts that were asked for.
 #[derive(Serialize, ToSchema)]
-pub struct ContactList {
+pub(crate) struct ContactList {
     /// With `email` none, or the one with this address.
     pub contacts: Vec<ContactView>,
     /// The `cursor` of the next page; absent on the last one.
@@ -99,7 +99,7 @@ pub struct ContactList {
 /// A contact as it is shown; times are RFC 3339.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ContactView {
+pub(crate) struct ContactView {
     /// As a server last spelled it; where only pages have named the contact, the form by which it is
     /// known (lower case, the domain as IDNA's A-labels).
     #[schema(example = "user@example.com")]
@@ -151,7 +151,7 @@ impl ContactView {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_contacts(
+pub(crate) async fn list_contacts(
     State(app): State<Arc<App>>,
     query: Result<Query<ContactQuery>, ApiError>,
     request: Request<Body>,

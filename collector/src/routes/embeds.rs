@@ -21,7 +21,7 @@ use store::views::ViewError;
 
 /// The public keys that may be used.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Embeds {
+pub(crate) struct Embeds {
     /// The oldest first.
     pub embeds: Vec<Embed>,
     pub meta: ReadMeta,
@@ -30,7 +30,7 @@ pub struct Embeds {
 /// A public key, ready to be put into pages.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Embed {
+pub(crate) struct Embed {
     #[schema(example = "key_4fTq0cMmZk9R2aXb")]
     pub key_id: String,
     /// The key itself: it stands in every page.
@@ -60,7 +60,7 @@ pub struct Embed {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_embeds(
+pub(crate) async fn list_embeds(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Json<Embeds>, ApiError> {

@@ -23,13 +23,13 @@ use crate::error::ApiError;
 use store::ledger::Located;
 use store::query::{self, EventList, EventView, Order, QueryError};
 
-pub use asked::EventQuery;
+pub(crate) use asked::EventQuery;
 use asked::{AskedEvents, PageStart};
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EventPage)]
-pub struct ListedEvents {
+pub(crate) struct ListedEvents {
     /// In the order that was asked for.
     pub events: Vec<EventView>,
     /// `cursor` of the next page; absent on the last. A page before the last may hold fewer events than
@@ -55,7 +55,7 @@ pub struct ListedEvents {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_events(
+pub(crate) async fn list_events(
     State(app): State<Arc<App>>,
     query: Result<Query<EventQuery>, ApiError>,
     request: Request<Body>,

@@ -6,7 +6,7 @@
 
 mod change;
 mod refused;
-pub mod wire;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 
@@ -42,7 +42,10 @@ type Name = Result<Path<String>, PathRejection>;
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_keys(State(desk): State<Desk>, asked: Asked) -> Result<Json<KeyList>, ApiError> {
+pub(crate) async fn list_keys(
+    State(desk): State<Desk>,
+    asked: Asked,
+) -> Result<Json<KeyList>, ApiError> {
     let meta = desk.store.meta();
     let workspaces = match asked.named_workspace(meta)? {
         Some(workspace) => vec![workspace],
@@ -69,7 +72,7 @@ pub async fn list_keys(State(desk): State<Desk>, asked: Asked) -> Result<Json<Ke
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn create_key(
+pub(crate) async fn create_key(
     State(desk): State<Desk>,
     asked: Asked,
 ) -> Result<Json<CreatedKey>, ApiError> {
@@ -105,7 +108,7 @@ pub async fn create_key(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_key(
+pub(crate) async fn get_key(
     State(desk): State<Desk>,
     name: Name,
     asked: Asked,
@@ -129,7 +132,7 @@ pub async fn get_key(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn change_key(
+pub(crate) async fn change_key(
     State(desk): State<Desk>,
     name: Name,
     asked: Asked,
@@ -159,7 +162,7 @@ pub async fn change_key(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn revoke_key(
+pub(crate) async fn revoke_key(
     State(desk): State<Desk>,
     name: Name,
     asked: Asked,

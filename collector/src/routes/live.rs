@@ -25,7 +25,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct LiveQuery {
+pub(crate) struct LiveQuery {
     /// Begin with so many events that are there already.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<u32>, minimum = 0, maximum = 200, default = 0)]
@@ -53,7 +53,7 @@ pub struct LiveQuery {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_live(
+pub(crate) async fn get_live(
     State(app): State<Arc<App>>,
     query: Result<Query<LiveQuery>, ApiError>,
     request: Request<Body>,

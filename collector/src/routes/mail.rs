@@ -2,7 +2,7 @@
 //! they need is in their token; nothing that a caller adds changes where they lead.
 
 mod page;
-pub mod way_back;
+pub(crate) mod way_back;
 mod words;
 
 use std::convert::Infallible;
@@ -41,7 +41,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The text in the place of the token, decoded, with whatever was put behind it in the same segment of the
 /// path. Taken from the address as it came: in what is put behind, nothing need be sound.
-pub struct Text(String);
+pub(crate) struct Text(String);
 
 impl<S: Sync> FromRequestParts<S> for Text {
     type Rejection = Infallible;
@@ -75,13 +75,17 @@ const BEFORE_TOKEN: [&str; 4] = [
     params(("token" = String, Path, description = "From the instrumented message")),
     responses((status = 200, description = "A transparent GIF of one pixel", body = [u8], content_type = "image/gif")),
 )]
-pub async fn get_open(State(app): State<Arc<App>>, Text(text): Text, parts: Parts) -> Response {
+pub(crate) async fn get_open(
+    State(app): State<Arc<App>>,
+    Text(text): Text,
+    parts: Parts,
+) -> Response {
     hits::record_open(&app, MailHit::of(&app, &parts), text);
     pixel()
 }
 
 /// The pixel at an address that holds no token at all.
-pub async fn get_pixel() -> Response {
+pub(crate) async fn get_pixel() -> Response {
     pixel()
 }
 
@@ -98,7 +102,11 @@ pub async fn get_pixel() -> Response {
         (status = "default", description = "No redirect: the request itself was unsound", body = String, content_type = "text/html"),
     ),
 )]
-pub async fn get_click(State(app): State<Arc<App>>, Text(text): Text, parts: Parts) -> Response {
+pub(crate) async fn get_click(
+    State(app): State<Arc<App>>,
+    Text(text): Text,
+    parts: Parts,
+) -> Response {
     let keys = app.meta.token_keys();
     let Some((token @ Token::Click { .. }, text)) = keys.read(TokenKind::Click, &text) else {
         app.metrics.count_dropped_hit(DroppedHit::BadToken);
@@ -129,7 +137,7 @@ pub async fn get_click(State(app): State<Arc<App>>, Text(text): Text, parts: Par
         (status = 404, description = "A page that says that the link is incomplete", body = String, content_type = "text/html"),
     ),
 )]
-pub async fn get_unsubscribe(
+pub(crate) async fn get_unsubscribe(
     State(app): State<Arc<App>>,
     token: Text,
     headers: HeaderMap,
@@ -168,7 +176,7 @@ async fn shown_nonce(app: Arc<App>, sent: Sent, token: &str) -> Option<String> {
         (status = 503, description = "Not now: try again (Retry-After)", body = String, content_type = "text/html"),
     ),
 )]
-pub async fn post_unsubscribe(
+pub(crate) async fn post_unsubscribe(
     State(app): State<Arc<App>>,
     token: Text,
     request: Request<Body>,

@@ -40,7 +40,7 @@ use crate::ingest::register::MessageAnswer;
     ),
     security(("secret_key" = [])),
 )]
-pub async fn register_message(
+pub(crate) async fn register_message(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -65,7 +65,7 @@ pub async fn register_message(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn register_messages(
+pub(crate) async fn register_messages(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {

@@ -25,7 +25,7 @@ use store::views::Building;
 /// How the process is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Health {
+pub(crate) struct Health {
     /// `ok`, or why not.
     pub status: &'static str,
     /// How far what reads answer from is built, in percent: there only while it is being built, and reads
@@ -50,7 +50,7 @@ struct NotReady {
     get, path = "/healthz", tag = "operations",
     responses((status = 200, description = "It runs", body = Health)),
 )]
-pub async fn get_health() -> Json<Health> {
+pub(crate) async fn get_health() -> Json<Health> {
     Json(Health {
         status: "ok",
         views_building: None,
@@ -68,7 +68,7 @@ pub async fn get_health() -> Json<Health> {
         (status = 503, description = "They are not; `error.message` says why, and so does `status`", body = ErrorBody),
     ),
 )]
-pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn get_readiness(State(app): State<Arc<App>>) -> Response {
     match app.readiness() {
         Ok(()) => {
             let building = app.views.building();
@@ -105,7 +105,7 @@ pub async fn get_readiness(State(app): State<Arc<App>>) -> Response {
     ),
     security((), ("secret_key" = [])),
 )]
-pub async fn get_metrics(
+pub(crate) async fn get_metrics(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -114,7 +114,7 @@ pub async fn get_metrics(
 }
 
 /// The same where `--metrics-listen` listens: whoever reaches that is the operator's.
-pub async fn get_all_metrics(
+pub(crate) async fn get_all_metrics(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -165,7 +165,7 @@ async fn tell_metrics(
         (status = 304, description = "As the caller has it already"),
     ),
 )]
-pub async fn get_document(
+pub(crate) async fn get_document(
     Extension(assets): Extension<Arc<Assets>>,
     headers: HeaderMap,
 ) -> Response {
@@ -182,7 +182,7 @@ pub async fn get_document(
         (status = 304, description = "As the caller has it already"),
     ),
 )]
-pub async fn get_older_document(
+pub(crate) async fn get_older_document(
     Extension(assets): Extension<Arc<Assets>>,
     headers: HeaderMap,
 ) -> Response {
@@ -191,7 +191,7 @@ pub async fn get_older_document(
 
 /// The answer at a path that does not exist. One of our pages with a slash at its end has another
 /// address, which browsers are sent to.
-pub async fn not_found(request: Request<Body>) -> Result<Redirect, ApiError> {
+pub(crate) async fn not_found(request: Request<Body>) -> Result<Redirect, ApiError> {
     let known = request.extensions().get::<KnownRoutes>();
     let (method, uri) = (request.method(), request.uri());
     if let Some(page) = known.and_then(|known| known.without_slash(method, uri)) {
@@ -202,7 +202,7 @@ pub async fn not_found(request: Request<Body>) -> Result<Redirect, ApiError> {
 }
 
 /// The answer to a method that the path does not take.
-pub async fn method_not_allowed(request: Request<Body>) -> ApiError {
+pub(crate) async fn method_not_allowed(request: Request<Body>) -> ApiError {
     let known = request.extensions().get::<KnownRoutes>();
     let path = request.extensions().get::<MatchedPath>();
     let methods = known.zip(path);

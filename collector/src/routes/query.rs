@@ -26,7 +26,7 @@ pub(super) use values::{CursorOfId, PageLimit, SentSeq, Value, value};
 /// The parameters of a query as a `T`, whose annotation also documents them. A route with several such structs
 /// takes one of these for each: what is another's is passed over, since `router::parameters` has refused what is
 /// nobody's, empty, or there twice.
-pub struct Query<T>(pub T);
+pub(crate) struct Query<T>(pub T);
 
 impl<T: DeserializeOwned + IntoParams, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;

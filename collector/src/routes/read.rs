@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Meta)]
 #[serde(rename_all = "camelCase")]
-pub struct ReadMeta {
+pub(crate) struct ReadMeta {
     /// How far this view lies behind the log, in milliseconds.
     pub lag_ms: u64,
 }

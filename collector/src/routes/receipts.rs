@@ -26,7 +26,7 @@ use store::rejected::Rejected;
 /// What became of an event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Receipt {
+pub(crate) struct Receipt {
     /// As sent, or as given.
     pub id: String,
     pub status: ReceiptStatus,
@@ -77,7 +77,7 @@ pub struct Receipt {
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum ReceiptStatus {
+pub(crate) enum ReceiptStatus {
     Tracked,
     Rejected,
     Erased,
@@ -99,7 +99,7 @@ pub enum ReceiptStatus {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_receipt(
+pub(crate) async fn get_receipt(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
     request: Request<Body>,

@@ -24,7 +24,7 @@ use store::query::report::{self, CampaignReport, Engagement, MessageReport};
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PageQuery {
+pub(crate) struct PageQuery {
     /// How many, 1 to 1,000; 100 without it.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<u32>)]
@@ -39,14 +39,14 @@ pub struct PageQuery {
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct CampaignQuery {
+pub(crate) struct CampaignQuery {
     /// Only messages of this campaign.
     campaign_id: Option<String>,
 }
 
 /// Campaigns in the order of their ids.
 #[derive(Serialize, ToSchema)]
-pub struct CampaignList {
+pub(crate) struct CampaignList {
     pub campaigns: Vec<CampaignReport>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct CampaignList {
 
 /// Messages in the order of their ids.
 #[derive(Serialize, ToSchema)]
-pub struct MessageList {
+pub(crate) struct MessageList {
     pub messages: Vec<MessageReport>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +80,7 @@ pub struct MessageList {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_overview(
+pub(crate) async fn get_overview(
     State(app): State<Arc<App>>,
     subject: Result<Query<SubjectQuery>, ApiError>,
     request: Request<Body>,
@@ -108,7 +108,7 @@ pub async fn get_overview(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_campaign_reports(
+pub(crate) async fn list_campaign_reports(
     State(app): State<Arc<App>>,
     subject: Result<Query<SubjectQuery>, ApiError>,
     page: Result<Query<PageQuery>, ApiError>,
@@ -146,7 +146,7 @@ pub async fn list_campaign_reports(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_message_reports(
+pub(crate) async fn list_message_reports(
     State(app): State<Arc<App>>,
     subject: Result<Query<SubjectQuery>, ApiError>,
     page: Result<Query<PageQuery>, ApiError>,

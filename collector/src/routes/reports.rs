@@ -29,7 +29,7 @@ use store::record::public_seq::PublicSeq;
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct SubjectQuery {
+pub(crate) struct SubjectQuery {
     /// How revenue is attributed; `last_touch` without it.
     #[serde(deserialize_with = "value")]
     #[param(inline, value_type = Option<AttributionModel>)]
@@ -58,7 +58,7 @@ pub struct SubjectQuery {
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct RevenueQuery {
+pub(crate) struct RevenueQuery {
     /// By what; `campaign` without it.
     #[serde(deserialize_with = "value")]
     #[param(inline, value_type = Option<RevenueGrouping>)]
@@ -88,7 +88,7 @@ pub struct RevenueQuery {
 
 /// A report, and how far its view lies behind.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Report<T> {
+pub(crate) struct Report<T> {
     #[serde(flatten)]
     pub report: T,
     pub meta: ReadMeta,
@@ -109,7 +109,7 @@ pub struct Report<T> {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_message_report(
+pub(crate) async fn get_message_report(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<SubjectQuery>, ApiError>,
@@ -145,7 +145,7 @@ pub async fn get_message_report(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_campaign_report(
+pub(crate) async fn get_campaign_report(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<SubjectQuery>, ApiError>,
@@ -179,7 +179,7 @@ pub async fn get_campaign_report(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_revenue_report(
+pub(crate) async fn get_revenue_report(
     State(app): State<Arc<App>>,
     query: Result<Query<RevenueQuery>, ApiError>,
     request: Request<Body>,

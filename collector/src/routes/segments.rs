@@ -17,8 +17,8 @@ use axum::extract::rejection::PathRejection;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-pub use asked::*;
-pub use kept::*;
+pub(crate) use asked::*;
+pub(crate) use kept::*;
 
 /// The id in a path, as it came.
 type InPath = Result<Path<String>, PathRejection>;
@@ -35,7 +35,7 @@ fn named(id: InPath) -> String {
     get, path = "/schemas/segment.json", tag = "segments",
     responses((status = 200, description = "The schema", body = String, content_type = "application/schema+json")),
 )]
-pub async fn get_segment_schema() -> Response {
+pub(crate) async fn get_segment_schema() -> Response {
     let kind = HeaderValue::from_static("application/schema+json");
     ([(CONTENT_TYPE, kind)], shared::segment::schema::SCHEMA).into_response()
 }

@@ -35,7 +35,7 @@ use store::record::identity::FactKind;
     ),
     security(("secret_key" = [])),
 )]
-pub async fn tell_sent(
+pub(crate) async fn tell_sent(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -69,7 +69,7 @@ pub async fn tell_sent(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn tell_delivery(
+pub(crate) async fn tell_delivery(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {

@@ -29,7 +29,7 @@ const MAX_BODY_BYTES: usize = 4 * 1024;
 
 /// What opens a session: one of the two.
 #[derive(Deserialize, ToSchema)]
-pub struct SessionBody {
+pub(crate) struct SessionBody {
     /// From the link that `misar link` prints; it opens one session, as admin of the workspace
     /// `default`.
     #[schema(nullable = false)]
@@ -42,7 +42,7 @@ pub struct SessionBody {
 /// A session.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SessionView {
+pub(crate) struct SessionView {
     pub success: bool,
     pub workspace: String,
     #[schema(value_type = Vec<ScopeName>)]
@@ -88,7 +88,7 @@ impl SessionView {
     ),
     security(()),
 )]
-pub async fn open_session(
+pub(crate) async fn open_session(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -165,7 +165,7 @@ pub async fn open_session(
     ),
     security(("session" = [])),
 )]
-pub async fn get_session(
+pub(crate) async fn get_session(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -186,7 +186,7 @@ pub async fn get_session(
     ),
     security(("session" = [])),
 )]
-pub async fn end_session(
+pub(crate) async fn end_session(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {

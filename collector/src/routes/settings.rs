@@ -24,7 +24,7 @@ pub(crate) const LONGEST_WINDOW_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 /// The settings of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SettingsView {
+pub(crate) struct SettingsView {
     pub workspace: String,
     pub attribution: AttributionView,
     /// As whom the workspace shows itself on the page that unsubscribes; absent where it does not say.
@@ -40,7 +40,7 @@ pub struct SettingsView {
 /// else to the last open of a person within the open window. Both windows begin at the open or click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct AttributionView {
+pub(crate) struct AttributionView {
     /// Milliseconds, at most 365 days; 0 is never.
     #[schema(minimum = 0, example = 432_000_000)]
     pub click_window_ms: i64,
@@ -53,7 +53,7 @@ pub struct AttributionView {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"attribution": {"clickWindowMs": 432_000_000, "openWindowMs": 432_000_000}, "senderName": "Acme Newsletters", "timeZone": "Europe/Berlin"}))]
-pub struct SettingsBody {
+pub(crate) struct SettingsBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub attribution: Option<AttributionBody>,
@@ -70,7 +70,7 @@ pub struct SettingsBody {
 /// Windows to be changed; what is not named stays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AttributionBody {
+pub(crate) struct AttributionBody {
     /// Milliseconds, at most 365 days; 0 is never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
@@ -109,7 +109,7 @@ impl SettingsView {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_settings(
+pub(crate) async fn get_settings(
     State(desk): State<Desk>,
     asked: Asked,
 ) -> Result<Json<SettingsView>, ApiError> {
@@ -134,7 +134,10 @@ pub async fn get_settings(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn change_settings(State(desk): State<Desk>, asked: Asked) -> Result<Response, ApiError> {
+pub(crate) async fn change_settings(
+    State(desk): State<Desk>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
     let workspace = asked.workspace(desk.store.meta())?;
     let before = Wanted::now(&workspace);
     let wanted = parse(&asked, before.clone())?;

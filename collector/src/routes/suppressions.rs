@@ -34,7 +34,7 @@ use store::record::{ContactId, WorkspaceId};
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct SuppressionQuery {
+pub(crate) struct SuppressionQuery {
     /// Only the contact with this address.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, format = Email, max_length = 254)]
@@ -61,7 +61,7 @@ pub struct SuppressionQuery {
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct LiftQuery {
+pub(crate) struct LiftQuery {
     /// The contact with this address. It may stand in a JSON body in its place, which no proxy's log
     /// keeps.
     #[serde(deserialize_with = "value")]
@@ -75,7 +75,7 @@ pub struct LiftQuery {
 
 /// Who is to get no more mail, in an order that means nothing and lasts.
 #[derive(Serialize, ToSchema)]
-pub struct SuppressionList {
+pub(crate) struct SuppressionList {
     pub suppressions: Vec<SuppressionView>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ pub struct SuppressionList {
 
 /// A contact that is to get no more mail.
 #[derive(Serialize, ToSchema)]
-pub struct SuppressionView {
+pub(crate) struct SuppressionView {
     /// Absent where only a link in a mail named them and that mail is no longer on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "user@example.com")]
@@ -96,7 +96,7 @@ pub struct SuppressionView {
 
 /// Why, and since when.
 #[derive(Serialize, ToSchema)]
-pub struct ReasonView {
+pub(crate) struct ReasonView {
     #[serde(serialize_with = "spelled")]
     #[schema(value_type = SuppressionReason)]
     pub reason: Cause,
@@ -144,7 +144,7 @@ impl SuppressionView {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_suppressions(
+pub(crate) async fn list_suppressions(
     State(app): State<Arc<App>>,
     query: Result<Query<SuppressionQuery>, ApiError>,
     request: Request<Body>,
@@ -186,7 +186,7 @@ pub async fn list_suppressions(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn suppress(
+pub(crate) async fn suppress(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -212,7 +212,7 @@ pub async fn suppress(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn lift(
+pub(crate) async fn lift(
     State(app): State<Arc<App>>,
     query: Result<Query<LiftQuery>, ApiError>,
     request: Request<Body>,

@@ -41,7 +41,7 @@ use store::record::identity::FactKind;
     ),
     security(("secret_key" = []), ("public_key" = [])),
 )]
-pub async fn track_event(
+pub(crate) async fn track_event(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -77,7 +77,7 @@ pub async fn track_event(
     ),
     security(("secret_key" = []), ("public_key" = [])),
 )]
-pub async fn track_purchase(
+pub(crate) async fn track_purchase(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -124,7 +124,7 @@ pub async fn track_purchase(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn track_refund(
+pub(crate) async fn track_refund(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -154,7 +154,7 @@ pub async fn track_refund(
     ),
     security(("secret_key" = []), ("public_key" = [])),
 )]
-pub async fn identify(
+pub(crate) async fn identify(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -186,7 +186,7 @@ pub async fn identify(
     ),
     security(("secret_key" = []), ("public_key" = [])),
 )]
-pub async fn track_batch(
+pub(crate) async fn track_batch(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {

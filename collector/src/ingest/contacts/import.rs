@@ -32,7 +32,7 @@ const MAX_NAMED: usize = 1_000;
 /// What became of a file's rows.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ImportAnswer {
+pub(crate) struct ImportAnswer {
     /// Always true: the file was read.
     pub success: bool,
     /// On disk by this call.
@@ -65,7 +65,7 @@ impl Default for ImportAnswer {
 /// A row that was refused.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ImportResult {
+pub(crate) struct ImportResult {
     pub status: ImportStatus,
     /// The line where the row begins, from 1.
     pub line: u64,
@@ -76,7 +76,7 @@ pub struct ImportResult {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum ImportStatus {
+pub(crate) enum ImportStatus {
     Rejected,
 }
 
@@ -85,7 +85,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`ApiError`]; a part may be recorded then, and sending the file again goes on.
-    pub async fn import_contacts(&self, app: &Arc<App>) -> Result<ImportAnswer, ApiError> {
+    pub(crate) async fn import_contacts(&self, app: &Arc<App>) -> Result<ImportAnswer, ApiError> {
         let caller = self.caller(app, None)?;
         let media = self.parts.headers.get(CONTENT_TYPE);
         let media = media
@@ -120,7 +120,7 @@ impl Incoming {
 ///
 /// # Errors
 /// [`ApiError`]; a part may be recorded then.
-pub fn import_file(
+pub(crate) fn import_file(
     app: &App,
     workspace: WorkspaceId,
     is_csv: bool,

@@ -5,8 +5,8 @@ use http::HeaderMap;
 use http::header::{HeaderName, ORIGIN};
 
 /// What the form of our page sends, so that its button is told from a provider's click.
-pub const FORM_FIELD: &str = "from";
-pub const FORM_VALUE: &str = "page";
+pub(crate) const FORM_FIELD: &str = "from";
+pub(crate) const FORM_VALUE: &str = "page";
 
 /// Headers that browsers send with a form and mailbox providers do not.
 const OF_BROWSERS: [HeaderName; 3] = [
@@ -17,7 +17,7 @@ const OF_BROWSERS: [HeaderName; 3] = [
 
 /// How an unsubscribe was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// RFC 8058: a mailbox provider posts, in whatever form (section 3.2 knows urlencoded and multipart
     /// bodies, and some send none).
     OneClick,
@@ -28,7 +28,7 @@ pub enum Way {
 impl Way {
     /// From the request's headers and the beginning of its body. What says that it is one click is
     /// believed, also from a browser: web mail may post from there.
-    pub fn of(headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, body: &[u8]) -> Self {
         let body = String::from_utf8_lossy(body).to_ascii_lowercase();
         if body.contains("list-unsubscribe") {
             return Self::OneClick;

@@ -29,7 +29,7 @@ const TOO_SOON_MS: i64 = 600_000;
 
 /// What became of somebody's wish for mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WayBack {
+pub(crate) enum WayBack {
     /// They get mail again, or are not unsubscribed: whatever was sent, nothing is left to lift.
     Open,
     /// The nonce is none of what holds now: another page's, or of before something changed. Holds that
@@ -43,7 +43,7 @@ pub enum WayBack {
 ///
 /// # Errors
 /// When that cannot be read now.
-pub fn nonce(app: &App, sent: &Sent, token: &str) -> Result<Option<String>, LogError> {
+pub(crate) fn nonce(app: &App, sent: &Sent, token: &str) -> Result<Option<String>, LogError> {
     let key = app
         .meta
         .key_of(sent.workspace)
@@ -64,7 +64,7 @@ fn nonce_of(key: &WorkspaceKey, token: &str, contact: ContactId, held: &Suppress
 ///
 /// # Errors
 /// When the log takes nothing now: asking again is right.
-pub async fn subscribe(
+pub(crate) async fn subscribe(
     app: &Arc<App>,
     hit: MailHit,
     sent: Sent,

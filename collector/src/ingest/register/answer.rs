@@ -8,7 +8,7 @@ use crate::instrument::{SkipReason, SkippedLink, TrackedLink};
 /// A message that is on record, ready to be sent.
 #[derive(Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct MessageAnswer {
+pub(crate) struct MessageAnswer {
     /// Always true.
     pub success: bool,
     /// As sent, or as made.
@@ -57,7 +57,7 @@ pub struct MessageAnswer {
 
 /// Headers to send a message with.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-pub struct MessageHeaders {
+pub(crate) struct MessageHeaders {
     #[serde(rename = "List-Unsubscribe")]
     #[schema(example = "<https://track.example/mail/unsubscribe/AQM…>")]
     pub list_unsubscribe: String,

@@ -10,7 +10,7 @@ use store::record::public_seq::PublicSeq;
 
 /// One verdict for each message, in order; one for a campaign.
 #[derive(Serialize, ToSchema)]
-pub struct SentAnswer {
+pub(crate) struct SentAnswer {
     /// Always true: the request was read.
     pub success: bool,
     pub results: Vec<SentResult>,
@@ -19,7 +19,7 @@ pub struct SentAnswer {
 /// What became of one message's time, or of a campaign's.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SentResult {
+pub(crate) struct SentResult {
     /// As sent, where it could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -47,7 +47,7 @@ pub struct SentResult {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum SentStatus {
+pub(crate) enum SentStatus {
     /// On disk by this call.
     Recorded,
     /// Told before, of the same time or without one. Of a campaign: of every message of it.

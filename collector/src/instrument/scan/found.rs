@@ -41,7 +41,7 @@ pub(in crate::instrument) struct Image {
 
 /// Why a message is refused: what it has too much of, or a place at which it cannot be mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MailRefusal {
+pub(crate) enum MailRefusal {
     /// Links, or comments and the like that links are looked for in.
     Links,
     /// End tags that end nothing, inside elements that are never ended: for each of them all elements

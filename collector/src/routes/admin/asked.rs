@@ -31,14 +31,14 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who asks.
 #[derive(Debug, Clone)]
-pub enum Authority {
+pub(crate) enum Authority {
     /// Whoever may reach the data folder: of every workspace.
     Operator,
     Admin(Admin),
 }
 
 /// The request.
-pub struct Asked {
+pub(crate) struct Asked {
     pub(crate) by: Authority,
     /// Empty where the method takes no body.
     pub(crate) text: String,

@@ -9,7 +9,7 @@ use crate::error::refusal::Refusal;
 use crate::nearest::nearest_name;
 
 /// A JSON object.
-pub struct Fields(Map<String, Value>);
+pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
     /// An empty body is an empty object.

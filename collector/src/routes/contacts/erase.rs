@@ -22,7 +22,7 @@ use crate::ingest::erasures::ErasedCounts;
 
 /// A contact is erased.
 #[derive(Serialize, ToSchema)]
-pub struct EraseAnswer {
+pub(crate) struct EraseAnswer {
     /// Always true: no read tells anything of them any more.
     pub success: bool,
     pub erased: ErasedCounts,
@@ -52,7 +52,7 @@ pub struct EraseAnswer {
     ),
     security(("secret_key" = [])),
 )]
-pub async fn erase_contact(
+pub(crate) async fn erase_contact(
     State(app): State<Arc<App>>,
     email: Result<Path<String>, PathRejection>,
     request: Request<Body>,

@@ -37,7 +37,7 @@ const PORTION: usize = 200;
 /// A line of the export.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "record", rename_all = "lowercase")]
-pub enum HeldLine {
+pub(crate) enum HeldLine {
     /// What is known of them: the first line.
     Contact(Box<ContactDetail>),
     /// Each event of theirs, the oldest first.
@@ -48,7 +48,7 @@ pub enum HeldLine {
 
 /// An event with all that is kept of it.
 #[derive(Serialize, ToSchema)]
-pub struct HeldEvent {
+pub(crate) struct HeldEvent {
     #[serde(flatten)]
     pub event: EventView,
     /// The network address that it came from, of pages and mails.
@@ -81,7 +81,7 @@ pub struct HeldEvent {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn export_contact(
+pub(crate) async fn export_contact(
     State(app): State<Arc<App>>,
     email: Result<Path<String>, PathRejection>,
     query: Result<Query<MinSeqQuery>, ApiError>,

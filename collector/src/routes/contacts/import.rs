@@ -38,7 +38,7 @@ use crate::ingest::contacts::ImportAnswer;
     ),
     security(("secret_key" = [])),
 )]
-pub async fn import_contacts(
+pub(crate) async fn import_contacts(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {

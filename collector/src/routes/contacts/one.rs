@@ -32,7 +32,7 @@ use store::record::public_seq::PublicSeq;
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct MinSeqQuery {
+pub(crate) struct MinSeqQuery {
     /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
     /// event of the workspace has it.
     #[serde(deserialize_with = "value")]
@@ -50,7 +50,7 @@ impl MinSeqQuery {
 
 /// A contact with what is known of them.
 #[derive(Serialize, ToSchema)]
-pub struct ContactDetail {
+pub(crate) struct ContactDetail {
     #[serde(flatten)]
     pub contact: ContactView,
     /// As servers and pages have told them: of each key the latest value by its time, in the caller's own JSON. What a
@@ -63,7 +63,7 @@ pub struct ContactDetail {
 
 /// What is known of a contact, and how far its view lies behind.
 #[derive(Serialize, ToSchema)]
-pub struct ContactAnswer {
+pub(crate) struct ContactAnswer {
     #[serde(flatten)]
     pub contact: ContactDetail,
     pub meta: ReadMeta,
@@ -72,7 +72,8 @@ pub struct ContactAnswer {
 /// What is to be changed of a contact.
 #[derive(ToSchema)]
 #[schema(example = json!({"traits": {"plan": "pro", "trialEndsAt": null}}))]
-pub struct ContactChange {
+#[expect(dead_code, reason = "the fields stand for the document alone")]
+pub(crate) struct ContactChange {
     /// What is known of them: at most 256 names, nested at most 8 levels. Those that are not named stay; `null`
     /// unsets.
     #[schema(value_type = Object)]
@@ -84,7 +85,7 @@ pub struct ContactChange {
 
 /// A contact was changed.
 #[derive(Serialize, ToSchema)]
-pub struct ContactChanged {
+pub(crate) struct ContactChanged {
     /// Always true: it is on disk.
     pub success: bool,
     /// Its place among the workspace's events; reads take it as `minSeq`.
@@ -111,7 +112,7 @@ pub struct ContactChanged {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_contact(
+pub(crate) async fn get_contact(
     State(app): State<Arc<App>>,
     email: Result<Path<String>, PathRejection>,
     query: Result<Query<MinSeqQuery>, ApiError>,
@@ -143,7 +144,7 @@ pub async fn get_contact(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn change_contact(
+pub(crate) async fn change_contact(
     State(app): State<Arc<App>>,
     email: Result<Path<String>, PathRejection>,
     request: Request<Body>,

@@ -32,7 +32,7 @@ use store::views::{Contact, HALF_LIFE_DAYS, MOST_OF_A_DAY};
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct TimelineQuery {
+pub(crate) struct TimelineQuery {
     /// How many entries, 1 to 1,000; 100 without it.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<u32>)]
@@ -50,7 +50,7 @@ pub struct TimelineQuery {
 
 /// Something that happened with a contact.
 #[derive(Serialize, ToSchema)]
-pub struct TimelineEntry {
+pub(crate) struct TimelineEntry {
     /// `mail` of what became of messages, else `event`.
     #[schema(pattern = "^(event|mail)$")]
     pub kind: &'static str,
@@ -63,7 +63,7 @@ pub struct TimelineEntry {
 
 /// A page of what happened.
 #[derive(Serialize, ToSchema)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     /// The last that arrived first.
     pub entries: Vec<TimelineEntry>,
     /// How engaged they are now. Rounded to 9 decimals.
@@ -80,7 +80,7 @@ pub struct Timeline {
 /// What makes a score.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ScoreExplained {
+pub(crate) struct ScoreExplained {
     /// The sum of the `points` of all pages. Rounded to 9 decimals.
     #[schema(example = 12.5)]
     pub score: f64,
@@ -117,7 +117,7 @@ pub struct ScoreExplained {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_timeline(
+pub(crate) async fn get_timeline(
     State(app): State<Arc<App>>,
     email: Result<Path<String>, PathRejection>,
     query: Result<Query<TimelineQuery>, ApiError>,
@@ -148,7 +148,7 @@ pub async fn get_timeline(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn explain_score(
+pub(crate) async fn explain_score(
     State(app): State<Arc<App>>,
     email: Result<Path<String>, PathRejection>,
     query: Result<Query<TimelineQuery>, ApiError>,

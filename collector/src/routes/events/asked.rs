@@ -18,7 +18,7 @@ use store::rejected::RejectedCursor;
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct EventQuery {
+pub(crate) struct EventQuery {
     /// Only events of this name, such as `plan_upgraded`.
     name: Option<String>,
     /// Only events of this type.

@@ -41,7 +41,7 @@ impl fmt::Display for KeyName {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"scopes": ["send", "read"], "label": "shop"}))]
-pub struct KeyBody {
+pub(crate) struct KeyBody {
     /// What it may do; `send` alone without them, and of public keys.
     #[schema(value_type = Vec<ScopeName>, required = false)]
     pub scopes: Vec<String>,
@@ -77,7 +77,7 @@ pub struct KeyBody {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"addOrigins": ["https://shop.example"], "label": "web"}))]
-pub struct KeyChangeBody {
+pub(crate) struct KeyChangeBody {
     /// More sites that may use a public key.
     #[schema(required = false, max_items = 100)]
     pub add_origins: Vec<String>,
@@ -104,7 +104,7 @@ pub struct KeyChangeBody {
 /// A key at its making: the only place where a secret one stands in plain.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct NewKeyView {
+pub(crate) struct NewKeyView {
     #[schema(example = "key_4fTq0cMmZk9R2aXb")]
     pub id: String,
     /// The key itself: of a secret one, this once.
@@ -135,7 +135,7 @@ pub struct NewKeyView {
 
 /// The answer to who has made a key.
 #[derive(Serialize, Deserialize, ToSchema)]
-pub struct CreatedKey {
+pub(crate) struct CreatedKey {
     /// Always true.
     pub success: bool,
     #[serde(flatten)]
@@ -145,7 +145,7 @@ pub struct CreatedKey {
 /// A key in a list.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct KeyView {
+pub(crate) struct KeyView {
     #[schema(example = "key_4fTq0cMmZk9R2aXb")]
     pub id: String,
     /// The key itself, of a public one.
@@ -185,7 +185,7 @@ pub struct KeyView {
 
 /// The answer to who has changed a key.
 #[derive(Serialize, Deserialize, ToSchema)]
-pub struct ChangedKey {
+pub(crate) struct ChangedKey {
     /// Always true.
     pub success: bool,
     #[serde(flatten)]
@@ -194,7 +194,7 @@ pub struct ChangedKey {
 
 /// The keys of a workspace, the oldest first.
 #[derive(Serialize, Deserialize, ToSchema)]
-pub struct KeyList {
+pub(crate) struct KeyList {
     pub keys: Vec<KeyView>,
 }
 

@@ -28,7 +28,7 @@ use crate::screen;
         (status = 503, description = "Not now: try again (Retry-After)", body = String, content_type = "text/html"),
     ),
 )]
-pub async fn post_subscribe(
+pub(crate) async fn post_subscribe(
     State(app): State<Arc<App>>,
     token: Text,
     request: Request<Body>,

@@ -35,7 +35,7 @@ use store::views::segments::MoveKey;
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct MembersQuery {
+pub(crate) struct MembersQuery {
     /// Where the last page ended, as its `next` says. Pages stay right while members come and go.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
@@ -76,7 +76,7 @@ impl Value for MembersForm {
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct ExplainQuery {
+pub(crate) struct ExplainQuery {
     /// The contact.
     #[serde(deserialize_with = "value")]
     #[param(value_type = String, required = true, format = Email, max_length = 254, example = "user@example.com")]
@@ -92,7 +92,7 @@ pub struct ExplainQuery {
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct MovesQuery {
+pub(crate) struct MovesQuery {
     /// Behind this place, as `next` of the answer before says; all of them without it.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
@@ -133,7 +133,7 @@ impl Value for After {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_segment_members(
+pub(crate) async fn list_segment_members(
     State(app): State<Arc<App>>,
     id: InPath,
     query: Result<Query<MembersQuery>, ApiError>,
@@ -181,7 +181,7 @@ fn as_csv(page: &SegmentMembers) -> Response {
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn explain_segment(
+pub(crate) async fn explain_segment(
     State(app): State<Arc<App>>,
     id: InPath,
     query: Result<Query<ExplainQuery>, ApiError>,
@@ -212,7 +212,7 @@ pub async fn explain_segment(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_segments_of_contact(
+pub(crate) async fn list_segments_of_contact(
     State(app): State<Arc<App>>,
     email: InPath,
     query: Result<Query<SegmentQuery>, ApiError>,
@@ -242,7 +242,7 @@ pub async fn list_segments_of_contact(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_segment_moves(
+pub(crate) async fn list_segment_moves(
     State(app): State<Arc<App>>,
     query: Result<Query<MovesQuery>, ApiError>,
     request: Request<Body>,
@@ -269,7 +269,7 @@ pub async fn list_segment_moves(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn preview_segment(
+pub(crate) async fn preview_segment(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Json<SegmentPreview>, ApiError> {
@@ -302,7 +302,7 @@ pub async fn preview_segment(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn diff_segment(
+pub(crate) async fn diff_segment(
     State(app): State<Arc<App>>,
     id: InPath,
     request: Request<Body>,

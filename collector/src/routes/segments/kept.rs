@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct SegmentsQuery {
+pub(crate) struct SegmentsQuery {
     /// Where the last page ended, as its `next` says.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
@@ -55,7 +55,7 @@ pub struct SegmentsQuery {
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
-pub struct SegmentQuery {
+pub(crate) struct SegmentQuery {
     /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
     /// event of the workspace has it.
     #[serde(deserialize_with = "value")]
@@ -90,7 +90,7 @@ impl Value for NumberCursor {
     ),
     security(("secret_key" = [])),
 )]
-pub async fn create_segment(
+pub(crate) async fn create_segment(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Json<SegmentView>, ApiError> {
@@ -112,7 +112,7 @@ pub async fn create_segment(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn list_segments(
+pub(crate) async fn list_segments(
     State(app): State<Arc<App>>,
     query: Result<Query<SegmentsQuery>, ApiError>,
     request: Request<Body>,
@@ -138,7 +138,7 @@ pub async fn list_segments(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_segment(
+pub(crate) async fn get_segment(
     State(app): State<Arc<App>>,
     id: InPath,
     query: Result<Query<SegmentQuery>, ApiError>,
@@ -165,7 +165,7 @@ pub async fn get_segment(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn change_segment(
+pub(crate) async fn change_segment(
     State(app): State<Arc<App>>,
     id: InPath,
     request: Request<Body>,
@@ -190,7 +190,7 @@ pub async fn change_segment(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn delete_segment(
+pub(crate) async fn delete_segment(
     State(app): State<Arc<App>>,
     id: InPath,
     request: Request<Body>,
@@ -214,7 +214,7 @@ pub async fn delete_segment(
     ),
     security(("secret_key" = [])),
 )]
-pub async fn duplicate_segment(
+pub(crate) async fn duplicate_segment(
     State(app): State<Arc<App>>,
     id: InPath,
     request: Request<Body>,
@@ -238,7 +238,7 @@ pub async fn duplicate_segment(
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
-pub async fn get_segment_history(
+pub(crate) async fn get_segment_history(
     State(app): State<Arc<App>>,
     id: InPath,
     request: Request<Body>,

@@ -15,7 +15,7 @@ use store::views::segments::{Member, Preview, Standing};
 /// Whether a segment's newest definition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum SegmentStatus {
+pub(crate) enum SegmentStatus {
     /// Not yet: what it needs is being gathered. What is told is of the definition before, if there was one.
     Building,
     /// It does, at every instant.
@@ -25,7 +25,7 @@ pub enum SegmentStatus {
 /// A segment.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SegmentView {
+pub(crate) struct SegmentView {
     #[schema(example = "seg_5f1c9a03b2d47e608c11")]
     pub id: String,
     pub name: String,
@@ -55,7 +55,7 @@ pub struct SegmentView {
 
 /// A segment with its moves.
 #[derive(Serialize, ToSchema)]
-pub struct SegmentDetails {
+pub(crate) struct SegmentDetails {
     #[serde(flatten)]
     pub segment: SegmentView,
     pub moves: SegmentMoves,
@@ -64,7 +64,7 @@ pub struct SegmentDetails {
 
 /// How many entered and left a segment.
 #[derive(Serialize, ToSchema)]
-pub struct SegmentMoves {
+pub(crate) struct SegmentMoves {
     /// Ever.
     pub entered: u64,
     pub left: u64,
@@ -74,7 +74,7 @@ pub struct SegmentMoves {
 
 /// How many entered and left a segment on a day.
 #[derive(Serialize, ToSchema)]
-pub struct MovesOfDay {
+pub(crate) struct MovesOfDay {
     /// UTC.
     #[schema(format = Date, example = "2026-03-01")]
     pub day: String,
@@ -84,7 +84,7 @@ pub struct MovesOfDay {
 
 /// The segments of a workspace, in the order in which they were made.
 #[derive(Serialize, ToSchema)]
-pub struct SegmentList {
+pub(crate) struct SegmentList {
     pub segments: Vec<SegmentView>,
     /// The `cursor` of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,14 +95,14 @@ pub struct SegmentList {
 
 /// The versions of a segment's definition, the newest first.
 #[derive(Serialize, ToSchema)]
-pub struct SegmentHistory {
+pub(crate) struct SegmentHistory {
     pub versions: Vec<SegmentVersionView>,
 }
 
 /// A version of a definition.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SegmentVersionView {
+pub(crate) struct SegmentVersionView {
     pub version: u32,
     #[schema(value_type = Object)]
     pub definition: Box<RawValue>,
@@ -117,7 +117,7 @@ pub struct SegmentVersionView {
 
 /// A segment was deleted.
 #[derive(Serialize, ToSchema)]
-pub struct SegmentDeleted {
+pub(crate) struct SegmentDeleted {
     /// Always true.
     pub success: bool,
 }
@@ -147,7 +147,7 @@ pub(crate) struct SegmentMember {
 
 /// In which segments a contact is, and in which not.
 #[derive(Serialize, ToSchema)]
-pub struct SegmentsOfContact {
+pub(crate) struct SegmentsOfContact {
     /// All of the workspace's that hold, in the order in which they were made.
     pub segments: Vec<SegmentOfContact>,
     pub meta: ReadMeta,
@@ -155,7 +155,7 @@ pub struct SegmentsOfContact {
 
 /// Whether a contact is in a segment.
 #[derive(Serialize, ToSchema)]
-pub struct SegmentOfContact {
+pub(crate) struct SegmentOfContact {
     pub id: String,
     pub name: String,
     pub r#in: bool,
@@ -164,7 +164,7 @@ pub struct SegmentOfContact {
 /// What a definition comes to.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SegmentPreview {
+pub(crate) struct SegmentPreview {
     pub count: u64,
     /// The addresses of the first of them.
     #[schema(example = json!(["user@example.com"]))]
@@ -192,7 +192,7 @@ pub struct SegmentPreview {
 
 /// What is left after a condition.
 #[derive(Serialize, ToSchema)]
-pub struct PreviewStep {
+pub(crate) struct PreviewStep {
     /// Where the condition stands; empty for all of it.
     #[schema(example = "all[0]")]
     pub path: String,
@@ -201,7 +201,7 @@ pub struct PreviewStep {
 
 /// Why a contact is in a segment, or is not.
 #[derive(Serialize, ToSchema)]
-pub struct SegmentExplanation {
+pub(crate) struct SegmentExplanation {
     pub r#in: bool,
     pub conditions: Vec<ConditionView>,
     pub meta: ReadMeta,
@@ -210,7 +210,7 @@ pub struct SegmentExplanation {
 /// A condition, for one contact.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ConditionView {
+pub(crate) struct ConditionView {
     /// Where it stands; empty for the definition itself.
     #[schema(example = "all[0]")]
     pub path: String,
@@ -225,7 +225,7 @@ pub struct ConditionView {
 
 /// An event that decides a condition.
 #[derive(Serialize, ToSchema)]
-pub struct EvidenceView {
+pub(crate) struct EvidenceView {
     pub id: String,
     #[schema(format = DateTime)]
     pub time: String,
@@ -238,7 +238,7 @@ pub struct EvidenceView {
 
 /// Who would move under another definition.
 #[derive(Serialize, ToSchema)]
-pub struct SegmentDifference {
+pub(crate) struct SegmentDifference {
     /// How many would enter.
     pub enter: u64,
     /// How many would leave.
@@ -254,7 +254,7 @@ pub struct SegmentDifference {
 
 /// Moves into segments and out of them, the oldest first.
 #[derive(Serialize, ToSchema)]
-pub struct MoveList {
+pub(crate) struct MoveList {
     pub moves: Vec<MoveView>,
     /// Where to go on, also where nothing has come yet: as `after`.
     pub next: String,
