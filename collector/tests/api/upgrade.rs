@@ -26,7 +26,7 @@ type Rule = (&'static str, fn(&str) -> bool);
 
 /// Why something is answered otherwise than it was, and where that shows: in lines of the form
 /// `PATH WHERE: WAS became IS`.
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     (
         "an address in which a letter that is not ASCII would become one is refused",
         |line| line.contains("email=%E2%84%AA") && line.ends_with("status: 200 became 422"),
@@ -46,6 +46,15 @@ const RULES: [Rule; 6] = [
     (
         "what pages say is counted from the start of its UTC day on",
         |line| line.starts_with("/v1/contacts?email=Bob.") && line.contains("/score: "),
+    ),
+    (
+        "what a browser did belongs to whom its page has named",
+        |line| {
+            line.contains("/email: null became \"Bob.")
+                || (line.contains("email=Bob.")
+                    && line.contains("/events: also {")
+                    && line.contains("\"source\":\"browser\""))
+        },
     ),
     ("averages have the decimals of their currency", |line| {
         line.contains("/averageOrder: ") || line.contains("/revenuePerRecipient: ")
@@ -145,6 +154,21 @@ fn compare(at: &str, was: &Value, is: &Value, found: &mut Vec<String>) {
             for (place, (was, is)) in was.iter().zip(is).enumerate() {
                 compare(&format!("{at}/{place}"), was, is, found);
             }
+        }
+        // Events that are new in a list do not make its others new.
+        (Value::Array(was), Value::Array(is)) if at.ends_with("/events") => {
+            for event in was {
+                match is.iter().find(|one| one["id"] == event["id"]) {
+                    Some(same) => compare(&format!("{at}/{}", event["id"]), event, same, found),
+                    None => found.push(format!("{at}: no {event}")),
+                }
+            }
+            let is_new = |event: &&Value| was.iter().all(|one| one["id"] != event["id"]);
+            found.extend(
+                is.iter()
+                    .filter(is_new)
+                    .map(|event| format!("{at}: also {event}")),
+            );
         }
         // Seqs that counted from 1 stay valid, with zeros before them.
         (Value::String(was), Value::String(is))
