@@ -445,7 +445,8 @@ pub(super) const ROWS: &[Row] = &[
                 return Err("an event is missing".to_owned());
             };
             same("email", &before["email"], &"ada@example.com".into())?;
-            same("email", &after["email"], &Value::Null)?;
+            // What the new browser did before it was named belongs to whom it named.
+            same("email", &after["email"], &"bob@example.com".into())?;
             same("email", &here["email"], &"bob@example.com".into())?;
             same("anonymousId", &here["anonymousId"], &after["anonymousId"])?;
             if before["anonymousId"] == after["anonymousId"] {
