@@ -30,6 +30,7 @@ use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
 use crate::document::Documents;
+use crate::hex::hex;
 use crate::public_url::PublicUrl;
 
 use negotiate::{Coding, accepted, is_known};
@@ -356,10 +357,6 @@ impl Assets {
         let mut files = self.files.iter();
         files.find_map(|(known, asset)| (*known == name).then_some(asset))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub mod body;
 mod client_address;
 mod erasing;
 mod error;
+mod hex;
 mod ingest;
 mod instrument;
 pub mod limits;

@@ -3,7 +3,6 @@
 //! `meta`, who may do what in `auth`.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use cookie::{Cookie, SameSite};
@@ -14,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use shared::time::Timestamp;
 
 use crate::error::ApiError;
+use crate::hex::hex;
 use crate::public_url::PublicUrl;
 use store::locks::lock;
 use store::meta::{MetaError, Origin, TokenDigest, random};
@@ -216,16 +216,6 @@ fn is_own(origin: &HeaderValue, headers: &HeaderMap, public_url: &PublicUrl) -> 
     origin.as_str() == public_url.as_str()
         || asked("http") == Some(true)
         || asked("https") == Some(true)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a string cannot fail.
-            write!(text, "{byte:02x}").ok();
-            text
-        })
 }
 
 #[cfg(test)]

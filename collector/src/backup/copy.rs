@@ -1,6 +1,5 @@
 //! Files with their hashes: read, copied, compared. Not which.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -8,6 +7,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::Stored;
+use crate::hex::hex;
 use store::files::{create_anew, open_to_read};
 
 /// Read and written at once, bytes.
@@ -71,10 +71,6 @@ fn pass_on(from: &mut File, to: &mut impl io::Write, meter: &mut Meter<'_>) -> i
         bytes += count as u64;
         meter.pass(count as u64);
     }
-    let mut sha256 = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing to a text cannot fail.
-        write!(sha256, "{byte:02x}").ok();
-    }
+    let sha256 = hex(&hash.finalize());
     Ok(Sum { bytes, sha256 })
 }

@@ -2,7 +2,6 @@
 //! nobody back. A line of JSON for each erasure: the workspace's number, the pseudonym that the address
 //! gives under its key, the time, and the erasure's id. Never an address.
 
-use std::fmt::Write as _;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use shared::ids::EventId;
 use shared::time::Timestamp;
 
+use crate::hex::hex;
 use store::files;
 use store::locks::lock;
 use store::meta::Erasure;
@@ -29,14 +29,9 @@ struct Line {
 
 impl Line {
     fn of(erasure: &Erasure) -> Self {
-        let contact = erasure.contact.0.iter();
         Self {
             workspace: erasure.workspace.0,
-            contact: contact.fold(String::new(), |mut text, byte| {
-                // Writing to a text cannot fail.
-                write!(text, "{byte:02x}").ok();
-                text
-            }),
+            contact: hex(&erasure.contact.0),
             time: erasure.time.to_string(),
             id: erasure.id.to_string(),
         }

@@ -1,11 +1,11 @@
 //! Contacts, in the order of their ids, which tell nothing.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 
 use super::table::{Cell, Row};
 use super::{PORTION, RowSource};
 use crate::app::App;
+use crate::hex::hex;
 use store::query::QueryError;
 use store::record::{ContactId, WorkspaceId};
 
@@ -84,11 +84,7 @@ pub(crate) fn rounded(score: f64) -> f64 {
 }
 
 pub(crate) fn shown(id: ContactId) -> String {
-    id.0.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text never fails.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    hex(&id.0)
 }
 
 /// A contact's id, as exports show it.

@@ -4,6 +4,7 @@
 //! sends the signature beside it. Without a good one no page names anybody: an `identify` is rejected, and what else a
 //! page says with an address is recorded under its anonymousId alone, which a signed `identify` makes theirs.
 
+use crate::hex::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -19,16 +20,7 @@ const FIELD: &str = "signature";
 /// A workspace's secret for signing addresses: what the customer's server keeps, 64 hexadecimal digits.
 #[must_use]
 pub(crate) fn secret_of(key: &WorkspaceKey) -> String {
-    digits(&key.mac(&[b"identify signature"]))
-}
-
-fn digits(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text never fails.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    hex(&key.mac(&[b"identify signature"]))
 }
 
 /// What of an event of a page counts where signatures are wanted; `body` is the event as it was sent. True where its
@@ -109,7 +101,7 @@ mod tests {
     fn signed(text: &str) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret_of(&KEY).as_bytes()).unwrap();
         mac.update(text.as_bytes());
-        digits(&mac.finalize().into_bytes())
+        hex(&mac.finalize().into_bytes())
     }
 
     #[test]

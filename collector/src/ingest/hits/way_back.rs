@@ -16,6 +16,7 @@ use http::Method;
 use super::super::pending::append_one;
 use super::{MailHit, send_of};
 use crate::app::App;
+use crate::hex::hex;
 use store::classify::{self, Evidence, HitKind, classify};
 use store::ids::new_id;
 use store::ledger::decide::{WorkspaceKey, WorkspaceKeys as _};
@@ -56,7 +57,7 @@ pub(crate) fn nonce(app: &App, sent: &Sent, token: &str) -> Result<Option<String
 
 fn nonce_of(key: &WorkspaceKey, token: &str, contact: ContactId, held: &Suppression) -> String {
     let mac = key.mac(&[b"way back", token.as_bytes(), &contact.0, &held.state()]);
-    mac[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&mac[..16])
 }
 
 /// Lifts the unsubscription of a send's contact, where a person asks for it on its page; returns once
