@@ -18,8 +18,8 @@ use tokio::sync::mpsc;
 use crate::app::App;
 use crate::auth::Reader;
 use crate::channel::through;
+use crate::error::ApiError;
 use crate::limits::exports::ExportPermit;
-use store::ledger::LogError;
 use store::query::QueryError;
 use store::record::WorkspaceId;
 
@@ -48,6 +48,47 @@ pub(crate) trait RowSource: Send + 'static {
     fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<Row>>, QueryError>;
 }
 
+/// What goes out as a stream, one portion after the other.
+pub(crate) trait Portions: Send + 'static {
+    /// The next bytes; `None` where there are none left. Blocks on disk.
+    ///
+    /// # Errors
+    /// What whoever asks is told, where nothing has been told yet.
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<u8>>, ApiError>;
+}
+
+/// Rows as a table.
+pub(crate) struct Table<S> {
+    source: S,
+    format: ExportFormat,
+    /// What stands above the rows, until it is told.
+    head: Option<Vec<u8>>,
+}
+
+impl<S: RowSource> Table<S> {
+    pub(crate) fn new(source: S, format: ExportFormat) -> Self {
+        let head = format.head(source.columns());
+        Self {
+            source,
+            format,
+            head: (!head.is_empty()).then(|| head.into()),
+        }
+    }
+}
+
+impl<S: RowSource> Portions for Table<S> {
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<u8>>, ApiError> {
+        let Some(rows) = self.source.next(app, workspace)? else {
+            return Ok(self.head.take());
+        };
+        let mut text = self.head.take().unwrap_or_default();
+        for row in &rows {
+            self.format.write(self.source.columns(), row, &mut text);
+        }
+        Ok(Some(text))
+    }
+}
+
 /// What went wrong after the answer had begun: the connection ends without the body's end, so that
 /// nobody takes a part for the whole.
 #[derive(Debug, thiserror::Error)]
@@ -57,81 +98,67 @@ pub(crate) struct BrokenOff;
 /// Begins an export. It ends early, broken off, where the reader's key is revoked or the node stops.
 ///
 /// # Errors
-/// Where not even the first rows can be read: nobody need be told of an export then.
+/// Where not even the first portion can be read: nobody need be told of an export then.
 pub(crate) async fn start(
     app: Arc<App>,
     reader: Reader,
-    source: impl RowSource,
-    format: ExportFormat,
+    source: impl Portions,
     permit: ExportPermit,
-) -> Result<Body, QueryError> {
-    let (source, first) = portion(&app, reader.workspace, source, format).await?;
+) -> Result<Body, ApiError> {
+    let first = portion(&app, reader.workspace, source).await?;
     let (sender, portions) = mpsc::channel(WAITING);
     tokio::spawn(async move {
-        run(app, reader, (source, first), format, sender).await;
+        run(app, reader, first, sender).await;
         drop(permit);
     });
     Ok(Body::from_stream(through(portions)))
 }
 
-/// The next rows as they are written.
-async fn portion<S: RowSource>(
+/// The next portion, and where the others come from.
+async fn portion<P: Portions>(
     app: &Arc<App>,
     workspace: WorkspaceId,
-    mut source: S,
-    format: ExportFormat,
-) -> Result<(S, Option<Bytes>), QueryError> {
+    mut source: P,
+) -> Result<(P, Option<Vec<u8>>), ApiError> {
     let app = Arc::clone(app);
     // No transaction outlives this, whatever the reader's pace.
     let read = tokio::task::spawn_blocking(move || {
-        let rows = source.next(&app, workspace)?;
-        let rows = rows.map(|rows| {
-            let mut text = Vec::new();
-            for row in &rows {
-                format.write(source.columns(), row, &mut text);
-            }
-            Bytes::from(text)
-        });
-        Ok((source, rows))
+        let bytes = source.next(&app, workspace);
+        bytes.map(|bytes| (source, bytes))
     });
-    read.await
-        .unwrap_or_else(|_| Err(LogError::Storage("reading panicked".to_owned()).into()))
+    read.await.unwrap_or(Err(ApiError::Internal))
 }
 
 async fn run(
     app: Arc<App>,
     reader: Reader,
-    (source, first): (impl RowSource, Option<Bytes>),
-    format: ExportFormat,
+    first: (impl Portions, Option<Vec<u8>>),
     to: mpsc::Sender<Result<Bytes, BrokenOff>>,
 ) {
     let draining = app.draining();
-    let head = format.head(source.columns());
-    if !head.is_empty() && to.send(Ok(head.into())).await.is_err() {
-        return;
-    }
-    let mut next = Ok((source, first));
+    let mut next = Ok::<_, ApiError>(first);
     loop {
         if *draining.borrow() || !reader.is_still_good(&app) {
             break;
         }
-        let (source, rows) = match next {
+        let (source, bytes) = match next {
             Ok(next) => next,
             Err(error) => {
-                tracing::error!(%error, "an export broke off");
+                tracing::error!(code = error.code(), "an export broke off");
                 break;
             }
         };
         // All of it was told.
-        let Some(mut text) = rows else { return };
-        while !text.is_empty() {
-            let piece = text.split_to(PIECE.min(text.len()));
+        let Some(bytes) = bytes else { return };
+        let mut bytes = Bytes::from(bytes);
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(PIECE.min(bytes.len()));
             if to.send(Ok(piece)).await.is_err() {
                 // The reader went away.
                 return;
             }
         }
-        next = portion(&app, reader.workspace, source, format).await;
+        next = portion(&app, reader.workspace, source).await;
     }
     to.send(Err(BrokenOff)).await.ok();
 }

@@ -17,7 +17,7 @@ use super::read::{Whole, whole};
 use crate::app::App;
 use crate::auth::{self, Reader};
 use crate::error::ApiError;
-use crate::export::{self, ContactRows, EventRows, ExportFormat, OrderRows, RowSource};
+use crate::export::{self, ContactRows, EventRows, ExportFormat, OrderRows, RowSource, Table};
 use store::attribution::Model;
 use store::ledger::Located;
 use store::query::EventFilter;
@@ -250,7 +250,7 @@ async fn stream(
         (CONTENT_DISPOSITION, file),
         (LAG_MS, views.lag_ms.to_string()),
     ];
-    let rows = export::start(app, reader, source, format, permit).await?;
+    let rows = export::start(app, reader, Table::new(source, format), permit).await?;
     Ok((headers, rows).into_response())
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -13,18 +13,17 @@ use serde_json::value::RawValue;
 use shared::api_key::Scope;
 use shared::email::Email;
 use shared::wire::ErrorBody;
-use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
 use super::super::events::rejected;
-use super::super::query::Query;
+use super::super::query::{MinSeqQuery, Query, in_path};
 use super::super::read::{read, whole};
-use super::one::{ContactDetail, MinSeqQuery, detail, in_path};
+use super::one::{ContactDetail, detail};
 use crate::app::App;
 use crate::auth;
-use crate::channel::through;
 use crate::erasing::is_about;
 use crate::error::ApiError;
+use crate::export::{self, Portions};
 use store::ledger::Located;
 use store::query::{self, EventFilter, EventView, Order};
 use store::record::public_seq::PublicSeq;
@@ -98,46 +97,12 @@ pub(crate) async fn export_contact(
     found.ok_or(ApiError::UnknownSubject("contact"))?;
     let permit = app.exports.take(workspace);
     let permit = permit.ok_or(ApiError::TooManyExports)?;
-    let mut held = Held {
-        workspace,
+    let held = Held {
         email,
         until: whole(&app).await?.reached,
         next: Next::Contact,
     };
-    let (out, body) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let _permit = permit;
-        let draining = app.draining();
-        loop {
-            if *draining.borrow() || !reader.is_still_good(&app) {
-                out.send(Err(broken_off())).await.ok();
-                return;
-            }
-            let reading = Arc::clone(&app);
-            let portion = tokio::task::spawn_blocking(move || {
-                let lines = held.portion(&reading);
-                lines.map(|lines| (held, lines))
-            });
-            let (left, lines) = match portion.await {
-                Ok(Ok((left, Some(lines)))) => (left, lines),
-                Ok(Ok((_, None))) => return,
-                // A file that breaks off must not look whole.
-                Ok(Err(error)) => {
-                    tracing::error!(code = error.code(), "an export broke off");
-                    out.send(Err(broken_off())).await.ok();
-                    return;
-                }
-                Err(_) => {
-                    out.send(Err(broken_off())).await.ok();
-                    return;
-                }
-            };
-            held = left;
-            if !lines.is_empty() && out.send(Ok(Bytes::from(lines))).await.is_err() {
-                return;
-            }
-        }
-    });
+    let lines = export::start(app, reader, held, permit).await?;
     let headers = [
         (CONTENT_TYPE, "application/x-ndjson"),
         (
@@ -145,16 +110,11 @@ pub(crate) async fn export_contact(
             "attachment; filename=\"contact.ndjson\"",
         ),
     ];
-    Ok((headers, Body::from_stream(through(body))).into_response())
-}
-
-fn broken_off() -> std::io::Error {
-    std::io::Error::other("the export broke off")
+    Ok((headers, lines).into_response())
 }
 
 /// What is left to be told.
 pub(in crate::routes) struct Held {
-    pub(in crate::routes) workspace: WorkspaceId,
     pub(in crate::routes) email: Email,
     /// The last record that is told of.
     pub(in crate::routes) until: Seq,
@@ -200,22 +160,21 @@ impl Next {
     }
 }
 
-impl Held {
-    /// The next lines; `None` where there are none left. Blocks on disk.
-    pub(in crate::routes) fn portion(&mut self, app: &App) -> Result<Option<Vec<u8>>, ApiError> {
+impl Portions for Held {
+    fn next(&mut self, app: &App, workspace: WorkspaceId) -> Result<Option<Vec<u8>>, ApiError> {
         let mut lines = Vec::new();
         self.next = match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Contact => {
-                if let Some(contact) = detail(app, self.workspace, &self.email)? {
+                if let Some(contact) = detail(app, workspace, &self.email)? {
                     write(&HeldLine::Contact(Box::new(contact)), &mut lines);
                 }
                 Next::Events(None)
             }
-            Next::Events(behind) => match self.events(app, behind, &mut lines)? {
+            Next::Events(behind) => match self.events(app, workspace, behind, &mut lines)? {
                 Some(next) => Next::Events(Some(next)),
                 None => Next::Rejected(None),
             },
-            Next::Rejected(before) => match self.rejected(app, before, &mut lines)? {
+            Next::Rejected(before) => match self.rejected(app, workspace, before, &mut lines)? {
                 Some(next) => Next::Rejected(Some(next)),
                 None => Next::Nothing,
             },
@@ -223,14 +182,16 @@ impl Held {
         };
         Ok(Some(lines))
     }
+}
 
+impl Held {
     fn events(
         &self,
         app: &App,
+        workspace: WorkspaceId,
         behind: Option<PublicSeq>,
         lines: &mut Vec<u8>,
     ) -> Result<Option<PublicSeq>, ApiError> {
-        let workspace = self.workspace;
         let behind = behind
             .map(|seq| app.log.locate(workspace, seq))
             .transpose()?;
@@ -256,6 +217,7 @@ impl Held {
     fn rejected(
         &self,
         app: &App,
+        workspace: WorkspaceId,
         before: Option<RejectedCursor>,
         lines: &mut Vec<u8>,
     ) -> Result<Option<RejectedCursor>, ApiError> {
@@ -263,7 +225,6 @@ impl Held {
             let body = rejected.body.as_ref();
             body.is_some_and(|body| is_about(&body.0, &self.email))
         };
-        let workspace = self.workspace;
         let listed = app.rejected.list(workspace, before, PORTION, &wanted);
         let listed = listed.map_err(|error| {
             tracing::error!(%error, "the rejected events could not be read");
