@@ -43,11 +43,6 @@ pub(crate) trait Upkeep: Send + Sync {
 
     fn relay(&self) -> &RelayList;
 
-    /// The running server; `None` where none is.
-    fn app(&self) -> Option<&App> {
-        None
-    }
-
     /// Where pages reach the server; `None` where none is running.
     fn public_url(&self) -> Option<&PublicUrl> {
         None

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::output::{Output, tell};
+use super::output::{Output, plain, tell};
 use super::{Failure, Folder};
 use crate::control::calls;
 use crate::routes::control::contacts::{ContactAsk, EraseBody};
@@ -231,14 +231,6 @@ fn tell_contact(contact: &Value, json: bool, output: &mut Output) -> Result<(), 
     let traits = traits.into_iter().flatten();
     rows.extend(traits.map(|(key, value)| [format!("traits.{key}"), value.to_string()]));
     Ok(output.table(["WHAT", "VALUE"], &rows)?)
-}
-
-/// A text without its quotation marks.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
-    }
 }
 
 fn list(timeline: &Timeline, folder: &Folder, output: &mut Output) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 pub(super) use crate::terminal::tell;
 
@@ -54,6 +55,15 @@ pub(super) fn log_warnings() {
         .without_time()
         .try_init()
         .ok();
+}
+
+/// A value as a cell: a text without its quotation marks, and nothing for what is not there.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
 }
 
 fn table<const N: usize>(names: [&str; N], rows: &[[String; N]]) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::output::Output;
+use super::output::{Output, plain};
 use super::{Failure, Folder};
 use crate::control::calls;
 use crate::routes::control::segments::{SegmentsAsk, Word};
@@ -317,53 +317,39 @@ pub(super) fn run(command: Segments, folder: &Folder, output: &mut Output) -> Re
 }
 
 fn show(word: Word, answer: &Value, output: &mut Output) -> Result<(), Failure> {
-    let list = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
     match word {
         Word::List => {
-            let rows = list("segments");
-            let rows: Vec<_> = rows
-                .iter()
-                .map(|row| {
-                    ["id", "name", "status", "count", "sentence"].map(|name| text(&row[name]))
-                })
-                .collect();
+            let rows = rows(
+                &answer["segments"],
+                ["id", "name", "status", "count", "sentence"],
+            );
             output.table(["ID", "NAME", "STATUS", "MEMBERS", "WHO"], &rows)?;
         }
         Word::Members => {
-            let rows = list("members");
-            let rows: Vec<_> = rows
-                .iter()
-                .map(|row| ["email", "enteredAt"].map(|name| text(&row[name])))
-                .collect();
+            let rows = rows(&answer["members"], ["email", "enteredAt"]);
             output.table(["EMAIL", "ENTERED"], &rows)?;
         }
         Word::Moves => {
-            let rows = list("moves");
-            let rows: Vec<_> = rows
-                .iter()
-                .map(|row| {
-                    ["time", "type", "segmentName", "email", "cause"].map(|name| text(&row[name]))
-                })
-                .collect();
+            let names = ["time", "type", "segmentName", "email", "cause"];
+            let rows = rows(&answer["moves"], names);
             output.table(["DUE", "MOVE", "SEGMENT", "EMAIL", "CAUSE"], &rows)?;
         }
         Word::Explain => {
             let is_in = answer["in"].as_bool().unwrap_or_default();
             output.line(if is_in { "in" } else { "not in" })?;
-            let rows = list("conditions");
+            let rows = answer["conditions"].as_array().into_iter().flatten();
             let rows: Vec<_> = rows
-                .iter()
                 .map(|row| {
                     let evidence = row["evidence"].as_array().map_or(0, Vec::len);
-                    let place = match text(&row["path"]) {
+                    let place = match plain(&row["path"]) {
                         path if path.is_empty() => "(all of it)".to_owned(),
                         path => path,
                     };
                     [
                         place,
-                        text(&row["holds"]),
+                        plain(&row["holds"]),
                         evidence.to_string(),
-                        text(&row["changesAt"]),
+                        plain(&row["changesAt"]),
                     ]
                 })
                 .collect();
@@ -388,13 +374,11 @@ fn show(word: Word, answer: &Value, output: &mut Output) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A cell: nothing for what is not there.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+/// A row of cells for each object of a list.
+fn rows<const N: usize>(list: &Value, names: [&str; N]) -> Vec<[String; N]> {
+    let list = list.as_array().into_iter().flatten();
+    list.map(|row| names.map(|name| plain(&row[name])))
+        .collect()
 }
 
 fn body(name: Option<String>, definition: Option<Value>) -> String {

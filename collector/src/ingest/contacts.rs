@@ -80,7 +80,17 @@ pub(crate) async fn change_one(
         traits: Some(traits),
         ..IdentifyBody::default()
     };
-    let arrival = Arrival {
+    let event = parse_identify(&body, &of_operator(received_at)).outcome;
+    let event = event.map_err(ApiError::Rejected)?;
+    let submission = identified(workspace, ToldBy::server(), event, received_at);
+    let settled = append_one(&app.log, submission).await?;
+    settled.count(&app.metrics, workspace);
+    Ok(())
+}
+
+/// How what the operator says arrives: as a server's word.
+fn of_operator(received_at: Timestamp) -> Arrival<'static> {
+    Arrival {
         received_at,
         source: Speaker::Server,
         purchases_allowed: true,
@@ -88,13 +98,7 @@ pub(crate) async fn change_one(
         order_currency: None,
         sent_at: None,
         context: None,
-    };
-    let event = parse_identify(&body, &arrival).outcome;
-    let event = event.map_err(ApiError::Rejected)?;
-    let submission = identified(workspace, ToldBy::server(), event, received_at);
-    let settled = append_one(&app.log, submission).await?;
-    settled.count(&app.metrics, workspace);
-    Ok(())
+    }
 }
 
 /// What the log takes of an `identify` that nobody has given an id.

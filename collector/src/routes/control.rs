@@ -24,8 +24,13 @@ use axum::extract::State;
 use axum::response::Json;
 use axum::routing::{MethodRouter, get, post};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::admin::{Asked, Desk};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::error::refusal::Refusal;
+use crate::upkeep::Upkeep;
 
 /// Who answers.
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,4 +85,18 @@ async fn say_hello(State(_): State<Desk>, _: Asked) -> Json<Hello> {
     Json(Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
+}
+
+/// The server that runs on the folder, where only one can answer.
+fn served(store: &dyn Upkeep) -> Result<&App, ApiError> {
+    let missing = || {
+        let sentence = "no server is running on this folder: start one with `misar serve`";
+        Refusal::failed(sentence).into()
+    };
+    store.served().ok_or_else(missing)
+}
+
+/// What a route of the API answers.
+fn json<T: Serialize>(answer: &T) -> Result<Value, ApiError> {
+    serde_json::to_value(answer).map_err(|_| ApiError::Internal)
 }

@@ -9,9 +9,11 @@ mod values;
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use axum::extract::FromRequestParts;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
 use http::Uri;
 use http::request::Parts;
+use serde::Deserialize;
 use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -19,6 +21,7 @@ use shared::email::Email;
 use utoipa::IntoParams;
 
 use crate::error::ApiError;
+use store::record::public_seq::PublicSeq;
 
 pub(super) use span::{Bound, Span};
 pub(super) use values::{CursorOfId, PageLimit, SentSeq, Value, value};
@@ -50,6 +53,26 @@ fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
         .map_err(|Problem { name, message }| ApiError::InvalidParameter { name, message })
 }
 
+/// The query of what reads one thing.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct MinSeqQuery {
+    /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
+    /// event of the workspace has it.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>)]
+    pub(in crate::routes) min_seq: Option<SentSeq>,
+}
+
+impl MinSeqQuery {
+    /// # Errors
+    /// 422 `unknown_seq`.
+    pub(in crate::routes) fn known(self) -> Result<Option<PublicSeq>, ApiError> {
+        self.min_seq.map(|seq| seq.known("minSeq")).transpose()
+    }
+}
+
 /// A parameter that was refused.
 pub(super) fn invalid(name: &'static str, message: &str) -> ApiError {
     ApiError::InvalidParameter {
@@ -61,6 +84,15 @@ pub(super) fn invalid(name: &'static str, message: &str) -> ApiError {
 /// Reads an address that stands elsewhere than in a query, as one there is read.
 pub(super) fn address(text: &str) -> Result<Email, ApiError> {
     Email::parse(text).map_err(|error| invalid("email", &error.to_string()))
+}
+
+/// The address in a path.
+///
+/// # Errors
+/// 422.
+pub(super) fn in_path(email: Result<Path<String>, PathRejection>) -> Result<Email, ApiError> {
+    let Path(email) = email.map_err(|_| invalid("email", "send an e-mail address"))?;
+    address(&email)
 }
 
 /// The parameters one after the other.

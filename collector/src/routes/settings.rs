@@ -212,7 +212,7 @@ async fn set_time_zone(
 ) -> Result<(), ApiError> {
     let set = desk.at_disk(move |store| {
         let set = store.meta().set_time_zone(workspace, &zone);
-        if let Some(app) = store.app() {
+        if let Some(app) = store.served() {
             app.projector.nudge();
         }
         set

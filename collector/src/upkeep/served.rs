@@ -28,10 +28,6 @@ impl Upkeep for App {
         &self.relay
     }
 
-    fn app(&self) -> Option<&App> {
-        Some(self)
-    }
-
     fn public_url(&self) -> Option<&PublicUrl> {
         Some(&self.public_url)
     }

@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 use shared::event::{Event, EventKind};
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
-use shared::wire::{Arrival, Refused, Speaker, parse_identify};
+use shared::wire::{Refused, parse_identify};
 use tokio::runtime::Handle;
 use utoipa::ToSchema;
 
 use super::super::files::{FileFormat, Numbered};
 use super::super::incoming::{Incoming, parse};
 use super::super::pending::{Became, Pending};
-use super::{identified, rows};
+use super::{identified, of_operator, rows};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::metrics::Verdict;
@@ -132,16 +132,7 @@ pub(crate) fn import_file(
     } else {
         FileFormat::Lines
     };
-    let arrival = Arrival {
-        received_at,
-        source: Speaker::Server,
-        purchases_allowed: true,
-        deliveries_allowed: true,
-        order_currency: None,
-        sent_at: None,
-        context: None,
-    };
-    let rows = rows::read(text, format, &arrival)?;
+    let rows = rows::read(text, format, &of_operator(received_at))?;
     let import = Import {
         workspace,
         told_by: ToldBy::server(),

@@ -114,23 +114,15 @@ fn raw<T: serde::Serialize>(value: &T) -> Box<RawValue> {
 mod tests {
     use shared::event::EventKind;
     use shared::time::Timestamp;
-    use shared::wire::Speaker;
 
+    use super::super::of_operator;
     use super::*;
 
     /// The line of a row, and its address and traits, or the code of its refusal.
     type Short = (u64, Result<(String, String), &'static str>);
 
     fn read_all(text: &str, format: FileFormat) -> Vec<Short> {
-        let arrival = Arrival {
-            received_at: Timestamp::from_millis(1_790_000_000_000),
-            source: Speaker::Server,
-            purchases_allowed: true,
-            deliveries_allowed: true,
-            order_currency: None,
-            sent_at: None,
-            context: None,
-        };
+        let arrival = of_operator(Timestamp::from_millis(1_790_000_000_000));
         let rows = read(text, format, &arrival).unwrap();
         let short = |(line, row): Numbered<Event>| {
             let row = row.map(|event| {

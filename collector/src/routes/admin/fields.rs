@@ -1,41 +1,39 @@
 //! The fields of a body, read one by one: those that are not known are refused rather than ignored, since a key
 //! that is made without what was meant may do more than was meant.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
 use crate::nearest::nearest_name;
 
-/// A JSON object.
-pub(crate) struct Fields(Map<String, Value>);
+/// A JSON object; the values as they were sent.
+pub(crate) struct Fields(BTreeMap<String, Box<RawValue>>);
 
 impl Fields {
     /// An empty body is an empty object.
     ///
     /// # Errors
     /// 400 where it is no JSON; 422 where it is no object, or has a field that is not known.
-    pub(super) fn parse(text: &str, known: &'static [&'static str]) -> Result<Self, ApiError> {
-        let listed = || format!("the known ones are `{}`", known.join("`, `"));
-        let fields = if text.trim().is_empty() {
-            Map::new()
-        } else {
-            match serde_json::from_str(text) {
-                Ok(Value::Object(fields)) => fields,
-                Ok(_) => {
-                    let message = "send a JSON object".to_owned();
-                    return Err(ApiError::UnknownParameter {
-                        name: None,
-                        message,
-                    });
-                }
-                Err(error) => {
-                    let (line, column) = (error.line(), error.column());
-                    let message =
-                        format!("the body stops being JSON in line {line}, column {column}");
-                    return Err(ApiError::NotJson(message));
-                }
+    pub(crate) fn parse(text: &str, known: &'static [&'static str]) -> Result<Self, ApiError> {
+        let listed = known.join("`, `");
+        let text = if text.trim().is_empty() { "{}" } else { text };
+        let fields: BTreeMap<String, Box<RawValue>> = match serde_json::from_str(text) {
+            Ok(fields) => fields,
+            Err(error) if error.is_data() => {
+                let message = "send a JSON object".to_owned();
+                return Err(ApiError::UnknownParameter {
+                    name: None,
+                    message,
+                });
+            }
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                let message = format!("the body stops being JSON in line {line}, column {column}");
+                return Err(ApiError::NotJson(message));
             }
         };
         let strange = fields.keys().find(|name| !known.contains(&name.as_str()));
@@ -47,11 +45,10 @@ impl Fields {
                 message: match nearest_name(name, known.iter().copied()) {
                     Some(nearest) => {
                         format!(
-                            "a field is not known here: do you mean `{nearest}`? {}",
-                            listed()
+                            "a field is not known here: do you mean `{nearest}`? The known ones are `{listed}`"
                         )
                     }
-                    None => format!("a field is not known here: {}", listed()),
+                    None => format!("a field is not known here: the known ones are `{listed}`"),
                 },
             }),
         }
@@ -81,7 +78,7 @@ impl Fields {
         let Some(value) = self.0.remove(name) else {
             return Ok(None);
         };
-        serde_json::from_value(value).map(Some).map_err(|_| {
+        serde_json::from_str(value.get()).map(Some).map_err(|_| {
             Refusal::of_field(name, format!("send {wanted} as `{name}`, or leave it out")).into()
         })
     }

@@ -13,7 +13,7 @@ use shared::limits::MAX_EVENT_BYTES;
 use shared::wire::ErrorBody;
 use utoipa::ToSchema;
 
-use super::super::query::{address, invalid};
+use super::super::query::in_path;
 use super::super::read::ReadMeta;
 use crate::app::App;
 use crate::error::ApiError;
@@ -60,9 +60,7 @@ pub(crate) async fn erase_contact(
     let incoming =
         Incoming::read_of_server(&app, request, MAX_EVENT_BYTES, Scope::Contacts).await?;
     incoming.caller(&app, None)?;
-    let wanted = || invalid("email", "send an e-mail address");
-    let Path(email) = email.map_err(|_| wanted())?;
-    let email = address(&email)?;
+    let email = in_path(email)?;
     let (erased, rate) = incoming.erase(&app, email).await?;
     let answer = EraseAnswer {
         success: true,

@@ -8,15 +8,15 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Json, Response};
 use http::Request;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::api_key::Scope;
 use shared::email::Email;
 use shared::limits::MAX_EVENT_BYTES;
 use shared::wire::ErrorBody;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use super::super::query::{Query, SentSeq, address, invalid, value};
+use super::super::query::{MinSeqQuery, Query, in_path};
 use super::super::read::{ReadMeta, read};
 use super::super::suppressions::ReasonView;
 use super::ContactView;
@@ -26,27 +26,6 @@ use crate::error::ApiError;
 use crate::ingest::Incoming;
 use store::query::suppressions;
 use store::record::WorkspaceId;
-use store::record::public_seq::PublicSeq;
-
-/// The query of what reads one contact.
-#[derive(Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct MinSeqQuery {
-    /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
-    /// event of the workspace has it.
-    #[serde(deserialize_with = "value")]
-    #[param(value_type = Option<String>)]
-    min_seq: Option<SentSeq>,
-}
-
-impl MinSeqQuery {
-    /// # Errors
-    /// 422 `unknown_seq`.
-    pub(super) fn known(self) -> Result<Option<PublicSeq>, ApiError> {
-        self.min_seq.map(|seq| seq.known("minSeq")).transpose()
-    }
-}
 
 /// A contact with what is known of them.
 #[derive(Serialize, ToSchema)]
@@ -167,15 +146,6 @@ pub(crate) async fn change_contact(
     let mut response = Json(answer).into_response();
     response.headers_mut().extend(rate);
     Ok(response)
-}
-
-/// The address in a path.
-///
-/// # Errors
-/// 422.
-pub(super) fn in_path(email: Result<Path<String>, PathRejection>) -> Result<Email, ApiError> {
-    let Path(email) = email.map_err(|_| invalid("email", "send an e-mail address"))?;
-    address(&email)
 }
 
 /// What is known of a contact; `None` where nothing is. Blocks on disk.

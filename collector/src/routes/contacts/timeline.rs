@@ -15,9 +15,8 @@ use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::query::{PageLimit, Query, SentSeq, value};
+use super::super::query::{PageLimit, Query, SentSeq, in_path, value};
 use super::super::read::{ReadMeta, read};
-use super::one::in_path;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;

@@ -8,15 +8,18 @@ use axum::response::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use shared::email::Email;
 use tokio::runtime::Handle;
 
-use super::super::admin::{Asked, Desk, lines};
+use super::super::admin::{Asked, Desk, Fields, lines};
 use super::super::contacts::export::{Held, Next};
 use super::super::contacts::{one, timeline as timeline_of};
 use super::super::query::address;
+use super::{json, served};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
+use crate::export::Portions as _;
 use crate::ingest::contacts::{change_one, import_file};
 use crate::ingest::erasures::ErasedCounts;
 use crate::upkeep::Upkeep;
@@ -75,8 +78,7 @@ pub(super) async fn erase(
     asked: Asked,
 ) -> Result<Json<ErasedView>, ApiError> {
     let workspace = asked.workspace(desk.store.meta())?.id;
-    let email: Option<String> = asked.fields(&["email"])?.take("email", "a text")?;
-    let email = address(&email.unwrap_or_default())?;
+    let email = named(&mut asked.fields(&["email"])?)?;
     let erased = lines::apart(&desk, move |store| store.erase(workspace, email)).await?;
     let erased = erased.map_err(Refusal::failed)?;
     Ok(Json(ErasedView {
@@ -89,8 +91,7 @@ pub(super) async fn erase(
 pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Json<Value>, ApiError> {
     let workspace = asked.workspace(desk.store.meta())?.id;
     let mut fields = asked.fields(&["email", "traits"])?;
-    let email: Option<String> = fields.take("email", "a text")?;
-    let email = address(&email.unwrap_or_default())?;
+    let email = named(&mut fields)?;
     let traits: Option<Box<RawValue>> = fields.take("traits", "an object")?;
     let work = move |store: &dyn Upkeep| -> Result<Value, ApiError> {
         let app = served(store)?;
@@ -111,8 +112,7 @@ pub(super) async fn timeline(
 ) -> Result<Json<Value>, ApiError> {
     let workspace = asked.workspace(desk.store.meta())?.id;
     let mut fields = asked.fields(&["email", "cursor"])?;
-    let email: Option<String> = fields.take("email", "a text")?;
-    let email = address(&email.unwrap_or_default())?;
+    let email = named(&mut fields)?;
     let cursor: Option<String> = fields.take("cursor", "a text")?;
     let cursor = cursor.map(|cursor| cursor.parse()).transpose();
     let cursor = cursor.map_err(|_| ApiError::UnknownSeq { name: "cursor" })?;
@@ -139,8 +139,7 @@ pub(super) async fn export(
 ) -> Result<Json<HeldLines>, ApiError> {
     let workspace = asked.workspace(desk.store.meta())?.id;
     let mut fields = asked.fields(&["email", "cursor"])?;
-    let email: Option<String> = fields.take("email", "a text")?;
-    let email = address(&email.unwrap_or_default())?;
+    let email = named(&mut fields)?;
     let cursor: Option<String> = fields.take("cursor", "a text")?;
     let next = Next::parse(&cursor.unwrap_or_else(|| "contact".to_owned()));
     let next = next.ok_or(ApiError::UnknownSeq { name: "cursor" })?;
@@ -151,12 +150,11 @@ pub(super) async fn export(
             return Err(ApiError::UnknownSubject("contact"));
         }
         let mut held = Held {
-            workspace,
             email,
             until: app.views.cursor(),
             next,
         };
-        let lines = held.portion(app)?.unwrap_or_default();
+        let lines = held.next(app, workspace)?.unwrap_or_default();
         Ok(HeldLines {
             lines: String::from_utf8(lines).map_err(|_| ApiError::Internal)?,
             next: held.next.to_text(),
@@ -183,12 +181,10 @@ pub(super) async fn import(
     lines::apart(&desk, work).await?.map(Json)
 }
 
-fn served(store: &dyn Upkeep) -> Result<&App, ApiError> {
-    let missing = || {
-        let sentence = "no server is running on this folder: start one with `misar serve`";
-        Refusal::failed(sentence).into()
-    };
-    store.served().ok_or_else(missing)
+/// Whom a body names.
+fn named(fields: &mut Fields) -> Result<Email, ApiError> {
+    let email: Option<String> = fields.take("email", "a text")?;
+    address(&email.unwrap_or_default())
 }
 
 /// Waits until the views reflect what was acknowledged before.
@@ -201,8 +197,4 @@ fn caught_up(app: &App) -> Result<(), ApiError> {
         reached.map_err(|_| ApiError::ViewBehind)
     };
     Handle::current().block_on(waiting)
-}
-
-fn json<T: Serialize>(value: &T) -> Result<Value, ApiError> {
-    serde_json::to_value(value).map_err(|_| ApiError::Internal)
 }

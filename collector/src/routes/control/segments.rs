@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use super::super::admin::{Asked, Desk, lines};
 use super::super::query::{address, invalid};
 use super::super::segments::work::Segments;
+use super::{json, served};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
@@ -69,14 +70,7 @@ const SOME: usize = 100;
 pub(super) async fn ask(State(desk): State<Desk>, asked: Asked) -> Result<Json<Value>, ApiError> {
     let workspace = asked.workspace(desk.store.meta())?.id;
     let ask: SegmentsAsk = serde_json::from_str(&asked.text).map_err(Refusal::failed)?;
-    let answered = lines::apart(&desk, move |store| {
-        let Some(app) = store.app() else {
-            let sentence =
-                "segments are answered by a running server: start `misar serve` on this folder";
-            return Err(Refusal::failed(sentence).into());
-        };
-        ask.answer(app, workspace)
-    });
+    let answered = lines::apart(&desk, move |store| ask.answer(served(store)?, workspace));
     answered.await?.map(Json)
 }
 
@@ -93,38 +87,37 @@ impl SegmentsAsk {
             cursor.map_err(|_| bad_cursor())
         };
         let answer = match self.ask {
-            Word::List => value(segments.list(number()?.unwrap_or(0), limit)?),
-            Word::Show => value(segments.show(id)?),
-            Word::Create => value(segments.create(body)?),
-            Word::Change => value(segments.change(id, body)?),
-            Word::Duplicate => value(segments.duplicate(id, body)?),
-            Word::Delete => value(segments.delete(id)?),
-            Word::History => value(segments.history(id)?),
-            Word::Members => value(segments.members(id, number()?, limit)?),
+            Word::List => json(&segments.list(number()?.unwrap_or(0), limit)?)?,
+            Word::Show => json(&segments.show(id)?)?,
+            Word::Create => json(&segments.create(body)?)?,
+            Word::Change => json(&segments.change(id, body)?)?,
+            Word::Duplicate => json(&segments.duplicate(id, body)?)?,
+            Word::Delete => json(&segments.delete(id)?)?,
+            Word::History => json(&segments.history(id)?)?,
+            Word::Members => json(&segments.members(id, number()?, limit)?)?,
             Word::Explain => {
                 let email: Email = address(self.email.as_deref().unwrap_or_default())?;
                 let contact = app.views.contact_id(workspace, email.normalised());
-                value(segments.explain(id, contact)?)
+                json(&segments.explain(id, contact)?)?
             }
             Word::Moves => {
                 let cursor = self.cursor.as_deref().map(str::parse).transpose();
-                value(segments.moves(cursor.map_err(|()| bad_cursor())?, limit)?)
+                json(&segments.moves(cursor.map_err(|()| bad_cursor())?, limit)?)?
             }
-            Word::Preview => value(segments.preview(body)?),
-            Word::Diff => value(segments.diff(id, body)?),
+            Word::Preview => json(&segments.preview(body)?)?,
+            Word::Diff => json(&segments.diff(id, body)?)?,
         };
         if matches!(self.ask, Word::Create | Word::Change | Word::Duplicate) {
             runtime.block_on(segments.held_soon());
             let made = answer["id"].as_str().unwrap_or_default();
-            return Ok(segments.show(made).map_or(answer.clone(), value));
+            return match segments.show(made) {
+                Ok(shown) => json(&shown),
+                // It is made, whatever can be read of it now.
+                Err(_) => Ok(answer),
+            };
         }
         Ok(answer)
     }
-}
-
-fn value(answer: impl Serialize) -> Value {
-    // Texts and numbers: nothing of it can fail to serialise.
-    serde_json::to_value(answer).unwrap_or_default()
 }
 
 fn bad_cursor() -> ApiError {

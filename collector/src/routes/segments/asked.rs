@@ -13,10 +13,10 @@ use shared::email::Email;
 use shared::wire::ErrorBody;
 use utoipa::IntoParams;
 
-use super::super::query::{PageLimit, Query, SentSeq, Value, address, invalid, value};
+use super::super::query::{MinSeqQuery, PageLimit, Query, SentSeq, Value, in_path, invalid, value};
 use super::InPath;
 use super::bodies::{DraftBody, PreviewBody};
-use super::kept::{MAX_BODY, NumberCursor, SegmentQuery, asked};
+use super::kept::{NumberCursor, asked, sent};
 use super::named;
 use super::views::{
     MoveList, SegmentDifference, SegmentExplanation, SegmentMembers, SegmentPreview,
@@ -27,8 +27,6 @@ use crate::app::App;
 use crate::auth;
 use crate::csv_text;
 use crate::error::ApiError;
-use crate::ingest::Incoming;
-use store::record::WorkspaceId;
 use store::views::segments::MoveKey;
 
 /// The query of members.
@@ -204,7 +202,7 @@ pub(crate) async fn explain_segment(
 /// And in which not. An address that nobody knows is in none. Takes the scope `contacts`.
 #[utoipa::path(
     get, path = "/v1/contacts/{email}/segments", tag = "segments",
-    params(("email" = String, Path, format = Email, max_length = 254, description = "The contact's address, percent-encoded", example = "user@example.com"), SegmentQuery),
+    params(("email" = String, Path, format = Email, max_length = 254, description = "The contact's address, percent-encoded", example = "user@example.com"), MinSeqQuery),
     responses(
         (status = 200, description = "All segments that hold, and whether the contact is in", body = SegmentsOfContact),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
@@ -215,12 +213,12 @@ pub(crate) async fn explain_segment(
 pub(crate) async fn list_segments_of_contact(
     State(app): State<Arc<App>>,
     email: InPath,
-    query: Result<Query<SegmentQuery>, ApiError>,
+    query: Result<Query<MinSeqQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<SegmentsOfContact>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
     let Query(query) = query?;
-    let email = address(&named(email))?;
+    let email = in_path(email)?;
     let list = move |segments: Segments<'_>| {
         let views = &segments.app.views;
         let contact = views.contact_id(segments.workspace, email.normalised());
@@ -273,11 +271,7 @@ pub(crate) async fn preview_segment(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Json<SegmentPreview>, ApiError> {
-    let (workspace, text) = trying(&app, request).await?;
-    let meta = Arc::clone(&app.meta);
-    // It waits for the disk, the first time.
-    let using = tokio::task::spawn_blocking(move || meta.use_segments(workspace)).await;
-    drop(using);
+    let (workspace, text) = sent(&app, request, Scope::Read).await?;
     let segments = Segments {
         app: &app,
         workspace,
@@ -307,14 +301,7 @@ pub(crate) async fn diff_segment(
     id: InPath,
     request: Request<Body>,
 ) -> Result<Json<SegmentDifference>, ApiError> {
-    let (workspace, text) = trying(&app, request).await?;
+    let (workspace, text) = sent(&app, request, Scope::Read).await?;
     let diff = move |segments: Segments<'_>| segments.diff(&named(id), &text);
     asked(&app, workspace, None, diff).await
-}
-
-/// Who tries something, and what was sent.
-async fn trying(app: &Arc<App>, request: Request<Body>) -> Result<(WorkspaceId, String), ApiError> {
-    let incoming = Incoming::read_of_server(app, request, MAX_BODY, Scope::Read).await?;
-    let caller = incoming.caller(app, None)?;
-    Ok((caller.key.workspace, incoming.text))
 }

@@ -1,8 +1,6 @@
 //! What is sent about segments. Fields that are not known are refused with the one that was meant: a definition that
 //! says less than its author thinks takes in more people.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::rejection::Rejection;
@@ -11,9 +9,9 @@ use shared::segment::refusal::INVALID_DEFINITION;
 use shared::time::Timestamp;
 use utoipa::ToSchema;
 
+use super::super::admin::Fields;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use crate::nearest::nearest_name;
 
 /// Characters of a segment's name at the most.
 const MAX_NAME: usize = 200;
@@ -104,46 +102,16 @@ impl Sent {
     /// # Errors
     /// 400 where it is no JSON; 422 with the field.
     pub(super) fn read(text: &str, known: &'static [&'static str]) -> Result<Self, ApiError> {
-        let text = if text.trim().is_empty() { "{}" } else { text };
-        let fields: BTreeMap<String, &RawValue> = match serde_json::from_str(text) {
-            Ok(fields) => fields,
-            Err(error) if error.is_data() => {
-                let message = "send a JSON object".to_owned();
-                return Err(ApiError::UnknownParameter {
-                    name: None,
-                    message,
-                });
-            }
-            Err(error) => {
-                let (line, column) = (error.line(), error.column());
-                let message = format!("the body stops being JSON in line {line}, column {column}");
-                return Err(ApiError::NotJson(message));
-            }
-        };
-        if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_str())) {
-            // Not repeated: it may be anything.
-            let listed = known.join("`, `");
-            return Err(ApiError::UnknownParameter {
-                name: None,
-                message: match nearest_name(name, known.iter().copied()) {
-                    Some(nearest) => {
-                        format!(
-                            "a field is not known here: do you mean `{nearest}`? The known ones are `{listed}`"
-                        )
-                    }
-                    None => format!("a field is not known here: the known ones are `{listed}`"),
-                },
-            });
-        }
-        let field = |name: &str| {
-            let raw = fields.get(name).map(|raw| raw.get());
-            raw.filter(|raw| *raw != "null")
-        };
+        let mut fields = Fields::parse(text, known)?;
+        // What each wants is said by who reads it.
+        let mut field = |name| fields.take::<Box<RawValue>>(name, "a value");
         Ok(Self {
-            name: field("name").map(name_of).transpose()?,
-            definition: field("definition").map(definition_of).transpose()?,
-            at: field("at").map(instant_of).transpose()?,
-            limit: field("limit").map_or(Ok(SHOWN), limit_of)?,
+            name: field("name")?.map(|raw| name_of(raw.get())).transpose()?,
+            definition: field("definition")?
+                .map(|raw| definition_of(raw.get()))
+                .transpose()?,
+            at: field("at")?.map(|raw| instant_of(raw.get())).transpose()?,
+            limit: field("limit")?.map_or(Ok(SHOWN), |raw| limit_of(raw.get()))?,
         })
     }
 

@@ -1,7 +1,6 @@
 //! Segments as things that are kept: made, listed, changed, deleted, copied.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -13,7 +12,7 @@ use shared::limits::MAX_SEGMENT_BYTES;
 use shared::wire::ErrorBody;
 use utoipa::IntoParams;
 
-use super::super::query::{PageLimit, Query, SentSeq, Value, value};
+use super::super::query::{MinSeqQuery, PageLimit, Query, SentSeq, Value, value};
 use super::super::read::{read, read_elsewhere};
 use super::InPath;
 use super::bodies::{DuplicateBody, SegmentBody, SegmentChangeBody};
@@ -27,9 +26,7 @@ use crate::ingest::Incoming;
 use store::record::WorkspaceId;
 
 /// A definition and what stands around it.
-pub(super) const MAX_BODY: usize = 2 * MAX_SEGMENT_BYTES;
-/// How long a change waits until it holds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_BODY: usize = 2 * MAX_SEGMENT_BYTES;
 
 /// The query of the list.
 #[derive(Default, Deserialize, IntoParams)]
@@ -49,18 +46,6 @@ pub(crate) struct SegmentsQuery {
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
     min_seq: Option<SentSeq>,
-}
-
-/// The query of one segment.
-#[derive(Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct SegmentQuery {
-    /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
-    /// event of the workspace has it.
-    #[serde(deserialize_with = "value")]
-    #[param(value_type = Option<String>)]
-    pub(super) min_seq: Option<SentSeq>,
 }
 
 /// A place behind a number.
@@ -94,7 +79,7 @@ pub(crate) async fn create_segment(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Json<SegmentView>, ApiError> {
-    let (workspace, text) = changing(&app, request).await?;
+    let (workspace, text) = sent(&app, request, Scope::Write).await?;
     let made = at_disk(&app, workspace, move |segments| segments.create(&text)).await?;
     settled(&app, workspace, made).await
 }
@@ -130,7 +115,7 @@ pub(crate) async fn list_segments(
 /// Its definition, in words too, whether it holds, how many are in now, and how many entered and left over time.
 #[utoipa::path(
     get, path = "/v1/segments/{id}", tag = "segments",
-    params(("id" = String, Path, description = "The segment's id", example = "seg_5f1c9a03b2d47e608c11"), SegmentQuery),
+    params(("id" = String, Path, description = "The segment's id", example = "seg_5f1c9a03b2d47e608c11"), MinSeqQuery),
     responses(
         (status = 200, description = "The segment", body = SegmentDetails),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
@@ -141,7 +126,7 @@ pub(crate) async fn list_segments(
 pub(crate) async fn get_segment(
     State(app): State<Arc<App>>,
     id: InPath,
-    query: Result<Query<SegmentQuery>, ApiError>,
+    query: Result<Query<MinSeqQuery>, ApiError>,
     request: Request<Body>,
 ) -> Result<Json<SegmentDetails>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
@@ -170,7 +155,7 @@ pub(crate) async fn change_segment(
     id: InPath,
     request: Request<Body>,
 ) -> Result<Json<SegmentView>, ApiError> {
-    let (workspace, text) = changing(&app, request).await?;
+    let (workspace, text) = sent(&app, request, Scope::Write).await?;
     let change = move |segments: Segments<'_>| segments.change(&named(id), &text);
     let changed = at_disk(&app, workspace, change).await?;
     settled(&app, workspace, changed).await
@@ -195,7 +180,7 @@ pub(crate) async fn delete_segment(
     id: InPath,
     request: Request<Body>,
 ) -> Result<Json<SegmentDeleted>, ApiError> {
-    let (workspace, _) = changing(&app, request).await?;
+    let (workspace, _) = sent(&app, request, Scope::Write).await?;
     let delete = move |segments: Segments<'_>| segments.delete(&named(id));
     at_disk(&app, workspace, delete).await.map(Json)
 }
@@ -219,7 +204,7 @@ pub(crate) async fn duplicate_segment(
     id: InPath,
     request: Request<Body>,
 ) -> Result<Json<SegmentView>, ApiError> {
-    let (workspace, text) = changing(&app, request).await?;
+    let (workspace, text) = sent(&app, request, Scope::Write).await?;
     let duplicate = move |segments: Segments<'_>| segments.duplicate(&named(id), &text);
     let copied = at_disk(&app, workspace, duplicate).await?;
     settled(&app, workspace, copied).await
@@ -248,12 +233,13 @@ pub(crate) async fn get_segment_history(
     at_disk(&app, reader.workspace, history).await.map(Json)
 }
 
-/// Who changes something, and what was sent.
-async fn changing(
+/// Who changes something or tries it, and what was sent.
+pub(super) async fn sent(
     app: &Arc<App>,
     request: Request<Body>,
+    scope: Scope,
 ) -> Result<(WorkspaceId, String), ApiError> {
-    let incoming = Incoming::read_of_server(app, request, MAX_BODY, Scope::Write).await?;
+    let incoming = Incoming::read_of_server(app, request, MAX_BODY, scope).await?;
     let caller = incoming.caller(app, None)?;
     Ok((caller.key.workspace, incoming.text))
 }
@@ -264,7 +250,7 @@ async fn settled(
     workspace: WorkspaceId,
     made: SegmentView,
 ) -> Result<Json<SegmentView>, ApiError> {
-    app.projector.wait_until_held(PATIENCE).await;
+    Segments { app, workspace }.held_soon().await;
     let id = made.id.clone();
     let shown = at_disk(app, workspace, move |segments| segments.show(&id)).await;
     // It is made, whatever can be read of it now.

@@ -46,15 +46,16 @@ impl Segments<'_> {
     /// # Errors
     /// 503.
     pub(crate) async fn prepared(&self) -> Result<(), ApiError> {
-        let App {
-            meta, projector, ..
-        } = self.app;
-        meta.use_segments(self.workspace).map_err(not_kept)?;
+        let (projector, workspace) = (&self.app.projector, self.workspace);
+        let meta = Arc::clone(&self.app.meta);
+        // It waits for the disk, the first time.
+        let using = tokio::task::spawn_blocking(move || meta.use_segments(workspace)).await;
+        using.map_err(|_| ApiError::Internal)?.map_err(not_kept)?;
         let committed = *self.app.log.committed().borrow();
         let reached = projector.wait_for(committed, PATIENCE).await;
         reached.map_err(|_| ApiError::ViewBehind)?;
         // Whether they are whole is said by who reads them.
-        projector.wait_until_filled(self.workspace, PATIENCE).await;
+        projector.wait_until_filled(workspace, PATIENCE).await;
         Ok(projector.reach_now().await?)
     }
 
@@ -67,12 +68,13 @@ impl Segments<'_> {
     pub(crate) fn create(&self, text: &str) -> Result<SegmentView, ApiError> {
         let mut sent = Sent::read(text, &["name", "definition"])?;
         let (name, definition) = (sent.name()?, sent.definition()?);
-        let made = self
-            .app
-            .meta
-            .create_segment(self.workspace, &name, definition);
-        let segment = self.taken(made)?;
-        self.view(&segment)
+        self.made(&name, definition)
+    }
+
+    fn made(&self, name: &str, definition: Definition) -> Result<SegmentView, ApiError> {
+        let meta = &self.app.meta;
+        let made = meta.create_segment(self.workspace, name, definition);
+        self.view(&*self.taken(made)?)
     }
 
     /// Changes a segment.
@@ -94,13 +96,7 @@ impl Segments<'_> {
             format!("Copy of {name}")
         });
         let newest = known.newest().ok_or(ApiError::Internal)?;
-        let definition = Definition::clone(&newest.definition);
-        let made = self
-            .app
-            .meta
-            .create_segment(self.workspace, &name, definition);
-        let segment = self.taken(made)?;
-        self.view(&segment)
+        self.made(&name, Definition::clone(&newest.definition))
     }
 
     /// Deletes a segment.
@@ -175,8 +171,7 @@ impl Segments<'_> {
         let segment = self.known(id)?;
         self.held(&segment)?;
         let views = &self.app.views;
-        let found = views.segment_members(self.workspace, segment.number, behind, limit + 1)?;
-        let mut found = found;
+        let mut found = views.segment_members(self.workspace, segment.number, behind, limit + 1)?;
         let next = (found.len() > limit).then(|| found.pop());
         let next = next.and(found.last().map(|last| last.contact.to_string()));
         Ok(SegmentMembers {
@@ -246,13 +241,7 @@ impl Segments<'_> {
         let mut sent = Sent::read(text, &["definition", "at", "limit"])?;
         let definition = sent.definition()?;
         let book = self.book();
-        if let Some(id) = definition
-            .references()
-            .into_iter()
-            .find(|id| book.get(id).is_none())
-        {
-            return Err(unknown_reference(id));
-        }
+        all_known(&book, &definition)?;
         self.filled()?;
         let at = sent.at.unwrap_or_else(|| self.app.clock.now());
         let views = &self.app.views;
@@ -267,13 +256,7 @@ impl Segments<'_> {
         let definition = sent.definition()?;
         let (segment, book) = (self.known(id)?, self.book());
         let newest = |id: &SegmentId| Some(&*book.get(id)?.newest()?.definition);
-        if let Some(id) = definition
-            .references()
-            .into_iter()
-            .find(|id| book.get(id).is_none())
-        {
-            return Err(unknown_reference(id));
-        }
+        all_known(&book, &definition)?;
         if let Some(way) = definition.circle(&segment.id, &newest) {
             return Err(circle(&way));
         }
@@ -331,11 +314,7 @@ impl Segments<'_> {
         let held = self.app.views.segments_held()?;
         let progress = match newest.since {
             Some(since) if since <= held => None,
-            _ => Some(match self.app.views.segments_filling(self.workspace)? {
-                Some(filling) => building_of(filling).percent(),
-                // All that is left is to ask everybody once.
-                None => 99,
-            }),
+            _ => Some(self.building()?.percent()),
         };
         let standing = match segment.held_at(held) {
             Some(_) => Some(
@@ -360,15 +339,18 @@ impl Segments<'_> {
         if segment.held_at(held).is_some() {
             return Ok(());
         }
+        Err(ApiError::ViewBuilding(self.building()?))
+    }
+
+    /// How far what a definition asks for has been gathered.
+    fn building(&self) -> Result<Building, ApiError> {
+        // Once it has, all that is left is to ask everybody once.
+        const ALL_BUT_ASKED: Building = Building {
+            done: 99,
+            total: 100,
+        };
         let filling = self.app.views.segments_filling(self.workspace)?;
-        let building = filling.map_or(
-            Building {
-                done: 99,
-                total: 100,
-            },
-            building_of,
-        );
-        Err(ApiError::ViewBuilding(building))
+        Ok(filling.map_or(ALL_BUT_ASKED, building_of))
     }
 
     /// Whether all facts of the workspace are there.
@@ -440,6 +422,16 @@ fn unknown_reference(id: &SegmentId) -> ApiError {
         shown(id)
     );
     refused("segment", message)
+}
+
+/// Whether there is every segment that a definition asks for.
+fn all_known(book: &SegmentBook, definition: &Definition) -> Result<(), ApiError> {
+    let asked = definition.references().into_iter();
+    let mut unknown = asked.filter(|id| book.get(id).is_none());
+    match unknown.next() {
+        Some(id) => Err(unknown_reference(id)),
+        None => Ok(()),
+    }
 }
 
 fn circle(way: &[SegmentId]) -> ApiError {
