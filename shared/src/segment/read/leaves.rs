@@ -164,15 +164,19 @@ fn name(path: &str, sent: &str) -> Read<NamePattern> {
 }
 
 fn score(fields: &Fields<'_>) -> Read<crate::segment::tree::NumberRange> {
+    const EQUAL: &str = "Send `gte` or `lte` here: a score falls all the time, so that it is equal to nothing for long";
     fields.only(&["score"])?;
     let (path, value) = fields.required("score")?;
     let inner = Fields::of(&path, value)?;
     if inner.has("eq") {
-        let message = "Send `gte` or `lte` here: a score falls all the time, so that it is equal to nothing for long";
-        return Err(DefinitionError::at(child(&path, "eq"), message));
+        return Err(DefinitionError::at(child(&path, "eq"), EQUAL));
     }
     inner.only(&["gt", "gte", "lt", "lte"])?;
-    ranges::numbers(&inner)
+    let range = ranges::numbers(&inner)?;
+    if range.only().is_some() {
+        return Err(DefinitionError::at(path, EQUAL));
+    }
+    Ok(range)
 }
 
 fn purchase(fields: &Fields<'_>) -> Read<PurchaseLeaf> {
