@@ -125,10 +125,10 @@ fn name(path: &str, sent: &str) -> Read<NamePattern> {
     if sent == "*" {
         return Ok(NamePattern::Every);
     }
+    const FORMS: &str =
+        "Send a name, the beginning of names with `*` behind it (\"page_*\"), or \"*\" alone";
     if sent.starts_with('*') {
-        return refused(
-            "Send a name, the beginning of names with `*` behind it (\"page_*\"), or \"*\" alone",
-        );
+        return refused(FORMS);
     }
     let (text, is_prefix) = match sent.strip_suffix('*') {
         Some(prefix) => (prefix, true),
@@ -137,6 +137,10 @@ fn name(path: &str, sent: &str) -> Read<NamePattern> {
     match EventName::parse(text) {
         // What surrounds a beginning belongs to it.
         Ok(_) if is_prefix => Ok(NamePattern::Prefix(text.into())),
+        // Written without the blanks around it, it would be read as something else.
+        Ok(name) if name.as_str().starts_with('*') || name.as_str().ends_with('*') => {
+            refused(FORMS)
+        }
         Ok(name) => Ok(NamePattern::Exact(name)),
         // Longer names of the caller's may begin so.
         Err(NameError::Reserved { .. })
