@@ -45,7 +45,7 @@ mod tests;
 pub use explain::{Evidence, Explained};
 pub use refusal::DefinitionError;
 
-/// A definition within all bounds. Made by [`Definition::parse`] alone.
+/// A definition within all bounds. Made by [`Definition::parse`], and of what it made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     root: Condition,

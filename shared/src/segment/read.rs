@@ -42,7 +42,7 @@ pub(super) const HEADS: [&str; 12] = [
 ];
 
 impl Definition {
-    /// Reads a definition: the object under `definition`.
+    /// Reads a definition that was sent: the object under `definition`.
     ///
     /// # Errors
     /// [`DefinitionError`].
@@ -51,6 +51,15 @@ impl Definition {
             let message = format!("Send a definition of at most {MAX_SEGMENT_BYTES} bytes");
             return Err(DefinitionError::at("", message));
         }
+        Definition::from_kept(json)
+    }
+
+    /// Reads a definition that was parsed before it was kept, as [`Definition::to_json`] wrote it. That may be
+    /// longer than what was sent: `1e30` is written with all its digits.
+    ///
+    /// # Errors
+    /// [`DefinitionError`], where the text is another.
+    pub fn from_kept(json: &str) -> Result<Definition, DefinitionError> {
         let value = Value::read(json).map_err(|error| {
             DefinitionError::at(
                 "",
