@@ -111,11 +111,14 @@ fn thresholds(
         },
         |until| until.plus_millis(-1),
     );
-    let ends = [range.lower, range.upper];
-    let passed = ends.into_iter().flatten().filter_map(|bound| {
+    // On the lower end a score still stands above it where the end is meant, on the upper one where not.
+    let lower = range.lower.map(|bound| (bound.at, bound.inclusive));
+    let upper = range.upper.map(|bound| (bound.at, !bound.inclusive));
+    let ends = lower.into_iter().chain(upper);
+    let passed = ends.filter_map(|(threshold, is_above)| {
         let above = |at: Timestamp| {
             let score = sums.at(world.score, at);
-            score > bound.at || bound.inclusive == is_lower(range, bound) && score == bound.at
+            score > threshold || is_above && score == threshold
         };
         if end <= from || above(from) == above(end) {
             return None;
@@ -132,10 +135,6 @@ fn thresholds(
         Some(below_at)
     });
     passed.collect()
-}
-
-fn is_lower(range: NumberRange, bound: super::tree::Bound) -> bool {
-    range.lower == Some(bound)
 }
 
 /// What moves a condition with time.
