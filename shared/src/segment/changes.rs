@@ -246,11 +246,11 @@ impl Edges {
                 FactKind::Identify { traits } => traits,
                 _ => continue,
             };
-            times.extend(
-                self.dates
-                    .iter()
-                    .filter_map(|path| date(object, path, world)),
-            );
+            for path in &self.dates {
+                // What is nested hides a name that is the whole path until another fact takes it away.
+                let found = [object.nested(path), object.get(path)];
+                times.extend(found.into_iter().filter_map(|value| date(value, world)));
+            }
         }
         let mut instants = self.fixed.clone();
         for time in times {
@@ -268,8 +268,8 @@ impl Edges {
     }
 }
 
-fn date(object: &Value, path: &str, world: World<'_>) -> Option<Timestamp> {
-    Some(match dated(object.at(path))? {
+fn date(value: Option<&Value>, world: World<'_>) -> Option<Timestamp> {
+    Some(match dated(value)? {
         Dated::Instant(time) => time,
         Dated::Day(day) => world.calendar.start_of(day),
     })

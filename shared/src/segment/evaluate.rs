@@ -149,9 +149,7 @@ impl<'a, 'w> Scene<'a, 'w> {
         let nested = self.traits.get(first).and_then(|(value, fact)| {
             let found = match rest {
                 None => Some(*value),
-                Some(rest) => rest
-                    .split('.')
-                    .try_fold(*value, |value, name| value.get(name)),
+                Some(rest) => value.nested(rest),
             };
             found.map(|value| (value, *fact))
         });

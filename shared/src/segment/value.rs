@@ -93,12 +93,15 @@ impl Value {
     /// that is the whole path, dots and all. `null` is nothing.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Value> {
-        let nested = path
-            .split('.')
-            .try_fold(self, |value, name| value.get(name));
-        nested
+        self.nested(path)
             .or_else(|| self.get(path))
             .filter(|found| **found != Value::Null)
+    }
+
+    /// What stands at a dotted path by one name a level, `null` included.
+    pub(super) fn nested(&self, path: &str) -> Option<&Value> {
+        path.split('.')
+            .try_fold(self, |value, name| value.get(name))
     }
 }
 

@@ -193,6 +193,18 @@ fn dates_in_traits_are_days_or_instants_and_without_a_zone_nothing() {
 }
 
 #[test]
+fn a_date_that_is_uncovered_by_another_traits_end_is_waited_for() {
+    let diary = Diary::default()
+        .traits("01", r#"{"a":{"b":"x"},"a.b":"2026-03-05"}"#)
+        .traits("02", r#"{"a":null}"#);
+    with_world(|world| {
+        let past = read(r#"{"trait":"a.b","before":"now"}"#);
+        let change = past.next_change(&diary.history(), at("03"), world);
+        assert_eq!(change, Some(at("05T00:00:00.001")));
+    });
+}
+
+#[test]
 fn first_and_last_seen_are_of_people_and_not_of_what_servers_did() {
     let diary = Diary::default()
         .message("01", MessageFact::Sent, "m1")
