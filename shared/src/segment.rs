@@ -37,7 +37,6 @@ pub mod score;
 
 mod changes;
 mod explain;
-pub mod replay;
 
 #[cfg(test)]
 mod tests;

@@ -167,12 +167,6 @@ impl History {
         History { facts }
     }
 
-    /// What was known at an instant: as [`History::of`] the facts that had arrived by then.
-    #[must_use]
-    pub fn known_by(facts: impl IntoIterator<Item = Fact>, instant: Timestamp) -> History {
-        History::of(facts.into_iter().filter(|fact| fact.received_at <= instant))
-    }
-
     /// All facts, in the order in which they count.
     #[must_use]
     pub fn facts(&self) -> &[Fact] {

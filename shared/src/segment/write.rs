@@ -51,14 +51,6 @@ impl Leaf {
     }
 }
 
-impl EventStream {
-    /// The stream as JSON: the text is the same for streams that are.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        object(&stream(self))
-    }
-}
-
 type Field = (&'static str, String);
 
 fn event(leaf: &EventLeaf) -> String {

@@ -122,7 +122,8 @@ fn late_events_count_in_their_own_time_and_none_counts_before_it_happened() {
         &["12", "20"],
     );
     // What was known then is another question.
-    let known = History::known_by(late.0.clone(), at("11"));
+    let arrived = late.0.iter().filter(|fact| fact.received_at <= at("11"));
+    let known = History::of(arrived.cloned());
     with_world(|world| assert!(!read(r#"{"event":"a"}"#).holds(&known, at("11"), world)));
     // No event happened after it arrived; a message may be sent after it was registered.
     let ahead = Diary::default()
