@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::Definition;
 use super::evaluate::properties::{Dated, dated};
-use super::evaluate::{Scene, World};
+use super::evaluate::{MAX_REFERENCES, Scene, World};
 use super::facts::{FactKind, History};
 use super::tree::{
     Condition, DayWord, EventMeasure, Leaf, Moment, NumberRange, PropertyTest, SeenTest, Test,
@@ -15,9 +15,6 @@ use super::tree::{
 };
 use super::value::Value;
 use crate::time::Timestamp;
-
-/// Segments inside segments that are looked into.
-const MAX_REFERENCES: usize = 32;
 
 impl Definition {
     /// The next instant after `now` at which the membership is another than now, if there is one,
@@ -240,7 +237,7 @@ impl Edges {
     fn instants(&self, history: &History, now: Timestamp, world: World<'_>) -> BTreeSet<Timestamp> {
         let mut times: BTreeSet<Timestamp> = BTreeSet::new();
         for fact in history.facts() {
-            times.extend([fact.counts_from(), fact.time.min(fact.received_at)]);
+            times.extend([fact.counts_from(), fact.exists_from()]);
             let object = match &fact.kind {
                 FactKind::Event { properties, .. } => properties,
                 FactKind::Identify { traits } => traits,

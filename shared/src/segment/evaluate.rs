@@ -20,7 +20,7 @@ pub(super) mod properties;
 pub(super) mod streams;
 
 /// Segments inside segments that are followed; cycles are refused where definitions are taken.
-const MAX_REFERENCES: usize = 32;
+pub(super) const MAX_REFERENCES: usize = 32;
 
 /// What definitions are read by, besides a contact's facts.
 #[derive(Clone, Copy)]
