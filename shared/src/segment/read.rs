@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::Definition;
 use super::include_new;
 use super::refusal::{DefinitionError, child, element, list, nearest};
+use super::spelling::Spelled;
 use super::tree::Condition;
 use super::value::{Value, ValueError};
 use crate::limits::{
@@ -208,6 +209,11 @@ impl<'v> Fields<'v> {
             .copied()
             .filter(|word| self.has(word))
             .collect()
+    }
+
+    /// The first word of a closed set that stands here, and what it stands for.
+    fn first_of<T: Spelled>(&self) -> Option<(&'static str, T)> {
+        T::WORDS.iter().copied().find(|(word, _)| self.has(word))
     }
 
     /// Refuses every other word.

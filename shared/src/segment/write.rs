@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use super::Definition;
 use super::spelling::Spelled as _;
 use super::tree::{
-    ClassFilter, Comparison, Condition, CountRange, DayWord, Edge, EventLeaf, EventMeasure,
-    EventStream, Leaf, MessageLeaf, Moment, NamePattern, NumberRange, PropertyTest, PurchaseLeaf,
-    PurchaseMeasure, Scalar, SeenLeaf, SeenTest, SequenceLeaf, Test, Window,
+    ClassFilter, Condition, CountRange, DayWord, Edge, EventLeaf, EventMeasure, EventStream, Leaf,
+    MessageLeaf, Moment, NamePattern, NumberRange, PropertyTest, PurchaseLeaf, PurchaseMeasure,
+    Scalar, SeenLeaf, SeenTest, SequenceLeaf, Test, Window,
 };
 use super::value::written as text;
 
@@ -65,13 +65,7 @@ fn event(leaf: &EventLeaf) -> String {
             fields.push((of.word(), text(property.as_str())));
             fields.extend(numbers(*range));
         }
-        EventMeasure::Edge(edge, test) => {
-            let word = match edge {
-                Edge::First => "first",
-                Edge::Last => "last",
-            };
-            fields.push((word, property("property", test)));
-        }
+        EventMeasure::Edge(edge, test) => fields.push((edge.word(), property("property", test))),
     }
     fields.extend(leaf.window.map(window));
     fields.extend(include_new(leaf.include_new));
@@ -162,15 +156,7 @@ fn property(head: &'static str, test: &PropertyTest) -> String {
     let field: Field = match &test.test {
         Test::Eq(value) => ("eq", scalar(value)),
         Test::Ne(value) => ("ne", scalar(value)),
-        Test::Compare(comparison, number) => {
-            let word = match comparison {
-                Comparison::Greater => "gt",
-                Comparison::GreaterOrEqual => "gte",
-                Comparison::Less => "lt",
-                Comparison::LessOrEqual => "lte",
-            };
-            (word, number.to_string())
-        }
+        Test::Compare(comparison, number) => (comparison.word(), number.to_string()),
         Test::In(values) => ("in", list(values, scalar)),
         Test::NotIn(values) => ("notIn", list(values, scalar)),
         Test::Contains(value) => ("contains", scalar(value)),

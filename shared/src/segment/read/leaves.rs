@@ -17,8 +17,6 @@ use crate::segment::tree::{
 };
 use crate::segment::value::Value;
 
-const AGGREGATES: [&str; 4] = ["sum", "min", "max", "avg"];
-
 /// Reads a leaf of the kind that `head` names.
 pub(super) fn leaf(fields: &Fields<'_>, head: &str, leaves: &mut usize) -> Read<Leaf> {
     if head != "sequence" {
@@ -87,10 +85,10 @@ fn event(fields: &Fields<'_>) -> Read<EventLeaf> {
 /// `count`, an aggregate with its comparison, `first` or `last`: one of them.
 fn measure(fields: &Fields<'_>) -> Read<EventMeasure> {
     fields.refuse_second(&["count", "sum", "min", "max", "avg", "first", "last"])?;
-    if let [word] = fields.which(&AGGREGATES).as_slice() {
+    if let Some((word, of)) = fields.first_of::<Aggregate>() {
         let (path, value) = fields.required(word)?;
         return Ok(EventMeasure::Number {
-            of: spelled::<Aggregate>(path.clone(), word)?,
+            of,
             property: properties::path(&path, value)?,
             range: ranges::numbers(fields)?,
         });
@@ -101,13 +99,12 @@ fn measure(fields: &Fields<'_>) -> Read<EventMeasure> {
         );
         return Err(DefinitionError::at(child(&fields.path, word), message));
     }
-    for (word, edge) in [("first", Edge::First), ("last", Edge::Last)] {
-        if let Some((path, value)) = fields.get(word) {
-            return Ok(EventMeasure::Edge(
-                edge,
-                properties::property(&path, value)?,
-            ));
-        }
+    if let Some((word, edge)) = fields.first_of::<Edge>() {
+        let (path, value) = fields.required(word)?;
+        return Ok(EventMeasure::Edge(
+            edge,
+            properties::property(&path, value)?,
+        ));
     }
     count(fields).map(EventMeasure::Count)
 }
