@@ -2,7 +2,6 @@
 //! added, and thresholds that are compared with them. No floats.
 
 use alloc::format;
-use alloc::string::String;
 use core::fmt;
 
 use crate::decimal::Decimal;
@@ -61,19 +60,14 @@ impl Billionths {
         let places = DECIMALS.saturating_sub(u32::from(money.currency.minor_digits()));
         Billionths(i128::from(money.minor) * 10i128.pow(places))
     }
-
-    /// The number as a JSON number, without needless zeros.
-    #[must_use]
-    pub fn to_json_number(self) -> String {
-        let text = format!("{}e-{DECIMALS}", self.0);
-        // Digits and a small exponent: always a number.
-        Decimal::parse(&text).map_or(text, |number| format!("{number}"))
-    }
 }
 
+/// A JSON number, without needless zeros.
 impl fmt::Display for Billionths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_json_number())
+        // Digits and a small exponent: always a number.
+        let number = Decimal::parse(&format!("{}e-{DECIMALS}", self.0)).map_err(|_| fmt::Error)?;
+        fmt::Display::fmt(&number, f)
     }
 }
 
@@ -86,6 +80,7 @@ impl fmt::Debug for Billionths {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString as _;
 
     fn rounded(text: &str) -> Option<i128> {
         Billionths::rounded(&Decimal::parse(text).unwrap()).map(|number| number.0)
@@ -113,7 +108,7 @@ mod tests {
         let exact = |text: &str| Billionths::exact(&Decimal::parse(text).unwrap());
         assert_eq!(exact("0.000000001"), Some(Billionths(1)));
         assert_eq!(exact("0.0000000001"), None);
-        assert_eq!(Billionths(-1_500_000_000).to_json_number(), "-1.5");
-        assert_eq!(Billionths(0).to_json_number(), "0");
+        assert_eq!(Billionths(-1_500_000_000).to_string(), "-1.5");
+        assert_eq!(Billionths(0).to_string(), "0");
     }
 }

@@ -185,21 +185,15 @@ fn count(range: CountRange) -> Option<Field> {
 
 fn numbers(range: NumberRange) -> Vec<Field> {
     if let Some(only) = range.only() {
-        return Vec::from([("eq", only.to_json_number())]);
+        return Vec::from([("eq", only.to_string())]);
     }
     let word = |inclusive, with, without| if inclusive { with } else { without };
-    let lower = range.lower.map(|bound| {
-        (
-            word(bound.inclusive, "gte", "gt"),
-            bound.at.to_json_number(),
-        )
-    });
-    let upper = range.upper.map(|bound| {
-        (
-            word(bound.inclusive, "lte", "lt"),
-            bound.at.to_json_number(),
-        )
-    });
+    let lower = range
+        .lower
+        .map(|bound| (word(bound.inclusive, "gte", "gt"), bound.at.to_string()));
+    let upper = range
+        .upper
+        .map(|bound| (word(bound.inclusive, "lte", "lt"), bound.at.to_string()));
     lower.into_iter().chain(upper).collect()
 }
 
