@@ -1,8 +1,8 @@
 //! Segments: the language in which groups of contacts are described, and what it means.
 //!
 //! A definition is JSON; reading it gives a tree ([`tree`]) within all bounds, or a refusal that names
-//! the place and the word that was meant. From the same tree come its canonical form and keys (what
-//! means the same is kept once), a sentence in words, and what it holds for: [`evaluate`] says that
+//! the place and the word that was meant. From the same tree come its canonical form and key (equal for
+//! what is known to mean the same), a sentence in words, and what it holds for: [`evaluate`] says that
 //! in the plainest way, over a list of one contact's facts, at any instant. No state is kept here, and
 //! nothing is stored: engines that answer fast are held against this one.
 //!

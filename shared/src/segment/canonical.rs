@@ -1,4 +1,5 @@
-//! One form for definitions that mean the same, so that state is kept once for all of them.
+//! One form, and so one key, for definitions that are known to mean the same. It says that they do, and
+//! no more: what is kept for definitions is kept for each.
 //!
 //! `not` is carried down to the leaves, and into them where their complement is a leaf; lists are
 //! flattened, sorted and freed of doubles; what always or never holds is taken out. The form has the

@@ -62,7 +62,7 @@ pub struct EventLeaf {
     pub include_new: Option<bool>,
 }
 
-/// Which of the caller's events are looked at: what an engine keeps one state of, whatever is asked.
+/// Which of the caller's events are looked at, whatever is asked of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventStream {
     /// By name.
