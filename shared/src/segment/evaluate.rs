@@ -2,7 +2,9 @@
 //! way, by looking at all facts each time. Exact at every instant; keeps nothing, and is slow.
 
 use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 
 use super::Definition;
 use super::billionths::Billionths;
@@ -41,6 +43,9 @@ impl Definition {
     }
 }
 
+/// Each trait, and the fact that set it.
+type Traits<'a> = BTreeMap<&'a str, (&'a Value, &'a Fact)>;
+
 /// A contact at an instant: all that conditions ask, worked out from the facts until then.
 pub(super) struct Scene<'a, 'w> {
     pub(super) world: World<'w>,
@@ -49,8 +54,8 @@ pub(super) struct Scene<'a, 'w> {
     pub(super) facts: &'a [Fact],
     pub(super) first_seen: Option<Timestamp>,
     pub(super) last_seen: Option<Timestamp>,
-    /// Each trait, and the fact that set it.
-    pub(super) traits: BTreeMap<&'a str, (&'a Value, &'a Fact)>,
+    /// Worked out for the first that asks, segments inside this one too: most conditions ask for none.
+    traits: Rc<OnceCell<Traits<'a>>>,
     /// Segments inside segments, down to here.
     depth: usize,
 }
@@ -68,7 +73,7 @@ impl<'a, 'w> Scene<'a, 'w> {
             facts,
             first_seen: seen().min(),
             last_seen: seen().max(),
-            traits: traits(facts),
+            traits: Rc::default(),
             depth: 0,
         }
     }
@@ -146,7 +151,8 @@ impl<'a, 'w> Scene<'a, 'w> {
             Some((first, rest)) => (first, Some(rest)),
             None => (path, None),
         };
-        let nested = self.traits.get(first).and_then(|(value, fact)| {
+        let traits = self.traits.get_or_init(|| traits(self.facts));
+        let nested = traits.get(first).and_then(|(value, fact)| {
             let found = match rest {
                 None => Some(*value),
                 Some(rest) => value.nested(rest),
@@ -154,7 +160,7 @@ impl<'a, 'w> Scene<'a, 'w> {
             found.map(|value| (value, *fact))
         });
         nested
-            .or_else(|| self.traits.get(path).copied())
+            .or_else(|| traits.get(path).copied())
             .filter(|(value, _)| **value != Value::Null)
     }
 
@@ -182,7 +188,7 @@ impl<'a, 'w> Scene<'a, 'w> {
     /// The same contact, asked inside one more segment; `None` where that goes too deep.
     fn inside(&self) -> Option<Scene<'a, 'w>> {
         (self.depth < MAX_REFERENCES).then(|| Scene {
-            traits: self.traits.clone(),
+            traits: Rc::clone(&self.traits),
             depth: self.depth + 1,
             ..*self
         })
@@ -261,7 +267,7 @@ pub(super) fn scored(facts: &[Fact], fact: &Fact) -> Option<Scored> {
 
 /// The traits: of each name what was said last, `null` being nothing. Where a server has said something,
 /// pages count only after it took it back.
-fn traits(facts: &[Fact]) -> BTreeMap<&str, (&Value, &Fact)> {
+fn traits(facts: &[Fact]) -> Traits<'_> {
     let mut said: BTreeMap<&str, Vec<(&Value, &Fact)>> = BTreeMap::new();
     for fact in facts {
         if let FactKind::Identify {
