@@ -15,7 +15,7 @@ use super::tree::{
     Condition, DayWord, Edge, Leaf, Moment, PropertyTest, SeenLeaf, SeenTest, Source, Window,
 };
 use super::value::Value;
-use crate::ids::SegmentId;
+use crate::ids::{OrderId, SegmentId};
 use crate::time::Timestamp;
 
 pub(super) mod properties;
@@ -85,11 +85,9 @@ impl<'a, 'w> Scene<'a, 'w> {
 
     pub(super) fn score_sums(&self) -> ScoreSums {
         let mut sums = ScoreSums::default();
-        for fact in self.facts {
-            if let Some(kind) = scored(self.facts, fact) {
-                let from_page = fact.source == Source::Browser;
-                sums.add(self.world.score, kind, fact.counts_from(), from_page);
-            }
+        for (fact, kind) in scored(self.facts) {
+            let from_page = fact.source == Source::Browser;
+            sums.add(self.world.score, kind, fact.counts_from(), from_page);
         }
         sums
     }
@@ -233,36 +231,47 @@ impl Leaf {
     }
 }
 
-/// What a fact weighs as, if at all. What pages said of an order counts while no server has,
-/// and of them the first.
-pub(super) fn scored(facts: &[Fact], fact: &Fact) -> Option<Scored> {
+/// The facts that weigh something in the score, and as what.
+pub(super) fn scored(facts: &[Fact]) -> impl Iterator<Item = (&Fact, Scored)> {
     use super::tree::MessageFact::{Clicked, Opened};
-    if !fact.genuine {
-        return None;
-    }
-    match &fact.kind {
-        FactKind::Event { name, .. } if name.as_str() == "page_viewed" => Some(Scored::PageView),
-        FactKind::Event { .. } => Some(Scored::Custom),
-        FactKind::Purchase { order, .. } => {
-            let of_order = |other: &&Fact| matches!(&other.kind, FactKind::Purchase { order: same, .. } if same == order);
-            let told =
-                |other: &&Fact| matches!(other.kind, FactKind::Purchase { verified: true, .. });
-            let mut first = facts.iter().filter(of_order);
-            let counts = match facts.iter().filter(of_order).find(told) {
-                Some(verified) => verified,
-                None => first.next()?,
+    let orders = scored_orders(facts);
+    facts
+        .iter()
+        .filter(|fact| fact.genuine)
+        .filter_map(move |fact| {
+            let kind = match &fact.kind {
+                FactKind::Event { name, .. } if name.as_str() == "page_viewed" => Scored::PageView,
+                FactKind::Event { .. } => Scored::Custom,
+                FactKind::Purchase { order, .. } => {
+                    let counts = orders.get(order)?;
+                    (counts.seq == fact.seq).then_some(Scored::Purchase)?
+                }
+                FactKind::Message { what: Opened, .. } => Scored::Open,
+                FactKind::Message { what: Clicked, .. } => Scored::Click,
+                FactKind::Message { .. }
+                | FactKind::Identify { .. }
+                | FactKind::Amend { .. }
+                | FactKind::Refund { .. }
+                | FactKind::Other
+                | FactKind::Erased => return None,
             };
-            (counts.seq == fact.seq).then_some(Scored::Purchase)
+            Some((fact, kind))
+        })
+}
+
+/// Of each order what counts of it. What pages said of it counts while no server has, and of them the first.
+fn scored_orders(facts: &[Fact]) -> BTreeMap<&OrderId, &Fact> {
+    let is_told = |fact: &Fact| matches!(fact.kind, FactKind::Purchase { verified: true, .. });
+    let mut orders: BTreeMap<&OrderId, &Fact> = BTreeMap::new();
+    for fact in facts {
+        if let FactKind::Purchase { order, .. } = &fact.kind {
+            let counts = orders.entry(order).or_insert(fact);
+            if is_told(fact) && !is_told(counts) {
+                *counts = fact;
+            }
         }
-        FactKind::Message { what: Opened, .. } => Some(Scored::Open),
-        FactKind::Message { what: Clicked, .. } => Some(Scored::Click),
-        FactKind::Message { .. }
-        | FactKind::Identify { .. }
-        | FactKind::Amend { .. }
-        | FactKind::Refund { .. }
-        | FactKind::Other
-        | FactKind::Erased => None,
     }
+    orders
 }
 
 /// The traits: of each name what was said last, `null` being nothing. Where a server has said something,
