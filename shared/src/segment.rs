@@ -13,9 +13,9 @@ use tree::Condition;
 
 pub mod tree;
 
-pub mod billionths;
+mod billionths;
 pub mod calendar;
-pub mod span;
+mod span;
 pub mod value;
 
 mod spelling;
@@ -27,7 +27,7 @@ mod write;
 
 mod canonical;
 pub mod preview;
-pub mod references;
+mod references;
 pub mod schema;
 mod words;
 

@@ -8,19 +8,18 @@ use crate::decimal::Decimal;
 use crate::money::Money;
 
 /// Decimals that are kept.
-pub const DECIMALS: u32 = 9;
+const DECIMALS: u32 = 9;
 /// Numbers from 10^18 up, by their absolute value, are not taken: so many that 10^11 of them are
 /// added without overflow.
 const MAX_PLACES: i64 = 18;
 
 /// A number in billionths: below 10^18 where it was read, more where it was added up.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Billionths(pub i128);
+pub struct Billionths(pub(super) i128);
 
 impl Billionths {
     /// The number, rounded to nine decimals (half away from zero); `None` from 10^18 up.
-    #[must_use]
-    pub fn rounded(number: &Decimal) -> Option<Billionths> {
+    pub(super) fn rounded(number: &Decimal) -> Option<Billionths> {
         let (digits, exponent) = number.parts();
         let length = i64::try_from(digits.len()).ok()?;
         if length + exponent > MAX_PLACES {
@@ -45,8 +44,7 @@ impl Billionths {
     }
 
     /// The number, where it has no more than nine decimals and lies below 10^18.
-    #[must_use]
-    pub fn exact(number: &Decimal) -> Option<Billionths> {
+    pub(super) fn exact(number: &Decimal) -> Option<Billionths> {
         let (_, exponent) = number.parts();
         if exponent < -i64::from(DECIMALS) {
             return None;
@@ -55,8 +53,7 @@ impl Billionths {
     }
 
     /// An amount in major units of its currency.
-    #[must_use]
-    pub fn of_money(money: Money) -> Billionths {
+    pub(super) fn of_money(money: Money) -> Billionths {
         let places = DECIMALS.saturating_sub(u32::from(money.currency.minor_digits()));
         Billionths(i128::from(money.minor) * 10i128.pow(places))
     }

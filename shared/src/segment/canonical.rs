@@ -21,14 +21,12 @@ use crate::limits::MAX_SEGMENT_COUNT;
 
 impl Condition {
     /// The form in which conditions that mean the same are equal, as far as is known without facts.
-    #[must_use]
-    pub fn canonical(&self) -> Condition {
+    pub(super) fn canonical(&self) -> Condition {
         form(self, false)
     }
 
     /// The key of what the condition means: the JSON of its canonical form.
-    #[must_use]
-    pub fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         self.canonical().to_json()
     }
 }

@@ -23,8 +23,7 @@ impl Definition {
 
 impl Condition {
     /// The condition as JSON, without blanks; defaults are left out.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> String {
         match self {
             Condition::All(conditions) => object(&[("all", list(conditions, Condition::to_json))]),
             Condition::Any(conditions) => object(&[("any", list(conditions, Condition::to_json))]),
@@ -36,8 +35,7 @@ impl Condition {
 
 impl Leaf {
     /// The leaf as JSON, without blanks; defaults are left out.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> String {
         match self {
             Leaf::Event(leaf) => event(leaf),
             Leaf::Trait(test) => property("trait", test),
