@@ -1,8 +1,8 @@
 //! Segments: the language in which groups of contacts are described, and what it means.
 //!
 //! A definition is JSON; reading it gives a tree ([`tree`]) within all bounds, or a refusal that names
-//! the place and the word that was meant. From the same tree come its canonical form and keys (what
-//! means the same is kept once), a sentence in words, and what it holds for: [`evaluate`] says that
+//! the place and the word that was meant. From the same tree come its canonical form and key (equal for
+//! what is known to mean the same), a sentence in words, and what it holds for: [`evaluate`] says that
 //! in the plainest way, over a list of one contact's facts, at any instant. No state is kept here, and
 //! nothing is stored: engines that answer fast are held against this one.
 //!
@@ -13,9 +13,9 @@ use tree::Condition;
 
 pub mod tree;
 
-pub mod billionths;
+mod billionths;
 pub mod calendar;
-pub mod span;
+mod span;
 pub mod value;
 
 mod spelling;
@@ -27,7 +27,7 @@ mod write;
 
 mod canonical;
 pub mod preview;
-pub mod references;
+mod references;
 pub mod schema;
 mod words;
 
@@ -37,7 +37,6 @@ pub mod score;
 
 mod changes;
 mod explain;
-pub mod replay;
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +44,7 @@ mod tests;
 pub use explain::{Evidence, Explained};
 pub use refusal::DefinitionError;
 
-/// A definition within all bounds. Made by [`Definition::parse`] alone.
+/// A definition within all bounds. Made by [`Definition::parse`], and of what it made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     root: Condition,

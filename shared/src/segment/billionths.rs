@@ -2,26 +2,24 @@
 //! added, and thresholds that are compared with them. No floats.
 
 use alloc::format;
-use alloc::string::String;
 use core::fmt;
 
 use crate::decimal::Decimal;
 use crate::money::Money;
 
 /// Decimals that are kept.
-pub const DECIMALS: u32 = 9;
+const DECIMALS: u32 = 9;
 /// Numbers from 10^18 up, by their absolute value, are not taken: so many that 10^11 of them are
 /// added without overflow.
 const MAX_PLACES: i64 = 18;
 
 /// A number in billionths: below 10^18 where it was read, more where it was added up.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Billionths(pub i128);
+pub struct Billionths(pub(super) i128);
 
 impl Billionths {
     /// The number, rounded to nine decimals (half away from zero); `None` from 10^18 up.
-    #[must_use]
-    pub fn rounded(number: &Decimal) -> Option<Billionths> {
+    pub(super) fn rounded(number: &Decimal) -> Option<Billionths> {
         let (digits, exponent) = number.parts();
         let length = i64::try_from(digits.len()).ok()?;
         if length + exponent > MAX_PLACES {
@@ -46,8 +44,7 @@ impl Billionths {
     }
 
     /// The number, where it has no more than nine decimals and lies below 10^18.
-    #[must_use]
-    pub fn exact(number: &Decimal) -> Option<Billionths> {
+    pub(super) fn exact(number: &Decimal) -> Option<Billionths> {
         let (_, exponent) = number.parts();
         if exponent < -i64::from(DECIMALS) {
             return None;
@@ -56,24 +53,18 @@ impl Billionths {
     }
 
     /// An amount in major units of its currency.
-    #[must_use]
-    pub fn of_money(money: Money) -> Billionths {
+    pub(super) fn of_money(money: Money) -> Billionths {
         let places = DECIMALS.saturating_sub(u32::from(money.currency.minor_digits()));
         Billionths(i128::from(money.minor) * 10i128.pow(places))
     }
-
-    /// The number as a JSON number, without needless zeros.
-    #[must_use]
-    pub fn to_json_number(self) -> String {
-        let text = format!("{}e-{DECIMALS}", self.0);
-        // Digits and a small exponent: always a number.
-        Decimal::parse(&text).map_or(text, |number| format!("{number}"))
-    }
 }
 
+/// A JSON number, without needless zeros.
 impl fmt::Display for Billionths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_json_number())
+        // Digits and a small exponent: always a number.
+        let number = Decimal::parse(&format!("{}e-{DECIMALS}", self.0)).map_err(|_| fmt::Error)?;
+        fmt::Display::fmt(&number, f)
     }
 }
 
@@ -86,6 +77,7 @@ impl fmt::Debug for Billionths {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString as _;
 
     fn rounded(text: &str) -> Option<i128> {
         Billionths::rounded(&Decimal::parse(text).unwrap()).map(|number| number.0)
@@ -113,7 +105,7 @@ mod tests {
         let exact = |text: &str| Billionths::exact(&Decimal::parse(text).unwrap());
         assert_eq!(exact("0.000000001"), Some(Billionths(1)));
         assert_eq!(exact("0.0000000001"), None);
-        assert_eq!(Billionths(-1_500_000_000).to_json_number(), "-1.5");
-        assert_eq!(Billionths(0).to_json_number(), "0");
+        assert_eq!(Billionths(-1_500_000_000).to_string(), "-1.5");
+        assert_eq!(Billionths(0).to_string(), "0");
     }
 }

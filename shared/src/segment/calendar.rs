@@ -28,14 +28,12 @@ impl Day {
     }
 
     /// The day before it.
-    #[must_use]
-    pub fn before(self) -> Day {
+    pub(super) fn before(self) -> Day {
         Day(self.0.yesterday().unwrap_or(self.0))
     }
 
     /// The day after it.
-    #[must_use]
-    pub fn after(self) -> Day {
+    pub(super) fn after(self) -> Day {
         Day(self.0.tomorrow().unwrap_or(self.0))
     }
 }
@@ -67,16 +65,14 @@ impl Calendar {
     }
 
     /// The day on which a moment falls.
-    #[must_use]
-    pub fn day_of(&self, moment: Timestamp) -> Day {
+    pub(super) fn day_of(&self, moment: Timestamp) -> Day {
         // Every timestamp has a year of four digits, which jiff can hold.
         let moment = jiff::Timestamp::from_millisecond(moment.as_millis()).unwrap_or_default();
         Day(self.0.to_datetime(moment).date())
     }
 
     /// The first moment of a day, which is not midnight where the clock jumps over it.
-    #[must_use]
-    pub fn start_of(&self, day: Day) -> Timestamp {
+    pub(super) fn start_of(&self, day: Day) -> Timestamp {
         let start = day.0.to_zoned_datetime(self.0.clone());
         let start = start.and_then(|moment| moment.start_of_day());
         Timestamp::from_millis(match start {

@@ -1,4 +1,5 @@
-//! One form for definitions that mean the same, so that state is kept once for all of them.
+//! One form, and so one key, for definitions that are known to mean the same. It says that they do, and
+//! no more: what is kept for definitions is kept for each.
 //!
 //! `not` is carried down to the leaves, and into them where their complement is a leaf; lists are
 //! flattened, sorted and freed of doubles; what always or never holds is taken out. The form has the
@@ -20,14 +21,12 @@ use crate::limits::MAX_SEGMENT_COUNT;
 
 impl Condition {
     /// The form in which conditions that mean the same are equal, as far as is known without facts.
-    #[must_use]
-    pub fn canonical(&self) -> Condition {
+    pub(super) fn canonical(&self) -> Condition {
         form(self, false)
     }
 
     /// The key of what the condition means: the JSON of its canonical form.
-    #[must_use]
-    pub fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         self.canonical().to_json()
     }
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::Definition;
 use super::evaluate::properties::{Dated, dated};
-use super::evaluate::{Scene, World};
+use super::evaluate::{MAX_REFERENCES, Scene, World};
 use super::facts::{FactKind, History};
 use super::tree::{
     Condition, DayWord, EventMeasure, Leaf, Moment, NumberRange, PropertyTest, SeenTest, Test,
@@ -15,9 +15,6 @@ use super::tree::{
 };
 use super::value::Value;
 use crate::time::Timestamp;
-
-/// Segments inside segments that are looked into.
-const MAX_REFERENCES: usize = 32;
 
 impl Definition {
     /// The next instant after `now` at which the membership is another than now, if there is one,
@@ -111,11 +108,14 @@ fn thresholds(
         },
         |until| until.plus_millis(-1),
     );
-    let ends = [range.lower, range.upper];
-    let passed = ends.into_iter().flatten().filter_map(|bound| {
+    // On the lower end a score still stands above it where the end is meant, on the upper one where not.
+    let lower = range.lower.map(|bound| (bound.at, bound.inclusive));
+    let upper = range.upper.map(|bound| (bound.at, !bound.inclusive));
+    let ends = lower.into_iter().chain(upper);
+    let passed = ends.filter_map(|(threshold, is_above)| {
         let above = |at: Timestamp| {
             let score = sums.at(world.score, at);
-            score > bound.at || bound.inclusive == is_lower(range, bound) && score == bound.at
+            score > threshold || is_above && score == threshold
         };
         if end <= from || above(from) == above(end) {
             return None;
@@ -132,10 +132,6 @@ fn thresholds(
         Some(below_at)
     });
     passed.collect()
-}
-
-fn is_lower(range: NumberRange, bound: super::tree::Bound) -> bool {
-    range.lower == Some(bound)
 }
 
 /// What moves a condition with time.
@@ -241,17 +237,17 @@ impl Edges {
     fn instants(&self, history: &History, now: Timestamp, world: World<'_>) -> BTreeSet<Timestamp> {
         let mut times: BTreeSet<Timestamp> = BTreeSet::new();
         for fact in history.facts() {
-            times.extend([fact.counts_from(), fact.time.min(fact.received_at)]);
+            times.extend([fact.counts_from(), fact.exists_from()]);
             let object = match &fact.kind {
                 FactKind::Event { properties, .. } => properties,
                 FactKind::Identify { traits } => traits,
                 _ => continue,
             };
-            times.extend(
-                self.dates
-                    .iter()
-                    .filter_map(|path| date(object, path, world)),
-            );
+            for path in &self.dates {
+                // What is nested hides a name that is the whole path until another fact takes it away.
+                let found = [object.nested(path), object.get(path)];
+                times.extend(found.into_iter().filter_map(|value| date(value, world)));
+            }
         }
         let mut instants = self.fixed.clone();
         for time in times {
@@ -269,8 +265,8 @@ impl Edges {
     }
 }
 
-fn date(object: &Value, path: &str, world: World<'_>) -> Option<Timestamp> {
-    Some(match dated(object.at(path))? {
+fn date(value: Option<&Value>, world: World<'_>) -> Option<Timestamp> {
+    Some(match dated(value)? {
         Dated::Instant(time) => time,
         Dated::Day(day) => world.calendar.start_of(day),
     })

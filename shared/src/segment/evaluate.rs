@@ -2,7 +2,9 @@
 //! way, by looking at all facts each time. Exact at every instant; keeps nothing, and is slow.
 
 use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 
 use super::Definition;
 use super::billionths::Billionths;
@@ -13,14 +15,14 @@ use super::tree::{
     Condition, DayWord, Edge, Leaf, Moment, PropertyTest, SeenLeaf, SeenTest, Source, Window,
 };
 use super::value::Value;
-use crate::ids::SegmentId;
+use crate::ids::{OrderId, SegmentId};
 use crate::time::Timestamp;
 
 pub(super) mod properties;
 pub(super) mod streams;
 
 /// Segments inside segments that are followed; cycles are refused where definitions are taken.
-const MAX_REFERENCES: usize = 32;
+pub(super) const MAX_REFERENCES: usize = 32;
 
 /// What definitions are read by, besides a contact's facts.
 #[derive(Clone, Copy)]
@@ -41,6 +43,9 @@ impl Definition {
     }
 }
 
+/// Each trait, and the fact that set it.
+type Traits<'a> = BTreeMap<&'a str, (&'a Value, &'a Fact)>;
+
 /// A contact at an instant: all that conditions ask, worked out from the facts until then.
 pub(super) struct Scene<'a, 'w> {
     pub(super) world: World<'w>,
@@ -49,8 +54,8 @@ pub(super) struct Scene<'a, 'w> {
     pub(super) facts: &'a [Fact],
     pub(super) first_seen: Option<Timestamp>,
     pub(super) last_seen: Option<Timestamp>,
-    /// Each trait, and the fact that set it.
-    pub(super) traits: BTreeMap<&'a str, (&'a Value, &'a Fact)>,
+    /// Worked out for the first that asks, segments inside this one too: most conditions ask for none.
+    traits: Rc<OnceCell<Traits<'a>>>,
     /// Segments inside segments, down to here.
     depth: usize,
 }
@@ -68,7 +73,7 @@ impl<'a, 'w> Scene<'a, 'w> {
             facts,
             first_seen: seen().min(),
             last_seen: seen().max(),
-            traits: traits(facts),
+            traits: Rc::default(),
             depth: 0,
         }
     }
@@ -80,11 +85,9 @@ impl<'a, 'w> Scene<'a, 'w> {
 
     pub(super) fn score_sums(&self) -> ScoreSums {
         let mut sums = ScoreSums::default();
-        for fact in self.facts {
-            if let Some(kind) = scored(self.facts, fact) {
-                let from_page = fact.source == Source::Browser;
-                sums.add(self.world.score, kind, fact.counts_from(), from_page);
-            }
+        for (fact, kind) in scored(self.facts) {
+            let from_page = fact.source == Source::Browser;
+            sums.add(self.world.score, kind, fact.counts_from(), from_page);
         }
         sums
     }
@@ -146,17 +149,16 @@ impl<'a, 'w> Scene<'a, 'w> {
             Some((first, rest)) => (first, Some(rest)),
             None => (path, None),
         };
-        let nested = self.traits.get(first).and_then(|(value, fact)| {
+        let traits = self.traits.get_or_init(|| traits(self.facts));
+        let nested = traits.get(first).and_then(|(value, fact)| {
             let found = match rest {
                 None => Some(*value),
-                Some(rest) => rest
-                    .split('.')
-                    .try_fold(*value, |value, name| value.get(name)),
+                Some(rest) => value.nested(rest),
             };
             found.map(|value| (value, *fact))
         });
         nested
-            .or_else(|| self.traits.get(path).copied())
+            .or_else(|| traits.get(path).copied())
             .filter(|(value, _)| **value != Value::Null)
     }
 
@@ -184,7 +186,7 @@ impl<'a, 'w> Scene<'a, 'w> {
     /// The same contact, asked inside one more segment; `None` where that goes too deep.
     fn inside(&self) -> Option<Scene<'a, 'w>> {
         (self.depth < MAX_REFERENCES).then(|| Scene {
-            traits: self.traits.clone(),
+            traits: Rc::clone(&self.traits),
             depth: self.depth + 1,
             ..*self
         })
@@ -229,41 +231,52 @@ impl Leaf {
     }
 }
 
-/// What a fact weighs as, if at all. What pages said of an order counts while no server has,
-/// and of them the first.
-pub(super) fn scored(facts: &[Fact], fact: &Fact) -> Option<Scored> {
+/// The facts that weigh something in the score, and as what.
+pub(super) fn scored(facts: &[Fact]) -> impl Iterator<Item = (&Fact, Scored)> {
     use super::tree::MessageFact::{Clicked, Opened};
-    if !fact.genuine {
-        return None;
-    }
-    match &fact.kind {
-        FactKind::Event { name, .. } if name.as_str() == "page_viewed" => Some(Scored::PageView),
-        FactKind::Event { .. } => Some(Scored::Custom),
-        FactKind::Purchase { order, .. } => {
-            let of_order = |other: &&Fact| matches!(&other.kind, FactKind::Purchase { order: same, .. } if same == order);
-            let told =
-                |other: &&Fact| matches!(other.kind, FactKind::Purchase { verified: true, .. });
-            let mut first = facts.iter().filter(of_order);
-            let counts = match facts.iter().filter(of_order).find(told) {
-                Some(verified) => verified,
-                None => first.next()?,
+    let orders = scored_orders(facts);
+    facts
+        .iter()
+        .filter(|fact| fact.genuine)
+        .filter_map(move |fact| {
+            let kind = match &fact.kind {
+                FactKind::Event { name, .. } if name.as_str() == "page_viewed" => Scored::PageView,
+                FactKind::Event { .. } => Scored::Custom,
+                FactKind::Purchase { order, .. } => {
+                    let counts = orders.get(order)?;
+                    (counts.seq == fact.seq).then_some(Scored::Purchase)?
+                }
+                FactKind::Message { what: Opened, .. } => Scored::Open,
+                FactKind::Message { what: Clicked, .. } => Scored::Click,
+                FactKind::Message { .. }
+                | FactKind::Identify { .. }
+                | FactKind::Amend { .. }
+                | FactKind::Refund { .. }
+                | FactKind::Other
+                | FactKind::Erased => return None,
             };
-            (counts.seq == fact.seq).then_some(Scored::Purchase)
+            Some((fact, kind))
+        })
+}
+
+/// Of each order what counts of it. What pages said of it counts while no server has, and of them the first.
+fn scored_orders(facts: &[Fact]) -> BTreeMap<&OrderId, &Fact> {
+    let is_told = |fact: &Fact| matches!(fact.kind, FactKind::Purchase { verified: true, .. });
+    let mut orders: BTreeMap<&OrderId, &Fact> = BTreeMap::new();
+    for fact in facts {
+        if let FactKind::Purchase { order, .. } = &fact.kind {
+            let counts = orders.entry(order).or_insert(fact);
+            if is_told(fact) && !is_told(counts) {
+                *counts = fact;
+            }
         }
-        FactKind::Message { what: Opened, .. } => Some(Scored::Open),
-        FactKind::Message { what: Clicked, .. } => Some(Scored::Click),
-        FactKind::Message { .. }
-        | FactKind::Identify { .. }
-        | FactKind::Amend { .. }
-        | FactKind::Refund { .. }
-        | FactKind::Other
-        | FactKind::Erased => None,
     }
+    orders
 }
 
 /// The traits: of each name what was said last, `null` being nothing. Where a server has said something,
 /// pages count only after it took it back.
-fn traits(facts: &[Fact]) -> BTreeMap<&str, (&Value, &Fact)> {
+fn traits(facts: &[Fact]) -> Traits<'_> {
     let mut said: BTreeMap<&str, Vec<(&Value, &Fact)>> = BTreeMap::new();
     for fact in facts {
         if let FactKind::Identify {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Definition;
 use super::changes;
 use super::evaluate::streams::{self, Hit};
-use super::evaluate::{Scene, World};
+use super::evaluate::{Scene, World, scored};
 use super::facts::{Fact, History};
 use super::refusal::{child, element};
 use super::tree::{Condition, Edge, EventMeasure, Leaf};
@@ -128,9 +128,8 @@ fn evidence(scene: &Scene<'_, '_>, leaf: &Leaf) -> Vec<Evidence> {
                 .collect()
         }
         Leaf::Score(_) => {
-            let weigh = |fact: &&Fact| super::evaluate::scored(scene.facts, fact).is_some();
-            let weighed = scene.facts.iter().filter(weigh);
-            plain(weighed.map(|fact| (fact.counts_from(), fact)).collect())
+            let hits = scored(scene.facts).map(|(fact, _)| (fact.counts_from(), fact));
+            plain(hits.collect())
         }
         Leaf::Purchase(leaf) => {
             let orders = streams::orders(scene, leaf);

@@ -87,6 +87,11 @@ pub enum FactKind {
 }
 
 impl Fact {
+    /// The instant from which there is such a contact: when it happened, but not after it arrived.
+    pub(super) fn exists_from(&self) -> Timestamp {
+        self.time.min(self.received_at)
+    }
+
     /// The instant from which the fact counts. Nothing happened after it arrived, but that a message may
     /// be registered before it is sent.
     #[must_use]
@@ -96,7 +101,7 @@ impl Fact {
                 what: MessageFact::Sent,
                 ..
             } => self.time,
-            _ => self.time.min(self.received_at),
+            _ => self.exists_from(),
         }
     }
 
@@ -162,15 +167,9 @@ impl History {
             .map(|fact| fact.received_at)
             .max();
         // What arrives later with an earlier time goes with the rest.
-        facts.retain(|fact| erased.is_none_or(|erased| fact.time.min(fact.received_at) > erased));
+        facts.retain(|fact| erased.is_none_or(|erased| fact.exists_from() > erased));
         facts.sort_by_key(|fact| (fact.counts_from(), fact.seq));
         History { facts }
-    }
-
-    /// What was known at an instant: as [`History::of`] the facts that had arrived by then.
-    #[must_use]
-    pub fn known_by(facts: impl IntoIterator<Item = Fact>, instant: Timestamp) -> History {
-        History::of(facts.into_iter().filter(|fact| fact.received_at <= instant))
     }
 
     /// All facts, in the order in which they count.
@@ -192,7 +191,7 @@ impl History {
     #[must_use]
     pub fn exists(&self, instant: Timestamp) -> bool {
         let mut facts = self.facts.iter();
-        facts.any(|fact| fact.time.min(fact.received_at) <= instant)
+        facts.any(|fact| fact.exists_from() <= instant)
     }
 }
 

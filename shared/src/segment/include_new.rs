@@ -22,8 +22,7 @@ pub(super) enum Place {
 
 impl Leaf {
     /// The window in which the leaf looks for events.
-    #[must_use]
-    pub fn window(&self) -> Option<Window> {
+    pub(super) fn window(&self) -> Option<Window> {
         match self {
             Leaf::Event(leaf) => leaf.window,
             Leaf::Purchase(leaf) => leaf.window,
@@ -61,8 +60,7 @@ impl Leaf {
     }
 
     /// Whether the leaf itself holds for who has no such events.
-    #[must_use]
-    pub fn takes_in_none(&self) -> bool {
+    fn takes_in_none(&self) -> bool {
         let zero = Billionths::default();
         match self {
             Leaf::Event(leaf) => match &leaf.measure {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::Definition;
 use super::include_new;
 use super::refusal::{DefinitionError, child, element, list, nearest};
+use super::spelling::Spelled;
 use super::tree::Condition;
 use super::value::{Value, ValueError};
 use crate::limits::{
@@ -42,7 +43,7 @@ pub(super) const HEADS: [&str; 12] = [
 ];
 
 impl Definition {
-    /// Reads a definition: the object under `definition`.
+    /// Reads a definition that was sent: the object under `definition`.
     ///
     /// # Errors
     /// [`DefinitionError`].
@@ -51,6 +52,15 @@ impl Definition {
             let message = format!("Send a definition of at most {MAX_SEGMENT_BYTES} bytes");
             return Err(DefinitionError::at("", message));
         }
+        Definition::from_kept(json)
+    }
+
+    /// Reads a definition that was parsed before it was kept, as [`Definition::to_json`] wrote it. That may be
+    /// longer than what was sent: `1e30` is written with all its digits.
+    ///
+    /// # Errors
+    /// [`DefinitionError`], where the text is another.
+    pub fn from_kept(json: &str) -> Result<Definition, DefinitionError> {
         let value = Value::read(json).map_err(|error| {
             DefinitionError::at(
                 "",
@@ -199,6 +209,11 @@ impl<'v> Fields<'v> {
             .copied()
             .filter(|word| self.has(word))
             .collect()
+    }
+
+    /// The first word of a closed set that stands here, and what it stands for.
+    fn first_of<T: Spelled>(&self) -> Option<(&'static str, T)> {
+        T::WORDS.iter().copied().find(|(word, _)| self.has(word))
     }
 
     /// Refuses every other word.

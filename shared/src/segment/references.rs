@@ -4,16 +4,20 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::Definition;
-use super::tree::{Condition, Leaf};
+use super::tree::Leaf;
 use crate::ids::SegmentId;
 
 impl Definition {
     /// The segments that it asks for, each once.
     #[must_use]
     pub fn references(&self) -> BTreeSet<&SegmentId> {
-        let mut found = BTreeSet::new();
-        collect(&self.root, &mut found);
-        found
+        let leaves = self.root.leaves().into_iter();
+        leaves
+            .filter_map(|leaf| match leaf {
+                Leaf::Segment(id) => Some(id),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The way back to `own`, if this definition of it asks for itself through others: `own`, then each
@@ -47,17 +51,6 @@ impl Definition {
             }
         }
         None
-    }
-}
-
-fn collect<'a>(condition: &'a Condition, found: &mut BTreeSet<&'a SegmentId>) {
-    match condition {
-        Condition::All(conditions) | Condition::Any(conditions) => {
-            conditions.iter().for_each(|inner| collect(inner, found));
-        }
-        Condition::Not(inner) => collect(inner, found),
-        Condition::Leaf(Leaf::Segment(id)) => drop(found.insert(id)),
-        Condition::Leaf(_) => {}
     }
 }
 

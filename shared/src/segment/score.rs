@@ -66,7 +66,7 @@ const LN_2: u128 = 799_144_290_325_165_979;
 /// What a contact's scored events add up to, up to some instant. Adding is commutative, and taking
 /// back exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScoreSums {
+pub(super) struct ScoreSums {
     /// Per half-life since 1970 and kind: Σ 2^(part of the half-life that had passed), times 2^48.
     blocks: BTreeMap<(i64, Scored), u128>,
     /// Of pages, per UTC day since 1970 and kind: how many.
@@ -75,7 +75,13 @@ pub struct ScoreSums {
 
 impl ScoreSums {
     /// Adds one event.
-    pub fn add(&mut self, rules: &ScoreRules, kind: Scored, time: Timestamp, from_page: bool) {
+    pub(super) fn add(
+        &mut self,
+        rules: &ScoreRules,
+        kind: Scored,
+        time: Timestamp,
+        from_page: bool,
+    ) {
         let millis = time.as_millis();
         if from_page {
             *self
@@ -89,8 +95,7 @@ impl ScoreSums {
     }
 
     /// The score at an instant, rounded to nine decimals. What was added must not be later.
-    #[must_use]
-    pub fn at(&self, rules: &ScoreRules, now: Timestamp) -> Billionths {
+    pub(super) fn at(&self, rules: &ScoreRules, now: Timestamp) -> Billionths {
         let (block_now, passed) = split(rules, now.as_millis());
         // 2^(block − now) times the part that each sum carries.
         let scale = |block: i64| match block_now - block {

@@ -22,13 +22,13 @@ pub struct Span(i64);
 
 impl Span {
     /// No time at all.
-    pub const NONE: Span = Span(0);
+    pub(super) const NONE: Span = Span(0);
 
     /// Reads a whole number and one of `s m h d w`.
     ///
     /// # Errors
     /// [`SpanError`].
-    pub fn parse(text: &str) -> Result<Span, SpanError> {
+    pub(super) fn parse(text: &str) -> Result<Span, SpanError> {
         let unit = text.chars().next_back().ok_or(SpanError::Malformed)?;
         let (_, millis, _) = UNITS
             .iter()
@@ -49,8 +49,7 @@ impl Span {
     }
 
     /// The span in milliseconds.
-    #[must_use]
-    pub fn as_millis(self) -> i64 {
+    pub(super) fn as_millis(self) -> i64 {
         self.0
     }
 
@@ -66,8 +65,7 @@ impl Span {
     }
 
     /// In words: `7 days`, `1 hour`, `90 minutes`.
-    #[must_use]
-    pub fn in_words(self) -> String {
+    pub(super) fn in_words(self) -> String {
         let (count, _, name) = self.unit();
         format!("{count} {name}{}", if count == 1 { "" } else { "s" })
     }
@@ -88,7 +86,7 @@ impl fmt::Debug for Span {
 
 /// Why a text is no span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpanError {
+pub(super) enum SpanError {
     /// Not a whole number and a unit.
     Malformed,
     /// More than ten years.

@@ -1,6 +1,6 @@
 //! Words of closed sets, each in one place.
 
-use super::tree::{Aggregate, ClassFilter, MessageFact, Source};
+use super::tree::{Aggregate, ClassFilter, Comparison, Edge, MessageFact, Source};
 
 /// A closed set whose members are words.
 pub(super) trait Spelled: Copy + PartialEq + 'static {
@@ -50,6 +50,19 @@ impl Spelled for Aggregate {
     ];
 }
 
+impl Spelled for Edge {
+    const WORDS: &'static [(&'static str, Self)] = &[("first", Edge::First), ("last", Edge::Last)];
+}
+
+impl Spelled for Comparison {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("gt", Comparison::Greater),
+        ("gte", Comparison::GreaterOrEqual),
+        ("lt", Comparison::Less),
+        ("lte", Comparison::LessOrEqual),
+    ];
+}
+
 impl Spelled for MessageFact {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("sent", MessageFact::Sent),
@@ -89,6 +102,13 @@ mod tests {
             Aggregate::Min,
             Aggregate::Max,
             Aggregate::Avg,
+        ]);
+        check(&[Edge::First, Edge::Last]);
+        check(&[
+            Comparison::Greater,
+            Comparison::GreaterOrEqual,
+            Comparison::Less,
+            Comparison::LessOrEqual,
         ]);
         check(
             &MessageFact::WORDS

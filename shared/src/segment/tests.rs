@@ -6,6 +6,7 @@ mod dice;
 mod laws;
 mod meaning;
 mod refused;
+mod replay;
 mod schema;
 mod taken;
 mod words;

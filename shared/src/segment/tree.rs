@@ -62,7 +62,7 @@ pub struct EventLeaf {
     pub include_new: Option<bool>,
 }
 
-/// Which of the caller's events are looked at: what an engine keeps one state of, whatever is asked.
+/// Which of the caller's events are looked at, whatever is asked of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventStream {
     /// By name.
@@ -160,14 +160,13 @@ pub struct CountRange {
 
 impl CountRange {
     /// What is meant where nothing is said.
-    pub const SOME: CountRange = CountRange {
+    pub(super) const SOME: CountRange = CountRange {
         least: 1,
         most: None,
     };
 
     /// Whether so many are meant.
-    #[must_use]
-    pub fn holds(self, count: usize) -> bool {
+    pub(super) fn holds(self, count: usize) -> bool {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         count >= self.least && self.most.is_none_or(|most| count <= most)
     }
@@ -193,14 +192,12 @@ pub struct Bound {
 
 impl NumberRange {
     /// Whether a number is meant.
-    #[must_use]
-    pub fn holds(self, number: Billionths) -> bool {
+    pub(super) fn holds(self, number: Billionths) -> bool {
         self.holds_for_mean(number.0, 1)
     }
 
     /// Whether `sum` billionths through `count` (≥ 1) are meant, without dividing.
-    #[must_use]
-    pub fn holds_for_mean(self, sum: i128, count: i128) -> bool {
+    pub(super) fn holds_for_mean(self, sum: i128, count: i128) -> bool {
         let against = |bound: Bound| sum.cmp(&bound.at.0.saturating_mul(count));
         self.lower
             .is_none_or(|bound| against(bound).is_gt() || bound.inclusive && against(bound).is_eq())
@@ -210,8 +207,7 @@ impl NumberRange {
     }
 
     /// The one number that is meant, where it is one.
-    #[must_use]
-    pub fn only(self) -> Option<Billionths> {
+    pub(super) fn only(self) -> Option<Billionths> {
         match (self.lower, self.upper) {
             (Some(lower), Some(upper)) if lower == upper => Some(lower.at),
             _ => None,

@@ -43,8 +43,7 @@ impl Value {
     }
 
     /// What a sentence calls such a value.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Value::Null => "null",
             Value::Bool(_) => "true or false",
@@ -56,8 +55,7 @@ impl Value {
     }
 
     /// The value as JSON, without blanks.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> String {
         match self {
             Value::Null => "null".into(),
             Value::Bool(value) => value.to_string(),
@@ -93,12 +91,15 @@ impl Value {
     /// that is the whole path, dots and all. `null` is nothing.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Value> {
-        let nested = path
-            .split('.')
-            .try_fold(self, |value, name| value.get(name));
-        nested
+        self.nested(path)
             .or_else(|| self.get(path))
             .filter(|found| **found != Value::Null)
+    }
+
+    /// What stands at a dotted path by one name a level, `null` included.
+    pub(super) fn nested(&self, path: &str) -> Option<&Value> {
+        path.split('.')
+            .try_fold(self, |value, name| value.get(name))
     }
 }
 
@@ -189,8 +190,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 }
 
 /// The order of two numbers, exactly.
-#[must_use]
-pub fn compare(a: &Decimal, b: &Decimal) -> Ordering {
+pub(super) fn compare(a: &Decimal, b: &Decimal) -> Ordering {
     let sign = |number: &Decimal| match (number.is_zero(), number.is_negative()) {
         (true, _) => 0,
         (false, true) => -1,

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use super::Definition;
 use super::spelling::Spelled as _;
 use super::tree::{
-    ClassFilter, Comparison, Condition, CountRange, DayWord, Edge, EventLeaf, EventMeasure,
-    EventStream, Leaf, MessageLeaf, Moment, NamePattern, NumberRange, PropertyTest, PurchaseLeaf,
-    PurchaseMeasure, Scalar, SeenLeaf, SeenTest, SequenceLeaf, Test, Window,
+    ClassFilter, Condition, CountRange, DayWord, Edge, EventLeaf, EventMeasure, EventStream, Leaf,
+    MessageLeaf, Moment, NamePattern, NumberRange, PropertyTest, PurchaseLeaf, PurchaseMeasure,
+    Scalar, SeenLeaf, SeenTest, SequenceLeaf, Test, Window,
 };
 use super::value::written as text;
 
@@ -23,8 +23,7 @@ impl Definition {
 
 impl Condition {
     /// The condition as JSON, without blanks; defaults are left out.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> String {
         match self {
             Condition::All(conditions) => object(&[("all", list(conditions, Condition::to_json))]),
             Condition::Any(conditions) => object(&[("any", list(conditions, Condition::to_json))]),
@@ -36,8 +35,7 @@ impl Condition {
 
 impl Leaf {
     /// The leaf as JSON, without blanks; defaults are left out.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> String {
         match self {
             Leaf::Event(leaf) => event(leaf),
             Leaf::Trait(test) => property("trait", test),
@@ -48,14 +46,6 @@ impl Leaf {
             Leaf::Segment(id) => object(&[("segment", text(id.as_str()))]),
             Leaf::Sequence(leaf) => sequence(leaf),
         }
-    }
-}
-
-impl EventStream {
-    /// The stream as JSON: the text is the same for streams that are.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        object(&stream(self))
     }
 }
 
@@ -73,13 +63,7 @@ fn event(leaf: &EventLeaf) -> String {
             fields.push((of.word(), text(property.as_str())));
             fields.extend(numbers(*range));
         }
-        EventMeasure::Edge(edge, test) => {
-            let word = match edge {
-                Edge::First => "first",
-                Edge::Last => "last",
-            };
-            fields.push((word, property("property", test)));
-        }
+        EventMeasure::Edge(edge, test) => fields.push((edge.word(), property("property", test))),
     }
     fields.extend(leaf.window.map(window));
     fields.extend(include_new(leaf.include_new));
@@ -170,15 +154,7 @@ fn property(head: &'static str, test: &PropertyTest) -> String {
     let field: Field = match &test.test {
         Test::Eq(value) => ("eq", scalar(value)),
         Test::Ne(value) => ("ne", scalar(value)),
-        Test::Compare(comparison, number) => {
-            let word = match comparison {
-                Comparison::Greater => "gt",
-                Comparison::GreaterOrEqual => "gte",
-                Comparison::Less => "lt",
-                Comparison::LessOrEqual => "lte",
-            };
-            (word, number.to_string())
-        }
+        Test::Compare(comparison, number) => (comparison.word(), number.to_string()),
         Test::In(values) => ("in", list(values, scalar)),
         Test::NotIn(values) => ("notIn", list(values, scalar)),
         Test::Contains(value) => ("contains", scalar(value)),
@@ -207,21 +183,15 @@ fn count(range: CountRange) -> Option<Field> {
 
 fn numbers(range: NumberRange) -> Vec<Field> {
     if let Some(only) = range.only() {
-        return Vec::from([("eq", only.to_json_number())]);
+        return Vec::from([("eq", only.to_string())]);
     }
     let word = |inclusive, with, without| if inclusive { with } else { without };
-    let lower = range.lower.map(|bound| {
-        (
-            word(bound.inclusive, "gte", "gt"),
-            bound.at.to_json_number(),
-        )
-    });
-    let upper = range.upper.map(|bound| {
-        (
-            word(bound.inclusive, "lte", "lt"),
-            bound.at.to_json_number(),
-        )
-    });
+    let lower = range
+        .lower
+        .map(|bound| (word(bound.inclusive, "gte", "gt"), bound.at.to_string()));
+    let upper = range
+        .upper
+        .map(|bound| (word(bound.inclusive, "lte", "lt"), bound.at.to_string()));
     lower.into_iter().chain(upper).collect()
 }
 

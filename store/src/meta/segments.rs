@@ -487,7 +487,8 @@ pub(super) fn load(
         let stored: StoredSegment = serde_json::from_slice(&row).map_err(|error| bad(&error))?;
         let mut versions = Vec::with_capacity(stored.versions.len());
         for kept in stored.versions {
-            let definition = Definition::parse(&kept.definition).map_err(|error| bad(&error))?;
+            let definition =
+                Definition::from_kept(&kept.definition).map_err(|error| bad(&error))?;
             versions.push(SegmentVersion {
                 since: kept.since,
                 ..version(
@@ -565,6 +566,23 @@ mod tests {
         assert_eq!((held(6), held(7), held(9)), (None, Some(1), Some(3)));
         assert_eq!(meta.segment_books().next_behind(since(7)), Some(since(9)));
         assert_eq!(meta.segment_books().next_behind(since(9)), None);
+    }
+
+    #[test]
+    fn a_definition_that_is_longer_as_it_is_written_outlives_a_restart() {
+        let numbers = vec!["1e30"; 1_000].join(",");
+        let list = format!(r#"{{"trait":"n","in":[{numbers}]}}"#);
+        let sent = format!(r#"{{"any":[{}]}}"#, vec![list; 3].join(","));
+        let long = definition(&sent);
+        assert!(long.to_json().len() > shared::limits::MAX_SEGMENT_BYTES);
+        let folder = tempfile::tempdir().unwrap();
+        let meta = open(folder.path());
+        let made = meta.create_segment(OWN, "A", long.clone()).unwrap();
+        let id = made.unwrap().id.clone();
+        drop(meta);
+
+        let book = open(folder.path()).segment_book(OWN);
+        assert_eq!(*book.get(&id).unwrap().versions[0].definition, long);
     }
 
     #[test]

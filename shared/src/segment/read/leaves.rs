@@ -17,8 +17,6 @@ use crate::segment::tree::{
 };
 use crate::segment::value::Value;
 
-const AGGREGATES: [&str; 4] = ["sum", "min", "max", "avg"];
-
 /// Reads a leaf of the kind that `head` names.
 pub(super) fn leaf(fields: &Fields<'_>, head: &str, leaves: &mut usize) -> Read<Leaf> {
     if head != "sequence" {
@@ -87,10 +85,10 @@ fn event(fields: &Fields<'_>) -> Read<EventLeaf> {
 /// `count`, an aggregate with its comparison, `first` or `last`: one of them.
 fn measure(fields: &Fields<'_>) -> Read<EventMeasure> {
     fields.refuse_second(&["count", "sum", "min", "max", "avg", "first", "last"])?;
-    if let [word] = fields.which(&AGGREGATES).as_slice() {
+    if let Some((word, of)) = fields.first_of::<Aggregate>() {
         let (path, value) = fields.required(word)?;
         return Ok(EventMeasure::Number {
-            of: spelled::<Aggregate>(path.clone(), word)?,
+            of,
             property: properties::path(&path, value)?,
             range: ranges::numbers(fields)?,
         });
@@ -101,13 +99,12 @@ fn measure(fields: &Fields<'_>) -> Read<EventMeasure> {
         );
         return Err(DefinitionError::at(child(&fields.path, word), message));
     }
-    for (word, edge) in [("first", Edge::First), ("last", Edge::Last)] {
-        if let Some((path, value)) = fields.get(word) {
-            return Ok(EventMeasure::Edge(
-                edge,
-                properties::property(&path, value)?,
-            ));
-        }
+    if let Some((word, edge)) = fields.first_of::<Edge>() {
+        let (path, value) = fields.required(word)?;
+        return Ok(EventMeasure::Edge(
+            edge,
+            properties::property(&path, value)?,
+        ));
     }
     count(fields).map(EventMeasure::Count)
 }
@@ -125,10 +122,10 @@ fn name(path: &str, sent: &str) -> Read<NamePattern> {
     if sent == "*" {
         return Ok(NamePattern::Every);
     }
+    const FORMS: &str =
+        "Send a name, the beginning of names with `*` behind it (\"page_*\"), or \"*\" alone";
     if sent.starts_with('*') {
-        return refused(
-            "Send a name, the beginning of names with `*` behind it (\"page_*\"), or \"*\" alone",
-        );
+        return refused(FORMS);
     }
     let (text, is_prefix) = match sent.strip_suffix('*') {
         Some(prefix) => (prefix, true),
@@ -137,6 +134,10 @@ fn name(path: &str, sent: &str) -> Read<NamePattern> {
     match EventName::parse(text) {
         // What surrounds a beginning belongs to it.
         Ok(_) if is_prefix => Ok(NamePattern::Prefix(text.into())),
+        // Written without the blanks around it, it would be read as something else.
+        Ok(name) if name.as_str().starts_with('*') || name.as_str().ends_with('*') => {
+            refused(FORMS)
+        }
         Ok(name) => Ok(NamePattern::Exact(name)),
         // Longer names of the caller's may begin so.
         Err(NameError::Reserved { .. })
@@ -164,15 +165,19 @@ fn name(path: &str, sent: &str) -> Read<NamePattern> {
 }
 
 fn score(fields: &Fields<'_>) -> Read<crate::segment::tree::NumberRange> {
+    const EQUAL: &str = "Send `gte` or `lte` here: a score falls all the time, so that it is equal to nothing for long";
     fields.only(&["score"])?;
     let (path, value) = fields.required("score")?;
     let inner = Fields::of(&path, value)?;
     if inner.has("eq") {
-        let message = "Send `gte` or `lte` here: a score falls all the time, so that it is equal to nothing for long";
-        return Err(DefinitionError::at(child(&path, "eq"), message));
+        return Err(DefinitionError::at(child(&path, "eq"), EQUAL));
     }
     inner.only(&["gt", "gte", "lt", "lte"])?;
-    ranges::numbers(&inner)
+    let range = ranges::numbers(&inner)?;
+    if range.only().is_some() {
+        return Err(DefinitionError::at(path, EQUAL));
+    }
+    Ok(range)
 }
 
 fn purchase(fields: &Fields<'_>) -> Read<PurchaseLeaf> {

@@ -9,6 +9,7 @@ use crate::limits::{
     MAX_SEGMENT_PATH_CHARS, MAX_SEGMENT_TEXT_CHARS, MAX_SEGMENT_VALUES, MAX_SEGMENT_WHERE,
 };
 use crate::segment::refusal::{DefinitionError, child, element, list};
+use crate::segment::spelling::Spelled as _;
 use crate::segment::tree::{Comparison, Path, PropertyTest, Scalar, Test};
 use crate::segment::value::Value;
 
@@ -77,14 +78,16 @@ pub(super) fn test(fields: &Fields<'_>, head: &str) -> Read<PropertyTest> {
 }
 
 fn of_word(word: &str, path: &str, value: &Value) -> Read<Test> {
-    let compare = |comparison| match value {
-        Value::Number(number) => Ok(Test::Compare(comparison, number.clone())),
-        Value::Text(_) => Err(DefinitionError::at(
-            path,
-            "Send a number here: times are compared with `before` and `after`, texts are not",
-        )),
-        other => Err(wanted(path, "a number", other)),
-    };
+    if let Some(comparison) = Comparison::of(word) {
+        return match value {
+            Value::Number(number) => Ok(Test::Compare(comparison, number.clone())),
+            Value::Text(_) => Err(DefinitionError::at(
+                path,
+                "Send a number here: times are compared with `before` and `after`, texts are not",
+            )),
+            other => Err(wanted(path, "a number", other)),
+        };
+    }
     let truth = || match value {
         Value::Bool(value) => Ok(*value),
         other => Err(wanted(path, "true or false", other)),
@@ -92,10 +95,6 @@ fn of_word(word: &str, path: &str, value: &Value) -> Read<Test> {
     Ok(match word {
         "eq" => Test::Eq(scalar(path, value)?),
         "ne" => Test::Ne(scalar(path, value)?),
-        "gt" => compare(Comparison::Greater)?,
-        "gte" => compare(Comparison::GreaterOrEqual)?,
-        "lt" => compare(Comparison::Less)?,
-        "lte" => compare(Comparison::LessOrEqual)?,
         "in" => Test::In(scalars(path, value)?),
         "notIn" => Test::NotIn(scalars(path, value)?),
         "contains" => Test::Contains(scalar(path, value)?),

@@ -1,6 +1,7 @@
 //! Random definitions and histories from a few bytes, small ones from zeros.
 
 mod facts;
+mod respelled;
 
 use std::boxed::Box;
 use std::format;

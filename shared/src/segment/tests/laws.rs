@@ -30,6 +30,16 @@ proptest! {
     }
 
     #[test]
+    fn what_was_read_is_read_again_from_what_is_written(definition in definition(), bytes in bytes()) {
+        let mut sent = Value::read(&definition.to_json()).unwrap();
+        Dice::of(&bytes).respell(&mut sent);
+        if let Ok(definition) = Definition::parse(&sent.to_json()) {
+            let json = definition.to_json();
+            prop_assert_eq!(Definition::parse(&json), Ok(definition), "{} became {}", sent.to_json(), json);
+        }
+    }
+
+    #[test]
     fn the_canonical_form_means_the_same_at_every_instant(
         definition in definition(),
         bytes in bytes(),

@@ -201,7 +201,12 @@ fn what_is_missing_or_of_the_wrong_kind_is_said_at_its_place() {
     refused(r#"{"trait":"p","before":5}"#, "before", "a time");
     refused(r#"{"trait":"p","before":"7d"}"#, "before", "RFC 3339");
     refused(r#"{"trait":"p","on":"2026-02-30"}"#, "on", "YYYY-MM-DD");
+    for name in [" *a", "a* ", "* "] {
+        let definition = format!(r#"{{"event":"{name}"}}"#);
+        refused(&definition, "event", "beginning of names");
+    }
     refused(r#"{"score":{"eq":5}}"#, "score.eq", "falls");
+    refused(r#"{"score":{"gte":10,"lte":10}}"#, "score", "falls");
     refused(r#"{"score":5}"#, "score", "an object");
     refused(
         r#"{"purchase":{"sum":{"gte":1}}}"#,

@@ -87,6 +87,8 @@ impl Dice<'_> {
             r#"{"plan":null,"n":"1","when":"2026-03-02"}"#,
             r#"{"when":"2026-03-03T00:00:00Z","in":{"side":"pro"}}"#,
             r#"{"when":"2026-03-03T00:00:00","in.side":1,"n":-1,"list":[]}"#,
+            r#"{"in":{"side":"x"},"in.side":"2026-03-03T00:00:00Z"}"#,
+            r#"{"in":null}"#,
             r#"{}"#,
         ]);
         Value::read(value).unwrap()

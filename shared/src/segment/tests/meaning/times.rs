@@ -122,7 +122,8 @@ fn late_events_count_in_their_own_time_and_none_counts_before_it_happened() {
         &["12", "20"],
     );
     // What was known then is another question.
-    let known = History::known_by(late.0.clone(), at("11"));
+    let arrived = late.0.iter().filter(|fact| fact.received_at <= at("11"));
+    let known = History::of(arrived.cloned());
     with_world(|world| assert!(!read(r#"{"event":"a"}"#).holds(&known, at("11"), world)));
     // No event happened after it arrived; a message may be sent after it was registered.
     let ahead = Diary::default()
@@ -190,6 +191,18 @@ fn dates_in_traits_are_days_or_instants_and_without_a_zone_nothing() {
             diary.check(&format!(r#"{{"trait":"when",{test}}}"#), &[], &["02", "20"]);
         }
     }
+}
+
+#[test]
+fn a_date_that_is_uncovered_by_another_traits_end_is_waited_for() {
+    let diary = Diary::default()
+        .traits("01", r#"{"a":{"b":"x"},"a.b":"2026-03-05"}"#)
+        .traits("02", r#"{"a":null}"#);
+    with_world(|world| {
+        let past = read(r#"{"trait":"a.b","before":"now"}"#);
+        let change = past.next_change(&diary.history(), at("03"), world);
+        assert_eq!(change, Some(at("05T00:00:00.001")));
+    });
 }
 
 #[test]

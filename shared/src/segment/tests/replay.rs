@@ -1,28 +1,27 @@
 //! The moves of one contact into and out of a segment, as facts arrive and time passes: what a live
 //! engine tells, said in the plainest way.
 
-use alloc::vec::Vec;
+use std::vec::Vec;
 
-use super::Definition;
-use super::evaluate::World;
-use super::facts::{Fact, History};
+use crate::segment::Definition;
+use crate::segment::evaluate::World;
+use crate::segment::facts::{Fact, History};
 use crate::time::Timestamp;
 
 /// A move into a segment or out of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Move {
+#[derive(Debug)]
+pub(super) struct Move {
     /// In, or out.
-    pub entered: bool,
+    pub(super) entered: bool,
     /// When it was due: the arrival of the fact that caused it, or the instant at which time alone did.
-    pub at: Timestamp,
+    pub(super) at: Timestamp,
 }
 
 impl Definition {
     /// The moves until an instant, as if the segment had been there from the start. Before a fact is
     /// looked at, what time alone has brought about until its arrival, that instant included, has
     /// happened. Facts that become the contact's by a later identify must carry its arrival as theirs.
-    #[must_use]
-    pub fn moves(&self, facts: &[Fact], until: Timestamp, world: World<'_>) -> Vec<Move> {
+    pub(super) fn moves(&self, facts: &[Fact], until: Timestamp, world: World<'_>) -> Vec<Move> {
         let mut arrivals: Vec<&Fact> = facts
             .iter()
             .filter(|fact| fact.received_at <= until)
