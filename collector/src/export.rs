@@ -71,7 +71,7 @@ impl<S: RowSource> Table<S> {
         Self {
             source,
             format,
-            head: (!head.is_empty()).then(|| head.into()),
+            head: (!head.is_empty()).then_some(head),
         }
     }
 }
