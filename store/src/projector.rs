@@ -448,9 +448,7 @@ impl SharedFold {
         if let Some(from) = self.views.fill_from()? {
             let records = next_batch(&*self.log, from)?;
             self.views.fill(&records, from)?;
-            // Whoever waits for it looks again.
-            let reached = *self.cursor.borrow();
-            self.publish(reached);
+            self.wake();
             return Ok(true);
         }
         let now = self.clock.now();
@@ -470,9 +468,7 @@ impl SharedFold {
             self.views.begin_to_hold(now.as_millis())?;
             self.views.hold()?;
         }
-        // Whoever waits for it looks again.
-        let reached = *self.cursor.borrow();
-        self.publish(reached);
+        self.wake();
         Ok(false)
     }
 
@@ -496,7 +492,10 @@ impl SharedFold {
             self.step_records()?;
         }
         self.views.hold()?;
-        self.views.advance(instant.as_millis())
+        self.views.advance(instant.as_millis())?;
+        // Who follows moves is told of those too that somebody else's question has brought about.
+        self.wake();
+        Ok(())
     }
 
     /// How long it is until something is due; `None` where nothing is waited for.
@@ -513,9 +512,7 @@ impl SharedFold {
             return Ok(false);
         };
         self.views.fold_beside(&next_batch(&*self.log, cursor)?)?;
-        // Whoever waits for them looks again. What is borrowed is locked, until the end of its statement.
-        let reached = *self.cursor.borrow();
-        self.publish(reached);
+        self.wake();
         Ok(true)
     }
 
@@ -523,14 +520,20 @@ impl SharedFold {
     fn renew(&self) -> Result<(), ViewError> {
         let _folding = lock(&self.folding);
         self.views.renew()?;
-        let reached = *self.cursor.borrow();
-        self.publish(reached);
+        self.wake();
         Ok(())
     }
 
     /// Tells everybody how far the views are: as far as their cursor, and at least `at_least`.
     fn publish(&self, at_least: Seq) {
         self.cursor.send_replace(self.views.cursor().max(at_least));
+    }
+
+    /// Whoever waits for something that no record tells of looks again.
+    fn wake(&self) {
+        // What is borrowed is locked, until the end of its statement.
+        let reached = *self.cursor.borrow();
+        self.publish(reached);
     }
 
     /// Says in the log when views are being built, and when they are built.
@@ -616,8 +619,7 @@ impl SharedFold {
         match build() {
             Ok((folded, _folding)) => {
                 self.views.adopt(draft)?;
-                let reached = *self.cursor.borrow();
-                self.publish(reached);
+                self.wake();
                 Ok(folded)
             }
             Err(error) => {
