@@ -220,7 +220,7 @@ fn identifies(
         let (place, row) = row?;
         let identify: Identify = decode(&row)?;
         let time = Timestamp::from_millis(identify.time);
-        found.push((time, seq_of(&place), identify.contact));
+        found.push((time, seq_in(&place), identify.contact));
     }
     Ok(found)
 }
@@ -229,13 +229,20 @@ fn kept_under(table: &Ordered, beginning: &[u8]) -> Result<Vec<(u64, Kept)>, red
     let mut found = Vec::new();
     for row in table.beginning_with(beginning)? {
         let (place, row) = row?;
-        found.push((seq_of(&place), decode(&row)?));
+        found.push((seq_in(&place), decode(&row)?));
     }
     Ok(found)
 }
 
-fn seq_of(place: &[u8]) -> u64 {
+/// The seq at the end of a key.
+pub(super) fn seq_in(place: &[u8]) -> u64 {
     u64::from_be_bytes(place.last_chunk().copied().unwrap_or_default())
+}
+
+/// The contact behind the workspace in a key.
+pub(super) fn contact_in(place: &[u8]) -> u32 {
+    let number = place.get(4..8).and_then(|part| part.first_chunk());
+    u32::from_be_bytes(number.copied().unwrap_or_default())
 }
 
 /// The first contact of a workspace from this number on, of whom anything is kept.
@@ -248,9 +255,6 @@ pub(super) fn contact_from(
     let first = key(workspace, &[&from.to_be_bytes()]);
     let end = successor(&key(workspace, &[]));
     let mut rows = rows.tables[FACTS].range(&first, end.as_deref(), Way::Up)?;
-    let Some(row) = rows.next().transpose()? else {
-        return Ok(None);
-    };
-    let number = row.0.get(4..8).and_then(|bytes| bytes.first_chunk());
-    Ok(number.map(|bytes| u32::from_be_bytes(*bytes)))
+    let row = rows.next().transpose()?;
+    Ok(row.map(|(place, _)| contact_in(&place)))
 }

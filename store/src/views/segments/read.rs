@@ -318,12 +318,17 @@ impl Views {
         work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
     ) -> Result<T, ViewError> {
         let found = self.look(of_segments, |shelves| {
-            let rows = &shelves.segments.rows;
-            match held(rows)?.current {
-                Some((since, ..)) => Ok(Err(since)),
-                None => Ok(Ok(work(rows)?)),
-            }
+            while_settled(&shelves.segments.rows, work)
         })?;
+        found.map_err(|since| ViewError::Building(Building::of_nothing(since.seq)))
+    }
+
+    /// The same of what may take long: see [`Self::ask`].
+    pub(super) fn settled_at_length<T>(
+        &self,
+        work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
+    ) -> Result<T, ViewError> {
+        let found = self.ask(of_segments, |rows| while_settled(rows, work))?;
         found.map_err(|since| ViewError::Building(Building::of_nothing(since.seq)))
     }
 
@@ -395,5 +400,16 @@ impl Views {
                 })
             })
             .collect())
+    }
+}
+
+/// Asks something of rows; from where on a definition holds that is half way to holding, where there is one.
+fn while_settled<T>(
+    rows: &Rows,
+    work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
+) -> Result<Result<T, Since>, redb::Error> {
+    match held(rows)?.current {
+        Some((since, ..)) => Ok(Err(since)),
+        None => Ok(Ok(work(rows)?)),
     }
 }
