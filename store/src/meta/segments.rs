@@ -254,12 +254,12 @@ impl Meta {
             }
             any = true;
             let mut database = self.lock_database();
-            let book = held(&self.segment_book(*workspace), since);
+            let (book, changed) = held(&self.segment_book(*workspace), since);
             self.write(
                 &mut database,
                 "noting from where segments hold",
                 |transaction| {
-                    for segment in book.segments.values() {
+                    for segment in &changed {
                         put(transaction, *workspace, segment)?;
                     }
                     put_zones(transaction, *workspace, &book)
@@ -357,10 +357,12 @@ fn check(
     }
 }
 
-/// The same book, in which everything holds that did not.
-fn held(book: &SegmentBook, since: Since) -> SegmentBook {
+/// The same book, in which everything holds that did not; and the segments of which that is so.
+fn held(book: &SegmentBook, since: Since) -> (SegmentBook, Vec<Arc<Segment>>) {
     let mut book = book.clone();
-    for segment in book.segments.values_mut() {
+    let mut all_changed = Vec::new();
+    let pending = book.segments.values_mut();
+    for segment in pending.filter(|segment| segment.is_pending()) {
         let mut changed = Segment::clone(segment);
         // Of several that were made meanwhile the last alone ever holds.
         let newest = changed.newest().map(|newest| newest.version);
@@ -374,6 +376,7 @@ fn held(book: &SegmentBook, since: Since) -> SegmentBook {
             *gone = gone.or(Some(since));
         }
         *segment = Arc::new(changed);
+        all_changed.push(Arc::clone(segment));
     }
     let newest = book.zones.len().saturating_sub(1);
     let mut place = 0;
@@ -384,7 +387,7 @@ fn held(book: &SegmentBook, since: Since) -> SegmentBook {
     for zone in &mut book.zones {
         zone.since = zone.since.or(Some(since));
     }
-    book
+    (book, all_changed)
 }
 
 fn zone(name: &str, since: Option<Since>) -> Option<ZoneVersion> {

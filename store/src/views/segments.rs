@@ -69,10 +69,10 @@ impl View for Segments {
         let Some(first) = happenings.first() else {
             return Ok(());
         };
-        let mut engine = Engine::of(rows, around.keys, around.catalogues)?;
-        if engine.books.of_workspace.is_empty() {
+        if around.keys.segments().of_workspace.is_empty() {
             return Ok(());
         }
+        let mut engine = Engine::of(rows, around.keys, around.catalogues)?;
         engine.begin_keeping(Seq(first.seq.0.saturating_sub(1)))?;
         for happening in happenings {
             let before = Seq(happening.seq.0.saturating_sub(1));
@@ -179,6 +179,8 @@ struct Engine<'a> {
     keys: &'a dyn WorkspaceKeys,
     held: Held,
     catalogues: &'a Catalogues,
+    /// No timer is due before; `None` where that is not known.
+    first_timer: Option<i64>,
 }
 
 impl<'a> Engine<'a> {
@@ -194,6 +196,7 @@ impl<'a> Engine<'a> {
             keys,
             held,
             catalogues,
+            first_timer: None,
         })
     }
 
@@ -285,6 +288,29 @@ pub(super) fn hold(
         engine.hold(since, most)?;
     }
     Ok((since.at, false))
+}
+
+/// Whether anything is due until then.
+pub(super) fn is_due(rows: &Rows, until: i64) -> Result<bool, redb::Error> {
+    Ok(standing::next_timer(rows)?.is_some_and(|(due, ..)| due <= until))
+}
+
+/// Whether [`fill_from`] has something to say or to note.
+pub(super) fn lacks_facts(rows: &Rows, books: &SegmentBooks) -> Result<bool, redb::Error> {
+    for workspace in books.of_workspace.keys() {
+        if filled(rows, *workspace)? != Some(WHOLE) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether [`hold`] has something to do.
+pub(super) fn lags(rows: &Rows, books: &SegmentBooks, cursor: Seq) -> Result<bool, redb::Error> {
+    let held = held(rows)?;
+    let next = held.current.map(|(since, ..)| since);
+    let next = next.or_else(|| books.next_behind(held.done));
+    Ok(next.is_some_and(|since| since.seq <= cursor))
 }
 
 /// See [`super::Views::fill_from`].

@@ -12,7 +12,7 @@ use super::segments::{self, Catalogues};
 use super::{ViewError, Views};
 use crate::ledger::decide::WorkspaceKeys;
 use crate::locks::{lock, read, write};
-use crate::record::{Record, Seq, WorkspaceId};
+use crate::record::{Record, SegmentBooks, Seq, WorkspaceId};
 
 /// Contacts that are looked at while readers wait.
 const PORTION: usize = 256;
@@ -41,10 +41,11 @@ impl Views {
     /// As [`Self::fold`].
     pub(crate) fn advance(&self, now: i64) -> Result<(), ViewError> {
         let _folding = lock(&self.folding);
+        let is_due = self.is_so(|rows, _, _| segments::is_due(rows, now))?;
         let pass = |rows: &mut Rows, keys: &dyn WorkspaceKeys, made: &Catalogues, cursor| {
             segments::pass(rows, keys, made, now, cursor, PORTION)
         };
-        while !self.change_segments(pass)?.unwrap_or(true) {}
+        while is_due && !self.change_segments(pass)?.unwrap_or(true) {}
         if let Some(shelves) = &mut *write(&self.shelves)
             && !shelves.segments.is_beside()
         {
@@ -84,7 +85,8 @@ impl Views {
     /// # Errors
     /// As [`Self::fold`].
     pub(crate) fn hold(&self) -> Result<(), ViewError> {
-        if self.keys.segments().of_workspace.is_empty() {
+        let lags = |rows: &Rows, books: &SegmentBooks, cursor| segments::lags(rows, books, cursor);
+        if !self.is_so(lags)? {
             return Ok(());
         }
         let _folding = lock(&self.folding);
@@ -106,7 +108,8 @@ impl Views {
     /// # Errors
     /// As [`Self::fold`].
     pub(crate) fn fill_from(&self) -> Result<Option<Seq>, ViewError> {
-        if self.keys.segments().of_workspace.is_empty() {
+        let lacks = |rows: &Rows, books: &SegmentBooks, _| segments::lacks_facts(rows, books);
+        if !self.is_so(lacks)? {
             return Ok(None);
         }
         let fill_from = |rows: &mut Rows, keys: &dyn WorkspaceKeys, made: &Catalogues, cursor| {
@@ -155,6 +158,25 @@ impl Views {
             from = last.unwrap_or(from);
         }
         Ok(())
+    }
+
+    /// Whether something is so of the rows of segments: where it is not, nobody who reads them need wait.
+    fn is_so(
+        &self,
+        ask: impl FnOnce(&Rows, &SegmentBooks, Seq) -> Result<bool, redb::Error>,
+    ) -> Result<bool, ViewError> {
+        let books = self.keys.segments();
+        if books.of_workspace.is_empty() {
+            return Ok(false);
+        }
+        let open = read(&self.shelves);
+        let shelf = &open.as_ref().ok_or(ViewError::Closed)?.segments;
+        if shelf.is_beside() {
+            return Ok(false);
+        }
+        // What cannot be read is met again by whoever changes rows, and heeded there.
+        let ask = AssertUnwindSafe(|| ask(&shelf.rows, &books, shelf.cursor()));
+        Ok(!matches!(catch_unwind(ask), Ok(Ok(false))))
     }
 
     /// Changes the rows of segments; `None` where they are built beside the others.

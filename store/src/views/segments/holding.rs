@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use shared::segment::facts::History;
 
+use super::catalogue::Catalogue;
 use super::moves::{Cause, Due};
 use super::people::{contact_from, kept_of};
 use super::{ABOUT, Engine, Filled, HELD, Held, SEGMENTS, WHOLE, filled, kept};
@@ -46,7 +47,8 @@ impl Engine<'_> {
                 0
             };
             let gone = gone_at(book, since);
-            let places = self.places_at(*workspace, book, since);
+            let catalogue = self.catalogue(*workspace);
+            let places = places_at(&catalogue, book, since);
             let mut next = first;
             while let Some(contact) = contact_from(self.rows, *workspace, next)? {
                 if left == 0 {
@@ -57,7 +59,9 @@ impl Engine<'_> {
                     return Ok(false);
                 }
                 left -= 1;
-                self.leave_silently(*workspace, contact, &gone)?;
+                if !gone.is_empty() {
+                    self.leave_silently(*workspace, contact, &gone)?;
+                }
                 if !places.is_empty() {
                     let facts = kept::facts(&kept_of(self.rows, *workspace, contact)?);
                     // Of facts that were read out of the log nobody has noted it.
@@ -68,7 +72,6 @@ impl Engine<'_> {
                         cause: Cause::Definition,
                         turn: since.turn,
                     };
-                    let catalogue = self.catalogue(*workspace);
                     self.settle(
                         *workspace,
                         contact,
@@ -93,24 +96,6 @@ impl Engine<'_> {
             current: None,
         })?;
         Ok(true)
-    }
-
-    /// The definitions that say something else from here on.
-    fn places_at(
-        &mut self,
-        workspace: WorkspaceId,
-        book: &SegmentBook,
-        since: Since,
-    ) -> Vec<usize> {
-        let catalogue = self.catalogue(workspace);
-        if book.zones.iter().any(|zone| zone.since == Some(since)) {
-            return (0..catalogue.all.len()).collect();
-        }
-        let changed = book.segments.values().filter(|segment| {
-            let mut versions = segment.versions.iter();
-            versions.any(|version| version.since == Some(since))
-        });
-        catalogue.with_dependents(&changed.map(|segment| segment.number).collect())
     }
 
     fn put_held(&mut self, held: Held) -> Result<(), redb::Error> {
@@ -149,6 +134,18 @@ impl Engine<'_> {
         }
         Ok(())
     }
+}
+
+/// The definitions that say something else from here on.
+fn places_at(catalogue: &Catalogue, book: &SegmentBook, since: Since) -> Vec<usize> {
+    if book.zones.iter().any(|zone| zone.since == Some(since)) {
+        return (0..catalogue.all.len()).collect();
+    }
+    let changed = book.segments.values().filter(|segment| {
+        let mut versions = segment.versions.iter();
+        versions.any(|version| version.since == Some(since))
+    });
+    catalogue.with_dependents(&changed.map(|segment| segment.number).collect())
 }
 
 /// The segments that are gone from here on.

@@ -1,7 +1,7 @@
 //! What is kept of a record for segments: a fact of its contact, and what tells whose doing it was.
 //! From a contact's rows comes the history that definitions are held against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use shared::event_name::EventName;
@@ -347,7 +347,7 @@ fn of_message(rows: &[(u64, Kept)], places: &[usize], facts: &mut [Fact]) {
             _ => {}
         }
     }
-    let genuine: Vec<u64> = replayed.genuine().collect();
+    let genuine: BTreeSet<u64> = replayed.genuine().collect();
     for at in places {
         let (seq, kept) = &rows[*at];
         if matches!(kept.what, What::Open { .. } | What::Click { .. }) {

@@ -49,7 +49,6 @@ impl Engine<'_> {
         if entry.redacted || !self.books.of_workspace.contains_key(&workspace) {
             return Ok(Concerned::default());
         }
-        let browser = self.browser(entry);
         let seq = happening.seq.0.to_be_bytes();
         let fact = encode(&Kept::of(happening.seq, entry))?;
         if let Fact::Refund { order_id, .. } | Fact::Amend { order_id, .. } = &entry.fact {
@@ -65,7 +64,7 @@ impl Engine<'_> {
         }
         let contact = happening.contact.filter(|_| names_contact(entry));
         let Some(contact) = contact.map(|contact| contact.number) else {
-            let Some(browser) = browser else {
+            let Some(browser) = self.browser(entry) else {
                 return Ok(Concerned::default());
             };
             let row = key(workspace, &[&browser, &seq]);
@@ -89,7 +88,9 @@ impl Engine<'_> {
             owner: Some(contact),
             moved: BTreeSet::new(),
         };
-        if let (Fact::Identify { .. }, Some(browser)) = (&entry.fact, browser) {
+        if let Fact::Identify { .. } = &entry.fact
+            && let Some(browser) = self.browser(entry)
+        {
             let time = entry.time.min(entry.received_at).as_millis();
             let identify = Identify { time, contact };
             let row = key(workspace, &[&browser, &seq]);

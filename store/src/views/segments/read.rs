@@ -64,6 +64,9 @@ pub(super) fn of_segments(shelves: &Shelves) -> &Shelf {
 impl Views {
     /// When the next thing happens by time alone, in milliseconds since 1970; `None` where nothing is waited for.
     pub fn next_due(&self) -> Option<i64> {
+        if self.keys().segments().of_workspace.is_empty() {
+            return None;
+        }
         let next = self.look(of_segments, |shelves| next_timer(&shelves.segments.rows));
         next.ok().flatten().map(|(due, ..)| due)
     }

@@ -45,13 +45,17 @@ impl Engine<'_> {
     /// at the most. Returns whether it was all of it.
     pub(super) fn pass(&mut self, until: i64, seq: Seq, most: usize) -> Result<bool, redb::Error> {
         for _ in 0..most {
-            let Some((due, workspace, contact)) = next_timer(self.rows)? else {
-                return Ok(true);
-            };
-            if due > until {
+            if self.first_timer.is_some_and(|first| first > until) {
                 return Ok(true);
             }
-            self.fire(due, workspace, contact, seq)?;
+            let next = next_timer(self.rows)?;
+            self.first_timer = Some(next.map_or(i64::MAX, |(due, ..)| due));
+            match next {
+                Some((due, workspace, contact)) if due <= until => {
+                    self.fire(due, workspace, contact, seq)?;
+                }
+                _ => return Ok(true),
+            }
         }
         Ok(next_timer(self.rows)?.is_none_or(|(due, ..)| due > until))
     }
@@ -247,7 +251,10 @@ impl Engine<'_> {
         {
             self.rows.tables[TIMERS].remove(&timer(before, workspace, contact))?;
         }
-        if let Some(after) = after {
+        if let Some(after) = after
+            && before != Some(after)
+        {
+            self.first_timer = self.first_timer.map(|first| first.min(after));
             self.rows.tables[TIMERS].insert(&timer(after, workspace, contact), &[]);
         }
         Ok(())
