@@ -212,7 +212,8 @@ impl Kept {
         kind.unwrap_or(FactKind::Other)
     }
 
-    fn fact(&self, seq: u64) -> Fact {
+    /// The fact that it is, by itself.
+    pub(super) fn fact(&self, seq: u64) -> Fact {
         Fact {
             id: EventId::from_bytes(self.id),
             seq,
