@@ -88,6 +88,11 @@ bench-views *OPTIONS: web
     @echo "==> the views of a server under load"
     @cargo bench -p collector --locked --bench following -- {{ OPTIONS }}
 
+# what segments cost, beside their bars and other engines: --contacts N --events N --only LEG --data FOLDER
+bench-segments *OPTIONS:
+    @echo "==> segments"
+    @cargo bench -p store --locked --bench segments -- {{ OPTIONS }}
+
 # what it costs to find an event by its id in a thousand segments, and how large the index is
 bench-find:
     @echo "==> the index of ids"

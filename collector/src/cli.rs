@@ -18,6 +18,7 @@ pub(crate) mod output;
 mod progress;
 mod rebuild;
 mod relay_list;
+mod seed;
 mod segments;
 pub mod serve;
 mod settings;
@@ -99,6 +100,7 @@ enum Command {
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
     Link(link::Link),
+    Seed(seed::Fill),
     Classify(classify::Classify),
     /// Takes and shows the list of Apple's relay addresses
     #[command(subcommand)]
@@ -175,6 +177,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Settings(command) => settings::run(command, &folder, &mut output),
         Command::Instrument(command) => instrument::run(&command, &folder, &mut output),
         Command::Link(command) => link::run(&command, &folder, &mut output),
+        Command::Seed(command) => seed::run(&command, &folder, &mut output),
         Command::Classify(command) => classify::run(&command, &folder, &mut output),
         Command::RelayList(command) => relay_list::run(command, &folder, &mut output),
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),

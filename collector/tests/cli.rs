@@ -475,3 +475,36 @@ fn a_public_key_comes_with_the_code_for_pages_and_a_secret_one_does_not() {
     let secret = misar(data.path(), "keys create");
     assert!(!secret.out.contains("<script"), "{}", secret.out);
 }
+
+#[test]
+fn made_up_events_are_there_once_however_often_they_are_asked_for() {
+    let data = TempDir::new().unwrap();
+    let line = "seed --contacts 40 --events 300 --segments 30 --paths 5 --json";
+    let first = misar(data.path(), line).json();
+    assert_eq!(names(&first), ["events", "segments"]);
+    assert_eq!(
+        (&first["events"], &first["segments"]),
+        (&300.into(), &35.into())
+    );
+    let again = misar(data.path(), line).json();
+    assert_eq!(
+        (&again["events"], &again["segments"]),
+        (&0.into(), &0.into())
+    );
+    let verified = misar(data.path(), "log verify --json").json();
+    assert_eq!(verified["events"], 300);
+    let rebuilt = misar(data.path(), "rebuild --json").json();
+    assert_eq!(rebuilt["events"], 300);
+    let shown = misar(data.path(), "seed --contacts 3 --events 10 --days 1");
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    assert!(shown.out.contains("events of 3 contacts"), "{}", shown.out);
+    assert!(shown.err.contains("seeding: 100 %"), "{}", shown.err);
+}
+
+#[test]
+fn made_up_events_need_a_workspace_that_is_there() {
+    let data = TempDir::new().unwrap();
+    let refused = misar(data.path(), "seed --workspace nowhere --events 1");
+    assert!(refused.refusal(1).contains("misar workspaces create"));
+    assert!(misar(data.path(), "seed --segments 10001").code == Some(2));
+}

@@ -44,13 +44,24 @@ mod tests;
 pub use explain::{Evidence, Explained};
 pub use refusal::DefinitionError;
 
-/// A definition within all bounds. Made by [`Definition::parse`], and of what it made.
+/// A definition within all bounds. Made by [`Definition::parse`], of what it made, and of parts of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     root: Condition,
 }
 
 impl Definition {
+    /// A leaf of a definition alone; beneath a `not` where it is read as it is beneath an odd number of them.
+    #[must_use]
+    pub fn of_leaf(leaf: tree::Leaf, negated: bool) -> Definition {
+        let leaf = Condition::Leaf(leaf);
+        let root = match negated {
+            true => Condition::Not(alloc::boxed::Box::new(leaf)),
+            false => leaf,
+        };
+        Definition { root }
+    }
+
     /// What it says.
     #[must_use]
     pub fn root(&self) -> &Condition {

@@ -29,6 +29,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// What is due is looked for at least so often while something is waited for: clocks are set, and machines sleep.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
+/// So many portions of contacts are asked about what is new between two folds.
+const HOLD_PORTIONS: usize = 4;
 /// Of `behind_since`: nothing is known to wait.
 const NOTHING_WAITS: i64 = i64::MIN;
 
@@ -209,9 +211,9 @@ impl Projector {
         self.nudge();
         let views = &self.shared.views;
         let mut cursor = self.shared.cursor.subscribe();
-        let held = cursor.wait_for(|_| !views.is_segment_pending());
+        let held = cursor.wait_for(|_| !views.is_segment_unsettled());
         drop(tokio::time::timeout(timeout, held).await);
-        !views.is_segment_pending()
+        !views.is_segment_unsettled()
     }
 
     /// Waits until all facts are there of a workspace that has come to use segments, or until the timeout.
@@ -444,13 +446,14 @@ impl SharedFold {
     /// Does what is due by now, has definitions hold that were asked for, and takes in facts of before for who has
     /// come to use segments. Returns whether there is more to do at once.
     fn step_time(&self) -> Result<bool, ViewError> {
-        self.views.hold()?;
+        let mut held = self.views.hold_some(HOLD_PORTIONS)?;
+        if held.is_some() {
+            self.wake();
+        }
         if let Some(from) = self.views.fill_from()? {
             let records = next_batch(&*self.log, from)?;
             self.views.fill(&records, from)?;
-            // Whoever waits for it looks again.
-            let reached = *self.cursor.borrow();
-            self.publish(reached);
+            self.wake();
             return Ok(true);
         }
         let now = self.clock.now();
@@ -458,9 +461,12 @@ impl SharedFold {
             .views
             .next_due()
             .is_some_and(|due| due <= now.as_millis());
-        let is_pending = self.views.is_segment_pending() && self.views.cursor_beside().is_none();
+        // One after the other, so that records need not wait for what is half done.
+        let is_pending = self.views.is_segment_pending()
+            && held != Some(true)
+            && self.views.cursor_beside().is_none();
         if !is_due && !is_pending {
-            return Ok(false);
+            return Ok(held == Some(true));
         }
         let Some(now) = self.promised(now) else {
             return Ok(true);
@@ -468,12 +474,11 @@ impl SharedFold {
         self.views.advance(now.as_millis())?;
         if is_pending {
             self.views.begin_to_hold(now.as_millis())?;
-            self.views.hold()?;
+            // Begun before the next record comes, it does not keep that waiting.
+            held = self.views.hold_some(HOLD_PORTIONS)?;
         }
-        // Whoever waits for it looks again.
-        let reached = *self.cursor.borrow();
-        self.publish(reached);
-        Ok(false)
+        self.wake();
+        Ok(held == Some(true))
     }
 
     /// The instant before which nothing arrives any more that is not folded: this one, or one that was asked for before
@@ -495,8 +500,12 @@ impl SharedFold {
         while *self.cursor.borrow() < last {
             self.step_records()?;
         }
-        self.views.hold()?;
-        self.views.advance(instant.as_millis())
+        // As far as it must be before time may pass.
+        self.views.hold_some(1)?;
+        self.views.advance(instant.as_millis())?;
+        // Who follows moves is told of those too that somebody else's question has brought about.
+        self.wake();
+        Ok(())
     }
 
     /// How long it is until something is due; `None` where nothing is waited for.
@@ -513,9 +522,7 @@ impl SharedFold {
             return Ok(false);
         };
         self.views.fold_beside(&next_batch(&*self.log, cursor)?)?;
-        // Whoever waits for them looks again. What is borrowed is locked, until the end of its statement.
-        let reached = *self.cursor.borrow();
-        self.publish(reached);
+        self.wake();
         Ok(true)
     }
 
@@ -523,14 +530,20 @@ impl SharedFold {
     fn renew(&self) -> Result<(), ViewError> {
         let _folding = lock(&self.folding);
         self.views.renew()?;
-        let reached = *self.cursor.borrow();
-        self.publish(reached);
+        self.wake();
         Ok(())
     }
 
     /// Tells everybody how far the views are: as far as their cursor, and at least `at_least`.
     fn publish(&self, at_least: Seq) {
         self.cursor.send_replace(self.views.cursor().max(at_least));
+    }
+
+    /// Whoever waits for something that no record tells of looks again.
+    fn wake(&self) {
+        // What is borrowed is locked, until the end of its statement.
+        let reached = *self.cursor.borrow();
+        self.publish(reached);
     }
 
     /// Says in the log when views are being built, and when they are built.
@@ -616,8 +629,7 @@ impl SharedFold {
         match build() {
             Ok((folded, _folding)) => {
                 self.views.adopt(draft)?;
-                let reached = *self.cursor.borrow();
-                self.publish(reached);
+                self.wake();
                 Ok(folded)
             }
             Err(error) => {

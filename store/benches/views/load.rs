@@ -10,6 +10,8 @@ use store::record::{
     Address, ContactId, Entry, Fact, Personal, ToldBy, WorkspaceId, WorkspaceKey, WorkspaceKeys,
 };
 
+pub(crate) use store::seed::{address_of, spread};
+
 use crate::Failure;
 use crate::store_in::open_log;
 use std::path::Path;
@@ -47,17 +49,6 @@ impl WorkspaceKeys for OneKey {
 
 pub(crate) fn keys() -> Arc<dyn WorkspaceKeys> {
     Arc::new(OneKey)
-}
-
-/// Spreads numbers evenly, the same ones every time.
-pub(crate) fn spread(number: u64) -> u64 {
-    let mixed = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ mixed >> 31
-}
-
-pub(crate) fn address_of(contact: u64) -> String {
-    format!("reader{contact}@example.com")
 }
 
 /// Of whom the event with this number is: every contact is as likely.

@@ -49,6 +49,9 @@ pub enum SegmentRefusal {
 /// What came of a change of segments.
 pub(super) type Changed<T> = Result<Result<T, SegmentRefusal>, MetaError>;
 
+/// A book, and which of its segments are others than before.
+type ChangedBook = (SegmentBook, Vec<Arc<Segment>>);
+
 #[derive(Serialize, Deserialize)]
 struct StoredSegment {
     number: u32,
@@ -99,7 +102,7 @@ impl Meta {
         if self.segment_books().of_workspace.contains_key(&workspace) {
             return Ok(false);
         }
-        let used = self.change_book(workspace, |book, _| Ok((book.clone(), None)))?;
+        let used = self.change_book(workspace, |book, _| Ok((book.clone(), Vec::new())))?;
         Ok(used.is_ok())
     }
 
@@ -113,27 +116,45 @@ impl Meta {
         name: &str,
         definition: Definition,
     ) -> Changed<Arc<Segment>> {
-        let id = new_id()?;
+        let made = self.create_segments(workspace, vec![(name.to_owned(), definition)])?;
+        Ok(made.and_then(|mut made| made.pop().ok_or(SegmentRefusal::Unknown)))
+    }
+
+    /// Makes several at once, or none of them. Returns them in their order.
+    ///
+    /// # Errors
+    /// Those of [`Self::create_segment`].
+    pub fn create_segments(
+        &self,
+        workspace: WorkspaceId,
+        wanted: Vec<(String, Definition)>,
+    ) -> Changed<Vec<Arc<Segment>>> {
+        let ids = wanted.iter().map(|_| new_id());
+        let ids: Vec<SegmentId> = ids.collect::<Result<_, _>>()?;
         let now = self.now();
-        let made = self.change_book(workspace, |book, number| {
-            if book.kept().len() >= MAX_SEGMENTS {
+        let made = self.change_book(workspace, |book, first| {
+            if book.kept().len() + wanted.len() > MAX_SEGMENTS {
                 return Err(SegmentRefusal::TooMany);
             }
-            check(book, &id, &definition)?;
-            let segment = Segment {
-                number,
-                id: id.clone(),
-                name: name.to_owned(),
-                created_at: now,
-                changed_at: now,
-                versions: vec![version(1, definition, now)],
-                deleted: None,
-            };
-            Ok(with(book, segment))
+            let mut changed = (book.clone(), Vec::with_capacity(wanted.len()));
+            for ((number, id), (name, definition)) in (first..).zip(&ids).zip(wanted) {
+                check(&changed.0, id, &definition)?;
+                let segment = Segment {
+                    number,
+                    id: id.clone(),
+                    name,
+                    created_at: now,
+                    changed_at: now,
+                    versions: vec![version(1, definition, now)],
+                    deleted: None,
+                };
+                put_in(&mut changed, segment);
+            }
+            Ok(changed)
         })?;
-        Ok(made
-            .map(|()| self.kept(workspace, &id))
-            .and_then(|kept| kept.ok_or(SegmentRefusal::Unknown)))
+        let book = self.segment_book(workspace);
+        let kept = ids.iter().filter_map(|id| book.get(id).cloned());
+        Ok(made.map(|()| kept.collect()))
     }
 
     /// Changes the name of a segment, or its definition, which makes another version of it. A definition that
@@ -228,7 +249,7 @@ impl Meta {
             {
                 book.zones.push(zone);
             }
-            Ok((book, None))
+            Ok((book, Vec::new()))
         })?;
         Ok(set.ok())
     }
@@ -254,12 +275,12 @@ impl Meta {
             }
             any = true;
             let mut database = self.lock_database();
-            let book = held(&self.segment_book(*workspace), since);
+            let (book, changed) = held(&self.segment_book(*workspace), since);
             self.write(
                 &mut database,
                 "noting from where segments hold",
                 |transaction| {
-                    for segment in book.segments.values() {
+                    for segment in &changed {
                         put(transaction, *workspace, segment)?;
                     }
                     put_zones(transaction, *workspace, &book)
@@ -274,15 +295,12 @@ impl Meta {
         self.segment_book(workspace).get(id).cloned()
     }
 
-    /// Changes the book of a workspace, and writes the segment that has changed. The change is told the number that a
-    /// new segment gets.
+    /// Changes the book of a workspace, and writes the segments that have changed. The change is told the number that a
+    /// new segment gets; one after it gets the next.
     fn change_book(
         &self,
         workspace: WorkspaceId,
-        change: impl FnOnce(
-            &SegmentBook,
-            u32,
-        ) -> Result<(SegmentBook, Option<Arc<Segment>>), SegmentRefusal>,
+        change: impl FnOnce(&SegmentBook, u32) -> Result<ChangedBook, SegmentRefusal>,
     ) -> Changed<()> {
         let mut database = self.lock_database();
         let books = self.segment_books();
@@ -296,7 +314,7 @@ impl Meta {
             Err(refusal) => return Ok(Err(refusal)),
         };
         self.write(&mut database, "keeping a segment", |transaction| {
-            if let Some(segment) = &changed {
+            for segment in &changed {
                 put(transaction, workspace, segment)?;
             }
             put_zones(transaction, workspace, &book)
@@ -329,11 +347,17 @@ fn version(version: u32, definition: Definition, made_at: Timestamp) -> SegmentV
     }
 }
 
-fn with(book: &SegmentBook, segment: Segment) -> (SegmentBook, Option<Arc<Segment>>) {
-    let (mut book, segment) = (book.clone(), Arc::new(segment));
+fn with(book: &SegmentBook, segment: Segment) -> ChangedBook {
+    let mut changed = (book.clone(), Vec::new());
+    put_in(&mut changed, segment);
+    changed
+}
+
+fn put_in((book, changed): &mut ChangedBook, segment: Segment) {
+    let segment = Arc::new(segment);
     book.segments
         .insert(segment.id.clone(), Arc::clone(&segment));
-    (book, Some(segment))
+    changed.push(segment);
 }
 
 /// Whether the segments that a definition asks for are there, and lead to no circle.
@@ -357,10 +381,12 @@ fn check(
     }
 }
 
-/// The same book, in which everything holds that did not.
-fn held(book: &SegmentBook, since: Since) -> SegmentBook {
+/// The same book, in which everything holds that did not; and the segments of which that is so.
+fn held(book: &SegmentBook, since: Since) -> ChangedBook {
     let mut book = book.clone();
-    for segment in book.segments.values_mut() {
+    let mut all_changed = Vec::new();
+    let pending = book.segments.values_mut();
+    for segment in pending.filter(|segment| segment.is_pending()) {
         let mut changed = Segment::clone(segment);
         // Of several that were made meanwhile the last alone ever holds.
         let newest = changed.newest().map(|newest| newest.version);
@@ -374,6 +400,7 @@ fn held(book: &SegmentBook, since: Since) -> SegmentBook {
             *gone = gone.or(Some(since));
         }
         *segment = Arc::new(changed);
+        all_changed.push(Arc::clone(segment));
     }
     let newest = book.zones.len().saturating_sub(1);
     let mut place = 0;
@@ -384,7 +411,7 @@ fn held(book: &SegmentBook, since: Since) -> SegmentBook {
     for zone in &mut book.zones {
         zone.since = zone.since.or(Some(since));
     }
-    book
+    (book, all_changed)
 }
 
 fn zone(name: &str, since: Option<Since>) -> Option<ZoneVersion> {

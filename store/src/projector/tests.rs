@@ -10,9 +10,11 @@ use super::*;
 use crate::clock::FixedClock;
 use crate::ledger::{Located, Log, Submission};
 use crate::query::{EventFilter, list_events};
-use crate::record::WorkspaceId;
+use crate::record::{WorkspaceId, WorkspaceKeys};
 use crate::views::history::{NOW, Trial, all, entry, keys, log_of};
 use crate::views::{durable_cursor, rebuild};
+
+mod time;
 
 /// Longer than anything here takes: it ends a test that would hang.
 const LONG: Duration = Duration::from_secs(60);
@@ -33,9 +35,13 @@ impl Subject {
     }
 
     fn start_on(log: Trial) -> Self {
+        Self::start_with(keys(), log)
+    }
+
+    fn start_with(keys: Arc<dyn WorkspaceKeys>, log: Trial) -> Self {
         let folder = tempdir().unwrap();
         let log = Arc::new(log);
-        let views = Arc::new(Views::open(folder.path(), keys()).unwrap());
+        let views = Arc::new(Views::open(folder.path(), keys).unwrap());
         let clock = Arc::new(FixedClock::new(Timestamp::from_millis(NOW)));
         let (followed, time): (Arc<dyn Log>, Arc<dyn Clock>) = (log.clone(), clock.clone());
         let projector = Arc::new(Projector::start(followed, Arc::clone(&views), time));

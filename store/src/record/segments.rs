@@ -5,7 +5,8 @@
 
 mod reads;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,13 @@ impl Segment {
         self.versions.last()
     }
 
+    /// Whether something was asked of it that does not hold yet.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.versions.iter().any(|one| one.since.is_none())
+            || self.deleted.is_some_and(|(_, since)| since.is_none())
+    }
+
     /// The version that holds for who has come so far.
     #[must_use]
     pub fn held_at(&self, reached: Since) -> Option<&SegmentVersion> {
@@ -149,11 +157,9 @@ impl SegmentBook {
     /// Whether something was asked for that does not hold yet.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        let of_segment = |segment: &Arc<Segment>| {
-            segment.versions.iter().any(|one| one.since.is_none())
-                || segment.deleted.is_some_and(|(_, since)| since.is_none())
-        };
-        self.segments.values().any(of_segment) || self.zones.iter().any(|zone| zone.since.is_none())
+        let mut segments = self.segments.values();
+        segments.any(|segment| segment.is_pending())
+            || self.zones.iter().any(|zone| zone.since.is_none())
     }
 
     /// Every place from which something holds.
@@ -176,8 +182,8 @@ impl SegmentBook {
 #[derive(Debug, Clone, Default)]
 pub struct SegmentBooks {
     pub of_workspace: BTreeMap<WorkspaceId, Arc<SegmentBook>>,
-    /// The last place from which something holds; [`Since::NEVER`] of none.
-    last: Option<Since>,
+    /// Every place from which something holds.
+    places: BTreeSet<Since>,
     is_pending: bool,
 }
 
@@ -186,19 +192,19 @@ impl SegmentBooks {
     #[must_use]
     pub fn of(of_workspace: BTreeMap<WorkspaceId, Arc<SegmentBook>>) -> Self {
         let places = of_workspace.values().flat_map(|book| book.places());
-        let last = places.max();
+        let places = places.collect();
         let is_pending = of_workspace.values().any(|book| book.is_pending());
         Self {
             of_workspace,
-            last,
+            places,
             is_pending,
         }
     }
 
-    /// The last place from which something holds.
+    /// The last place from which something holds; [`Since::NEVER`] of none.
     #[must_use]
     pub fn last(&self) -> Since {
-        self.last.unwrap_or(Since::NEVER)
+        self.places.last().copied().unwrap_or(Since::NEVER)
     }
 
     /// Whether something was asked for that does not hold yet.
@@ -210,10 +216,7 @@ impl SegmentBooks {
     /// The first place behind this one from which something holds.
     #[must_use]
     pub fn next_behind(&self, reached: Since) -> Option<Since> {
-        if self.last() <= reached {
-            return None;
-        }
-        let places = self.of_workspace.values().flat_map(|book| book.places());
-        places.filter(|since| *since > reached).min()
+        let mut behind = self.places.range((Excluded(reached), Unbounded));
+        behind.next().copied()
     }
 }

@@ -182,11 +182,15 @@ impl Views {
         }
     }
 
-    /// Asks something of the rows of engagement that may take long. They are as they are at one cursor; the fold
-    /// goes on beside.
-    fn ask<T>(&self, work: impl FnOnce(&Rows) -> Result<T, redb::Error>) -> Result<T, ViewError> {
-        let (rows, standing) = self.look(engagement, |shelves| {
-            let shelf = engagement(shelves);
+    /// Asks something of the rows of a view that may take long. They are as they are at one cursor; the fold goes on
+    /// beside.
+    pub(super) fn ask<T>(
+        &self,
+        view: fn(&Shelves) -> &Shelf,
+        work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
+    ) -> Result<T, ViewError> {
+        let (rows, standing) = self.look(view, |shelves| {
+            let shelf = view(shelves);
             Ok((shelf.rows.clone(), standing(shelf)))
         })?;
         self.believed(&standing, work(&rows).map_err(reading()))
@@ -203,7 +207,7 @@ impl Views {
 
     #[cfg(test)]
     pub(super) fn engagement_rows(&self) -> Rows {
-        self.ask(|rows| Ok(rows.clone())).unwrap()
+        self.ask(engagement, |rows| Ok(rows.clone())).unwrap()
     }
 }
 

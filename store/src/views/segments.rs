@@ -10,26 +10,36 @@
 //!
 //! - `kept`: what is kept of a record, and the facts that come of it
 //! - `people`: whose facts are whose; erasing
-//! - `catalogue`: the definitions that hold, and which of them a record concerns
-//! - `concern`: which definitions a record may concern
+//! - `catalogue`: the definitions that hold; `index`: by what a record finds those that it may concern; `concern`: what
+//!   of a record does
+//! - `compiled`: definitions as they are asked of a `digest`, which is worked out of a contact's facts; `windows`: which
+//!   instants lie in one; `remembered`: digests of before; `asking`: a contact that is asked
 //! - `moves`: moves, and the keys by which they are told on
-//! - `standing`: who is in, who is not, and when that changes
+//! - `standing`: who is in, who is not, and when that changes; `stands`: the row of that; `timers`: what is due next
 //! - `holding`: a definition that holds from now on
 //! - `read`: what is asked of all this; `preview`: and of definitions that nobody keeps
 
+mod asking;
 mod catalogue;
+mod compiled;
 mod concern;
+mod digest;
 mod holding;
+mod index;
 mod kept;
 mod moves;
 mod people;
 mod preview;
 pub(super) mod read;
+mod remembered;
 mod standing;
+mod stands;
 #[cfg(test)]
 mod tests;
+mod timers;
+mod windows;
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,13 +47,18 @@ use super::engagement::rows::{encode, key, read as row_of};
 use super::rows::Rows;
 use super::view::{Around, Happening, Plan, View, nothing};
 use crate::ledger::decide::WorkspaceKeys;
+use crate::locks::lock;
 use crate::record::{Fact, SegmentBooks, Seq, Since, WorkspaceId};
 
 use catalogue::Catalogue;
 pub(super) use catalogue::Catalogues;
+use holding::Changing;
+use moves::Counts;
 pub use moves::{Cause, Move, MoveKey};
 pub use preview::{Difference, Preview};
 pub use read::{Explained, Filling, Member, Moved, Standing};
+use remembered::Remembered;
+use timers::Upcoming;
 
 /// See above.
 pub(super) struct Segments;
@@ -51,7 +66,7 @@ pub(super) struct Segments;
 impl View for Segments {
     const PLAN: Plan = Plan {
         name: "segments",
-        version: 1,
+        version: 2,
         numbers: &[],
         pages: &[],
         tables: &TABLES,
@@ -69,21 +84,24 @@ impl View for Segments {
         let Some(first) = happenings.first() else {
             return Ok(());
         };
-        let mut engine = Engine::of(rows, around.keys, around.catalogues)?;
-        if engine.books.of_workspace.is_empty() {
+        if around.keys.segments().of_workspace.is_empty() {
             return Ok(());
         }
+        let mut engine = Engine::of(rows, around.keys, around.catalogues)?;
         engine.begin_keeping(Seq(first.seq.0.saturating_sub(1)))?;
         for happening in happenings {
             let before = Seq(happening.seq.0.saturating_sub(1));
             while let Some(since) = engine.next_to_hold().filter(|since| since.seq <= before) {
+                if engine.may_go_on_beside(before) {
+                    break;
+                }
                 engine.pass(since.at, before, usize::MAX)?;
                 engine.hold(since, usize::MAX)?;
             }
             engine.pass(happening.now, before, usize::MAX)?;
             engine.record(happening)?;
         }
-        Ok(())
+        engine.add_counts()
     }
 }
 
@@ -116,7 +134,7 @@ const OF_BROWSERS: usize = 1;
 const IDENTIFIED: usize = 2;
 /// Key: workspace (u32), contact (u32), browser (16 bytes). Value: nothing.
 const BROWSERS: usize = 3;
-/// Key: workspace (u32), contact (u32). Value: postcard of a list of [`standing::Stands`].
+/// Key: workspace (u32), contact (u32). Value: see [`stands`].
 const STANDINGS: usize = 4;
 /// Key: when (milliseconds since 1970, sortable), workspace (u32), contact (u32). Value: nothing. Of each contact the
 /// first.
@@ -148,6 +166,8 @@ const OF_ORDERS: usize = 14;
 
 /// Of [`ABOUT`].
 const HELD: &[u8] = b"held";
+/// The same, with workspace (u32) and contact (u32) behind it: for whom what is being made to hold does so already.
+const BROUGHT: &[u8] = b"brought";
 
 /// How far definitions hold.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -179,6 +199,11 @@ struct Engine<'a> {
     keys: &'a dyn WorkspaceKeys,
     held: Held,
     catalogues: &'a Catalogues,
+    remembered: MutexGuard<'a, Remembered>,
+    counts: Counts,
+    /// What is another thing where something is being made to hold: of that place, and of a workspace.
+    changing: Option<((Since, WorkspaceId), Option<Arc<Changing>>)>,
+    upcoming: Upcoming,
 }
 
 impl<'a> Engine<'a> {
@@ -188,12 +213,18 @@ impl<'a> Engine<'a> {
         catalogues: &'a Catalogues,
     ) -> Result<Self, redb::Error> {
         let held = held(rows)?;
+        let mut remembered = lock(&catalogues.remembered);
+        remembered.keep_to(rows);
         Ok(Self {
             rows,
             books: keys.segments(),
             keys,
             held,
             catalogues,
+            remembered,
+            counts: Counts::default(),
+            changing: None,
+            upcoming: Upcoming::default(),
         })
     }
 
@@ -202,6 +233,14 @@ impl<'a> Engine<'a> {
         self.held
             .current
             .map_or(self.held.done, |(since, ..)| since)
+    }
+
+    /// Whether what is being made to hold may go on doing so while records behind this one come.
+    fn may_go_on_beside(&self, before: Seq) -> bool {
+        self.held.current.is_some_and(|(since, ..)| {
+            let next = self.books.next_behind(since);
+            next.is_none_or(|next| next.seq > before)
+        })
     }
 
     /// Notes which workspaces have come to use segments, where everything up to `before` is folded.
@@ -219,12 +258,14 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// The definitions of a workspace that hold.
-    fn catalogue(&self, workspace: WorkspaceId) -> Arc<Catalogue> {
-        match self.books.of_workspace.get(&workspace) {
+    /// The definitions of a workspace that hold; nothing is remembered by others from then on.
+    fn catalogue(&mut self, workspace: WorkspaceId) -> Arc<Catalogue> {
+        let catalogue = match self.books.of_workspace.get(&workspace) {
             Some(book) => self.catalogues.get(workspace, book, self.reached()),
             None => Arc::default(),
-        }
+        };
+        self.remembered.keep_by(workspace, &catalogue);
+        catalogue
     }
 
     /// Takes a record in.
@@ -233,6 +274,10 @@ impl<'a> Engine<'a> {
         if !self.books.of_workspace.contains_key(&entry.workspace) {
             return Ok(());
         }
+        if self.held.current.is_some() {
+            let contacts = self.whose_it_may_be(happening)?;
+            self.bring(entry.workspace, contacts)?;
+        }
         if let Fact::Erase { .. } = entry.fact {
             return match happening.contact {
                 Some(contact) => self.erase(entry.workspace, contact.number),
@@ -240,7 +285,7 @@ impl<'a> Engine<'a> {
             };
         }
         let concerned = self.keep(happening)?;
-        self.look_at(entry.workspace, &concerned, happening)
+        self.look_at(entry.workspace, concerned, happening)
     }
 }
 
@@ -266,25 +311,73 @@ pub(super) fn pass(
     cursor: Seq,
     most: usize,
 ) -> Result<bool, redb::Error> {
-    Engine::of(rows, keys, catalogues)?.pass(until, cursor, most)
+    let mut engine = Engine::of(rows, keys, catalogues)?;
+    let is_all = engine.pass(until, cursor, most)?;
+    engine.add_counts()?;
+    Ok(is_all)
 }
 
-/// See [`super::Views::hold`]: for `most` contacts; returns until when the clock has been moved, and whether all is done.
+/// See [`super::Views::hold`]: for `most` contacts; returns until when the clock has been moved, and how far it is.
 pub(super) fn hold(
     rows: &mut Rows,
     keys: &dyn WorkspaceKeys,
     catalogues: &Catalogues,
     cursor: Seq,
     most: usize,
-) -> Result<(i64, bool), redb::Error> {
+) -> Result<(i64, Step), redb::Error> {
     let mut engine = Engine::of(rows, keys, catalogues)?;
     let Some(since) = engine.next_to_hold().filter(|since| since.seq <= cursor) else {
-        return Ok((i64::MIN, true));
+        return Ok((i64::MIN, Step::Done));
     };
-    if engine.pass(since.at, since.seq, most)? {
+    // What was due before comes first; once it has begun time goes its own way.
+    if engine.held.current.is_some() || engine.pass(since.at, since.seq, most)? {
         engine.hold(since, most)?;
     }
-    Ok((since.at, false))
+    engine.add_counts()?;
+    let step = match engine.may_go_on_beside(cursor) {
+        true => Step::Beside,
+        false => Step::First,
+    };
+    Ok((since.at, step))
+}
+
+/// Whether a definition is half way to holding.
+pub(super) fn is_holding(rows: &Rows) -> Result<bool, redb::Error> {
+    Ok(held(rows)?.current.is_some())
+}
+
+/// How far it is that definitions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// All do that should.
+    Done,
+    /// Nothing else may happen before more is done.
+    First,
+    /// Records may come, and time may pass, before more is done.
+    Beside,
+}
+
+/// Whether anything is due until then.
+pub(super) fn is_due(rows: &Rows, until: i64) -> Result<bool, redb::Error> {
+    Ok(timers::next_timer(rows)?.is_some_and(|(due, ..)| due <= until))
+}
+
+/// Whether [`fill_from`] has something to say or to note.
+pub(super) fn lacks_facts(rows: &Rows, books: &SegmentBooks) -> Result<bool, redb::Error> {
+    for workspace in books.of_workspace.keys() {
+        if filled(rows, *workspace)? != Some(WHOLE) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether [`hold`] has something to do.
+pub(super) fn lags(rows: &Rows, books: &SegmentBooks, cursor: Seq) -> Result<bool, redb::Error> {
+    let held = held(rows)?;
+    let next = held.current.map(|(since, ..)| since);
+    let next = next.or_else(|| books.next_behind(held.done));
+    Ok(next.is_some_and(|since| since.seq <= cursor))
 }
 
 /// See [`super::Views::fill_from`].

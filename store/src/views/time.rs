@@ -8,14 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::portion::{self, Looking, Portion};
 use super::rows::Rows;
-use super::segments::{self, Catalogues};
+use super::segments::{self, Catalogues, Step};
 use super::{ViewError, Views};
 use crate::ledger::decide::WorkspaceKeys;
 use crate::locks::{lock, read, write};
-use crate::record::{Record, Seq, WorkspaceId};
+use crate::record::{Record, SegmentBooks, Seq, WorkspaceId};
 
-/// Contacts that are looked at while readers wait.
-const PORTION: usize = 256;
+/// Contacts that are looked at while readers wait; one where the crate tests itself.
+const PORTION: usize = if cfg!(test) { 1 } else { 256 };
 
 impl Views {
     /// Who hands out keys and definitions.
@@ -26,6 +26,12 @@ impl Views {
     /// Whether a definition was asked for that does not hold yet.
     pub(crate) fn is_segment_pending(&self) -> bool {
         self.keys.segments().is_pending()
+    }
+
+    /// The same, or one that holds for some already and not yet for all.
+    pub(crate) fn is_segment_unsettled(&self) -> bool {
+        let is_holding = || self.is_so(|rows, _, _| segments::is_holding(rows));
+        self.is_segment_pending() || is_holding().unwrap_or(false)
     }
 
     /// How far the fold's clock has been moved, in milliseconds since 1970.
@@ -41,10 +47,11 @@ impl Views {
     /// As [`Self::fold`].
     pub(crate) fn advance(&self, now: i64) -> Result<(), ViewError> {
         let _folding = lock(&self.folding);
+        let is_due = self.is_so(|rows, _, _| segments::is_due(rows, now))?;
         let pass = |rows: &mut Rows, keys: &dyn WorkspaceKeys, made: &Catalogues, cursor| {
             segments::pass(rows, keys, made, now, cursor, PORTION)
         };
-        while !self.change_segments(pass)?.unwrap_or(true) {}
+        while is_due && !self.change_segments(pass)?.unwrap_or(true) {}
         if let Some(shelves) = &mut *write(&self.shelves)
             && !shelves.segments.is_beside()
         {
@@ -84,20 +91,40 @@ impl Views {
     /// # Errors
     /// As [`Self::fold`].
     pub(crate) fn hold(&self) -> Result<(), ViewError> {
-        if self.keys.segments().of_workspace.is_empty() {
-            return Ok(());
+        self.hold_some(usize::MAX).map(drop)
+    }
+
+    /// The same for so many portions of contacts, once records and time need not wait for it any more. Returns whether
+    /// there is more to do; `None` where there was nothing.
+    ///
+    /// # Errors
+    /// As [`Self::fold`].
+    pub(crate) fn hold_some(&self, portions: usize) -> Result<Option<bool>, ViewError> {
+        let lags = |rows: &Rows, books: &SegmentBooks, cursor| segments::lags(rows, books, cursor);
+        if !self.is_so(lags)? {
+            return Ok(None);
         }
         let _folding = lock(&self.folding);
         let hold = |rows: &mut Rows, keys: &dyn WorkspaceKeys, made: &Catalogues, cursor| {
             segments::hold(rows, keys, made, cursor, PORTION)
         };
-        while let Some((at, false)) = self.change_segments(hold)? {
+        let mut left = portions;
+        loop {
+            let (at, step) = match self.change_segments(hold)? {
+                None | Some((_, Step::Done)) => return Ok(Some(false)),
+                Some(done) => done,
+            };
             if let Some(shelves) = &mut *write(&self.shelves) {
                 let cursor = shelves.segments.cursor();
                 shelves.segments.advance(cursor, at);
             }
+            if step == Step::Beside {
+                left -= 1;
+                if left == 0 {
+                    return Ok(Some(true));
+                }
+            }
         }
-        Ok(())
     }
 
     /// Behind which record the facts are to be read that are missing of workspaces which have come to use segments;
@@ -106,7 +133,8 @@ impl Views {
     /// # Errors
     /// As [`Self::fold`].
     pub(crate) fn fill_from(&self) -> Result<Option<Seq>, ViewError> {
-        if self.keys.segments().of_workspace.is_empty() {
+        let lacks = |rows: &Rows, books: &SegmentBooks, _| segments::lacks_facts(rows, books);
+        if !self.is_so(lacks)? {
             return Ok(None);
         }
         let fill_from = |rows: &mut Rows, keys: &dyn WorkspaceKeys, made: &Catalogues, cursor| {
@@ -155,6 +183,25 @@ impl Views {
             from = last.unwrap_or(from);
         }
         Ok(())
+    }
+
+    /// Whether something is so of the rows of segments: where it is not, nobody who reads them need wait.
+    fn is_so(
+        &self,
+        ask: impl FnOnce(&Rows, &SegmentBooks, Seq) -> Result<bool, redb::Error>,
+    ) -> Result<bool, ViewError> {
+        let books = self.keys.segments();
+        if books.of_workspace.is_empty() {
+            return Ok(false);
+        }
+        let open = read(&self.shelves);
+        let shelf = &open.as_ref().ok_or(ViewError::Closed)?.segments;
+        if shelf.is_beside() {
+            return Ok(false);
+        }
+        // What cannot be read is met again by whoever changes rows, and heeded there.
+        let ask = AssertUnwindSafe(|| ask(&shelf.rows, &books, shelf.cursor()));
+        Ok(!matches!(catch_unwind(ask), Ok(Ok(false))))
     }
 
     /// Changes the rows of segments; `None` where they are built beside the others.

@@ -1,5 +1,6 @@
 //! What people did with messages, as it is asked of the views: messages, campaigns and orders.
 
+use super::engagement;
 use crate::record::{Seq, WorkspaceId};
 use crate::views::engagement as engaged;
 use crate::views::engagement::message::Message;
@@ -18,7 +19,9 @@ impl Views {
         workspace: WorkspaceId,
         message_id: &str,
     ) -> Result<Option<Message>, ViewError> {
-        self.ask(|rows| engaged::message(rows, workspace, message_id))
+        self.ask(engagement, |rows| {
+            engaged::message(rows, workspace, message_id)
+        })
     }
 
     /// The messages of a campaign behind the id `after` (empty: from the first), in the order of their
@@ -33,7 +36,9 @@ impl Views {
         after: &str,
         limit: usize,
     ) -> Result<Vec<(String, Message)>, ViewError> {
-        self.ask(|rows| engaged::messages_of_campaign(rows, workspace, campaign_id, after, limit))
+        self.ask(engagement, |rows| {
+            engaged::messages_of_campaign(rows, workspace, campaign_id, after, limit)
+        })
     }
 
     /// The messages behind the id `after` (empty: from the first), in the order of their ids, at most
@@ -47,7 +52,9 @@ impl Views {
         after: &str,
         limit: usize,
     ) -> Result<Vec<(String, Message)>, ViewError> {
-        self.ask(|rows| spans::messages(rows, workspace, after, limit))
+        self.ask(engagement, |rows| {
+            spans::messages(rows, workspace, after, limit)
+        })
     }
 
     /// The campaigns likewise, as of `now` in milliseconds since 1970.
@@ -61,7 +68,9 @@ impl Views {
         limit: usize,
         now: i64,
     ) -> Result<Vec<(String, Totals)>, ViewError> {
-        self.ask(|rows| spans::campaigns(rows, workspace, after, limit, now))
+        self.ask(engagement, |rows| {
+            spans::campaigns(rows, workspace, after, limit, now)
+        })
     }
 
     /// What all messages of a workspace come to, as of `now` in milliseconds since 1970.
@@ -69,7 +78,7 @@ impl Views {
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
     pub(crate) fn workspace(&self, workspace: WorkspaceId, now: i64) -> Result<Totals, ViewError> {
-        self.ask(|rows| engaged::workspace(rows, workspace, now))
+        self.ask(engagement, |rows| engaged::workspace(rows, workspace, now))
     }
 
     /// Hands over messages with everything that happened to them, in the order of their ids.
@@ -82,7 +91,9 @@ impl Views {
         whose: &Whose,
         each: impl FnMut(&str, &Message, &[Happened]),
     ) -> Result<(), ViewError> {
-        self.ask(|rows| spans::for_each(rows, workspace, whose, each))
+        self.ask(engagement, |rows| {
+            spans::for_each(rows, workspace, whose, each)
+        })
     }
 
     /// What is known of a campaign, as of `now` in milliseconds since 1970.
@@ -95,7 +106,9 @@ impl Views {
         campaign_id: &str,
         now: i64,
     ) -> Result<Option<Totals>, ViewError> {
-        self.ask(|rows| engaged::campaign(rows, workspace, campaign_id, now))
+        self.ask(engagement, |rows| {
+            engaged::campaign(rows, workspace, campaign_id, now)
+        })
     }
 
     /// An order as it stands, and the record that counts for it; verified ones and those that pages told
@@ -109,7 +122,9 @@ impl Views {
         verified: bool,
         order_id: &str,
     ) -> Result<Option<(Seq, Order)>, ViewError> {
-        self.ask(|rows| engaged::single::order(rows, workspace, verified, order_id))
+        self.ask(engagement, |rows| {
+            engaged::single::order(rows, workspace, verified, order_id)
+        })
     }
 
     /// A workspace's orders with a time from `from` and before `to`, in milliseconds since 1970, the
@@ -127,7 +142,7 @@ impl Views {
             &dyn Fn(&str) -> Result<Option<Message>, redb::Error>,
         ) -> Result<(), redb::Error>,
     ) -> Result<(), ViewError> {
-        self.ask(|rows| {
+        self.ask(engagement, |rows| {
             let message = |id: &str| engaged::message(rows, workspace, id);
             order::for_each(rows, workspace, span.start, span.end, |time, order| {
                 each(time, order, &message)

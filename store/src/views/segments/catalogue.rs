@@ -1,6 +1,6 @@
-//! The definitions of a workspace that hold, and which of them a record may concern: found by its name, and by the
-//! text at a path where definitions ask for that, whatever their number.
+//! The definitions of a workspace that hold, put together so that a record finds those that it may concern.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
@@ -8,22 +8,30 @@ use shared::ids::SegmentId;
 use shared::segment::Definition;
 use shared::segment::calendar::Calendar;
 use shared::segment::evaluate::World;
+use shared::segment::facts::{Fact, FactKind};
 use shared::segment::score::ScoreRules;
 use shared::segment::value::Value;
 
+use super::compiled::{Compiled, Plan};
+use super::index::Index;
+use super::remembered::Remembered;
 use crate::locks::lock;
-use crate::record::segments::{Concern, Reads, SegmentBook};
-use crate::record::{Personal, Since, WorkspaceId};
+use crate::record::segments::{Concern, Reads, SegmentBook, SegmentVersion};
+use crate::record::{Segment, Since, WorkspaceId};
 
 /// See above.
 pub(super) struct Catalogue {
     /// In the order of their numbers.
     pub(super) all: Vec<Active>,
     by_id: HashMap<SegmentId, usize>,
-    names: HashMap<String, Named>,
-    prefixes: Vec<(String, usize)>,
-    every: Vec<usize>,
-    calendar: Calendar,
+    /// Places in `all`, by what definitions and those inside them read.
+    by_what: Index,
+    pub(super) compiled: Compiled,
+    /// Streams, by which events may be in them.
+    streams_by_what: Index,
+    /// Leaves that go through facts, by what they read.
+    leaves_by_what: Index,
+    pub(super) calendar: Calendar,
     score: ScoreRules,
 }
 
@@ -34,14 +42,24 @@ pub(super) struct Active {
     pub(super) id: SegmentId,
     pub(super) version: u32,
     pub(super) definition: Arc<Definition>,
+    pub(super) plan: Arc<Plan>,
     reads: Arc<Reads>,
-    /// What it and the segments inside it read, names of events apart.
-    widely: Concern,
+}
+
+/// What a record may concern: places of definitions, and of leaves that go through facts. Ascending once it is told.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    pub(super) definitions: Vec<usize>,
+    pub(super) leaves: Vec<usize>,
 }
 
 /// The catalogues that were made last, one a workspace: they change when definitions do, and are asked with every fold.
+/// And what is remembered of contacts by them.
 #[derive(Default)]
-pub(in crate::views) struct Catalogues(Mutex<HashMap<WorkspaceId, Made>>);
+pub(in crate::views) struct Catalogues {
+    made: Mutex<HashMap<WorkspaceId, Made>>,
+    pub(super) remembered: Mutex<Remembered>,
+}
 
 /// A catalogue, and of what it was made.
 struct Made {
@@ -58,7 +76,7 @@ impl Catalogues {
         book: &Arc<SegmentBook>,
         reached: Since,
     ) -> Arc<Catalogue> {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.made);
         let made = known.get(&workspace);
         let is_it = |made: &&Made| Arc::ptr_eq(&made.book, book) && made.reached == reached;
         if let Some(made) = made.filter(is_it) {
@@ -75,12 +93,17 @@ impl Catalogues {
     }
 }
 
-/// Who reads events of one name.
-#[derive(Default)]
-struct Named {
-    all: Vec<usize>,
-    /// By path and by the text there.
-    by_text: HashMap<String, HashMap<String, Vec<usize>>>,
+impl Active {
+    fn of(segment: &Segment, version: &SegmentVersion) -> Self {
+        Self {
+            number: segment.number,
+            id: segment.id.clone(),
+            version: version.version,
+            definition: Arc::clone(&version.definition),
+            plan: Arc::default(),
+            reads: Arc::clone(&version.reads),
+        }
+    }
 }
 
 impl Default for Catalogue {
@@ -95,32 +118,20 @@ impl Catalogue {
         let mut all: Vec<Active> = Vec::new();
         for segment in book.segments.values() {
             if let Some(version) = segment.held_at(reached) {
-                all.push(Active {
-                    number: segment.number,
-                    id: segment.id.clone(),
-                    version: version.version,
-                    definition: Arc::clone(&version.definition),
-                    reads: Arc::clone(&version.reads),
-                    widely: Concern::default(),
-                });
+                all.push(Active::of(segment, version));
             }
         }
-        Self::made_of(all, book.calendar_at(reached))
+        let mut catalogue = Self::made_of(all, book.calendar_at(reached));
+        catalogue.compile();
+        catalogue
     }
 
-    /// Of what was asked for last, whether or not it holds yet.
+    /// Of what was asked for last, whether or not it holds yet: to read definitions by, and for no fold.
     pub(super) fn newest(book: &SegmentBook) -> Self {
-        let newest = book.kept().into_iter().filter_map(|segment| {
-            let version = segment.newest()?;
-            Some(Active {
-                number: segment.number,
-                id: segment.id.clone(),
-                version: version.version,
-                definition: Arc::clone(&version.definition),
-                reads: Arc::clone(&version.reads),
-                widely: Concern::default(),
-            })
-        });
+        let newest = book
+            .kept()
+            .into_iter()
+            .filter_map(|segment| Some(Active::of(segment, segment.newest()?)));
         Self::made_of(newest.collect(), book.calendar())
     }
 
@@ -128,22 +139,46 @@ impl Catalogue {
         all.sort_by_key(|active| active.number);
         let by_id = all.iter().enumerate();
         let by_id: HashMap<_, _> = by_id.map(|(at, one)| (one.id.clone(), at)).collect();
-        let mut catalogue = Self {
+        Self {
             all,
             by_id,
-            names: HashMap::new(),
-            prefixes: Vec::new(),
-            every: Vec::new(),
+            by_what: Index::default(),
+            compiled: Compiled::default(),
+            streams_by_what: Index::default(),
+            leaves_by_what: Index::default(),
             calendar,
             score: ScoreRules::default(),
-        };
-        for at in 0..catalogue.all.len() {
-            for within in catalogue.within(at) {
-                let reads = Arc::clone(&catalogue.all[within].reads);
-                catalogue.add(at, &reads);
+        }
+    }
+
+    /// Works out what folds need.
+    fn compile(&mut self) {
+        for at in 0..self.all.len() {
+            for within in self.within(at) {
+                let reads = Arc::clone(&self.all[within].reads);
+                self.by_what.add(at, &reads);
+            }
+            let definition = Arc::clone(&self.all[at].definition);
+            let plan = self.compiled.add(&definition, &self.calendar);
+            self.all[at].plan = Arc::new(plan);
+        }
+        for (at, stream) in self.compiled.streams.iter().enumerate() {
+            self.streams_by_what.add(at, &Reads::of(&stream.events));
+        }
+        for at in 0..self.compiled.leaves.len() {
+            let leaf = &self.compiled.leaves[at];
+            if !self.compiled.needs_facts(at) {
+                continue;
+            }
+            let reads = Reads::of(&leaf.alone);
+            let inner = reads.segments.iter();
+            let inner: Vec<usize> = inner.filter_map(|id| self.by_id.get(id).copied()).collect();
+            self.leaves_by_what.add(at, &reads);
+            let within = inner.into_iter().flat_map(|at| self.within(at));
+            for within in within.collect::<BTreeSet<usize>>() {
+                self.leaves_by_what.add(at, &self.all[within].reads);
             }
         }
-        catalogue
     }
 
     /// A definition and those that it asks for, through others too.
@@ -161,76 +196,39 @@ impl Catalogue {
         found
     }
 
-    fn add(&mut self, at: usize, reads: &Reads) {
-        for (name, text) in &reads.events {
-            let named = self.names.entry(name.as_str().to_owned()).or_default();
-            let list = match text {
-                Some((path, text)) => {
-                    let texts = named.by_text.entry(path.clone()).or_default();
-                    texts.entry(text.clone()).or_default()
-                }
-                None => &mut named.all,
-            };
-            list.push(at);
-        }
-        let prefixes = reads.prefixes.iter().cloned();
-        self.prefixes.extend(prefixes.map(|prefix| (prefix, at)));
-        if reads.every_event {
-            self.every.push(at);
-        }
-        let widely = &mut self.all[at].widely;
-        widely.traits |= reads.traits;
-        widely.purchases |= reads.purchases;
-        widely.messages |= reads.messages;
-        widely.first_seen |= reads.first_seen;
-        widely.last_seen |= reads.last_seen;
-        widely.score |= reads.score;
+    /// Which definitions, and which leaves that go through facts, an event of this name with these properties may
+    /// concern.
+    pub(super) fn of_event(&self, name: &str, properties: &Value, found: &mut Touched) {
+        self.by_what
+            .of_event(name, properties, &mut found.definitions);
+        self.leaves_by_what
+            .of_event(name, properties, &mut found.leaves);
     }
 
-    /// Those that an event of this name with these properties may concern.
-    pub(super) fn of_event(
-        &self,
-        name: &str,
-        properties: Option<&Personal>,
-        found: &mut BTreeSet<usize>,
-    ) {
-        found.extend(&self.every);
-        let prefixes = self.prefixes.iter();
-        let begins = prefixes.filter(|(prefix, _)| name.starts_with(prefix.as_str()));
-        found.extend(begins.map(|(_, at)| *at));
-        let Some(named) = self.names.get(name) else {
+    /// The same of something that is no matter of an event's name.
+    pub(super) fn of_concern(&self, concern: Concern, found: &mut Touched) {
+        self.by_what.of_concern(concern, &mut found.definitions);
+        self.leaves_by_what.of_concern(concern, &mut found.leaves);
+    }
+
+    /// Hands over the streams that an event is in, with what each carries of it.
+    pub(super) fn each_stream_of(&self, fact: &Fact, mut each: impl FnMut(u32, Option<i128>)) {
+        let FactKind::Event { name, properties } = &fact.kind else {
             return;
         };
-        found.extend(&named.all);
-        if named.by_text.is_empty() {
+        let mut found = Vec::new();
+        self.streams_by_what
+            .of_event(name.as_str(), properties, &mut found);
+        if found.is_empty() {
             return;
         }
-        let properties = properties.and_then(|properties| Value::read(&properties.0).ok());
-        let Some(properties) = properties else {
-            return;
-        };
-        for (path, texts) in &named.by_text {
-            if let Some(Value::Text(text)) = properties.at(path)
-                && let Some(list) = texts.get(text)
-            {
-                found.extend(list);
+        let alone = OnceCell::new();
+        for place in found {
+            if let Some(carried) = self.compiled.streams[place].takes(fact, &alone) {
+                // Streams are numbered so.
+                each(u32::try_from(place).unwrap_or(u32::MAX), carried);
             }
         }
-    }
-
-    /// Those that something may concern that is no matter of an event's name.
-    pub(super) fn concerned(&self, concern: Concern, found: &mut BTreeSet<usize>) {
-        let asks = |active: &Active| {
-            let widely = active.widely;
-            widely.traits && concern.traits
-                || widely.purchases && concern.purchases
-                || widely.messages && concern.messages
-                || widely.first_seen && concern.first_seen
-                || widely.last_seen && concern.last_seen
-                || widely.score && concern.score
-        };
-        let all = self.all.iter().enumerate();
-        found.extend(all.filter(|(_, one)| asks(one)).map(|(at, _)| at));
     }
 
     /// The place of a segment by its number.

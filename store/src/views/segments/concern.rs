@@ -1,11 +1,10 @@
 //! Which definitions a record may concern, told before anything of its contact is read: by its name and its properties,
 //! and by when the contact was first seen, which stands in a row.
 
-use std::collections::BTreeSet;
+use shared::segment::facts::{Fact, FactKind};
+use shared::segment::value::Value;
 
-use shared::segment::facts::Fact;
-
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Touched};
 use super::kept;
 use super::people::kept_of;
 use super::{Engine, SEEN};
@@ -36,7 +35,7 @@ impl Engine<'_> {
         happening: &Happening<'_>,
     ) -> Result<(), redb::Error> {
         let entry = happening.entry;
-        if entry.fact.message_id().is_some() || before.is_none() {
+        if is_of_message(entry) || before.is_none() {
             // What was a person's doing may have shown itself to be none.
             let facts = kept::facts(&kept_of(self.rows, workspace, contact)?);
             return self.note_seen(workspace, contact, &facts);
@@ -61,30 +60,36 @@ impl Engine<'_> {
         self.put_seen(workspace, contact, first)
     }
 
-    fn put_seen(
+    pub(super) fn put_seen(
         &mut self,
         workspace: WorkspaceId,
         contact: u32,
         first: Option<i64>,
     ) -> Result<(), redb::Error> {
         let row = key(workspace, &[&contact.to_be_bytes()]);
-        self.rows.tables[SEEN].insert(&row, &encode(&first)?);
+        let seen = encode(&first)?;
+        if self.rows.tables[SEEN].get(&row)?.as_deref() != Some(&*seen) {
+            self.rows.tables[SEEN].insert(&row, &seen);
+        }
         Ok(())
     }
 }
 
-/// The definitions that a record may concern, of a contact who was first seen then; `None` where nothing was known of
-/// them.
+/// What a record, with the fact that it is, may concern of a contact who was first seen then; `None` where nothing was
+/// known of them.
 pub(super) fn concerned_by(
     catalogue: &Catalogue,
     seen: Option<Option<i64>>,
     happening: &Happening<'_>,
-) -> Vec<usize> {
+    fact: &Fact,
+) -> Touched {
+    let mut found = Touched::default();
     let Some(first) = seen else {
-        return (0..catalogue.all.len()).collect();
+        found.definitions = (0..catalogue.all.len()).collect();
+        found.leaves = (0..catalogue.compiled.leaves.len()).collect();
+        return found;
     };
     let entry = happening.entry;
-    let mut found = BTreeSet::new();
     let sighting = is_sighting(entry);
     let mut concern = Concern {
         first_seen: sighting && first.is_none_or(|first| happened_at(entry) < first),
@@ -92,10 +97,12 @@ pub(super) fn concerned_by(
         ..Concern::default()
     };
     match &entry.fact {
-        record::Fact::Track {
-            name, properties, ..
-        } => {
-            catalogue.of_event(name, properties.as_ref(), &mut found);
+        record::Fact::Track { name, .. } => {
+            let properties = match &fact.kind {
+                FactKind::Event { properties, .. } => properties,
+                _ => &Value::Null,
+            };
+            catalogue.of_event(name, properties, &mut found);
             concern.score = sighting;
         }
         record::Fact::Identify { .. } => concern.traits = true,
@@ -104,13 +111,8 @@ pub(super) fn concerned_by(
             concern.score = true;
         }
         record::Fact::Amend { .. } | record::Fact::Refund { .. } => concern.purchases = true,
-        // It may have shown what others of its message were.
-        record::Fact::Send { .. }
-        | record::Fact::Told { .. }
-        | record::Fact::Open { .. }
-        | record::Fact::Click { .. }
-        | record::Fact::Unsubscribe { .. }
-        | record::Fact::Delivery { .. } => {
+        _ if is_of_message(entry) => {
+            // It may have shown what others of its message were.
             concern = Concern {
                 messages: true,
                 first_seen: true,
@@ -119,10 +121,27 @@ pub(super) fn concerned_by(
                 ..concern
             };
         }
-        record::Fact::Suppress { .. } | record::Fact::Lift { .. } | record::Fact::Erase { .. } => {}
+        _ => {}
     }
-    catalogue.concerned(concern, &mut found);
-    found.into_iter().collect()
+    catalogue.of_concern(concern, &mut found);
+    for list in [&mut found.definitions, &mut found.leaves] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    found
+}
+
+/// Whether a record may show that what others of its message were was no person's doing.
+pub(super) fn is_of_message(entry: &Entry) -> bool {
+    matches!(
+        entry.fact,
+        record::Fact::Send { .. }
+            | record::Fact::Told { .. }
+            | record::Fact::Open { .. }
+            | record::Fact::Click { .. }
+            | record::Fact::Unsubscribe { .. }
+            | record::Fact::Delivery { .. }
+    )
 }
 
 /// Whether a contact was seen by this record itself, those about messages apart.

@@ -1,7 +1,7 @@
 //! What is kept of a record for segments: a fact of its contact, and what tells whose doing it was.
 //! From a contact's rows comes the history that definitions are held against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use shared::event_name::EventName;
@@ -212,7 +212,8 @@ impl Kept {
         kind.unwrap_or(FactKind::Other)
     }
 
-    fn fact(&self, seq: u64) -> Fact {
+    /// The fact that it is, by itself.
+    pub(super) fn fact(&self, seq: u64) -> Fact {
         Fact {
             id: EventId::from_bytes(self.id),
             seq,
@@ -347,7 +348,7 @@ fn of_message(rows: &[(u64, Kept)], places: &[usize], facts: &mut [Fact]) {
             _ => {}
         }
     }
-    let genuine: Vec<u64> = replayed.genuine().collect();
+    let genuine: BTreeSet<u64> = replayed.genuine().collect();
     for at in places {
         let (seq, kept) = &rows[*at];
         if matches!(kept.what, What::Open { .. } | What::Click { .. }) {

@@ -1,6 +1,8 @@
 //! Moves into segments and out of them, in the order in which they were due: what streams and consumers are told.
 //! The key of a move is made of what caused it, so that it is the same after every rebuild, whoever was erased since.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use shared::ids::{EventId, SegmentId};
 use shared::time::Timestamp;
@@ -8,7 +10,7 @@ use shared::time::Timestamp;
 use super::catalogue::Active;
 use super::standing::Totals;
 use super::{DAYS, Engine, MOVES, MOVES_OF, SEGMENTS};
-use crate::record::{Seq, WorkspaceId, WorkspaceKey};
+use crate::record::{Seq, Since, WorkspaceId, WorkspaceKey};
 use crate::views::engagement::rows::{decode, encode, from_sortable, key, read, sortable};
 use crate::views::rows::Rows;
 
@@ -62,6 +64,17 @@ impl MoveKey {
         bytes[21..25].copy_from_slice(&contact.to_be_bytes());
         bytes[25..].copy_from_slice(&segment.to_be_bytes());
         Self(bytes)
+    }
+
+    /// Before all moves that a definition brings about which holds from here on.
+    pub(super) fn of_definition(since: Since) -> Self {
+        let due = Due {
+            at: since.at,
+            seq: since.seq,
+            cause: Cause::Definition,
+            turn: since.turn,
+        };
+        Self::new(due, 0, 0)
     }
 
     /// Behind all moves that were due until then.
@@ -155,6 +168,21 @@ pub(super) struct Due {
     pub(super) turn: u32,
 }
 
+/// What was counted and stands in no row yet.
+#[derive(Default)]
+pub(super) struct Counts {
+    of_segments: BTreeMap<(WorkspaceId, u32), Counted>,
+    /// By segment and UTC day since 1970: into, and out.
+    of_days: BTreeMap<((WorkspaceId, u32), i64), (i64, i64)>,
+}
+
+#[derive(Default)]
+struct Counted {
+    members: i64,
+    /// Into, and out.
+    moves: (i64, i64),
+}
+
 impl Engine<'_> {
     /// Notes a move.
     pub(super) fn note_move(
@@ -175,32 +203,54 @@ impl Engine<'_> {
         self.rows.tables[MOVES].insert(&row, &encode(&kept)?);
         let row = key(workspace, &[&contact.to_be_bytes(), place.bytes()]);
         self.rows.tables[MOVES_OF].insert(&row, &[]);
-        self.count_move(workspace, place, entered, 1)
+        self.count_move(workspace, place, entered, 1);
+        Ok(())
     }
 
     /// Counts a move, or takes it back.
-    fn count_move(
-        &mut self,
-        workspace: WorkspaceId,
-        place: MoveKey,
-        entered: bool,
-        sign: i64,
-    ) -> Result<(), redb::Error> {
-        let add = |(into, out): (&mut u64, &mut u64)| {
-            let count = if entered { into } else { out };
-            *count = count.saturating_add_signed(sign);
+    fn count_move(&mut self, workspace: WorkspaceId, place: MoveKey, entered: bool, sign: i64) {
+        let add = |counts: &mut (i64, i64)| {
+            let (into, out) = counts;
+            *if entered { into } else { out } += sign;
         };
-        let segment = place.segment().to_be_bytes();
-        let row = key(workspace, &[&segment]);
-        let mut totals: Totals = read(&self.rows.tables[SEGMENTS], &row)?.unwrap_or_default();
-        add((&mut totals.entered, &mut totals.left));
-        self.rows.tables[SEGMENTS].insert(&row, &encode(&totals)?);
-        let day = sortable(place.at().div_euclid(DAY_MS));
-        let row = key(workspace, &[&segment, &day]);
-        let (mut into, mut out): (u64, u64) =
-            read(&self.rows.tables[DAYS], &row)?.unwrap_or_default();
-        add((&mut into, &mut out));
-        self.rows.tables[DAYS].insert(&row, &encode(&(into, out))?);
+        let segment = (workspace, place.segment());
+        add(&mut self.counts.of_segments.entry(segment).or_default().moves);
+        let day = place.at().div_euclid(DAY_MS);
+        add(self.counts.of_days.entry((segment, day)).or_default());
+    }
+
+    /// Counts a member more, or one less.
+    pub(super) fn count_member(&mut self, workspace: WorkspaceId, segment: u32, sign: i64) {
+        let counts = self.counts.of_segments.entry((workspace, segment));
+        counts.or_default().members += sign;
+    }
+
+    /// Adds what was counted to its rows.
+    pub(super) fn add_counts(&mut self) -> Result<(), redb::Error> {
+        let Counts {
+            of_segments,
+            of_days,
+        } = std::mem::take(&mut self.counts);
+        for ((workspace, segment), more) in of_segments {
+            let row = key(workspace, &[&segment.to_be_bytes()]);
+            let known: Totals = read(&self.rows.tables[SEGMENTS], &row)?.unwrap_or_default();
+            let totals = Totals {
+                members: known.members.saturating_add_signed(more.members),
+                entered: known.entered.saturating_add_signed(more.moves.0),
+                left: known.left.saturating_add_signed(more.moves.1),
+            };
+            self.rows.tables[SEGMENTS].insert(&row, &encode(&totals)?);
+        }
+        for (((workspace, segment), day), (into, out)) in of_days {
+            let row = key(workspace, &[&segment.to_be_bytes(), &sortable(day)]);
+            let known: Option<(u64, u64)> = read(&self.rows.tables[DAYS], &row)?;
+            let known = known.unwrap_or_default();
+            let counts = (
+                known.0.saturating_add_signed(into),
+                known.1.saturating_add_signed(out),
+            );
+            self.rows.tables[DAYS].insert(&row, &encode(&counts)?);
+        }
         Ok(())
     }
 
@@ -214,7 +264,7 @@ impl Engine<'_> {
             let row = key(workspace, &[place.bytes()]);
             if let Some(kept) = self.rows.tables[MOVES].remove(&row)? {
                 let kept: Kept = decode(&kept)?;
-                self.count_move(workspace, place, kept.entered, -1)?;
+                self.count_move(workspace, place, kept.entered, -1);
             }
             let row = key(workspace, &[&contact.to_be_bytes(), place.bytes()]);
             self.rows.tables[MOVES_OF].remove(&row)?;

@@ -27,12 +27,14 @@ pub(super) struct Identify {
 type Browser = [u8; 16];
 
 /// Whom a record concerns.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Concerned {
     /// Whose fact it is, if anybody's.
     pub(super) owner: Option<u32>,
     /// Who may have got or lost facts besides.
     pub(super) moved: BTreeSet<u32>,
+    /// What was kept.
+    pub(super) kept: Option<Kept>,
 }
 
 /// Whether a record names a contact by itself, whatever its browser is known as.
@@ -41,6 +43,27 @@ fn names_contact(entry: &Entry) -> bool {
 }
 
 impl Engine<'_> {
+    /// All whom a record may concern, told before it is kept.
+    pub(super) fn whose_it_may_be(
+        &self,
+        happening: &Happening<'_>,
+    ) -> Result<BTreeSet<u32>, redb::Error> {
+        let (entry, workspace) = (happening.entry, happening.entry.workspace);
+        let mut all: BTreeSet<u32> = BTreeSet::new();
+        all.extend(happening.contact.map(|contact| contact.number));
+        if let Fact::Refund { order_id, .. } | Fact::Amend { order_id, .. } = &entry.fact {
+            let order = of_order(workspace, order_id.as_str());
+            let owner = self.rows.tables[ORDERS].get(&order)?;
+            let owner = owner.and_then(|owner| owner.first_chunk().copied());
+            all.extend(owner.map(u32::from_be_bytes));
+        }
+        if let Some(browser) = self.browser(entry) {
+            let known = identifies(self.rows, workspace, &browser)?;
+            all.extend(known.into_iter().map(|(.., contact)| contact));
+        }
+        Ok(all)
+    }
+
     /// Keeps what a record says, and tells whom it concerns.
     pub(super) fn keep(&mut self, happening: &Happening<'_>) -> Result<Concerned, redb::Error> {
         let entry = happening.entry;
@@ -49,9 +72,9 @@ impl Engine<'_> {
         if entry.redacted || !self.books.of_workspace.contains_key(&workspace) {
             return Ok(Concerned::default());
         }
-        let browser = self.browser(entry);
         let seq = happening.seq.0.to_be_bytes();
-        let fact = encode(&Kept::of(happening.seq, entry))?;
+        let kept = Kept::of(happening.seq, entry);
+        let fact = encode(&kept)?;
         if let Fact::Refund { order_id, .. } | Fact::Amend { order_id, .. } = &entry.fact {
             let order = of_order(workspace, order_id.as_str());
             let row = [&order[..], &seq].concat();
@@ -61,11 +84,12 @@ impl Engine<'_> {
             return Ok(Concerned {
                 owner: owner.map(u32::from_be_bytes),
                 moved: BTreeSet::new(),
+                kept: Some(kept),
             });
         }
         let contact = happening.contact.filter(|_| names_contact(entry));
         let Some(contact) = contact.map(|contact| contact.number) else {
-            let Some(browser) = browser else {
+            let Some(browser) = self.browser(entry) else {
                 return Ok(Concerned::default());
             };
             let row = key(workspace, &[&browser, &seq]);
@@ -75,6 +99,7 @@ impl Engine<'_> {
             return Ok(Concerned {
                 owner: owner(&known, time).copied(),
                 moved: BTreeSet::new(),
+                kept: Some(kept),
             });
         };
         let row = key(workspace, &[&contact.to_be_bytes(), &seq]);
@@ -88,8 +113,11 @@ impl Engine<'_> {
         let mut concerned = Concerned {
             owner: Some(contact),
             moved: BTreeSet::new(),
+            kept: Some(kept),
         };
-        if let (Fact::Identify { .. }, Some(browser)) = (&entry.fact, browser) {
+        if let Fact::Identify { .. } = &entry.fact
+            && let Some(browser) = self.browser(entry)
+        {
             let time = entry.time.min(entry.received_at).as_millis();
             let identify = Identify { time, contact };
             let row = key(workspace, &[&browser, &seq]);
@@ -97,9 +125,28 @@ impl Engine<'_> {
             let row = key(workspace, &[&contact.to_be_bytes(), &browser]);
             self.rows.tables[BROWSERS].insert(&row, &[]);
             let known = identifies(self.rows, workspace, &browser)?;
-            concerned.moved = known.into_iter().map(|(.., contact)| contact).collect();
+            if self.moves_facts(workspace, &browser, &known)? {
+                concerned.moved = known.into_iter().map(|(.., contact)| contact).collect();
+            }
         }
         Ok(concerned)
+    }
+
+    /// Whether facts of a browser may have another owner by the last of these identifies of it.
+    fn moves_facts(
+        &self,
+        workspace: WorkspaceId,
+        browser: &Browser,
+        known: &[(Timestamp, u64, u32)],
+    ) -> Result<bool, redb::Error> {
+        let owners: BTreeSet<u32> = known.iter().map(|(.., contact)| *contact).collect();
+        if owners.len() > 1 {
+            return Ok(true);
+        }
+        // Where it was the same contact's already all that lies there was theirs.
+        let of_browser = key(workspace, &[browser]);
+        let mut facts = self.rows.tables[OF_BROWSERS].beginning_with(&of_browser)?;
+        Ok(known.len() < 2 && facts.next().transpose()?.is_some())
     }
 
     fn browser(&self, entry: &Entry) -> Option<Browser> {
@@ -116,6 +163,7 @@ impl Engine<'_> {
         contact: u32,
     ) -> Result<(), redb::Error> {
         self.rows.purges = true;
+        drop(self.remembered.take(workspace, contact));
         self.forget_standing(workspace, contact)?;
         self.forget_moves(workspace, contact)?;
         let row = key(workspace, &[&contact.to_be_bytes()]);
@@ -220,7 +268,7 @@ fn identifies(
         let (place, row) = row?;
         let identify: Identify = decode(&row)?;
         let time = Timestamp::from_millis(identify.time);
-        found.push((time, seq_of(&place), identify.contact));
+        found.push((time, seq_in(&place), identify.contact));
     }
     Ok(found)
 }
@@ -229,13 +277,20 @@ fn kept_under(table: &Ordered, beginning: &[u8]) -> Result<Vec<(u64, Kept)>, red
     let mut found = Vec::new();
     for row in table.beginning_with(beginning)? {
         let (place, row) = row?;
-        found.push((seq_of(&place), decode(&row)?));
+        found.push((seq_in(&place), decode(&row)?));
     }
     Ok(found)
 }
 
-fn seq_of(place: &[u8]) -> u64 {
+/// The seq at the end of a key.
+pub(super) fn seq_in(place: &[u8]) -> u64 {
     u64::from_be_bytes(place.last_chunk().copied().unwrap_or_default())
+}
+
+/// The contact behind the workspace in a key.
+pub(super) fn contact_in(place: &[u8]) -> u32 {
+    let number = place.get(4..8).and_then(|part| part.first_chunk());
+    u32::from_be_bytes(number.copied().unwrap_or_default())
 }
 
 /// The first contact of a workspace from this number on, of whom anything is kept.
@@ -248,9 +303,6 @@ pub(super) fn contact_from(
     let first = key(workspace, &[&from.to_be_bytes()]);
     let end = successor(&key(workspace, &[]));
     let mut rows = rows.tables[FACTS].range(&first, end.as_deref(), Way::Up)?;
-    let Some(row) = rows.next().transpose()? else {
-        return Ok(None);
-    };
-    let number = row.0.get(4..8).and_then(|bytes| bytes.first_chunk());
-    Ok(number.map(|bytes| u32::from_be_bytes(*bytes)))
+    let row = rows.next().transpose()?;
+    Ok(row.map(|(place, _)| contact_in(&place)))
 }

@@ -12,7 +12,7 @@ use shared::time::Timestamp;
 
 use super::catalogue::Catalogue;
 use super::kept::{self, Kept};
-use super::people::{add_of_orders, kept_of};
+use super::people::{add_of_orders, contact_in, kept_of, seq_in};
 use super::read::of_segments;
 use super::{BROWSERS, FACTS, MEMBERS};
 use crate::record::{ContactId, SegmentBook, WorkspaceId};
@@ -67,7 +67,7 @@ impl Views {
         let mut turned = 0_u64;
         let mut first = Vec::new();
         let mut seen = Seen::of(definition);
-        self.each_contact(workspace, |contact, kept| {
+        let each = |contact: u32, kept: &[(u64, Kept)]| {
             let facts = kept::facts(kept);
             seen.look(&facts);
             let history = History::of(facts);
@@ -87,7 +87,9 @@ impl Views {
                     turned += u64::from(differ);
                 }
             });
-        })?;
+            Ok(())
+        };
+        self.ask(of_segments, |rows| walk(rows, workspace, each))?;
         let members = self.emails(&first)?;
         let unknown = self.never_seen(workspace, &seen)?;
         let mut warnings = seen.warnings.clone();
@@ -125,49 +127,30 @@ impl Views {
         let catalogue = Catalogue::newest(book);
         let mut difference = Difference::default();
         let (mut entering, mut leaving) = (Vec::new(), Vec::new());
-        let rows = self.settled(|rows| Ok(rows.clone()))?;
-        let mut failed = None;
-        self.each_contact(workspace, |contact, kept| {
-            let history = History::of(kept::facts(kept));
-            let would = catalogue.with_world(|world| definition.holds(&history, now, world));
-            let place = [&number.to_be_bytes()[..], &contact.to_be_bytes()];
-            let is = match rows.tables[MEMBERS].get(&key(workspace, &place)) {
-                Ok(row) => row.is_some(),
-                Err(error) => {
-                    failed.get_or_insert(error);
-                    return;
+        self.settled_at_length(|rows| {
+            walk(rows, workspace, |contact, kept| {
+                let history = History::of(kept::facts(kept));
+                let would = catalogue.with_world(|world| definition.holds(&history, now, world));
+                let place = [&number.to_be_bytes()[..], &contact.to_be_bytes()];
+                let is = rows.tables[MEMBERS].get(&key(workspace, &place))?.is_some();
+                let (count, list) = match (is, would) {
+                    (false, true) => (&mut difference.enter, &mut entering),
+                    (true, false) => (&mut difference.leave, &mut leaving),
+                    _ => return Ok(()),
+                };
+                *count += 1;
+                if list.len() < limit {
+                    list.push(contact);
                 }
-            };
-            let (count, list) = match (is, would) {
-                (false, true) => (&mut difference.enter, &mut entering),
-                (true, false) => (&mut difference.leave, &mut leaving),
-                _ => return,
-            };
-            *count += 1;
-            if list.len() < limit {
-                list.push(contact);
-            }
+                Ok(())
+            })
         })?;
-        if let Some(error) = failed {
-            return Err(ViewError::while_doing("reading")(error));
-        }
         let emails = |found: Vec<(ContactId, Option<String>)>| {
             found.into_iter().map(|(_, email)| email).collect()
         };
         difference.entering = emails(self.emails(&entering)?);
         difference.leaving = emails(self.emails(&leaving)?);
         Ok(difference)
-    }
-
-    /// Hands over what is kept of each contact of a workspace, as it is at one cursor.
-    fn each_contact(
-        &self,
-        workspace: WorkspaceId,
-        mut each: impl FnMut(u32, &[(u64, Kept)]),
-    ) -> Result<(), ViewError> {
-        let rows = self.look(of_segments, |shelves| Ok(shelves.segments.rows.clone()))?;
-        let walked = walk(&rows, workspace, &mut each);
-        walked.map_err(ViewError::while_doing("reading"))
     }
 
     /// What was named of a definition and is on record nowhere in the workspace.
@@ -194,19 +177,15 @@ impl Views {
     }
 }
 
-/// Goes through the contacts of a workspace in the order of their numbers.
+/// Goes through the contacts of a workspace in the order of their numbers, and hands over what is kept of each.
 fn walk(
     rows: &Rows,
     workspace: WorkspaceId,
-    each: &mut impl FnMut(u32, &[(u64, Kept)]),
+    mut each: impl FnMut(u32, &[(u64, Kept)]) -> Result<(), redb::Error>,
 ) -> Result<(), redb::Error> {
-    let part = |place: &[u8]| {
-        let number = place.get(4..8).and_then(|part| part.first_chunk());
-        u32::from_be_bytes(number.copied().unwrap_or_default())
-    };
     let mut with_browsers = BTreeSet::new();
     for row in rows.tables[BROWSERS].beginning_with(&key(workspace, &[]))? {
-        with_browsers.insert(part(&row?.0));
+        with_browsers.insert(contact_in(&row?.0));
     }
     let mut current: Option<u32> = None;
     let mut kept: Vec<(u64, Kept)> = Vec::new();
@@ -217,19 +196,18 @@ fn walk(
             add_of_orders(rows, workspace, kept)?;
             kept.sort_by_key(|(seq, _)| *seq);
         }
-        each(contact, kept);
+        each(contact, kept)?;
         kept.clear();
         Ok::<(), redb::Error>(())
     };
     for row in rows.tables[FACTS].beginning_with(&key(workspace, &[]))? {
         let (place, row) = row?;
-        let contact = part(&place);
+        let contact = contact_in(&place);
         if let Some(before) = current.filter(|before| *before != contact) {
             hand_over(before, &mut kept)?;
         }
         current = Some(contact);
-        let seq = u64::from_be_bytes(place.last_chunk().copied().unwrap_or_default());
-        kept.push((seq, decode(&row)?));
+        kept.push((seq_in(&place), decode(&row)?));
     }
     match current {
         Some(last) => hand_over(last, &mut kept),

@@ -8,11 +8,12 @@ pub use shared::segment::Explained;
 use shared::segment::facts::History;
 use shared::time::Timestamp;
 
-use super::catalogue::Catalogue;
+use super::holding::Changing;
 use super::kept;
 use super::moves::{self, Move, MoveKey};
 use super::people::kept_of;
-use super::standing::{Totals, next_timer, standings_of};
+use super::standing::{Totals, standings_of};
+use super::timers::next_timer;
 use super::{DAYS, MEMBERS, MOVES, SEGMENTS, WHOLE, filled, held};
 use crate::record::{ContactId, Since, WorkspaceId};
 use crate::views::engagement::rows::{decode, from_sortable, key, read, sortable};
@@ -64,6 +65,9 @@ pub(super) fn of_segments(shelves: &Shelves) -> &Shelf {
 impl Views {
     /// When the next thing happens by time alone, in milliseconds since 1970; `None` where nothing is waited for.
     pub fn next_due(&self) -> Option<i64> {
+        if self.keys().segments().of_workspace.is_empty() {
+            return None;
+        }
         let next = self.look(of_segments, |shelves| next_timer(&shelves.segments.rows));
         next.ok().flatten().map(|(due, ..)| due)
     }
@@ -110,7 +114,7 @@ impl Views {
         workspace: WorkspaceId,
         number: u32,
     ) -> Result<Standing, ViewError> {
-        self.settled(|rows| {
+        self.settled_for(workspace, number, |rows| {
             let row = key(workspace, &[&number.to_be_bytes()]);
             let totals: Totals = read(&rows.tables[SEGMENTS], &row)?.unwrap_or_default();
             Ok(Standing {
@@ -131,7 +135,7 @@ impl Views {
         number: u32,
         since: i64,
     ) -> Result<Vec<(i64, u64, u64)>, ViewError> {
-        self.settled(|rows| {
+        self.settled_for(workspace, number, |rows| {
             let segment = number.to_be_bytes();
             let first = key(workspace, &[&segment, &sortable(since)]);
             let end = successor(&key(workspace, &[&segment]));
@@ -157,7 +161,7 @@ impl Views {
         behind: Option<u32>,
         limit: usize,
     ) -> Result<Vec<Member>, ViewError> {
-        let found = self.settled(|rows| {
+        let found = self.settled_for(workspace, number, |rows| {
             let segment = number.to_be_bytes();
             let from = behind.map_or(Some(0), |behind| behind.checked_add(1));
             let mut found = Vec::new();
@@ -219,11 +223,12 @@ impl Views {
         behind: MoveKey,
         limit: usize,
     ) -> Result<Vec<Moved>, ViewError> {
-        let found = self.settled(|rows| {
+        let found = self.look(of_segments, |shelves| {
+            let rows = &shelves.segments.rows;
             let mut first = key(workspace, &[behind.bytes()]);
             // The next key there can be.
             first.push(0);
-            let end = successor(&key(workspace, &[]));
+            let end = end_of_moves(rows, workspace)?;
             let mut found = Vec::new();
             for row in rows.tables[MOVES]
                 .range(&first, end.as_deref(), Way::Up)?
@@ -272,8 +277,9 @@ impl Views {
     /// # Errors
     /// [`ViewError`].
     pub fn last_move(&self, workspace: WorkspaceId) -> Result<MoveKey, ViewError> {
-        self.settled(|rows| {
-            let (first, end) = (key(workspace, &[]), successor(&key(workspace, &[])));
+        self.look(of_segments, |shelves| {
+            let rows = &shelves.segments.rows;
+            let (first, end) = (key(workspace, &[]), end_of_moves(rows, workspace)?);
             let mut moves = rows.tables[MOVES].range(&first, end.as_deref(), Way::Down)?;
             let last = moves.next().transpose()?;
             let last = last.and_then(|(place, _)| MoveKey::from_slice(&place));
@@ -303,13 +309,38 @@ impl Views {
         let history = History::of(kept::facts(&kept));
         let books = self.keys().segments();
         let reached = self.segments_held()?;
-        let catalogue = books.of_workspace.get(&workspace);
-        let catalogue =
-            catalogue.map_or_else(Catalogue::default, |book| Catalogue::of(book, reached));
+        let book = books.of_workspace.get(&workspace);
+        let catalogue = self.look(of_segments, |shelves| {
+            Ok(book.map(|book| shelves.catalogues.get(workspace, book, reached)))
+        })?;
+        let catalogue = catalogue.unwrap_or_default();
         Ok(Some(catalogue.with_world(|world| {
             let explained = definition.explain(&history, now, world);
             (definition.holds(&history, now, world), explained)
         })))
+    }
+
+    /// Asks something of the rows of a segment, unless it is half way to another definition, or of another segment inside.
+    fn settled_for<T>(
+        &self,
+        workspace: WorkspaceId,
+        number: u32,
+        work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
+    ) -> Result<T, ViewError> {
+        let books = self.keys().segments();
+        let book = books.of_workspace.get(&workspace);
+        let found = self.look(of_segments, |shelves| {
+            let rows = &shelves.segments.rows;
+            if let (Some((since, ..)), Some(book)) = (held(rows)?.current, book) {
+                let catalogue = shelves.catalogues.get(workspace, book, since);
+                let changing = Changing::at(&catalogue, book, since);
+                if changing.is_some_and(|changing| changing.is_of(&catalogue, number)) {
+                    return Ok(Err(since));
+                }
+            }
+            Ok(Ok(work(rows)?))
+        })?;
+        found.map_err(|since| ViewError::Building(Building::of_nothing(since.seq)))
     }
 
     /// Asks something of the rows while no definition is half way to holding.
@@ -318,12 +349,17 @@ impl Views {
         work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
     ) -> Result<T, ViewError> {
         let found = self.look(of_segments, |shelves| {
-            let rows = &shelves.segments.rows;
-            match held(rows)?.current {
-                Some((since, ..)) => Ok(Err(since)),
-                None => Ok(Ok(work(rows)?)),
-            }
+            while_settled(&shelves.segments.rows, work)
         })?;
+        found.map_err(|since| ViewError::Building(Building::of_nothing(since.seq)))
+    }
+
+    /// The same of what may take long: see [`Self::ask`].
+    pub(super) fn settled_at_length<T>(
+        &self,
+        work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
+    ) -> Result<T, ViewError> {
+        let found = self.ask(of_segments, |rows| while_settled(rows, work))?;
         found.map_err(|since| ViewError::Building(Building::of_nothing(since.seq)))
     }
 
@@ -396,4 +432,24 @@ impl Views {
             })
             .collect())
     }
+}
+
+/// Asks something of rows; from where on a definition holds that is half way to holding, where there is one.
+fn while_settled<T>(
+    rows: &Rows,
+    work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
+) -> Result<Result<T, Since>, redb::Error> {
+    match held(rows)?.current {
+        Some((since, ..)) => Ok(Err(since)),
+        None => Ok(Ok(work(rows)?)),
+    }
+}
+
+/// Before which key moves are told: those that a definition brings about which is half way to holding come first, and
+/// are not all there.
+fn end_of_moves(rows: &Rows, workspace: WorkspaceId) -> Result<Option<Vec<u8>>, redb::Error> {
+    Ok(match held(rows)?.current {
+        Some((since, ..)) => Some(key(workspace, &[MoveKey::of_definition(since).bytes()])),
+        None => successor(&key(workspace, &[])),
+    })
 }

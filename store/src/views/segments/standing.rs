@@ -4,33 +4,24 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use shared::segment::facts::History;
-use shared::time::Timestamp;
 
+use super::asking::Asking;
 use super::catalogue::{Active, Catalogue};
-use super::concern::concerned_by;
-use super::kept;
+use super::concern::{concerned_by, is_of_message};
+use super::kept::Kept;
 use super::moves::{Cause, Due};
-use super::people::{Concerned, kept_of};
-use super::{Engine, MEMBERS, SEGMENTS, STANDINGS, TIMERS};
+use super::people::Concerned;
+use super::stands::{Stands, pack, unpack};
+use super::timers::timer;
+use super::{Engine, MEMBERS, STANDINGS, TIMERS};
 use crate::record::{Seq, WorkspaceId};
-use crate::views::engagement::rows::{encode, from_sortable, key, read, sortable};
-use crate::views::ordered::Way;
+use crate::views::engagement::rows::key;
 use crate::views::rows::Rows;
 use crate::views::view::Happening;
 
 /// Instants that are tried to find when a membership changes; with more it is looked at again at the last of them. So a
 /// contact with a long history costs no more at once than others.
 const LOOKS: usize = 16;
-
-/// How a contact stands to one segment; of those that it is not in and will not be in by time alone there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stands {
-    pub(super) segment: u32,
-    pub(super) is_member: bool,
-    /// When that is to be looked at again, since it may change, provided that nothing new comes; milliseconds since 1970.
-    due: Option<i64>,
-}
 
 /// What a segment's members and moves come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,15 +36,12 @@ impl Engine<'_> {
     /// at the most. Returns whether it was all of it.
     pub(super) fn pass(&mut self, until: i64, seq: Seq, most: usize) -> Result<bool, redb::Error> {
         for _ in 0..most {
-            let Some((due, workspace, contact)) = next_timer(self.rows)? else {
+            let Some((due, workspace, contact)) = self.upcoming.pop(until, self.rows)? else {
                 return Ok(true);
             };
-            if due > until {
-                return Ok(true);
-            }
             self.fire(due, workspace, contact, seq)?;
         }
-        Ok(next_timer(self.rows)?.is_none_or(|(due, ..)| due > until))
+        Ok(self.upcoming.first(until, self.rows)?.is_none())
     }
 
     fn fire(
@@ -63,8 +51,14 @@ impl Engine<'_> {
         contact: u32,
         seq: Seq,
     ) -> Result<(), redb::Error> {
+        self.bring(workspace, [contact])?;
         let catalogue = self.catalogue(workspace);
         let standings = standings_of(self.rows, workspace, contact)?;
+        if first_due(&standings) != Some(at) {
+            // It was another one's turn since.
+            drop(self.rows.tables[TIMERS].remove(&timer(at, workspace, contact))?);
+            return Ok(());
+        }
         let is_due = |stands: &&Stands| stands.due.is_some_and(|due| due <= at);
         let due = standings.iter().filter(is_due);
         let due: Vec<usize> = due
@@ -74,21 +68,16 @@ impl Engine<'_> {
             // Of segments that are gone, or a timer that none of them has asked for.
             return self.forget_timer(workspace, contact, at);
         }
-        let facts = kept::facts(&kept_of(self.rows, workspace, contact)?);
         let due_at = Due {
             at,
             seq,
             cause: Cause::Time,
             turn: 0,
         };
-        self.settle(
-            workspace,
-            contact,
-            &History::of(facts),
-            &catalogue,
-            &due,
-            due_at,
-        )
+        let mut asking = self.ask(workspace, contact, &catalogue)?;
+        self.settle(&mut asking, &catalogue, &due, due_at)?;
+        self.remember(asking);
+        Ok(())
     }
 
     /// Lets go of what no definition that holds has asked for.
@@ -111,9 +100,17 @@ impl Engine<'_> {
     pub(super) fn look_at(
         &mut self,
         workspace: WorkspaceId,
-        concerned: &Concerned,
+        concerned: Concerned,
         happening: &Happening<'_>,
     ) -> Result<(), redb::Error> {
+        let Concerned {
+            owner,
+            mut moved,
+            kept: Some(kept),
+        } = concerned
+        else {
+            return Ok(());
+        };
         let catalogue = self.catalogue(workspace);
         let due = Due {
             at: happening.now,
@@ -121,68 +118,108 @@ impl Engine<'_> {
             cause: Cause::Record(happening.seq),
             turn: 0,
         };
-        if concerned.moved.is_empty() {
-            let Some(contact) = concerned.owner else {
-                return Ok(());
+        if moved.is_empty() {
+            return match owner {
+                Some(owner) => {
+                    self.look_at_one(workspace, owner, &kept, &catalogue, happening, due)
+                }
+                None => Ok(()),
             };
-            let seen = self.seen(workspace, contact)?;
-            let places = concerned_by(&catalogue, seen, happening);
-            if places.is_empty() {
-                return self.see(workspace, contact, seen, happening);
-            }
-            let facts = kept::facts(&kept_of(self.rows, workspace, contact)?);
-            self.note_seen(workspace, contact, &facts)?;
-            let history = History::of(facts);
-            return self.settle(workspace, contact, &history, &catalogue, &places, due);
         }
         // Facts have another owner: whatever looks at any may say something else.
         let all: Vec<usize> = (0..catalogue.all.len()).collect();
-        let mut contacts = concerned.moved.clone();
-        contacts.extend(concerned.owner);
-        for contact in contacts {
-            let facts = kept::facts(&kept_of(self.rows, workspace, contact)?);
-            self.note_seen(workspace, contact, &facts)?;
-            self.settle(
-                workspace,
-                contact,
-                &History::of(facts),
-                &catalogue,
-                &all,
-                due,
-            )?;
+        moved.extend(owner);
+        for contact in moved {
+            drop(self.remembered.take(workspace, contact));
+            let mut asking = self.ask_anew(workspace, contact, &catalogue)?;
+            self.put_seen(workspace, contact, asking.digest.first_seen)?;
+            self.settle(&mut asking, &catalogue, &all, due)?;
+            self.remember(asking);
         }
+        Ok(())
+    }
+
+    /// The same of the contact whose fact it is.
+    fn look_at_one(
+        &mut self,
+        workspace: WorkspaceId,
+        contact: u32,
+        kept: &Kept,
+        catalogue: &Catalogue,
+        happening: &Happening<'_>,
+        due: Due,
+    ) -> Result<(), redb::Error> {
+        let remembered = self.remembered.take(workspace, contact);
+        let seen = match &remembered {
+            Some(digest) if digest.exists => Some(digest.first_seen),
+            _ => self.seen(workspace, contact)?,
+        };
+        let fact = kept.fact(happening.seq.0);
+        let touched = concerned_by(catalogue, seen, happening, &fact);
+        let mut asking = match remembered {
+            Some(mut digest) => {
+                digest.add(&fact, catalogue);
+                digest.forget(&touched.leaves);
+                let mut asking = Asking::of(workspace, contact, digest);
+                if is_of_message(happening.entry) {
+                    // What was a person's doing may have shown itself to be none.
+                    asking.see(self.rows)?;
+                }
+                asking
+            }
+            None if touched.definitions.is_empty() => {
+                return self.see(workspace, contact, seen, happening);
+            }
+            None => self.ask_anew(workspace, contact, catalogue)?,
+        };
+        if seen != Some(asking.digest.first_seen) {
+            self.put_seen(workspace, contact, asking.digest.first_seen)?;
+        }
+        if !touched.definitions.is_empty() {
+            self.settle(&mut asking, catalogue, &touched.definitions, due)?;
+        }
+        self.remember(asking);
         Ok(())
     }
 
     /// Asks these definitions about a contact as of `due`, and notes what is otherwise than before.
     pub(super) fn settle(
         &mut self,
-        workspace: WorkspaceId,
-        contact: u32,
-        history: &History,
+        asking: &mut Asking,
         catalogue: &Catalogue,
         places: &[usize],
         due: Due,
     ) -> Result<(), redb::Error> {
-        let now = Timestamp::from_millis(due.at);
+        let (workspace, contact) = (asking.workspace, asking.contact);
         let mut standings = standings_of(self.rows, workspace, contact)?;
         let before = first_due(&standings);
+        let mut is_changed = false;
         for place in places {
             let active = &catalogue.all[*place];
-            let (is_member, changes) = catalogue.with_world(|world| {
-                let definition = &active.definition;
-                let is_member = definition.holds(history, now, world);
-                (is_member, definition.next_look(history, now, world, LOOKS))
-            });
+            let compiled = &catalogue.compiled;
+            for leaf in &active.plan.leaves {
+                if compiled.needs_facts(*leaf as usize) {
+                    asking.find(self.rows, catalogue, *leaf, due.at)?;
+                }
+            }
+            let digest = &asking.digest;
+            let (holds, changes) =
+                active
+                    .plan
+                    .look(compiled, digest, due.at, &catalogue.calendar, LOOKS);
             let stands = Stands {
                 segment: active.number,
-                is_member,
-                due: changes.map(Timestamp::as_millis),
+                is_member: holds && digest.exists,
+                due: changes.filter(|_| digest.exists),
             };
-            let was_member = replace(&mut standings, stands);
-            if is_member != was_member {
-                self.turn(workspace, contact, active, is_member, due)?;
+            let was = replace(&mut standings, stands);
+            is_changed |= was != Some(stands);
+            if stands.is_member != was.is_some_and(|was| was.is_member) {
+                self.turn(workspace, contact, active, stands.is_member, due)?;
             }
+        }
+        if !is_changed {
+            return Ok(());
         }
         self.write_standings(workspace, contact, standings, before)
     }
@@ -208,21 +245,13 @@ impl Engine<'_> {
         contact: u32,
         entered_at: Option<i64>,
     ) -> Result<(), redb::Error> {
-        let segment = segment.to_be_bytes();
-        let row = key(workspace, &[&segment]);
-        let mut totals: Totals = read(&self.rows.tables[SEGMENTS], &row)?.unwrap_or_default();
-        let member = key(workspace, &[&segment, &contact.to_be_bytes()]);
+        let member = key(workspace, &[&segment.to_be_bytes(), &contact.to_be_bytes()]);
         match entered_at {
-            Some(at) => {
-                totals.members += 1;
-                self.rows.tables[MEMBERS].insert(&member, &at.to_le_bytes());
-            }
-            None => {
-                totals.members = totals.members.saturating_sub(1);
-                self.rows.tables[MEMBERS].remove(&member)?;
-            }
+            Some(at) => self.rows.tables[MEMBERS].insert(&member, &at.to_le_bytes()),
+            None => drop(self.rows.tables[MEMBERS].remove(&member)?),
         }
-        self.rows.tables[SEGMENTS].insert(&row, &encode(&totals)?);
+        let sign = if entered_at.is_some() { 1 } else { -1 };
+        self.count_member(workspace, segment, sign);
         Ok(())
     }
 
@@ -239,7 +268,7 @@ impl Engine<'_> {
         if standings.is_empty() {
             self.rows.tables[STANDINGS].remove(&row)?;
         } else {
-            self.rows.tables[STANDINGS].insert(&row, &encode(&standings)?);
+            self.rows.tables[STANDINGS].insert(&row, &pack(&standings));
         }
         let after = first_due(&standings);
         if before != after
@@ -247,7 +276,10 @@ impl Engine<'_> {
         {
             self.rows.tables[TIMERS].remove(&timer(before, workspace, contact))?;
         }
-        if let Some(after) = after {
+        if let Some(after) = after
+            && before != Some(after)
+        {
+            self.upcoming.note(after, workspace, contact);
             self.rows.tables[TIMERS].insert(&timer(after, workspace, contact), &[]);
         }
         Ok(())
@@ -287,13 +319,14 @@ impl Engine<'_> {
     }
 }
 
-/// Puts how a contact stands to a segment; returns whether it was a member.
-fn replace(standings: &mut Vec<Stands>, stands: Stands) -> bool {
+/// Puts how a contact stands to a segment; returns how it stood. That it will never be in is not put where nothing was.
+fn replace(standings: &mut Vec<Stands>, stands: Stands) -> Option<Stands> {
     match standings.binary_search_by_key(&stands.segment, |known| known.segment) {
-        Ok(at) => std::mem::replace(&mut standings[at], stands).is_member,
+        Ok(at) => Some(std::mem::replace(&mut standings[at], stands)),
+        Err(_) if !stands.is_member && stands.due.is_none() => Some(stands),
         Err(at) => {
             standings.insert(at, stands);
-            false
+            None
         }
     }
 }
@@ -309,32 +342,6 @@ pub(super) fn standings_of(
     contact: u32,
 ) -> Result<Vec<Stands>, redb::Error> {
     let row = key(workspace, &[&contact.to_be_bytes()]);
-    Ok(read(&rows.tables[STANDINGS], &row)?.unwrap_or_default())
-}
-
-fn timer(due: i64, workspace: WorkspaceId, contact: u32) -> Vec<u8> {
-    let mut place = sortable(due).to_vec();
-    place.extend(workspace.0.to_be_bytes());
-    place.extend(contact.to_be_bytes());
-    place
-}
-
-/// The timer that is due first: when, and whose.
-pub(super) fn next_timer(rows: &Rows) -> Result<Option<(i64, WorkspaceId, u32)>, redb::Error> {
-    let mut timers = rows.tables[TIMERS].range(&[], None, Way::Up)?;
-    let Some(row) = timers.next().transpose()? else {
-        return Ok(None);
-    };
-    let part = |from: usize| {
-        row.0
-            .get(from..from + 4)
-            .and_then(|part| part.first_chunk())
-    };
-    let number = |from| u32::from_be_bytes(part(from).copied().unwrap_or_default());
-    let due = row.0.first_chunk().copied().unwrap_or_default();
-    Ok(Some((
-        from_sortable(due),
-        WorkspaceId(number(8)),
-        number(12),
-    )))
+    let row = rows.tables[STANDINGS].get(&row)?;
+    row.map_or(Ok(Vec::new()), |row| unpack(&row))
 }

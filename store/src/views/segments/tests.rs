@@ -25,6 +25,8 @@ use crate::record::{
 };
 use crate::views::{Dump, Views};
 
+mod damage;
+
 const OWN: WorkspaceId = WorkspaceId(1);
 const START: i64 = 1_772_323_200_000; // 2026-03-01T00:00:00Z
 const MINUTE: i64 = 60_000;
@@ -234,7 +236,13 @@ impl Life {
             book.segments.insert(id, Arc::new(segment));
         });
         self.views.fill_from().unwrap();
-        self.views.hold().unwrap();
+        if self.dice.below(3) > 0 {
+            // For some it holds only while records come.
+            let some = usize::try_from(self.dice.below(3)).unwrap() + 1;
+            self.views.hold_some(some).unwrap();
+        } else {
+            self.views.hold().unwrap();
+        }
     }
 
     fn fold(&mut self, entry: Entry) {
@@ -575,7 +583,13 @@ impl Life {
 
     /// Holds who is a member against brute force; how many triples that were.
     fn check(&mut self) -> usize {
-        self.views.advance(self.now).unwrap();
+        if self.dice.below(2) == 0 {
+            self.views.advance(self.now).unwrap();
+            self.views.hold().unwrap();
+        } else {
+            self.views.hold().unwrap();
+            self.views.advance(self.now).unwrap();
+        }
         let now = Timestamp::from_millis(self.now);
         let segments = |id: &SegmentId| self.definitions.get(id);
         let world = World {
