@@ -58,7 +58,7 @@ use crate::ledger::{Log, LogError};
 use crate::locks::{lock, read, write};
 use crate::record::{ContactId, Record, Seq};
 
-use engagement::{Engagement, Sought, windows};
+use engagement::{Engagement, Sought, weighing, windows};
 use events::Events;
 use open::Place;
 use portion::{Looking, Portion};
@@ -68,7 +68,7 @@ use shelf::Shelf;
 use view::{Around, Happening, View};
 
 pub use engagement::contact::Contact;
-pub use engagement::score::{HALF_LIFE_DAYS, MOST_OF_A_DAY};
+pub use engagement::score::MOST_OF_A_DAY;
 pub use error::ViewError;
 pub use memory::DEFAULT_CACHE;
 pub(crate) use open::delete;
@@ -534,7 +534,10 @@ impl Views {
             };
             let mut rows = shelves.engagement.rows.clone();
             let contacts = &shelves.terms.numbers[terms::CONTACTS];
-            let applied = windows::apply(&mut rows, &*self.keys, contacts);
+            let applied = windows::apply(&mut rows, &*self.keys, contacts).and_then(|credited| {
+                let weighed = weighing::apply(&mut rows, &*self.keys, contacts)?;
+                Ok(credited || weighed)
+            });
             let applied = applied.map_err(ViewError::while_doing("applying settings"));
             let (state, cursor) = (&shelves.engagement.rows.state, shelves.engagement.cursor());
             let applied = applied.map_err(|error| self.met(error, state, cursor));
@@ -549,6 +552,21 @@ impl Views {
             shelves.engagement.rows = rows;
         }
         Ok(())
+    }
+
+    /// Whether scores of any workspace go by another half-life than is set by now: they do so until the views have
+    /// been built anew.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn is_half_life_outlived(&self) -> Result<bool, ViewError> {
+        if self.is_unopened() {
+            return Ok(false);
+        }
+        let open = read(&self.shelves);
+        let shelves = open.as_ref().ok_or(ViewError::Closed)?;
+        let outlived = weighing::is_outlived(&shelves.engagement.rows, &*self.keys);
+        outlived.map_err(ViewError::while_doing("reading"))
     }
 
     /// Every table as it is visible now.

@@ -67,6 +67,7 @@ mod report_spans;
 mod reports;
 mod says;
 mod secret_contents;
+mod score_settings;
 mod secrets;
 mod segment_cases;
 mod segments;

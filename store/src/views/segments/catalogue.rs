@@ -13,7 +13,7 @@ use shared::segment::value::Value;
 
 use crate::locks::lock;
 use crate::record::segments::{Concern, Reads, SegmentBook};
-use crate::record::{Personal, Since, WorkspaceId};
+use crate::record::{Personal, Scoring, Since, WorkspaceId};
 
 /// See above.
 pub(super) struct Catalogue {
@@ -105,7 +105,7 @@ impl Catalogue {
                 });
             }
         }
-        Self::made_of(all, book.calendar_at(reached))
+        Self::made_of(all, book.calendar_at(reached), book.scoring_at(reached))
     }
 
     /// Of what was asked for last, whether or not it holds yet.
@@ -121,10 +121,10 @@ impl Catalogue {
                 widely: Concern::default(),
             })
         });
-        Self::made_of(newest.collect(), book.calendar())
+        Self::made_of(newest.collect(), book.calendar(), book.scoring())
     }
 
-    fn made_of(mut all: Vec<Active>, calendar: Calendar) -> Self {
+    fn made_of(mut all: Vec<Active>, calendar: Calendar, scoring: Scoring) -> Self {
         all.sort_by_key(|active| active.number);
         let by_id = all.iter().enumerate();
         let by_id: HashMap<_, _> = by_id.map(|(at, one)| (one.id.clone(), at)).collect();
@@ -135,7 +135,7 @@ impl Catalogue {
             prefixes: Vec::new(),
             every: Vec::new(),
             calendar,
-            score: ScoreRules::default(),
+            score: scoring.rules(),
         };
         for at in 0..catalogue.all.len() {
             for within in catalogue.within(at) {

@@ -1,4 +1,4 @@
-//! A definition, or a time zone, that holds from now on: everybody is asked once, a portion at a time, and who
+//! A definition, a time zone or weights of scores that hold from now on: everybody is asked once, a portion at a time, and who
 //! enters and who leaves is the difference.
 
 use std::collections::BTreeSet;
@@ -9,6 +9,7 @@ use shared::segment::facts::History;
 use super::moves::{Cause, Due};
 use super::people::{contact_from, kept_of};
 use super::{ABOUT, Engine, Filled, HELD, Held, SEGMENTS, WHOLE, filled, kept};
+use crate::record::segments::Concern;
 use crate::record::{SegmentBook, Seq, Since, WorkspaceId};
 use crate::views::engagement::rows::{encode, key};
 use crate::views::view::Happening;
@@ -106,11 +107,20 @@ impl Engine<'_> {
         if book.zones.iter().any(|zone| zone.since == Some(since)) {
             return (0..catalogue.all.len()).collect();
         }
+        let mut by_score = BTreeSet::new();
+        if book.scorings.iter().any(|one| one.since == Some(since)) {
+            let score = Concern {
+                score: true,
+                ..Concern::default()
+            };
+            catalogue.concerned(score, &mut by_score);
+        }
         let changed = book.segments.values().filter(|segment| {
             let mut versions = segment.versions.iter();
             versions.any(|version| version.since == Some(since))
         });
-        catalogue.with_dependents(&changed.map(|segment| segment.number).collect())
+        by_score.extend(catalogue.with_dependents(&changed.map(|one| one.number).collect()));
+        by_score.into_iter().collect()
     }
 
     fn put_held(&mut self, held: Held) -> Result<(), redb::Error> {
