@@ -16,6 +16,7 @@ pub mod cli;
 mod control;
 mod csv_text;
 mod doctor;
+mod retention;
 pub mod server;
 mod terminal;
 mod upkeep;

@@ -7,7 +7,7 @@
 //! nothing is stored: engines that answer fast are held against this one.
 //!
 //! Reading order: [`tree`] and its small parts (`value`, `billionths`, `span`, `calendar`), `read`,
-//! `write`, `canonical`, `words`; then [`facts`], [`score`], [`evaluate`], `changes`, `explain`.
+//! `write`, `canonical`, `words`; then [`facts`], [`score`], [`evaluate`], `certain`, `changes`, `explain`.
 
 use tree::Condition;
 
@@ -35,6 +35,7 @@ pub mod evaluate;
 pub mod facts;
 pub mod score;
 
+mod certain;
 mod changes;
 mod explain;
 pub mod replay;
@@ -42,6 +43,7 @@ pub mod replay;
 #[cfg(test)]
 mod tests;
 
+pub use certain::Outlived;
 pub use explain::{Evidence, Explained};
 pub use refusal::DefinitionError;
 

@@ -31,3 +31,4 @@ pub mod views;
 
 pub mod accept_copy;
 pub mod renewal;
+pub mod retention;

@@ -34,6 +34,7 @@ mod portion;
 mod read;
 mod received;
 mod renew;
+mod retained;
 mod rows;
 pub mod runs;
 pub mod segments;
@@ -75,6 +76,9 @@ pub(crate) use open::delete;
 pub use open::durable_cursor;
 pub use owed::Building;
 pub use read::{Beside, EventPage, RowKey, RowOrder, RowPlace, ScorePlace};
+pub use retained::{
+    ErasedContact, RETAINED_FOLDER, Retaining, retained, retained_files, retained_since,
+};
 pub use traits::Trait;
 
 /// The most records that are read and looked at in one go.
@@ -287,6 +291,7 @@ impl Views {
     fn open_at(place: Place, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
         let shelves = place.open(&*keys)?;
         let views = Self::at(place, keys, Some(shelves));
+        views.begin_behind_retained()?;
         // They may have changed while nobody was here.
         views.apply_settings()?;
         Ok(views)
@@ -357,6 +362,11 @@ impl Views {
     /// The last seq that the rows reflect: of the views that are not built beside the others.
     pub fn cursor(&self) -> Seq {
         Seq(self.cursor.load(Ordering::Acquire))
+    }
+
+    /// What the rows may take in memory, in bytes; see `misar serve --cache`.
+    pub fn cache(&self) -> usize {
+        self.place.room().cache
     }
 
     /// Folds records that follow on the cursor, in order; those at or before it are skipped. They become visible
@@ -554,6 +564,16 @@ impl Views {
         Ok(())
     }
 
+    /// Has scores go by the half-lives of today whose events are known as sums alone.
+    fn halve_anew(&self) -> Result<(), ViewError> {
+        let _folding = lock(&self.folding);
+        let mut open = write(&self.shelves);
+        let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+        let contacts = &shelves.terms.numbers[terms::CONTACTS];
+        let halved = weighing::halve_anew(&mut shelves.engagement.rows, &*self.keys, contacts);
+        halved.map_err(ViewError::while_doing("applying settings"))
+    }
+
     /// Whether scores of any workspace go by another half-life than is set by now: they do so until the views have
     /// been built anew.
     ///
@@ -619,6 +639,7 @@ impl Views {
         self.cursor.store(shelves.cursor().0, Ordering::Release);
         *open = Some(shelves);
         drop((open, turn));
+        self.begin_behind_retained()?;
         self.apply_settings()
     }
 

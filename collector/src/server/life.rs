@@ -18,6 +18,7 @@ use crate::control::ControlSocket;
 use crate::demo_shop::DemoShop;
 use crate::erasing::ErasuresFile;
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
+use crate::retention;
 use crate::router::{metrics_router, operators_router};
 use crate::routes::admin::Desk;
 use crate::terminal;
@@ -92,6 +93,11 @@ async fn live(settings: &Settings) -> Result<(), String> {
         Arc::clone(&app),
         until_stop(stopping.clone()),
     ));
+    let retaining = tokio::spawn(retention::follow(
+        Arc::clone(&app),
+        settings.retention,
+        until_stop(stopping.clone()),
+    ));
 
     tracing::info!(
         "listening on http://{address}, data in {}",
@@ -132,7 +138,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
             // Nobody need wait for a demo.
             shop.abort();
         }
-        for task in [commands, keys] {
+        for task in [commands, keys, retaining] {
             task.await.map_err(|error| error.to_string())?;
         }
         app.close().await.map_err(|error| error.to_string())

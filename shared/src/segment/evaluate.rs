@@ -182,7 +182,7 @@ impl<'a, 'w> Scene<'a, 'w> {
     }
 
     /// The same contact, asked inside one more segment; `None` where that goes too deep.
-    fn inside(&self) -> Option<Scene<'a, 'w>> {
+    pub(super) fn inside(&self) -> Option<Scene<'a, 'w>> {
         (self.depth < MAX_REFERENCES).then(|| Scene {
             traits: self.traits.clone(),
             depth: self.depth + 1,

@@ -61,7 +61,7 @@ use crate::ledger::decide::{Attribution, Scoring, WorkspaceKeys};
 use crate::record::{Class, ContactId, Entry, Fact, WorkspaceId};
 pub(super) use browsers::{browsers_of, count_in_browsers, owner};
 use contact::Contact;
-pub(crate) use erased::Sought;
+pub(crate) use erased::{Sought, forget};
 use hits::{Hit, Hits, What};
 use message::{Click, Message};
 use order::{Order, Orders, TouchKind, Touched};

@@ -4,6 +4,7 @@ mod damage;
 mod due;
 mod kills;
 mod power;
+mod retained;
 
 use std::fs;
 

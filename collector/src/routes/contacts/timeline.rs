@@ -188,12 +188,12 @@ pub(in crate::routes) fn listed(
         is_asked: |_| true,
     };
     let page = asked.of(app, workspace)?;
-    let lag_ms = app.projector.lag_ms();
+    let meta = ReadMeta::of(app)?;
     Ok(page.map(|page| Timeline {
         entries: page.entries,
         score: page.score,
         next: page.next,
-        meta: ReadMeta { lag_ms },
+        meta,
     }))
 }
 

@@ -102,6 +102,28 @@ impl Score {
         }
     }
 
+    /// The same by another half-life, as if everything had happened in the middle of the half-life that it is known by.
+    pub(super) fn halved(&self, before: &Scoring, after: &Scoring) -> Self {
+        let mut halved = Self {
+            blocks: Sums::new(),
+            pages: self.pages.clone(),
+        };
+        for (place, sum) in &self.blocks {
+            let (block, kind) = (place.div_euclid(KINDS), place.rem_euclid(KINDS));
+            let middle = block * before.half_life_ms() + before.half_life_ms() / 2;
+            let passed = middle.rem_euclid(after.half_life_ms()) as f64;
+            let shift = passed / after.half_life_ms() as f64 - 0.5;
+            let by = (*sum as f64 * shift.exp2()).round() as i128;
+            let place = block_of(middle, after) * KINDS + kind;
+            let (at, sum) = sum_of(&mut halved.blocks, place);
+            *sum = sum.saturating_add(by);
+            if *sum == 0 {
+                halved.blocks.remove(at);
+            }
+        }
+        halved
+    }
+
     /// What the half-lives come to at their starts, in thousandths of a point times 2^[`DIGITS`]; ascending.
     fn weighed_blocks<'a>(&'a self, scoring: &'a Scoring) -> impl Iterator<Item = (i64, i128)> {
         let by_block = self

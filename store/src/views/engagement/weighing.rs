@@ -45,6 +45,37 @@ impl Fold<'_> {
     }
 }
 
+/// Brings every workspace whose half-life is another one by now to that, where the events themselves are not to be
+/// had any more: what is known of a half-life of before counts as if it had happened in its middle.
+pub(crate) fn halve_anew(
+    rows: &mut Rows,
+    keys: &dyn WorkspaceKeys,
+    contacts: &Numbers,
+) -> Result<(), redb::Error> {
+    let all = each(rows, keys)?;
+    let mut fold = Fold::of(rows, keys, contacts)?;
+    for (workspace, known, wanted) in all {
+        if known.half_life_days == wanted.half_life_days {
+            continue;
+        }
+        let scoring = Scoring {
+            half_life_days: wanted.half_life_days,
+            ..known
+        };
+        fold.scoring
+            .insert(&key(workspace, &[]), &encode(&scoring)?);
+        fold.known_scoring.insert(workspace, scoring);
+        for number in contacts.of_workspace(workspace).behind(0) {
+            if !fold.contacts.fetch(number)?.is_empty() {
+                fold.person(workspace, number, |row| {
+                    row.score = row.score.halved(&known, &scoring);
+                })?;
+            }
+        }
+    }
+    fold.write()
+}
+
 /// The rules that a workspace's rows go by.
 pub(super) fn of(rows: &Rows, workspace: WorkspaceId) -> Result<Scoring, redb::Error> {
     let scoring = read(&rows.tables[SCORING], &key(workspace, &[]))?;

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shared::segment::facts::History;
+use shared::time::Timestamp;
 
 use super::moves::{Cause, Due};
 use super::people::{contact_from, kept_of};
-use super::{ABOUT, Engine, Filled, HELD, Held, SEGMENTS, WHOLE, filled, kept};
+use super::{ABOUT, Engine, Filled, HELD, Held, SEGMENTS, SINCE, WHOLE, filled, kept};
 use crate::record::segments::Concern;
 use crate::record::{SegmentBook, Seq, Since, WorkspaceId};
 use crate::views::engagement::rows::{encode, key};
@@ -130,12 +131,13 @@ impl Engine<'_> {
     }
 
     /// Takes in facts of before for workspaces that have come to use segments since; `reached` is how far the log has
-    /// been read.
+    /// been read, `since` the arrival from which on it is whole.
     pub(super) fn fill(
         &mut self,
         happenings: &[Happening<'_>],
         from: Seq,
         reached: Option<Seq>,
+        since: Option<Timestamp>,
     ) -> Result<(), redb::Error> {
         let books = Arc::clone(&self.books);
         for workspace in books.of_workspace.keys() {
@@ -144,6 +146,9 @@ impl Engine<'_> {
             };
             if known == WHOLE || known.reached > from {
                 continue;
+            }
+            if known.reached == Seq::START {
+                self.note_since(*workspace, since)?;
             }
             for happening in happenings {
                 let lies_before = happening.seq <= known.upto && happening.seq > known.reached;
@@ -156,6 +161,21 @@ impl Engine<'_> {
                 _ => WHOLE,
             };
             self.rows.tables[ABOUT].insert(&key(*workspace, &[]), &encode(&filled)?);
+        }
+        Ok(())
+    }
+}
+
+impl Engine<'_> {
+    /// Notes from when on the facts of a workspace are whole.
+    fn note_since(
+        &mut self,
+        workspace: WorkspaceId,
+        since: Option<Timestamp>,
+    ) -> Result<(), redb::Error> {
+        if let Some(since) = since {
+            let row = key(workspace, &[SINCE]);
+            self.rows.tables[ABOUT].insert(&row, &encode(&since.as_millis())?);
         }
         Ok(())
     }
