@@ -20,6 +20,7 @@ use crate::limits::memory::BodyMemory;
 use crate::limits::rates::Rates;
 use crate::log_at_rest::reached;
 use crate::metrics::{Gauges, Machine, Metrics};
+use crate::privacy::Privacy;
 use crate::proxies::ProxiesSeen;
 use crate::public_url::PublicUrl;
 use crate::session::Codes;
@@ -75,6 +76,8 @@ pub struct App {
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<LocalLedger>,
     running: Running,
+    /// What is kept of who stands behind requests.
+    pub privacy: Privacy,
     /// Where the log began when that was last looked at, and when the first event there arrived.
     pub(crate) begins: Mutex<Option<(Seq, Timestamp)>>,
     data: PathBuf,
@@ -180,6 +183,7 @@ impl App {
             long_work: Arc::default(),
             durable,
             running,
+            privacy: Privacy::default(),
             begins: Mutex::default(),
             data: data.to_owned(),
             draining: watch::Sender::new(false),

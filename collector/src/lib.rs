@@ -41,6 +41,7 @@ pub mod limits;
 mod log_at_rest;
 mod metrics;
 mod nearest;
+pub mod privacy;
 mod proxies;
 pub mod public_url;
 mod screen;

@@ -11,6 +11,7 @@ use jiff::{Span, SpanRelativeTo};
 use store::retention::LEAST_MS;
 
 use super::size::parse_size;
+use crate::privacy::Privacy;
 use crate::public_url::PublicUrl;
 use crate::server::settings::{LogFormat, Settings};
 
@@ -99,6 +100,15 @@ pub(super) struct Serve {
         value_parser = parse_retention
     )]
     retention: Kept,
+    /// What is kept of who stands behind the requests of browsers and mail programs, once it is told whether it was a
+    /// person. What was recorded before stays as it is
+    #[arg(
+        long,
+        value_name = "MODE",
+        env = "MISAR_PRIVACY",
+        default_value = "truncated"
+    )]
+    privacy: Privacy,
     /// Takes a page's word for who its visitor is only with a signature of your server: see docs/identify.md. Without
     /// it, what a page says with an address is recorded under its anonymousId alone
     #[arg(
@@ -129,6 +139,7 @@ impl Serve {
             erasures: self.erasures,
             cache: self.cache,
             retention: self.retention.0,
+            privacy: self.privacy,
             require_signed_identify: self.require_signed_identify,
             log_format: self.log_format,
         }
@@ -242,6 +253,7 @@ mod tests {
         assert_eq!(settings.metrics_listen, None);
         assert_eq!(settings.cache, store::views::DEFAULT_CACHE);
         assert_eq!(settings.retention, None);
+        assert_eq!(settings.privacy, Privacy::Truncated);
         assert!(!settings.require_signed_identify);
         assert_eq!(settings.log_format, LogFormat::Text);
     }

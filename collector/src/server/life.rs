@@ -71,6 +71,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
     if let Some(path) = &settings.erasures {
         app.erasures = Arc::new(ErasuresFile::at(path.clone()));
     }
+    app.privacy = settings.privacy;
     if settings.require_signed_identify {
         app.require_signed_identify();
     }
