@@ -1,11 +1,12 @@
 //! What a running collector is made of, and in which order it opens and closes.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use shared::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::erasing::ErasuresFile;
@@ -19,6 +20,7 @@ use crate::limits::memory::BodyMemory;
 use crate::limits::rates::Rates;
 use crate::log_at_rest::reached;
 use crate::metrics::{Gauges, Machine, Metrics};
+use crate::privacy::Privacy;
 use crate::proxies::ProxiesSeen;
 use crate::public_url::PublicUrl;
 use crate::session::Codes;
@@ -31,6 +33,7 @@ use store::ledger::{Log, LogError, LogHealth};
 use store::lineage::{Running, StoreState, Strange};
 use store::meta::{DEFAULT_WORKSPACE, Meta, MetaError};
 use store::projector::Projector;
+use store::record::Seq;
 use store::rejected::{self, RejectedStore};
 use store::renewal::{RenewalError, renew};
 use store::views::{DEFAULT_CACHE, ViewError, Views};
@@ -73,6 +76,10 @@ pub struct App {
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<LocalLedger>,
     running: Running,
+    /// What is kept of who stands behind requests.
+    pub privacy: Privacy,
+    /// Where the log began when that was last looked at, and when the first event there arrived.
+    pub(crate) begins: Mutex<Option<(Seq, Timestamp)>>,
     data: PathBuf,
     /// True once this node goes away.
     draining: watch::Sender<bool>,
@@ -176,6 +183,8 @@ impl App {
             long_work: Arc::default(),
             durable,
             running,
+            privacy: Privacy::default(),
+            begins: Mutex::default(),
             data: data.to_owned(),
             draining: watch::Sender::new(false),
         })

@@ -67,6 +67,9 @@ pub(crate) struct StoreFigures {
     /// RFC 3339, by arrival.
     pub oldest_event: Option<String>,
     pub newest_event: Option<String>,
+    /// From when on the log is whole, where what came before was dropped; RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_before: Option<String>,
     /// Milliseconds; absent without a server.
     pub view_lag_ms: Option<u64>,
     pub public_url: Option<String>,

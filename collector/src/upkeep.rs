@@ -69,9 +69,9 @@ pub(crate) trait Upkeep: Send + Sync {
     /// sentence for whoever asked.
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String>;
 
-    /// Credits the orders anew of workspaces whose settings have changed. The error is a sentence for whoever
-    /// asked.
-    fn credit_anew(&self) -> Result<(), String>;
+    /// Credits the orders anew, and weighs what contacts did, of workspaces whose settings have changed. The error
+    /// is a sentence for whoever asked.
+    fn apply_settings(&self) -> Result<(), String>;
 
     /// Makes a backup; `progress` is told the bytes done and in all. The error is a sentence.
     fn backup(

@@ -7,15 +7,15 @@
 //! nothing is stored: engines that answer fast are held against this one.
 //!
 //! Reading order: [`tree`] and its small parts (`value`, `billionths`, `span`, `calendar`), `read`,
-//! `write`, `canonical`, `words`; then [`facts`], [`score`], [`evaluate`], `changes`, `explain`.
+//! `write`, `canonical`, `words`; then [`facts`], [`score`], [`evaluate`], `certain`, `changes`, `explain`.
 
 use tree::Condition;
 
 pub mod tree;
 
-mod billionths;
+pub mod billionths;
 pub mod calendar;
-mod span;
+pub mod span;
 pub mod value;
 
 mod spelling;
@@ -35,12 +35,14 @@ pub mod evaluate;
 pub mod facts;
 pub mod score;
 
+mod certain;
 mod changes;
 mod explain;
 
 #[cfg(test)]
 mod tests;
 
+pub use certain::Outlived;
 pub use explain::{Evidence, Explained};
 pub use refusal::DefinitionError;
 

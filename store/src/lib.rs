@@ -31,4 +31,5 @@ pub mod views;
 
 pub mod accept_copy;
 pub mod renewal;
+pub mod retention;
 pub mod seed;

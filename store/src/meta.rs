@@ -45,7 +45,7 @@ use twox_hash::XxHash3_64;
 use crate::clock::Clock;
 use crate::files;
 use crate::journal::local::LOG_FOLDER;
-use crate::ledger::decide::{Attribution, WorkspaceKey, WorkspaceKeys};
+use crate::ledger::decide::{Attribution, Scoring, WorkspaceKey, WorkspaceKeys};
 use crate::lineage::Standing;
 use crate::locks::{lock, read, write};
 use crate::record::{ContactId, SegmentBooks, Seq, Since, WorkspaceId};
@@ -275,6 +275,14 @@ impl WorkspaceKeys for Meta {
             .workspaces
             .get(&workspace)
             .map(|workspace| workspace.attribution)
+            .unwrap_or_default()
+    }
+
+    fn scoring(&self, workspace: WorkspaceId) -> Scoring {
+        self.known()
+            .workspaces
+            .get(&workspace)
+            .map(|workspace| workspace.scoring)
             .unwrap_or_default()
     }
 

@@ -178,13 +178,15 @@ impl Projector {
         .await
     }
 
-    /// Brings the views to the settings of today; see [`Views::apply_settings`].
+    /// Brings the views to the settings of today; see [`Views::apply_settings`]. Where a half-life has changed, they
+    /// are built anew beside those that are read.
     ///
     /// # Errors
     /// [`ViewError`].
     pub async fn apply_settings(&self) -> Result<(), ViewError> {
         let views = Arc::clone(&self.shared.views);
-        blocking("applying settings", move || views.apply_settings()).await
+        blocking("applying settings", move || views.apply_settings()).await?;
+        self.shared.follow_half_lives().await
     }
 
     /// There is something to do that no record tells of: a definition that is to hold.
@@ -270,6 +272,14 @@ async fn follow(shared: Arc<SharedFold>, mut stop: watch::Receiver<bool>) {
     if !shared.open(&mut stop).await {
         return;
     }
+    let outlived = Arc::clone(&shared);
+    tokio::spawn(async move {
+        // Where it changed shortly before a stop, or while no server ran.
+        match outlived.follow_half_lives().await {
+            Ok(()) | Err(ViewError::Stopped | ViewError::Closed) => {}
+            Err(error) => tracing::error!(%error, "scores go by a half-life of before"),
+        }
+    });
     let mut committed = shared.log.committed();
     let mut next_fold = Instant::now();
     // When what has been folded must be written, and the checkpoint that is being written.
@@ -378,6 +388,29 @@ async fn ended(writing: &mut Option<JoinHandle<Result<(), ViewError>>>) -> Resul
 }
 
 impl SharedFold {
+    /// Builds the views anew for as long as scores go by a half-life of before.
+    async fn follow_half_lives(self: &Arc<Self>) -> Result<(), ViewError> {
+        while self.views.is_half_life_outlived()? {
+            let turn = Arc::clone(&self.rebuilding).lock_owned().await;
+            let shared = Arc::clone(self);
+            let built = blocking("rebuilding", move || {
+                let _turn = turn;
+                // Another rebuild may have done it.
+                if shared.views.is_half_life_outlived()? {
+                    shared.rebuild(&mut |_, _| {})?;
+                }
+                Ok(())
+            });
+            match built.await {
+                Ok(()) => {}
+                // A workspace has come to use segments meanwhile.
+                Err(ViewError::Busy) => tokio::time::sleep(LONGEST_PAUSE).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the views where that has been put off, however often it takes; false where it is told to stop first.
     async fn open(&self, stop: &mut watch::Receiver<bool>) -> bool {
         let mut pause = FIRST_PAUSE;

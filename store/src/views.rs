@@ -34,6 +34,7 @@ mod portion;
 mod read;
 mod received;
 mod renew;
+mod retained;
 mod rows;
 pub mod runs;
 pub mod segments;
@@ -58,7 +59,7 @@ use crate::ledger::{Log, LogError};
 use crate::locks::{lock, read, write};
 use crate::record::{ContactId, Record, Seq};
 
-use engagement::{Engagement, Sought, windows};
+use engagement::{Engagement, Sought, weighing, windows};
 use events::Events;
 use open::Place;
 use portion::{Looking, Portion};
@@ -68,13 +69,16 @@ use shelf::Shelf;
 use view::{Around, Happening, View};
 
 pub use engagement::contact::Contact;
-pub use engagement::score::{HALF_LIFE_DAYS, MOST_OF_A_DAY};
+pub use engagement::score::MOST_OF_A_DAY;
 pub use error::ViewError;
 pub use memory::DEFAULT_CACHE;
 pub(crate) use open::delete;
 pub use open::durable_cursor;
 pub use owed::Building;
 pub use read::{Beside, EventPage, RowKey, RowOrder, RowPlace, ScorePlace};
+pub use retained::{
+    ErasedContact, RETAINED_FOLDER, Retaining, retained, retained_files, retained_since,
+};
 pub use traits::Trait;
 
 /// The most records that are read and looked at in one go.
@@ -287,6 +291,7 @@ impl Views {
     fn open_at(place: Place, keys: Arc<dyn WorkspaceKeys>) -> Result<Self, ViewError> {
         let shelves = place.open(&*keys)?;
         let views = Self::at(place, keys, Some(shelves));
+        views.begin_behind_retained()?;
         // They may have changed while nobody was here.
         views.apply_settings()?;
         Ok(views)
@@ -357,6 +362,11 @@ impl Views {
     /// The last seq that the rows reflect: of the views that are not built beside the others.
     pub fn cursor(&self) -> Seq {
         Seq(self.cursor.load(Ordering::Acquire))
+    }
+
+    /// What the rows may take in memory, in bytes; see `misar serve --cache`.
+    pub fn cache(&self) -> usize {
+        self.place.room().cache
     }
 
     /// Folds records that follow on the cursor, in order; those at or before it are skipped. They become visible
@@ -534,7 +544,10 @@ impl Views {
             };
             let mut rows = shelves.engagement.rows.clone();
             let contacts = &shelves.terms.numbers[terms::CONTACTS];
-            let applied = windows::apply(&mut rows, &*self.keys, contacts);
+            let applied = windows::apply(&mut rows, &*self.keys, contacts).and_then(|credited| {
+                let weighed = weighing::apply(&mut rows, &*self.keys, contacts)?;
+                Ok(credited || weighed)
+            });
             let applied = applied.map_err(ViewError::while_doing("applying settings"));
             let (state, cursor) = (&shelves.engagement.rows.state, shelves.engagement.cursor());
             let applied = applied.map_err(|error| self.met(error, state, cursor));
@@ -549,6 +562,31 @@ impl Views {
             shelves.engagement.rows = rows;
         }
         Ok(())
+    }
+
+    /// Has scores go by the half-lives of today whose events are known as sums alone.
+    fn halve_anew(&self) -> Result<(), ViewError> {
+        let _folding = lock(&self.folding);
+        let mut open = write(&self.shelves);
+        let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+        let contacts = &shelves.terms.numbers[terms::CONTACTS];
+        let halved = weighing::halve_anew(&mut shelves.engagement.rows, &*self.keys, contacts);
+        halved.map_err(ViewError::while_doing("applying settings"))
+    }
+
+    /// Whether scores of any workspace go by another half-life than is set by now: they do so until the views have
+    /// been built anew.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn is_half_life_outlived(&self) -> Result<bool, ViewError> {
+        if self.is_unopened() {
+            return Ok(false);
+        }
+        let open = read(&self.shelves);
+        let shelves = open.as_ref().ok_or(ViewError::Closed)?;
+        let outlived = weighing::is_outlived(&shelves.engagement.rows, &*self.keys);
+        outlived.map_err(ViewError::while_doing("reading"))
     }
 
     /// Every table as it is visible now.
@@ -601,6 +639,7 @@ impl Views {
         self.cursor.store(shelves.cursor().0, Ordering::Release);
         *open = Some(shelves);
         drop((open, turn));
+        self.begin_behind_retained()?;
         self.apply_settings()
     }
 

@@ -24,6 +24,7 @@ use store::ledger::local::{LocalLedger, ORDERS_FILE, SUPPRESSIONS_FILE};
 use store::meta::{LastBackup, META_FILE, Meta};
 use store::record::Seq;
 use store::rejected::{self, RejectedStore};
+use store::views::RETAINED_FOLDER;
 
 /// What a backup is made of: a store that this process has open.
 pub(crate) struct BackupSources<'a> {
@@ -229,7 +230,21 @@ fn remove_what_nothing_names(dir: &Path, manifest: &Manifest) {
         .chain([MANIFEST_FILE, MARK_FILE, LOCK_FILE].map(|name| dir.join(name)))
         .collect();
     let log = dir.join(LOG_FOLDER);
-    for folder in [dir.to_owned(), log.clone(), log.join(QUARANTINE_FOLDER)] {
+    let mut folders = vec![dir.to_owned(), log.clone(), log.join(QUARANTINE_FOLDER)];
+    // Each checkpoint has a folder of its own, with one for its runs.
+    let retained = std::fs::read_dir(dir.join(RETAINED_FOLDER));
+    for within in retained.into_iter().flatten().flatten() {
+        folders.extend(
+            std::fs::read_dir(within.path())
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.is_dir()),
+        );
+        folders.push(within.path());
+    }
+    for folder in folders {
         let Ok(entries) = std::fs::read_dir(&folder) else {
             continue;
         };

@@ -19,6 +19,7 @@ use store::meta::Meta;
 use store::record::identity::Sender;
 use store::record::{Address, Personal, Record, Seq};
 use store::rejected::RejectedStore;
+use store::views::{Retaining, Views, retained};
 
 /// Records in a segment.
 const ROTATE: u64 = 4;
@@ -476,6 +477,17 @@ async fn the_last_backup_is_remembered() {
 async fn a_log_without_its_beginning_is_restored_without_it_and_what_is_hidden_is_in_no_backup() {
     let store = Store::new();
     store.append(1..=11).await;
+    let retain = |upto: u64| {
+        let retaining = Retaining {
+            data: &store.path("data"),
+            keys: Arc::clone(&store.meta) as _,
+            cache: 1 << 20,
+            erased: &[],
+        };
+        let made = retaining.up_to(&store.log, Seq(upto), &|| false, &mut |_, _| {});
+        made.unwrap();
+    };
+    retain(4);
     assert_eq!(store.log.drop_before(Seq(6)).unwrap(), Seq(5));
     store.log.redact(vec![Seq(6), Seq(11)]).await.unwrap();
     let dir = store.path("backup");
@@ -484,6 +496,15 @@ async fn a_log_without_its_beginning_is_restored_without_it_and_what_is_hidden_i
     restored(&dir, &to).unwrap();
     let found = records_of(&to);
     assert_eq!(found, store.records());
+    // All that is left of what was dropped.
+    assert_eq!(retained(&to).unwrap(), Some(Seq(4)));
+    let meta = Arc::new(Meta::open(&to, Arc::new(SystemClock)).unwrap());
+    let ada = meta.workspace("default").unwrap().id;
+    let views = Views::open(&to, Arc::clone(&meta) as _).unwrap();
+    assert_eq!(views.cursor(), Seq(4));
+    let ada = views.contact_id(ada, "ada@example.com").unwrap();
+    assert!(views.contact(ada).unwrap().is_some());
+    drop((views, meta));
     let redacted: Vec<u64> = found
         .iter()
         .filter(|record| record.entry.redacted)
@@ -492,6 +513,13 @@ async fn a_log_without_its_beginning_is_restored_without_it_and_what_is_hidden_i
     assert_eq!((found[0].seq, redacted), (Seq(5), vec![6, 11]));
     // Brought up to date once more of the beginning has gone.
     store.append(12..=14).await;
+    retain(8);
     store.log.drop_before(Seq(9)).unwrap();
     assert_eq!(store.take(&dir, true).unwrap().events, 6);
+    let of_before = dir.join("retained").join(format!("{:020}-000000", 4));
+    let files = std::fs::read_dir(of_before).unwrap();
+    assert!(files.into_iter().all(|one| one.unwrap().path().is_dir()));
+    let to = store.path("restored again");
+    restored(&dir, &to).unwrap();
+    assert_eq!(retained(&to).unwrap(), Some(Seq(8)));
 }

@@ -16,6 +16,7 @@ use store::ledger::local::{LocalLedger, ORDERS_FILE, SUPPRESSIONS_FILE};
 use store::meta::META_FILE;
 use store::record::Seq;
 use store::rejected;
+use store::views::retained_files;
 
 /// Digits of a file's hash in its name.
 const HASH_DIGITS: usize = 16;
@@ -66,6 +67,7 @@ impl BackupWriter<'_> {
             self.take_file(&format!("{LOG_FOLDER}/{FLOOR_FILE}"), &floor)?;
         }
         self.take_quarantined(data)?;
+        self.take_retained(data)?;
         if let Some(rejected) = sources.rejected {
             let draft = self.draft(rejected::FILE)?;
             rejected
@@ -126,6 +128,17 @@ impl BackupWriter<'_> {
                 let path = format!("{LOG_FOLDER}/{QUARANTINE_FOLDER}/{}", file_name(first));
                 self.take_file(&path, &source)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The retention checkpoint: all that is left of what the log has dropped. Its files never change.
+    fn take_retained(&mut self, data: &Path) -> Result<(), String> {
+        let files = retained_files(data).map_err(|error| sentence(&error))?;
+        for source in files {
+            let path = source.strip_prefix(data).ok().and_then(Path::to_str);
+            let path = path.ok_or_else(|| failed(&source, &"its name is no text"))?;
+            self.take_file(path, &source)?;
         }
         Ok(())
     }

@@ -89,8 +89,10 @@ mod tests {
             "MISAR_ERASURES",
             "MISAR_LISTEN",
             "MISAR_METRICS_LISTEN",
+            "MISAR_PRIVACY",
             "MISAR_PUBLIC_URL",
             "MISAR_REQUIRE_SIGNED_IDENTIFY",
+            "MISAR_RETENTION",
             "MISAR_TRUSTED_PROXY",
             "MISAR_LOG_FORMAT",
         ];

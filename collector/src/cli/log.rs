@@ -124,6 +124,11 @@ fn print(report: &LogReport, output: &mut Output) -> Result<(), Failure> {
         "{verdict}: {} events and {} orders in {} blocks, up to seq {}",
         report.events, report.orders, report.blocks, report.last_seq
     ))?;
+    if let Some(floor) = &report.floor {
+        output.line(&format!(
+            "the log begins at seq {floor}: what came before was dropped, by --retention"
+        ))?;
+    }
     Ok(())
 }
 

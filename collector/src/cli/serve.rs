@@ -7,8 +7,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ipnet::IpNet;
+use jiff::{Span, SpanRelativeTo};
+use store::retention::LEAST_MS;
 
 use super::size::parse_size;
+use crate::privacy::Privacy;
 use crate::public_url::PublicUrl;
 use crate::server::settings::{LogFormat, Settings};
 
@@ -86,6 +89,26 @@ pub(super) struct Serve {
         value_parser = parse_cache
     )]
     cache: usize,
+    /// How long the log keeps events, such as 400d; 7d at the least. What is older goes, by whole files, within hours; what
+    /// was counted of it stays (scores, reports, segments), and who is a contact. Without it events stay for ever
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "MISAR_RETENTION",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = parse_retention
+    )]
+    retention: Kept,
+    /// What is kept of who stands behind the requests of browsers and mail programs, once it is told whether it was a
+    /// person. What was recorded before stays as it is
+    #[arg(
+        long,
+        value_name = "MODE",
+        env = "MISAR_PRIVACY",
+        default_value = "truncated"
+    )]
+    privacy: Privacy,
     /// Takes a page's word for who its visitor is only with a signature of your server: see docs/identify.md. Without
     /// it, what a page says with an address is recorded under its anonymousId alone
     #[arg(
@@ -115,6 +138,8 @@ impl Serve {
             metrics_listen: self.metrics_listen,
             erasures: self.erasures,
             cache: self.cache,
+            retention: self.retention.0,
+            privacy: self.privacy,
             require_signed_identify: self.require_signed_identify,
             log_format: self.log_format,
         }
@@ -166,6 +191,26 @@ fn parse_cache(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A time in milliseconds, or nothing: an empty variable keeps everything.
+#[derive(Debug, Clone, Copy)]
+struct Kept(Option<i64>);
+
+fn parse_retention(text: &str) -> Result<Kept, String> {
+    if text.is_empty() {
+        return Ok(Kept(None));
+    }
+    let span = text.parse::<Span>().ok();
+    let millis = span.and_then(|span| {
+        let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        i64::try_from(span.as_millis()).ok()
+    });
+    match millis {
+        Some(millis) if millis >= LEAST_MS => Ok(Kept(Some(millis))),
+        Some(_) => Err("it is 7d at the least: so long ids tell what was sent twice".to_owned()),
+        None => Err("it is a time, such as 400d or 52w".to_owned()),
+    }
+}
+
 /// A network, or an address that stands for itself alone.
 fn parse_network(text: &str) -> Result<IpNet, String> {
     // One of a list: blanks around it come with the commas.
@@ -207,6 +252,8 @@ mod tests {
         assert!(settings.trusted_proxies.is_empty());
         assert_eq!(settings.metrics_listen, None);
         assert_eq!(settings.cache, store::views::DEFAULT_CACHE);
+        assert_eq!(settings.retention, None);
+        assert_eq!(settings.privacy, Privacy::Truncated);
         assert!(!settings.require_signed_identify);
         assert_eq!(settings.log_format, LogFormat::Text);
     }
@@ -302,6 +349,22 @@ mod tests {
         ] {
             let refusal = settings(&[&format!("--cache={text}")]).unwrap_err();
             assert!(refusal.contains(sentence), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn events_are_kept_for_a_week_at_the_least() {
+        let retention = |text: &str| {
+            let settings = settings(&[&format!("--retention={text}")]);
+            settings.map(|settings| settings.retention)
+        };
+        let day = 24 * 60 * 60 * 1000;
+        assert_eq!(retention("400d"), Ok(Some(400 * day)));
+        assert_eq!(retention("1w"), Ok(Some(7 * day)));
+        assert_eq!(retention(""), Ok(None));
+        for text in ["6d", "167h", "0", "400", "1y", "-400d", "soon"] {
+            let refusal = retention(text).unwrap_err();
+            assert!(refusal.contains("it is "), "{text}: {refusal}");
         }
     }
 

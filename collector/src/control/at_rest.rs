@@ -137,11 +137,17 @@ impl Upkeep for AtRest {
         self.look_over()
     }
 
-    fn credit_anew(&self) -> Result<(), String> {
+    fn apply_settings(&self) -> Result<(), String> {
         // Opening them does it.
         let opened = views::Views::open(self.folder.path(), Arc::clone(&self.meta) as _);
-        let closed = opened.and_then(|views| views.close());
-        closed.map_err(|error| error.to_string())
+        let closed = opened.and_then(|views| {
+            let outlived = views.is_half_life_outlived();
+            views.close().and(outlived)
+        });
+        if closed.map_err(|error| error.to_string())? {
+            self.rebuild(&mut |_, _| {})?;
+        }
+        Ok(())
     }
 
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String> {

@@ -89,7 +89,7 @@ impl Upkeep for FakeServer {
         Err("the disk is full".to_owned())
     }
 
-    fn credit_anew(&self) -> Result<(), String> {
+    fn apply_settings(&self) -> Result<(), String> {
         Err("the disk is full".to_owned())
     }
 

@@ -79,6 +79,10 @@ fn figures(facts: &Facts, growth: Option<f64>, days_until_full: Option<f64>) -> 
         sealed_segments: segments.iter().filter(|one| one.sealed).count() as u64,
         log_bytes: segments.iter().map(|one| one.bytes).sum(),
         oldest_event: log.and_then(|log| log.oldest).map(|time| time.to_string()),
+        dropped_before: log
+            .filter(|log| log.is_cut)
+            .and_then(|log| log.oldest)
+            .map(|time| time.to_string()),
         newest_event: log.and_then(newest).map(|time| time.to_string()),
         view_lag_ms: server.map(|server| server.view_lag_ms),
         public_url: server.map(|server| server.public_url.clone()),
@@ -181,6 +185,9 @@ fn log(facts: &Facts) -> Check {
     let sealed = log.segments.iter().filter(|one| one.sealed).count();
     let bytes: u64 = log.segments.iter().map(|one| one.bytes).sum();
     let oldest = match log.oldest {
+        Some(oldest) if log.is_cut => {
+            format!("it begins with {oldest}: what came before was dropped, by --retention")
+        }
         Some(oldest) => format!("the oldest event is of {oldest}"),
         None => "no event yet".to_owned(),
     };

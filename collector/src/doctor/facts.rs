@@ -40,6 +40,8 @@ pub(super) struct LogFacts {
     pub(super) segments: Vec<Segment>,
     /// When the oldest event arrived.
     pub(super) oldest: Option<Timestamp>,
+    /// What lay before was dropped.
+    pub(super) is_cut: bool,
 }
 
 pub(super) struct Segment {
@@ -121,6 +123,7 @@ fn log_facts(log: &LocalLedger) -> Result<LogFacts, String> {
     Ok(LogFacts {
         segments: segments.collect(),
         oldest: first.first().map(|record| record.entry.received_at),
+        is_cut: log.floor() > Seq::START.next(),
     })
 }
 

@@ -64,7 +64,7 @@ impl RowSource for ContactRows {
         // What is being erased has nothing left to tell.
         let known = known.filter_map(|(id, contact)| Some((id, contact?)));
         let rows = known.map(|(id, contact)| {
-            let score = rounded(contact.score.value_at(now));
+            let score = rounded(contact.score_at(now));
             vec![
                 Cell::Text(shown(id)),
                 Cell::text(contact.address),

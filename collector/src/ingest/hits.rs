@@ -21,6 +21,7 @@ use super::pending::append_one;
 use crate::app::App;
 use crate::client_address::client_of;
 use crate::metrics::{DroppedHit, Verdict};
+use crate::privacy::Privacy;
 use store::classify::{
     self, Evidence, HitKind, classify, is_prefetch_header, unsubscribe as leaving,
 };
@@ -44,6 +45,8 @@ pub(crate) struct MailHit {
     /// Resolved through the trusted proxies.
     address: IpAddr,
     client: Client,
+    /// What is kept of that.
+    privacy: Privacy,
     received_at: Timestamp,
 }
 
@@ -54,6 +57,7 @@ impl MailHit {
             method: parts.method.clone(),
             address,
             client,
+            privacy: app.privacy,
             received_at: app.clock.now(),
         }
     }
@@ -240,7 +244,7 @@ fn entry(
         },
     };
     let visitor = Visitor {
-        client: Some(Arc::new(hit.client)),
+        client: hit.privacy.kept(hit.client, false).map(Arc::new),
         class: Some(class),
     };
     let told_by = ToldBy::Mail { visitor, timing };

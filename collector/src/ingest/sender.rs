@@ -46,12 +46,13 @@ impl RequestSender {
     ) -> Result<Self, ApiError> {
         let key = app.meta.key_of(caller.key.workspace);
         let kind = caller.key.kind;
+        let is_anonymous = context.is_some_and(|context| context.anonymous);
         let context = KeptContext::of(context, kind);
         let visitor = (kind == KeyKind::Public).then(|| {
             let (_, client) = client_of(&incoming.parts, &app.trusted_proxies);
             let judged = of_client(&client, context.of_first());
             Visitor {
-                client: Some(Arc::new(client)),
+                client: app.privacy.kept(client, is_anonymous).map(Arc::new),
                 class: Some(judged.kept()),
             }
         });

@@ -131,7 +131,7 @@ impl ContactView {
             first_seen: contact.first_seen.map(time),
             last_seen: contact.last_seen.map(time),
             unsubscribed_at: contact.unsubscribed_at.map(time),
-            score: rounded_score(contact.score.value_at(now)),
+            score: rounded_score(contact.score_at(now)),
         }
     }
 }

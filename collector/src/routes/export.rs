@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderName, Request};
 use serde::Deserialize;
@@ -28,6 +28,7 @@ use store::record::{ContactId, WorkspaceId};
 
 /// Rows have no permit for what reads tell in `meta`.
 const LAG_MS: HeaderName = HeaderName::from_static("misar-lag-ms");
+const SINCE: HeaderName = HeaderName::from_static("misar-since");
 
 /// The query of the export of events.
 #[derive(Default, Deserialize, IntoParams)]
@@ -144,7 +145,8 @@ pub(crate) struct ContactsQuery {
         (
             status = 200, description = "The rows",
             content((String = "application/x-ndjson"), (String = "text/csv")),
-            headers(("Misar-Lag-Ms" = u64, description = "How far the export lay behind the log when it began, in milliseconds: `meta.lagMs` of other reads")),
+            headers(("Misar-Lag-Ms" = u64, description = "How far the export lay behind the log when it began, in milliseconds: `meta.lagMs` of other reads"),
+                ("Misar-Since" = String, description = "From when on events are whole, RFC 3339, where what came before was dropped: `meta.since` of other reads")),
         ),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "Too many exports are running, or what they read is being built: come again after Retry-After", body = ErrorBody),
@@ -178,7 +180,8 @@ pub(crate) async fn export_events(
         (
             status = 200, description = "The rows",
             content((String = "application/x-ndjson"), (String = "text/csv")),
-            headers(("Misar-Lag-Ms" = u64, description = "How far the export lay behind the log when it began, in milliseconds: `meta.lagMs` of other reads")),
+            headers(("Misar-Lag-Ms" = u64, description = "How far the export lay behind the log when it began, in milliseconds: `meta.lagMs` of other reads"),
+                ("Misar-Since" = String, description = "From when on events are whole, RFC 3339, where what came before was dropped: `meta.since` of other reads")),
         ),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "Too many exports are running, or what they read is being built: come again after Retry-After", body = ErrorBody),
@@ -211,7 +214,8 @@ pub(crate) async fn export_orders(
         (
             status = 200, description = "The rows",
             content((String = "application/x-ndjson"), (String = "text/csv")),
-            headers(("Misar-Lag-Ms" = u64, description = "How far the export lay behind the log when it began, in milliseconds: `meta.lagMs` of other reads")),
+            headers(("Misar-Lag-Ms" = u64, description = "How far the export lay behind the log when it began, in milliseconds: `meta.lagMs` of other reads"),
+                ("Misar-Since" = String, description = "From when on events are whole, RFC 3339, where what came before was dropped: `meta.since` of other reads")),
         ),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "Too many exports are running, or what they read is being built: come again after Retry-After", body = ErrorBody),
@@ -250,8 +254,10 @@ async fn stream(
         (CONTENT_DISPOSITION, file),
         (LAG_MS, views.lag_ms.to_string()),
     ];
+    let since = views.since.iter().map(|since| (SINCE, since.clone()));
+    let since = AppendHeaders(since.collect::<Vec<_>>());
     let rows = export::start(app, reader, Table::new(source, format), permit).await?;
-    Ok((headers, rows).into_response())
+    Ok((headers, since, rows).into_response())
 }
 
 impl EventsQuery {

@@ -23,6 +23,24 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct ReadMeta {
     /// How far this view lies behind the log, in milliseconds.
     pub lag_ms: u64,
+    /// From when on events are whole, by arrival: what came before was dropped (`misar serve --retention`), though what
+    /// was counted of it stays. Absent where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    pub since: Option<String>,
+}
+
+impl ReadMeta {
+    /// Of a read that begins now. Blocks on disk once after something was dropped.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) fn of(app: &App) -> Result<Self, ApiError> {
+        Ok(Self {
+            lag_ms: app.projector.lag_ms(),
+            since: app.log_begins()?.map(|since| since.to_string()),
+        })
+    }
 }
 
 /// Waits until the views may be read and reflect the workspace's event `min_seq`, then reads where
@@ -52,13 +70,14 @@ pub(super) async fn read_elsewhere<T: Send + 'static, E: Into<ApiError> + Send +
     app: &Arc<App>,
     work: impl FnOnce(&App) -> Result<T, E> + Send + 'static,
 ) -> Result<(T, ReadMeta), ApiError> {
-    let lag_ms = app.projector.lag_ms();
     let reading = Arc::clone(app);
-    let found = tokio::task::spawn_blocking(move || work(&reading))
-        .await
-        .map_err(|_| ApiError::Internal)?
-        .map_err(Into::into)?;
-    Ok((found, ReadMeta { lag_ms }))
+    let reads = move || {
+        let meta = ReadMeta::of(&reading)?;
+        let found = work(&reading).map_err(Into::into)?;
+        Ok((found, meta))
+    };
+    let read = tokio::task::spawn_blocking(reads).await;
+    read.map_err(|_| ApiError::Internal)?
 }
 
 /// Views that may be read.
@@ -67,17 +86,23 @@ pub(super) struct Whole {
     pub reached: Seq,
     /// How far they lie behind the log, in milliseconds.
     pub lag_ms: u64,
+    /// See [`ReadMeta::since`].
+    pub since: Option<String>,
 }
 
 /// Waits until the views may be read, for what reads them bit by bit. Refused also where a single one of them
 /// is being built: an answer that has begun can tell that no more.
-pub(super) async fn whole(app: &App) -> Result<Whole, ApiError> {
+pub(super) async fn whole(app: &Arc<App>) -> Result<Whole, ApiError> {
     whole_until(app, Instant::now() + PATIENCE).await?;
     if let Some(building) = app.views.building() {
         return Err(ApiError::ViewBuilding(building));
     }
+    let looking = Arc::clone(app);
+    let meta = tokio::task::spawn_blocking(move || ReadMeta::of(&looking)).await;
+    let ReadMeta { lag_ms, since } = meta.map_err(|_| ApiError::Internal)??;
     Ok(Whole {
-        lag_ms: app.projector.lag_ms(),
+        lag_ms,
+        since,
         reached: app.views.cursor(),
     })
 }

@@ -1,5 +1,9 @@
-//! `/v1/settings`: how a workspace credits orders to messages, as whom it shows itself, and by which days its segments
-//! go. On the Unix socket, of any workspace.
+//! `/v1/settings`: how a workspace credits orders to messages, what events weigh in its contacts' scores, as whom it
+//! shows itself, and by which days its segments go. On the Unix socket, of any workspace.
+//!
+//! - `scores`: what events weigh
+
+pub(crate) mod scores;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Json, Response};
@@ -11,7 +15,8 @@ use super::admin::{Asked, Desk, lines};
 use super::keys::refused;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
-use store::ledger::decide::Attribution;
+use scores::{ScoreBody, ScoreView};
+use store::ledger::decide::{Attribution, Scoring};
 use store::meta::Workspace;
 use store::record::WorkspaceId;
 use store::secrets;
@@ -22,11 +27,12 @@ pub(crate) const LONGEST_SENDER_NAME: usize = 100;
 pub(crate) const LONGEST_WINDOW_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// The settings of a workspace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SettingsView {
     pub workspace: String,
     pub attribution: AttributionView,
+    pub score: ScoreView,
     /// As whom the workspace shows itself on the page that unsubscribes; absent where it does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "Acme Newsletters")]
@@ -50,13 +56,16 @@ pub(crate) struct AttributionView {
 }
 
 /// Settings to be changed; what is not named stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({"attribution": {"clickWindowMs": 432_000_000, "openWindowMs": 432_000_000}, "senderName": "Acme Newsletters", "timeZone": "Europe/Berlin"}))]
+#[schema(example = json!({"attribution": {"clickWindowMs": 432_000_000, "openWindowMs": 432_000_000}, "score": {"halfLifeDays": 30, "weights": {"purchase": 10}}, "senderName": "Acme Newsletters", "timeZone": "Europe/Berlin"}))]
 pub(crate) struct SettingsBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub attribution: Option<AttributionBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub score: Option<ScoreBody>,
     /// As whom the workspace shows itself on the page that unsubscribes, 1 to 100 characters; null is nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = true, max_length = 100, example = "Acme Newsletters")]
@@ -91,6 +100,7 @@ impl SettingsView {
                 click_window_ms: attribution.click_window_ms,
                 open_window_ms: attribution.open_window_ms,
             },
+            score: ScoreView::of(&wanted.scoring),
             sender_name: wanted.sender_name.clone(),
         }
     }
@@ -98,8 +108,8 @@ impl SettingsView {
 
 /// Tell the settings of the workspace
 ///
-/// How long opens and clicks are credited with orders, as whom it shows itself, and the time zone by which segments
-/// tell days.
+/// How long opens and clicks are credited with orders, what events weigh in scores, as whom it shows itself, and the
+/// time zone by which segments tell days.
 #[utoipa::path(
     get, path = "/v1/settings", tag = "admin",
     responses(
@@ -122,8 +132,10 @@ pub(crate) async fn get_settings(
 
 /// Change settings of the workspace
 ///
-/// On disk with the answer. Where windows have changed, orders are credited anew behind it; reads tell what was
-/// before until all are. One such work goes on at a time (503 `busy`), and each workspace may begin six an hour.
+/// On disk with the answer. Where windows have changed, orders are credited anew behind it, and where weights have,
+/// scores are; reads tell what was before until all are. Another half-life needs the views to be built anew from the
+/// log, beside those that are read. One such work goes on at a time (503 `busy`), and each workspace may begin six an
+/// hour.
 #[utoipa::path(
     patch, path = "/v1/settings", tag = "admin",
     request_body(content = SettingsBody, content_type = "application/json"),
@@ -142,8 +154,10 @@ pub(crate) async fn change_settings(
     let before = Wanted::now(&workspace);
     let wanted = parse(&asked, before.clone())?;
     let credits_anew = wanted.attribution != before.attribution;
+    let scores_anew = wanted.scoring != before.scoring;
+    let works = credits_anew || scores_anew;
     // Before anything is changed: where it cannot begin, nothing is.
-    let permit = credits_anew.then(|| desk.begin(&asked)).transpose()?;
+    let permit = works.then(|| desk.begin(&asked)).transpose()?;
     if let Some(zone) = wanted.time_zone.clone() {
         set_time_zone(&desk, &asked, workspace.id, zone).await?;
     }
@@ -151,6 +165,7 @@ pub(crate) async fn change_settings(
     let view = SettingsView::of(&workspace, &wanted, time_zone);
     let Wanted {
         attribution,
+        scoring,
         sender_name,
         ..
     } = wanted;
@@ -162,6 +177,12 @@ pub(crate) async fn change_settings(
             if credits_anew {
                 store.meta().set_attribution(&workspace, attribution)?;
             }
+            if scores_anew {
+                store.meta().set_scoring(workspace.id, scoring)?;
+                if let Some(app) = store.served() {
+                    app.projector.nudge();
+                }
+            }
             Ok(())
         })
         .await?;
@@ -172,13 +193,13 @@ pub(crate) async fn change_settings(
     let answer = view.clone();
     if asked.reads_lines {
         return lines::tell(&desk, permit, move |store, _| {
-            store.credit_anew()?;
+            store.apply_settings()?;
             Ok(answer)
         });
     }
     lines::begin(&desk, Some(permit), |store| {
-        if let Err(error) = store.credit_anew() {
-            tracing::error!(%error, "orders are not credited anew; the next start does it");
+        if let Err(error) = store.apply_settings() {
+            tracing::error!(%error, "orders or scores do not go by the new settings; the next start does it");
         }
     })?;
     Ok(Json(view).into_response())
@@ -188,6 +209,7 @@ pub(crate) async fn change_settings(
 #[derive(Clone)]
 struct Wanted {
     attribution: Attribution,
+    scoring: Scoring,
     sender_name: Option<String>,
     /// To be set; `None` where it stays.
     time_zone: Option<String>,
@@ -197,6 +219,7 @@ impl Wanted {
     fn now(workspace: &Workspace) -> Self {
         Self {
             attribution: workspace.attribution,
+            scoring: workspace.scoring,
             sender_name: workspace.sender_name.clone(),
             time_zone: None,
         }
@@ -224,7 +247,7 @@ async fn set_time_zone(
 
 /// What is wanted, where that is what was before save for what is named.
 fn parse(asked: &Asked, before: Wanted) -> Result<Wanted, ApiError> {
-    let mut fields = asked.fields(&["attribution", "senderName", "timeZone"])?;
+    let mut fields = asked.fields(&["attribution", "score", "senderName", "timeZone"])?;
     let time_zone = fields.take(
         "timeZone",
         "a time zone by its IANA name, such as Europe/Paris,",
@@ -248,6 +271,8 @@ fn parse(asked: &Asked, before: Wanted) -> Result<Wanted, ApiError> {
             .open_window_ms
             .unwrap_or(before.attribution.open_window_ms),
     };
+    let score: ScoreBody = fields.take("score", scores::WANTED)?.unwrap_or_default();
+    let scoring = score.over(before.scoring)?;
     let named: Option<Option<String>> = fields.take_nullable("senderName", "a text, or null,")?;
     let sender_name = match named {
         None => before.sender_name,
@@ -255,6 +280,7 @@ fn parse(asked: &Asked, before: Wanted) -> Result<Wanted, ApiError> {
     };
     Ok(Wanted {
         attribution,
+        scoring,
         sender_name,
         time_zone,
     })

@@ -18,6 +18,7 @@ use crate::control::ControlSocket;
 use crate::demo_shop::DemoShop;
 use crate::erasing::ErasuresFile;
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
+use crate::retention;
 use crate::router::{metrics_router, operators_router};
 use crate::routes::admin::Desk;
 use crate::terminal;
@@ -70,6 +71,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
     if let Some(path) = &settings.erasures {
         app.erasures = Arc::new(ErasuresFile::at(path.clone()));
     }
+    app.privacy = settings.privacy;
     if settings.require_signed_identify {
         app.require_signed_identify();
     }
@@ -90,6 +92,11 @@ async fn live(settings: &Settings) -> Result<(), String> {
     ));
     let keys = tokio::spawn(note_last_used(
         Arc::clone(&app),
+        until_stop(stopping.clone()),
+    ));
+    let retaining = tokio::spawn(retention::follow(
+        Arc::clone(&app),
+        settings.retention,
         until_stop(stopping.clone()),
     ));
 
@@ -132,7 +139,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
             // Nobody need wait for a demo.
             shop.abort();
         }
-        for task in [commands, keys] {
+        for task in [commands, keys, retaining] {
             task.await.map_err(|error| error.to_string())?;
         }
         app.close().await.map_err(|error| error.to_string())

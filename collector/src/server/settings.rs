@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use ipnet::IpNet;
 
+use crate::privacy::Privacy;
 use crate::public_url::PublicUrl;
 
 /// What a server is started with.
@@ -28,6 +29,11 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// `--cache`, `MISAR_CACHE`, 512 MB: what the rows of views may take in memory, in bytes; 24 more for each contact.
     pub cache: usize,
+    /// `--retention`, `MISAR_RETENTION`, none: how long the log keeps events, in milliseconds, a week at the least.
+    /// Without it they stay.
+    pub retention: Option<i64>,
+    /// `--privacy`, `MISAR_PRIVACY`, truncated: what is kept of who stands behind requests.
+    pub privacy: Privacy,
     /// `--require-signed-identify`, `MISAR_REQUIRE_SIGNED_IDENTIFY`, false: a page names nobody without the signature of
     /// its server.
     pub require_signed_identify: bool,

@@ -84,7 +84,7 @@ impl Upkeep for App {
         })
     }
 
-    fn credit_anew(&self) -> Result<(), String> {
+    fn apply_settings(&self) -> Result<(), String> {
         let applied = Handle::current().block_on(self.projector.apply_settings());
         applied.map_err(|error| error.to_string())
     }

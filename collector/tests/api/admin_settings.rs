@@ -32,8 +32,11 @@ async fn windows_are_told_and_changed_one_by_one_and_for_this_workspace_alone() 
     let app = spawn_app().await;
     let admin = app.secret(&[Scope::Admin]);
     let theirs = app.key_of_other("elsewhere", KeyKind::Secret, &[Scope::Admin]);
+    let weights =
+        json!({"open": 1.0, "click": 3.0, "pageView": 0.5, "event": 2.0, "purchase": 10.0});
     let both = json!({"workspace": "default", "timeZone": "UTC", "attribution":
-        {"clickWindowMs": FIVE_DAYS, "openWindowMs": FIVE_DAYS}});
+        {"clickWindowMs": FIVE_DAYS, "openWindowMs": FIVE_DAYS},
+        "score": {"halfLifeDays": 30, "weights": weights}});
     assert_eq!(app.get_with(ROUTE, &admin).await.body, both);
     for same in [
         json!({}),

@@ -30,7 +30,7 @@ const BY_BROWSER: [&str; 6] = [
     "browser_numbers",
     "newest_of_browsers_v1",
     "browsers_said_v1",
-    "browsers_did_v1",
+    "browsers_did_v2",
     "browsers_of_contacts_v1",
     "runs_v1",
 ];

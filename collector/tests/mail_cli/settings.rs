@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::support::{BROWSER, Server, Store};
 
-const DEFAULT: &str =
-    "SETTING       VALUE\nclick-window  5d\nopen-window   5d\nsender-name   -\ntime-zone     UTC\n";
-const NEVER: &str = "SETTING       VALUE\nclick-window  0 (never)\nopen-window   0 (never)\nsender-name   -\n\
+const DEFAULT: &str = "SETTING       VALUE\nclick-window  5d\nopen-window   5d\nweights       open=1,click=3,page-view=0.5,event=2,purchase=10\nhalf-life     30d\nsender-name   -\ntime-zone     UTC\n";
+const NEVER: &str = "SETTING       VALUE\nclick-window  0 (never)\nopen-window   0 (never)\n\
+    weights       open=1,click=3,page-view=0.5,event=2,purchase=10\nhalf-life     30d\nsender-name   -\n\
     time-zone     UTC\n";
 const REPORT: &str = "/v1/reports/messages/spring-1";
 
@@ -89,7 +89,11 @@ fn each_workspace_has_windows_of_its_own_and_one_can_be_set_alone() {
         .json();
     let day = 24 * 3_600_000;
     let windows = json!({"clickWindowMs": 5 * day, "openWindowMs": day + day / 2});
-    let whole = json!({"workspace": "shop", "attribution": windows, "timeZone": "UTC"});
+    let weights =
+        json!({"open": 1.0, "click": 3.0, "pageView": 0.5, "event": 2.0, "purchase": 10.0});
+    let score = json!({"halfLifeDays": 30, "weights": weights});
+    let whole =
+        json!({"workspace": "shop", "attribution": windows, "score": score, "timeZone": "UTC"});
     assert_eq!(shown, whole);
     assert_eq!(
         store.misar("settings show --workspace shop --json").json(),
@@ -98,6 +102,32 @@ fn each_workspace_has_windows_of_its_own_and_one_can_be_set_alone() {
     assert_eq!(store.misar("settings show").good(), DEFAULT);
     let refused = store.misar("settings show --workspace none").refusal();
     assert!(refused.contains("there is no such workspace"), "{refused}");
+}
+
+#[test]
+fn weights_and_a_half_life_are_set_with_a_server_and_without() {
+    let store = Store::new();
+    store.misar("workspaces create shop").good();
+    let line = "settings set --workspace shop --weights open=0,purchase=2.5 --half-life 2w --json";
+    let shown = store.misar(line).json();
+    assert_eq!(shown["score"]["weights"]["purchase"], 2.5);
+    assert_eq!(shown["score"]["weights"]["click"], 3.0);
+    assert_eq!(shown["score"]["halfLifeDays"], 14);
+    let server = store.serve();
+    store
+        .misar("settings set --workspace shop --half-life 7d")
+        .good();
+    let shown = store.misar("settings show --workspace shop").good();
+    let weights = "weights       open=0,click=3,page-view=0.5,event=2,purchase=2.5\n";
+    assert!(shown.contains(weights), "{shown}");
+    assert!(shown.contains("half-life     7d\n"), "{shown}");
+    let refused = store.misar("settings set --weights open=1001").refusal();
+    assert!(refused.contains("from 0 to 1000"), "{refused}");
+    for bad in ["--weights open", "--weights seen=1", "--half-life 36h"] {
+        store.misar(&format!("settings set {bad}")).misuse();
+    }
+    server.stop();
+    assert_eq!(store.misar("settings show").good(), DEFAULT);
 }
 
 #[test]
@@ -137,7 +167,7 @@ fn windows_that_make_no_sense_change_nothing() {
         let said = store.misar(&format!("settings set {line}")).misuse();
         assert!(
             said.contains(
-                "<--click-window <TIME>|--open-window <TIME>|--sender-name <NAME>|--time-zone <ZONE>>"
+                "<--click-window <TIME>|--open-window <TIME>|--weights <KIND=WEIGHT,...>|--half-life <TIME>|--sender-name <NAME>|--time-zone <ZONE>>"
             ),
             "{said}"
         );

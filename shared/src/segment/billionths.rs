@@ -15,11 +15,12 @@ const MAX_PLACES: i64 = 18;
 
 /// A number in billionths: below 10^18 where it was read, more where it was added up.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Billionths(pub(super) i128);
+pub struct Billionths(pub i128);
 
 impl Billionths {
     /// The number, rounded to nine decimals (half away from zero); `None` from 10^18 up.
-    pub(super) fn rounded(number: &Decimal) -> Option<Billionths> {
+    #[must_use]
+    pub fn rounded(number: &Decimal) -> Option<Billionths> {
         let (digits, exponent) = number.parts();
         let length = i64::try_from(digits.len()).ok()?;
         if length + exponent > MAX_PLACES {

@@ -33,7 +33,8 @@ impl Day {
     }
 
     /// The day after it.
-    pub(super) fn after(self) -> Day {
+    #[must_use]
+    pub fn after(self) -> Day {
         Day(self.0.tomorrow().unwrap_or(self.0))
     }
 }
@@ -65,14 +66,16 @@ impl Calendar {
     }
 
     /// The day on which a moment falls.
-    pub(super) fn day_of(&self, moment: Timestamp) -> Day {
+    #[must_use]
+    pub fn day_of(&self, moment: Timestamp) -> Day {
         // Every timestamp has a year of four digits, which jiff can hold.
         let moment = jiff::Timestamp::from_millisecond(moment.as_millis()).unwrap_or_default();
         Day(self.0.to_datetime(moment).date())
     }
 
     /// The first moment of a day, which is not midnight where the clock jumps over it.
-    pub(super) fn start_of(&self, day: Day) -> Timestamp {
+    #[must_use]
+    pub fn start_of(&self, day: Day) -> Timestamp {
         let start = day.0.to_zoned_datetime(self.0.clone());
         let start = start.and_then(|moment| moment.start_of_day());
         Timestamp::from_millis(match start {

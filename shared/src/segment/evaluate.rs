@@ -184,7 +184,7 @@ impl<'a, 'w> Scene<'a, 'w> {
     }
 
     /// The same contact, asked inside one more segment; `None` where that goes too deep.
-    fn inside(&self) -> Option<Scene<'a, 'w>> {
+    pub(super) fn inside(&self) -> Option<Scene<'a, 'w>> {
         (self.depth < MAX_REFERENCES).then(|| Scene {
             traits: Rc::clone(&self.traits),
             depth: self.depth + 1,

@@ -22,7 +22,8 @@ pub(super) enum Place {
 
 impl Leaf {
     /// The window in which the leaf looks for events.
-    pub(super) fn window(&self) -> Option<Window> {
+    #[must_use]
+    pub fn window(&self) -> Option<Window> {
         match self {
             Leaf::Event(leaf) => leaf.window,
             Leaf::Purchase(leaf) => leaf.window,

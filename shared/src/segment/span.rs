@@ -28,7 +28,7 @@ impl Span {
     ///
     /// # Errors
     /// [`SpanError`].
-    pub(super) fn parse(text: &str) -> Result<Span, SpanError> {
+    pub fn parse(text: &str) -> Result<Span, SpanError> {
         let unit = text.chars().next_back().ok_or(SpanError::Malformed)?;
         let (_, millis, _) = UNITS
             .iter()
@@ -49,7 +49,8 @@ impl Span {
     }
 
     /// The span in milliseconds.
-    pub(super) fn as_millis(self) -> i64 {
+    #[must_use]
+    pub fn as_millis(self) -> i64 {
         self.0
     }
 
@@ -86,7 +87,7 @@ impl fmt::Debug for Span {
 
 /// Why a text is no span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SpanError {
+pub enum SpanError {
     /// Not a whole number and a unit.
     Malformed,
     /// More than ten years.

@@ -160,13 +160,14 @@ pub struct CountRange {
 
 impl CountRange {
     /// What is meant where nothing is said.
-    pub(super) const SOME: CountRange = CountRange {
+    pub const SOME: CountRange = CountRange {
         least: 1,
         most: None,
     };
 
     /// Whether so many are meant.
-    pub(super) fn holds(self, count: usize) -> bool {
+    #[must_use]
+    pub fn holds(self, count: usize) -> bool {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         count >= self.least && self.most.is_none_or(|most| count <= most)
     }
@@ -192,12 +193,14 @@ pub struct Bound {
 
 impl NumberRange {
     /// Whether a number is meant.
-    pub(super) fn holds(self, number: Billionths) -> bool {
+    #[must_use]
+    pub fn holds(self, number: Billionths) -> bool {
         self.holds_for_mean(number.0, 1)
     }
 
     /// Whether `sum` billionths through `count` (≥ 1) are meant, without dividing.
-    pub(super) fn holds_for_mean(self, sum: i128, count: i128) -> bool {
+    #[must_use]
+    pub fn holds_for_mean(self, sum: i128, count: i128) -> bool {
         let against = |bound: Bound| sum.cmp(&bound.at.0.saturating_mul(count));
         self.lower
             .is_none_or(|bound| against(bound).is_gt() || bound.inclusive && against(bound).is_eq())

@@ -31,10 +31,11 @@ const ENDINGS: [&str; 8] = [
     "tail",
 ];
 /// Our folders; within each other these alone are looked into.
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 7] = [
     "log",
     "aside",
     "ids",
+    "retained",
     "snippets",
     "views-runs",
     "views-runs.draft",

@@ -194,6 +194,15 @@ impl RedbJournal {
         }
     }
 
+    /// Starts a new segment, however full the active one is.
+    pub(crate) fn rotate_now(&self) -> Result<(), JournalError> {
+        let _writing = lock(&self.inner.writing);
+        if self.inner.takes_appends() {
+            self.rotate()?;
+        }
+        Ok(())
+    }
+
     /// With `writing` held.
     fn rotate(&self) -> Result<(), JournalError> {
         let active = self.inner.active();

@@ -15,7 +15,7 @@ use super::{Appended, LogError, Proposed, Submission};
 use crate::ids::OlderId;
 use crate::record::identity::{FactKind, IdKey, Seen};
 use crate::record::public_seq::{Indexes, PublicSeq, Stamp};
-pub use crate::record::{Attribution, WorkspaceKey, WorkspaceKeys};
+pub use crate::record::{Attribution, Scoring, WorkspaceKey, WorkspaceKeys};
 use crate::record::{Content as _, Entry, Fact, Seq, WorkspaceId};
 pub(crate) use orders::fold_order;
 

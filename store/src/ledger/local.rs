@@ -184,6 +184,26 @@ impl LocalLedger {
         self.journal.segments()
     }
 
+    /// Closes the active segment, however full it is, where its first record arrived before this instant. Blocks on disk.
+    ///
+    /// # Errors
+    /// When the disk fails; the log goes on in the old one.
+    pub fn rotate_older(&self, instant: Timestamp) -> Result<(), LogError> {
+        let segments = self.segments();
+        let Some(active) = segments.last() else {
+            return Ok(());
+        };
+        let before = Seq(active.first().0.saturating_sub(1));
+        let first = self.ledger.read_from(before, 1)?;
+        if first
+            .first()
+            .is_some_and(|first| first.entry.received_at < instant)
+        {
+            self.journal.rotate_now()?;
+        }
+        Ok(())
+    }
+
     pub fn disk(&self) -> &Arc<dyn Disk> {
         self.journal.disk()
     }

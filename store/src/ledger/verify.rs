@@ -49,6 +49,9 @@ pub struct LogReport {
     /// The highest seq that callers were given, of all workspaces: whatever they hold that sorts above
     /// it, this log does not have. Zeros where there is no record.
     pub last_public_seq: String,
+    /// The first seq that may be there, where what lay before was dropped (`misar serve --retention`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<String>,
     pub segments: Vec<SegmentReport>,
     /// One sentence for each thing that is wrong.
     pub problems: Vec<String>,
@@ -215,7 +218,10 @@ pub(super) fn verify_segments(
     reached: Seq,
     progress: &mut dyn FnMut(u64),
 ) -> Result<LogReport, LogError> {
-    let mut report = LogReport::default();
+    let mut report = LogReport {
+        floor: (floor > Seq::START.next()).then(|| floor.to_string()),
+        ..LogReport::default()
+    };
     let mut invariants = Invariants::default();
     // `None` behind a damaged segment: nobody knows where it ended.
     let mut next = Some(floor);

@@ -16,13 +16,16 @@ use super::file::json;
 use super::{Meta, MetaError, guarded, random};
 use crate::files::database::table;
 use crate::locks::{read, write};
-use crate::record::segments::{Reads, SegmentVersion, ZoneVersion};
-use crate::record::{Segment, SegmentBook, SegmentBooks, Since, WorkspaceId};
+use crate::record::segments::{Reads, ScoringVersion, SegmentVersion, ZoneVersion};
+use crate::record::{Scoring, Segment, SegmentBook, SegmentBooks, Since, WorkspaceId};
 
 /// Key: workspace, id. Value: JSON of [`StoredSegment`].
 const SEGMENTS: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("segments_v1");
 /// Workspaces that use segments. Key: workspace. Value: JSON of a list of [`StoredZone`].
 const ZONES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segment_zones_v1");
+
+/// Key: workspace. Value: JSON of a list of [`StoredScoring`].
+const SCORINGS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segment_scorings_v1");
 
 /// Definitions of a workspace at the most (design, section 7).
 pub const MAX_SEGMENTS: usize = 10_000;
@@ -75,6 +78,12 @@ struct StoredVersion {
 #[derive(Serialize, Deserialize)]
 struct StoredZone {
     name: String,
+    since: Option<Since>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredScoring {
+    scoring: Scoring,
     since: Option<Since>,
 }
 
@@ -283,7 +292,7 @@ impl Meta {
                     for segment in &changed {
                         put(transaction, *workspace, segment)?;
                     }
-                    put_zones(transaction, *workspace, &book)
+                    put_settings(transaction, *workspace, &book)
                 },
             )?;
             self.replace_book(*workspace, book);
@@ -309,7 +318,11 @@ impl Meta {
             .values()
             .flat_map(|book| book.segments.values());
         let number = all.map(|segment| segment.number + 1).max().unwrap_or(1);
-        let (book, changed) = match change(&self.segment_book(workspace), number) {
+        let mut known = self.segment_book(workspace);
+        if !books.of_workspace.contains_key(&workspace) {
+            known = Arc::new(self.first_book(workspace));
+        }
+        let (book, changed) = match change(&known, number) {
             Ok(changed) => changed,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -317,10 +330,57 @@ impl Meta {
             for segment in &changed {
                 put(transaction, workspace, segment)?;
             }
-            put_zones(transaction, workspace, &book)
+            put_settings(transaction, workspace, &book)
         })?;
         self.replace_book(workspace, book);
         Ok(Ok(()))
+    }
+
+    /// That of a workspace which comes to use segments.
+    fn first_book(&self, workspace: WorkspaceId) -> SegmentBook {
+        let scoring = self.workspace_of(workspace).map(|known| known.scoring);
+        let mut book = SegmentBook::default();
+        if let Some(scoring) = scoring.filter(|scoring| *scoring != Scoring::default()) {
+            book.scorings.push(ScoringVersion {
+                scoring,
+                since: Some(Since::NEVER),
+            });
+        }
+        book
+    }
+
+    /// Changes what events weigh in a workspace's scores, for its segments too, from a moment later on. Views that were
+    /// folded before do not know; see [`crate::views::Views::apply_settings`].
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn set_scoring(&self, workspace: WorkspaceId, scoring: Scoring) -> Result<(), MetaError> {
+        let mut database = self.lock_database();
+        let Some(known) = self.workspace_of(workspace) else {
+            return Ok(());
+        };
+        let changed = Arc::new(known.scored_by(scoring));
+        let books = self.segment_books();
+        let book = books.of_workspace.get(&workspace).map(|book| {
+            let mut book = SegmentBook::clone(book);
+            book.scorings.push(ScoringVersion {
+                scoring,
+                since: None,
+            });
+            book
+        });
+        self.write(&mut database, "changing a setting", |transaction| {
+            changed.put(transaction)?;
+            match &book {
+                Some(book) => put_settings(transaction, workspace, book),
+                None => Ok(()),
+            }
+        })?;
+        self.known_mut().workspaces.insert(workspace, changed);
+        if let Some(book) = book {
+            self.replace_book(workspace, book);
+        }
+        Ok(())
     }
 
     fn replace_book(&self, workspace: WorkspaceId, book: SegmentBook) {
@@ -411,6 +471,15 @@ fn held(book: &SegmentBook, since: Since) -> ChangedBook {
     for zone in &mut book.zones {
         zone.since = zone.since.or(Some(since));
     }
+    let newest = book.scorings.len().saturating_sub(1);
+    let mut place = 0;
+    book.scorings.retain(|one| {
+        place += 1;
+        one.since.is_some() || place - 1 == newest
+    });
+    for one in &mut book.scorings {
+        one.since = one.since.or(Some(since));
+    }
     (book, all_changed)
 }
 
@@ -451,7 +520,8 @@ fn put(
     Ok(())
 }
 
-fn put_zones(
+/// Writes what holds for all segments of a workspace.
+fn put_settings(
     transaction: &WriteTransaction,
     workspace: WorkspaceId,
     book: &SegmentBook,
@@ -463,6 +533,15 @@ fn put_zones(
     let zones: Vec<_> = zones.collect();
     let mut table = transaction.open_table(ZONES)?;
     table.insert(workspace.0, json(&zones).as_slice())?;
+    let scorings = book.scorings.iter().map(|one| StoredScoring {
+        scoring: one.scoring,
+        since: one.since,
+    });
+    let scorings: Vec<_> = scorings.collect();
+    if !scorings.is_empty() {
+        let mut table = transaction.open_table(SCORINGS)?;
+        table.insert(workspace.0, json(&scorings).as_slice())?;
+    }
     Ok(())
 }
 
@@ -471,9 +550,9 @@ pub(super) fn load(
     path: &Path,
     database: &impl ReadableDatabase,
 ) -> Result<SegmentBooks, MetaError> {
-    let (segments, zones) = guarded(path, || {
+    let (segments, zones, scorings) = guarded(path, || {
         let read = database.begin_read()?;
-        let (mut segments, mut zones) = (Vec::new(), Vec::new());
+        let (mut segments, mut zones, mut scorings) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(table) = table(&read, SEGMENTS)? {
             for row in table.iter()? {
                 let (key, value) = row?;
@@ -487,7 +566,13 @@ pub(super) fn load(
                 zones.push((key.value(), value.value().to_vec()));
             }
         }
-        Ok((segments, zones))
+        if let Some(table) = table(&read, SCORINGS)? {
+            for row in table.iter()? {
+                let (key, value) = row?;
+                scorings.push((key.value(), value.value().to_vec()));
+            }
+        }
+        Ok((segments, zones, scorings))
     })?;
     let damaged = |what: String| MetaError::Damaged {
         path: path.to_owned(),
@@ -506,6 +591,19 @@ pub(super) fn load(
             let known = zone(&stored.name, stored.since);
             book.zones.push(known.ok_or_else(|| bad(&"it is none"))?);
         }
+    }
+    for (workspace, row) in scorings {
+        let stored: Vec<StoredScoring> = serde_json::from_slice(&row).map_err(|error| {
+            damaged(format!(
+                "what events weigh in workspace {workspace} cannot be read: {error}"
+            ))
+        })?;
+        let book = books.entry(WorkspaceId(workspace)).or_default();
+        let stored = stored.into_iter().map(|one| ScoringVersion {
+            scoring: one.scoring,
+            since: one.since,
+        });
+        book.scorings.extend(stored);
     }
     for (workspace, id, row) in segments {
         let bad = |what: &dyn std::fmt::Display| {
@@ -635,6 +733,36 @@ mod tests {
         meta.delete_segment(OWN, &b.id).unwrap().unwrap();
         meta.delete_segment(OWN, &a.id).unwrap().unwrap();
         assert!(meta.segment_book(OWN).kept().is_empty());
+    }
+
+    #[test]
+    fn weights_hold_from_where_they_were_put_and_for_who_comes_to_use_segments_from_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = open(folder.path());
+        let scoring = |open| Scoring {
+            weights: [open, 0, 0, 0, 0],
+            ..Scoring::default()
+        };
+        meta.set_scoring(OWN, scoring(1)).unwrap();
+        assert!(!meta.segment_books().of_workspace.contains_key(&OWN));
+        meta.use_segments(OWN).unwrap();
+        assert!(!meta.segment_books().is_pending());
+        for open in [2, 3] {
+            meta.set_scoring(OWN, scoring(open)).unwrap();
+        }
+        assert!(meta.segment_books().is_pending());
+        meta.hold_pending(&[OWN], since(7)).unwrap();
+        drop(meta);
+
+        let meta = open(folder.path());
+        assert!(!meta.segment_books().is_pending());
+        let book = meta.segment_book(OWN);
+        let held = |seq| book.scoring_at(since(seq));
+        assert_eq!(
+            (held(6), held(7), book.scoring()),
+            (scoring(1), scoring(3), scoring(3))
+        );
+        assert_eq!(meta.workspace_of(OWN).unwrap().scoring, scoring(3));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use shared::time::Timestamp;
 
 use super::file::{LAST_WORKSPACE, NUMBERS, WORKSPACES, json};
 use super::{Meta, MetaError, random};
-use crate::ledger::decide::{Attribution, WorkspaceKey};
+use crate::ledger::decide::{Attribution, Scoring, WorkspaceKey};
 use crate::record::WorkspaceId;
 
 /// A tenant.
@@ -18,6 +18,8 @@ pub struct Workspace {
     pub name: String,
     pub created_at: Timestamp,
     pub attribution: Attribution,
+    /// What events weigh in the scores of its contacts.
+    pub scoring: Scoring,
     /// As whom it shows itself to those who get its mail; `None` where it does not say.
     pub sender_name: Option<String>,
     pub(super) key: WorkspaceKey,
@@ -110,6 +112,8 @@ pub(super) struct StoredWorkspace {
     #[serde(default)]
     attribution: Attribution,
     #[serde(default)]
+    scoring: Scoring,
+    #[serde(default)]
     sender_name: Option<String>,
 }
 
@@ -124,6 +128,7 @@ impl Workspace {
             name: name.to_owned(),
             created_at,
             attribution: Attribution::default(),
+            scoring: Scoring::default(),
             sender_name: None,
             key: WorkspaceKey(random()?),
         })
@@ -136,6 +141,7 @@ impl Workspace {
             created_at: Timestamp::from_millis(stored.created_at),
             key: WorkspaceKey(stored.key),
             attribution: stored.attribution,
+            scoring: stored.scoring,
             sender_name: stored.sender_name,
         }
     }
@@ -146,8 +152,17 @@ impl Workspace {
             name: self.name.clone(),
             created_at: self.created_at,
             attribution: self.attribution,
+            scoring: self.scoring,
             sender_name: self.sender_name.clone(),
             key: self.key,
+        }
+    }
+
+    /// The same with other rules of scoring.
+    pub(super) fn scored_by(&self, scoring: Scoring) -> Self {
+        Self {
+            scoring,
+            ..self.copy()
         }
     }
 
@@ -158,6 +173,7 @@ impl Workspace {
             created_at: self.created_at.as_millis(),
             key: self.key.0,
             attribution: self.attribution,
+            scoring: self.scoring,
             sender_name: self.sender_name.clone(),
         };
         let mut workspaces = transaction.open_table(WORKSPACES)?;

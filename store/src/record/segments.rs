@@ -16,7 +16,7 @@ use shared::segment::calendar::Calendar;
 use shared::time::Timestamp;
 
 use super::seq::Seq;
-use super::workspace::WorkspaceId;
+use super::workspace::{Scoring, WorkspaceId};
 
 pub use reads::{Concern, Reads};
 
@@ -113,6 +113,14 @@ pub struct ZoneVersion {
     pub since: Option<Since>,
 }
 
+/// What events weigh in a workspace's scores, from some place in the log on.
+#[derive(Debug, Clone)]
+pub struct ScoringVersion {
+    pub scoring: Scoring,
+    /// `None` until it holds.
+    pub since: Option<Since>,
+}
+
 /// The segments of one workspace.
 #[derive(Debug, Clone, Default)]
 pub struct SegmentBook {
@@ -120,6 +128,8 @@ pub struct SegmentBook {
     pub segments: BTreeMap<SegmentId, Arc<Segment>>,
     /// Time zones, the oldest first; none is UTC.
     pub zones: Vec<ZoneVersion>,
+    /// Rules of scoring, the oldest first; none is the usual ones.
+    pub scorings: Vec<ScoringVersion>,
 }
 
 impl SegmentBook {
@@ -154,12 +164,30 @@ impl SegmentBook {
         zone.map_or(Calendar::UTC, |zone| zone.calendar.clone())
     }
 
+    /// The rules of scoring that were chosen last.
+    #[must_use]
+    pub fn scoring(&self) -> Scoring {
+        self.scorings
+            .last()
+            .map(|newest| newest.scoring)
+            .unwrap_or_default()
+    }
+
+    /// The rules of scoring that hold for who has come so far.
+    #[must_use]
+    pub fn scoring_at(&self, reached: Since) -> Scoring {
+        let holds = |one: &&ScoringVersion| one.since.is_some_and(|since| since <= reached);
+        let scoring = self.scorings.iter().rev().find(holds);
+        scoring.map(|one| one.scoring).unwrap_or_default()
+    }
+
     /// Whether something was asked for that does not hold yet.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         let mut segments = self.segments.values();
         segments.any(|segment| segment.is_pending())
             || self.zones.iter().any(|zone| zone.since.is_none())
+            || self.scorings.iter().any(|one| one.since.is_none())
     }
 
     /// Every place from which something holds.
@@ -174,7 +202,12 @@ impl SegmentBook {
             versions.into_iter().chain(deleted)
         };
         let zones = self.zones.iter().filter_map(|zone| zone.since);
-        self.segments.values().flat_map(of_segment).chain(zones)
+        let scorings = self.scorings.iter().filter_map(|one| one.since);
+        let of_settings = zones.chain(scorings);
+        self.segments
+            .values()
+            .flat_map(of_segment)
+            .chain(of_settings)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use shared::segment::score::ScoreRules;
 use shared::time::Timestamp;
 
 use super::contact::ContactId;
@@ -112,6 +113,12 @@ pub trait WorkspaceKeys: Send + Sync + 'static {
         Attribution::default()
     }
 
+    /// What events weigh in a workspace's scores.
+    fn scoring(&self, workspace: WorkspaceId) -> Scoring {
+        let _ = workspace;
+        Scoring::default()
+    }
+
     /// The segments of every workspace that uses any.
     fn segments(&self) -> Arc<SegmentBooks> {
         Arc::default()
@@ -149,5 +156,59 @@ impl Default for Attribution {
             click_window_ms: FIVE_DAYS,
             open_window_ms: FIVE_DAYS,
         }
+    }
+}
+
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// What events weigh in the scores of contacts, and how fast that fades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scoring {
+    /// After so many days an event counts half, 1 to [`Self::MOST_DAYS`].
+    pub half_life_days: u32,
+    /// Of an open, a click, a page view, any other event and a purchase, in thousandths of a point: 0 to
+    /// [`Self::MOST_WEIGHT`].
+    pub weights: [u32; 5],
+}
+
+impl Scoring {
+    /// Design, section 7.
+    pub const USUAL: Self = Self {
+        half_life_days: 30,
+        weights: [1_000, 3_000, 500, 2_000, 10_000],
+    };
+    /// The longest half-life, in days: ten years.
+    pub const MOST_DAYS: u32 = 3_650;
+    /// The greatest weight, in thousandths of a point.
+    pub const MOST_WEIGHT: u32 = 1_000_000;
+
+    /// The half-life in milliseconds.
+    pub(crate) fn half_life_ms(&self) -> i64 {
+        i64::from(self.half_life_days.max(1)) * DAY_MS
+    }
+
+    /// The same for what definitions of segments ask.
+    pub(crate) fn rules(&self) -> ScoreRules {
+        ScoreRules {
+            half_life_ms: self.half_life_ms(),
+            weights: self.weights.map(|weight| f64::from(weight) / 1_000.0),
+        }
+    }
+}
+
+impl Default for Scoring {
+    fn default() -> Self {
+        Self::USUAL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_and_segments_begin_with_the_same_rules() {
+        assert_eq!(Scoring::default().rules(), ScoreRules::default());
     }
 }

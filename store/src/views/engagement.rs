@@ -21,6 +21,7 @@
 //! - `told`: what changes once it is told when a message left
 //! - `order`: one order, its touches, whom it is credited to
 //! - `windows`: how long touches are credited, and what changes with that
+//! - `weighing`: what events weigh in scores, and what changes with that
 
 mod ahead;
 mod browsers;
@@ -39,6 +40,7 @@ pub(crate) mod tally;
 #[cfg(test)]
 pub(super) mod tests;
 mod told;
+pub(crate) mod weighing;
 pub(crate) mod windows;
 
 use std::collections::{BTreeMap, HashMap};
@@ -55,11 +57,11 @@ use super::rows::Rows;
 use super::traits::{self, Trait, Traits};
 use super::view::{Around, Happening, NEAR, Plan, View};
 use crate::classify::of_page;
-use crate::ledger::decide::{Attribution, WorkspaceKeys};
+use crate::ledger::decide::{Attribution, Scoring, WorkspaceKeys};
 use crate::record::{Class, ContactId, Entry, Fact, WorkspaceId};
 pub(super) use browsers::{browsers_of, count_in_browsers, owner};
 use contact::Contact;
-pub(crate) use erased::Sought;
+pub(crate) use erased::{Sought, forget};
 use hits::{Hit, Hits, What};
 use message::{Click, Message};
 use order::{Order, Orders, TouchKind, Touched};
@@ -72,9 +74,9 @@ pub(super) struct Engagement;
 impl View for Engagement {
     const PLAN: Plan = Plan {
         name: "engagement",
-        version: 3,
+        version: 4,
         numbers: &[],
-        pages: &["contacts_v3"],
+        pages: &["contacts_v4"],
         tables: &TABLES,
         columns: 1,
         cache: 10 * 1024 * 1024,
@@ -108,13 +110,14 @@ impl View for Engagement {
 fn derive(columns: &mut [Column], book: usize, number: u32, row: &[u8]) -> Result<(), redb::Error> {
     if book == CONTACTS {
         let row = unpacked(row)?;
-        columns[SCORES].set(number, row.score.height());
+        let height = row.own_rules.map(|(_, height)| height);
+        columns[SCORES].set(number, height.unwrap_or_else(|| row.height()));
     }
     Ok(())
 }
 
 /// In the order of their places, which stand below.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "messages_v1",
     "campaigns_v1",
     "workspaces_v1",
@@ -130,10 +133,11 @@ const TABLES: [&str; 19] = [
     "addresses_v1",
     "windows_v1",
     "browsers_said_v1",
-    "browsers_did_v1",
+    "browsers_did_v2",
     "browsers_of_contacts_v1",
     "messages_named_v1",
     "traits_v1",
+    "scoring_v1",
 ];
 
 /// Rows by the number of the contact. Value: see [`packed`].
@@ -176,6 +180,8 @@ const BROWSERS_OF: usize = 16;
 const NAMED: usize = 17;
 /// See [`Traits`].
 const TRAITS: usize = 18;
+/// See [`weighing`].
+const SCORING: usize = 19;
 
 /// Who acted: the class that was decided at the edge; of a page's event from before there were
 /// classes, what it would have been; `Human` where a server says so.
@@ -203,6 +209,7 @@ struct Fold<'a> {
     hits: Hits<'a>,
     of_campaign: &'a mut Ordered,
     windows: &'a mut Ordered,
+    scoring: &'a mut Ordered,
     browsers: Browsers<'a>,
     named: &'a mut Ordered,
     traits: Traits<'a>,
@@ -210,6 +217,7 @@ struct Fold<'a> {
     /// Messages of contacts that are erased, as far as they were known before.
     sought: Option<&'a Sought>,
     known_windows: HashMap<WorkspaceId, Attribution>,
+    known_scoring: HashMap<WorkspaceId, Scoring>,
     keys: &'a dyn WorkspaceKeys,
 }
 
@@ -239,6 +247,7 @@ impl<'a> Fold<'a> {
             BROWSERS_OF,
             NAMED,
             TRAITS,
+            SCORING,
         ];
         let tables = rows.tables.get_disjoint_mut(all);
         let [
@@ -261,6 +270,7 @@ impl<'a> Fold<'a> {
             of_contacts,
             named,
             traits,
+            scoring,
         ] = tables.map_err(|error| redb::Error::Corrupted(error.to_string()))?;
         Ok(Self {
             contacts: &mut rows.pages[CONTACTS],
@@ -284,6 +294,7 @@ impl<'a> Fold<'a> {
             hits: Hits(hits),
             of_campaign,
             windows,
+            scoring,
             browsers: Browsers {
                 said,
                 deeds,
@@ -294,6 +305,7 @@ impl<'a> Fold<'a> {
             purges: &mut rows.purges,
             sought: None,
             known_windows: HashMap::new(),
+            known_scoring: HashMap::new(),
             keys,
         })
     }
@@ -311,6 +323,8 @@ impl<'a> Fold<'a> {
         let time = happened_at(entry);
         let class = self.judged(happening, class_of(entry), time)?;
         let workspace = entry.workspace;
+        // Noted with the workspace's first record, whomever that is about and whatever becomes of them.
+        self.scoring(workspace)?;
         if let Fact::Erase { .. } = entry.fact {
             let person = ContactId(*entry.id.as_bytes());
             return match happening.contact {
@@ -320,7 +334,7 @@ impl<'a> Fold<'a> {
         }
         // Who is left of a contact is nobody's contact.
         if let Some(contact) = happening.contact.filter(|_| !entry.redacted) {
-            self.person(contact.number, |row| row.see(entry, class, time))?;
+            self.person(workspace, contact.number, |row| row.see(entry, class, time))?;
             self.traits.see(contact.number, entry, time, seq.0)?;
         }
         self.browser(happening, class, time)?;
@@ -481,7 +495,7 @@ impl<'a> Fold<'a> {
             }
             let left = self.may_be_taken_back(workspace, contact)?;
             let times = clicks.iter().map(|click| click.time);
-            self.contact(contact, |row| row.unsee_clicks(times, left))?;
+            self.contact(workspace, contact, |row| row.unsee_clicks(times, left))?;
         }
         self.credit(workspace, &touched)
     }
@@ -504,11 +518,14 @@ impl<'a> Fold<'a> {
     /// Changes what is known of a contact; nothing is of one that was erased.
     fn contact(
         &mut self,
+        workspace: WorkspaceId,
         contact: ContactId,
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
         match self.numbers.find(&contact.0) {
-            Some(number) if !self.contacts.fetch(number)?.is_empty() => self.person(number, change),
+            Some(number) if !self.contacts.fetch(number)?.is_empty() => {
+                self.person(workspace, number, change)
+            }
             _ => Ok(()),
         }
     }
@@ -516,20 +533,23 @@ impl<'a> Fold<'a> {
     /// The same by the contact's number.
     fn person(
         &mut self,
+        workspace: WorkspaceId,
         number: u32,
         change: impl FnOnce(&mut Contact),
     ) -> Result<(), redb::Error> {
+        let scoring = self.scoring(workspace)?;
         self.contacts.change(number, |row| {
             let mut row = match row {
                 [] => Contact::default(),
                 row => unpacked(row)?,
             };
+            row.go_by(workspace, scoring);
             change(&mut row);
             if let Some(address) = &row.address {
                 self.addresses
                     .insert(&number.to_be_bytes(), address.as_bytes());
             }
-            self.scores.set(number, row.score.height());
+            self.scores.set(number, row.height());
             self.packed.clear();
             row.pack(&mut self.packed);
             Ok((&self.packed, ()))
@@ -612,6 +632,9 @@ pub(super) fn contact(rows: &Rows, number: u32) -> Result<Option<Contact>, redb:
         row => unpacked(row)?,
     };
     row.address = address(rows, number)?;
+    if let Some((workspace, _)) = row.own_rules {
+        row.scoring = weighing::of(rows, workspace)?;
+    }
     Ok(Some(row))
 }
 

@@ -92,6 +92,13 @@ impl View for Events {
     }
 }
 
+/// Nothing leads any more to what the contact with this number did.
+pub(super) fn forget(rows: &mut Rows, number: u32) -> Result<(), redb::Error> {
+    rows.purges = true;
+    rows.pages[OF_CONTACTS].put(number, &[])?;
+    Ok(())
+}
+
 /// Has the rows brought near that these are about; see [`Pages::touch`].
 fn touch<'a>(rows: &Rows, happenings: impl Iterator<Item = &'a Happening<'a>>) {
     let [of_contacts, of_messages] = [&rows.pages[OF_CONTACTS], &rows.pages[OF_MESSAGES]];

@@ -16,9 +16,10 @@ use super::engagement::Engagement;
 use super::error::ViewError;
 use super::events::Events;
 use super::memory::Room;
+use super::retained::Retained;
 use super::runs::{self, Runs, RunsError};
 use super::segments::{Catalogues, Segments};
-use super::shelf::{Identity, Shelf, cursor_of, edition_of, remove};
+use super::shelf::{Identity, Shelf, copy_fresh, cursor_of, edition_of, remove};
 use super::terms;
 use super::view::{Plan, View};
 
@@ -40,6 +41,8 @@ const FORMER: [&str; 2] = ["views.redb", "views.redb.draft"];
 #[derive(Clone)]
 pub(super) struct Place {
     pub(super) data: PathBuf,
+    /// The data folder of the log that they are of: mostly the same.
+    pub(super) root: PathBuf,
     suffix: &'static str,
     room: Room,
 }
@@ -57,9 +60,35 @@ impl Place {
     fn with(data: &Path, suffix: &'static str, cache: usize) -> Self {
         Self {
             data: data.to_owned(),
+            root: data.to_owned(),
             suffix,
             room: Room::of(data, suffix, cache),
         }
+    }
+
+    /// Where those of a retention checkpoint lie, of the log in `root`.
+    pub(super) fn retained(root: &Path, folder: &Path, cache: usize) -> Self {
+        Self {
+            root: root.to_owned(),
+            ..Self::of(folder, cache)
+        }
+    }
+
+    /// Writes every file anew, so that what was in freed pages is in none. They must not be open.
+    pub(super) fn write_anew(&self) -> Result<(), ViewError> {
+        let plans = [&TERMS, &EVENTS, &ENGAGEMENT, &SEGMENTS];
+        for (path, plan) in self.paths().iter().zip(plans) {
+            let draft = files::draft_of(path);
+            remove(&draft)?;
+            copy_fresh(path, &draft, plan)?;
+            files::rename_synced(&draft, path).map_err(storage("writing a view anew"))?;
+        }
+        Ok(())
+    }
+
+    /// The files of all of them, in the order of their names.
+    pub(super) fn paths(&self) -> [PathBuf; 4] {
+        NAMES.map(|name| self.path(name))
     }
 
     /// What the rows may take.
@@ -88,8 +117,36 @@ impl Place {
         Ok(())
     }
 
-    /// Opens every view; one that cannot be used is begun anew.
+    /// Opens every view; one that cannot be used is begun anew. Where the log has been dropped up to a retention
+    /// checkpoint, and any is behind that, all of them begin with it.
     pub(super) fn open(&self, keys: &dyn WorkspaceKeys) -> Result<Shelves, ViewError> {
+        let shelves = self.open_what_is_there(keys)?;
+        let Some(retained) = Retained::of(&self.root)? else {
+            return Ok(shelves);
+        };
+        let is_behind = |shelves: &Shelves| {
+            let mut all = shelves.all().into_iter();
+            all.any(|shelf| shelf.cursor() < retained.upto)
+        };
+        if !is_behind(&shelves) {
+            return Ok(shelves);
+        }
+        drop(shelves);
+        self.remove()?;
+        retained.copy_to(self)?;
+        let shelves = self.open_what_is_there(keys)?;
+        if is_behind(&shelves) {
+            // Begun anew they would know nothing of what the log has dropped.
+            return Err(ViewError::Storage(
+                "the retention checkpoint cannot be used: restore the folder `retained` from a backup, or use the \
+                 version of misar that wrote it"
+                    .into(),
+            ));
+        }
+        Ok(shelves)
+    }
+
+    fn open_what_is_there(&self, keys: &dyn WorkspaceKeys) -> Result<Shelves, ViewError> {
         let identity = Identity {
             settings: keys.store_digest(),
             edition: None,
@@ -259,7 +316,7 @@ impl Place {
 
     /// Where the log begins, as is recorded there: below that no view holds anything.
     pub(super) fn floor(&self) -> Result<Seq, ViewError> {
-        let floor = floor_of(&self.data.join(LOG_FOLDER));
+        let floor = floor_of(&self.root.join(LOG_FOLDER));
         floor.map_err(|error| LogError::from(error).into())
     }
 
@@ -333,7 +390,7 @@ pub(crate) fn delete(data: &Path) -> Result<(), ViewError> {
 }
 
 /// Deletes a folder where there is one.
-fn remove_folder(path: &Path) -> Result<(), ViewError> {
+pub(super) fn remove_folder(path: &Path) -> Result<(), ViewError> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(storage("deleting an old folder")(error))
@@ -342,6 +399,6 @@ fn remove_folder(path: &Path) -> Result<(), ViewError> {
     }
 }
 
-fn storage(doing: &'static str) -> impl Fn(std::io::Error) -> ViewError {
+pub(super) fn storage(doing: &'static str) -> impl Fn(std::io::Error) -> ViewError {
     move |error| ViewError::Storage(format!("{doing}: {error}"))
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::error::ViewError;
 use super::open::Place;
 use super::owed::Building;
+use super::retained::Retained;
 use super::rows::State;
 use super::shelf::Shelf;
 use super::{Shelves, Views};
@@ -32,7 +33,8 @@ impl Views {
                 *write(&self.shelves) = Some(shelves);
             }
         }
-        if let Err(error) = self.apply_settings() {
+        let begun = self.begin_behind_retained();
+        if let Err(error) = begun.and_then(|()| self.apply_settings()) {
             // A file that has once failed takes no more: the next try opens it again.
             drop(write(&self.shelves).take());
             return Err(error);
@@ -103,6 +105,11 @@ impl Views {
         let Some(shelves) = open.as_mut() else {
             return Ok(());
         };
+        if Retained::of(&self.place.root)?.is_some() {
+            // The log does not hold all that it would be begun anew with.
+            self.give_up(&mut open);
+            return Err(ViewError::Damaged("a view's file is damaged".into()));
+        }
         match self.place.renew(shelves) {
             Ok(former) => {
                 drop(open);

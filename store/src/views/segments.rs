@@ -18,6 +18,7 @@
 //! - `standing`: who is in, who is not, and when that changes; `stands`: the row of that; `timers`: what is due next
 //! - `holding`: a definition that holds from now on
 //! - `read`: what is asked of all this; `preview`: and of definitions that nobody keeps
+//! - `uncertain`: of whom it cannot be said, since the log had dropped what they did
 
 mod asking;
 mod catalogue;
@@ -37,11 +38,13 @@ mod stands;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod uncertain;
 mod windows;
 
 use std::sync::{Arc, MutexGuard};
 
 use serde::{Deserialize, Serialize};
+use shared::time::Timestamp;
 
 use super::engagement::rows::{encode, key, read as row_of};
 use super::rows::Rows;
@@ -151,7 +154,8 @@ const MOVES_OF: usize = 9;
 /// Key: workspace (u32), segment (u32), UTC day since 1970 (sortable). Value: postcard of how many entered and left
 /// (u64 each).
 const DAYS: usize = 10;
-/// Key: [`HELD`], or workspace (u32). Value: postcard of [`Held`], and of [`Filled`].
+/// Key: [`HELD`], or workspace (u32), or that and [`SINCE`]. Value: postcard of [`Held`], of [`Filled`], and of the
+/// arrival from which on there are all facts (milliseconds since 1970), where the log had none of before any more.
 const ABOUT: usize = 11;
 
 /// Key: workspace (u32), contact (u32). Value: postcard of when they were first seen, in milliseconds since 1970, if ever;
@@ -168,6 +172,7 @@ const OF_ORDERS: usize = 14;
 const HELD: &[u8] = b"held";
 /// The same, with workspace (u32) and contact (u32) behind it: for whom what is being made to hold does so already.
 const BROUGHT: &[u8] = b"brought";
+const SINCE: &[u8] = b"since";
 
 /// How far definitions hold.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -297,6 +302,15 @@ fn held(rows: &Rows) -> Result<Held, redb::Error> {
     }))
 }
 
+/// From when on the facts of a workspace are whole, by arrival; `None` where they are from the start.
+pub(super) fn since_of(
+    rows: &Rows,
+    workspace: WorkspaceId,
+) -> Result<Option<Timestamp>, redb::Error> {
+    let since: Option<i64> = row_of(&rows.tables[ABOUT], &key(workspace, &[SINCE]))?;
+    Ok(since.map(Timestamp::from_millis))
+}
+
 /// How far the facts of a workspace reach; `None` where none are kept.
 fn filled(rows: &Rows, workspace: WorkspaceId) -> Result<Option<Filled>, redb::Error> {
     row_of(&rows.tables[ABOUT], &key(workspace, &[]))
@@ -380,6 +394,21 @@ pub(super) fn lags(rows: &Rows, books: &SegmentBooks, cursor: Seq) -> Result<boo
     Ok(next.is_some_and(|since| since.seq <= cursor))
 }
 
+/// Takes out what is kept of a contact, by its number.
+pub(super) fn forget(
+    rows: &mut Rows,
+    keys: &dyn WorkspaceKeys,
+    catalogues: &Catalogues,
+    workspace: WorkspaceId,
+    contact: u32,
+) -> Result<(), redb::Error> {
+    let mut engine = Engine::of(rows, keys, catalogues)?;
+    if engine.books.of_workspace.contains_key(&workspace) {
+        engine.erase(workspace, contact)?;
+    }
+    Ok(())
+}
+
 /// See [`super::Views::fill_from`].
 pub(super) fn fill_from(
     rows: &mut Rows,
@@ -410,7 +439,7 @@ pub(super) fn fill(
     catalogues: &Catalogues,
     happenings: &[Happening<'_>],
     from: Seq,
-    reached: Option<Seq>,
+    (reached, since): (Option<Seq>, Option<Timestamp>),
 ) -> Result<(), redb::Error> {
-    Engine::of(rows, keys, catalogues)?.fill(happenings, from, reached)
+    Engine::of(rows, keys, catalogues)?.fill(happenings, from, reached, since)
 }

@@ -4,6 +4,7 @@ mod damage;
 mod due;
 mod kills;
 mod power;
+mod retained;
 
 use std::fs;
 
@@ -585,7 +586,7 @@ fn pages_by_score_and_by_id_hold_everybody_once_and_are_sorted_as_they_show_them
                     let page = views.contacts_by_score(workspace, descending, None, 300);
                     let scores = page.unwrap().into_iter().map(|(place, contact)| {
                         assert!(contact.address.is_some());
-                        (place.height, contact.score.value_at(1 << 41))
+                        (place.height, contact.score_at(1 << 41))
                     });
                     let scores: Vec<_> = scores.collect();
                     let is_sorted = |one: (f64, f64), next: (f64, f64)| {

@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::portion::{self, Looking, Portion};
+use super::retained::retained_since;
 use super::rows::Rows;
 use super::segments::{self, Catalogues, Step};
 use super::{ViewError, Views};
@@ -149,6 +150,8 @@ impl Views {
     /// As [`Self::fold`].
     pub(crate) fn fill(&self, records: &[Record], from: Seq) -> Result<(), ViewError> {
         let _folding = lock(&self.folding);
+        // Of what was dropped nothing is read any more.
+        let since = retained_since(&self.place.root)?;
         let mut looking = Looking::with(&*self.keys);
         let portions = records.chunks(super::PORTION).map(Some);
         let portions = portions.chain(records.is_empty().then_some(None));
@@ -173,7 +176,7 @@ impl Views {
                 &shelves.catalogues,
                 &happenings,
                 from,
-                last,
+                (last, since),
             );
             let filled = filled.map_err(ViewError::while_doing("folding"));
             if let Err(error) = shelves.segments.heed(filled) {

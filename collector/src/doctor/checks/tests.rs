@@ -36,6 +36,7 @@ fn well() -> Facts {
         log: Ok(LogFacts {
             segments: vec![segment(5, true), segment(0, false)],
             oldest: Some(time(NOW - 10 * DAY)),
+            is_cut: false,
         }),
         files: vec![file("log", 0o700), file("meta.redb", 0o600)],
         owner: 1000,
@@ -152,6 +153,7 @@ fn a_disk_that_fills_is_told_in_time() {
         facts.log = Ok(LogFacts {
             segments: Vec::new(),
             oldest: None,
+            is_cut: false,
         });
     };
     check(small, "disk", Status::Ok, "no forecast yet");
@@ -175,6 +177,7 @@ fn the_forecast_goes_by_the_last_two_weeks() {
     facts.log = Ok(LogFacts {
         segments: vec![segment(365, 50 * GB), segment(20, GB), segment(0, 2 * GB)],
         oldest: Some(time(NOW - 366 * DAY)),
+        is_cut: false,
     });
     facts.files = Vec::new();
     let growth = judge(&facts).figures.growth_per_day.unwrap();

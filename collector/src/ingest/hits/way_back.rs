@@ -95,7 +95,7 @@ pub(crate) async fn subscribe(
         cause: Some(Cause::Unsubscribed),
     };
     let told_by = ToldBy::mail(Visitor {
-        client: Some(Arc::new(hit.client)),
+        client: app.privacy.kept(hit.client, false).map(Arc::new),
         class: Some((Class::Human, "way_back".to_owned())),
     });
     let entry = Entry::new(workspace, new_id(), told_by, hit.received_at, lift);

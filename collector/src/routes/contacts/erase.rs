@@ -66,9 +66,7 @@ pub(crate) async fn erase_contact(
         success: true,
         erased: erased.counts,
         seq: erased.seq.map(|seq| seq.to_string()),
-        meta: ReadMeta {
-            lag_ms: app.projector.lag_ms(),
-        },
+        meta: ReadMeta::of(&app)?,
     };
     let mut response = Json(answer).into_response();
     response.headers_mut().extend(rate);

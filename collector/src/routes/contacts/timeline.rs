@@ -17,15 +17,17 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::query::{PageLimit, Query, SentSeq, in_path, value};
 use super::super::read::{ReadMeta, read};
+use super::super::settings::scores::{ScoreView, WeightsView};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use crate::export::rounded_score;
 use store::ledger::Located;
+use store::ledger::decide::Scoring;
 use store::query::{self, EventFilter, EventView};
 use store::record::WorkspaceId;
 use store::record::public_seq::PublicSeq;
-use store::views::{Contact, HALF_LIFE_DAYS, MOST_OF_A_DAY};
+use store::views::{Contact, MOST_OF_A_DAY};
 
 /// The query of a contact's lists.
 #[derive(Default, Deserialize, IntoParams)]
@@ -87,7 +89,9 @@ pub(crate) struct ScoreExplained {
     #[schema(format = DateTime, example = "2026-11-23T10:00:00Z")]
     pub at: String,
     /// After so many days an event counts half.
+    #[schema(minimum = 1, example = 30)]
     pub half_life_days: u32,
+    pub weights: WeightsView,
     /// What pages say counts from the start of its day (UTC), and on one day for so much at the most: where there is
     /// more, each event has its share of that.
     pub most_of_pages_on_a_day: u32,
@@ -134,8 +138,8 @@ pub(crate) async fn get_timeline(
 
 /// Explain a contact's score
 ///
-/// Which events make it, and what each adds now: its weight (open 1, click 3, page view 0.5, other events 2, purchase
-/// 10), halved every 30 days. Takes the scope `contacts`.
+/// Which events make it, and what each adds now: its weight, halved with every half-life; both stand in the answer,
+/// as they were when the events were last weighed (`/v1/settings`). Takes the scope `contacts`.
 #[utoipa::path(
     get, path = "/v1/contacts/{email}/score", tag = "read",
     params(("email" = String, Path, format = Email, max_length = 254, description = "The contact's address, percent-encoded", example = "user@example.com"), TimelineQuery),
@@ -156,10 +160,12 @@ pub(crate) async fn explain_score(
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
     let counts = |points| points > 0.0;
     let (page, meta) = page(&app, reader.workspace, email, query, counts).await?;
+    let reckoned = ScoreView::of(&page.scoring);
     Ok(Json(ScoreExplained {
         score: page.score,
         at: Timestamp::from_millis(page.at).to_string(),
-        half_life_days: HALF_LIFE_DAYS,
+        half_life_days: reckoned.half_life_days,
+        weights: reckoned.weights,
         most_of_pages_on_a_day: MOST_OF_A_DAY,
         entries: page.entries,
         next: page.next,
@@ -182,12 +188,12 @@ pub(in crate::routes) fn listed(
         is_asked: |_| true,
     };
     let page = asked.of(app, workspace)?;
-    let lag_ms = app.projector.lag_ms();
+    let meta = ReadMeta::of(app)?;
     Ok(page.map(|page| Timeline {
         entries: page.entries,
         score: page.score,
         next: page.next,
-        meta: ReadMeta { lag_ms },
+        meta,
     }))
 }
 
@@ -195,6 +201,8 @@ pub(in crate::routes) fn listed(
 struct Page {
     entries: Vec<TimelineEntry>,
     score: f64,
+    /// By which the score goes.
+    scoring: Scoring,
     at: i64,
     next: Option<String>,
 }
@@ -268,6 +276,7 @@ impl Asked {
         Ok(Some(Page {
             entries,
             score: score_of(&contact, at),
+            scoring: contact.scoring,
             at,
             next: next.map(|seq| seq.to_string()),
         }))
@@ -275,7 +284,7 @@ impl Asked {
 }
 
 fn score_of(contact: &Contact, at: i64) -> f64 {
-    rounded_score(contact.score.value_at(at))
+    rounded_score(contact.score_at(at))
 }
 
 fn kind_of(view: &EventView) -> &'static str {

@@ -38,6 +38,15 @@ pub(crate) struct SegmentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 42)]
     pub count: Option<u64>,
+    /// Of how many it cannot be said any more, because what it asks was thrown away (`misar serve --retention`); absent
+    /// where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub uncertain: Option<u64>,
+    /// From when on everything is known, where something was thrown away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    pub since: Option<String>,
     /// Who is in: see `/schemas/segment.json`.
     #[schema(value_type = Object)]
     pub definition: Box<RawValue>,
@@ -126,6 +135,14 @@ pub(crate) struct SegmentDeleted {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SegmentMembers {
     pub members: Vec<SegmentMember>,
+    /// Of how many it cannot be said any more, because what it asks was thrown away; absent where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub uncertain: Option<u64>,
+    /// From when on everything is known, where something was thrown away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    pub since: Option<String>,
     /// The `cursor` of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -203,6 +220,15 @@ pub(crate) struct PreviewStep {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SegmentExplanation {
     pub r#in: bool,
+    /// True where it cannot be said any more, because what it asks may have been thrown away; then `in` says what
+    /// is known since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub unknown: Option<bool>,
+    /// From when on everything is known, where something was thrown away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    pub since: Option<String>,
     pub conditions: Vec<ConditionView>,
     pub meta: ReadMeta,
 }
@@ -261,6 +287,13 @@ pub(crate) struct MoveList {
     pub meta: ReadMeta,
 }
 
+/// What retention has left open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Uncertain {
+    pub(super) count: u64,
+    pub(super) since: Timestamp,
+}
+
 impl SegmentView {
     /// Of a segment whose `held` version holds.
     pub(super) fn of(
@@ -269,6 +302,7 @@ impl SegmentView {
         newest: &SegmentVersion,
         progress: Option<u8>,
         standing: Option<Standing>,
+        uncertain: Option<Uncertain>,
     ) -> Self {
         Self {
             id: segment.id.as_str().to_owned(),
@@ -279,6 +313,8 @@ impl SegmentView {
             },
             progress,
             count: standing.map(|standing| standing.members),
+            uncertain: uncertain.map(|uncertain| uncertain.count),
+            since: uncertain.map(|uncertain| uncertain.since.to_string()),
             definition: raw(&newest.definition),
             sentence: sentence(book, &newest.definition),
             version: newest.version,
@@ -311,7 +347,12 @@ impl SegmentMember {
 }
 
 impl SegmentPreview {
-    pub(super) fn of(preview: Preview, sentence: String, meta: ReadMeta) -> Self {
+    pub(super) fn of(
+        preview: Preview,
+        uncertain: Option<Uncertain>,
+        sentence: String,
+        meta: ReadMeta,
+    ) -> Self {
         let steps = preview.steps.into_iter();
         Self {
             count: preview.count,
@@ -322,8 +363,8 @@ impl SegmentPreview {
             include_new_moves: preview.include_new_moves,
             unknown: preview.unknown,
             warnings: preview.warnings,
-            uncertain: 0,
-            since: None,
+            uncertain: uncertain.map_or(0, |uncertain| uncertain.count),
+            since: uncertain.map(|uncertain| uncertain.since.to_string()),
             sentence,
             meta,
         }

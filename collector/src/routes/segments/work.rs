@@ -7,13 +7,15 @@ use std::time::Duration;
 use http::StatusCode;
 use shared::ids::SegmentId;
 use shared::segment::Definition;
+use shared::time::Timestamp;
 
 use super::super::read::ReadMeta;
 use super::bodies::{Sent, refused};
 use super::views::{
     ConditionView, MoveList, MovesOfDay, SegmentDeleted, SegmentDetails, SegmentDifference,
     SegmentExplanation, SegmentHistory, SegmentList, SegmentMember, SegmentMembers, SegmentMoves,
-    SegmentOfContact, SegmentPreview, SegmentVersionView, SegmentView, SegmentsOfContact, sentence,
+    SegmentOfContact, SegmentPreview, SegmentVersionView, SegmentView, SegmentsOfContact,
+    Uncertain, sentence,
 };
 use crate::app::App;
 use crate::error::ApiError;
@@ -119,7 +121,7 @@ impl Segments<'_> {
         Ok(SegmentList {
             segments: views.collect::<Result<_, _>>()?,
             next,
-            meta: self.meta(),
+            meta: self.meta()?,
         })
     }
 
@@ -146,7 +148,7 @@ impl Segments<'_> {
                 left: standing.left,
                 days: days.into_iter().map(day).collect(),
             },
-            meta: self.meta(),
+            meta: self.meta()?,
         })
     }
 
@@ -174,10 +176,15 @@ impl Segments<'_> {
         let mut found = views.segment_members(self.workspace, segment.number, behind, limit + 1)?;
         let next = (found.len() > limit).then(|| found.pop());
         let next = next.and(found.last().map(|last| last.contact.to_string()));
+        let held = views.segments_held()?;
+        let version = segment.held_at(held).ok_or(ApiError::Internal)?;
+        let uncertain = self.uncertain(&version.definition, self.app.clock.now())?;
         Ok(SegmentMembers {
             members: found.into_iter().map(SegmentMember::of).collect(),
+            uncertain: uncertain.map(|uncertain| uncertain.count),
+            since: uncertain.map(|uncertain| uncertain.since.to_string()),
             next,
-            meta: self.meta(),
+            meta: self.meta()?,
         })
     }
 
@@ -202,10 +209,24 @@ impl Segments<'_> {
         };
         // Of whom nothing is known nothing holds.
         let (is_in, conditions) = explained.unwrap_or_default();
+        let since = self.since()?;
+        let is_unknown = match (contact, since) {
+            (Some(contact), Some(since)) => self.app.views.is_segment_uncertain(
+                self.workspace,
+                &self.book(),
+                contact,
+                &version.definition,
+                now,
+                since,
+            )?,
+            _ => false,
+        };
         Ok(SegmentExplanation {
             r#in: is_in,
+            unknown: is_unknown.then_some(true),
+            since: since.map(|since| since.to_string()),
             conditions: conditions.into_iter().map(ConditionView::of).collect(),
-            meta: self.meta(),
+            meta: self.meta()?,
         })
     }
 
@@ -232,7 +253,7 @@ impl Segments<'_> {
         });
         Ok(SegmentsOfContact {
             segments: segments.collect(),
-            meta: self.meta(),
+            meta: self.meta()?,
         })
     }
 
@@ -247,7 +268,13 @@ impl Segments<'_> {
         let views = &self.app.views;
         let preview = views.preview_segment(self.workspace, &book, &definition, at, sent.limit)?;
         let sentence = sentence(&book, &definition);
-        Ok(SegmentPreview::of(preview, sentence, self.meta()))
+        let uncertain = self.uncertain(&definition, at)?;
+        Ok(SegmentPreview::of(
+            preview,
+            uncertain,
+            sentence,
+            self.meta()?,
+        ))
     }
 
     /// Who would move under another definition.
@@ -277,7 +304,7 @@ impl Segments<'_> {
             entering: shown(difference.entering),
             leaving: shown(difference.leaving),
             sentence: sentence(&book, &definition),
-            meta: self.meta(),
+            meta: self.meta()?,
         })
     }
 
@@ -289,7 +316,7 @@ impl Segments<'_> {
         Ok(MoveList {
             moves: moves.into_iter().map(MoveView::of).collect(),
             next: next.to_string(),
-            meta: self.meta(),
+            meta: self.meta()?,
         })
     }
 
@@ -297,10 +324,8 @@ impl Segments<'_> {
         self.app.meta.segment_book(self.workspace)
     }
 
-    fn meta(&self) -> ReadMeta {
-        ReadMeta {
-            lag_ms: self.app.projector.lag_ms(),
-        }
+    fn meta(&self) -> Result<ReadMeta, ApiError> {
+        ReadMeta::of(self.app)
     }
 
     /// The segment of this id.
@@ -324,13 +349,37 @@ impl Segments<'_> {
             ),
             None => None,
         };
+        let uncertain = match segment.held_at(held) {
+            Some(version) => self.uncertain(&version.definition, self.app.clock.now())?,
+            None => None,
+        };
         Ok(SegmentView::of(
             &self.book(),
             segment,
             newest,
             progress,
             standing,
+            uncertain,
         ))
+    }
+
+    /// From when on everything is known that definitions ask for; `None` where that is so from the start.
+    fn since(&self) -> Result<Option<Timestamp>, ApiError> {
+        Ok(self.app.views.segments_since(self.workspace)?)
+    }
+
+    /// What retention has left open of a definition; `None` where nothing was thrown away.
+    fn uncertain(
+        &self,
+        definition: &Definition,
+        at: Timestamp,
+    ) -> Result<Option<Uncertain>, ApiError> {
+        let Some(since) = self.since()? else {
+            return Ok(None);
+        };
+        let (views, book) = (&self.app.views, self.book());
+        let count = views.segment_uncertain(self.workspace, &book, definition, at, since)?;
+        Ok(Some(Uncertain { count, since }))
     }
 
     /// Whether any version of a segment holds: until then nothing is told of who is in.

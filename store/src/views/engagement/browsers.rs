@@ -7,10 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::contact::{weight, widen};
+use super::contact::{kind_of, widen};
 use super::order::{TouchKind, Touched};
 use super::rows::{decode, encode, key};
-use super::score::Weight;
+use super::score::Kind;
 use super::tally::is_genuine;
 use super::{BROWSERS_OF, DID, Fold, SAID, happened_at, hits};
 use crate::record::{Class, ContactId, Entry, Fact, Seq, Source, WorkspaceId};
@@ -28,8 +28,8 @@ const ADDRESSED: u8 = 2;
 /// What is kept of a deed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Deed {
-    /// `None` where it is worth nothing.
-    weight: Option<Weight>,
+    /// As what it is weighed; `None` where it counts for nothing.
+    weighed: Option<Kind>,
     is_page: bool,
     /// Of a genuine event of a page.
     message_id: Option<String>,
@@ -70,7 +70,7 @@ impl Fold<'_> {
             Some(_) => return Ok(()),
         };
         let deed = Deed {
-            weight: weight(entry),
+            weighed: kind_of(entry),
             is_page,
             message_id: names.map(|id| id.as_str().to_owned()),
             addressed,
@@ -138,9 +138,9 @@ impl Fold<'_> {
         if deeds.is_empty() {
             return Ok(());
         }
-        self.contact(contact, |row| {
+        self.contact(workspace, contact, |row| {
             for (at, deed) in deeds {
-                row.take_in(deed.weight, deed.is_page, at.time);
+                row.take_in(deed.weighed, deed.is_page, at.time);
             }
         })?;
         for (at, deed) in deeds {
@@ -163,9 +163,9 @@ impl Fold<'_> {
             self.page_touches_not(workspace, contact, *at)?;
         }
         let left = self.may_be_taken_back(workspace, contact)?;
-        self.contact(contact, |row| {
+        self.contact(workspace, contact, |row| {
             let deeds = deeds.iter();
-            let deeds = deeds.map(|(at, deed)| (deed.weight, deed.is_page, at.time));
+            let deeds = deeds.map(|(at, deed)| (deed.weighed, deed.is_page, at.time));
             row.give_away(deeds, left);
         })
     }

@@ -3,10 +3,10 @@
 use twox_hash::XxHash3_64;
 
 use super::order::TouchKind;
-use super::score::{CLICK, CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score, Weight};
+use super::score::{Kind, Score};
 use super::tally::is_genuine;
 use crate::ledger::suppression::{Cause, Change, change_of};
-use crate::record::{Class, Entry, Fact, Source};
+use crate::record::{Class, Entry, Fact, Scoring, Source, WorkspaceId};
 
 /// The snippet's name for a page view.
 const PAGE_VIEWED: &str = "page_viewed";
@@ -29,6 +29,11 @@ pub struct Contact {
     /// The first and the last of their genuine events that can never be taken back: of all but opens and clicks,
     /// and what browsers did without their address. Within the span of all.
     pub(super) seen_elsewhere: Option<(i64, i64)>,
+    /// By which the score goes: not in the row, but the workspace's.
+    pub scoring: Scoring,
+    /// The workspace, where that has other rules of scoring than the usual ones; and by what contacts are sorted
+    /// then, which the row says by itself under the usual ones alone.
+    pub(super) own_rules: Option<(WorkspaceId, f64)>,
 }
 
 impl Contact {
@@ -69,9 +74,9 @@ impl Contact {
         if !matches!(entry.fact, Fact::Open { .. } | Fact::Click { .. }) {
             self.seen_elsewhere = widen(self.seen_elsewhere, (time, time));
         }
-        match weight(entry) {
-            Some(weight) if entry.source() == Source::Browser => self.score.add_page(weight, time),
-            Some(weight) => self.score.add(weight, time),
+        match kind_of(entry) {
+            Some(kind) if entry.source() == Source::Browser => self.score.add_page(kind, time),
+            Some(kind) => self.score.add(kind, time, &self.scoring),
             None => {}
         }
     }
@@ -81,9 +86,28 @@ impl Contact {
     #[must_use]
     pub fn points(&self, entry: &Entry, class: Option<Class>, at: i64) -> f64 {
         let is_page = entry.source() == Source::Browser;
-        let weight = weight(entry).filter(|_| class.is_none_or(is_genuine) && !entry.redacted);
+        let kind = kind_of(entry).filter(|_| class.is_none_or(is_genuine) && !entry.redacted);
         let time = super::happened_at(entry);
-        weight.map_or(0.0, |weight| self.score.share(weight, is_page, time, at))
+        kind.map_or(0.0, |kind| {
+            self.score.share(kind, is_page, time, at, &self.scoring)
+        })
+    }
+
+    /// The score at a moment no earlier than the latest event (milliseconds since 1970), in points.
+    #[must_use]
+    pub fn score_at(&self, at: i64) -> f64 {
+        self.score.value_at(at, &self.scoring)
+    }
+
+    /// Has the score go by these rules, and the row say so.
+    pub(super) fn go_by(&mut self, workspace: WorkspaceId, scoring: Scoring) {
+        self.scoring = scoring;
+        self.own_rules = (scoring != Scoring::USUAL).then_some((workspace, f64::NEG_INFINITY));
+    }
+
+    /// What contacts of a workspace are sorted by; see [`Score::height`].
+    pub(super) fn height(&self) -> f64 {
+        self.score.height(&self.scoring)
     }
 
     fn spell(&mut self, address: &str) {
@@ -96,11 +120,11 @@ impl Contact {
 
     /// Takes in what a browser of theirs did without their address: a genuine event, what it is worth, and whether a
     /// page says so.
-    pub(super) fn take_in(&mut self, weight: Option<Weight>, is_page: bool, time: i64) {
+    pub(super) fn take_in(&mut self, kind: Option<Kind>, is_page: bool, time: i64) {
         self.set_seen(widen(self.seen(), (time, time)));
-        match weight {
-            Some(weight) if is_page => self.score.add_page(weight, time),
-            Some(weight) => self.score.add(weight, time),
+        match kind {
+            Some(kind) if is_page => self.score.add_page(kind, time),
+            Some(kind) => self.score.add(kind, time, &self.scoring),
             None => {}
         }
     }
@@ -108,13 +132,13 @@ impl Contact {
     /// Takes that back, each with its time; `left` as in [`Self::unsee_clicks`].
     pub(super) fn give_away(
         &mut self,
-        deeds: impl Iterator<Item = (Option<Weight>, bool, i64)>,
+        deeds: impl Iterator<Item = (Option<Kind>, bool, i64)>,
         left: Option<(i64, i64)>,
     ) {
-        for (weight, is_page, time) in deeds {
-            match weight {
-                Some(weight) if is_page => self.score.take_back_page(weight, time),
-                Some(weight) => self.score.take_back(weight, time),
+        for (kind, is_page, time) in deeds {
+            match kind {
+                Some(kind) if is_page => self.score.take_back_page(kind, time),
+                Some(kind) => self.score.take_back(kind, time, &self.scoring),
                 None => {}
             }
         }
@@ -129,7 +153,7 @@ impl Contact {
         left: Option<(i64, i64)>,
     ) {
         for time in times {
-            self.score.take_back(CLICK, time);
+            self.score.take_back(Kind::Click, time, &self.scoring);
         }
         self.set_seen_beside(left);
     }
@@ -142,15 +166,15 @@ impl Contact {
         lost: impl Iterator<Item = (TouchKind, i64)>,
         left: Option<(i64, i64)>,
     ) {
-        let weight = |kind| match kind {
-            TouchKind::Open => OPEN,
-            TouchKind::Click => CLICK,
+        let kind_of = |kind| match kind {
+            TouchKind::Open => Kind::Open,
+            TouchKind::Click => Kind::Click,
         };
         for (kind, time) in gained {
-            self.score.add(weight(kind), time);
+            self.score.add(kind_of(kind), time, &self.scoring);
         }
         for (kind, time) in lost {
-            self.score.take_back(weight(kind), time);
+            self.score.take_back(kind_of(kind), time, &self.scoring);
         }
         self.set_seen_beside(left);
     }
@@ -198,15 +222,15 @@ impl std::fmt::Debug for Contact {
     }
 }
 
-/// What an event is worth where it is genuine; nothing of those that are nobody's doing.
-pub(super) fn weight(entry: &Entry) -> Option<Weight> {
+/// As what an event is weighed where it is genuine; nothing of those that are nobody's doing.
+pub(super) fn kind_of(entry: &Entry) -> Option<Kind> {
     match &entry.fact {
-        Fact::Open { .. } => Some(OPEN),
-        Fact::Click { .. } => Some(CLICK),
-        Fact::Track { name, .. } if name == PAGE_VIEWED => Some(PAGE_VIEW),
-        Fact::Track { .. } => Some(CUSTOM_EVENT),
+        Fact::Open { .. } => Some(Kind::Open),
+        Fact::Click { .. } => Some(Kind::Click),
+        Fact::Track { name, .. } if name == PAGE_VIEWED => Some(Kind::PageView),
+        Fact::Track { .. } => Some(Kind::Custom),
         // What a page says of money is not believed.
-        Fact::Purchase { .. } if entry.is_verified() => Some(PURCHASE),
+        Fact::Purchase { .. } if entry.is_verified() => Some(Kind::Purchase),
         _ => None,
     }
 }

@@ -7,7 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 use super::hits::What;
 use super::message::Message;
 use super::rows::{decode, key};
-use super::{Fold, MESSAGES, order};
+use super::{Fold, MESSAGES, Numbers, order};
+use crate::ledger::decide::WorkspaceKeys;
 use crate::record::{ContactId, WorkspaceId};
 use crate::views::rows::Rows;
 use crate::views::view::Numbered;
@@ -60,6 +61,20 @@ impl Sought {
     fn of(&self, workspace: WorkspaceId, contact: ContactId) -> Option<&Theirs> {
         self.0.get(&(workspace, contact))
     }
+}
+
+/// Takes a contact out of rows, with what was sought of it.
+pub(crate) fn forget(
+    rows: &mut Rows,
+    keys: &dyn WorkspaceKeys,
+    contacts: &Numbers,
+    sought: &Sought,
+    (workspace, contact, person): (WorkspaceId, Numbered<ContactId>, ContactId),
+) -> Result<(), redb::Error> {
+    let mut fold = Fold::of(rows, keys, contacts)?;
+    fold.sought = Some(sought);
+    fold.erase(workspace, contact, person)?;
+    fold.write()
 }
 
 impl Fold<'_> {

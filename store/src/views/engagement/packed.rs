@@ -8,7 +8,10 @@
 //! elsewhere     how much later than the first, how much earlier than the last; only where either is
 //! unsubscribed  a time
 //! sums          the score's blocks, then its pages: how many, where that is not one block alone; then each:
-//!               its key less the one before (of the first block: less that of the last time), its sum
+//!               its key less the one before (of the first block: less the least of the last time's, were the
+//!               half-life the usual one), its sum
+//! own rules     the workspace, and by what contacts are sorted, as a float in 8 bytes; only where scores go by
+//!               other rules than the usual ones
 //! ```
 //!
 //! Numbers are those of `runs::bytes`.
@@ -16,7 +19,8 @@
 use smallvec::SmallVec;
 
 use super::contact::{Contact, Spelling};
-use super::score::{Score, Sums, block_of};
+use super::score::{KINDS, Score, Sums, block_of};
+use crate::record::{Scoring, WorkspaceId};
 use crate::views::runs::bytes::{Bad, Bytes, put, put_signed};
 
 const SPELLED: u8 = 1;
@@ -27,7 +31,7 @@ const APART: u8 = 1 << 3;
 const UNSUBSCRIBED: u8 = 1 << 4;
 const ONE_BLOCK: u8 = 1 << 5;
 const SUMS: u8 = 1 << 6;
-const ALL: u8 = SPELLED | SEEN | ELSEWHERE | APART | UNSUBSCRIBED | ONE_BLOCK | SUMS;
+const OWN_RULES: u8 = 1 << 7;
 
 impl Contact {
     /// Writes the row behind what has been written.
@@ -45,7 +49,8 @@ impl Contact {
                 | flag(elsewhere.is_some() && elsewhere != seen, APART)
                 | flag(self.unsubscribed_at.is_some(), UNSUBSCRIBED)
                 | flag(is_one_block, ONE_BLOCK)
-                | flag(has_sums, SUMS),
+                | flag(has_sums, SUMS)
+                | flag(self.own_rules.is_some(), OWN_RULES),
         );
         if let Some(Spelling(digest)) = self.spelling {
             into.extend_from_slice(&digest);
@@ -66,17 +71,21 @@ impl Contact {
             put(into, blocks.len() as u64);
             put(into, pages.len() as u64);
         }
-        let mut before = block_of(last);
-        for (block, sum) in blocks {
-            put_signed(into, i64::from(*block) - i64::from(before));
+        let mut before = near(last);
+        for (key, sum) in blocks {
+            put_signed(into, *key - before);
             put_sum(into, *sum);
-            before = *block;
+            before = *key;
         }
         let mut before = 0;
-        for (day, sum) in pages {
-            put_signed(into, i64::from(*day) - i64::from(before));
+        for (key, sum) in pages {
+            put_signed(into, *key - before);
             put(into, *sum);
-            before = *day;
+            before = *key;
+        }
+        if let Some((workspace, _)) = self.own_rules {
+            put(into, workspace.0.into());
+            into.extend_from_slice(&self.height().to_le_bytes());
         }
     }
 
@@ -84,9 +93,6 @@ impl Contact {
     pub(super) fn unpack(bytes: &[u8]) -> Result<Self, Bad> {
         let mut read = Bytes(bytes);
         let [flags] = read.array()?;
-        if flags & !ALL != 0 {
-            return Err(Bad);
-        }
         let has = |flag: u8| flags & flag != 0;
         let mut row = Self::default();
         if has(SPELLED) {
@@ -115,11 +121,21 @@ impl Contact {
             (false, false) => (0, 0),
         };
         row.score = Score {
-            blocks: sums(&mut read, blocks, block_of(last), sum)?,
+            blocks: sums(&mut read, blocks, near(last), sum)?,
             pages: sums(&mut read, pages, 0, |read| read.number())?,
         };
+        if has(OWN_RULES) {
+            let workspace = u32::try_from(read.number()?).map_err(|_| Bad)?;
+            let height = f64::from_le_bytes(read.array()?);
+            row.own_rules = Some((WorkspaceId(workspace), height));
+        }
         if read.is_empty() { Ok(row) } else { Err(Bad) }
     }
+}
+
+/// The least key of the half-life that a time lies in, under the usual rules.
+fn near(time: i64) -> i64 {
+    block_of(time, &Scoring::USUAL) * KINDS
 }
 
 /// How much later one time is than another, which is never the later one.
@@ -156,13 +172,12 @@ const LOW: u64 = u64::MAX >> 1;
 fn sums<T>(
     read: &mut Bytes<'_>,
     count: u64,
-    mut before: i32,
+    mut before: i64,
     each: impl Fn(&mut Bytes<'_>) -> Result<T, Bad>,
 ) -> Result<Sums<T>, Bad> {
     let mut sums = SmallVec::new();
     for _ in 0..count {
-        let key = i64::from(before).checked_add(read.signed()?).ok_or(Bad)?;
-        before = i32::try_from(key).map_err(|_| Bad)?;
+        before = before.checked_add(read.signed()?).ok_or(Bad)?;
         sums.push((before, each(read)?));
     }
     Ok(sums)
@@ -200,8 +215,8 @@ mod tests {
             seen,
             elsewhere,
             prop::option::of(times()),
-            sums(-900..4_000_i32),
-            sums(-700_000..3_000_000_i32),
+            sums(-900 * KINDS..4_000 * KINDS),
+            sums(-700_000 * KINDS..3_000_000 * KINDS),
         )
             .prop_map(
                 |(spelling, seen, elsewhere, unsubscribed_at, blocks, pages)| {
@@ -229,6 +244,7 @@ mod tests {
                                 .collect(),
                         },
                         seen_elsewhere: elsewhere,
+                        ..Contact::default()
                     }
                 },
             )
@@ -237,11 +253,18 @@ mod tests {
     proptest! {
         #[test]
         fn a_row_is_read_as_it_is_written_and_what_is_cut_is_bad(
-            contact in contacts(), cut in any::<prop::sample::Index>(),
+            contact in contacts(), cut in any::<prop::sample::Index>(), own_rules: bool,
         ) {
+            let mut contact = contact;
+            if own_rules {
+                let height = contact.height();
+                contact.own_rules = Some((WorkspaceId(7), if height.is_nan() { 0.0 } else { height }));
+            }
+            let is_number = !contact.height().is_nan();
             let mut bytes = Vec::new();
             contact.pack(&mut bytes);
-            prop_assert!(Contact::unpack(&bytes) == Ok(contact));
+            let read = Contact::unpack(&bytes);
+            prop_assert!(read == Ok(contact) || own_rules && !is_number);
             let cut = cut.index(bytes.len());
             prop_assert!(Contact::unpack(&bytes[..cut]).is_err());
             bytes.push(0);
@@ -257,7 +280,7 @@ mod tests {
     #[test]
     fn a_contact_with_some_events_takes_two_dozen_bytes() {
         let mut score = Score::default();
-        score.add(super::super::score::CUSTOM_EVENT, NOON);
+        score.add(super::super::score::Kind::Custom, NOON, &Scoring::USUAL);
         let last = NOON + 7 * 24 * 60 * 60 * 1000;
         let contact = Contact {
             spelling: Some(Spelling([1, 2, 3, 4])),

@@ -181,7 +181,7 @@ proptest! {
         let contacts = |acts: &[(i64, u8)]| {
             let entries = acts.iter().enumerate().map(|(n, act)| of_ada(n, *act));
             let records = all(&log_of(entries.collect()));
-            dump_of(&live(records.chunks(7)))["contacts_v3"].clone()
+            dump_of(&live(records.chunks(7)))["contacts_v4"].clone()
         };
         prop_assert_eq!(contacts(&acts), contacts(&shuffled));
     }
@@ -194,6 +194,6 @@ fn a_thousand_events_of_a_page_earn_no_more_than_twenty_a_day() {
     let folded = live(records.chunks(100));
     let ada = contact_of(WorkspaceId(1), "ada");
     let found = folded.views.contact(ada).unwrap().unwrap();
-    let score = found.score.value_at(NOW);
+    let score = found.score_at(NOW);
     assert!((19.0..20.0).contains(&score), "{score}");
 }

@@ -141,7 +141,7 @@ impl Fold<'_> {
         let left = self.may_be_taken_back(workspace, contact)?;
         let of = |touched: &Touched| (touched.kind, touched.time);
         let (gained, lost) = (gained.iter().map(of), lost.iter().map(of));
-        self.contact(contact, |row| row.turn(gained, lost, left))
+        self.contact(workspace, contact, |row| row.turn(gained, lost, left))
     }
 }
 

@@ -17,7 +17,7 @@ use super::index::Index;
 use super::remembered::Remembered;
 use crate::locks::lock;
 use crate::record::segments::{Concern, Reads, SegmentBook, SegmentVersion};
-use crate::record::{Segment, Since, WorkspaceId};
+use crate::record::{Scoring, Segment, Since, WorkspaceId};
 
 /// See above.
 pub(super) struct Catalogue {
@@ -121,7 +121,8 @@ impl Catalogue {
                 all.push(Active::of(segment, version));
             }
         }
-        let mut catalogue = Self::made_of(all, book.calendar_at(reached));
+        let (calendar, scoring) = (book.calendar_at(reached), book.scoring_at(reached));
+        let mut catalogue = Self::made_of(all, calendar, scoring);
         catalogue.compile();
         catalogue
     }
@@ -132,10 +133,10 @@ impl Catalogue {
             .kept()
             .into_iter()
             .filter_map(|segment| Some(Active::of(segment, segment.newest()?)));
-        Self::made_of(newest.collect(), book.calendar())
+        Self::made_of(newest.collect(), book.calendar(), book.scoring())
     }
 
-    fn made_of(mut all: Vec<Active>, calendar: Calendar) -> Self {
+    fn made_of(mut all: Vec<Active>, calendar: Calendar, scoring: Scoring) -> Self {
         all.sort_by_key(|active| active.number);
         let by_id = all.iter().enumerate();
         let by_id: HashMap<_, _> = by_id.map(|(at, one)| (one.id.clone(), at)).collect();
@@ -147,7 +148,7 @@ impl Catalogue {
             streams_by_what: Index::default(),
             leaves_by_what: Index::default(),
             calendar,
-            score: ScoreRules::default(),
+            score: scoring.rules(),
         }
     }
 

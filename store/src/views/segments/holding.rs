@@ -1,13 +1,16 @@
-//! A definition, or a time zone, that holds from now on: everybody is asked once, a portion at a time, and who
-//! enters and who leaves is the difference.
+//! A definition, a time zone or weights of scores that hold from now on: everybody is asked once, a portion at a time,
+//! and who enters and who leaves is the difference.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::catalogue::Catalogue;
+use shared::time::Timestamp;
+
+use super::catalogue::{Catalogue, Touched};
 use super::moves::{Cause, Due};
 use super::people::contact_from;
-use super::{ABOUT, BROUGHT, Engine, Filled, HELD, Held, SEGMENTS, WHOLE, filled};
+use super::{ABOUT, BROUGHT, Engine, Filled, HELD, Held, SEGMENTS, SINCE, WHOLE, filled};
+use crate::record::segments::Concern;
 use crate::record::{SegmentBook, Seq, Since, WorkspaceId};
 use crate::views::engagement::rows::{encode, key};
 use crate::views::view::Happening;
@@ -170,12 +173,13 @@ impl Engine<'_> {
     }
 
     /// Takes in facts of before for workspaces that have come to use segments since; `reached` is how far the log has
-    /// been read.
+    /// been read, `since` the arrival from which on it is whole.
     pub(super) fn fill(
         &mut self,
         happenings: &[Happening<'_>],
         from: Seq,
         reached: Option<Seq>,
+        since: Option<Timestamp>,
     ) -> Result<(), redb::Error> {
         let books = Arc::clone(&self.books);
         for workspace in books.of_workspace.keys() {
@@ -184,6 +188,9 @@ impl Engine<'_> {
             };
             if known == WHOLE || known.reached > from {
                 continue;
+            }
+            if known.reached == Seq::START {
+                self.note_since(*workspace, since)?;
             }
             for happening in happenings {
                 let lies_before = happening.seq <= known.upto && happening.seq > known.reached;
@@ -249,5 +256,31 @@ fn places_at(catalogue: &Catalogue, book: &SegmentBook, since: Since) -> Vec<usi
         let mut versions = segment.versions.iter();
         versions.any(|version| version.since == Some(since))
     });
-    catalogue.with_dependents(&changed.map(|segment| segment.number).collect())
+    let changed = changed.map(|segment| segment.number).collect();
+    let mut places: BTreeSet<usize> = catalogue.with_dependents(&changed).into_iter().collect();
+    if book.scorings.iter().any(|one| one.since == Some(since)) {
+        let score = Concern {
+            score: true,
+            ..Concern::default()
+        };
+        let mut touched = Touched::default();
+        catalogue.of_concern(score, &mut touched);
+        places.extend(touched.definitions);
+    }
+    places.into_iter().collect()
+}
+
+impl Engine<'_> {
+    /// Notes from when on the facts of a workspace are whole.
+    fn note_since(
+        &mut self,
+        workspace: WorkspaceId,
+        since: Option<Timestamp>,
+    ) -> Result<(), redb::Error> {
+        if let Some(since) = since {
+            let row = key(workspace, &[SINCE]);
+            self.rows.tables[ABOUT].insert(&row, &encode(&since.as_millis())?);
+        }
+        Ok(())
+    }
 }

@@ -303,7 +303,8 @@ impl Views {
             return Ok(None);
         };
         let kept = self.settled(|rows| kept_of(rows, workspace, number))?;
-        if kept.is_empty() {
+        // What is gone may have been of them.
+        if kept.is_empty() && self.segments_since(workspace)?.is_none() {
             return Ok(None);
         }
         let history = History::of(kept::facts(&kept));

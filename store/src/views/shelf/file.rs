@@ -10,7 +10,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, TableDefinition};
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
+    TableDefinition,
+};
 
 use super::delta::Bad;
 use super::load::Loaded;
@@ -225,6 +228,41 @@ fn told_of(path: &Path, key: &str) -> Option<u64> {
     };
     // A damaged file can make redb panic rather than fail.
     std::panic::catch_unwind(told).ok()?.ok()?
+}
+
+/// Writes all tables of a view's file at rest into a new one: pages that the file has freed are not in that.
+///
+/// # Errors
+/// [`ViewError::Storage`], [`ViewError::Damaged`].
+pub(crate) fn copy_fresh(from: &Path, to: &Path, plan: &Plan) -> Result<(), ViewError> {
+    const CACHE: usize = 16 * 1024 * 1024;
+    fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
+        from: &ReadTransaction,
+        to: &redb::WriteTransaction,
+        name: TableDefinition<'_, K, V>,
+    ) -> Result<(), redb::Error> {
+        let mut copy = to.open_table(name)?;
+        for row in from.open_table(name)?.iter()? {
+            let (key, value) = row?;
+            copy.insert(key.value(), value.value())?;
+        }
+        Ok(())
+    }
+    let copy = || -> Result<(), redb::Error> {
+        let old = files::database::open_checked(from, CACHE)?;
+        let new = files::database::open_or_create_checked(to, CACHE)?;
+        let (read, mut write) = (old.begin_read()?, new.begin_write()?);
+        write.set_quick_repair(true);
+        table(&read, &write, ABOUT)?;
+        table(&read, &write, NUMBERS)?;
+        table(&read, &write, CHUNKS)?;
+        table(&read, &write, DELTAS)?;
+        for name in plan.tables {
+            table(&read, &write, by_key(name))?;
+        }
+        Ok(write.commit()?)
+    };
+    copy().map_err(ViewError::while_doing("copying a view"))
 }
 
 /// Deletes a file where there is one.

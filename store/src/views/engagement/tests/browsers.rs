@@ -11,10 +11,11 @@ use super::{Folded, contact_of, email, live, rebuilt, told_by};
 use crate::ledger::Log;
 use crate::ledger::memory::MemoryLedger;
 use crate::query::list_events;
+use crate::record::Scoring;
 use crate::record::{
     Class, Entry, Fact, MessageType, Record, SendRef, Source, ToldBy, WorkspaceId,
 };
-use crate::views::engagement::score::{CUSTOM_EVENT, OPEN, PAGE_VIEW, PURCHASE, Score};
+use crate::views::engagement::score::{Kind, Score};
 use crate::views::filter::EventFilter;
 use crate::views::history::{NOW, address, all, entry, log_of, message_id};
 
@@ -234,11 +235,15 @@ fn by_rule(acts: &[Act]) -> Expected {
                         continue;
                     }
                     seen.push(*time);
-                    let weight = if is_view { PAGE_VIEW } else { CUSTOM_EVENT };
-                    if is_page {
-                        score.add_page(weight, *time);
+                    let kind = if is_view {
+                        Kind::PageView
                     } else {
-                        score.add(weight, *time);
+                        Kind::Custom
+                    };
+                    if is_page {
+                        score.add_page(kind, *time);
+                    } else {
+                        score.add(kind, *time, &Scoring::USUAL);
                     }
                     if let Some(message) = message
                         && is_page
@@ -255,13 +260,13 @@ fn by_rule(acts: &[Act]) -> Expected {
                 What::Open(message) if usize::from(message) == who => {
                     listed.insert(*time);
                     seen.push(*time);
-                    score.add(OPEN, *time);
+                    score.add(Kind::Open, *time, &Scoring::USUAL);
                     touches.push((*time, false, message_of(message)));
                 }
                 What::Order(named) if named == who => {
                     listed.insert(*time);
                     seen.push(*time);
-                    score.add(PURCHASE, *time);
+                    score.add(Kind::Purchase, *time, &Scoring::USUAL);
                 }
                 _ => {}
             }
@@ -281,7 +286,7 @@ fn by_rule(acts: &[Act]) -> Expected {
             expected.orders.insert(*time, credited);
         }
         if !listed.is_empty() {
-            let bits = score.value_at(NOW + 31 * DAY).to_bits();
+            let bits = score.value_at(NOW + 31 * DAY, &Scoring::USUAL).to_bits();
             let (first, last) = (seen.iter().min().copied(), seen.iter().max().copied());
             expected.people.insert(who, (bits, first, last, listed));
         }
@@ -324,7 +329,7 @@ fn found(folded: &Folded, log: &dyn Log, acts: &[Act]) -> Expected {
             };
             filter.cursor = Some(place);
         }
-        let bits = contact.score.value_at(NOW + 31 * DAY).to_bits();
+        let bits = contact.score_at(NOW + 31 * DAY).to_bits();
         let seen = (contact.first_seen, contact.last_seen);
         found.people.insert(number, (bits, seen.0, seen.1, listed));
     }
@@ -385,7 +390,7 @@ fn names(browser: u8, message: u8) -> What {
 
 fn score_of(folded: &Folded, who: &str) -> f64 {
     let contact = folded.views.contact(contact_of(OURS, who)).unwrap();
-    contact.map_or(0.0, |contact| contact.score.value_at(NOW))
+    contact.map_or(0.0, |contact| contact.score_at(NOW))
 }
 
 #[test]

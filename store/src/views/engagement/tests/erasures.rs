@@ -170,7 +170,7 @@ fn by_digest(mut dump: Dump) -> Dump {
         .collect();
     for (name, rows) in &mut dump {
         let place = match *name {
-            "contacts_v3" | "addresses_v1" | "newest_of_contacts_v1" => 0,
+            "contacts_v4" | "addresses_v1" | "newest_of_contacts_v1" => 0,
             "runs_v1" => 5,
             _ => continue,
         };
@@ -441,7 +441,7 @@ fn a_burst_that_ends_after_the_contact_was_erased_takes_back_what_counted_for_wh
 
 /// The rows of contacts of which something is known.
 fn by_digest_of_known(dump: &Dump) -> Vec<(Vec<u8>, Vec<u8>)> {
-    by_digest(dump.clone())["contacts_v3"].clone()
+    by_digest(dump.clone())["contacts_v4"].clone()
 }
 
 #[test]

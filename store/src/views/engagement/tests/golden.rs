@@ -440,7 +440,7 @@ fn check(scenario: &Scenario, views: &Views, seqs: u64) {
         };
         let expected: f64 = terms.split_whitespace().map(term).sum();
         let found = views.contact(contact_of(workspace, who)).unwrap();
-        let found = found.unwrap_or_default().score.value_at(now);
+        let found = found.unwrap_or_default().score_at(now);
         let off = (found - expected).abs();
         assert!(off < 1e-9, "{name}: score of {who}: {found} for {expected}");
     }

@@ -530,7 +530,7 @@ impl Report {
             let pages = pages.map(|(day, weight)| (weight.min(20.0), day * DAY));
             let terms = person.terms.iter().copied().chain(pages);
             let expected: f64 = terms.map(|(weight, then)| decayed(weight, then, now)).sum();
-            let score = found.score.value_at(now);
+            let score = found.score_at(now);
             assert!((score - expected).abs() < 1e-9, "{score} for {expected}");
             assert_eq!(
                 found.unsubscribed_at,

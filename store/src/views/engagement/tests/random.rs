@@ -11,7 +11,7 @@ use shared::time::Timestamp;
 use tempfile::tempdir;
 
 use super::{contact_of, dump_of, email, live, oracle, rebuilt, told_by};
-use crate::ledger::decide::{Attribution, RefundAsk, WorkspaceKey, WorkspaceKeys};
+use crate::ledger::decide::{Attribution, RefundAsk, Scoring, WorkspaceKey, WorkspaceKeys};
 use crate::ledger::memory::MemoryLedger;
 use crate::ledger::suppression::Cause;
 use crate::ledger::{Log, Proposed, Submission};
@@ -363,6 +363,8 @@ proptest! {
         acts in acts(),
         changed_at in any::<prop::sample::Index>(),
         windows in prop::collection::vec((0..9_i64, 0..9_i64), 2),
+        weights in prop::collection::vec(prop::array::uniform5(0..20_000_u32), 2),
+        half_life_days in 1..60_u32,
         restarts in any::<bool>(),
     ) {
         let records = all(&log_of(&acts));
@@ -370,7 +372,11 @@ proptest! {
             click_window_ms: click * 43_200_000,
             open_window_ms: open * 43_200_000,
         };
-        let [before, after] = [half_days(windows[0]), half_days(windows[1])];
+        let of = |place: usize| {
+            let scoring = Scoring { half_life_days, weights: weights[place] };
+            (half_days(windows[place]), scoring)
+        };
+        let [before, after] = [of(0), of(1)];
         let settings = Arc::new(Settings(Mutex::new(before)));
         let folder = tempdir().unwrap();
         let mut views = Views::open(folder.path(), Arc::clone(&settings) as _).unwrap();
@@ -388,11 +394,19 @@ proptest! {
         let under_them = Views::open(other.path(), settings).unwrap();
         under_them.fold(&records).unwrap();
         prop_assert_eq!(views.dump().unwrap(), under_them.dump().unwrap());
+        for workspace in [WorkspaceId(1), WorkspaceId(2)] {
+            let sorted = |views: &Views| {
+                let all = views.contacts_by_score(workspace, true, None, 1_000).unwrap();
+                let each = all.into_iter();
+                each.map(|(place, contact)| (place.height, place.ordinal, contact.score_at(1 << 41))).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(sorted(&views), sorted(&under_them));
+        }
     }
 }
 
-/// The windows of workspace 1; others have the usual ones.
-struct Settings(Mutex<Attribution>);
+/// The windows and weights of workspace 1; others have the usual ones.
+struct Settings(Mutex<(Attribution, Scoring)>);
 
 impl WorkspaceKeys for Settings {
     fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey> {
@@ -401,8 +415,15 @@ impl WorkspaceKeys for Settings {
 
     fn attribution(&self, workspace: WorkspaceId) -> Attribution {
         match workspace {
-            WorkspaceId(1) => *self.0.lock().unwrap(),
+            WorkspaceId(1) => self.0.lock().unwrap().0,
             _ => Attribution::default(),
+        }
+    }
+
+    fn scoring(&self, workspace: WorkspaceId) -> Scoring {
+        match workspace {
+            WorkspaceId(1) => self.0.lock().unwrap().1,
+            _ => Scoring::default(),
         }
     }
 }

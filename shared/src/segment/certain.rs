@@ -1,0 +1,266 @@
+//! What can still be said of a contact once facts of before an instant are gone: three answers, of which the third is
+//! that it depends on them.
+
+use super::Definition;
+use super::evaluate::{Scene, World, streams};
+use super::facts::History;
+use super::tree::{Condition, EventMeasure, Leaf, PurchaseMeasure, Source, Window};
+use crate::time::Timestamp;
+
+/// A send that was told before may count from so many milliseconds later on: 30 days.
+const AHEAD_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// What is known beside the facts of a contact who was there before some of them went.
+#[derive(Debug, Clone, Copy)]
+pub struct Outlived {
+    /// Whatever arrived from then on is among the facts.
+    pub since: Timestamp,
+    /// When the contact was first and last seen, by all there ever was.
+    pub seen: Option<(Timestamp, Timestamp)>,
+}
+
+impl Definition {
+    /// Whether a contact is a member at an instant, where facts of before are gone; `None` where that depends on them.
+    #[must_use]
+    pub fn holds_outlived(
+        &self,
+        history: &History,
+        now: Timestamp,
+        world: World<'_>,
+        outlived: Outlived,
+    ) -> Option<bool> {
+        let mut scene = Scene::of(history, now, world);
+        if let Some((first, last)) = outlived.seen.filter(|(first, _)| *first <= now) {
+            scene.first_seen = Some(scene.first_seen.map_or(first, |known| known.min(first)));
+            let last = last.min(now);
+            scene.last_seen = Some(scene.last_seen.map_or(last, |known| known.max(last)));
+        }
+        of_condition(self.root(), &scene, outlived.since, false)
+    }
+}
+
+fn of_condition(
+    condition: &Condition,
+    scene: &Scene<'_, '_>,
+    since: Timestamp,
+    negated: bool,
+) -> Option<bool> {
+    let of_all = |conditions: &[Condition], decides: bool| {
+        let mut said = Some(!decides);
+        for one in conditions {
+            match of_condition(one, scene, since, negated) {
+                Some(holds) if holds == decides => return Some(decides),
+                Some(_) => {}
+                None => said = None,
+            }
+        }
+        said
+    };
+    match condition {
+        Condition::All(conditions) => of_all(conditions, false),
+        Condition::Any(conditions) => of_all(conditions, true),
+        Condition::Not(inner) => of_condition(inner, scene, since, !negated).map(|holds| !holds),
+        Condition::Leaf(leaf) => of_leaf(leaf, scene, since, negated),
+    }
+}
+
+fn of_leaf(leaf: &Leaf, scene: &Scene<'_, '_>, since: Timestamp, negated: bool) -> Option<bool> {
+    if is_whole(leaf, scene, since) {
+        return Some(leaf.holds(scene, negated));
+    }
+    let known = lower_bound(leaf, scene, since);
+    // As where all is known: who is younger than the window is left out by the whole.
+    match (leaf.include_new(), leaf.window()) {
+        (Some(false), Some(window)) if scene.is_younger_than(window) => Some(negated),
+        _ => known,
+    }
+}
+
+/// Whether all that a leaf looks at came later.
+fn is_whole(leaf: &Leaf, scene: &Scene<'_, '_>, since: Timestamp) -> bool {
+    let begins = |window: Option<Window>, ahead: i64| {
+        let start = window.map(|window| match window {
+            Window::Within(span) | Window::Ago { from: span, .. } => {
+                scene.now.plus_millis(-span.as_millis())
+            }
+            Window::Today => scene
+                .world
+                .calendar
+                .start_of(scene.world.calendar.day_of(scene.now)),
+            Window::Between(from, _) => scene.instant(from),
+        });
+        start.is_some_and(|start| start >= since.plus_millis(ahead))
+    };
+    match leaf {
+        Leaf::Event(leaf) => begins(leaf.window, 0),
+        Leaf::Purchase(leaf) => begins(leaf.window, 0),
+        Leaf::Message(leaf) => begins(leaf.window, AHEAD_MS),
+        // Both ends are known.
+        Leaf::Seen(_) => true,
+        Leaf::Sequence(leaf) => leaf.steps.iter().all(|step| is_whole(step, scene, since)),
+        Leaf::Trait(_) | Leaf::Score(_) | Leaf::Segment(_) => false,
+    }
+}
+
+/// What is certain whatever is missing: there may have been more than is known, and never less.
+fn lower_bound(leaf: &Leaf, scene: &Scene<'_, '_>, since: Timestamp) -> Option<bool> {
+    let by_count = |range: super::tree::CountRange, count: usize| {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        match range.most {
+            Some(most) if count > most => Some(false),
+            None if count >= range.least => Some(true),
+            _ => None,
+        }
+    };
+    match leaf {
+        Leaf::Event(leaf) => match &leaf.measure {
+            EventMeasure::Count(range) => {
+                by_count(*range, streams::events(scene, &leaf.of, leaf.window).len())
+            }
+            EventMeasure::Number { .. } | EventMeasure::Edge(..) => None,
+        },
+        Leaf::Purchase(leaf) => match leaf.measure {
+            PurchaseMeasure::Count { range, .. } => {
+                by_count(range, streams::orders(scene, leaf).len())
+            }
+            PurchaseMeasure::Sum { .. } => None,
+        },
+        Leaf::Message(leaf) if leaf.without.is_none() => {
+            by_count(leaf.count, streams::messages(scene, leaf).len())
+        }
+        Leaf::Message(_) | Leaf::Score(_) | Leaf::Seen(_) => None,
+        Leaf::Trait(test) => {
+            let (_, fact) = scene.trait_at(test.path.as_str())?;
+            // Nothing of before overrules what a server said since.
+            let is_last = fact.source != Source::Browser && fact.counts_from() >= since;
+            is_last.then(|| Leaf::Trait(test.clone()).holds(scene, false))
+        }
+        Leaf::Segment(id) => {
+            let definition = (scene.world.segments)(id)?;
+            let inside = scene.inside()?;
+            of_condition(definition.root(), &inside, since, false)
+        }
+        Leaf::Sequence(leaf) => (!streams::sequence(scene, leaf).is_empty()).then_some(true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_name::EventName;
+    use crate::ids::EventId;
+    use crate::segment::calendar::Calendar;
+    use crate::segment::facts::{Fact, FactKind};
+    use crate::segment::score::ScoreRules;
+    use crate::segment::value::Value;
+
+    const NOW: i64 = 1_772_323_200_000; // 2026-03-01T00:00:00Z
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    /// Ten days before.
+    const SINCE: i64 = NOW - 10 * DAY;
+
+    fn event(name: &str, time: i64) -> Fact {
+        let time = Timestamp::from_millis(time);
+        Fact {
+            id: EventId::from_bytes([7; 16]),
+            seq: time.as_millis().unsigned_abs(),
+            time,
+            received_at: time,
+            source: Source::Server,
+            genuine: true,
+            kind: FactKind::Event {
+                name: EventName::parse(name).unwrap(),
+                properties: Value::Null,
+            },
+        }
+    }
+
+    fn said(definition: &str, days_ago: &[i64]) -> Option<bool> {
+        let facts = days_ago
+            .iter()
+            .map(|days| event("bought", NOW - days * DAY));
+        let history = History::of(facts);
+        let world = World {
+            calendar: &Calendar::UTC,
+            score: &ScoreRules::default(),
+            segments: &|_| None,
+        };
+        let seen = Timestamp::from_millis(NOW - 100 * DAY);
+        let outlived = Outlived {
+            since: Timestamp::from_millis(SINCE),
+            seen: Some((seen, Timestamp::from_millis(NOW - DAY))),
+        };
+        let definition = Definition::parse(definition).unwrap();
+        definition.holds_outlived(&history, Timestamp::from_millis(NOW), world, outlived)
+    }
+
+    #[test]
+    fn what_came_since_decides_or_nobody_knows() {
+        for (definition, days_ago, expected) in [
+            (r#"{"event":"bought"}"#, &[][..], None),
+            (r#"{"event":"bought"}"#, &[3], Some(true)),
+            (r#"{"event":"bought","count":{"gte":2}}"#, &[3], None),
+            (r#"{"event":"bought","count":{"eq":0}}"#, &[], None),
+            (r#"{"event":"bought","count":{"eq":0}}"#, &[3], Some(false)),
+            (
+                r#"{"event":"bought","count":{"gte":1,"lte":2}}"#,
+                &[1, 2, 3],
+                Some(false),
+            ),
+            (r#"{"event":"bought","within":"7d"}"#, &[], Some(false)),
+            (r#"{"event":"bought","within":"10d"}"#, &[], Some(false)),
+            (r#"{"event":"bought","within":"11d"}"#, &[], None),
+            (
+                r#"{"event":"bought","ago":{"from":"9d","to":"2d"}}"#,
+                &[3],
+                Some(true),
+            ),
+            (r#"{"not":{"event":"bought"}}"#, &[], None),
+            (r#"{"not":{"event":"bought"}}"#, &[3], Some(false)),
+            (
+                r#"{"all":[{"event":"bought"},{"event":"seen","within":"7d"}]}"#,
+                &[],
+                Some(false),
+            ),
+            (
+                r#"{"any":[{"event":"bought"},{"event":"seen"}]}"#,
+                &[3],
+                Some(true),
+            ),
+            (
+                r#"{"any":[{"event":"bought"},{"event":"seen","within":"7d"}]}"#,
+                &[],
+                None,
+            ),
+            (r#"{"trait":"plan","eq":"pro"}"#, &[], None),
+            (r#"{"score":{"gte":1}}"#, &[3], None),
+            (r#"{"firstSeen":{"within":"30d"}}"#, &[3], Some(false)),
+            (r#"{"lastSeen":{"within":"2d"}}"#, &[], Some(true)),
+            (r#"{"event":"bought","sum":"price","gte":1}"#, &[3], None),
+            (
+                r#"{"sequence":[{"event":"bought"},{"event":"bought"}]}"#,
+                &[3, 2],
+                Some(true),
+            ),
+            (
+                r#"{"sequence":[{"event":"bought"},{"event":"bought"}]}"#,
+                &[3],
+                None,
+            ),
+            (r#"{"all":[]}"#, &[], Some(true)),
+            (r#"{"any":[]}"#, &[], Some(false)),
+        ] {
+            assert_eq!(
+                said(definition, days_ago),
+                expected,
+                "{definition} {days_ago:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fact_of_before_that_came_late_counts_like_any() {
+        let definition = r#"{"event":"bought","within":"60d"}"#;
+        assert_eq!(said(definition, &[50]), Some(true));
+    }
+}
