@@ -7,6 +7,7 @@ EVENTS.csv holds contact, name, milliseconds since 1970, minor units. DuckDB is 
 pip where it can be had. Prints a line `FIGURE name value` for each figure, in seconds of processor time; what is not
 here is said on standard error.
 """
+import importlib
 import pathlib
 import sqlite3
 import subprocess
@@ -51,6 +52,7 @@ def ask(engine, run):
 
 
 def duckdb_of(path):
+    TOOLS.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(TOOLS))
     try:
         import duckdb
@@ -59,6 +61,7 @@ def duckdb_of(path):
         if subprocess.run(install, stdout=subprocess.DEVNULL).returncode != 0:
             print("bench-segments: DuckDB: not here", file=sys.stderr)
             return
+        importlib.invalidate_caches()
         import duckdb
     base = duckdb.connect()
     base.execute("SET threads = 1")

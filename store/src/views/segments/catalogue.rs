@@ -4,13 +4,15 @@ use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use shared::ids::SegmentId;
+use shared::ids::{EventId, SegmentId};
 use shared::segment::Definition;
 use shared::segment::calendar::Calendar;
 use shared::segment::evaluate::World;
-use shared::segment::facts::{Fact, FactKind};
+use shared::segment::facts::{Fact, FactKind, History};
 use shared::segment::score::ScoreRules;
+use shared::segment::tree::Source;
 use shared::segment::value::Value;
+use shared::time::Timestamp;
 
 use super::compiled::{Compiled, Plan};
 use super::index::Index;
@@ -23,6 +25,8 @@ use crate::record::{Scoring, Segment, Since, WorkspaceId};
 pub(super) struct Catalogue {
     /// In the order of their numbers.
     pub(super) all: Vec<Active>,
+    /// Places of those that hold for who has done nothing.
+    pub(super) of_nothing: Vec<usize>,
     by_id: HashMap<SegmentId, usize>,
     /// Places in `all`, by what definitions and those inside them read.
     by_what: Index,
@@ -106,6 +110,20 @@ impl Active {
     }
 }
 
+/// Of a contact of whom there is a record that says nothing. What is so of nobody's doing is so at any time.
+fn nothing_done() -> History {
+    let at = Timestamp::from_millis(0);
+    History::of([Fact {
+        id: EventId::from_bytes([0; 16]),
+        seq: 0,
+        time: at,
+        received_at: at,
+        source: Source::Server,
+        genuine: true,
+        kind: FactKind::Other,
+    }])
+}
+
 impl Default for Catalogue {
     fn default() -> Self {
         Self::of(&SegmentBook::default(), Since::NEVER)
@@ -142,6 +160,7 @@ impl Catalogue {
         let by_id: HashMap<_, _> = by_id.map(|(at, one)| (one.id.clone(), at)).collect();
         Self {
             all,
+            of_nothing: Vec::new(),
             by_id,
             by_what: Index::default(),
             compiled: Compiled::default(),
@@ -163,6 +182,13 @@ impl Catalogue {
             let plan = self.compiled.add(&definition, &self.calendar);
             self.all[at].plan = Arc::new(plan);
         }
+        let nothing = nothing_done();
+        let all = 0..self.all.len();
+        let holds = |at: &usize| {
+            let definition = &self.all[*at].definition;
+            self.with_world(|world| definition.holds(&nothing, Timestamp::from_millis(0), world))
+        };
+        self.of_nothing = all.filter(holds).collect();
         for (at, stream) in self.compiled.streams.iter().enumerate() {
             self.streams_by_what.add(at, &Reads::of(&stream.events));
         }

@@ -75,8 +75,7 @@ impl Engine<'_> {
     }
 }
 
-/// What a record, with the fact that it is, may concern of a contact who was first seen then; `None` where nothing was
-/// known of them.
+/// What a record, with the fact that it is, may concern of a contact who was first seen then.
 pub(super) fn concerned_by(
     catalogue: &Catalogue,
     seen: Option<Option<i64>>,
@@ -84,11 +83,7 @@ pub(super) fn concerned_by(
     fact: &Fact,
 ) -> Touched {
     let mut found = Touched::default();
-    let Some(first) = seen else {
-        found.definitions = (0..catalogue.all.len()).collect();
-        found.leaves = (0..catalogue.compiled.leaves.len()).collect();
-        return found;
-    };
+    let first = seen.flatten();
     let entry = happening.entry;
     let sighting = is_sighting(entry);
     let mut concern = Concern {

@@ -155,7 +155,7 @@ impl Engine<'_> {
             _ => self.seen(workspace, contact)?,
         };
         let fact = kept.fact(happening.seq.0);
-        let touched = concerned_by(catalogue, seen, happening, &fact);
+        let mut touched = concerned_by(catalogue, seen, happening, &fact);
         let mut asking = match remembered {
             Some(mut digest) => {
                 digest.add(&fact, catalogue);
@@ -167,11 +167,23 @@ impl Engine<'_> {
                 }
                 asking
             }
-            None if touched.definitions.is_empty() => {
+            None if seen.is_some() && touched.definitions.is_empty() => {
                 return self.see(workspace, contact, seen, happening);
             }
             None => self.ask_anew(workspace, contact, catalogue)?,
         };
+        if seen.is_none() {
+            // Whoever is new stands otherwise than who has done nothing in what the record concerns alone.
+            let is_new = asking.history(self.rows)?.facts().len() < 2;
+            touched.definitions = match is_new {
+                true => {
+                    let of_nothing = catalogue.of_nothing.iter().copied();
+                    let all = touched.definitions.into_iter().chain(of_nothing);
+                    all.collect::<BTreeSet<usize>>().into_iter().collect()
+                }
+                false => (0..catalogue.all.len()).collect(),
+            };
+        }
         if seen != Some(asking.digest.first_seen) {
             self.put_seen(workspace, contact, asking.digest.first_seen)?;
         }

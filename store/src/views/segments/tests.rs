@@ -26,6 +26,7 @@ use crate::record::{
 use crate::views::{Dump, Views};
 
 mod damage;
+mod holding;
 
 const OWN: WorkspaceId = WorkspaceId(1);
 const START: i64 = 1_772_323_200_000; // 2026-03-01T00:00:00Z
@@ -208,6 +209,18 @@ impl Life {
 
     /// Another definition for a segment, from now on.
     fn define(&mut self, number: u32, json: &str) {
+        self.place(number, json);
+        if self.dice.below(3) > 0 {
+            // For some it holds only while records come.
+            let some = usize::try_from(self.dice.below(3)).unwrap() + 1;
+            self.views.hold_some(some).unwrap();
+        } else {
+            self.views.hold().unwrap();
+        }
+    }
+
+    /// The same, which holds for nobody yet.
+    fn place(&mut self, number: u32, json: &str) {
         let definition = Definition::parse(json).unwrap();
         let id = SegmentId::parse(&format!("seg_{number}")).unwrap();
         let last = self.keys.segments().last();
@@ -236,13 +249,6 @@ impl Life {
             book.segments.insert(id, Arc::new(segment));
         });
         self.views.fill_from().unwrap();
-        if self.dice.below(3) > 0 {
-            // For some it holds only while records come.
-            let some = usize::try_from(self.dice.below(3)).unwrap() + 1;
-            self.views.hold_some(some).unwrap();
-        } else {
-            self.views.hold().unwrap();
-        }
     }
 
     fn fold(&mut self, entry: Entry) {
