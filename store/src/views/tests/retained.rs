@@ -134,7 +134,11 @@ fn views_of_a_log_without_its_beginning_are_what_they_were_with_it() {
         assert_eq!(floors.last(), Some(&floor));
         assert!(floor > Seq(SEGMENT), "{floor}");
         assert_eq!(retained(folder.path()).unwrap().map(Seq::next), Some(floor));
-        assert_eq!(all(&log)[0].seq, floor);
+        let left = all(&log);
+        assert!(
+            left.first().is_none_or(|first| first.seq == floor),
+            "{floor}"
+        );
 
         // What is damaged, or lost, is built from the checkpoint.
         views.close().unwrap();
