@@ -18,6 +18,7 @@ mod bursts;
 mod contacts_files;
 mod contacts_list;
 mod contacts_one;
+mod contacts_segments;
 mod deliveries;
 mod demo_shop;
 mod documents;

@@ -15,12 +15,13 @@
 //! - `moves`: moves, and the keys by which they are told on
 //! - `standing`: who is in, who is not, and when that changes
 //! - `holding`: a definition that holds from now on
-//! - `read`: what is asked of all this; `preview`: and of definitions that nobody keeps
+//! - `read`: what is asked of all this; `listed`: by lists of contacts; `preview`: of definitions that nobody keeps
 
 mod catalogue;
 mod concern;
 mod holding;
 mod kept;
+mod listed;
 mod moves;
 mod people;
 mod preview;
