@@ -16,6 +16,7 @@ mod batch;
 mod building;
 mod bursts;
 mod contacts_files;
+mod contacts_imports;
 mod contacts_list;
 mod contacts_one;
 mod contacts_segments;
