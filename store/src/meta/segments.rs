@@ -20,9 +20,10 @@ use crate::record::segments::{Reads, SegmentVersion, ZoneVersion};
 use crate::record::{Segment, SegmentBook, SegmentBooks, Since, WorkspaceId};
 
 /// Key: workspace, id. Value: JSON of [`StoredSegment`].
-const SEGMENTS: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("segments_v1");
+pub(super) const SEGMENTS: TableDefinition<'_, (u32, &str), &[u8]> =
+    TableDefinition::new("segments_v1");
 /// Workspaces that use segments. Key: workspace. Value: JSON of a list of [`StoredZone`].
-const ZONES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segment_zones_v1");
+pub(super) const ZONES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segment_zones_v1");
 
 /// Definitions of a workspace at the most (design, section 7).
 pub const MAX_SEGMENTS: usize = 10_000;
