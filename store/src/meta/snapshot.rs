@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::file::{KEYS, LAST_USED, NUMBERS, WORKSPACES};
 use super::{
-    Meta, MetaError, erasures, former, lineage, segments, session, storage, token_key,
+    Meta, MetaError, erasures, former, lineage, segments, session, storage, stretches, token_key,
 };
 use crate::lineage::StoreState;
 use crate::snapshot;
@@ -30,6 +30,7 @@ impl Meta {
             copy.table(erasures::ERASURES)?;
             copy.table(segments::SEGMENTS)?;
             copy.table(segments::ZONES)?;
+            copy.table(stretches::STRETCHES)?;
             copy.leave_out(session::SESSIONS);
             copy.insert(NUMBERS, lineage::STATE, StoreState::Backup as u64)
         })
