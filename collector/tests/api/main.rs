@@ -25,6 +25,7 @@ mod demo_shop;
 mod documents;
 mod embeds;
 mod encodings;
+mod erased_files;
 mod erasures;
 mod events_filters;
 mod events_in;
