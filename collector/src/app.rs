@@ -72,6 +72,8 @@ pub struct App {
     pub(crate) codes: Codes,
     pub(crate) live_permits: LivePermits,
     pub(crate) exports: exports::ExportPermits,
+    /// Of imports, which are bounded in the same way and count apart.
+    pub(crate) imports: exports::ExportPermits,
     pub(crate) long_work: Arc<LongWork>,
     /// The same log as `log`, for what only the one on disk can do.
     durable: Arc<LocalLedger>,
@@ -180,6 +182,7 @@ impl App {
             codes: Codes::default(),
             live_permits: LivePermits::default(),
             exports: exports::ExportPermits::default(),
+            imports: exports::ExportPermits::default(),
             long_work: Arc::default(),
             durable,
             running,

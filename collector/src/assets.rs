@@ -298,10 +298,19 @@ fn script_asset(bytes: impl Into<Bytes>) -> Asset {
     script
 }
 
+/// One of the pages that our program for browsers runs in: its own part in what all of them share.
+fn own_page(title: &str, main: &str) -> Asset {
+    let shell = include_str!("../../www/shell.html");
+    let page = shell.replace("__TITLE__", title).replace("__MAIN__", main);
+    Asset::page(page, HeaderValue::from_static(PAGE_POLICY))
+}
+
 /// Everything that browsers get from this server.
 pub(crate) struct Assets {
     pub snippet: Snippet,
     pub live: Asset,
+    pub contacts: Asset,
+    pub segments: Asset,
     /// `/docs`, and what it is made of: OpenAPI 3.1 and 3.0.
     pub docs: Asset,
     pub document: Asset,
@@ -314,7 +323,6 @@ impl Assets {
     /// Everything, with the versions of the snippet that the data folder keeps. Where this one cannot be
     /// kept there, the log says so: pages that pin it would lose it with the next version.
     pub(crate) fn new(public_url: &PublicUrl, data: &Path, collected: &Value) -> Arc<Self> {
-        let live = include_str!("../../www/live.html");
         let wasm: &'static [u8] = include_bytes!("../../dist/www_bg.wasm");
         let files = vec![
             (
@@ -322,8 +330,8 @@ impl Assets {
                 Asset::style(include_bytes!("../../www/style.css")),
             ),
             (
-                "live.js",
-                Asset::script(include_bytes!("../../www/live.js")),
+                "start.js",
+                Asset::script(include_bytes!("../../www/start.js")),
             ),
             (
                 "docs.css",
@@ -341,11 +349,12 @@ impl Assets {
             tracing::warn!(%error, "this version of track.js could not be kept for pages that pin it");
         }
         let documents = Documents::of(public_url, collected);
-        let policy = HeaderValue::from_static(PAGE_POLICY);
         Arc::new(Self {
             snippet,
-            live: Asset::page(live, policy.clone()),
-            docs: Asset::page(documents.page, policy),
+            live: own_page("Live events", include_str!("../../www/live.html")),
+            contacts: own_page("Contacts", include_str!("../../www/contacts.html")),
+            segments: own_page("Segments", include_str!("../../www/segments.html")),
+            docs: Asset::page(documents.page, HeaderValue::from_static(PAGE_POLICY)),
             document: Asset::new(JSON, documents.current),
             older_document: Asset::new(JSON, documents.older),
             files,

@@ -1,7 +1,8 @@
 //! Reading a request's body: media type, encoding, limits and time. Not what is in it, nor who may hold
-//! how much memory (`memory`), nor how gzip is undone (`gzip`).
+//! how much memory (`memory`), nor how gzip is undone (`gzip`), nor bodies of any length (`source`).
 
 mod gzip;
+pub(crate) mod source;
 
 use std::string::FromUtf8Error;
 use std::time::Duration;

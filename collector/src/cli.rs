@@ -79,7 +79,7 @@ enum Command {
     /// Makes and lists workspaces: tenants with their own events, contacts and keys
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
-    /// Erases contacts
+    /// Lists, shows, changes, imports, exports and erases contacts
     #[command(subcommand)]
     Contacts(contacts::Contacts),
     /// Groups of contacts by what they did and are: makes, lists and explains them

@@ -127,6 +127,7 @@ pub enum ApiError {
     Unread(Box<ApiError>),
     TooManyLiveReaders(Full),
     TooManyExports,
+    TooManyImports,
     /// What a key, a setting or a command cannot be.
     Refused(Box<Refusal>),
     StorageFailing,
@@ -193,6 +194,7 @@ impl ApiError {
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::TooManyLiveReaders(_) => (S::SERVICE_UNAVAILABLE, "too_many_live_readers"),
             Self::TooManyExports => (S::SERVICE_UNAVAILABLE, "too_many_exports"),
+            Self::TooManyImports => (S::SERVICE_UNAVAILABLE, "too_many_imports"),
             Self::Refused(refusal) => (refusal.status, refusal.code),
             Self::StorageFailing => (S::SERVICE_UNAVAILABLE, "storage_failing"),
             Self::ViewBehind => (S::SERVICE_UNAVAILABLE, "view_behind"),
@@ -220,7 +222,7 @@ impl ApiError {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Overloaded | Self::StorageFailing | Self::ViewBehind => Some(1),
             Self::ViewBuilding(_) => Some(2),
-            Self::TooManyLiveReaders(_) | Self::TooManyExports => Some(10),
+            Self::TooManyLiveReaders(_) | Self::TooManyExports | Self::TooManyImports => Some(10),
             Self::Refused(refusal) => refusal.retry_after,
             _ => None,
         }
@@ -248,6 +250,16 @@ impl ApiError {
         self.respond(Some(id))
     }
 
+    /// The same as the last line of an answer that had begun.
+    pub(crate) fn to_body(&self) -> ErrorBody {
+        if let Self::Unread(error) = self {
+            return error.to_body();
+        }
+        let mut body = ErrorBody::new(self.code(), self.message());
+        body.error.field = self.field();
+        body
+    }
+
     fn respond(self, id: Option<String>) -> Response {
         if let Self::Unread(error) = self {
             let mut response = error.respond(id);
@@ -260,8 +272,7 @@ impl ApiError {
             codes::is_listed(code) || code == refusal::FAILED,
             "list `{code}` in error/codes.rs"
         );
-        let mut body = ErrorBody::new(code, self.message());
-        body.error.field = self.field();
+        let mut body = self.to_body();
         if let Self::ViewBuilding(building) = &self {
             body.error.progress = Some(building.percent());
         }

@@ -33,7 +33,7 @@ mod events;
 mod receipts;
 mod seqs;
 
-mod files;
+pub(crate) mod files;
 
 pub(crate) mod contacts;
 pub(crate) mod erasures;

@@ -248,7 +248,7 @@ type Page = (
 );
 
 /// What people and their browsers ask for: not part of the document.
-fn pages() -> [Page; 13] {
+fn pages() -> [Page; 15] {
     const GET: &[&str] = &["GET"];
     const BOTH: &[&str] = &["GET", "POST"];
     let unsubscribe = || get(mail::get_unsubscribe).post(mail::post_unsubscribe);
@@ -256,6 +256,8 @@ fn pages() -> [Page; 13] {
         ("/", GET, get(assets::get_root)),
         ("/docs", GET, get(assets::get_docs)),
         ("/live", GET, get(assets::get_live)),
+        ("/contacts", GET, get(assets::get_contacts_page)),
+        ("/segments", GET, get(assets::get_segments_page)),
         ("/assets/{name}", GET, get(assets::get_asset)),
         ("/mail/{file}", GET, get(assets::get_versioned_snippet)),
         // Whatever mail programs and gateways have made of the addresses in mails.
@@ -275,7 +277,7 @@ fn pages() -> [Page; 13] {
 }
 
 /// The paths of the routes that the document leaves out, with the methods that each takes.
-pub fn undocumented() -> [(&'static str, &'static [&'static str]); 13] {
+pub fn undocumented() -> [(&'static str, &'static [&'static str]); 15] {
     pages().map(|(path, methods, _)| (path, methods))
 }
 

@@ -127,6 +127,12 @@ pub(crate) struct Carrier {
 }
 
 impl Carrier {
+    /// What a command brings.
+    pub(crate) const COMMAND: Self = Self {
+        is_mail: false,
+        is_page: false,
+    };
+
     pub(crate) fn of(parts: &Parts) -> Self {
         Self {
             is_mail: parts.uri.path().starts_with("/v1/messages"),
@@ -172,6 +178,20 @@ pub(crate) fn body(app: &App, carrier: Carrier, text: &mut String) -> Result<Scr
         secrets::mask_ranges(text, found.iter().map(|one| one.range.clone()))
     };
     Ok(screened)
+}
+
+/// The same of one row of a file, or of a part of one: it alone is refused.
+///
+/// # Errors
+/// Where it holds a secret key that this store knows.
+pub(crate) fn row(app: &App, carrier: Carrier, text: &mut String) -> Result<(), Rejection> {
+    match body(app, carrier, text) {
+        Ok(screened) => screened.rejection(0).map_or(Ok(()), Err),
+        Err(_) => Err(Rejection::whole(
+            codes::SECRET_KEY_IN_BROWSER,
+            SECRET_KEY_SHOWN,
+        )),
+    }
 }
 
 /// The same for a message that comes from a command: `None` where it may stay as it is.

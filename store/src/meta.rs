@@ -8,7 +8,7 @@
 //! - `workspace`: tenants
 //! - `keys`: API keys; `key`: one of them, `key_change` what may change about it
 //! - `origin`: origins and the patterns of allow-lists
-//! - `erasures`: contacts that were erased
+//! - `erasures`: contacts that were erased; `stretches`: what browsers did for them
 //! - `former`: contacts that an older rule of addresses knew by another id
 //! - `lineage`: which store it is, how it was last opened and closed, and its last backup
 //! - `segments`: definitions of groups of contacts, version by version
@@ -30,6 +30,7 @@ mod origin;
 mod segments;
 mod session;
 mod snapshot;
+mod stretches;
 mod token_key;
 mod workspace;
 
@@ -48,7 +49,7 @@ use crate::journal::local::LOG_FOLDER;
 use crate::ledger::decide::{Attribution, Scoring, WorkspaceKey, WorkspaceKeys};
 use crate::lineage::Standing;
 use crate::locks::{lock, read, write};
-use crate::record::{ContactId, SegmentBooks, Seq, Since, WorkspaceId};
+use crate::record::{ContactId, ErasedStretch, SegmentBooks, Seq, Since, WorkspaceId};
 use crate::token::TokenKeys;
 
 pub use erasures::Erasure;
@@ -67,6 +68,7 @@ use erasures::Erasures;
 use error::storage;
 use file::{CACHE, Contents, LOG_END, NUMBERS, create, guarded, json, load, open_file};
 use former::FormerContacts;
+use stretches::Stretches;
 
 /// The file within the data folder.
 pub const META_FILE: &str = "meta.redb";
@@ -88,6 +90,7 @@ pub struct Meta {
     /// Complete once the log has been looked through, before anything is answered.
     former: RwLock<FormerContacts>,
     erasures: RwLock<Erasures>,
+    stretches: RwLock<Stretches>,
     /// Replaced as a whole by each change.
     segments: RwLock<Arc<SegmentBooks>>,
     log_end: AtomicU64,
@@ -145,6 +148,7 @@ impl Meta {
         let token_keys = token_keys(&path, database, clock.now())?;
         let former = former::load(&path, database)?;
         let erasures = erasures::load(&path, database)?;
+        let stretches = stretches::load(&path, database)?;
         let generation = generation::load(&path, database)?;
         let segments = segments::load(&path, database)?;
         Ok(Self {
@@ -155,6 +159,7 @@ impl Meta {
             log_end: AtomicU64::new(log_end),
             former: RwLock::new(former),
             erasures: RwLock::new(erasures),
+            stretches: RwLock::new(stretches),
             segments: RwLock::new(Arc::new(segments)),
             generation: AtomicU8::new(generation),
             standing: Mutex::new(standing),
@@ -268,6 +273,16 @@ impl WorkspaceKeys for Meta {
 
     fn last_erasure(&self, workspace: WorkspaceId) -> Option<Timestamp> {
         self.last_erasure_of(workspace)
+    }
+
+    fn keep_erased_stretches(&self, stretches: &[ErasedStretch]) -> Result<(), String> {
+        self.keep_stretches(stretches)
+            .map_err(|error| error.to_string())
+    }
+
+    fn is_erased_browser(&self, workspace: WorkspaceId, browser: &str, time: Timestamp) -> bool {
+        let key = self.key_of(workspace);
+        key.is_some_and(|key| self.is_in_stretch(workspace, key.browser(browser), time))
     }
 
     fn attribution(&self, workspace: WorkspaceId) -> Attribution {

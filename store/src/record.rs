@@ -25,4 +25,6 @@ pub use fact::{Cause, ClickMarks, DeliveryStatus, Fact, MessageType, SendRef};
 pub use segments::{Segment, SegmentBook, SegmentBooks, Since};
 pub use seq::Seq;
 pub use source::{Class, Client, KeyId, Source, ToldBy, Visitor};
-pub use workspace::{Attribution, Scoring, WorkspaceId, WorkspaceKey, WorkspaceKeys};
+pub use workspace::{
+    Attribution, ErasedStretch, Scoring, WorkspaceId, WorkspaceKey, WorkspaceKeys,
+};

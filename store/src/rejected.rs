@@ -108,7 +108,8 @@ impl RejectedStore {
             }
         };
         let shared = Arc::new(SharedRejected {
-            database,
+            database: Mutex::new(Arc::new(database)),
+            path,
             state: Mutex::default(),
             wake: Condvar::new(),
             flushing: Mutex::default(),

@@ -34,18 +34,32 @@ pub(crate) fn take(
     copy: impl FnOnce(&mut Snapshot<'_>) -> Result<(), redb::Error>,
 ) -> Result<(), redb::Error> {
     let new = database::create_anew(to, CACHE)?;
+    take_into(from, &new, copy)?;
+    new.close()?;
+    Ok(())
+}
+
+/// Takes over into an empty file what `copy` says, durably.
+///
+/// # Errors
+/// As of [`take`].
+pub(crate) fn take_into(
+    from: &Database,
+    new: &Database,
+    copy: impl FnOnce(&mut Snapshot<'_>) -> Result<(), redb::Error>,
+) -> Result<(), redb::Error> {
     let from = from.begin_read()?;
     let mut transaction = new.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
+    // So that a start after a crash need not walk the whole file.
+    transaction.set_quick_repair(true);
     let mut snapshot = Snapshot {
         from: &from,
         to: transaction,
         named: BTreeSet::new(),
     };
     copy(&mut snapshot)?;
-    snapshot.finish()?;
-    new.close()?;
-    Ok(())
+    snapshot.finish()
 }
 
 impl Snapshot<'_> {

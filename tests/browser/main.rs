@@ -19,4 +19,5 @@ mod journey;
 mod keys;
 mod live_page;
 mod pages;
+mod people;
 mod prerender;

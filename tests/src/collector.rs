@@ -21,7 +21,7 @@ pub struct Collector {
     demo: SocketAddr,
     /// Where browsers reach it, as it was told; empty where it was not.
     pub url: String,
-    /// A secret key that may send and read.
+    /// A secret key that may send, keep segments, and read, contacts too.
     pub secret_key: String,
     server: Option<Server>,
     http: reqwest::Client,
@@ -63,7 +63,7 @@ impl Collector {
         let folder = tempfile::tempdir().expect("a folder for the data");
         let key = run(
             &folder.path().join("data"),
-            &["keys", "create", "--scope", "send,read", "--json"],
+            &["keys", "create", "--scope", "write,read,contacts", "--json"],
         );
         let mut collector = Self {
             folder,

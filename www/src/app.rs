@@ -1,4 +1,4 @@
-//! The live page as a whole: who is signed in, what is connected, and what is drawn each frame.
+//! The live page as a whole: what is connected, and what is drawn each frame.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,14 +11,15 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, HtmlInputElement, HtmlSelectElement};
 
 use crate::dom::{document, find, report, set_hidden, set_text, window};
+use crate::door::{self, Door, Room};
 use crate::http::{self, Failure};
 use crate::install::{Embeds, Install};
-use crate::install_view::{InstallView, focus};
+use crate::install_view::InstallView;
 use crate::link::{Backoff, Link, is_dead};
 use crate::list::{Filter, KEPT, List};
 use crate::list_view::ListView;
 use crate::row::{self, Message, Verdict};
-use crate::session::{self, Proof, Session};
+use crate::session;
 use crate::stream::{Signal, Stream};
 use crate::text::count;
 
@@ -29,12 +30,12 @@ const LOOK_FOR_KEYS: u32 = 4_000;
 
 /// Everything the page holds. It lives until the page is left.
 pub(crate) struct App {
+    door: Door,
     pub(crate) page: Page,
     pub(crate) list: RefCell<List>,
     view: RefCell<ListView>,
     pub(crate) install: RefCell<Install>,
     pub(crate) install_view: InstallView,
-    session: RefCell<Option<Session>>,
     stream: RefCell<Option<Stream>>,
     link: Cell<Link>,
     backoff: RefCell<Backoff>,
@@ -43,20 +44,12 @@ pub(crate) struct App {
     heard_at: Cell<f64>,
     /// Grows with each sign-in and sign-out, so that what waited meanwhile knows it is too late.
     turn: Cell<u32>,
-    /// Somebody has been signed in on this page before.
-    entered: Cell<bool>,
     frame_asked: Cell<bool>,
     filter_changed: Cell<bool>,
 }
 
 /// The parts of `live.html` outside the list and the card.
 pub(crate) struct Page {
-    pub(crate) loading: Element,
-    pub(crate) sign_in: Element,
-    pub(crate) sign_in_error: Element,
-    pub(crate) sign_in_button: Element,
-    pub(crate) key: HtmlInputElement,
-    pub(crate) sign_out: Element,
     pub(crate) live: Element,
     pub(crate) filter: HtmlInputElement,
     pub(crate) verdict: HtmlSelectElement,
@@ -67,6 +60,8 @@ pub(crate) struct Page {
     held_back: Element,
     tracked: Element,
     rejected: Element,
+    moves: Element,
+    moved: Element,
     since: Element,
     covers: Element,
     skipped: Element,
@@ -78,12 +73,6 @@ pub(crate) struct Page {
 impl Page {
     fn find() -> Result<Self, JsValue> {
         Ok(Self {
-            loading: find("loading")?,
-            sign_in: find("sign-in")?,
-            sign_in_error: find("sign-in-error")?,
-            sign_in_button: find("sign-in-button")?,
-            key: find("key-input")?,
-            sign_out: find("sign-out")?,
             live: find("live")?,
             filter: find("filter")?,
             verdict: find("verdict-filter")?,
@@ -94,6 +83,8 @@ impl Page {
             held_back: find("held-back")?,
             tracked: find("count-tracked")?,
             rejected: find("count-rejected")?,
+            moves: find("moves")?,
+            moved: find("count-moves")?,
             since: find("counts-since")?,
             covers: find("filter-covers")?,
             skipped: find("skipped")?,
@@ -119,98 +110,14 @@ impl Page {
     }
 }
 
-impl App {
-    pub(crate) fn new() -> Result<Rc<Self>, JsValue> {
-        Ok(Rc::new(Self {
-            page: Page::find()?,
-            list: RefCell::default(),
-            view: RefCell::new(ListView::new()?),
-            install: RefCell::default(),
-            install_view: InstallView::new()?,
-            session: RefCell::default(),
-            stream: RefCell::default(),
-            link: Cell::default(),
-            backoff: RefCell::default(),
-            last_id: RefCell::default(),
-            heard_at: Cell::default(),
-            turn: Cell::default(),
-            entered: Cell::default(),
-            frame_asked: Cell::default(),
-            filter_changed: Cell::default(),
-        }))
+impl Room for App {
+    fn door(&self) -> &Door {
+        &self.door
     }
 
-    /// Signs in by the code of the address, else by the cookie; else asks.
-    pub(crate) async fn arrive(self: Rc<Self>, code: Option<String>) {
-        let by_code = match code {
-            Some(code) => Some(session::begin(Proof::Code(code)).await),
-            None => None,
-        };
-        let refused = match by_code {
-            Some(Ok(session)) => return report(self.enter(session)),
-            Some(Err(failure)) => Some(failure),
-            None => None,
-        };
-        // A link that was used before is no harm where its session still holds.
-        match (session::current().await, refused) {
-            (Ok(session), _) => report(self.enter(session)),
-            (Err(_), Some(failure)) => report(self.leave(&failure.words())),
-            (Err(failure), None) if failure.is_unauthorised() => report(self.leave("")),
-            (Err(failure), None) => report(self.leave(&failure.words())),
-        }
-    }
-
-    pub(crate) async fn sign_in(self: Rc<Self>) {
-        let key = self.page.key.value().trim().to_owned();
-        let entered = if key.is_empty() {
-            Err("Paste a secret key; it begins with msk_sec_.".to_owned())
-        } else {
-            session::begin(Proof::Key(key))
-                .await
-                .map_err(|failure| failure.words())
-        };
-        report(self.page.sign_in_button.remove_attribute("disabled"));
-        match entered {
-            Ok(session) => report(self.enter(session)),
-            Err(words) => {
-                set_text(&self.page.sign_in_error, &words);
-                report(focus("key-input"));
-            }
-        }
-    }
-
-    pub(crate) async fn sign_out(self: Rc<Self>) {
-        let Some(session) = self.session.borrow().clone() else {
-            return;
-        };
-        match session::end(&session).await {
-            Err(failure) if !failure.is_unauthorised() => {
-                set_text(
-                    &self.page.connection_text,
-                    &format!("Still signed in: {}", failure.words()),
-                );
-            }
-            _ => {
-                report(self.leave(""));
-                // What was shown belongs to who was signed in.
-                report(window().and_then(|window| window.location().reload()));
-            }
-        }
-    }
-
-    fn enter(self: &Rc<Self>, session: Session) -> Result<(), JsValue> {
-        // What was shown may belong to another workspace. The cookie outlives the page.
-        if self.entered.replace(true) {
-            return window().and_then(|window| window.location().reload());
-        }
+    fn enter(self: &Rc<Self>) -> Result<(), JsValue> {
         self.turn.set(self.turn.get() + 1);
-        self.session.replace(Some(session));
-        self.page.key.set_value("");
-        set_text(&self.page.sign_in_error, "");
-        for hidden in [&self.page.loading, &self.page.sign_in] {
-            set_hidden(hidden, true)?;
-        }
-        for shown in [&self.page.live, &self.page.sign_out, &self.page.connection] {
+        for shown in [&self.page.live, &self.page.connection] {
             set_hidden(shown, false)?;
         }
         spawn_local(Rc::clone(self).read_keys());
@@ -221,24 +128,36 @@ impl App {
         Ok(())
     }
 
-    /// Shows the way in, with what went wrong.
-    fn leave(&self, words: &str) -> Result<(), JsValue> {
+    fn leave(&self) -> Result<(), JsValue> {
         self.turn.set(self.turn.get() + 1);
-        self.session.replace(None);
         drop(self.stream.take());
         // Who signs in next may see another log, where this place means nothing.
         self.last_id.replace(None);
-        for hidden in [
-            &self.page.loading,
-            &self.page.live,
-            &self.page.sign_out,
-            &self.page.connection,
-        ] {
+        for hidden in [&self.page.live, &self.page.connection] {
             set_hidden(hidden, true)?;
         }
-        set_hidden(&self.page.sign_in, false)?;
-        set_text(&self.page.sign_in_error, words);
-        focus("key-input")
+        Ok(())
+    }
+}
+
+impl App {
+    pub(crate) fn new() -> Result<Rc<Self>, JsValue> {
+        Ok(Rc::new(Self {
+            door: Door::find()?,
+            page: Page::find()?,
+            list: RefCell::default(),
+            view: RefCell::new(ListView::new()?),
+            install: RefCell::default(),
+            install_view: InstallView::new()?,
+            stream: RefCell::default(),
+            link: Cell::default(),
+            backoff: RefCell::default(),
+            last_id: RefCell::default(),
+            heard_at: Cell::default(),
+            turn: Cell::default(),
+            frame_asked: Cell::default(),
+            filter_changed: Cell::default(),
+        }))
     }
 
     /// Reads the embed codes, again while there is none.
@@ -251,7 +170,7 @@ impl App {
 
     /// Reads the embed codes once; says whether there is one.
     pub(crate) async fn look_for_keys(&self) -> bool {
-        if self.session.borrow().is_none() {
+        if !self.door.is_open() {
             return false;
         }
         let answer = http::call("GET", "/v1/embeds", None, None).await.ok();
@@ -284,7 +203,7 @@ impl App {
     /// Lets go of the stream while nobody looks, and takes it up where it was when somebody does: a place
     /// among the streams is for who watches.
     pub(crate) fn look_again(self: &Rc<Self>) -> Result<(), JsValue> {
-        if self.session.borrow().is_none() {
+        if !self.door.is_open() {
             return Ok(());
         }
         if document()?.hidden() {
@@ -363,7 +282,7 @@ impl App {
         self.set_link(Link::Broken);
         if let Err(Failure::Refused(401, _)) = session::current().await {
             if self.turn.get() == turn {
-                report(self.leave("Your session has ended: sign in again."));
+                report(door::leave(&*self, door::ENDED));
             }
             return;
         }
@@ -441,6 +360,8 @@ impl App {
         let counts = list.counts();
         set_text(&self.page.tracked, &count(counts.tracked));
         set_text(&self.page.rejected, &count(counts.rejected));
+        set_text(&self.page.moved, &count(counts.moved));
+        set_hidden(&self.page.moves, counts.moved == 0)?;
         set_text(&self.page.skipped_count, &count(counts.skipped));
         set_hidden(&self.page.skipped, counts.skipped == 0)?;
         set_hidden(&self.page.covers, !list.is_filtered())?;

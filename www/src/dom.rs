@@ -14,12 +14,23 @@ pub(crate) fn document() -> Result<Document, JsValue> {
         .ok_or_else(|| JsValue::from_str("there is no document here"))
 }
 
-/// The element of `live.html` with this id.
+/// Marks the way to the page that this is.
+pub(crate) fn mark_page() -> Result<(), JsValue> {
+    let path = window()?.location().pathname()?;
+    let own = document()?.query_selector(&format!("nav a[href='{path}']"));
+    // A path that is no selector is none of ours.
+    match own.ok().flatten() {
+        Some(own) => own.set_attribute("aria-current", "page"),
+        None => Ok(()),
+    }
+}
+
+/// The element of the page with this id.
 pub(crate) fn find<T: JsCast>(id: &str) -> Result<T, JsValue> {
     let element = document()?.get_element_by_id(id);
     element
         .and_then(|element| element.dyn_into().ok())
-        .ok_or_else(|| JsValue::from_str(&format!("live.html has no fitting element #{id}")))
+        .ok_or_else(|| JsValue::from_str(&format!("the page has no fitting element #{id}")))
 }
 
 /// A new element with this class and text.
@@ -32,6 +43,18 @@ pub(crate) fn element(tag: &str, class: &str, text: &str) -> Result<Element, JsV
         element.set_text_content(Some(text));
     }
     Ok(element)
+}
+
+/// A link to another of our pages.
+pub(crate) fn link(to: &str, text: &str) -> Result<Element, JsValue> {
+    let link = element("a", "", text)?;
+    link.set_attribute("href", to)?;
+    Ok(link)
+}
+
+/// A chip: a word in a box.
+pub(crate) fn chip(kind: &str, word: &str) -> Result<Element, JsValue> {
+    element("span", &format!("chip {kind}"), word)
 }
 
 pub(crate) fn add(parent: &Node, child: &Element) -> Result<(), JsValue> {
@@ -81,6 +104,6 @@ pub(crate) fn target(event: &Event) -> Option<Element> {
 /// Failures of the page itself go to the console: there is no one else to tell.
 pub(crate) fn report(result: Result<(), JsValue>) {
     if let Err(error) = result {
-        web_sys::console::error_2(&JsValue::from_str("live page:"), &error);
+        web_sys::console::error_2(&JsValue::from_str("page:"), &error);
     }
 }

@@ -1,6 +1,7 @@
 //! Calls to the collector from its own page.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, RequestCredentials, RequestInit, RequestMode, Response};
@@ -57,6 +58,16 @@ pub(crate) async fn call(
     } else {
         Err(refusal(status, &text))
     }
+}
+
+/// What stands at a path, read.
+pub(crate) async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
+    let text = call("GET", path, None, None).await?;
+    let unread = |_| {
+        let message = "The server's answer cannot be read: reload the page.";
+        Failure::Refused(200, message.to_owned())
+    };
+    serde_json::from_str(&text).map_err(unread)
 }
 
 async fn exchange(

@@ -23,6 +23,7 @@ impl Filter {
         let verdict = match verdict {
             "tracked" => Some(Verdict::Tracked),
             "rejected" => Some(Verdict::Rejected),
+            "moved" => Some(Verdict::Moved),
             _ => None,
         };
         Self {
@@ -52,6 +53,7 @@ pub(crate) struct Kept {
 pub(crate) struct Counts {
     pub(crate) tracked: u64,
     pub(crate) rejected: u64,
+    pub(crate) moved: u64,
     pub(crate) skipped: u64,
 }
 
@@ -86,6 +88,7 @@ impl List {
         match row.verdict {
             Verdict::Tracked => self.counts.tracked += 1,
             Verdict::Rejected => self.counts.rejected += 1,
+            Verdict::Moved => self.counts.moved += 1,
         }
         if self.paused {
             self.waiting.push_back(row);
@@ -209,7 +212,7 @@ mod tests {
             Counts {
                 tracked: 1,
                 rejected: 1,
-                skipped: 0
+                ..Counts::default()
             }
         );
     }

@@ -6,9 +6,10 @@ use js_sys::Date;
 use wasm_bindgen::JsValue;
 use web_sys::Element;
 
-use crate::dom::{add, document, element, find, set_hidden, set_text};
+use crate::dom::{add, document, element, find, link, set_hidden, set_text};
 use crate::list::{Kept, List};
 use crate::row::{Row, Verdict};
+use crate::stream::percent_encoded;
 use crate::text::{LocalTime, clock, count, cut, one_line, visible};
 
 /// Longer content is cut until the reader asks for all of it.
@@ -59,7 +60,7 @@ impl ListView {
         } else {
             "event fresh"
         };
-        let today = local(&Date::new_0());
+        let today = now();
         let fragment = document()?.create_document_fragment();
         for kept in list.after(self.drawn_to).rev() {
             let row = line(kept, class, today)?;
@@ -125,16 +126,24 @@ fn line(kept: &Kept, class: &str, today: LocalTime) -> Result<Element, JsValue> 
         add(&title, &element("span", class, word)?)?;
     }
     add(&summary, &title)?;
-    add(
-        &summary,
-        &element("bdi", "contact", &one_line(&row.contact(), 254))?,
-    )?;
+    add(&summary, &contact(row)?)?;
     add(&summary, &class_chip(row)?)?;
     let source = row.fields.source.as_deref().unwrap_or("–");
     add(&summary, &element("span", "source", &one_line(source, 20))?)?;
     add(&details, &summary)?;
     add(&item, &details)?;
     Ok(item)
+}
+
+/// Whose it is, and the way to their page.
+fn contact(row: &Row) -> Result<Element, JsValue> {
+    let name = one_line(&row.contact(), 254);
+    let Some(page) = row.contact_page() else {
+        return element("bdi", "contact", &name);
+    };
+    let holder = element("bdi", "contact", "")?;
+    add(&holder, &link(&page, &name)?)?;
+    Ok(holder)
 }
 
 fn class_chip(row: &Row) -> Result<Element, JsValue> {
@@ -153,7 +162,8 @@ fn class_chip(row: &Row) -> Result<Element, JsValue> {
     Ok(chip)
 }
 
-fn time(received_at: &str, today: LocalTime) -> Result<Element, JsValue> {
+/// A moment as the reader's clock shows it.
+pub(crate) fn time(received_at: &str, today: LocalTime) -> Result<Element, JsValue> {
     let date = Date::new(&JsValue::from_str(received_at));
     let text = if date.get_time().is_nan() {
         one_line(received_at, 20)
@@ -164,6 +174,11 @@ fn time(received_at: &str, today: LocalTime) -> Result<Element, JsValue> {
     time.set_attribute("datetime", received_at)?;
     time.set_attribute("title", received_at)?;
     Ok(time)
+}
+
+/// Now, by the reader's clock.
+pub(crate) fn now() -> LocalTime {
+    local(&Date::new_0())
 }
 
 fn local(date: &Date) -> LocalTime {
@@ -177,7 +192,7 @@ fn local(date: &Date) -> LocalTime {
     }
 }
 
-/// Fills an opened row, once; says whether it did.
+/// Fills an opened row, once; says whether it has a receipt to be fetched.
 pub(crate) fn open(details: &Element, row: &Row) -> Result<bool, JsValue> {
     if details.query_selector(".detail")?.is_some() {
         return Ok(false);
@@ -191,8 +206,18 @@ pub(crate) fn open(details: &Element, row: &Row) -> Result<bool, JsValue> {
         add(&facts, &holder)?;
     }
     add(&detail, &facts)?;
+    if row.verdict == Verdict::Moved {
+        if let Some(id) = &row.fields.segment_id {
+            let page = format!("/segments#{}", percent_encoded(id));
+            let holder = element("p", "", "")?;
+            add(&holder, &link(&page, "Open the segment")?)?;
+            add(&detail, &holder)?;
+        }
+        add(details, &detail)?;
+        return Ok(false);
+    }
     let heading = match row.verdict {
-        Verdict::Tracked => "Properties",
+        Verdict::Tracked | Verdict::Moved => "Properties",
         Verdict::Rejected => "As it was sent",
     };
     add(&detail, &element("h3", "", heading)?)?;

@@ -12,7 +12,6 @@ use crate::dom::{document, find, on, on_inside, report, set_text, target, window
 use crate::http;
 use crate::install_view::copy;
 use crate::list_view::{self, receipt_place, serial_of};
-use crate::session::take_code;
 use crate::stream::percent_encoded;
 use crate::text::{pretty, visible};
 
@@ -20,7 +19,6 @@ use crate::text::{pretty, visible};
 const COPIED: u32 = 2_000;
 
 pub(crate) fn attach(app: &Rc<App>) -> Result<(), JsValue> {
-    attach_session(app)?;
     let at_sight = Rc::clone(app);
     let page = document()?;
     on(&page, "visibilitychange", move |_| at_sight.look_again());
@@ -32,35 +30,6 @@ pub(crate) fn attach(app: &Rc<App>) -> Result<(), JsValue> {
         window()?.location().origin()?
     );
     set_text(&find::<Element>("sample")?, &sample);
-    Ok(())
-}
-
-fn attach_session(app: &Rc<App>) -> Result<(), JsValue> {
-    let form: Element = find("sign-in-form")?;
-    let at_submit = Rc::clone(app);
-    on(&form, "submit", move |event| {
-        event.prevent_default();
-        // One attempt at a time; a second one would use up nothing but confuse the answer.
-        at_submit
-            .page
-            .sign_in_button
-            .set_attribute("disabled", "")?;
-        spawn_local(Rc::clone(&at_submit).sign_in());
-        Ok(())
-    });
-    let at_sign_out = Rc::clone(app);
-    on(&app.page.sign_out, "click", move |_| {
-        spawn_local(Rc::clone(&at_sign_out).sign_out());
-        Ok(())
-    });
-    // A link that is opened where the page is open already changes the fragment alone.
-    let at_link = Rc::clone(app);
-    on(window()?.as_ref(), "hashchange", move |_| {
-        if let Some(code) = take_code()? {
-            spawn_local(Rc::clone(&at_link).arrive(Some(code)));
-        }
-        Ok(())
-    });
     Ok(())
 }
 

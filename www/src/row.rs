@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::people::page_of;
 use crate::text::pretty;
 
 /// What the stream tells us.
@@ -18,6 +19,8 @@ pub(crate) enum Message {
 pub(crate) enum Verdict {
     Tracked,
     Rejected,
+    /// No event: somebody entered a segment or left it.
+    Moved,
 }
 
 impl Verdict {
@@ -25,6 +28,7 @@ impl Verdict {
         match self {
             Self::Tracked => "tracked",
             Self::Rejected => "rejected",
+            Self::Moved => "moved",
         }
     }
 }
@@ -65,7 +69,10 @@ pub(crate) struct Fields {
     pub(crate) field: Option<String>,
     /// Of a move: when it was due, and into which segment or out of which.
     time: Option<String>,
-    pub(crate) segment_name: Option<String>,
+    pub(crate) segment_id: Option<String>,
+    segment_name: Option<String>,
+    version: Option<u32>,
+    cause: Option<String>,
     /// Events that the page had lost before this one.
     pub(crate) dropped: Option<u32>,
     status: String,
@@ -94,9 +101,10 @@ pub(crate) fn read(data: &str) -> Result<Message, serde_json::Error> {
     let verdict = match fields.status.as_str() {
         "skipped" => return Ok(Message::Skipped(fields.count)),
         "rejected" => Verdict::Rejected,
+        "moved" => Verdict::Moved,
         _ => Verdict::Tracked,
     };
-    if fields.status == "moved" {
+    if verdict == Verdict::Moved {
         fields.name = fields.kind.clone();
         fields.received_at = fields.time.take().unwrap_or_default();
     }
@@ -110,7 +118,7 @@ pub(crate) fn read(data: &str) -> Result<Message, serde_json::Error> {
     let brief = match verdict {
         Verdict::Rejected => fields.code.clone(),
         Verdict::Tracked if money => amount(&inside),
-        Verdict::Tracked if fields.segment_name.is_some() => fields.segment_name.clone(),
+        Verdict::Moved => fields.segment_name.clone(),
         Verdict::Tracked => fields.dropped.map(|lost| format!("{lost} lost before")),
     };
     if verdict == Verdict::Rejected {
@@ -174,6 +182,13 @@ impl Row {
         }
     }
 
+    /// Where the contact's page is; only where the address is one.
+    pub(crate) fn contact_page(&self) -> Option<String> {
+        let email = self.fields.email.as_deref();
+        let email = email.filter(|_| self.verdict != Verdict::Rejected)?;
+        Some(page_of(email))
+    }
+
     /// Whether the text, lower case already, stands in the name, the contact or the content.
     pub(crate) fn contains(&self, text: &str) -> bool {
         let has = |part: &str| part.to_lowercase().contains(text);
@@ -183,6 +198,7 @@ impl Row {
             &self.fields.anonymous_id,
             &self.fields.message_id,
             &self.fields.code,
+            &self.fields.segment_name,
         ];
         parts.into_iter().flatten().any(|part| has(part))
             || has(&self.fields.id)
@@ -196,6 +212,7 @@ impl Row {
         let lost = fields
             .dropped
             .map(|lost| format!("{lost} events of this page before it, whose queue was full"));
+        let version = fields.version.map(|version| version.to_string());
         let facts = [
             ("Code", text(&fields.code)),
             ("Why", text(&fields.message)),
@@ -203,7 +220,17 @@ impl Row {
             ("Id", Some(fields.id.as_str())),
             ("Type", text(&fields.kind)),
             ("Happened", text(&fields.timestamp)),
-            ("Received", Some(fields.received_at.as_str())),
+            (
+                match self.verdict {
+                    Verdict::Moved => "Due",
+                    Verdict::Tracked | Verdict::Rejected => "Received",
+                },
+                Some(fields.received_at.as_str()),
+            ),
+            ("Segment", text(&fields.segment_name)),
+            ("Segment id", text(&fields.segment_id)),
+            ("Version", text(&version)),
+            ("Cause", text(&fields.cause)),
             ("E-mail", text(&fields.email)),
             ("Anonymous id", text(&fields.anonymous_id)),
             ("Message id", text(&fields.message_id)),
@@ -245,7 +272,22 @@ pub(crate) mod tests {
             r#"{"status":"moved","id":"1","type":"segment_left","segmentId":"seg_1","segmentName":"Trial","version":1,"email":"a@b.example","time":"2026-03-08T00:00:00.000Z","cause":"time"}"#,
         );
         assert_eq!(row.name(), "segment_left");
+        assert_eq!(row.verdict, Verdict::Moved);
         assert_eq!(row.brief.as_deref(), Some("Trial"));
+        assert_eq!(
+            row.contact_page().as_deref(),
+            Some("/contacts#email=a%40b%2Eexample")
+        );
+        let facts = row.facts();
+        for fact in [
+            ("Segment", "Trial"),
+            ("Cause", "time"),
+            ("Version", "1"),
+            ("Due", "2026-03-08T00:00:00.000Z"),
+        ] {
+            assert!(facts.contains(&(fact.0, fact.1.to_owned())), "{fact:?}");
+        }
+        assert!(row.contains("trial"));
         assert_eq!(row.fields.received_at, "2026-03-08T00:00:00.000Z");
     }
 

@@ -187,6 +187,13 @@ pub(crate) struct LocalTime {
     pub(crate) second: u32,
 }
 
+/// Points of a score, with two decimals at the most.
+pub(crate) fn points(points: f64) -> String {
+    let text = format!("{points:.2}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0" } else { text }.to_owned()
+}
+
 /// A number with its thousands apart.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -276,6 +283,12 @@ mod tests {
         assert_eq!(clock(now, now), "09:05:07");
         assert_eq!(clock(LocalTime { day: 23, ..now }, now), "23 Nov 09:05");
         assert_eq!(clock(LocalTime { year: 2025, ..now }, now), "24 Nov 2025");
+    }
+
+    #[test]
+    fn points_have_two_decimals_at_the_most() {
+        let shown = [0.0, 12.0, 0.5, 1.234_567, 100.0, -0.001].map(points);
+        assert_eq!(shown, ["0", "12", "0.5", "1.23", "100", "0"]);
     }
 
     #[test]

@@ -15,10 +15,10 @@ pub(super) const MAX_MEMBERS: usize = 64;
 pub(super) const TOO_MANY_MEMBERS: &str =
     "the body has more than 64 gzip members: compress it as one";
 /// What a body of this size inflates to costs little, whatever it was made of.
-const FREE_BYTES: usize = 1024 * 1024;
+pub(super) const FREE_BYTES: usize = 1024 * 1024;
 /// Past that, a byte may become so many at the most. Batches of a thousand equal events and messages
 /// with one text reach 100 to 221 (measured with gzip -9); what is made to hurt, 1,028.
-const MAX_RATIO: usize = 400;
+pub(super) const MAX_RATIO: usize = 400;
 /// Taken from the inflater at once.
 const STEP: usize = 64 * 1024;
 

@@ -1,8 +1,10 @@
-//! `misar contacts`: shows, changes, imports and erases them.
+//! `misar contacts`: lists, shows, changes, imports and erases them.
 //!
 //! - `file`: files in parts that a server takes
+//! - `list`: many of them, and the segments of one
 
 mod file;
+mod list;
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
@@ -18,9 +20,11 @@ use store::meta::DEFAULT_WORKSPACE;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Contacts {
+    List(list::List),
     Show(Show),
     Set(Set),
     Timeline(Timeline),
+    Segments(list::InSegments),
     Export(Export),
     Import(Import),
     Erase(Erase),
@@ -88,7 +92,8 @@ pub(super) struct Set {
 
 /// Lists what happened with a contact, the last that arrived first
 ///
-/// Events under their address and in browsers that are theirs, and what became of messages to them.
+/// Events under their address and in browsers that are theirs, what became of messages to them, and the segments that
+/// they entered or left, each with its cause.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -194,6 +199,8 @@ impl std::fmt::Debug for Erase {
 
 pub(super) fn run(command: Contacts, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     match command {
+        Contacts::List(list) => list::list(&list, folder, output),
+        Contacts::Segments(segments) => list::segments(&segments, folder, output),
         Contacts::Show(show) => {
             let call = calls::show_contact(&show.which.workspace, &show.which.ask());
             tell_contact(&folder.ask(&call)?, show.json, output)
@@ -207,7 +214,7 @@ pub(super) fn run(command: Contacts, folder: &Folder, output: &mut Output) -> Re
             let call = calls::show_contact(&set.which.workspace, &ask);
             tell_contact(&folder.ask(&call)?, set.json, output)
         }
-        Contacts::Timeline(timeline) => list(&timeline, folder, output),
+        Contacts::Timeline(timeline) => tell_timeline(&timeline, folder, output),
         Contacts::Export(export) => tell_all(&export, folder, output),
         Contacts::Import(import) => file::import(&import, folder, output),
         Contacts::Erase(erase) => run_erase(&erase, folder, output),
@@ -233,7 +240,7 @@ fn tell_contact(contact: &Value, json: bool, output: &mut Output) -> Result<(), 
     Ok(output.table(["WHAT", "VALUE"], &rows)?)
 }
 
-fn list(timeline: &Timeline, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
+fn tell_timeline(timeline: &Timeline, folder: &Folder, output: &mut Output) -> Result<(), Failure> {
     let mut ask = timeline.which.ask();
     let (mut left, mut rows) = (timeline.limit, Vec::new());
     while left > 0 {
@@ -251,7 +258,10 @@ fn list(timeline: &Timeline, folder: &Folder, output: &mut Output) -> Result<(),
                 cell("kind"),
                 cell("name"),
                 cell("points"),
-                cell("properties"),
+                match entry["kind"].as_str() {
+                    Some("segment") => format!("{} (by {})", cell("segmentName"), cell("cause")),
+                    _ => cell("properties"),
+                },
             ]);
         }
         match page["next"].as_str() {

@@ -362,7 +362,8 @@ fn show(word: Word, answer: &Value, output: &mut Output) -> Result<(), Failure> 
         | Word::Duplicate
         | Word::History
         | Word::Preview
-        | Word::Diff => {
+        | Word::Diff
+        | Word::Of => {
             // As deep as definitions are, no table shows it.
             let pretty = serde_json::to_string_pretty(answer).map_err(|error| error.to_string())?;
             output.line(&pretty)?;

@@ -201,6 +201,17 @@ pub(crate) fn show_contact(workspace: &str, contact: &ContactAsk) -> Call<Value>
     Call::post(target, SERVER).with(contact)
 }
 
+/// The list that `GET /v1/contacts` gives for these parameters.
+pub(crate) fn list_contacts(workspace: &str, asked: &[(&str, Option<&str>)]) -> Call<Value> {
+    let mut target = of_workspace("/control/contacts", Some(workspace));
+    for (name, value) in asked {
+        if let Some(value) = value {
+            target.push_str(&format!("&{name}={}", escaped(value)));
+        }
+    }
+    Call::get(target, SERVER)
+}
+
 pub(crate) fn contact_timeline(workspace: &str, contact: &ContactAsk) -> Call<Value> {
     let target = of_workspace("/control/contacts/timeline", Some(workspace));
     Call::post(target, SERVER).with(contact)

@@ -24,7 +24,7 @@ const CLOSED: [&str; 10] = [
     "type", "status", "source", "class", "groupBy", "model", "order", "pixel", "reason", "format",
 ];
 /// Of those, the ones that hold a text of another kind somewhere, and why.
-const NOT_CLOSED: [(&str, &str, &str); 9] = [
+const NOT_CLOSED: [(&str, &str, &str); 10] = [
     ("Health", "status", "a sentence that says why not"),
     (
         "EventView",
@@ -32,7 +32,12 @@ const NOT_CLOSED: [(&str, &str, &str); 9] = [
         "of the classifier, which learns new ones",
     ),
     (
-        "TimelineEntry",
+        "TimelineEntryEvent",
+        "reason",
+        "of the classifier, which learns new ones",
+    ),
+    (
+        "TimelineEntryMail",
         "reason",
         "of the classifier, which learns new ones",
     ),

@@ -99,6 +99,7 @@ const OF_REQUESTS: &[(u16, &[&str])] = &[
             "not_ready",
             "too_many_live_readers",
             "too_many_exports",
+            "too_many_imports",
             "busy",
         ],
     ),

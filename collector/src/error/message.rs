@@ -101,6 +101,7 @@ impl ApiError {
                 Full::All(open) => format!("all {open} live streams of this server are taken: come again later"),
             },
             Self::TooManyExports => "as many exports as may run at once are running: come again once one has ended".into(),
+            Self::TooManyImports => "as many imports as may run at once are running: come again once one has ended".into(),
             Self::Refused(refusal) => refusal.message.clone(),
             Self::StorageFailing => "the store cannot take events now: send it again with the same id".into(),
             Self::ViewBehind => "the event is on disk, but this view has not reached it yet: ask again".into(),

@@ -24,7 +24,7 @@ use store::ledger::Submission;
 use store::record::public_seq::PublicSeq;
 use store::record::{Address, Entry, Fact, Personal, ToldBy, WorkspaceId};
 
-pub(crate) use import::{ImportAnswer, import_file};
+pub(crate) use import::{ImportAnswer, ImportProgress, import_file};
 
 impl Incoming {
     /// Records what the body says of the contact with this address; the fact's seq, and the headers that tell of

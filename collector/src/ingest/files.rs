@@ -1,5 +1,9 @@
 //! Files of rows that servers send: CSV with a header line, or one JSON object a line. What the rows say is read by
 //! who asked for them.
+//!
+//! - `raw`: rows of files of any length, as they stand there
+
+pub(crate) mod raw;
 
 use csv::{ReaderBuilder, Trim};
 use shared::rejection::{Rejection, codes};
@@ -11,7 +15,7 @@ pub(super) const MAX_ROWS: usize = 100_000;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FileFormat {
+pub(crate) enum FileFormat {
     Csv,
     /// One JSON object a line.
     Lines,
@@ -19,7 +23,7 @@ pub(super) enum FileFormat {
 
 impl FileFormat {
     /// By its media type; `None` of one JSON document.
-    pub(super) fn of(media: &str) -> Option<Self> {
+    pub(crate) fn of(media: &str) -> Option<Self> {
         let essence = media.split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
             "text/csv" => Some(Self::Csv),

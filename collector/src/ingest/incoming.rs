@@ -35,6 +35,9 @@ enum KeyIn {
     BodyToo,
 }
 
+/// The memory that a body takes which is read bit by bit: a portion of rows, and what is made of them.
+const STREAMED: usize = 4 * 1024 * 1024;
+
 /// A request whose body has been read.
 pub(crate) struct Incoming {
     pub(super) parts: Parts,
@@ -86,6 +89,67 @@ impl Incoming {
         Self::read_as(app, request, Media::Json, limit, asks, KeyIn::Headers).await
     }
 
+    /// The same of a file that is read bit by bit: the body comes back as it is, and is paid for as its rows are taken.
+    pub(crate) async fn open_of_server(
+        app: &Arc<App>,
+        request: Request<Body>,
+        scope: Scope,
+    ) -> Result<(Self, Body), ApiError> {
+        let asks = Asks::Server(scope);
+        let (parts, body) = request.into_parts();
+        let payer = Payer::of(&parts, &app.trusted_proxies);
+        let (admitted, body) =
+            Self::admit_or_discard(app, &parts, &payer, asks, KeyIn::Headers, body).await?;
+        let Admitted {
+            by_headers,
+            ticket,
+            owner,
+        } = admitted;
+        let mut memory = app.body_memory.enter(&owner);
+        memory.hold(STREAMED, 0).map_err(ApiError::unread)?;
+        // It comes at our own pace.
+        memory.is_whole();
+        let mut charge = Charge::new(&app.rates, payer, 0);
+        if let Some(caller) = &by_headers {
+            charge = charge.begun(&caller.key, ticket)?;
+        }
+        let permit = app.take_permit().inspect_err(|_| charge.excuse())?;
+        let incoming = Self {
+            parts,
+            by_headers,
+            asks,
+            text: String::new(),
+            received_at: app.clock.now(),
+            charge: Mutex::new(charge),
+            lane: Lane::of(&owner),
+            turn: Mutex::default(),
+            screened: Screened::default(),
+            _held: (permit, memory),
+        };
+        Ok((incoming, body))
+    }
+
+    /// What the headers settle; the body of who is refused is thrown away.
+    async fn admit_or_discard(
+        app: &App,
+        parts: &Parts,
+        payer: &Payer,
+        asks: Asks,
+        key_in: KeyIn,
+        body: Body,
+    ) -> Result<(Admitted, Body), ApiError> {
+        match Self::admit(app, parts, payer, asks, key_in) {
+            Ok(admitted) => Ok((admitted, body)),
+            Err(error) => {
+                let error = app.rates.blame(payer, error);
+                // Who is told to wait is not waited for.
+                let is_whole =
+                    error.retry_after().is_none() && body::discard(&parts.headers, body).await;
+                Err(if is_whole { error } else { error.unread() })
+            }
+        }
+    }
+
     /// The same of a route that takes files of rows too.
     pub(crate) async fn read_file_of_server(
         app: &Arc<App>,
@@ -107,16 +171,8 @@ impl Incoming {
     ) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let payer = Payer::of(&parts, &app.trusted_proxies);
-        let admitted = match Self::admit(app, &parts, &payer, asks, key_in) {
-            Ok(admitted) => admitted,
-            Err(error) => {
-                let error = app.rates.blame(&payer, error);
-                // Who is told to wait is not waited for.
-                let is_whole =
-                    error.retry_after().is_none() && body::discard(&parts.headers, body).await;
-                return Err(if is_whole { error } else { error.unread() });
-            }
-        };
+        let (admitted, body) =
+            Self::admit_or_discard(app, &parts, &payer, asks, key_in, body).await?;
         let Admitted {
             by_headers,
             ticket,
@@ -203,6 +259,10 @@ impl Incoming {
             ticket,
             owner,
         })
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
     }
 
     /// Who sends, by the headers or else by the body's `key`.

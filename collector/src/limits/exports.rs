@@ -1,4 +1,5 @@
-//! How many exports there may be at once: each reads all that a workspace has.
+//! How many exports there may be at once: each reads all that a workspace has. Imports, which take as long as their
+//! senders, are bounded alike.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

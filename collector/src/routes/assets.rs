@@ -25,6 +25,22 @@ pub(crate) async fn get_live(
     assets.live.respond(&headers).await
 }
 
+/// The page of contacts
+pub(crate) async fn get_contacts_page(
+    Extension(assets): Extension<Arc<Assets>>,
+    headers: HeaderMap,
+) -> Response {
+    assets.contacts.respond(&headers).await
+}
+
+/// The page of segments
+pub(crate) async fn get_segments_page(
+    Extension(assets): Extension<Arc<Assets>>,
+    headers: HeaderMap,
+) -> Response {
+    assets.segments.respond(&headers).await
+}
+
 /// The document, as a page
 pub(crate) async fn get_docs(
     Extension(assets): Extension<Arc<Assets>>,

@@ -1,7 +1,8 @@
 //! `GET /v1/contacts`: what is known of a contact, and of all of them, the most engaged first.
 //!
-//! - `one`: one contact
-//! - `sorting`: in which order they are listed
+//! - `known`: one, looked up by an address
+//! - `one`: what is known of one
+//! - `sorting`: in which order they are listed; `listed`: which of them
 //! - `timeline`: what happened with one, and what makes their score
 //! - `erase`: nothing any more
 //! - `export`: everything that is held of one
@@ -10,6 +11,8 @@
 mod erase;
 pub(super) mod export;
 mod import;
+mod known;
+mod listed;
 pub(super) mod one;
 mod sorting;
 pub(super) mod timeline;
@@ -27,22 +30,20 @@ use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::{PageLimit, Query, SentSeq, invalid, value};
+use super::query::{PageLimit, Query, SentSeq, value};
 use super::read::{ReadMeta, read};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use crate::export::rounded_score;
 use store::query::Order;
-use store::record::WorkspaceId;
-use store::views::{Contact, ViewError};
-
-/// The most contacts that are looked at for one page: behind them a page ends early, with a `next`.
-const MAX_LOOKED_AT: usize = 20_000;
+use store::views::Contact;
 
 pub(crate) use erase::*;
 pub(crate) use export::*;
 pub(crate) use import::*;
+use listed::Listed;
+pub(in crate::routes) use listed::listed;
 pub(crate) use one::*;
 use sorting::{ContactPlace, Sort};
 pub(crate) use timeline::*;
@@ -60,6 +61,9 @@ pub(crate) struct ContactQuery {
     /// `next`, where many had to be passed over.
     #[param(max_length = 254, example = "user@")]
     query: Option<String>,
+    /// The members of the segment with this id, as they are now; 404 `unknown_segment` where there is none.
+    #[param(example = "seg_5f1c9a03b2d47e608c11")]
+    segment: Option<String>,
     /// What they are sorted by: `score` without this parameter.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>, pattern = "^(score|lastSeen|firstSeen|email)$")]
@@ -139,15 +143,16 @@ impl ContactView {
 /// List contacts
 ///
 /// When they were seen, whether they have unsubscribed, and how engaged they are: one by its address, or all of
-/// them, the most engaged first. Contacts whose address nobody has told (tokens alone name them) are found
+/// them, or the members of a segment, the most engaged first. Contacts whose address nobody has told (tokens alone name them) are found
 /// by neither. Takes the scope `contacts`.
 #[utoipa::path(
     get, path = "/v1/contacts", tag = "read",
     params(ContactQuery),
     responses(
         (status = 200, description = "The contacts that were asked for", body = ContactList),
+        (status = 404, description = "There is no such segment", body = ErrorBody),
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
-        (status = 503, description = "The view has not reached `minSeq`, or is being built: ask again after Retry-After", body = ErrorBody),
+        (status = 503, description = "The view has not reached `minSeq`, or it or the segment is being built: ask again after Retry-After", body = ErrorBody),
     ),
     security(("secret_key" = []), ("session" = [])),
 )]
@@ -157,122 +162,18 @@ pub(crate) async fn list_contacts(
     request: Request<Body>,
 ) -> Result<Json<ContactList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
-    let Query(query) = query?;
-    let min_seq = query.min_seq.map(|seq| seq.known("minSeq")).transpose()?;
-    let sort = query.sort.unwrap_or_default();
-    if query
-        .cursor
-        .as_ref()
-        .is_some_and(|place| place.sort() != sort)
-    {
-        let message = "send the `next` of a page that was sorted in the same way";
-        return Err(invalid("cursor", message));
-    }
-    let asked = Asked {
-        begins: query.query.unwrap_or_default().to_lowercase(),
-        sort,
-        descending: sort.descends(query.order),
-        behind: query.cursor,
-        limit: query.limit.unwrap_or_default().get(),
-    };
-    let (email, workspace) = (query.email, reader.workspace);
-    let ((contacts, next), meta) = read(&app, workspace, min_seq, move |app| match &email {
-        Some(email) => one(app, workspace, email),
-        None => asked.page(app, workspace),
-    })
-    .await?;
+    let Query(mut query) = query?;
+    let min_seq = query.min_seq.take();
+    let min_seq = min_seq.map(|seq| seq.known("minSeq")).transpose()?;
+    let asked = Listed::of(query)?;
+    // Whose window has run out is in no segment any more.
+    app.projector.reach_now().await?;
+    let workspace = reader.workspace;
+    let work = move |app: &App| asked.page(app, workspace);
+    let ((contacts, next), meta) = read(&app, workspace, min_seq, work).await?;
     Ok(Json(ContactList {
         contacts,
         next,
         meta,
     }))
-}
-
-/// Contacts, and where the next page begins.
-type Page = (Vec<ContactView>, Option<String>);
-
-fn one(app: &App, workspace: WorkspaceId, email: &Email) -> Result<Page, ViewError> {
-    let Some(id) = app.views.contact_id(workspace, email.normalised()) else {
-        return Ok((Vec::new(), None));
-    };
-    let now = app.clock.now().as_millis();
-    let view = app.views.contact(id)?.map(|contact| {
-        let shown = contact.address.clone();
-        let shown = shown.unwrap_or_else(|| email.normalised().to_owned());
-        ContactView::of(contact, shown, now)
-    });
-    Ok((view.into_iter().collect(), None))
-}
-
-/// What is asked of the list.
-struct Asked {
-    /// How their address begins, in lower case.
-    begins: String,
-    sort: Sort,
-    descending: bool,
-    behind: Option<ContactPlace>,
-    limit: usize,
-}
-
-impl Asked {
-    fn page(&self, app: &App, workspace: WorkspaceId) -> Result<Page, ViewError> {
-        let now = app.clock.now().as_millis();
-        let (mut shown, mut behind, mut looked_at) = (Vec::new(), self.behind.clone(), 0);
-        // Where all match, one more than fits tells whether there is a next page.
-        let mut portion = match self.begins.is_empty() {
-            true => self.limit + 1,
-            false => PageLimit::MOST.get(),
-        };
-        loop {
-            let (sort, descending) = (self.sort, self.descending);
-            let behind_it = behind.as_ref();
-            let found = ContactPlace::behind(app, workspace, sort, descending, behind_it, portion)?;
-            let is_all = found.len() < portion;
-            looked_at += found.len();
-            for (place, contact) in found {
-                if let Some(email) = self.matching(app, workspace, &place, &contact)? {
-                    if shown.len() == self.limit {
-                        return Ok((shown, behind.as_ref().map(ContactPlace::to_cursor)));
-                    }
-                    shown.push(ContactView::of(contact, email, now));
-                }
-                behind = Some(place);
-            }
-            if is_all {
-                return Ok((shown, None));
-            }
-            if looked_at >= MAX_LOOKED_AT {
-                return Ok((shown, behind.as_ref().map(ContactPlace::to_cursor)));
-            }
-            // Each time all contacts are gone through, so that few times are better.
-            portion = (portion * 4).min(MAX_LOOKED_AT - looked_at);
-        }
-    }
-
-    /// The address of a contact that is asked for.
-    fn matching(
-        &self,
-        app: &App,
-        workspace: WorkspaceId,
-        place: &ContactPlace,
-        contact: &Contact,
-    ) -> Result<Option<String>, ViewError> {
-        let Some(address) = &contact.address else {
-            return Ok(None);
-        };
-        let is_meant = address.to_lowercase().starts_with(&self.begins)
-            || app
-                .views
-                .has_trait(workspace, place.ordinal(), |json| self.begins_so(json))?;
-        Ok(is_meant.then(|| address.clone()))
-    }
-
-    /// Whether the value of a trait, as JSON, begins as is asked for.
-    fn begins_so(&self, json: &str) -> bool {
-        match serde_json::from_str::<String>(json) {
-            Ok(text) => text.to_lowercase().starts_with(&self.begins),
-            // A number or a truth value is asked for as it is written; what is nested is not.
-            Err(_) => !json.starts_with(['{', '[']) && json.starts_with(&self.begins),
-        }
-    }
 }

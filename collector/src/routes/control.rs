@@ -5,7 +5,7 @@
 //! - `workspaces`, `token_keys`: lists that grow
 //! - `upkeep`: verify, rebuild, backup, doctor, a link to the live page
 //! - `relay_list`: the addresses of Apple's relays
-//! - `contacts`: shows, changes, imports and erases those of any workspace
+//! - `contacts`: lists, shows, changes, imports and erases those of any workspace
 //! - `identify_secret`: under which customers' servers sign whom a page may name
 //! - `messages`: registers a message of any workspace
 //! - `segments`: what the routes of segments do, in any workspace
@@ -40,7 +40,7 @@ pub(crate) struct Hello {
 }
 
 /// The routes with their paths.
-fn table() -> [(&'static str, MethodRouter<Desk>); 17] {
+fn table() -> [(&'static str, MethodRouter<Desk>); 18] {
     [
         ("/control", get(say_hello)),
         (
@@ -62,6 +62,7 @@ fn table() -> [(&'static str, MethodRouter<Desk>); 17] {
             get(relay_list::show).post(relay_list::reload),
         ),
         ("/control/messages", post(messages::register)),
+        ("/control/contacts", get(contacts::list)),
         ("/control/contacts/erase", post(contacts::erase)),
         ("/control/contacts/show", post(contacts::show)),
         ("/control/contacts/timeline", post(contacts::timeline)),
@@ -77,7 +78,7 @@ pub(crate) fn routes() -> Router<Desk> {
 }
 
 /// Where they are, for tests that nobody else gets there.
-pub(crate) fn paths() -> [&'static str; 17] {
+pub(crate) fn paths() -> [&'static str; 18] {
     table().map(|(path, _)| path)
 }
 

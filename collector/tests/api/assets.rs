@@ -127,7 +127,7 @@ async fn the_versioned_copy_is_what_its_name_and_its_integrity_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_root_leads_to_the_live_page_which_may_load_nothing_from_elsewhere() {
+async fn the_root_leads_to_the_live_page_and_no_page_may_load_anything_from_elsewhere() {
     let app = spawn_app().await;
     let answer = app
         .raw(b"GET / HTTP/1.1\r\nHost: misar\r\nConnection: close\r\n\r\n")
@@ -135,19 +135,22 @@ async fn the_root_leads_to_the_live_page_which_may_load_nothing_from_elsewhere()
         .to_ascii_lowercase();
     assert!(answer.starts_with("http/1.1 303 "), "{answer}");
     assert!(answer.contains("\r\nlocation: /live\r\n"), "{answer}");
-    let live = get(&app, "/live", &[]).await;
-    assert_eq!(live.header("content-type"), "text/html; charset=utf-8");
-    assert_eq!(live.header("referrer-policy"), "no-referrer");
-    assert_eq!(live.header("x-content-type-options"), "nosniff");
-    assert_eq!(
-        live.header("content-security-policy"),
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-         require-trusted-types-for 'script'"
-    );
+    for path in ["/live", "/contacts", "/segments"] {
+        let page = get(&app, path, &[]).await;
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("referrer-policy"), "no-referrer");
+        assert_eq!(page.header("x-content-type-options"), "nosniff");
+        assert_eq!(
+            page.header("content-security-policy"),
+            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
+             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+             require-trusted-types-for 'script'"
+        );
+        assert!(!page.text.contains("__"), "{path}");
+    }
     for (file, media) in [
         ("style.css", "text/css; charset=utf-8"),
-        ("live.js", "application/javascript; charset=utf-8"),
+        ("start.js", "application/javascript; charset=utf-8"),
         ("www.js", "application/javascript; charset=utf-8"),
         ("www_bg.wasm", "application/wasm"),
     ] {

@@ -114,7 +114,7 @@ async fn what_is_no_file_of_contacts_is_refused_whole() {
     let key = app.secret(&[Scope::Contacts]);
     for (media, text) in [
         ("text/csv", "name\nada\n"),
-        ("text/csv", "email\n\"ada@person.example\n"),
+        ("text/csv", "\"email\nada@person.example\n"),
         ("text/csv", "e\0m\0a\0i\0l\0\n\0"),
     ] {
         let answer = import(&app, &key, media, text).await;

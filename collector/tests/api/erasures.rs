@@ -12,10 +12,10 @@ use crate::mail::ask;
 use crate::reports::{HUMAN, Stage};
 use crate::support::{Answer, TestApp};
 
-const ADA: &str = "ada@person.example";
+pub(crate) const ADA: &str = "ada@person.example";
 const BOB: &str = "bob@person.example";
 /// What the events of Ada hold of her, and nobody else's.
-const HERS: [&str; 8] = [
+pub(crate) const HERS: [&str; 8] = [
     "ada@person",
     "Ada@Person",
     "ada-trait",
@@ -40,7 +40,7 @@ fn path(email: &str) -> String {
     format!("/v1/contacts/{}", email.replace('@', "%40"))
 }
 
-async fn erase(stage: &Stage, email: &str) -> Answer {
+pub(crate) async fn erase(stage: &Stage, email: &str) -> Answer {
     let ask = stage.app.ask(Method::DELETE, &path(email)).key(&stage.key);
     let answer = ask.send().await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -49,7 +49,7 @@ async fn erase(stage: &Stage, email: &str) -> Answer {
 }
 
 /// The bytes of all that the files of the store hold once the log was written anew, decoded.
-fn held(app: &TestApp) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn held(app: &TestApp) -> Vec<(String, Vec<u8>)> {
     let mut held = Vec::new();
     let records = app.app.log.read_from(Seq::START, usize::MAX).unwrap();
     for record in records {
@@ -79,7 +79,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 }
 
 #[track_caller]
-fn is_clean(held: &[(String, Vec<u8>)], words: &[&str]) {
+pub(crate) fn is_clean(held: &[(String, Vec<u8>)], words: &[&str]) {
     for (place, bytes) in held {
         for word in words {
             assert!(!holds(bytes, word), "{word} in {place}");
@@ -88,7 +88,7 @@ fn is_clean(held: &[(String, Vec<u8>)], words: &[&str]) {
 }
 
 /// Ada and Bob each get a mail, open it, follow a link, order, and are seen; Ada leaves more.
-async fn lived(stage: &Stage) -> String {
+pub(crate) async fn lived(stage: &Stage) -> String {
     let app = &stage.app;
     for (email, id) in [(ADA, "m-ada"), (BOB, "m-bob")] {
         let who = if email == ADA { "ada" } else { "bob" };
@@ -198,7 +198,7 @@ async fn answers(stage: &Stage) -> String {
 }
 
 /// Reports without what only says how fresh they are, and without the targets of links.
-async fn totals(stage: &Stage) -> Vec<Value> {
+pub(crate) async fn totals(stage: &Stage) -> Vec<Value> {
     let mut totals = Vec::new();
     for path in [
         "overview",
@@ -396,6 +396,63 @@ async fn what_comes_late_names_nobody_and_what_comes_later_makes_a_new_contact()
         stage.app.receipt(&later.text_of("id")).await.body["status"],
         "erased"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_browser_of_theirs_tells_late_without_an_address_is_redacted_too() {
+    let stage = Stage::new().await;
+    lived(&stage).await;
+    stage.clock.advance_millis(HOUR_MS);
+    erase(&stage, ADA).await;
+    // Whose browsers were is found behind the answer.
+    stage.app.app.purge_log().unwrap();
+    stage.clock.advance_millis(HOUR_MS);
+    let statuses = async || {
+        let deeds = [
+            (
+                "ada-browser",
+                "2026-11-23T10:30:00Z",
+                "of before she said who she is",
+            ),
+            ("ada-browser", "2026-11-23T12:30:00Z", "behind that"),
+            ("ada-browser", "2026-11-23T13:30:00Z", "behind her erasure"),
+            ("bob-browser", "2026-11-23T12:30:00Z", "somebody else's"),
+        ];
+        let events: Vec<Value> = deeds
+            .iter()
+            .map(|(browser, time, note)| {
+                json!({"type": "track", "event": "late", "anonymousId": browser, "timestamp": time,
+                    "properties": {"note": format!("{note} ada-property")}})
+            })
+            .collect();
+        let body = json!({"events": events});
+        let answer = stage
+            .app
+            .post("/v1/track/batch", &stage.app.key, &body)
+            .await;
+        let mut statuses = Vec::new();
+        for result in answer.results() {
+            let receipt = stage.app.receipt(result["id"].as_str().unwrap()).await;
+            statuses.push(receipt.body["status"].as_str().unwrap().to_owned());
+        }
+        statuses
+    };
+    let expected = ["erased", "erased", "tracked", "tracked"];
+    assert_eq!(statuses().await, expected);
+    // Also after a restart.
+    let Stage { app, clock, key } = stage;
+    let (folder, _) = app.stop().await;
+    let app = crate::support::spawn_app_in(folder, clock.clone() as _).await;
+    let stage = Stage { app, clock, key };
+    let event = json!({"type": "track", "event": "late", "anonymousId": "ada-browser",
+        "timestamp": "2026-11-23T10:31:00Z"});
+    let body = json!({"events": [event]});
+    let answer = stage
+        .app
+        .post("/v1/track/batch", &stage.app.key, &body)
+        .await;
+    let id = answer.results()[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(stage.app.receipt(&id).await.body["status"], "erased");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,7 +76,7 @@ enum Caller {
 /// Method, path, what it needs, and the body that gets in. `{…}` stands for something that exists.
 type Route = (&'static str, &'static str, Needs);
 
-const ROUTES: [Route; 73] = [
+const ROUTES: [Route; 75] = [
     ("POST", "/v1/track/event", Needs::Send),
     ("POST", "/v1/track/purchase", Needs::Purchase),
     ("POST", "/v1/track/refund", Needs::ServerSend),
@@ -151,6 +151,8 @@ const ROUTES: [Route; 73] = [
     ("POST", "/mail/subscribe/{token}", Needs::Nothing),
     ("GET", "/", Needs::Nothing),
     ("GET", "/live", Needs::Nothing),
+    ("GET", "/contacts", Needs::Nothing),
+    ("GET", "/segments", Needs::Nothing),
     ("GET", "/assets/{name}", Needs::Nothing),
 ];
 

@@ -288,6 +288,8 @@ async fn a_page_is_found_with_a_slash_at_its_end() {
     for page in [
         "/docs",
         "/live",
+        "/contacts",
+        "/segments",
         "/openapi.json",
         "/openapi-3.0.json",
         "/healthz",

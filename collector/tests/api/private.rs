@@ -91,6 +91,8 @@ async fn what_is_public_is_kept_as_ever() {
         (versioned.as_str(), "public, max-age=31536000, immutable"),
         ("/mail/track.json", "no-cache"),
         ("/live", "no-cache"),
+        ("/contacts", "no-cache"),
+        ("/segments", "no-cache"),
         ("/assets/style.css", "no-cache"),
         ("/openapi.json", "no-cache"),
         ("/openapi-3.0.json", "no-cache"),

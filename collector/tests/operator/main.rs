@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![forbid(unsafe_code)]
 
+mod contacts;
 mod erasures;
 mod keys;
 mod links;

@@ -221,7 +221,7 @@ fn at_rest(plan: &Plan, data: &Path) -> Result<(), Failure> {
     let mut times: Vec<f64> = Vec::new();
     for _ in 0..TOPS {
         let began = Instant::now();
-        views.contacts_by_score(WORKSPACE, true, None, 100)?;
+        views.contacts_by_score(WORKSPACE, None, true, None, 100)?;
         times.push(began.elapsed().as_secs_f64() * 1_000.0);
     }
     times.sort_by(f64::total_cmp);

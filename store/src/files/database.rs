@@ -50,6 +50,12 @@ pub(crate) fn open_or_create_checked(path: &Path, cache: usize) -> Result<Databa
     Ok(builder(cache).create_with_backend(file)?)
 }
 
+/// Makes one of these in a file of its own; what lay there is gone.
+pub(crate) fn create_anew_checked(path: &Path, cache: usize) -> Result<Database, redb::Error> {
+    let file = Checked::new(FileBackend::new(super::create_anew(path)?)?);
+    Ok(builder(cache).create_with_backend(file)?)
+}
+
 /// Opens one of these that is there; one that was not closed in order is repaired.
 pub(crate) fn open_checked(path: &Path, cache: usize) -> Result<Database, redb::Error> {
     let file = super::open(path)?;

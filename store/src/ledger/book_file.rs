@@ -18,7 +18,7 @@ use crate::record::Seq;
 /// and what the book keeps there for itself.
 pub(super) const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 
-const CACHE: usize = 16 * 1024 * 1024;
+pub(super) const CACHE: usize = 16 * 1024 * 1024;
 
 /// A kind of book.
 pub(super) struct BookFile {

@@ -6,18 +6,19 @@
 //! `identify` at or before it names, else the earliest (design, section 7, Identity).
 //!
 //! What comes later and is of a time before the erasure, or of a mail that was sent before it, is redacted
-//! as it is appended.
+//! as it is appended; so is what a browser did without an address at a time at which it was theirs.
 //!
 //! - `browsers`: whose is what browsers did without an address
 
 mod browsers;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::LogError;
 use super::inner::Inner;
 use super::suppression::change_of;
-use crate::record::{ContactId, Entry, Fact, Seq, WorkspaceId, WorkspaceKeys};
+use crate::record::{ContactId, Entry, ErasedStretch, Fact, Seq, WorkspaceId, WorkspaceKeys};
+use shared::time::Timestamp;
 
 use browsers::{Browsers, Look, Told, each_deed};
 
@@ -133,7 +134,11 @@ pub(super) fn erase_late(entry: &mut Entry, keys: &dyn WorkspaceKeys) -> bool {
         return false;
     }
     let Some(contact) = named_in(entry, keys) else {
-        return false;
+        let is_theirs = is_of_erased_browser(entry, time, keys);
+        if is_theirs {
+            entry.redact_for(None);
+        }
+        return is_theirs;
     };
     match keys.erased(entry.workspace, contact) {
         Some((at, person)) if time <= at => {
@@ -142,6 +147,62 @@ pub(super) fn erase_late(entry: &mut Entry, keys: &dyn WorkspaceKeys) -> bool {
             true
         }
         _ => false,
+    }
+}
+
+/// Whether a browser did this without an address, at a time at which it was of somebody who was erased since.
+fn is_of_erased_browser(entry: &Entry, time: Timestamp, keys: &dyn WorkspaceKeys) -> bool {
+    let is_deed = !entry.redacted && entry.address.is_none() && entry.fact.send().is_none();
+    let browser = entry.anonymous_id.as_ref().filter(|_| is_deed);
+    browser.is_some_and(|browser| keys.is_erased_browser(entry.workspace, browser.as_str(), time))
+}
+
+/// A browser of a workspace, by its anonymousId.
+type Browser = (WorkspaceId, String);
+
+/// Whose browsers were, as they told: those that somebody who is erased has used.
+struct Owned {
+    browsers: BTreeMap<Browser, BTreeMap<(Timestamp, Seq), ContactId>>,
+}
+
+impl Owned {
+    fn told(&mut self, browser: Browser, at: (Timestamp, Seq), contact: ContactId) {
+        if let Some(told) = self.browsers.get_mut(&browser) {
+            told.insert(at, contact);
+        }
+    }
+
+    /// When they were of somebody who is erased: from where they told so, or ever before where they told it first,
+    /// until they told otherwise.
+    fn stretches(&self, waiting: &PendingErasures, keys: &dyn WorkspaceKeys) -> Vec<ErasedStretch> {
+        let mut found = Vec::new();
+        for ((workspace, browser), told) in &self.browsers {
+            let Some(key) = keys.key_of(*workspace) else {
+                continue;
+            };
+            let mut from = i64::MIN;
+            let mut told = told.iter().peekable();
+            while let Some(((at, seq), contact)) = told.next() {
+                let next = told.peek().map(|((next, _), _)| next.as_millis());
+                let until = next.unwrap_or(i64::MAX);
+                from = from.min(at.as_millis());
+                let is_erased = waiting.person(*workspace, *contact, *seq).is_some();
+                let erased = keys.erased(*workspace, *contact).filter(|_| is_erased);
+                if let Some((erased_at, _)) = erased
+                    && from < until
+                {
+                    found.push(ErasedStretch {
+                        workspace: *workspace,
+                        browser: key.browser(browser),
+                        from,
+                        until,
+                        erased_at,
+                    });
+                }
+                from = until;
+            }
+        }
+        found
     }
 }
 
@@ -182,6 +243,13 @@ impl Inner {
             }
             Ok(())
         })?;
+        // Of more browsers than are in memory at once, what comes late stays as it is.
+        let mut owned = Owned {
+            browsers: browsers
+                .keys()
+                .map(|browser| (browser.clone(), BTreeMap::new()))
+                .collect(),
+        };
         let mut gather = |browsers: &mut Browsers| {
             self.each_before(&waiting, |seq, entry| {
                 if waiting.left_in(seq, entry, keys).is_some() {
@@ -201,6 +269,9 @@ impl Inner {
                     (_, Some(_)) => return Ok(()),
                 };
                 let at = (entry.time.min(entry.received_at), seq);
+                if let Told::Whose(contact) = told {
+                    owned.told((entry.workspace, browser.as_str().to_owned()), at, contact);
+                }
                 look(entry.workspace, browser.as_str(), at, told)
             })
         };
@@ -214,6 +285,12 @@ impl Inner {
             },
         )?;
         self.books.redactions.add_for(&found)?;
+        let stretches = owned.stretches(&waiting, keys);
+        if !stretches.is_empty() {
+            let kept = keys.keep_erased_stretches(&stretches);
+            kept.map_err(LogError::Storage)?;
+            self.redact_late(&waiting)?;
+        }
         self.books.redactions.found(&waiting)?;
         let places = self.books.redactions.pending();
         let records = places.len();
@@ -224,6 +301,25 @@ impl Inner {
             "what was erased has been found in the log: segments wait to be written anew"
         );
         Ok(())
+    }
+
+    /// What came late while it was not known yet whose it was: hides it too.
+    fn redact_late(&self, waiting: &PendingErasures) -> Result<(), LogError> {
+        let first = waiting.all().map(|erasure| erasure.seq).min();
+        let mut after = first.unwrap_or(Seq::START);
+        loop {
+            let records = self.read_raw(after, READ_RECORDS)?;
+            let Some(end) = records.last().map(|record| record.seq) else {
+                return Ok(());
+            };
+            let late = records.iter().filter(|record| {
+                let entry = &record.entry;
+                is_of_erased_browser(entry, entry.time.min(entry.received_at), &*self.keys)
+            });
+            let late: Vec<_> = late.map(|record| (record.seq, None)).collect();
+            self.books.redactions.add_for(&late)?;
+            after = end;
+        }
     }
 
     /// Hands over every record before the last of these erasures, as the log has it, that is not

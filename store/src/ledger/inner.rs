@@ -280,6 +280,8 @@ impl Inner {
         let seqs = places.keys().copied().collect();
         self.journal
             .rewrite(&seqs, &mut |block| redacted(block, &places, &mut packer))?;
+        // What they knew of an address lies in pages that their file has freed.
+        self.books.suppressions.renew_file()?;
         self.books.redactions.done(&places)?;
         tracing::info!(
             records = places.len(),

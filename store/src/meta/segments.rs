@@ -20,9 +20,10 @@ use crate::record::segments::{Reads, ScoringVersion, SegmentVersion, ZoneVersion
 use crate::record::{Scoring, Segment, SegmentBook, SegmentBooks, Since, WorkspaceId};
 
 /// Key: workspace, id. Value: JSON of [`StoredSegment`].
-const SEGMENTS: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("segments_v1");
+pub(super) const SEGMENTS: TableDefinition<'_, (u32, &str), &[u8]> =
+    TableDefinition::new("segments_v1");
 /// Workspaces that use segments. Key: workspace. Value: JSON of a list of [`StoredZone`].
-const ZONES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segment_zones_v1");
+pub(super) const ZONES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segment_zones_v1");
 
 /// Key: workspace. Value: JSON of a list of [`StoredScoring`].
 const SCORINGS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segment_scorings_v1");

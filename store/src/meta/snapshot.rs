@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::file::{KEYS, LAST_USED, NUMBERS, WORKSPACES};
-use super::{Meta, MetaError, erasures, former, lineage, session, storage, token_key};
+use super::{
+    Meta, MetaError, erasures, former, lineage, segments, session, storage, stretches, token_key,
+};
 use crate::lineage::StoreState;
 use crate::snapshot;
 
@@ -26,9 +28,40 @@ impl Meta {
             copy.table(lineage::NOTES)?;
             copy.table(former::FORMER)?;
             copy.table(erasures::ERASURES)?;
+            copy.table(segments::SEGMENTS)?;
+            copy.table(segments::ZONES)?;
+            copy.table(stretches::STRETCHES)?;
             copy.leave_out(session::SESSIONS);
             copy.insert(NUMBERS, lineage::STATE, StoreState::Backup as u64)
         })
         .map_err(|error| storage(&self.path, "copying it", &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _};
+    use shared::segment::Definition;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::record::WorkspaceId;
+
+    #[test]
+    fn a_backup_holds_the_definitions_of_segments() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = Meta::open(folder.path(), Arc::new(SystemClock)).unwrap();
+        meta.use_segments(WorkspaceId(1)).unwrap();
+        let definition = Definition::parse(r#"{"event":"a"}"#).unwrap();
+        let made = meta.create_segment(WorkspaceId(1), "A", definition);
+        made.unwrap().unwrap();
+        let to = folder.path().join("copy");
+        meta.snapshot(&to).unwrap();
+        let copy = Database::open(&to).unwrap();
+        let copy = copy.begin_read().unwrap();
+        let kept = copy.open_table(segments::SEGMENTS).unwrap();
+        assert_eq!(kept.len().unwrap(), 1);
     }
 }

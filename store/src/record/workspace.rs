@@ -42,6 +42,14 @@ impl WorkspaceKey {
         self.prepared().contact(normalised)
     }
 
+    /// The pseudonym of a browser, by its anonymousId.
+    pub fn browser(&self, anonymous_id: &str) -> [u8; 16] {
+        let mac = self.mac(&[b"browser", anonymous_id.as_bytes()]);
+        let mut id = [0; 16];
+        id.copy_from_slice(&mac[..16]);
+        id
+    }
+
     /// What is remembered of the address of an order.
     pub(crate) fn email_digest(&self, normalised: &str) -> u64 {
         self.digest("email", normalised.as_bytes())
@@ -78,6 +86,19 @@ impl PreparedKey {
     }
 }
 
+/// What a browser did from one time on and before another was done by a contact that was erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErasedStretch {
+    pub workspace: WorkspaceId,
+    /// See [`WorkspaceKey::browser`].
+    pub browser: [u8; 16],
+    /// Milliseconds since 1970; `until` is no part of it.
+    pub from: i64,
+    pub until: i64,
+    /// When the contact was erased: what the browser did later is of somebody new.
+    pub erased_at: Timestamp,
+}
+
 /// Hands out the keys of workspaces.
 pub trait WorkspaceKeys: Send + Sync + 'static {
     /// The key of a workspace; every workspace that ever took an event has one.
@@ -105,6 +126,21 @@ pub trait WorkspaceKeys: Send + Sync + 'static {
     fn last_erasure(&self, workspace: WorkspaceId) -> Option<Timestamp> {
         let _ = workspace;
         None
+    }
+
+    /// Remembers, durably, what browsers did for contacts that were erased.
+    ///
+    /// # Errors
+    /// A sentence, where it cannot be kept.
+    fn keep_erased_stretches(&self, stretches: &[ErasedStretch]) -> Result<(), String> {
+        let _ = stretches;
+        Ok(())
+    }
+
+    /// Whether what this browser did at that time was done by somebody who was erased since.
+    fn is_erased_browser(&self, workspace: WorkspaceId, browser: &str, time: Timestamp) -> bool {
+        let _ = (workspace, browser, time);
+        false
     }
 
     /// How long a workspace credits opens and clicks with orders.

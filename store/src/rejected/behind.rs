@@ -2,6 +2,7 @@
 //! many go.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,9 @@ pub(super) const MAX_KEPT: u64 = 20_000;
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) struct SharedRejected {
-    pub(super) database: Database,
+    /// Another one takes its place after an erasure.
+    pub(super) database: Mutex<Arc<Database>>,
+    pub(super) path: PathBuf,
     pub(super) state: Mutex<State>,
     pub(super) wake: Condvar,
     /// One flush at a time.
@@ -34,12 +37,16 @@ pub(super) struct State {
     /// Tells rejections of one instant apart.
     count: u64,
     pub(super) closing: bool,
+    /// The file is to be written anew.
+    wants_renewal: bool,
 }
 
 impl SharedRejected {
     pub(super) fn run(&self) {
         loop {
-            let idle = |state: &mut State| state.waiting.is_empty() && !state.closing;
+            let idle = |state: &mut State| {
+                state.waiting.is_empty() && !state.closing && !state.wants_renewal
+            };
             drop(
                 self.wake
                     .wait_while(lock(&self.state), idle)
@@ -52,14 +59,30 @@ impl SharedRejected {
             if let Err(error) = self.flush() {
                 tracing::error!(%error, "receipts of rejected events could not be written");
             }
+            if std::mem::take(&mut lock(&self.state).wants_renewal)
+                && let Err(error) = self.renew()
+            {
+                tracing::error!(%error, "the file of rejected events holds what was erased in pages that are free; the next erasure writes it anew again");
+            }
             if closing {
                 return;
             }
         }
     }
 
+    pub(super) fn database(&self) -> Arc<Database> {
+        Arc::clone(&lock(&self.database))
+    }
+
+    /// Has the file written anew behind the answers.
+    pub(super) fn ask_for_renewal(&self) {
+        lock(&self.state).wants_renewal = true;
+        self.wake.notify_one();
+    }
+
     pub(super) fn read(&self, key: &[u8]) -> Result<Option<Rejected>, redb::Error> {
-        let transaction = self.database.begin_read()?;
+        let database = self.database();
+        let transaction = database.begin_read()?;
         let places = transaction.open_table(BY_ID)?;
         let Some(place) = places.get(key)? else {
             return Ok(None);
@@ -91,7 +114,8 @@ impl SharedRejected {
     }
 
     fn write(&self, batch: &[Arc<Rejected>]) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
+        let database = self.database();
+        let transaction = database.begin_write()?;
         {
             let mut table = transaction.open_table(REJECTED)?;
             let mut places = transaction.open_table(BY_ID)?;

@@ -38,6 +38,8 @@ impl RejectedStore {
                 }
             }
         }
+        // Pages that are free hold them still, and those that went before.
+        self.shared.ask_for_renewal();
         Ok(gone)
     }
 
@@ -50,7 +52,8 @@ impl RejectedStore {
     ) -> Result<Slice, redb::Error> {
         let prefix = holder.prefix();
         let mut slice = Slice::default();
-        let snapshot = self.shared.database.begin_read()?;
+        let database = self.shared.database();
+        let snapshot = database.begin_read()?;
         let table = snapshot.open_table(REJECTED)?;
         let first = match behind {
             Some(place) => Bound::Excluded(place),
@@ -83,7 +86,8 @@ impl RejectedStore {
         }
         let prefix = holder.prefix();
         let _one = lock(&self.shared.flushing);
-        let transaction = self.shared.database.begin_write()?;
+        let database = self.shared.database();
+        let transaction = database.begin_write()?;
         let mut gone = 0;
         {
             let mut table = transaction.open_table(REJECTED)?;

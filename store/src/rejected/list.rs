@@ -78,7 +78,8 @@ impl RejectedStore {
             self.shared.flush()?;
         }
         let since = self.shared.clock.now().as_millis() - KEPT_MS;
-        let transaction = self.shared.database.begin_read()?;
+        let database = self.shared.database();
+        let transaction = database.begin_read()?;
         let table = transaction.open_table(REJECTED)?;
         // Of each kind of sender, from the newest down, the next row.
         let mut rows = Vec::new();

@@ -1,14 +1,18 @@
 //! The store of rejected events and backups: a consistent copy of it, and the lineage that it carries.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{ReadableDatabase as _, TableDefinition};
 
-use super::tables::{BY_ID, COUNTS, REJECTED};
+use super::behind::SharedRejected;
+use super::tables::{BY_ID, CACHE, COUNTS, REJECTED};
 use super::{FILE, RejectedStore};
+use crate::files;
 use crate::files::database::table;
 use crate::lineage::{self, Lineage, Part, Standing, Strange};
-use crate::snapshot;
+use crate::locks::lock;
+use crate::snapshot::{self, Snapshot};
 
 /// Key: `store` or `opening`. Value: the number, see [`lineage`].
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
@@ -29,7 +33,8 @@ impl RejectedStore {
     /// [`Strange::Storage`].
     pub(crate) fn lineage(&self, data: &Path) -> Result<Option<Lineage>, Strange> {
         let read = || -> Result<Option<Lineage>, redb::Error> {
-            let about = table(&self.shared.database.begin_read()?, ABOUT)?;
+            let database = self.shared.database();
+            let about = table(&database.begin_read()?, ABOUT)?;
             about.map_or(Ok(None), |about| lineage::read(&about))
         };
         read().map_err(|error| Strange::Storage {
@@ -44,7 +49,9 @@ impl RejectedStore {
     /// # Errors
     /// When the disk fails.
     pub fn set_lineage(&self, lineage: Lineage) -> Result<(), redb::Error> {
-        let transaction = self.shared.database.begin_write()?;
+        let _one = lock(&self.shared.flushing);
+        let database = self.shared.database();
+        let transaction = database.begin_write()?;
         lineage::write(&mut transaction.open_table(ABOUT)?, lineage)?;
         Ok(transaction.commit()?)
     }
@@ -55,11 +62,27 @@ impl RejectedStore {
     /// # Errors
     /// When the disk fails.
     pub fn snapshot(&self, to: &Path) -> Result<(), redb::Error> {
-        snapshot::take(&self.shared.database, to, |copy| {
-            copy.table(REJECTED)?;
-            copy.table(COUNTS)?;
-            copy.table(BY_ID)?;
-            copy.table(ABOUT)
-        })
+        snapshot::take(&self.shared.database(), to, copy_all)
     }
+}
+
+impl SharedRejected {
+    /// Puts another file in the place of this one that holds the same and nothing else.
+    pub(super) fn renew(&self) -> Result<(), redb::Error> {
+        let _one = lock(&self.flushing);
+        let draft = files::draft_of(&self.path);
+        let new = files::database::create_anew(&draft, CACHE)?;
+        snapshot::take_into(&self.database(), &new, copy_all)?;
+        files::rename_synced(&draft, &self.path)?;
+        // Whoever reads the old one goes on with it.
+        *lock(&self.database) = Arc::new(new);
+        Ok(())
+    }
+}
+
+fn copy_all(copy: &mut Snapshot<'_>) -> Result<(), redb::Error> {
+    copy.table(REJECTED)?;
+    copy.table(COUNTS)?;
+    copy.table(BY_ID)?;
+    copy.table(ABOUT)
 }

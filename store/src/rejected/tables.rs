@@ -20,7 +20,7 @@ pub(super) const COUNTS: TableDefinition<'_, &[u8], u64> =
 pub(super) const BY_ID: TableDefinition<'_, &[u8], &[u8]> =
     TableDefinition::new("rejected_by_id_v2");
 
-const CACHE: usize = 8 * 1024 * 1024;
+pub(super) const CACHE: usize = 8 * 1024 * 1024;
 
 /// Whose rejections are counted, bounded and found together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -79,7 +79,7 @@ fn a_rejection_is_found_at_once_and_after_a_restart_and_not_after_30_days() {
     store.keep(rejected("b", clock.now().as_millis()));
     drop(store);
     let store = open();
-    let transaction = store.shared.database.begin_read().unwrap();
+    let transaction = store.shared.database().begin_read().unwrap();
     assert_eq!(
         transaction
             .open_table(REJECTED)

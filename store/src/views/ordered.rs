@@ -6,15 +6,36 @@
 //! a row that changes often is written in full, page and all, once in many checkpoints.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use redb::ReadOnlyTable;
+use redb::{Database, ReadOnlyTable};
 
 use super::layer::{Bytes, Change, Layer};
 
-/// The file's table as the last checkpoint left it.
-pub(crate) type Base = ReadOnlyTable<&'static [u8], &'static [u8]>;
+/// The file's table as the last checkpoint left it. It holds the file, which another may have replaced.
+pub(crate) struct Base {
+    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    _file: Arc<Database>,
+}
+
+impl Base {
+    pub(crate) fn new(
+        table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+        file: Arc<Database>,
+    ) -> Self {
+        Self { table, _file: file }
+    }
+}
+
+impl Deref for Base {
+    type Target = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.table
+    }
+}
 
 /// A key and its row.
 pub(crate) type Row<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);

@@ -17,7 +17,7 @@
 //! - `moves`: moves, and the keys by which they are told on
 //! - `standing`: who is in, who is not, and when that changes; `stands`: the row of that; `timers`: what is due next
 //! - `holding`: a definition that holds from now on
-//! - `read`: what is asked of all this; `preview`: and of definitions that nobody keeps
+//! - `read`: what is asked of all this; `listed`: by lists of contacts; `preview`: of definitions that nobody keeps
 //! - `uncertain`: of whom it cannot be said, since the log had dropped what they did
 
 mod asking;
@@ -28,6 +28,7 @@ mod digest;
 mod holding;
 mod index;
 mod kept;
+mod listed;
 mod moves;
 mod people;
 mod preview;

@@ -583,7 +583,7 @@ fn pages_by_score_and_by_id_hold_everybody_once_and_are_sorted_as_they_show_them
             let workspace = WorkspaceId(1);
             while !done.load(Ordering::SeqCst) {
                 for descending in [true, false] {
-                    let page = views.contacts_by_score(workspace, descending, None, 300);
+                    let page = views.contacts_by_score(workspace, None, descending, None, 300);
                     let scores = page.unwrap().into_iter().map(|(place, contact)| {
                         assert!(contact.address.is_some());
                         (place.height, contact.score_at(1 << 41))

@@ -1,14 +1,14 @@
 //! A file of contacts, sent in parts: a part of CSV has the header line again.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
-
-use csv::{ReaderBuilder, WriterBuilder};
+use std::io;
 
 use super::super::output::{Output, tell};
 use super::super::{Failure, Folder};
 use super::Import;
 use crate::control::calls;
+use crate::ingest::files::FileFormat;
+use crate::ingest::files::raw::RawRows;
 use crate::routes::control::contacts::ImportBody;
 
 /// A part has so many rows,
@@ -38,7 +38,7 @@ pub(super) fn import(import: &Import, folder: &Folder, output: &mut Output) -> R
         .extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     let mut counts = Counts::default();
-    let mut send = |text: &str, lines: &[u64]| -> Result<(), Failure> {
+    let mut send = |text: &str, lines: &[(u64, u64)]| -> Result<(), Failure> {
         let body = ImportBody { csv: is_csv, text };
         let done = folder.ask(&calls::import_contacts(&import.workspace, &body))?;
         let count = |name: &str| done[name].as_u64().unwrap_or_default();
@@ -52,25 +52,24 @@ pub(super) fn import(import: &Import, folder: &Folder, output: &mut Output) -> R
                 break;
             }
             counts.shown += 1;
-            let at = usize::try_from(one["line"].as_u64().unwrap_or_default()).unwrap_or_default();
-            let line = line_of(is_csv, lines, at);
+            let line = line_of(lines, one["line"].as_u64().unwrap_or_default());
             let message = one["message"].as_str().unwrap_or_default();
             tell(&format!("line {line}: {message}"));
         }
         tell(&format!("{} rows", counts.rows));
         Ok(())
     };
-    if is_csv {
-        parts_of_csv(file, &mut send, &failed)?;
-    } else {
-        parts_of_lines(file, &mut send, &failed)?;
-    }
+    let rejected = &mut |line: u64, message: &str| {
+        tell(&format!("line {line}: {message}"));
+    };
+    let unreadable = parts(file, is_csv, &mut send, &failed, rejected)?;
     let Counts {
         recorded,
         duplicates,
         rejected,
         ..
     } = counts;
+    let rejected = rejected + unreadable;
     if import.json {
         let all = serde_json::json!({
             "recorded": recorded, "duplicates": duplicates, "rejected": rejected,
@@ -88,84 +87,102 @@ pub(super) fn import(import: &Import, folder: &Folder, output: &mut Output) -> R
 }
 
 /// The line in the file of what stands in this line of a part.
-fn line_of(is_csv: bool, lines: &[u64], at: usize) -> u64 {
-    // A part of CSV begins with the header, and has every row on one line unless cells hold line breaks.
-    let place = at.saturating_sub(1 + usize::from(is_csv));
-    let last = lines.last().copied().unwrap_or_default();
-    lines.get(place).copied().unwrap_or(last)
+fn line_of(lines: &[(u64, u64)], at: u64) -> u64 {
+    let behind = lines.partition_point(|(in_part, _)| *in_part <= at);
+    let row = behind.checked_sub(1).and_then(|at| lines.get(at));
+    row.map_or(at, |(in_part, in_file)| in_file + (at - in_part))
 }
 
-type Send<'a> = dyn FnMut(&str, &[u64]) -> Result<(), Failure> + 'a;
+/// Takes a part: its text, and of each row the line in it and the line in the file.
+type Send<'a> = dyn FnMut(&str, &[(u64, u64)]) -> Result<(), Failure> + 'a;
 
-fn parts_of_lines(
-    file: File,
-    send: &mut Send<'_>,
-    failed: &dyn Fn(io::Error) -> Failure,
-) -> Result<(), Failure> {
-    let (mut part, mut lines) = (String::new(), Vec::new());
-    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
-        let line = line.map_err(failed)?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        part.push_str(&line);
-        part.push('\n');
-        lines.push(number);
-        if lines.len() == ROWS || part.len() >= BYTES {
-            send(&part, &lines)?;
-            part.clear();
-            lines.clear();
-        }
-    }
-    if lines.is_empty() {
-        return Ok(());
-    }
-    send(&part, &lines)
+/// A part that grows.
+#[derive(Default)]
+struct Part {
+    text: String,
+    /// Line breaks in it.
+    breaks: u64,
+    lines: Vec<(u64, u64)>,
 }
 
-fn parts_of_csv(
+impl Part {
+    fn push(&mut self, row: &str) {
+        self.breaks += row.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1;
+        self.text.push_str(row);
+        self.text.push('\n');
+    }
+}
+
+/// Sends a file in parts; answers how many rows were too long or not to be read, which are told by their lines.
+fn parts(
     file: File,
+    is_csv: bool,
     send: &mut Send<'_>,
     failed: &dyn Fn(io::Error) -> Failure,
-) -> Result<(), Failure> {
-    let broken = |error: csv::Error| failed(io::Error::other(error.to_string()));
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(BufReader::new(file));
-    let mut records = reader.records();
-    let Some(header) = records.next().transpose().map_err(broken)? else {
-        return Err(failed(io::Error::other("it is empty")));
+    refused: &mut dyn FnMut(u64, &str),
+) -> Result<u64, Failure> {
+    let format = if is_csv {
+        FileFormat::Csv
+    } else {
+        FileFormat::Lines
+    };
+    let (mut rows, mut count) = (RawRows::new(file, format), 0);
+    let no_header = |why: String| failed(io::Error::other(why));
+    let header = match is_csv {
+        false => None,
+        true => match rows.next().map_err(failed)? {
+            None => return Err(no_header("it is empty".to_owned())),
+            Some((_, Err(rejection))) => return Err(no_header(rejection.message)),
+            Some((_, Ok(header))) => Some(text_of(header).map_err(no_header)?),
+        },
     };
     let begin = || {
-        let mut part = WriterBuilder::new().flexible(true).from_writer(Vec::new());
-        part.write_record(&header).map(|()| part)
+        let mut part = Part::default();
+        if let Some(header) = &header {
+            part.push(header);
+        }
+        part
     };
-    let (mut part, mut lines) = (begin().map_err(broken)?, Vec::new());
-    let mut bytes = 0;
-    for record in records {
-        let record = record.map_err(broken)?;
-        bytes += record.as_slice().len();
-        lines.push(record.position().map_or(0, csv::Position::line));
-        part.write_record(&record).map_err(broken)?;
-        if lines.len() == ROWS || bytes >= BYTES {
-            let whole = std::mem::replace(&mut part, begin().map_err(broken)?);
-            send(&text_of(whole, failed)?, &lines)?;
-            (lines, bytes) = (Vec::new(), 0);
+    let mut part = begin();
+    while let Some((line, row)) = rows.next().map_err(failed)? {
+        match row.map_err(|rejection| rejection.message).and_then(text_of) {
+            Ok(row) => {
+                part.lines.push((part.breaks + 1, line));
+                part.push(&row);
+            }
+            Err(why) => {
+                count += 1;
+                if count <= MOST_SHOWN as u64 {
+                    refused(line, &why);
+                }
+            }
+        }
+        if part.lines.len() == ROWS || part.text.len() >= BYTES {
+            send(&part.text, &part.lines)?;
+            part = begin();
         }
     }
-    if lines.is_empty() {
-        return Ok(());
+    // A header line without rows is looked at too.
+    if !part.lines.is_empty() || header.is_some() {
+        send(&part.text, &part.lines)?;
     }
-    send(&text_of(part, failed)?, &lines)
+    Ok(count)
 }
 
-fn text_of(
-    part: csv::Writer<Vec<u8>>,
-    failed: &dyn Fn(io::Error) -> Failure,
-) -> Result<String, Failure> {
-    let bytes = part
-        .into_inner()
-        .map_err(|error| failed(io::Error::other(error.to_string())))?;
-    String::from_utf8(bytes).map_err(|error| failed(io::Error::other(error)))
+fn text_of(row: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(row).map_err(|_| "it is not in UTF-8: save the file in UTF-8".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_part_is_told_as_the_line_of_the_file() {
+        // A header, and two rows of which the first has three lines.
+        let lines = [(2, 7_001), (5, 7_006)];
+        for (in_part, in_file) in [(2, 7_001), (4, 7_003), (5, 7_006)] {
+            assert_eq!(line_of(&lines, in_part), in_file);
+        }
+    }
 }

@@ -1,31 +1,39 @@
 //! A file of contacts: each row that says something new is recorded as an `identify`; what is known already is not, so
-//! that the same file can be sent again.
+//! that the same file can be sent again. Rows are taken as they come, so that a file of any length takes the memory of a
+//! portion.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::event::{Event, EventKind};
 use shared::rejection::Rejection;
 use shared::time::Timestamp;
-use shared::wire::{Refused, parse_identify};
+use shared::wire::{Arrival, Refused, parse_identify};
 use tokio::runtime::Handle;
 use utoipa::ToSchema;
 
 use super::super::files::{FileFormat, Numbered};
 use super::super::incoming::{Incoming, parse};
 use super::super::pending::{Became, Pending};
-use super::{identified, of_operator, rows};
+use super::rows::Rows;
+use super::{identified, of_operator};
 use crate::app::App;
+use crate::body::source::BodySource;
 use crate::error::ApiError;
 use crate::metrics::Verdict;
-use store::record::{ToldBy, WorkspaceId};
+use crate::screen::{self, Carrier};
+use store::record::{ContactId, ToldBy, WorkspaceId};
 use store::views::ViewError;
 
-/// Rows that are recorded in one go.
+/// Rows that are recorded in one go: so many, or as many as have so many bytes.
 const PORTION: usize = 1_000;
+const PORTION_BYTES: u64 = 1024 * 1024;
+/// How long it is waited for the views behind a portion.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Rows that are refused and named; the rest is counted.
 const MAX_NAMED: usize = 1_000;
 
@@ -80,38 +88,67 @@ pub(crate) enum ImportStatus {
     Rejected,
 }
 
+/// How far an import is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ImportProgress {
+    /// Rows that were taken: recorded, known before or refused.
+    pub rows: u64,
+    pub recorded: u64,
+    pub duplicates: u64,
+    pub rejected: u64,
+}
+
 impl Incoming {
-    /// Records what a file says of contacts. The views must be as far as what was acknowledged before.
+    /// Records what a file says of contacts, row by row as it comes; `told` hears of each portion. Blocks: on a thread
+    /// that is none of the runtime's own. The views must be as far as what was acknowledged before.
     ///
     /// # Errors
     /// [`ApiError`]; a part may be recorded then, and sending the file again goes on.
-    pub(crate) async fn import_contacts(&self, app: &Arc<App>) -> Result<ImportAnswer, ApiError> {
+    pub(crate) fn import_contacts(
+        &self,
+        app: &Arc<App>,
+        source: BodySource,
+        format: FileFormat,
+        told: &mut dyn FnMut(ImportProgress),
+    ) -> Result<ImportAnswer, ApiError> {
         let caller = self.caller(app, None)?;
-        let media = self.parts.headers.get(CONTENT_TYPE);
-        let media = media
-            .and_then(|media| media.to_str().ok())
-            .unwrap_or_default();
-        let arrival = self.arrival(&caller);
-        let rows = match FileFormat::of(media) {
-            Some(format) => rows::read(&self.text, format, &arrival)?,
-            // One contact, as `identify` takes it.
-            None => vec![(1, parse_identify(&parse(&self.text)?, &arrival).outcome)],
-        };
-        self.take_events(rows.len())?;
         let import = Import {
+            app,
             workspace: caller.key.workspace,
             told_by: ToldBy::server_with(caller.key.id.as_str()),
-            received_at: self.received_at,
+            carrier: Carrier::of(&self.parts),
         };
-        let mut answer = ImportAnswer::default();
-        for portion in portions(rows) {
-            let good = answer.good_of(portion);
-            let (looking, workspace) = (Arc::clone(app), import.workspace);
-            let looked = tokio::task::spawn_blocking(move || look(&looking, workspace, good));
-            let looked = looked.await.map_err(|_| ApiError::Internal)??;
-            import.record(app, looked, &mut answer).await?;
-        }
-        Ok(answer)
+        let arrival = self.arrival(&caller);
+        let take = |rows| self.take_events(rows);
+        import.run(source, format, arrival, &BodySource::why, &take, told)
+    }
+
+    /// Records what the body, one JSON object as `identify` takes it, says of a contact.
+    ///
+    /// # Errors
+    /// [`ApiError`]; nothing is recorded then.
+    pub(crate) async fn import_contact(self, app: &Arc<App>) -> Result<ImportAnswer, ApiError> {
+        let app = Arc::clone(app);
+        let imported = tokio::task::spawn_blocking(move || {
+            let caller = self.caller(&app, None)?;
+            let arrival = self.arrival(&caller);
+            let row = parse_identify(&parse(&self.text)?, &arrival).outcome;
+            let row = match self.screened.rejection(0) {
+                Some(rejection) => Err(rejection),
+                None => row,
+            };
+            self.take_events(1)?;
+            let import = Import {
+                app: &app,
+                workspace: caller.key.workspace,
+                told_by: ToldBy::server_with(caller.key.id.as_str()),
+                carrier: Carrier::of(&self.parts),
+            };
+            let mut answer = ImportAnswer::default();
+            import.portion(vec![(1, row)], self.received_at, &mut answer)?;
+            Ok(answer)
+        });
+        imported.await.map_err(|_| ApiError::Internal)?
     }
 }
 
@@ -126,66 +163,107 @@ pub(crate) fn import_file(
     is_csv: bool,
     text: &str,
 ) -> Result<ImportAnswer, ApiError> {
-    let received_at = app.clock.now();
     let format = if is_csv {
         FileFormat::Csv
     } else {
         FileFormat::Lines
     };
-    let rows = rows::read(text, format, &of_operator(received_at))?;
     let import = Import {
+        app,
         workspace,
         told_by: ToldBy::server(),
-        received_at,
+        carrier: Carrier::COMMAND,
     };
-    let mut answer = ImportAnswer::default();
-    for portion in portions(rows) {
-        let good = answer.good_of(portion);
-        let looked = look(app, workspace, good)?;
-        Handle::current().block_on(import.record(app, looked, &mut answer))?;
-    }
-    Ok(answer)
+    let arrival = of_operator(app.clock.now());
+    // A text in memory is always read to its end.
+    let why = |_: &&[u8]| ApiError::Internal;
+    import.run(
+        text.as_bytes(),
+        format,
+        arrival,
+        &why,
+        &|_| Ok(()),
+        &mut |_| (),
+    )
 }
 
 /// What is the same of all rows of a file.
-struct Import {
+struct Import<'a> {
+    app: &'a App,
     workspace: WorkspaceId,
     told_by: ToldBy,
-    received_at: Timestamp,
+    carrier: Carrier,
 }
 
-/// Rows in parts that are recorded in one go.
-fn portions(mut rows: Vec<Numbered<Event>>) -> impl Iterator<Item = Vec<Numbered<Event>>> {
-    std::iter::from_fn(move || {
-        let rest = rows.split_off(rows.len().min(PORTION));
-        let portion = std::mem::replace(&mut rows, rest);
-        (!portion.is_empty()).then_some(portion)
-    })
-}
-
-/// Which of them say something new. Blocks on disk.
-fn look(
-    app: &App,
-    workspace: WorkspaceId,
-    events: Vec<Event>,
-) -> Result<Vec<(bool, Event)>, ViewError> {
-    let with_news = |event: Event| Ok((is_new(app, workspace, &event)?, event));
-    events.into_iter().map(with_news).collect()
-}
-
-impl Import {
-    async fn record(
+impl Import<'_> {
+    /// Takes a file in portions, each of which is on disk, and in the views, before the next is recorded.
+    fn run<R: Read>(
         &self,
-        app: &App,
-        looked: Vec<(bool, Event)>,
+        source: R,
+        format: FileFormat,
+        arrival: Arrival<'_>,
+        why: &dyn Fn(&R) -> ApiError,
+        take: &dyn Fn(usize) -> Result<(), ApiError>,
+        told: &mut dyn FnMut(ImportProgress),
+    ) -> Result<ImportAnswer, ApiError> {
+        let screen = |text: &mut String| screen::row(self.app, self.carrier, text);
+        let mut rows = Rows::begin(source, format, &screen, why)?;
+        let mut answer = ImportAnswer::default();
+        let mut arrival = arrival;
+        loop {
+            arrival.received_at = self.app.clock.now();
+            let (mut portion, before) = (Vec::new(), rows.bytes());
+            while portion.len() < PORTION && rows.bytes() - before < PORTION_BYTES {
+                let row = rows.next(&arrival);
+                match row.map_err(|_| why(rows.source()))? {
+                    Some(row) => portion.push(row),
+                    None => break,
+                }
+            }
+            if portion.is_empty() {
+                return Ok(answer);
+            }
+            take(portion.len())?;
+            if answer.recorded > 0 {
+                self.settle()?;
+            }
+            self.portion(portion, arrival.received_at, &mut answer)?;
+            told(answer.progress());
+        }
+    }
+
+    /// Waits until the views reflect what was recorded, since what comes next is compared with that. Blocks.
+    fn settle(&self) -> Result<(), ApiError> {
+        let end = *self.app.log.committed().borrow();
+        let reached = self.app.projector.wait_for(end, PATIENCE);
+        let reached = Handle::current().block_on(reached);
+        reached.map_err(|_| ApiError::ViewBehind)
+    }
+
+    /// Records those rows that say something new. Blocks.
+    fn portion(
+        &self,
+        rows: Vec<Numbered<Event>>,
+        received_at: Timestamp,
         answer: &mut ImportAnswer,
     ) -> Result<(), ApiError> {
-        let workspace = self.workspace;
+        let good = answer.good_of(rows);
+        let looked = look(self.app, self.workspace, good)?;
+        Handle::current().block_on(self.record(looked, received_at, answer))
+    }
+
+    async fn record(
+        &self,
+        looked: Vec<(bool, Event)>,
+        received_at: Timestamp,
+        answer: &mut ImportAnswer,
+    ) -> Result<(), ApiError> {
+        let (app, workspace) = (self.app, self.workspace);
         let mut pending = Pending::new();
         for (is_new, event) in looked {
             if is_new {
                 let told_by = self.told_by.clone();
-                let submission = identified(workspace, told_by, event, self.received_at);
+                let submission = identified(workspace, told_by, event, received_at);
                 pending.submit(submission, ());
             } else {
                 pending.decide(());
@@ -210,6 +288,21 @@ impl Import {
 }
 
 impl ImportAnswer {
+    fn progress(&self) -> ImportProgress {
+        let Self {
+            recorded,
+            duplicates,
+            rejected,
+            ..
+        } = *self;
+        ImportProgress {
+            rows: recorded + duplicates + rejected,
+            recorded,
+            duplicates,
+            rejected,
+        }
+    }
+
     /// Those rows that can be read; the others are refused.
     fn good_of(&mut self, rows: Vec<Numbered<Event>>) -> Vec<Event> {
         let mut good = Vec::with_capacity(rows.len());
@@ -234,20 +327,51 @@ impl ImportAnswer {
     }
 }
 
+/// Which of them say something new. Blocks on disk.
+fn look(
+    app: &App,
+    workspace: WorkspaceId,
+    events: Vec<Event>,
+) -> Result<Vec<(bool, Event)>, ViewError> {
+    // Of whom something is recorded here already, more is known than the views tell.
+    let mut told_of = HashMap::new();
+    let mut looked = Vec::with_capacity(events.len());
+    for event in events {
+        let email = event.email.as_ref();
+        let id = email.and_then(|email| app.views.contact_id(workspace, email.normalised()));
+        let said = (
+            traits_of(&event).cloned(),
+            event.time_sent.then_some(event.time),
+        );
+        let is_new = match id.and_then(|id| told_of.get(&id)) {
+            Some(last) => *last != said,
+            None => is_new(app, id, &event)?,
+        };
+        if let (true, Some(id)) = (is_new, id) {
+            told_of.insert(id, said);
+        }
+        looked.push((is_new, event));
+    }
+    Ok(looked)
+}
+
+/// The traits that a row says, as JSON.
+fn traits_of(event: &Event) -> Option<&String> {
+    match &event.kind {
+        EventKind::Identify { traits } => traits.as_ref(),
+        _ => None,
+    }
+}
+
 /// Whether what a row says is not known yet. Blocks on disk.
-fn is_new(app: &App, workspace: WorkspaceId, event: &Event) -> Result<bool, ViewError> {
-    let EventKind::Identify { traits } = &event.kind else {
-        return Ok(true);
-    };
-    let email = event.email.as_ref();
-    let id = email.and_then(|email| app.views.contact_id(workspace, email.normalised()));
-    let Some(id) = id else {
+fn is_new(app: &App, contact: Option<ContactId>, event: &Event) -> Result<bool, ViewError> {
+    let Some(id) = contact else {
         return Ok(true);
     };
     if app.views.contact(id)?.is_none() {
         return Ok(true);
     }
-    let said: BTreeMap<String, Box<RawValue>> = match traits {
+    let said: BTreeMap<String, Box<RawValue>> = match traits_of(event) {
         Some(traits) => serde_json::from_str(traits).unwrap_or_default(),
         None => return Ok(false),
     };

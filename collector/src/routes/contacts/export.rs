@@ -24,11 +24,13 @@ use crate::auth;
 use crate::erasing::is_about;
 use crate::error::ApiError;
 use crate::export::{self, Portions};
+use crate::segment_moves::MoveView;
 use store::ledger::Located;
 use store::query::{self, EventFilter, EventView, Order};
 use store::record::public_seq::PublicSeq;
 use store::record::{Entry, Seq, WorkspaceId};
 use store::rejected::{Rejected, RejectedCursor};
+use store::views::segments::MoveKey;
 
 /// Events that are read in one go.
 const PORTION: usize = 200;
@@ -41,6 +43,8 @@ pub(crate) enum HeldLine {
     Contact(Box<ContactDetail>),
     /// Each event of theirs, the oldest first.
     Event(Box<HeldEvent>),
+    /// Each segment that they entered or left, the first first.
+    Move(Box<MoveView>),
     /// Each rejected event whose body names them.
     Rejected(Box<EventView>),
 }
@@ -67,8 +71,8 @@ pub(crate) struct HeldEvent {
 /// Export a contact
 ///
 /// Everything that is held of a person, a JSON object a line: what is known of them, every event of theirs (also in
-/// browsers that are theirs) with the network address, agent and context that are kept of it, and every rejected event
-/// that names them. An export that cannot go on breaks its connection off. Takes the scope `contacts`.
+/// browsers that are theirs) with the network address, agent and context that are kept of it, every segment that they
+/// entered or left, and every rejected event that names them. An export that cannot go on breaks its connection off. Takes the scope `contacts`.
 #[utoipa::path(
     get, path = "/v1/contacts/{email}/export", tag = "read",
     params(("email" = String, Path, format = Email, max_length = 254, description = "The contact's address, percent-encoded", example = "user@example.com"), MinSeqQuery),
@@ -90,6 +94,8 @@ pub(crate) async fn export_contact(
     let email = in_path(email)?;
     let (min_seq, workspace) = (query?.0.known()?, reader.workspace);
     let asked = email.clone();
+    // A window that has run out has moved them.
+    app.projector.reach_now().await?;
     let (found, _) = read(&app, workspace, min_seq, move |app| {
         detail(app, workspace, &asked)
     })
@@ -127,6 +133,8 @@ pub(in crate::routes) enum Next {
     Contact,
     /// Events behind this one.
     Events(Option<PublicSeq>),
+    /// Moves behind this one.
+    Moves(Option<MoveKey>),
     /// Rejected ones before this one.
     Rejected(Option<RejectedCursor>),
     Nothing,
@@ -139,6 +147,8 @@ impl Next {
             Self::Contact => "contact".to_owned(),
             Self::Events(None) => "events".to_owned(),
             Self::Events(Some(seq)) => format!("events {seq}"),
+            Self::Moves(None) => "moves".to_owned(),
+            Self::Moves(Some(behind)) => format!("moves {behind}"),
             Self::Rejected(None) => "rejected".to_owned(),
             Self::Rejected(Some(before)) => format!("rejected {before}"),
             Self::Nothing => return None,
@@ -150,10 +160,12 @@ impl Next {
             None => match text {
                 "contact" => Self::Contact,
                 "events" => Self::Events(None),
+                "moves" => Self::Moves(None),
                 "rejected" => Self::Rejected(None),
                 _ => return None,
             },
             Some(("events", seq)) => Self::Events(Some(seq.parse().ok()?)),
+            Some(("moves", behind)) => Self::Moves(Some(behind.parse().ok()?)),
             Some(("rejected", before)) => Self::Rejected(Some(before.parse().ok()?)),
             Some(_) => return None,
         })
@@ -172,6 +184,10 @@ impl Portions for Held {
             }
             Next::Events(behind) => match self.events(app, workspace, behind, &mut lines)? {
                 Some(next) => Next::Events(Some(next)),
+                None => Next::Moves(None),
+            },
+            Next::Moves(behind) => match self.moves(app, workspace, behind, &mut lines)? {
+                Some(next) => Next::Moves(Some(next)),
                 None => Next::Rejected(None),
             },
             Next::Rejected(before) => match self.rejected(app, workspace, before, &mut lines)? {
@@ -212,6 +228,29 @@ impl Held {
         Ok(query::each_event(
             &app.views, &*app.log, workspace, &filter, &mut each,
         )?)
+    }
+
+    fn moves(
+        &self,
+        app: &App,
+        workspace: WorkspaceId,
+        behind: Option<MoveKey>,
+        lines: &mut Vec<u8>,
+    ) -> Result<Option<MoveKey>, ApiError> {
+        let books = app.meta.segment_books();
+        let contact = app.views.contact_id(workspace, self.email.normalised());
+        let Some(contact) = contact.filter(|_| books.of_workspace.contains_key(&workspace)) else {
+            return Ok(None);
+        };
+        let wanted = |key| behind.is_none_or(|behind| key > behind);
+        let (order, views) = (Order::OldestFirst, &app.views);
+        let moves = views.segment_moves_of(workspace, contact, order, wanted, PORTION)?;
+        let last = moves.last().map(|last| last.of.key);
+        let next = last.filter(|_| moves.len() == PORTION);
+        for moved in moves {
+            write(&HeldLine::Move(Box::new(MoveView::of(moved))), lines);
+        }
+        Ok(next)
     }
 
     fn rejected(

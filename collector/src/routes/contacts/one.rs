@@ -20,6 +20,7 @@ use super::super::query::{MinSeqQuery, Query, in_path};
 use super::super::read::{ReadMeta, read};
 use super::super::suppressions::ReasonView;
 use super::ContactView;
+use super::known::Known;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
@@ -154,15 +155,10 @@ pub(in crate::routes) fn detail(
     workspace: WorkspaceId,
     email: &Email,
 ) -> Result<Option<ContactDetail>, ApiError> {
-    let Some(id) = app.views.contact_id(workspace, email.normalised()) else {
+    let Some(known) = Known::by_address(app, workspace, email)? else {
         return Ok(None);
     };
-    let Some(contact) = app.views.contact(id)? else {
-        return Ok(None);
-    };
-    let shown = contact.address.clone();
-    let shown = shown.unwrap_or_else(|| email.normalised().to_owned());
-    let traits = app.views.traits(id)?.into_iter();
+    let traits = app.views.traits(known.id)?.into_iter();
     let traits =
         traits.filter_map(|(key, held)| Some((key, RawValue::from_string(held.value).ok()?)));
     let sources = suppressions::Sources {
@@ -173,7 +169,7 @@ pub(in crate::routes) fn detail(
     let held = suppressions::of_address(sources, workspace, email)?;
     let suppressions = held.iter().flat_map(|held| held.state.causes());
     Ok(Some(ContactDetail {
-        contact: ContactView::of(contact, shown, app.clock.now().as_millis()),
+        contact: known.shown(app),
         traits: traits.collect(),
         suppressions: suppressions.map(ReasonView::of).collect(),
     }))

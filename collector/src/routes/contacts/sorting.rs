@@ -113,10 +113,11 @@ impl ContactPlace {
         Some(row(sort, RowKey::Time(number.cast_signed()), ordinal))
     }
 
-    /// At most `limit` contacts behind a place, each with its own. Blocks on disk.
+    /// At most `limit` contacts of a workspace, or of one of its segments (by its number), behind a place, each with
+    /// its own. Blocks on disk.
     pub(super) fn behind(
         app: &App,
-        workspace: WorkspaceId,
+        (workspace, segment): (WorkspaceId, Option<u32>),
         sort: Sort,
         descending: bool,
         place: Option<&Self>,
@@ -128,9 +129,9 @@ impl ContactPlace {
                     Self::Score(place) => Some(*place),
                     Self::Row(..) => None,
                 });
-                let found = app
-                    .views
-                    .contacts_by_score(workspace, descending, behind, limit)?;
+                let views = &app.views;
+                let found =
+                    views.contacts_by_score(workspace, segment, descending, behind, limit)?;
                 let placed = |(place, contact)| (Self::Score(place), contact);
                 return Ok(found.into_iter().map(placed).collect());
             }
@@ -144,7 +145,7 @@ impl ContactPlace {
         });
         let found = app
             .views
-            .contacts_by(workspace, order, descending, behind, limit)?;
+            .contacts_by(workspace, segment, order, descending, behind, limit)?;
         let placed = |(place, contact)| (Self::Row(sort, place), contact);
         Ok(found.into_iter().map(placed).collect())
     }

@@ -1,5 +1,9 @@
 //! `GET /v1/contacts/{email}/timeline`: everything that happened with a contact, as one list; and
 //! `GET /v1/contacts/{email}/score`: what of it makes their score.
+//!
+//! - `page`: how a page of it is put together
+
+mod page;
 
 use std::sync::Arc;
 
@@ -10,7 +14,6 @@ use axum::response::Json;
 use http::Request;
 use serde::{Deserialize, Serialize};
 use shared::api_key::Scope;
-use shared::email::Email;
 use shared::time::Timestamp;
 use shared::wire::ErrorBody;
 use utoipa::{IntoParams, ToSchema};
@@ -21,13 +24,13 @@ use super::super::settings::scores::{ScoreView, WeightsView};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::export::rounded_score;
-use store::ledger::Located;
-use store::ledger::decide::Scoring;
-use store::query::{self, EventFilter, EventView};
+use crate::segment_moves::{MoveType, MoveView};
+use store::query::EventView;
 use store::record::WorkspaceId;
-use store::record::public_seq::PublicSeq;
-use store::views::{Contact, MOST_OF_A_DAY};
+use store::views::MOST_OF_A_DAY;
+
+use page::{Asked, Page, Wanted};
+pub(in crate::routes) use page::{SentPlace, listed};
 
 /// The query of a contact's lists.
 #[derive(Default, Deserialize, IntoParams)]
@@ -41,7 +44,7 @@ pub(crate) struct TimelineQuery {
     /// Where the last page ended, as its `next` says. Pages stay right while events arrive.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
-    cursor: Option<SentSeq>,
+    cursor: Option<SentPlace>,
     /// Wait up to 2 s until the event with this `seq` is reflected. 422 `unknown_seq` where no
     /// event of the workspace has it.
     #[serde(deserialize_with = "value")]
@@ -51,10 +54,18 @@ pub(crate) struct TimelineQuery {
 
 /// Something that happened with a contact.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct TimelineEntry {
-    /// `mail` of what became of messages, else `event`.
-    #[schema(pattern = "^(event|mail)$")]
-    pub kind: &'static str,
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(crate) enum TimelineEntry {
+    Event(Box<TimelineEvent>),
+    /// What became of a message.
+    Mail(Box<TimelineEvent>),
+    /// They entered a segment or left it.
+    Segment(Box<TimelineMove>),
+}
+
+/// An event of a contact.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TimelineEvent {
     #[serde(flatten)]
     pub event: EventView,
     /// What it adds to the score now. Rounded to 9 decimals.
@@ -62,10 +73,24 @@ pub(crate) struct TimelineEntry {
     pub points: f64,
 }
 
+/// A move of a contact into a segment or out of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TimelineMove {
+    #[serde(flatten)]
+    pub moved: MoveView,
+    /// As `type`, so that every entry has one.
+    #[schema(example = "segment_entered")]
+    pub name: MoveType,
+    /// As `time`, when it was due, so that every entry has one.
+    #[schema(format = DateTime)]
+    pub timestamp: String,
+}
+
 /// A page of what happened.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Timeline {
-    /// The last that arrived first.
+    /// The last that arrived first, and moves where they were due: one that an event brought about stands before that
+    /// event.
     pub entries: Vec<TimelineEntry>,
     /// How engaged they are now. Rounded to 9 decimals.
     #[schema(example = 12.5)]
@@ -108,7 +133,8 @@ pub(crate) struct ScoreExplained {
 /// List what happened with a contact
 ///
 /// Events under their address and in browsers that are theirs, what became of messages to them, and what each adds to
-/// their score, as one list. Takes the scope `contacts`.
+/// their score; and every segment that they entered or left, with what brought it about and when it was due: as one
+/// list. Takes the scope `contacts`.
 #[utoipa::path(
     get, path = "/v1/contacts/{email}/timeline", tag = "read",
     params(("email" = String, Path, format = Email, max_length = 254, description = "The contact's address, percent-encoded", example = "user@example.com"), TimelineQuery),
@@ -127,7 +153,7 @@ pub(crate) async fn get_timeline(
     request: Request<Body>,
 ) -> Result<Json<Timeline>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
-    let (page, meta) = page(&app, reader.workspace, email, query, |_| true).await?;
+    let (page, meta) = page(&app, reader.workspace, email, query, Wanted::All).await?;
     Ok(Json(Timeline {
         entries: page.entries,
         score: page.score,
@@ -158,8 +184,7 @@ pub(crate) async fn explain_score(
     request: Request<Body>,
 ) -> Result<Json<ScoreExplained>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Contacts)?;
-    let counts = |points| points > 0.0;
-    let (page, meta) = page(&app, reader.workspace, email, query, counts).await?;
+    let (page, meta) = page(&app, reader.workspace, email, query, Wanted::Counting).await?;
     let reckoned = ScoreView::of(&page.scoring);
     Ok(Json(ScoreExplained {
         score: page.score,
@@ -173,131 +198,26 @@ pub(crate) async fn explain_score(
     }))
 }
 
-/// The first page of what happened with a contact, or the one behind a cursor; `None` where nothing is known of them.
-/// Blocks on disk.
-pub(in crate::routes) fn listed(
-    app: &App,
-    workspace: WorkspaceId,
-    email: &Email,
-    cursor: Option<PublicSeq>,
-) -> Result<Option<Timeline>, ApiError> {
-    let asked = Asked {
-        email: email.clone(),
-        cursor,
-        limit: PageLimit::default().get(),
-        is_asked: |_| true,
-    };
-    let page = asked.of(app, workspace)?;
-    let meta = ReadMeta::of(app)?;
-    Ok(page.map(|page| Timeline {
-        entries: page.entries,
-        score: page.score,
-        next: page.next,
-        meta,
-    }))
-}
-
-/// A page as it is found.
-struct Page {
-    entries: Vec<TimelineEntry>,
-    score: f64,
-    /// By which the score goes.
-    scoring: Scoring,
-    at: i64,
-    next: Option<String>,
-}
-
 async fn page(
     app: &Arc<App>,
     workspace: WorkspaceId,
     email: Result<Path<String>, PathRejection>,
     query: Result<Query<TimelineQuery>, ApiError>,
-    is_asked: fn(f64) -> bool,
+    wanted: Wanted,
 ) -> Result<(Page, ReadMeta), ApiError> {
     let email = in_path(email)?;
     let Query(query) = query?;
     let min_seq = query.min_seq.map(|seq| seq.known("minSeq")).transpose()?;
-    let cursor = query.cursor.map(|seq| seq.known("cursor")).transpose()?;
+    let behind = query.cursor.map(SentPlace::known).transpose()?;
     let limit = query.limit.unwrap_or_default().get();
     let asked = Asked {
         email,
-        cursor,
+        behind,
         limit,
-        is_asked,
+        wanted,
     };
+    // A window that has run out has moved them.
+    app.projector.reach_now().await?;
     let (page, meta) = read(app, workspace, min_seq, move |app| asked.of(app, workspace)).await?;
     Ok((page.ok_or(ApiError::UnknownSubject("contact"))?, meta))
-}
-
-struct Asked {
-    email: Email,
-    cursor: Option<PublicSeq>,
-    limit: usize,
-    is_asked: fn(f64) -> bool,
-}
-
-impl Asked {
-    /// `None` where nothing is known of the contact. Blocks on disk.
-    fn of(&self, app: &App, workspace: WorkspaceId) -> Result<Option<Page>, ApiError> {
-        let known = app.views.contact_id(workspace, self.email.normalised());
-        let known = known.map(|id| app.views.contact(id)).transpose()?.flatten();
-        let Some(contact) = known else {
-            return Ok(None);
-        };
-        let cursor = self.cursor.map(|seq| app.log.locate(workspace, seq));
-        let filter = EventFilter {
-            email: Some(self.email.normalised().to_owned()),
-            limit: self.limit,
-            cursor: cursor.transpose()?.map(|located| match located {
-                Located::At(seq) => seq,
-                // The page begins with what is left of those before it.
-                Located::Behind(seq) => seq.next(),
-            }),
-            ..EventFilter::default()
-        };
-        let at = app.clock.now().as_millis();
-        let mut entries = Vec::new();
-        let next = query::each_event(
-            &app.views,
-            &*app.log,
-            workspace,
-            &filter,
-            &mut |record, view| {
-                let points = contact.points(&record.entry, view.class, at);
-                if (self.is_asked)(points) {
-                    entries.push(TimelineEntry {
-                        kind: kind_of(&view),
-                        event: view,
-                        points: rounded_score(points),
-                    });
-                }
-            },
-        )?;
-        Ok(Some(Page {
-            entries,
-            score: score_of(&contact, at),
-            scoring: contact.scoring,
-            at,
-            next: next.map(|seq| seq.to_string()),
-        }))
-    }
-}
-
-fn score_of(contact: &Contact, at: i64) -> f64 {
-    rounded_score(contact.score_at(at))
-}
-
-fn kind_of(view: &EventView) -> &'static str {
-    use store::record::identity::FactKind as F;
-    match view.kind {
-        F::Track | F::Identify | F::Purchase | F::Refund | F::Amend | F::Erase => "event",
-        F::Send
-        | F::Open
-        | F::Click
-        | F::Unsubscribe
-        | F::Told
-        | F::Delivery
-        | F::Suppress
-        | F::Lift => "mail",
-    }
 }

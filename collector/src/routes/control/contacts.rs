@@ -13,8 +13,8 @@ use tokio::runtime::Handle;
 
 use super::super::admin::{Asked, Desk, Fields, lines};
 use super::super::contacts::export::{Held, Next};
-use super::super::contacts::{one, timeline as timeline_of};
-use super::super::query::address;
+use super::super::contacts::{ContactQuery, listed, one, timeline as timeline_of};
+use super::super::query::{Query, Value as _, address};
 use super::{json, served};
 use crate::app::App;
 use crate::error::ApiError;
@@ -105,6 +105,22 @@ pub(super) async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Json<
     lines::apart(&desk, work).await?.map(Json)
 }
 
+/// A page of the list, in the words of `GET /v1/contacts`.
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    query: Result<Query<ContactQuery>, ApiError>,
+    asked: Asked,
+) -> Result<Json<Value>, ApiError> {
+    let workspace = asked.workspace(desk.store.meta())?.id;
+    let Query(query) = query?;
+    let work = move |store: &dyn Upkeep| -> Result<Value, ApiError> {
+        let app = served(store)?;
+        caught_up(app)?;
+        json(&listed(app, workspace, query)?)
+    };
+    lines::apart(&desk, work).await?.map(Json)
+}
+
 /// A page of what happened with a contact.
 pub(super) async fn timeline(
     State(desk): State<Desk>,
@@ -114,8 +130,8 @@ pub(super) async fn timeline(
     let mut fields = asked.fields(&["email", "cursor"])?;
     let email = named(&mut fields)?;
     let cursor: Option<String> = fields.take("cursor", "a text")?;
-    let cursor = cursor.map(|cursor| cursor.parse()).transpose();
-    let cursor = cursor.map_err(|_| ApiError::UnknownSeq { name: "cursor" })?;
+    let cursor = cursor.map(|cursor| timeline_of::SentPlace::parse(&cursor));
+    let cursor = cursor.transpose().map_err(Refusal::failed)?;
     let work = move |store: &dyn Upkeep| -> Result<Value, ApiError> {
         let app = served(store)?;
         caught_up(app)?;
@@ -187,14 +203,16 @@ fn named(fields: &mut Fields) -> Result<Email, ApiError> {
     address(&email.unwrap_or_default())
 }
 
-/// Waits until the views reflect what was acknowledged before.
+/// Waits until the views reflect what was acknowledged before, and the time.
 fn caught_up(app: &App) -> Result<(), ApiError> {
     let end = *app.log.committed().borrow();
     let waiting = async {
         let built = app.projector.wait_until_built(PATIENCE).await;
         built.map_err(ApiError::ViewBuilding)?;
         let reached = app.projector.wait_for(end, PATIENCE).await;
-        reached.map_err(|_| ApiError::ViewBehind)
+        reached.map_err(|_| ApiError::ViewBehind)?;
+        // What is due by now has happened.
+        Ok(app.projector.reach_now().await?)
     };
     Handle::current().block_on(waiting)
 }

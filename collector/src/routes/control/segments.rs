@@ -52,6 +52,8 @@ pub(crate) enum Word {
     Moves,
     Preview,
     Diff,
+    /// In which segments a contact is, and in which not.
+    Of,
 }
 
 /// Hides whom it names.
@@ -99,6 +101,11 @@ impl SegmentsAsk {
                 let email: Email = address(self.email.as_deref().unwrap_or_default())?;
                 let contact = app.views.contact_id(workspace, email.normalised());
                 json(&segments.explain(id, contact)?)?
+            }
+            Word::Of => {
+                let email: Email = address(self.email.as_deref().unwrap_or_default())?;
+                let contact = app.views.contact_id(workspace, email.normalised());
+                json(&segments.of_contact(contact)?)?
             }
             Word::Moves => {
                 let cursor = self.cursor.as_deref().map(str::parse).transpose();

@@ -188,6 +188,13 @@ impl Segments<'_> {
         })
     }
 
+    /// The number of a segment that holds, for lists of its members.
+    pub(crate) fn number(&self, id: &str) -> Result<u32, ApiError> {
+        let segment = self.known(id)?;
+        self.held(&segment)?;
+        Ok(segment.number)
+    }
+
     /// Why a contact is in a segment, or is not.
     pub(crate) fn explain(
         &self,

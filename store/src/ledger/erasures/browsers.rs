@@ -56,6 +56,11 @@ impl<K: Ord, V> Kept<K, V> {
         }
     }
 
+    /// The keys of those that are kept.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.rows.keys()
+    }
+
     /// Whether it lies within what can be kept.
     fn takes(&self, key: &K) -> bool {
         self.start.as_ref().is_none_or(|start| start <= key)

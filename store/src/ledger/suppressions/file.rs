@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::backends::InMemoryBackend;
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
@@ -11,13 +12,13 @@ use serde::de::DeserializeOwned;
 use super::{Suppressions, Whom, storage};
 use crate::files;
 use crate::ledger::LogError;
-use crate::ledger::book_file::{ABOUT, BookFile, cursor_at};
+use crate::ledger::book_file::{ABOUT, BookFile, CACHE, cursor_at};
 use crate::ledger::local::SUPPRESSIONS_FILE;
 use crate::ledger::suppression::{Lifted, Suppression};
 use crate::lineage::Lineage;
 use crate::locks::lock;
 use crate::record::{ContactId, Seq, WorkspaceId};
-use crate::snapshot;
+use crate::snapshot::{self, Snapshot};
 
 /// Key: workspace (u32, big-endian), contact (16 bytes). Value: postcard of [`Suppression`].
 const SUPPRESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("suppressions_v1");
@@ -187,21 +188,48 @@ impl Suppressions {
         FILE.set_lineage(&*self.database()?, lineage)
     }
 
+    /// Puts another file in the place of this one that holds the same and nothing else: pages that it has freed hold
+    /// what rows were before.
+    ///
+    /// # Errors
+    /// When the disk fails; the file is as before then.
+    pub(crate) fn renew_file(&self) -> Result<(), LogError> {
+        let Some(path) = &self.shared.path else {
+            return Ok(());
+        };
+        self.flush()?;
+        let _flushing = lock(&self.shared.flushing);
+        let old = self.database()?;
+        let draft = files::draft_of(path);
+        let replace = || -> Result<Database, redb::Error> {
+            let new = files::database::create_anew(&draft, CACHE)?;
+            snapshot::take_into(&old, &new, copy_all)?;
+            files::rename_synced(&draft, path)?;
+            Ok(new)
+        };
+        let new = replace().map_err(|error| storage("writing anew", &error))?;
+        // Whoever reads the old one goes on with it.
+        *lock(&self.shared.database) = Some(Arc::new(new));
+        Ok(())
+    }
+
     /// Writes what the file holds into a new one; what waits in memory is folded from the log when
     /// that is opened. Returns the last record that it reflects.
     pub(crate) fn snapshot(&self, to: &Path) -> Result<Seq, LogError> {
         let database = self.database()?;
         let copy = || -> Result<Seq, redb::Error> {
-            snapshot::take(&database, to, |copy| {
-                copy.table(SUPPRESSIONS)?;
-                copy.table(LIFTED)?;
-                copy.table(ABOUT)
-            })?;
+            snapshot::take(&database, to, copy_all)?;
             // Not ours, which may have moved on meanwhile.
             cursor_at(to)
         };
         copy().map_err(|error| storage("copying", &error))
     }
+}
+
+fn copy_all(copy: &mut Snapshot<'_>) -> Result<(), redb::Error> {
+    copy.table(SUPPRESSIONS)?;
+    copy.table(LIFTED)?;
+    copy.table(ABOUT)
 }
 
 fn key((workspace, contact): Whom) -> [u8; 20] {

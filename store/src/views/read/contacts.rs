@@ -84,20 +84,23 @@ impl Views {
         })
     }
 
-    /// At most `limit` contacts behind this place, those with the highest scores first, or last: each with its place.
-    /// They are as they were at one cursor. Goes through all contacts of the workspace, a few nanoseconds each.
+    /// At most `limit` contacts behind this place, those with the highest scores first, or last: each with its place;
+    /// of all contacts, or of the members of a segment (by its number). They are as they were at one cursor. Goes
+    /// through all of those, a few nanoseconds each, members some hundred.
     ///
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
     pub fn contacts_by_score(
         &self,
         workspace: WorkspaceId,
+        segment: Option<u32>,
         descending: bool,
         behind: Option<ScorePlace>,
         limit: usize,
     ) -> Result<Vec<(ScorePlace, Contact)>, ViewError> {
         self.unless_replaced(|edition| {
-            let found = self.first_by_score(edition, workspace, descending, behind, limit)?;
+            let found =
+                self.first_by_score(edition, workspace, segment, descending, behind, limit)?;
             // Of those who have been erased since nothing is told.
             self.look_at(edition, |shelves| {
                 let rows = &shelves.engagement.rows;
@@ -116,6 +119,7 @@ impl Views {
         &self,
         edition: &Edition,
         workspace: WorkspaceId,
+        segment: Option<u32>,
         descending: bool,
         behind: Option<ScorePlace>,
         limit: usize,
@@ -136,7 +140,7 @@ impl Views {
             by_score.then(one.1.cmp(&other.1))
         });
         let behind = behind.map(|place| (place.height, place.ordinal, 0));
-        self.each_number(edition, workspace, |_, ordinal, number| {
+        self.each_among(edition, workspace, segment, |_, ordinal, number| {
             let one = (scores.get(number), ordinal, number);
             let is_behind = behind.is_none_or(|place| (first.order)(&place, &one).is_lt());
             if is_behind && first.takes(&one) && engaged::is_known(&rows, number)? {
@@ -174,6 +178,34 @@ impl Views {
             if ordinal == from {
                 return Ok(());
             }
+        }
+    }
+
+    /// The same of the members of a segment (by its number), or of all.
+    pub(super) fn each_among(
+        &self,
+        edition: &Edition,
+        workspace: WorkspaceId,
+        segment: Option<u32>,
+        mut each: impl FnMut(&Shelves, u32, u32) -> Result<(), redb::Error>,
+    ) -> Result<(), Pass> {
+        let Some(segment) = segment else {
+            return self.each_number(edition, workspace, each);
+        };
+        let mut behind = None;
+        loop {
+            let members = self.member_numbers(workspace, segment, behind, SLICE)?;
+            let Some(last) = members.last() else {
+                return Ok(());
+            };
+            behind = Some(*last);
+            self.look_at(edition, |shelves| {
+                let numbers = shelves.terms.numbers[terms::CONTACTS].of_workspace(workspace);
+                for number in members {
+                    each(shelves, numbers.below(number), number)?;
+                }
+                Ok(())
+            })?;
         }
     }
 

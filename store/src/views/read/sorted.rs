@@ -44,14 +44,16 @@ impl std::fmt::Debug for RowPlace {
 }
 
 impl Views {
-    /// At most `limit` contacts behind this place in an order, each with its place; those who are being erased are
-    /// told of as contacts of whom nothing is known. They are as they were at one cursor.
+    /// At most `limit` contacts behind this place in an order, each with its place: of all, or of the members of a
+    /// segment (by its number). Those who are being erased are told of as contacts of whom nothing is known. They are
+    /// as they were at one cursor.
     ///
     /// # Errors
     /// [`ViewError::Storage`], [`ViewError::Damaged`], [`ViewError::Closed`].
     pub fn contacts_by(
         &self,
         workspace: WorkspaceId,
+        segment: Option<u32>,
         order: RowOrder,
         descending: bool,
         behind: Option<&RowPlace>,
@@ -69,7 +71,7 @@ impl Views {
                 by_key.then(one.1.cmp(&other.1))
             });
             let behind = behind.map(|place| (place.key.clone(), place.ordinal, 0));
-            self.each_number(edition, workspace, |_, ordinal, number| {
+            self.each_among(edition, workspace, segment, |_, ordinal, number| {
                 let Some(key) = key_of(&rows, number, order)? else {
                     return Ok(());
                 };

@@ -89,6 +89,12 @@ impl MoveKey {
         bytes.last_chunk().copied().map(Self)
     }
 
+    /// The last record before it, or the one that caused it.
+    #[must_use]
+    pub fn seq(self) -> Seq {
+        Seq(u64::from_be_bytes(part(&self.0[8..])))
+    }
+
     pub(super) fn at(self) -> i64 {
         from_sortable(part(&self.0))
     }

@@ -17,6 +17,7 @@ use super::timers::next_timer;
 use super::{DAYS, MEMBERS, MOVES, SEGMENTS, WHOLE, filled, held};
 use crate::record::{ContactId, Since, WorkspaceId};
 use crate::views::engagement::rows::{decode, from_sortable, key, read, sortable};
+use crate::views::filter::Order;
 use crate::views::ordered::{Way, successor};
 use crate::views::rows::Rows;
 use crate::views::shelf::Shelf;
@@ -244,7 +245,7 @@ impl Views {
         self.shown(workspace, found)
     }
 
-    /// The moves of a contact, the newest first, at most `limit`.
+    /// Those moves of a contact that are wanted, at most `limit`, in this order. All their places are gone through.
     ///
     /// # Errors
     /// [`ViewError`].
@@ -252,6 +253,8 @@ impl Views {
         &self,
         workspace: WorkspaceId,
         contact: ContactId,
+        order: Order,
+        wanted: impl Fn(MoveKey) -> bool,
         limit: usize,
     ) -> Result<Vec<Moved>, ViewError> {
         let number = self.number_of(contact)?;
@@ -260,8 +263,12 @@ impl Views {
             let Some(number) = number else {
                 return Ok(found);
             };
-            let places = moves::moves_of(rows, workspace, number)?;
-            for place in places.into_iter().rev().take(limit) {
+            let mut places = moves::moves_of(rows, workspace, number)?;
+            if order == Order::NewestFirst {
+                places.reverse();
+            }
+            places.retain(|place| wanted(*place));
+            for place in places.into_iter().take(limit) {
                 let row = key(workspace, &[place.bytes()]);
                 if let Some(kept) = read(&rows.tables[MOVES], &row)? {
                     found.push((place, kept));
@@ -322,7 +329,7 @@ impl Views {
     }
 
     /// Asks something of the rows of a segment, unless it is half way to another definition, or of another segment inside.
-    fn settled_for<T>(
+    pub(super) fn settled_for<T>(
         &self,
         workspace: WorkspaceId,
         number: u32,

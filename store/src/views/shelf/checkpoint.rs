@@ -101,6 +101,11 @@ impl File {
         self.delta = number;
         self.settled = settled;
         self.cursor = captured.cursor;
+        if captured.purges
+            && let Err(error) = self.renew()
+        {
+            tracing::error!(%error, "the file of a view holds what was erased in pages that are free; the next erasure writes it anew again");
+        }
         let bases = self.bases().map_err(&doing)?;
         Ok(Written {
             tables: changed.into_iter().zip(bases).collect(),

@@ -7,7 +7,7 @@
 //! - `load`: reading it
 //! - `checkpoint`: writing it
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{
@@ -19,6 +19,7 @@ use super::delta::Bad;
 use super::load::Loaded;
 use crate::files;
 use crate::record::Seq;
+use crate::snapshot;
 use crate::views::error::ViewError;
 use crate::views::memory::Room;
 use crate::views::ordered::Base;
@@ -64,7 +65,10 @@ pub(crate) struct Identity {
 
 pub(super) struct File {
     pub(super) plan: &'static Plan,
-    pub(super) database: Database,
+    pub(super) database: Arc<Database>,
+    path: PathBuf,
+    /// Of its pages, in bytes.
+    cache: usize,
     pub(super) identity: Identity,
     /// What the file reflects.
     pub(super) cursor: Seq,
@@ -94,8 +98,8 @@ impl File {
     ) -> Result<(Self, Loaded), ViewError> {
         let doing = ViewError::while_doing("opening");
         let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
-        let database =
-            files::database::open_or_create_checked(path, room.of_file(plan)).map_err(&doing)?;
+        let cache = room.of_file(plan);
+        let database = files::database::open_or_create_checked(path, cache).map_err(&doing)?;
         if is_new {
             let edition = match identity.edition {
                 Some(edition) => edition,
@@ -105,7 +109,9 @@ impl File {
         }
         let mut file = Self {
             plan,
-            database,
+            database: Arc::new(database),
+            path: path.to_owned(),
+            cache,
             identity,
             cursor: Seq::START,
             delta: 0,
@@ -142,6 +148,24 @@ impl File {
         Ok(true)
     }
 
+    /// Puts another file in its place that holds the same and nothing else: pages that this one has freed, and what is
+    /// free in others, hold what rows were before. Whoever reads this one goes on with it.
+    pub(super) fn renew(&mut self) -> Result<(), redb::Error> {
+        let draft = files::draft_of(&self.path);
+        let new = files::database::create_anew_checked(&draft, self.cache)?;
+        snapshot::take_into(&self.database, &new, |copy| {
+            copy.table(ABOUT)?;
+            copy.table(NUMBERS)?;
+            copy.table(CHUNKS)?;
+            copy.table(DELTAS)?;
+            let mut tables = self.plan.tables.iter();
+            tables.try_for_each(|name| copy.table(by_key(name)))
+        })?;
+        files::rename_synced(&draft, &self.path)?;
+        self.database = Arc::new(new);
+        Ok(())
+    }
+
     pub(super) fn snapshot(&self) -> Result<ReadTransaction, redb::Error> {
         Ok(self.database.begin_read()?)
     }
@@ -151,7 +175,7 @@ impl File {
         let snapshot = self.snapshot()?;
         let open = |name: &&'static str| -> Result<Arc<Base>, redb::Error> {
             let table: ReadOnlyTable<_, _> = snapshot.open_table(by_key(name))?;
-            Ok(Arc::new(table))
+            Ok(Arc::new(Base::new(table, Arc::clone(&self.database))))
         };
         self.plan.tables.iter().map(open).collect()
     }

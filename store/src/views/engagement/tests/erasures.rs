@@ -321,7 +321,7 @@ fn nothing_is_told_of_a_contact_before_its_erasure_is_folded_and_then_what_comes
         let by_id = stage.views().contacts(&ids).unwrap();
         let by_score = stage
             .views()
-            .contacts_by_score(OURS, true, None, 9)
+            .contacts_by_score(OURS, None, true, None, 9)
             .unwrap();
         let by_score = by_score
             .into_iter()

@@ -396,7 +396,7 @@ proptest! {
         prop_assert_eq!(views.dump().unwrap(), under_them.dump().unwrap());
         for workspace in [WorkspaceId(1), WorkspaceId(2)] {
             let sorted = |views: &Views| {
-                let all = views.contacts_by_score(workspace, true, None, 1_000).unwrap();
+                let all = views.contacts_by_score(workspace, None, true, None, 1_000).unwrap();
                 let each = all.into_iter();
                 each.map(|(place, contact)| (place.height, place.ordinal, contact.score_at(1 << 41))).collect::<Vec<_>>()
             };

@@ -1,4 +1,4 @@
-// Starts the live page's program, or says why it cannot run.
+// Starts the program of our pages, or says why it cannot run.
 import init from '/assets/www.js';
 
 init().catch((reason) => {
