@@ -78,7 +78,7 @@ fn bench(arguments: &[String]) -> Result<(), Failure> {
     }
     if plan.runs("others") {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/bench-segments.py");
-        let python = vec!["python3".into(), script.into(), data.join(questions::FILE)];
+        let python = vec!["python3".into(), script, data.join(questions::FILE)];
         if let Err(error) = call(&python, &mut figures) {
             eprintln!("bench-segments: other engines are not here: {error}");
         }

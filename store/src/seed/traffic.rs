@@ -96,7 +96,7 @@ pub(super) fn entry(seed: &Seed, number: u64) -> Entry {
         matches!(&fact, Fact::Track { name, .. } if name == NAMES[0]) && luck.is_multiple_of(6);
     let names_browser = is_anonymous || matches!(fact, Fact::Identify { .. });
     let mut entry = Entry::new(seed.workspace, id_of(number), told_by, now, fact);
-    if spread(luck) % 50 == 0 {
+    if spread(luck).is_multiple_of(50) {
         let late = i64::try_from(spread(luck ^ 1) % (5 * DAY_MS)).unwrap_or(0);
         entry.time = now.plus_millis(-late);
         entry.time_sent = true;

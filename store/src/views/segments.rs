@@ -198,6 +198,9 @@ const WHOLE: Filled = Filled {
     reached: Seq::START,
 };
 
+/// What is another thing where something is being made to hold: of that place, and of a workspace.
+type LastChanging = ((Since, WorkspaceId), Option<Arc<Changing>>);
+
 /// The rows, and what holds.
 struct Engine<'a> {
     rows: &'a mut Rows,
@@ -207,8 +210,7 @@ struct Engine<'a> {
     catalogues: &'a Catalogues,
     remembered: MutexGuard<'a, Remembered>,
     counts: Counts,
-    /// What is another thing where something is being made to hold: of that place, and of a workspace.
-    changing: Option<((Since, WorkspaceId), Option<Arc<Changing>>)>,
+    changing: Option<LastChanging>,
     upcoming: Upcoming,
 }
 

@@ -279,7 +279,7 @@ fn check(folder: &TempDir, records: &[Record], expected: &Dump, turn: u64) {
         floor == Seq(1) || reached >= Some(Seq(floor.0 - 1)),
         "turn {turn}"
     );
-    let views = open(&folder);
+    let views = open(folder);
     make_up(&views, &left);
     let differing = wrong(&views.dump().unwrap(), expected);
     assert!(differing.is_empty(), "turn {turn}: {differing:?}");
