@@ -374,6 +374,9 @@ mod tests {
     }
 
     proptest! {
+        // Each goes through all rows two hundred times.
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
         #[test]
         fn pages_hold_what_was_put_and_a_snapshot_what_was_there_wherever_they_lie(
             puts in prop::collection::vec((0..20_000_u32, 0..300_usize, any::<u8>()), 0..200),

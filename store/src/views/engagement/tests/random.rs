@@ -322,7 +322,7 @@ fn between() -> impl Strategy<Value = Between> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn random_histories_come_to_what_the_rules_say_whatever_the_batches_checkpoints_and_kills(
