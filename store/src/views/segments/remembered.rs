@@ -23,6 +23,8 @@ pub(super) struct Remembered {
     old: HashMap<(WorkspaceId, u32), Box<Digest>>,
     /// Bytes of the young.
     bytes: usize,
+    /// No timer is due before, in milliseconds since 1970.
+    pub(super) least_due: i64,
 }
 
 impl Remembered {
@@ -35,6 +37,7 @@ impl Remembered {
         if !is_same {
             self.clear();
             self.catalogues.clear();
+            self.least_due = i64::MIN;
             self.of = Some(Arc::clone(&rows.state));
         }
     }

@@ -36,12 +36,18 @@ impl Engine<'_> {
     /// at the most. Returns whether it was all of it.
     pub(super) fn pass(&mut self, until: i64, seq: Seq, most: usize) -> Result<bool, redb::Error> {
         for _ in 0..most {
-            let Some((due, workspace, contact)) = self.upcoming.pop(until, self.rows)? else {
+            let Some((due, workspace, contact)) =
+                self.upcoming
+                    .pop(until, self.rows, &mut self.remembered.least_due)?
+            else {
                 return Ok(true);
             };
             self.fire(due, workspace, contact, seq)?;
         }
-        Ok(self.upcoming.first(until, self.rows)?.is_none())
+        Ok(self
+            .upcoming
+            .first(until, self.rows, &mut self.remembered.least_due)?
+            .is_none())
     }
 
     fn fire(
@@ -292,6 +298,7 @@ impl Engine<'_> {
             && before != Some(after)
         {
             self.upcoming.note(after, workspace, contact);
+            self.remembered.least_due = self.remembered.least_due.min(after);
             self.rows.tables[TIMERS].insert(&timer(after, workspace, contact), &[]);
         }
         Ok(())

@@ -26,8 +26,13 @@ pub(super) struct Upcoming {
 }
 
 impl Upcoming {
-    /// The first that is due until then.
-    pub(super) fn first(&mut self, until: i64, rows: &Rows) -> Result<Option<Timer>, redb::Error> {
+    /// The first that is due until then. None is due before `least`, which is moved on.
+    pub(super) fn first(
+        &mut self,
+        until: i64,
+        rows: &Rows,
+        least: &mut i64,
+    ) -> Result<Option<Timer>, redb::Error> {
         loop {
             if let Some(Reverse(first)) = self.first.peek()
                 && first.0 <= until
@@ -37,12 +42,17 @@ impl Upcoming {
             if self.reach.is_some_and(|reach| reach >= until) {
                 return Ok(None);
             }
-            self.read(until, rows)?;
+            self.read(until, rows, least)?;
         }
     }
 
-    pub(super) fn pop(&mut self, until: i64, rows: &Rows) -> Result<Option<Timer>, redb::Error> {
-        let first = self.first(until, rows)?;
+    pub(super) fn pop(
+        &mut self,
+        until: i64,
+        rows: &Rows,
+        least: &mut i64,
+    ) -> Result<Option<Timer>, redb::Error> {
+        let first = self.first(until, rows, least)?;
         if first.is_some() {
             self.first.pop();
         }
@@ -56,20 +66,26 @@ impl Upcoming {
         }
     }
 
-    fn read(&mut self, until: i64, rows: &Rows) -> Result<(), redb::Error> {
+    fn read(&mut self, until: i64, rows: &Rows, least: &mut i64) -> Result<(), redb::Error> {
         self.first.clear();
         let mut last = i64::MIN;
-        for row in rows.tables[TIMERS].range(&[], None, Way::Up)? {
+        // What is gone still lies in the layers over the file, and has to be passed over.
+        let from = sortable(*least);
+        let mut found = i64::MAX;
+        for row in rows.tables[TIMERS].range(&from, None, Way::Up)? {
             let timer = read_timer(&row?.0);
+            found = timer.0.min(found);
             let enough = if timer.0 > until { AHEAD } else { MOST };
             if self.first.len() >= enough && timer.0 > last {
                 self.reach = Some(last);
+                *least = found;
                 return Ok(());
             }
             last = timer.0;
             self.first.push(Reverse(timer));
         }
         self.reach = Some(i64::MAX);
+        *least = found;
         Ok(())
     }
 }
