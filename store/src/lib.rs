@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod files;
 pub mod locks;
+mod part;
 pub mod snapshot;
 
 pub mod attribution;

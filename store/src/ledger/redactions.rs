@@ -18,6 +18,7 @@ use super::erasures::{PendingErasure, PendingErasures};
 use crate::files;
 use crate::files::database::table;
 use crate::locks::{lock, read, write};
+use crate::part::part;
 use crate::record::{ContactId, Record, Seq, WorkspaceId, WorkspaceKeys};
 
 /// The file within the data folder. It is made with the first redaction.
@@ -264,11 +265,6 @@ fn load(database: &Database) -> Result<(Places, Vec<PendingErasure>), redb::Erro
 }
 
 fn erasure(seq: Seq, row: &[u8; 36]) -> PendingErasure {
-    fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
-        let mut part = [0; N];
-        part.copy_from_slice(&bytes[from..from + N]);
-        part
-    }
     PendingErasure {
         seq,
         workspace: WorkspaceId(u32::from_be_bytes(part(row, 0))),

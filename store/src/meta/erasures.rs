@@ -12,6 +12,7 @@ use shared::time::Timestamp;
 use super::{Meta, MetaError, guarded};
 use crate::files::database::table;
 use crate::locks::{read, write};
+use crate::part::part;
 use crate::record::{ContactId, WorkspaceId};
 
 /// Key: workspace (u32, big-endian), contact (16 bytes). Value: the time of the last erasure (i64
@@ -103,11 +104,6 @@ fn row(erasure: &Erasure) -> ([u8; 20], [u8; 24]) {
 }
 
 fn erasure_of(key: &[u8; 20], value: &[u8; 24]) -> Erasure {
-    fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
-        let mut part = [0; N];
-        part.copy_from_slice(&bytes[from..from + N]);
-        part
-    }
     Erasure {
         workspace: WorkspaceId(u32::from_be_bytes(part(key, 0))),
         contact: ContactId(part(key, 4)),

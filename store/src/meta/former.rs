@@ -13,6 +13,7 @@ use redb::{ReadableDatabase, ReadableTable as _, TableDefinition};
 use super::{Meta, MetaError, NUMBERS, guarded};
 use crate::files::database::table;
 use crate::locks::{read, write};
+use crate::part::part;
 use crate::record::{ContactId, Seq, WorkspaceId};
 
 /// Key: workspace (u32, big-endian), the former contact id (16 bytes). Value: today's (16 bytes), the
@@ -117,11 +118,6 @@ fn row(contact: &FormerContact) -> ([u8; 20], [u8; 32]) {
 }
 
 fn contact_of(key: &[u8; 20], value: &[u8; 32]) -> FormerContact {
-    fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
-        let mut part = [0; N];
-        part.copy_from_slice(&bytes[from..from + N]);
-        part
-    }
     FormerContact {
         workspace: WorkspaceId(u32::from_be_bytes(part(key, 0))),
         former: ContactId(part(key, 4)),

@@ -11,6 +11,7 @@ use shared::time::Timestamp;
 use super::{Meta, MetaError, guarded};
 use crate::files::database::table;
 use crate::locks::{read, write};
+use crate::part::part;
 use crate::record::{ErasedStretch, WorkspaceId};
 
 /// Key: workspace (u32, big-endian), browser (16 bytes), from (i64 milliseconds since 1970, little-endian). Value: until
@@ -77,11 +78,6 @@ fn row(stretch: &ErasedStretch) -> ([u8; 28], [u8; 16]) {
 }
 
 fn stretch_of(key: &[u8; 28], value: &[u8; 16]) -> ErasedStretch {
-    fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
-        let mut part = [0; N];
-        part.copy_from_slice(&bytes[from..from + N]);
-        part
-    }
     ErasedStretch {
         workspace: WorkspaceId(u32::from_be_bytes(part(key, 0))),
         browser: part(key, 4),
