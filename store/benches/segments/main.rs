@@ -3,11 +3,15 @@
 //! machine makes every figure worse: look at those of one run together.
 //!
 //! - `plan`: how much, and which legs
+//! - `apart`: legs in processes of their own
 //! - `load`: the log, and the definitions that hold
 //! - `legs`: what is measured
 //! - `questions`: previews, and the same events as a file for other engines
 //! - `table`: the figures beside their bars
 
+#[path = "../views/apart.rs"]
+mod apart;
+#[path = "../views/plan.rs"]
 mod plan;
 
 mod load;
@@ -20,9 +24,8 @@ mod questions;
 
 mod table;
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use plan::Plan;
 use table::Figures;
@@ -30,6 +33,22 @@ use table::Figures;
 /// The one that the server has.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const NAME: &str = "bench-segments";
+
+const HELP: &str = "\
+just bench-segments [OPTIONS]: what segments cost, beside the bars of docs/segments.md
+
+  --contacts N   contacts [100000]
+  --events N     events in the log, over 120 days [1000000]
+  --only LEG     one leg, may be given several times: none kept names paths many-paths backfill fill restart preview
+                 others
+  --cache MB     memory for rows, as `misar serve --cache` [512]
+  --data FOLDER  where the store is made, and used again where there is a log
+";
+
+/// No other bench follows this one.
+const PASSED_ON: &[&str] = &[];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -43,7 +62,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench-segments: {error}");
+            eprintln!("{NAME}: {error}");
             ExitCode::FAILURE
         }
     }
@@ -71,15 +90,15 @@ fn bench(arguments: &[String]) -> Result<(), Failure> {
     std::fs::create_dir_all(&data)?;
     let mut figures = Figures::new();
     if !data.join("log").exists() {
-        call(&program("write", arguments, &data)?, &mut figures)?;
+        run("write", arguments, &data, &mut figures)?;
     }
     for leg in legs::LEGS.into_iter().filter(|leg| plan.runs(leg)) {
-        call(&program(leg, arguments, &data)?, &mut figures)?;
+        run(leg, arguments, &data, &mut figures)?;
     }
     if plan.runs("others") {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/bench-segments.py");
         let python = vec!["python3".into(), script, data.join(questions::FILE)];
-        if let Err(error) = call(&python, &mut figures) {
+        if let Err(error) = call("python3", &python, &mut figures) {
             eprintln!("bench-segments: other engines are not here: {error}");
         }
     }
@@ -88,49 +107,17 @@ fn bench(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How this program is called for a leg.
-fn program(leg: &str, arguments: &[String], data: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut words: Vec<PathBuf> = Vec::new();
-    if legs::is_on_one_core(leg) && has_taskset() {
-        words.extend(["taskset", "-c", "0"].map(PathBuf::from));
-    }
-    words.push(std::env::current_exe()?);
-    words.extend(arguments.iter().map(PathBuf::from));
-    words.extend([legs::COMMAND, leg].map(PathBuf::from));
-    words.push(data.to_owned());
-    Ok(words)
+/// Runs a leg, and takes its figures.
+fn run(leg: &str, arguments: &[String], data: &Path, figures: &mut Figures) -> Result<(), Failure> {
+    let words = apart::program(leg, legs::is_on_one_core(leg), arguments, data)?;
+    call(leg, &words, figures)
 }
 
 /// Calls a program, and takes its figures.
-fn call(words: &[PathBuf], figures: &mut Figures) -> Result<(), Failure> {
-    let (program, arguments) = words.split_first().ok_or("nothing to call")?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let stdout = child.stdout.take().ok_or("no pipe")?;
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        let mut words = line.split(' ');
-        if let (Some("FIGURE"), Some(name), Some(value)) =
-            (words.next(), words.next(), words.next())
-        {
-            eprintln!("bench-segments:   {name} {value}");
-            figures.insert(name.to_owned(), value.parse()?);
-        }
-    }
-    let status = child.wait()?;
+fn call(name: &str, words: &[PathBuf], figures: &mut Figures) -> Result<(), Failure> {
+    let status = apart::call(words, figures)?;
     if !status.success() {
-        return Err(format!("{} failed: {status}", arguments.len()).into());
+        return Err(format!("{name} failed: {status}").into());
     }
     Ok(())
-}
-
-fn has_taskset() -> bool {
-    let found = Command::new("taskset")
-        .arg("-V")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    found.is_ok_and(|status| status.success())
 }

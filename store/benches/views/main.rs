@@ -3,11 +3,13 @@
 //! A busy machine makes every figure worse: look at those of one run together.
 //!
 //! - `plan`: how much, and which legs
+//! - `apart`: legs in processes of their own
 //! - `load`: the events
 //! - `store_in`: the store, and what it costs its machine
 //! - `legs`, `segments`: what is measured
 //! - `table`: the figures beside their bars
 
+mod apart;
 mod plan;
 
 mod load;
@@ -18,9 +20,8 @@ mod segments;
 
 mod table;
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use plan::Plan;
 use table::Figures;
@@ -30,6 +31,21 @@ use table::Figures;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const NAME: &str = "bench-views";
+
+const HELP: &str = "\
+just bench-views [OPTIONS]: what views cost, beside the bars of docs/performance.md
+
+  --contacts N   contacts, each as likely as the others [100000]
+  --events N     events in the log [1000000]
+  --only LEG     one leg, may be given several times: write rebuild follow fold read memory crash start erase segments
+  --cache MB     memory for rows, as `misar serve --cache`; a rebuild has the default [512]
+  --data FOLDER  where the store is made, and used again where there is a log
+";
+
+/// Options of the bench that follows this one.
+const PASSED_ON: &[&str] = &["--seconds", "--turn", "--rounds"];
 
 /// Those that count one core.
 const ON_ONE_CORE: [&str; 3] = ["rebuild", "follow", "fold"];
@@ -46,7 +62,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench-views: {error}");
+            eprintln!("{NAME}: {error}");
             ExitCode::FAILURE
         }
     }
@@ -104,46 +120,12 @@ fn call(
     data: &Path,
     figures: &mut Figures,
 ) -> Result<(), Failure> {
-    eprintln!("bench-views: {name}");
-    let program = std::env::current_exe()?;
-    let pinned = ON_ONE_CORE.contains(&name) && has_taskset();
-    let mut command = if pinned {
-        let mut command = Command::new("taskset");
-        command.args(["-c", "0"]).arg(&program);
-        command
-    } else {
-        Command::new(&program)
-    };
-    let mut child = command
-        .args(arguments)
-        .args([legs::COMMAND, name])
-        .arg(data)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let stdout = child.stdout.take().ok_or("no pipe")?;
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        let mut words = line.split(' ');
-        if let (Some("FIGURE"), Some(name), Some(value)) =
-            (words.next(), words.next(), words.next())
-        {
-            eprintln!("bench-views:   {name} {value}");
-            figures.insert(name.to_owned(), value.parse()?);
-        }
-    }
-    let status = child.wait()?;
+    eprintln!("{NAME}: {name}");
+    let words = apart::program(name, ON_ONE_CORE.contains(&name), arguments, data)?;
+    let status = apart::call(&words, figures)?;
     // That leg is to fall.
     if !status.success() && name != "crash" {
         return Err(format!("{name} failed: {status}").into());
     }
     Ok(())
-}
-
-fn has_taskset() -> bool {
-    let found = Command::new("taskset")
-        .arg("-V")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    found.is_ok_and(|status| status.success())
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::Failure;
+use crate::{Failure, HELP, PASSED_ON};
 
 /// How large, and which legs.
 #[derive(Debug, Clone)]
@@ -16,16 +16,6 @@ pub(crate) struct Plan {
     /// Memory for rows, bytes.
     pub(crate) cache: usize,
 }
-
-pub(crate) const HELP: &str = "\
-just bench-views [OPTIONS]: what views cost, beside the bars of docs/performance.md
-
-  --contacts N   contacts, each as likely as the others [100000]
-  --events N     events in the log [1000000]
-  --only LEG     one leg, may be given several times: write rebuild follow fold read memory crash start erase segments
-  --cache MB     memory for rows, as `misar serve --cache`; a rebuild has the default [512]
-  --data FOLDER  where the store is made, and used again where there is a log
-";
 
 impl Plan {
     /// # Errors
@@ -51,10 +41,9 @@ impl Plan {
                 "--events" => plan.events = number(value()?)?.max(1),
                 "--cache" => plan.cache = usize::try_from(number(value()?)?)? << 20,
                 "--only" => plan.only.push(value()?.clone()),
-                // Of the bench that follows this one.
-                "--seconds" | "--turn" | "--rounds" => drop(value()?),
                 "--data" => plan.data = Some(value()?.into()),
                 "--help" => return Err(HELP.into()),
+                other if PASSED_ON.contains(&other) => drop(value()?),
                 other => return Err(format!("{other} is no option\n{HELP}").into()),
             }
         }
