@@ -26,7 +26,8 @@ pub(super) const SEGMENTS: TableDefinition<'_, (u32, &str), &[u8]> =
 pub(super) const ZONES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segment_zones_v1");
 
 /// Key: workspace. Value: JSON of a list of [`StoredScoring`].
-const SCORINGS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segment_scorings_v1");
+pub(super) const SCORINGS: TableDefinition<'_, u32, &[u8]> =
+    TableDefinition::new("segment_scorings_v1");
 
 /// Definitions of a workspace at the most (design, section 7).
 pub const MAX_SEGMENTS: usize = 10_000;

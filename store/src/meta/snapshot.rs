@@ -30,6 +30,7 @@ impl Meta {
             copy.table(erasures::ERASURES)?;
             copy.table(segments::SEGMENTS)?;
             copy.table(segments::ZONES)?;
+            copy.table(segments::SCORINGS)?;
             copy.table(stretches::STRETCHES)?;
             copy.leave_out(session::SESSIONS);
             copy.insert(NUMBERS, lineage::STATE, StoreState::Backup as u64)
@@ -47,7 +48,7 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
-    use crate::record::WorkspaceId;
+    use crate::record::{Scoring, WorkspaceId};
 
     #[test]
     fn a_backup_holds_the_definitions_of_segments() {
@@ -57,11 +58,18 @@ mod tests {
         let definition = Definition::parse(r#"{"event":"a"}"#).unwrap();
         let made = meta.create_segment(WorkspaceId(1), "A", definition);
         made.unwrap().unwrap();
+        let scoring = Scoring {
+            half_life_days: 7,
+            ..Scoring::USUAL
+        };
+        meta.set_scoring(WorkspaceId(1), scoring).unwrap();
         let to = folder.path().join("copy");
         meta.snapshot(&to).unwrap();
         let copy = Database::open(&to).unwrap();
         let copy = copy.begin_read().unwrap();
         let kept = copy.open_table(segments::SEGMENTS).unwrap();
         assert_eq!(kept.len().unwrap(), 1);
+        let scorings = copy.open_table(segments::SCORINGS).unwrap();
+        assert_eq!(scorings.len().unwrap(), 1);
     }
 }
