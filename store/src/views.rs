@@ -693,7 +693,13 @@ impl Views {
         if let Some(shelves) = &*read(&draft.shelves) {
             shelves.runs.move_to(&self.place.runs());
         }
-        let old = std::mem::replace(&mut *open, write(&draft.shelves).take());
+        let new = write(&draft.shelves).take();
+        if let Some(shelves) = &new {
+            for (shelf, path) in shelves.all().into_iter().zip(self.place.paths()) {
+                shelf.is_at(path);
+            }
+        }
+        let old = std::mem::replace(&mut *open, new);
         self.cursor.store(draft.cursor().0, Ordering::Release);
         drop(open);
         // Closing the old files writes to them; no reader need wait for that.

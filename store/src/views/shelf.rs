@@ -13,7 +13,7 @@ mod file;
 pub(super) mod held;
 mod load;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::columns::Column;
@@ -99,6 +99,11 @@ impl Shelf {
 
     pub(crate) fn now(&self) -> i64 {
         self.now
+    }
+
+    /// Its file has been renamed.
+    pub(crate) fn is_at(&self, path: PathBuf) {
+        lock(&self.file).path = path;
     }
 
     /// What the file says of itself.

@@ -66,7 +66,8 @@ pub(crate) struct Identity {
 pub(super) struct File {
     pub(super) plan: &'static Plan,
     pub(super) database: Arc<Database>,
-    path: PathBuf,
+    /// Where it lies, also once it was renamed.
+    pub(super) path: PathBuf,
     /// Of its pages, in bytes.
     cache: usize,
     pub(super) identity: Identity,
