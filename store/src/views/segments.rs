@@ -408,6 +408,7 @@ pub(super) fn forget(
     let mut engine = Engine::of(rows, keys, catalogues)?;
     if engine.books.of_workspace.contains_key(&workspace) {
         engine.erase(workspace, contact)?;
+        engine.add_counts()?;
     }
     Ok(())
 }
