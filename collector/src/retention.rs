@@ -91,6 +91,7 @@ impl App {
             workspace: one.workspace,
             contact: one.contact,
             person: one.person(),
+            time: one.time,
         });
         Retention {
             data: self.data(),

@@ -127,6 +127,8 @@ pub struct ErasedContact {
     pub contact: ContactId,
     /// Who is left of it.
     pub person: ContactId,
+    /// When: whoever has the address later is somebody new.
+    pub time: Timestamp,
 }
 
 /// What checkpoints are made of, beside the log.
@@ -229,6 +231,7 @@ impl Retaining<'_> {
             digest.write_u32(one.workspace.0);
             digest.write(&one.contact.0);
             digest.write(&one.person.0);
+            digest.write_i64(one.time.as_millis());
         }
         format!("{:016x}", digest.finish())
     }
@@ -271,13 +274,16 @@ impl Views {
     }
 
     /// Takes out what the rows hold of contacts that are erased by facts which come later: folded then, they find
-    /// nothing.
+    /// nothing. Facts that arrived before the rows' last record have been folded: whom they erased is gone, and who has
+    /// come back since stays.
     fn erase_ahead(&self, erased: &[ErasedContact]) -> Result<(), ViewError> {
         let _folding = lock(&self.folding);
         let mut open = write(&self.shelves);
         let shelves = open.as_mut().ok_or(ViewError::Closed)?;
+        let latest = shelves.engagement.now();
         let whom: Vec<_> = erased
             .iter()
+            .filter(|one| one.time.as_millis() >= latest)
             .filter(|one| {
                 shelves.terms.numbers[terms::CONTACTS]
                     .find(&one.contact.0)
@@ -299,6 +305,7 @@ impl Views {
                     workspace,
                     contact,
                     person,
+                    time: _,
                 } = *one;
                 let numbers = &mut shelves.terms.numbers[terms::CONTACTS];
                 numbers.rename(&contact.0, &person.0);

@@ -25,6 +25,9 @@ use crate::views::history::{NOW, address, append, at_once, entry, keys};
 use crate::views::runs::DUMPED;
 use crate::views::{Dump, ErasedContact, Retaining, Views, retained};
 
+const ADA: &str = "ada@person.example";
+const BOB: &str = "bob@person.example";
+
 /// Records of a segment.
 const SEGMENT: u64 = 25;
 /// What a child is told: its folder.
@@ -334,8 +337,6 @@ fn holds(folder: &Path, bytes: &[u8]) -> bool {
 
 #[test]
 fn who_is_erased_is_in_no_byte_of_the_checkpoint() {
-    const ADA: &str = "ada@person.example";
-    const BOB: &str = "bob@person.example";
     let folder = tempdir().unwrap();
     let log = log_in(folder.path());
     let entries = (0..120).map(|number| Entry {
@@ -355,6 +356,7 @@ fn who_is_erased_is_in_no_byte_of_the_checkpoint() {
         workspace,
         contact,
         person: ContactId([9; 16]),
+        time: Timestamp::from_millis(i64::MAX),
     }];
     let retaining = Retaining {
         data: folder.path(),
@@ -385,4 +387,73 @@ fn who_is_erased_is_in_no_byte_of_the_checkpoint() {
     let bob = draft.contact(bob).unwrap().unwrap();
     assert!(bob.score_at(NOW) > 0.0);
     draft.discard();
+}
+
+#[test]
+fn who_came_back_after_an_erasure_stays_in_the_checkpoint() {
+    let folder = tempdir().unwrap();
+    let log = log_in(folder.path());
+    let entries = (0..120).map(|number| Entry {
+        address: address(ADA),
+        ..entry(number)
+    });
+    append(&log, entries.collect());
+    let views = open(&folder);
+    views.fold(&all(&log)).unwrap();
+    assert!(pass(folder.path(), &log, &views, aged(&log, 0.5), &|| false).is_some());
+    let workspace = WorkspaceId(1);
+    let erased = [ErasedContact {
+        workspace,
+        contact: keys().key_of(workspace).unwrap().contact(ADA),
+        person: ContactId([9; 16]),
+        // Of long before all that the checkpoint knows.
+        time: Timestamp::from_millis(1),
+    }];
+    let retaining = Retaining {
+        data: folder.path(),
+        keys: keys(),
+        cache: 1 << 20,
+        erased: &erased,
+    };
+    retaining.purge().unwrap();
+    assert!(holds(&folder.path().join("retained"), ADA.as_bytes()));
+}
+
+#[test]
+fn an_erasure_behind_a_rebuild_leaves_nothing_in_the_files_that_are_in_use() {
+    let folder = tempdir().unwrap();
+    let log = log_in(folder.path());
+    let entries = (0..40).map(|number| Entry {
+        address: address(ADA),
+        ..entry(number)
+    });
+    append(&log, entries.collect());
+    let views = open(&folder);
+    views.fold(&all(&log)).unwrap();
+    views.checkpoint().unwrap();
+    let draft = views.draft().unwrap();
+    let end = *log.committed().borrow();
+    draft
+        .catch_up(&log, end, &|| false, &mut |_, _| {})
+        .unwrap();
+    views.adopt(draft).unwrap();
+    let file = folder.path().join("views-engagement.redb");
+    let knows_her = || {
+        let bytes = std::fs::read(&file).unwrap();
+        bytes.windows(ADA.len()).any(|part| part == ADA.as_bytes())
+    };
+    assert!(knows_her());
+    let contact = keys().key_of(WorkspaceId(1)).unwrap().contact(ADA);
+    let fact = Entry {
+        id: EventId::from_bytes([9; 16]),
+        fact: Fact::Erase { contact },
+        ..entry(500)
+    };
+    append(&log, vec![fact]);
+    views.fold(&all(&log)[40..]).unwrap();
+    views.checkpoint().unwrap();
+    assert!(!knows_her());
+    let mut files = std::fs::read_dir(folder.path()).unwrap();
+    let is_draft = |name: std::ffi::OsString| name.to_string_lossy().contains("draft");
+    assert!(!files.any(|file| is_draft(file.unwrap().file_name())));
 }
