@@ -319,13 +319,22 @@ fn known(app: &App, headers: &HeaderMap, text: &str, place: KeyPlace) -> Result<
         return Err(ApiError::SecretKeyInBrowser);
     }
     let key = app.meta.authenticate(&key).ok_or(ApiError::UnknownKey)?;
+    check_still_good(app, &key)?;
+    Ok(Caller { key })
+}
+
+/// Refuses what goes on with a key that is revoked or has expired.
+///
+/// # Errors
+/// 401 `revoked_key`, `expired_key`.
+pub(crate) fn check_still_good(app: &App, key: &Key) -> Result<(), ApiError> {
     if key.revoked_at().is_some() {
         return Err(ApiError::RevokedKey);
     }
     if key.is_expired(app.clock.now()) {
         return Err(ApiError::ExpiredKey);
     }
-    Ok(Caller { key })
+    Ok(())
 }
 
 /// Refuses a request from a site that is not on the key's list.

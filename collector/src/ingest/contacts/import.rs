@@ -22,6 +22,7 @@ use super::super::pending::{Became, Pending};
 use super::rows::Rows;
 use super::{identified, of_operator};
 use crate::app::App;
+use crate::auth;
 use crate::body::source::BodySource;
 use crate::error::ApiError;
 use crate::metrics::Verdict;
@@ -119,7 +120,11 @@ impl Incoming {
             carrier: Carrier::of(&self.parts),
         };
         let arrival = self.arrival(&caller);
-        let take = |rows| self.take_events(rows);
+        let take = |rows| {
+            // A file may take as long as whoever sends it wants.
+            auth::check_still_good(app, &caller.key)?;
+            self.take_events(rows)
+        };
         import.run(source, format, arrival, &BodySource::why, &take, told)
     }
 

@@ -50,7 +50,12 @@ impl<'a, R: Read> Rows<'a, R> {
                     return Err(failed(raw.source()));
                 };
                 let header = header.map_or(Ok(Vec::new()), |(_, header)| header);
-                let header = header.map_err(ApiError::Rejected)?;
+                let mut header = header.map_err(ApiError::Rejected)?;
+                if let Ok(text) = std::str::from_utf8(&header) {
+                    let mut text = text.to_owned();
+                    screen(&mut text).map_err(ApiError::Rejected)?;
+                    header = text.into_bytes();
+                }
                 Some(Columns::of(&header)?)
             }
         };
@@ -195,10 +200,12 @@ fn record(row: &str) -> Result<StringRecord, Rejection> {
         .flexible(true)
         .buffer_capacity(row.len().max(1))
         .from_reader(row.as_bytes());
-    let mut cells = StringRecord::new();
-    match reader.read_record(&mut cells) {
-        Ok(true) => Ok(cells),
-        Ok(false) | Err(_) => {
+    let (mut cells, mut rest) = (StringRecord::new(), StringRecord::new());
+    let read = reader.read_record(&mut cells);
+    match (read, reader.read_record(&mut rest)) {
+        (Ok(true), Ok(false)) => Ok(cells),
+        // What would be another row was taken for a part of this one.
+        _ => {
             let message = "the row is no CSV: double quotation marks that stand in quotation marks";
             Err(Rejection::whole(codes::INVALID_BODY, message))
         }
@@ -222,6 +229,7 @@ fn raw<T: serde::Serialize>(value: &T) -> Box<RawValue> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use shared::event::EventKind;
     use shared::time::Timestamp;
 
@@ -318,5 +326,55 @@ mod tests {
         }
         let bad = Err("invalid_body");
         assert_eq!(told, [(2, bad), (3, bad), (4, Ok(()))]);
+    }
+
+    #[test]
+    fn quotation_marks_within_a_cell_and_lines_that_end_in_a_carriage_return_lose_nobody() {
+        let inches = "email,note\nada@example.com,5\" tv\nben@example.com,7\" tv\n";
+        let told = [
+            (2, ok("ada@example.com", r#"{"note":"5\" tv"}"#)),
+            (3, ok("ben@example.com", r#"{"note":"7\" tv"}"#)),
+        ];
+        assert_eq!(read_all(inches, FileFormat::Csv), told);
+        let returns = "email,plan\rada@example.com,pro\rben@example.com,free";
+        let told = [
+            (2, ok("ada@example.com", r#"{"plan":"pro"}"#)),
+            (3, ok("ben@example.com", r#"{"plan":"free"}"#)),
+        ];
+        assert_eq!(read_all(returns, FileFormat::Csv), told);
+    }
+
+    #[test]
+    fn the_names_of_columns_are_screened_too() {
+        let screen = |text: &mut String| match text.contains("secret") {
+            true => Err(Rejection::whole(codes::INVALID_BODY, "it is secret")),
+            false => Ok(()),
+        };
+        let failed = |_: &&[u8]| ApiError::Internal;
+        let text = &b"email,secret\nada@example.com,x\n"[..];
+        let begun = Rows::begin(text, FileFormat::Csv, &screen, failed);
+        assert!(matches!(begun.map(|_| ()), Err(ApiError::Rejected(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_those_that_the_csv_reader_makes_of_the_whole_file(text in "[a\",\n\r]{0,60}") {
+            let mut raw = RawRows::new(text.as_bytes(), FileFormat::Csv);
+            let mut rows = Vec::new();
+            while let Some((_, row)) = raw.next().unwrap() {
+                let Ok(row) = row else {
+                    // One that is never closed, which that reader takes for the rest of the file.
+                    return Ok(());
+                };
+                rows.push(record(std::str::from_utf8(&row).unwrap()).unwrap());
+            }
+            let mut whole = ReaderBuilder::new()
+                .has_headers(false)
+                .trim(Trim::All)
+                .flexible(true)
+                .from_reader(text.as_bytes());
+            let whole: Vec<StringRecord> = whole.records().map(|one| one.unwrap()).collect();
+            prop_assert_eq!(rows, whole);
+        }
     }
 }

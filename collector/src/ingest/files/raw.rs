@@ -31,6 +31,35 @@ pub(crate) struct RawRows<R> {
 /// A row by the line where it begins, from 1: its bytes without the end of its line, or what is wrong with it.
 pub(crate) type RawRow = (u64, Result<Vec<u8>, Rejection>);
 
+/// Where in a row of CSV one stands, as `csv` reads it: a quotation mark means something where a cell begins, and within
+/// one that began so.
+#[derive(Debug, Clone, Copy)]
+enum Within {
+    CellStart,
+    Cell,
+    /// With the line of the mark that opened it.
+    Quoted(u64),
+    /// Behind a mark that closes the cell, or is the first of two.
+    Closed(u64),
+}
+
+impl Within {
+    /// Behind one more byte that ends no row, in this line.
+    fn behind(self, byte: u8, line: u64) -> Self {
+        match (self, byte) {
+            (Self::CellStart, b'"') => Self::Quoted(line),
+            (Self::Quoted(opened), b'"') => Self::Closed(opened),
+            (Self::Quoted(opened), _) | (Self::Closed(opened), b'"') => Self::Quoted(opened),
+            (_, b',') => Self::CellStart,
+            _ => Self::Cell,
+        }
+    }
+
+    fn is_quoted(self) -> bool {
+        matches!(self, Self::Quoted(_))
+    }
+}
+
 /// What the bytes in front are.
 enum Front {
     /// A row with so many bytes and so many line breaks, its own end among them.
@@ -40,6 +69,15 @@ enum Front {
     /// A quotation mark in this line is closed nowhere that a row may reach to.
     Unclosed(u64),
     TooLong,
+}
+
+/// Whether a line ends at a byte.
+enum End {
+    None,
+    /// What follows it says so.
+    Open,
+    /// It does, with so many bytes of what is looked at.
+    Behind(usize),
 }
 
 impl<R: Read> RawRows<R> {
@@ -118,37 +156,60 @@ impl<R: Read> RawRows<R> {
     /// Passes over what is left of a line; whether its end was there.
     fn pass(&mut self) -> bool {
         let rest = &self.buffer[self.start..];
-        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
-            self.start = self.buffer.len();
-            return false;
-        };
-        self.start += end + 1;
-        self.line += 1;
-        self.is_passing = false;
-        true
+        for at in 0..rest.len() {
+            match self.line_end(rest, at) {
+                End::None => {}
+                End::Open => {
+                    self.start += at;
+                    return false;
+                }
+                End::Behind(length) => {
+                    self.start += length;
+                    self.line += 1;
+                    self.is_passing = false;
+                    return true;
+                }
+            }
+        }
+        self.start = self.buffer.len();
+        false
+    }
+
+    /// Whether a line ends at this byte: of CSV at a carriage return alone too, as `csv` reads it.
+    fn line_end(&self, rest: &[u8], at: usize) -> End {
+        match (rest[at], rest.get(at + 1)) {
+            (b'\n', _) => End::Behind(at + 1),
+            (b'\r', Some(b'\n')) if self.format == FileFormat::Csv => End::Behind(at + 2),
+            (b'\r', None) if self.format == FileFormat::Csv && !self.is_at_end => End::Open,
+            (b'\r', _) if self.format == FileFormat::Csv => End::Behind(at + 1),
+            _ => End::None,
+        }
     }
 
     fn front(&self) -> Front {
         let rest = &self.buffer[self.start..];
         let quotes = self.format == FileFormat::Csv;
-        let (mut breaks, mut open) = (0, None);
+        let (mut breaks, mut within) = (0, Within::CellStart);
         for (at, byte) in rest.iter().enumerate() {
             if at == MAX_ROW {
                 break;
             }
-            match byte {
-                b'\n' => {
-                    breaks += 1;
-                    if open.is_none() {
-                        return Front::Row(at + 1, breaks);
-                    }
+            if !within.is_quoted() {
+                match self.line_end(rest, at) {
+                    End::None => {}
+                    End::Open => return Front::Open,
+                    End::Behind(length) => return Front::Row(length, breaks + 1),
                 }
-                // A doubled one closes and opens.
-                b'"' if quotes && open.is_some() => open = None,
-                b'"' if quotes => open = Some(self.line + breaks),
-                _ => {}
             }
+            if quotes {
+                within = within.behind(*byte, self.line + breaks);
+            }
+            breaks += u64::from(*byte == b'\n');
         }
+        let open = match within {
+            Within::Quoted(line) => Some(line),
+            _ => None,
+        };
         let is_whole = self.is_at_end && rest.len() <= MAX_ROW;
         match open {
             _ if !is_whole && rest.len() <= MAX_ROW => Front::Open,

@@ -14,7 +14,7 @@ use shared::wire::ErrorBody;
 use utoipa::ToSchema;
 
 use super::super::query::in_path;
-use super::super::read::ReadMeta;
+use super::super::read::{ReadMeta, read_elsewhere};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::ingest::Incoming;
@@ -61,12 +61,14 @@ pub(crate) async fn erase_contact(
         Incoming::read_of_server(&app, request, MAX_EVENT_BYTES, Scope::Contacts).await?;
     incoming.caller(&app, None)?;
     let email = in_path(email)?;
+    // Before it is done: what is done is not answered by an error.
+    let ((), meta) = read_elsewhere(&app, |_| Ok::<_, ApiError>(())).await?;
     let (erased, rate) = incoming.erase(&app, email).await?;
     let answer = EraseAnswer {
         success: true,
         erased: erased.counts,
         seq: erased.seq.map(|seq| seq.to_string()),
-        meta: ReadMeta::of(&app)?,
+        meta,
     };
     let mut response = Json(answer).into_response();
     response.headers_mut().extend(rate);
