@@ -19,6 +19,8 @@ pub(crate) struct RawRows<R> {
     source: R,
     format: FileFormat,
     buffer: Vec<u8>,
+    /// What is read at once.
+    step: Box<[u8]>,
     /// Where the next row begins in the buffer.
     start: usize,
     /// The line where it begins, from 1.
@@ -26,6 +28,24 @@ pub(crate) struct RawRows<R> {
     is_at_end: bool,
     /// The rest of a line that was too long is passed over.
     is_passing: bool,
+    /// How far the row has been looked at.
+    seen: Seen,
+}
+
+/// How far a row has been looked at: so many bytes, with so many line breaks in them.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    bytes: usize,
+    breaks: u64,
+    within: Within,
+}
+
+impl Seen {
+    const NOTHING: Self = Self {
+        bytes: 0,
+        breaks: 0,
+        within: Within::CellStart,
+    };
 }
 
 /// A row by the line where it begins, from 1: its bytes without the end of its line, or what is wrong with it.
@@ -86,10 +106,12 @@ impl<R: Read> RawRows<R> {
             source,
             format,
             buffer: Vec::new(),
+            step: vec![0; STEP].into(),
             start: 0,
             line: 1,
             is_at_end: false,
             is_passing: false,
+            seen: Seen::NOTHING,
         }
     }
 
@@ -124,6 +146,9 @@ impl<R: Read> RawRows<R> {
                     Err(Rejection::whole(codes::INVALID_BODY, message)),
                 )))
             };
+            if !matches!(front, Front::Open) {
+                self.seen = Seen::NOTHING;
+            }
             match front {
                 Front::Open if !self.is_at_end => self.read()?,
                 Front::Open => return Ok(None),
@@ -186,54 +211,63 @@ impl<R: Read> RawRows<R> {
         }
     }
 
-    fn front(&self) -> Front {
+    fn front(&mut self) -> Front {
         let rest = &self.buffer[self.start..];
         let quotes = self.format == FileFormat::Csv;
-        let (mut breaks, mut within) = (0, Within::CellStart);
-        for (at, byte) in rest.iter().enumerate() {
-            if at == MAX_ROW {
-                break;
-            }
+        let Seen {
+            bytes: mut at,
+            mut breaks,
+            mut within,
+        } = self.seen;
+        let mut front = None;
+        while let Some(byte) = rest.get(at).filter(|_| at < MAX_ROW) {
             if !within.is_quoted() {
                 match self.line_end(rest, at) {
                     End::None => {}
-                    End::Open => return Front::Open,
-                    End::Behind(length) => return Front::Row(length, breaks + 1),
+                    End::Open => {
+                        front = Some(Front::Open);
+                        break;
+                    }
+                    End::Behind(length) => {
+                        front = Some(Front::Row(length, breaks + 1));
+                        break;
+                    }
                 }
             }
             if quotes {
                 within = within.behind(*byte, self.line + breaks);
             }
             breaks += u64::from(*byte == b'\n');
+            at += 1;
         }
-        let open = match within {
-            Within::Quoted(line) => Some(line),
-            _ => None,
-        };
         let is_whole = self.is_at_end && rest.len() <= MAX_ROW;
-        match open {
-            _ if !is_whole && rest.len() <= MAX_ROW => Front::Open,
-            Some(line) => Front::Unclosed(line),
-            None if rest.is_empty() => Front::Open,
-            None if is_whole => Front::Row(rest.len(), breaks),
-            None => Front::TooLong,
-        }
+        let is_full = rest.len() > MAX_ROW;
+        let front = front.unwrap_or(match within {
+            _ if !is_whole && !is_full => Front::Open,
+            Within::Quoted(line) => Front::Unclosed(line),
+            _ if rest.is_empty() => Front::Open,
+            _ if is_whole => Front::Row(rest.len(), breaks),
+            _ => Front::TooLong,
+        });
+        self.seen = Seen {
+            bytes: at,
+            breaks,
+            within,
+        };
+        front
     }
 
     fn read(&mut self) -> io::Result<()> {
         self.buffer.drain(..self.start);
         self.start = 0;
-        let length = self.buffer.len();
-        self.buffer.resize(length + STEP, 0);
         let read = loop {
-            match self.source.read(&mut self.buffer[length..]) {
+            match self.source.read(&mut self.step) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
+                read => break read?,
             }
         };
-        self.buffer
-            .truncate(length + read.as_ref().map_or(0, |read| *read));
-        self.is_at_end = read? == 0;
+        self.buffer.extend_from_slice(&self.step[..read]);
+        self.is_at_end = read == 0;
         Ok(())
     }
 }
