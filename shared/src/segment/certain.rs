@@ -3,12 +3,12 @@
 
 use super::Definition;
 use super::evaluate::{Scene, World, streams};
-use super::facts::History;
-use super::tree::{Condition, EventMeasure, Leaf, PurchaseMeasure, Source, Window};
+use super::facts::{Fact, FactKind, History};
+use super::tree::{
+    Condition, EventMeasure, Leaf, MessageFact, MessageLeaf, PurchaseMeasure, Source, Window,
+};
+use crate::limits::MAX_SENT_AHEAD_MS;
 use crate::time::Timestamp;
-
-/// A send that was told before may count from so many milliseconds later on: 30 days.
-const AHEAD_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// What is known beside the facts of a contact who was there before some of them went.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +94,12 @@ fn is_whole(leaf: &Leaf, scene: &Scene<'_, '_>, since: Timestamp) -> bool {
     match leaf {
         Leaf::Event(leaf) => begins(leaf.window, 0),
         Leaf::Purchase(leaf) => begins(leaf.window, 0),
-        Leaf::Message(leaf) => begins(leaf.window, AHEAD_MS),
+        // What was told before may count from later on, and what did not happen is asked of all time.
+        Leaf::Message(leaf) => {
+            begins(leaf.window, MAX_SENT_AHEAD_MS)
+                && (leaf.without.is_none() || leaf.what == MessageFact::Sent)
+                && happened_itself(leaf, scene) == streams::messages(scene, leaf).len()
+        }
         // Both ends are known.
         Leaf::Seen(_) => true,
         Leaf::Sequence(leaf) => leaf.steps.iter().all(|step| is_whole(step, scene, since)),
@@ -126,7 +131,7 @@ fn lower_bound(leaf: &Leaf, scene: &Scene<'_, '_>, since: Timestamp) -> Option<b
             PurchaseMeasure::Sum { .. } => None,
         },
         Leaf::Message(leaf) if leaf.without.is_none() => {
-            by_count(leaf.count, streams::messages(scene, leaf).len())
+            by_count(leaf.count, happened_itself(leaf, scene))
         }
         Leaf::Message(_) | Leaf::Score(_) | Leaf::Seen(_) => None,
         Leaf::Trait(test) => {
@@ -144,13 +149,20 @@ fn lower_bound(leaf: &Leaf, scene: &Scene<'_, '_>, since: Timestamp) -> Option<b
     }
 }
 
+/// How often what a leaf asks for happened by itself: a click makes an open of a message whose own may be gone.
+fn happened_itself(leaf: &MessageLeaf, scene: &Scene<'_, '_>) -> usize {
+    let hits = streams::messages(scene, leaf);
+    let itself =
+        |fact: &Fact| matches!(&fact.kind, FactKind::Message { what, .. } if *what == leaf.what);
+    hits.iter().filter(|(_, fact)| itself(fact)).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event_name::EventName;
-    use crate::ids::EventId;
+    use crate::ids::{EventId, MessageId};
     use crate::segment::calendar::Calendar;
-    use crate::segment::facts::{Fact, FactKind};
     use crate::segment::score::ScoreRules;
     use crate::segment::value::Value;
 
@@ -179,6 +191,14 @@ mod tests {
         let facts = days_ago
             .iter()
             .map(|days| event("bought", NOW - days * DAY));
+        said_of(definition, facts, SINCE)
+    }
+
+    fn said_of(
+        definition: &str,
+        facts: impl IntoIterator<Item = Fact>,
+        since: i64,
+    ) -> Option<bool> {
         let history = History::of(facts);
         let world = World {
             calendar: &Calendar::UTC,
@@ -187,7 +207,7 @@ mod tests {
         };
         let seen = Timestamp::from_millis(NOW - 100 * DAY);
         let outlived = Outlived {
-            since: Timestamp::from_millis(SINCE),
+            since: Timestamp::from_millis(since),
             seen: Some((seen, Timestamp::from_millis(NOW - DAY))),
         };
         let definition = Definition::parse(definition).unwrap();
@@ -262,5 +282,26 @@ mod tests {
     fn a_fact_of_before_that_came_late_counts_like_any() {
         let definition = r#"{"event":"bought","within":"60d"}"#;
         assert_eq!(said(definition, &[50]), Some(true));
+    }
+
+    #[test]
+    fn a_click_says_nothing_of_an_open_that_may_be_gone_nor_of_what_may_have_happened_before() {
+        let of_message = |what: MessageFact| Fact {
+            kind: FactKind::Message {
+                what,
+                message: MessageId::parse("m").unwrap(),
+                campaign: None,
+                link: None,
+            },
+            ..event("bought", NOW - 3 * DAY)
+        };
+        let opened = r#"{"message":"opened","within":"7d"}"#;
+        let kept = r#"{"message":"clicked","without":"unsubscribed","within":"7d"}"#;
+        for since in [SINCE, NOW - 60 * DAY] {
+            let said = |definition, what| said_of(definition, [of_message(what)], since);
+            assert_eq!(said(opened, MessageFact::Opened), Some(true));
+            assert_eq!(said(opened, MessageFact::Clicked), None);
+            assert_eq!(said(kept, MessageFact::Clicked), None);
+        }
     }
 }
