@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::LogError;
 use super::inner::Inner;
 use super::suppression::change_of;
+use crate::locks::lock;
 use crate::record::{ContactId, Entry, ErasedStretch, Fact, Seq, WorkspaceId, WorkspaceKeys};
 use shared::time::Timestamp;
 
@@ -289,6 +290,8 @@ impl Inner {
         if !stretches.is_empty() {
             let kept = keys.keep_erased_stretches(&stretches);
             kept.map_err(LogError::Storage)?;
+            // What is being committed was decided without them: it lies in the log once this is to be had.
+            drop(lock(&self.floor));
             self.redact_late(&waiting)?;
         }
         self.books.redactions.found(&waiting)?;
