@@ -278,10 +278,11 @@ impl Inner {
         }
         let mut packer = Packer::new().map_err(|error| LogError::storage("redacting", &error))?;
         let seqs = places.keys().copied().collect();
+        // What they knew of an address lies in pages that their file has freed. First, since where this fails all is
+        // done again.
+        self.books.suppressions.renew_file()?;
         self.journal
             .rewrite(&seqs, &mut |block| redacted(block, &places, &mut packer))?;
-        // What they knew of an address lies in pages that their file has freed.
-        self.books.suppressions.renew_file()?;
         self.books.redactions.done(&places)?;
         tracing::info!(
             records = places.len(),
