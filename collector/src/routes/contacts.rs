@@ -166,8 +166,10 @@ pub(crate) async fn list_contacts(
     let min_seq = query.min_seq.take();
     let min_seq = min_seq.map(|seq| seq.known("minSeq")).transpose()?;
     let asked = Listed::of(query)?;
-    // Whose window has run out is in no segment any more.
-    app.projector.reach_now().await?;
+    if asked.is_of_segment() {
+        // Whose window has run out is in it no more.
+        app.projector.reach_now().await?;
+    }
     let workspace = reader.workspace;
     let work = move |app: &App| asked.page(app, workspace);
     let ((contacts, next), meta) = read(&app, workspace, min_seq, work).await?;

@@ -52,6 +52,11 @@ pub(super) struct Listed {
 }
 
 impl Listed {
+    /// Whether it is of the members of a segment.
+    pub(super) fn is_of_segment(&self) -> bool {
+        self.segment.is_some()
+    }
+
     /// # Errors
     /// 422 where the cursor is of another order.
     pub(super) fn of(query: ContactQuery) -> Result<Self, ApiError> {

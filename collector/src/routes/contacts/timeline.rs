@@ -216,8 +216,10 @@ async fn page(
         limit,
         wanted,
     };
-    // A window that has run out has moved them.
-    app.projector.reach_now().await?;
+    if wanted == Wanted::All {
+        // A window that has run out has moved them.
+        app.projector.reach_now().await?;
+    }
     let (page, meta) = read(app, workspace, min_seq, move |app| asked.of(app, workspace)).await?;
     Ok((page.ok_or(ApiError::UnknownSubject("contact"))?, meta))
 }
