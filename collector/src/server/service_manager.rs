@@ -10,8 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-/// A manager that takes nothing for so long is not told.
-const SEND_TIMEOUT: Duration = Duration::from_secs(1);
+use tokio::time::MissedTickBehavior;
 
 /// The service manager that started this process, if one wants to be told.
 #[derive(Debug, Default)]
@@ -64,19 +63,33 @@ impl ServiceManager {
             return std::future::pending().await;
         };
         let mut ticks = tokio::time::interval((watchdog / 2).max(Duration::from_millis(1)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.tell("WATCHDOG=1");
+            match self.send("WATCHDOG=1") {
+                // It has signs of life that it has not read.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => warn_unless(sent),
+            }
         }
     }
 
-    /// One assignment a line.
     fn tell(&self, state: &str) {
-        if let Some(socket) = &self.socket
-            && let Err(error) = socket.send(state.as_bytes())
-        {
-            tracing::warn!(%error, "the service manager could not be told");
+        warn_unless(self.send(state));
+    }
+
+    /// One assignment a line. Waits for nobody: a manager that reads nothing must not keep the server from stopping.
+    fn send(&self, state: &str) -> io::Result<()> {
+        match &self.socket {
+            Some(socket) => socket.send(state.as_bytes()).map(drop),
+            None => Ok(()),
         }
+    }
+}
+
+fn warn_unless(sent: io::Result<()>) {
+    if let Err(error) = sent {
+        tracing::warn!(%error, "the service manager could not be told");
     }
 }
 
@@ -96,7 +109,7 @@ fn connect(name: &OsStr) -> io::Result<UnixDatagram> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
     }
-    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
+    socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
@@ -144,6 +157,22 @@ mod tests {
         for name in ["", "notify", "vsock:2:1234", "@"] {
             assert!(connect(name.as_ref()).is_err() || name == "@", "{name}");
         }
+    }
+
+    /// It once blocked the thread that was to hear of signals: a server with a manager that read nothing never stopped.
+    #[tokio::test]
+    async fn a_manager_that_reads_nothing_keeps_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let _manager = UnixDatagram::bind(&path).unwrap();
+        let told = ServiceManager {
+            socket: Some(connect(path.as_ref()).unwrap()),
+            watchdog: None,
+        };
+        // Linux holds ten datagrams for who does not read (net.unix.max_dgram_qlen), or what somebody has set.
+        let is_full = (0..100_000).any(|_| told.send("WATCHDOG=1").is_err());
+        assert!(is_full, "it waits for nobody");
+        told.is_stopping();
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::mpsc;
 
 use crate::support::{PATIENCE, Server, Store, in_shell};
 
@@ -36,10 +37,27 @@ fn a_server_that_was_started_to_outlive_its_terminal_does() {
     server.stop("TERM");
 }
 
-fn heard(manager: &UnixDatagram) -> String {
-    let mut bytes = [0; 1_000];
-    let length = manager.recv(&mut bytes).unwrap();
-    String::from_utf8(bytes[..length].to_vec()).unwrap()
+/// What a service manager hears, read as it comes, as one does: what nobody reads is dropped.
+struct Manager(mpsc::Receiver<String>);
+
+impl Manager {
+    fn listening(socket: UnixDatagram) -> Self {
+        let (told, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 1_000];
+            while let Ok(length) = socket.recv(&mut bytes) {
+                let said = String::from_utf8(bytes[..length].to_vec()).unwrap();
+                if told.send(said).is_err() {
+                    break;
+                }
+            }
+        });
+        Self(heard)
+    }
+
+    fn heard(&self) -> String {
+        self.0.recv_timeout(PATIENCE).unwrap()
+    }
 }
 
 #[test]
@@ -55,21 +73,21 @@ fn the_service_manager_hears_of_the_start_of_life_and_of_the_stop() {
             &format!("@{name}"),
         ),
     ] {
-        manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        let manager = Manager::listening(manager);
         let mut serve = store.command("serve --listen 127.0.0.1:0 --log-format json");
         serve
             .env("NOTIFY_SOCKET", socket)
             .env("WATCHDOG_USEC", "200000");
         let server = Server::start(serve);
-        assert!(heard(&manager).starts_with("STATUS=opening "));
+        assert!(manager.heard().starts_with("STATUS=opening "));
         let ready = format!("READY=1\nSTATUS=taking events on http://{}", server.address);
-        assert_eq!(heard(&manager), ready);
+        assert_eq!(manager.heard(), ready);
         assert_eq!(server.health(), 200);
-        assert_eq!(heard(&manager), "WATCHDOG=1");
-        assert_eq!(heard(&manager), "WATCHDOG=1");
+        assert_eq!(manager.heard(), "WATCHDOG=1");
+        assert_eq!(manager.heard(), "WATCHDOG=1");
         server.stop("TERM");
         let stopping = loop {
-            match heard(&manager) {
+            match manager.heard() {
                 life if life == "WATCHDOG=1" => {}
                 other => break other,
             }
