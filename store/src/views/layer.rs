@@ -2,28 +2,58 @@
 //! afterwards is copied then, block by block. A layer is bounded by who uses it, so that its list of
 //! blocks stays short.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Rows in a block at the most; a full one is cut in two.
 const BLOCK: usize = 128;
 
-/// What a row takes in memory beside its bytes and its key's: where they lie, their counts, what blocks have free, and
-/// what the allocator rounds up.
-const BESIDE: usize = 96;
+/// What a row takes in memory beside its bytes and its key's: where they lie, their beginning once more, their counts,
+/// what blocks have free, and what the allocator rounds up.
+const BESIDE: usize = 112;
 
 /// A key, or the bytes of a row.
 pub(crate) type Bytes = Arc<[u8]>;
 /// What a layer knows of a key: a row, or that it was removed.
 pub(crate) type Change = Option<Bytes>;
 
-/// Rows side by side, ascending.
-type Block = Vec<(Bytes, Change)>;
+/// The first 16 bytes of a key, as a number that compares as they do: nearly all keys are told apart by it, without a
+/// look at where they lie. What is not there counts as zero.
+type Beginning = u128;
+
+fn beginning_of(key: &[u8]) -> Beginning {
+    let mut bytes = [0; size_of::<Beginning>()];
+    let length = key.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&key[..length]);
+    Beginning::from_be_bytes(bytes)
+}
+
+/// A key that is looked for.
+#[derive(Clone, Copy)]
+struct Sought<'a>(Beginning, &'a [u8]);
+
+impl<'a> Sought<'a> {
+    fn of(key: &'a [u8]) -> Self {
+        Self(beginning_of(key), key)
+    }
+
+    /// How a row stands to it.
+    fn cmp(self, row: &Row) -> Ordering {
+        row.0.cmp(&self.0).then_with(|| (*row.1).cmp(self.1))
+    }
+}
+
+/// A key with its beginning, and what is known of it.
+type Row = (Beginning, Bytes, Change);
+
+/// Rows side by side, ascending. None is empty once it is in a layer.
+type Block = Vec<Row>;
 
 /// See above.
 #[derive(Clone, Default)]
 pub(crate) struct Layer {
-    /// None is empty; ascending.
-    blocks: Arc<Vec<Arc<Block>>>,
+    /// Ascending, each with the beginning of its first key.
+    blocks: Arc<Vec<(Beginning, Arc<Block>)>>,
     rows: usize,
     bytes: usize,
 }
@@ -44,28 +74,30 @@ impl Layer {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Change> {
-        let block = self.blocks.get(self.block_of(key))?;
-        let at = block
-            .binary_search_by(|(known, _)| (**known).cmp(key))
-            .ok()?;
-        Some(&block[at].1)
+        let sought = Sought::of(key);
+        let (_, block) = self.blocks.get(self.block_of(sought))?;
+        let at = block.binary_search_by(|row| sought.cmp(row)).ok()?;
+        Some(&block[at].2)
     }
 
     pub(crate) fn insert(&mut self, key: &[u8], change: Change) {
-        let at = self.block_of(key);
+        let sought = Sought::of(key);
+        let at = self.block_of(sought);
         self.bytes += key.len() + change.as_ref().map_or(0, |row| row.len());
         let blocks = Arc::make_mut(&mut self.blocks);
         if blocks.is_empty() {
-            blocks.push(Arc::default());
+            blocks.push((sought.0, Arc::default()));
         }
-        let block = Arc::make_mut(&mut blocks[at]);
-        match block.binary_search_by(|(known, _)| (**known).cmp(key)) {
+        let (first, block) = &mut blocks[at];
+        let block = Arc::make_mut(block);
+        match block.binary_search_by(|row| sought.cmp(row)) {
             Ok(known) => {
-                let before = std::mem::replace(&mut block[known].1, change);
+                let before = std::mem::replace(&mut block[known].2, change);
                 self.bytes -= key.len() + before.map_or(0, |row| row.len());
             }
             Err(new) => {
-                block.insert(new, (key.into(), change));
+                block.insert(new, (sought.0, key.into(), change));
+                *first = block[0].0;
                 self.rows += 1;
             }
         }
@@ -76,9 +108,8 @@ impl Layer {
             } else {
                 BLOCK / 2
             };
-            let block = Arc::make_mut(&mut blocks[at]);
-            let second = block.split_off(cut);
-            blocks.insert(at + 1, Arc::new(second));
+            let second = Arc::make_mut(&mut blocks[at].1).split_off(cut);
+            blocks.insert(at + 1, (second[0].0, Arc::new(second)));
         }
     }
 
@@ -94,21 +125,20 @@ impl Layer {
             None => self.blocks.len(),
         };
         (from.0..last).flat_map(move |at| {
-            let block = &self.blocks[at];
+            let (_, block) = &self.blocks[at];
             let start = if at == from.0 { from.1 } else { 0 };
             let end = match to {
                 Some((block, end)) if block == at => end,
                 _ => block.len(),
             };
             let rows = block.get(start..end).unwrap_or_default();
-            rows.iter().map(|(key, change)| (key, change))
+            rows.iter().map(|(_, key, change)| (key, change))
         })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Bytes, &Change)> {
-        self.blocks
-            .iter()
-            .flat_map(|block| block.iter().map(|(key, change)| (key, change)))
+        let rows = self.blocks.iter().flat_map(|(_, block)| block.iter());
+        rows.map(|(_, key, change)| (key, change))
     }
 
     /// Lays another layer over this one.
@@ -123,15 +153,27 @@ impl Layer {
     }
 
     /// The block that holds a key or would: the last that begins at or before it.
-    fn block_of(&self, key: &[u8]) -> usize {
-        let begins = |block: &Arc<Block>| block.first().is_some_and(|(first, _)| **first <= *key);
-        self.blocks.partition_point(begins).saturating_sub(1)
+    fn block_of(&self, sought: Sought<'_>) -> usize {
+        let begins = |(first, block): &(Beginning, Arc<Block>)| match first.cmp(&sought.0) {
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            Ordering::Equal => block.first().is_some_and(|row| sought.cmp(row).is_le()),
+        };
+        // Keys that only ever grow belong to the last.
+        let behind = match self.blocks.last() {
+            Some(last) if begins(last) => self.blocks.len(),
+            _ => self.blocks.partition_point(begins),
+        };
+        behind.saturating_sub(1)
     }
 
     /// The block and the place in it of the first key that is not below this one.
     fn place(&self, key: &[u8]) -> (usize, usize) {
-        let at = self.block_of(key);
-        let below = |block: &Arc<Block>| block.partition_point(|(known, _)| **known < *key);
+        let sought = Sought::of(key);
+        let at = self.block_of(sought);
+        let below = |(_, block): &(Beginning, Arc<Block>)| {
+            block.partition_point(|row| sought.cmp(row).is_lt())
+        };
         (at, self.blocks.get(at).map_or(0, below))
     }
 }
@@ -143,6 +185,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Short ones, and long ones of which many begin alike.
+    fn key_of(number: u16) -> Vec<u8> {
+        let [high, low] = number.to_be_bytes();
+        let length = usize::from(low % 3) * 9;
+        [&[high][..], &vec![0; length], &[low][..usize::from(low % 5).min(1)]].concat()
+    }
 
     proptest! {
         #[test]
@@ -157,20 +206,19 @@ mod tests {
                 if turn == copied_at {
                     copy = Some((layer.clone(), expected.clone()));
                 }
-                let key = key.to_be_bytes();
+                let key = key_of(key);
                 layer.insert(&key, row.map(|row| Bytes::from([row])));
                 expected.insert(key.to_vec(), row.map(|row| vec![row]));
             }
             for (layer, expected) in copy.into_iter().chain([(layer, expected)]) {
                 let found: Vec<_> = layer
-                    .range(&first.to_be_bytes(), end.map(u16::to_be_bytes).as_ref().map(|end| &end[..]))
+                    .range(&key_of(first), end.map(key_of).as_deref())
                     .map(|(key, row)| (key.to_vec(), row.as_ref().map(|row| row.to_vec())))
                     .collect();
                 let wanted: Vec<_> = expected
                     .iter()
                     .filter(|(key, _)| {
-                        key.as_slice() >= &first.to_be_bytes()[..]
-                            && end.is_none_or(|end| key.as_slice() < &end.to_be_bytes()[..])
+                        **key >= key_of(first) && end.is_none_or(|end| **key < key_of(end))
                     })
                     .map(|(key, row)| (key.clone(), row.clone()))
                     .collect();
