@@ -57,7 +57,7 @@ impl Shelves {
         let contacts = self.terms.numbers[terms::CONTACTS].count() as usize;
         let bytes = (room.cache + contacts * OF_A_CONTACT).saturating_sub(fixed + RUNS);
         let bytes = bytes.max(room.cache / LEAST);
-        let books = [&mut self.events, &mut self.engagement];
+        let books = [&mut self.events, &mut self.engagement, &mut self.segments];
         let books = books.into_iter().flat_map(|shelf| &mut shelf.rows.pages);
         let mut books: Vec<&mut Pages> = books.collect();
         let most = level(books.iter().map(|pages| pages.held()).collect(), bytes);

@@ -87,6 +87,7 @@ impl<'a> Portion<'a> {
                 // Of whom there is nothing, nothing is left.
                 numbers[terms::CONTACTS] = book.find(&person.0);
             }
+            let messages = books[terms::MESSAGES].count();
             for ((number, digest), book) in numbers.iter_mut().zip(&looked.digests).zip(&mut *books)
             {
                 if let (None, Some(digest)) = (&number, digest) {
@@ -104,6 +105,7 @@ impl<'a> Portion<'a> {
                     .map(|(id, number)| Numbered { number, id }),
                 name: name.unwrap_or_default(),
                 message,
+                is_first_of_message: message == Some(messages),
                 browser,
             });
         }

@@ -13,9 +13,10 @@
 //! - `catalogue`: the definitions that hold; `index`: by what a record finds those that it may concern; `concern`: what
 //!   of a record does
 //! - `compiled`: definitions as they are asked of a `digest`, which is worked out of a contact's facts; `windows`: which
-//!   instants lie in one; `remembered`: digests of before; `asking`: a contact that is asked
+//!   instants lie in one; `asking`: a contact that is asked
+//! - `remembered`: what is held beside rows; `digests`: digests of before
 //! - `moves`: moves, and the keys by which they are told on
-//! - `standing`: who is in, who is not, and when that changes; `stands`: the row of that; `timers`: what is due next
+//! - `standing`: who is in, who is not, and when that changes; `stands`: the row of that; `timers`: whose turn is next
 //! - `holding`: a definition that holds from now on
 //! - `read`: what is asked of all this; `listed`: by lists of contacts; `preview`: of definitions that nobody keeps
 //! - `uncertain`: of whom it cannot be said, since the log had dropped what they did
@@ -25,6 +26,7 @@ mod catalogue;
 mod compiled;
 mod concern;
 mod digest;
+mod digests;
 mod holding;
 mod index;
 mod kept;
@@ -51,7 +53,6 @@ use super::engagement::rows::{encode, key, read as row_of};
 use super::rows::Rows;
 use super::view::{Around, Happening, Plan, View, nothing};
 use crate::ledger::decide::WorkspaceKeys;
-use crate::locks::lock;
 use crate::record::{Fact, SegmentBooks, Seq, Since, WorkspaceId};
 
 use catalogue::Catalogue;
@@ -62,7 +63,6 @@ pub use moves::{Cause, Move, MoveKey};
 pub use preview::{Difference, Preview};
 pub use read::{Explained, Filling, Member, Moved, Standing};
 use remembered::Remembered;
-use timers::Upcoming;
 
 /// See above.
 pub(super) struct Segments;
@@ -70,9 +70,9 @@ pub(super) struct Segments;
 impl View for Segments {
     const PLAN: Plan = Plan {
         name: "segments",
-        version: 2,
+        version: 3,
         numbers: &[],
-        pages: &[],
+        pages: &["contacts_v1"],
         tables: &TABLES,
         columns: 0,
         cache: 12 * 1024 * 1024,
@@ -110,23 +110,22 @@ impl View for Segments {
 }
 
 /// In the order of their places, which stand below.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 11] = [
     "facts_v1",
     "facts_of_browsers_v1",
     "identified_v1",
     "browsers_v1",
-    "standings_v1",
-    "timers_v1",
-    "members_v1",
     "segments_v1",
-    "moves_v1",
-    "moves_of_contact_v1",
+    "moves_v2",
+    "moves_of_contact_v2",
     "days_v1",
     "about_v1",
-    "seen_v1",
     "orders_of_contacts_v1",
     "facts_of_orders_v1",
 ];
+
+/// Rows by the number of a contact: see [`stands`].
+const CONTACTS: usize = 0;
 
 // Numbers in keys are big-endian; contacts stand there by their numbers.
 
@@ -138,36 +137,24 @@ const OF_BROWSERS: usize = 1;
 const IDENTIFIED: usize = 2;
 /// Key: workspace (u32), contact (u32), browser (16 bytes). Value: nothing.
 const BROWSERS: usize = 3;
-/// Key: workspace (u32), contact (u32). Value: see [`stands`].
-const STANDINGS: usize = 4;
-/// Key: when (milliseconds since 1970, sortable), workspace (u32), contact (u32). Value: nothing. Of each contact the
-/// first.
-const TIMERS: usize = 5;
-/// Key: workspace (u32), segment (u32), contact (u32). Value: when they entered, milliseconds since 1970 (i64,
-/// little-endian).
-const MEMBERS: usize = 6;
 /// Key: workspace (u32), segment (u32). Value: postcard of [`standing::Totals`].
-const SEGMENTS: usize = 7;
-/// Key: [`MoveKey`]. Value: postcard of [`moves::Kept`].
-const MOVES: usize = 8;
-/// Key: workspace (u32), contact (u32), [`MoveKey`]. Value: nothing.
-const MOVES_OF: usize = 9;
+const SEGMENTS: usize = 4;
+/// Key: workspace (u32), [`MoveKey`] without the segment. Value: postcard of [`moves::Group`].
+const MOVES: usize = 5;
+/// Key: workspace (u32), contact (u32), [`MoveKey`] without the segment. Value: nothing.
+const MOVES_OF: usize = 6;
 /// Key: workspace (u32), segment (u32), UTC day since 1970 (sortable). Value: postcard of how many entered and left
 /// (u64 each).
-const DAYS: usize = 10;
+const DAYS: usize = 7;
 /// Key: [`HELD`], or workspace (u32), or that and [`SINCE`]. Value: postcard of [`Held`], of [`Filled`], and of the
 /// arrival from which on there are all facts (milliseconds since 1970), where the log had none of before any more.
-const ABOUT: usize = 11;
-
-/// Key: workspace (u32), contact (u32). Value: postcard of when they were first seen, in milliseconds since 1970, if ever;
-/// there is one of everybody of whom anything is kept.
-const SEEN: usize = 12;
+const ABOUT: usize = 8;
 
 /// Of orders that a server told. Key: workspace (u32), length of the orderId (u16), orderId. Value: whose it is (u32).
-const ORDERS: usize = 13;
+const ORDERS: usize = 9;
 /// What became of orders, which names no contact. Key: workspace (u32), length of the orderId (u16), orderId, seq (u64).
 /// Value: postcard of [`kept::Kept`].
-const OF_ORDERS: usize = 14;
+const OF_ORDERS: usize = 10;
 
 /// Of [`ABOUT`].
 const HELD: &[u8] = b"held";
@@ -211,7 +198,6 @@ struct Engine<'a> {
     remembered: MutexGuard<'a, Remembered>,
     counts: Counts,
     changing: Option<LastChanging>,
-    upcoming: Upcoming,
 }
 
 impl<'a> Engine<'a> {
@@ -221,8 +207,7 @@ impl<'a> Engine<'a> {
         catalogues: &'a Catalogues,
     ) -> Result<Self, redb::Error> {
         let held = held(rows)?;
-        let mut remembered = lock(&catalogues.remembered);
-        remembered.keep_to(rows);
+        let remembered = catalogues.remembered(rows)?;
         Ok(Self {
             rows,
             books: keys.segments(),
@@ -232,7 +217,6 @@ impl<'a> Engine<'a> {
             remembered,
             counts: Counts::default(),
             changing: None,
-            upcoming: Upcoming::default(),
         })
     }
 
@@ -272,7 +256,7 @@ impl<'a> Engine<'a> {
             Some(book) => self.catalogues.get(workspace, book, self.reached()),
             None => Arc::default(),
         };
-        self.remembered.keep_by(workspace, &catalogue);
+        self.remembered.digests.keep_by(workspace, &catalogue);
         catalogue
     }
 
@@ -374,9 +358,9 @@ pub(super) enum Step {
     Beside,
 }
 
-/// Whether anything is due until then.
-pub(super) fn is_due(rows: &Rows, until: i64) -> Result<bool, redb::Error> {
-    Ok(timers::next_timer(rows)?.is_some_and(|(due, ..)| due <= until))
+/// When something is due next, or before that nothing is; `None` where nothing is waited for.
+pub(super) fn next_due(rows: &Rows, catalogues: &Catalogues) -> Result<Option<i64>, redb::Error> {
+    Ok(catalogues.remembered(rows)?.timers.first())
 }
 
 /// Whether [`fill_from`] has something to say or to note.

@@ -10,7 +10,7 @@ use super::portion::{self, Looking, Portion};
 use super::retained::retained_since;
 use super::rows::Rows;
 use super::segments::{self, Catalogues, Step};
-use super::{ViewError, Views};
+use super::{Shelves, ViewError, Views};
 use crate::ledger::decide::WorkspaceKeys;
 use crate::locks::{lock, read, write};
 use crate::record::{Record, SegmentBooks, Seq, WorkspaceId};
@@ -31,7 +31,7 @@ impl Views {
 
     /// The same, or one that holds for some already and not yet for all.
     pub(crate) fn is_segment_unsettled(&self) -> bool {
-        let is_holding = || self.is_so(|rows, _, _| segments::is_holding(rows));
+        let is_holding = || self.is_so(|shelves, _| segments::is_holding(&shelves.segments.rows));
         self.is_segment_pending() || is_holding().unwrap_or(false)
     }
 
@@ -48,7 +48,10 @@ impl Views {
     /// As [`Self::fold`].
     pub(crate) fn advance(&self, now: i64) -> Result<(), ViewError> {
         let _folding = lock(&self.folding);
-        let is_due = self.is_so(|rows, _, _| segments::is_due(rows, now))?;
+        let is_due = self.is_so(|shelves, _| {
+            let next = segments::next_due(&shelves.segments.rows, &shelves.catalogues)?;
+            Ok(next.is_some_and(|due| due <= now))
+        })?;
         let pass = |rows: &mut Rows, keys: &dyn WorkspaceKeys, made: &Catalogues, cursor| {
             segments::pass(rows, keys, made, now, cursor, PORTION)
         };
@@ -101,7 +104,10 @@ impl Views {
     /// # Errors
     /// As [`Self::fold`].
     pub(crate) fn hold_some(&self, portions: usize) -> Result<Option<bool>, ViewError> {
-        let lags = |rows: &Rows, books: &SegmentBooks, cursor| segments::lags(rows, books, cursor);
+        let lags = |shelves: &Shelves, books: &SegmentBooks| {
+            let shelf = &shelves.segments;
+            segments::lags(&shelf.rows, books, shelf.cursor())
+        };
         if !self.is_so(lags)? {
             return Ok(None);
         }
@@ -134,7 +140,9 @@ impl Views {
     /// # Errors
     /// As [`Self::fold`].
     pub(crate) fn fill_from(&self) -> Result<Option<Seq>, ViewError> {
-        let lacks = |rows: &Rows, books: &SegmentBooks, _| segments::lacks_facts(rows, books);
+        let lacks = |shelves: &Shelves, books: &SegmentBooks| {
+            segments::lacks_facts(&shelves.segments.rows, books)
+        };
         if !self.is_so(lacks)? {
             return Ok(None);
         }
@@ -191,19 +199,19 @@ impl Views {
     /// Whether something is so of the rows of segments: where it is not, nobody who reads them need wait.
     fn is_so(
         &self,
-        ask: impl FnOnce(&Rows, &SegmentBooks, Seq) -> Result<bool, redb::Error>,
+        ask: impl FnOnce(&Shelves, &SegmentBooks) -> Result<bool, redb::Error>,
     ) -> Result<bool, ViewError> {
         let books = self.keys.segments();
         if books.of_workspace.is_empty() {
             return Ok(false);
         }
         let open = read(&self.shelves);
-        let shelf = &open.as_ref().ok_or(ViewError::Closed)?.segments;
-        if shelf.is_beside() {
+        let shelves = open.as_ref().ok_or(ViewError::Closed)?;
+        if shelves.segments.is_beside() {
             return Ok(false);
         }
         // What cannot be read is met again by whoever changes rows, and heeded there.
-        let ask = AssertUnwindSafe(|| ask(&shelf.rows, &books, shelf.cursor()));
+        let ask = AssertUnwindSafe(|| ask(shelves, &books));
         Ok(!matches!(catch_unwind(ask), Ok(Ok(false))))
     }
 

@@ -92,6 +92,8 @@ pub(crate) struct Happening<'a> {
     pub(crate) contact: Option<Numbered<ContactId>>,
     pub(crate) name: u32,
     pub(crate) message: Option<u32>,
+    /// Nothing before it named that message.
+    pub(crate) is_first_of_message: bool,
     /// The browser, where what follows depends on it: of an `identify`, of what names nobody by address, and of what
     /// names a message.
     pub(crate) browser: Option<u32>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use shared::event_name::EventName;
 use shared::ids::SegmentId;
 use shared::segment::Definition;
-use shared::segment::tree::{Edge, Leaf, NamePattern, Scalar, SeenTest, Test};
+use shared::segment::tree::{Edge, Leaf, MessageFact, NamePattern, Scalar, SeenTest, Test};
 
 /// What a definition looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Reads {
     pub traits: bool,
     pub purchases: bool,
     pub messages: bool,
+    /// Messages that were sent, and not only what came of them.
+    pub sends: bool,
     /// When the contact was first seen.
     pub first_seen: bool,
     pub last_seen: bool,
@@ -33,6 +35,8 @@ pub struct Concern {
     pub traits: bool,
     pub purchases: bool,
     pub messages: bool,
+    /// A message is sent of which nothing else is known; where more than that is, [`Self::messages`].
+    pub sends: bool,
     pub first_seen: bool,
     pub last_seen: bool,
     pub score: bool,
@@ -69,7 +73,11 @@ impl Reads {
             Leaf::Trait(_) => self.traits = true,
             Leaf::Score(_) => self.score = true,
             Leaf::Purchase(_) => self.purchases = true,
-            Leaf::Message(_) => self.messages = true,
+            Leaf::Message(leaf) => {
+                self.messages = true;
+                let asks = [Some(leaf.what), leaf.without];
+                self.sends |= asks.contains(&Some(MessageFact::Sent));
+            }
             Leaf::Seen(leaf) => match (leaf.which, &leaf.test) {
                 (Edge::First, _) | (Edge::Last, SeenTest::Exists(_)) => self.first_seen = true,
                 (Edge::Last, _) => self.last_seen = true,
@@ -105,5 +113,8 @@ mod tests {
         assert_eq!((all.prefixes.len(), all.segments.len()), (1, 1));
         let plain = reads(r#"{"not":{"event":"b","within":"7d","includeNew":true}}"#);
         assert!(!plain.first_seen && !plain.last_seen);
+        assert!(all.messages && !all.sends);
+        let unread = reads(r#"{"message":"sent","without":"opened"}"#);
+        assert!(unread.messages && unread.sends);
     }
 }

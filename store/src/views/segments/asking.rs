@@ -1,14 +1,16 @@
-//! A contact of whom something is asked: the digest, and the facts themselves where a leaf needs all of them.
+//! A contact of whom something is asked: how it stands, the digest, and the facts themselves where a leaf needs all of
+//! them.
 
 use shared::segment::facts::History;
 use shared::time::Timestamp;
 
-use super::Engine;
+use super::{CONTACTS, Engine};
 use super::catalogue::Catalogue;
 use super::compiled::Look;
 use super::digest::Digest;
 use super::kept;
 use super::people::kept_of;
+use super::stands::Standings;
 use crate::record::WorkspaceId;
 use crate::views::rows::Rows;
 
@@ -20,16 +22,24 @@ const LOOKS: usize = 16;
 pub(super) struct Asking {
     pub(super) workspace: WorkspaceId,
     pub(super) contact: u32,
+    pub(super) standings: Standings,
     pub(super) digest: Box<Digest>,
     /// Once it is needed.
     history: Option<History>,
 }
 
 impl Asking {
-    pub(super) fn of(workspace: WorkspaceId, contact: u32, digest: Box<Digest>) -> Self {
+    /// One who stands so, where it stands in any way.
+    pub(super) fn of(
+        workspace: WorkspaceId,
+        contact: u32,
+        standings: Option<Standings>,
+        digest: Box<Digest>,
+    ) -> Self {
         Self {
             workspace,
             contact,
+            standings: standings.unwrap_or_else(|| Standings::new(workspace)),
             digest,
             history: None,
         }
@@ -89,14 +99,14 @@ impl Engine<'_> {
         &mut self,
         workspace: WorkspaceId,
         contact: u32,
+        standings: Option<Standings>,
         catalogue: &Catalogue,
     ) -> Result<Asking, redb::Error> {
         let history = history_of(self.rows, workspace, contact)?;
+        let digest = Box::new(Digest::of(&history, catalogue));
         Ok(Asking {
-            workspace,
-            contact,
-            digest: Box::new(Digest::of(&history, catalogue)),
             history: Some(history),
+            ..Asking::of(workspace, contact, standings, digest)
         })
     }
 
@@ -105,22 +115,46 @@ impl Engine<'_> {
         &mut self,
         workspace: WorkspaceId,
         contact: u32,
+        standings: Option<Standings>,
         catalogue: &Catalogue,
     ) -> Result<Asking, redb::Error> {
-        match self.remembered.take(workspace, contact) {
-            Some(digest) => Ok(Asking::of(workspace, contact, digest)),
-            None => self.ask_anew(workspace, contact, catalogue),
+        match self.remembered.digests.take(workspace, contact) {
+            Some(digest) => Ok(Asking::of(workspace, contact, standings, digest)),
+            None => self.ask_anew(workspace, contact, standings, catalogue),
         }
     }
 
-    /// Remembers what was worked out.
-    pub(super) fn remember(&mut self, asking: Asking) {
+    /// Writes how the contact stands from now on, and remembers what was worked out.
+    pub(super) fn answered(&mut self, asking: Asking) -> Result<(), redb::Error> {
         let Asking {
             workspace,
             contact,
+            mut standings,
             digest,
             ..
         } = asking;
-        self.remembered.put(workspace, contact, digest);
+        standings.first_seen = digest.first_seen;
+        self.put_standings(contact, &standings)?;
+        self.remembered.digests.put(workspace, contact, digest);
+        Ok(())
+    }
+
+    /// Writes how a contact stands, and sees to it that its turn comes.
+    pub(super) fn put_standings(
+        &mut self,
+        contact: u32,
+        standings: &Standings,
+    ) -> Result<(), redb::Error> {
+        self.rows.pages[CONTACTS].put(contact, &standings.pack())?;
+        if let Some(due) = standings.first_due() {
+            let timers = &mut self.remembered.timers;
+            timers.plan(due, standings.workspace, contact);
+        }
+        Ok(())
+    }
+
+    /// How a contact stands; `None` where nothing is kept of it.
+    pub(super) fn standings(&mut self, contact: u32) -> Result<Option<Standings>, redb::Error> {
+        Standings::unpack(self.rows.pages[CONTACTS].fetch(contact)?)
     }
 }

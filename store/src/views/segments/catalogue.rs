@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use shared::ids::{EventId, SegmentId};
 use shared::segment::Definition;
@@ -14,12 +14,13 @@ use shared::segment::tree::Source;
 use shared::segment::value::Value;
 use shared::time::Timestamp;
 
-use super::compiled::{Compiled, Plan};
+use super::compiled::{Carried, Compiled, Plan};
 use super::index::Index;
 use super::remembered::Remembered;
 use crate::locks::lock;
 use crate::record::segments::{Concern, Reads, SegmentBook, SegmentVersion};
 use crate::record::{Scoring, Segment, Since, WorkspaceId};
+use crate::views::rows::Rows;
 
 /// See above.
 pub(super) struct Catalogue {
@@ -62,7 +63,7 @@ pub(super) struct Touched {
 #[derive(Default)]
 pub(in crate::views) struct Catalogues {
     made: Mutex<HashMap<WorkspaceId, Made>>,
-    pub(super) remembered: Mutex<Remembered>,
+    remembered: Mutex<Remembered>,
 }
 
 /// A catalogue, and of what it was made.
@@ -73,6 +74,16 @@ struct Made {
 }
 
 impl Catalogues {
+    /// What is held beside these rows.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub(super) fn remembered(&self, rows: &Rows) -> Result<MutexGuard<'_, Remembered>, redb::Error> {
+        let mut remembered = lock(&self.remembered);
+        remembered.keep_to(rows)?;
+        Ok(remembered)
+    }
+
     /// That of what holds of this book for who has come so far.
     pub(super) fn get(
         &self,
@@ -81,9 +92,10 @@ impl Catalogues {
         reached: Since,
     ) -> Arc<Catalogue> {
         let mut known = lock(&self.made);
-        let made = known.get(&workspace);
-        let is_it = |made: &&Made| Arc::ptr_eq(&made.book, book) && made.reached == reached;
-        if let Some(made) = made.filter(is_it) {
+        if let Some(made) = known.get_mut(&workspace)
+            && made.is_of(book, reached)
+        {
+            made.reached = reached;
             return Arc::clone(&made.catalogue);
         }
         let catalogue = Arc::new(Catalogue::of(book, reached));
@@ -94,6 +106,15 @@ impl Catalogues {
         };
         known.insert(workspace, made);
         catalogue
+    }
+}
+
+impl Made {
+    /// Whether what holds of this book for who has come so far is the same.
+    fn is_of(&self, book: &Arc<SegmentBook>, reached: Since) -> bool {
+        let (from, upto) = (self.reached.min(reached), self.reached.max(reached));
+        Arc::ptr_eq(&self.book, book)
+            && (from == upto || !book.places().any(|place| place > from && place <= upto))
     }
 }
 
@@ -239,7 +260,7 @@ impl Catalogue {
     }
 
     /// Hands over the streams that an event is in, with what each carries of it.
-    pub(super) fn each_stream_of(&self, fact: &Fact, mut each: impl FnMut(u32, Option<i128>)) {
+    pub(super) fn each_stream_of(&self, fact: &Fact, mut each: impl FnMut(u32, Carried)) {
         let FactKind::Event { name, properties } = &fact.kind else {
             return;
         };

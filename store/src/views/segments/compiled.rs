@@ -14,7 +14,9 @@ use shared::segment::tree::{
     Aggregate, ClassFilter, Condition, CountRange, Edge, EventLeaf, EventMeasure, Leaf,
     NamePattern, NumberRange, PropertyTest, Scalar, SeenTest, Source, Test,
 };
+use shared::segment::span::Span;
 use shared::segment::value::Value;
+use smallvec::SmallVec;
 
 use super::digest::Digest;
 use super::windows::When;
@@ -42,6 +44,15 @@ pub(super) struct Stream {
     has_conditions: bool,
     is_one_text: bool,
     carries: Carries,
+}
+
+/// What a stream carries of an event in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    Nothing,
+    Answer(bool),
+    /// In billionths.
+    Number(i128),
 }
 
 enum Carries {
@@ -74,6 +85,12 @@ enum How {
         old_only: bool,
     },
     WasSeen(bool),
+    /// Of instants of one stream behind those of the one before.
+    Sequence {
+        steps: Vec<u32>,
+        /// Milliseconds between one and the next at the most.
+        within: Option<i64>,
+    },
     /// By going through all facts; what came of it is remembered until something concerns it.
     Facts,
 }
@@ -190,6 +207,16 @@ impl Compiled {
                 SeenTest::Exists(exists) if !old_only => Some(How::WasSeen(exists)),
                 _ => None,
             },
+            Leaf::Sequence(leaf) => {
+                let steps = leaf.steps.iter().map(|step| match step {
+                    Leaf::Event(step) if step.window.is_none() => self.stream(step),
+                    _ => None,
+                });
+                Some(How::Sequence {
+                    steps: steps.collect::<Option<_>>()?,
+                    within: leaf.within.map(Span::as_millis),
+                })
+            }
             _ => None,
         }
     }
@@ -257,6 +284,13 @@ impl Compiled {
         let ((holds, next), when, old_only) = match &asked.how {
             How::Facts => return digest.remembered(leaf, now),
             How::WasSeen(exists) => return Some((digest.first_seen.is_some() == *exists, None)),
+            How::Sequence { steps, within } => {
+                let hits = steps.iter().map(|stream| digest.hits(*stream).0);
+                return Some(match end_of_sequence(hits, *within) {
+                    Some(end) if end <= now => (true, None),
+                    end => (false, end),
+                });
+            }
             How::Seen {
                 which,
                 when,
@@ -296,6 +330,31 @@ impl Compiled {
     pub(super) fn needs_facts(&self, leaf: usize) -> bool {
         matches!(self.leaves[leaf].how, How::Facts)
     }
+}
+
+/// When a sequence is first complete that goes through these instants, step by step, each of which ascend; `None` where
+/// it never is. What has been complete stays so.
+fn end_of_sequence<'a>(
+    steps: impl Iterator<Item = &'a [i64]>,
+    within: Option<i64>,
+) -> Option<i64> {
+    let mut reached: Option<SmallVec<[i64; 8]>> = None;
+    for instants in steps {
+        reached = Some(match reached {
+            None => instants.into(),
+            Some(before) => {
+                // The last one before leaves the shortest gap.
+                let mut passed = 0;
+                let follows = |at: &&i64| {
+                    passed += before[passed..].partition_point(|earlier| earlier < *at);
+                    let last = passed.checked_sub(1).map(|last| before[last]);
+                    last.is_some_and(|last| within.is_none_or(|most| **at - last <= most))
+                };
+                instants.iter().filter(follows).copied().collect()
+            }
+        });
+    }
+    reached?.first().copied()
 }
 
 fn place_of(count: usize) -> u32 {
@@ -363,7 +422,7 @@ impl Measure {
 impl Stream {
     /// What the stream carries of an event that may be in it by its name, and by its one text where it asks for one;
     /// `None` where it is not in it. `alone` is for a history of that event alone.
-    pub(super) fn takes(&self, fact: &Fact, alone: &OnceCell<History>) -> Option<Option<i128>> {
+    pub(super) fn takes(&self, fact: &Fact, alone: &OnceCell<History>) -> Option<Carried> {
         let is_of_class = match self.class {
             ClassFilter::Genuine => fact.genuine,
             ClassFilter::Machine => !fact.genuine,
@@ -376,17 +435,17 @@ impl Stream {
             return None;
         }
         match &self.carries {
-            Carries::Nothing => Some(None),
+            Carries::Nothing => Some(Carried::Nothing),
             Carries::Number(path) => match &fact.kind {
                 FactKind::Event { properties, .. } => match properties.at(path) {
                     Some(Value::Number(number)) => {
-                        Billionths::rounded(number).map(|number| Some(number.0))
+                        Billionths::rounded(number).map(|number| Carried::Number(number.0))
                     }
                     _ => None,
                 },
                 _ => None,
             },
-            Carries::Answer(answer) => Some(Some(i128::from(holds(answer, fact, alone)))),
+            Carries::Answer(answer) => Some(Carried::Answer(holds(answer, fact, alone))),
         }
     }
 }
@@ -424,7 +483,7 @@ impl Plan {
     ) -> Look {
         // What is not remembered is to be looked at again at once; whoever asks has seen to it that there is nothing.
         let look = |leaf: &u32, at: i64| compiled.look(*leaf, digest, at, calendar);
-        let mut looks: smallvec::SmallVec<[Look; 4]> = self
+        let mut looks: SmallVec<[Look; 4]> = self
             .leaves
             .iter()
             .map(|leaf| look(leaf, now).unwrap_or((false, Some(now))))

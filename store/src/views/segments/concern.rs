@@ -1,77 +1,37 @@
 //! Which definitions a record may concern, told before anything of its contact is read: by its name and its properties,
-//! and by when the contact was first seen, which stands in a row.
+//! and by when the contact was first seen, which stands in its row.
 
 use shared::segment::facts::{Fact, FactKind};
 use shared::segment::value::Value;
 
 use super::catalogue::{Catalogue, Touched};
+use super::Engine;
 use super::kept;
 use super::people::kept_of;
-use super::{Engine, SEEN};
+use super::stands::Standings;
+use crate::record;
 use crate::record::segments::Concern;
-use crate::record::{self, Entry, WorkspaceId};
-use crate::views::engagement::rows::{encode, key, read};
-use crate::views::engagement::tally::is_genuine;
-use crate::views::engagement::{class_of, happened_at};
 use crate::views::view::Happening;
 
 impl Engine<'_> {
-    /// When a contact was first seen, if ever; `None` where nothing is kept of them.
-    pub(super) fn seen(
-        &self,
-        workspace: WorkspaceId,
-        contact: u32,
-    ) -> Result<Option<Option<i64>>, redb::Error> {
-        let row = key(workspace, &[&contact.to_be_bytes()]);
-        read(&self.rows.tables[SEEN], &row)
-    }
-
     /// Notes when a contact was first seen, after a record that concerns no definition.
     pub(super) fn see(
         &mut self,
-        workspace: WorkspaceId,
         contact: u32,
-        before: Option<Option<i64>>,
+        mut standings: Standings,
         happening: &Happening<'_>,
+        fact: &Fact,
     ) -> Result<(), redb::Error> {
-        let entry = happening.entry;
-        if is_of_message(entry) || before.is_none() {
+        if judges_anew(happening) {
             // What was a person's doing may have shown itself to be none.
-            let facts = kept::facts(&kept_of(self.rows, workspace, contact)?);
-            return self.note_seen(workspace, contact, &facts);
+            let facts = kept::facts(&kept_of(self.rows, standings.workspace, contact)?);
+            let sightings = facts.iter().filter(|fact| fact.is_sighting());
+            standings.first_seen = sightings.map(|fact| fact.counts_from().as_millis()).min();
+        } else if fact.is_sighting() {
+            let at = fact.counts_from().as_millis();
+            standings.first_seen = Some(standings.first_seen.map_or(at, |first| first.min(at)));
         }
-        let seen = is_sighting(entry).then(|| happened_at(entry));
-        let first = before.flatten().into_iter().chain(seen).min();
-        if before != Some(first) {
-            self.put_seen(workspace, contact, first)?;
-        }
-        Ok(())
-    }
-
-    /// The same of all facts of a contact.
-    pub(super) fn note_seen(
-        &mut self,
-        workspace: WorkspaceId,
-        contact: u32,
-        facts: &[Fact],
-    ) -> Result<(), redb::Error> {
-        let sightings = facts.iter().filter(|fact| fact.is_sighting());
-        let first = sightings.map(|fact| fact.counts_from().as_millis()).min();
-        self.put_seen(workspace, contact, first)
-    }
-
-    pub(super) fn put_seen(
-        &mut self,
-        workspace: WorkspaceId,
-        contact: u32,
-        first: Option<i64>,
-    ) -> Result<(), redb::Error> {
-        let row = key(workspace, &[&contact.to_be_bytes()]);
-        let seen = encode(&first)?;
-        if self.rows.tables[SEEN].get(&row)?.as_deref() != Some(&*seen) {
-            self.rows.tables[SEEN].insert(&row, &seen);
-        }
-        Ok(())
+        self.put_standings(contact, &standings)
     }
 }
 
@@ -83,15 +43,14 @@ pub(super) fn concerned_by(
     fact: &Fact,
 ) -> Touched {
     let mut found = Touched::default();
-    let first = seen.flatten();
-    let entry = happening.entry;
-    let sighting = is_sighting(entry);
+    let sighting = fact.is_sighting();
+    let is_first = |first: i64| fact.counts_from().as_millis() < first;
     let mut concern = Concern {
-        first_seen: sighting && first.is_none_or(|first| happened_at(entry) < first),
+        first_seen: sighting && seen.flatten().is_none_or(is_first),
         last_seen: sighting,
         ..Concern::default()
     };
-    match &entry.fact {
+    match &happening.entry.fact {
         record::Fact::Track { name, .. } => {
             let properties = match &fact.kind {
                 FactKind::Event { properties, .. } => properties,
@@ -106,8 +65,9 @@ pub(super) fn concerned_by(
             concern.score = true;
         }
         record::Fact::Amend { .. } | record::Fact::Refund { .. } => concern.purchases = true,
-        _ if is_of_message(entry) => {
-            // It may have shown what others of its message were.
+        record::Fact::Unsubscribe { .. } | record::Fact::Delivery { .. } => concern.messages = true,
+        record::Fact::Send { .. } if happening.is_first_of_message => concern.sends = true,
+        _ if judges_anew(happening) => {
             concern = Concern {
                 messages: true,
                 first_seen: true,
@@ -127,23 +87,10 @@ pub(super) fn concerned_by(
 }
 
 /// Whether a record may show that what others of its message were was no person's doing.
-pub(super) fn is_of_message(entry: &Entry) -> bool {
-    matches!(
-        entry.fact,
-        record::Fact::Send { .. }
-            | record::Fact::Told { .. }
-            | record::Fact::Open { .. }
-            | record::Fact::Click { .. }
-            | record::Fact::Unsubscribe { .. }
-            | record::Fact::Delivery { .. }
-    )
-}
-
-/// Whether a contact was seen by this record itself, those about messages apart.
-fn is_sighting(entry: &Entry) -> bool {
-    let tells = matches!(
-        entry.fact,
-        record::Fact::Track { .. } | record::Fact::Identify { .. } | record::Fact::Purchase { .. }
-    );
-    tells && is_genuine(class_of(entry))
+pub(super) fn judges_anew(happening: &Happening<'_>) -> bool {
+    match happening.entry.fact {
+        record::Fact::Send { .. } => !happening.is_first_of_message,
+        record::Fact::Told { .. } | record::Fact::Open { .. } | record::Fact::Click { .. } => true,
+        _ => false,
+    }
 }

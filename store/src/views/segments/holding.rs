@@ -99,20 +99,19 @@ impl Engine<'_> {
             return Ok(());
         }
         let catalogue = self.catalogue(workspace);
-        // What is new is new to whatever is remembered.
-        let mut asking = self.ask_anew(workspace, contact, &catalogue)?;
+        let standings = self.standings(contact)?;
+        let mut asking = self.ask(workspace, contact, standings, &catalogue)?;
         if !asking.digest.exists {
             return Ok(());
         }
-        // Of facts that were read out of the log nobody has noted it.
-        self.put_seen(workspace, contact, asking.digest.first_seen)?;
         let due = Due {
             at: since.at,
             seq: since.seq,
             cause: Cause::Definition,
             turn: since.turn,
         };
-        self.settle(&mut asking, &catalogue, &changing.places, due)
+        self.settle(&mut asking, &catalogue, &changing.places, due)?;
+        self.answered(asking)
     }
 
     /// Makes what is being made to hold do so for these contacts, whose turn may not have come: before anything else
@@ -197,7 +196,7 @@ impl Engine<'_> {
                 if happening.entry.workspace == *workspace && lies_before {
                     let concerned = self.keep(happening)?;
                     for contact in concerned.moved.into_iter().chain(concerned.owner) {
-                        drop(self.remembered.take(*workspace, contact));
+                        drop(self.remembered.digests.take(*workspace, contact));
                     }
                 }
             }

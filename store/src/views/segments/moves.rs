@@ -1,7 +1,7 @@
 //! Moves into segments and out of them, in the order in which they were due: what streams and consumers are told.
 //! The key of a move is made of what caused it, so that it is the same after every rebuild, whoever was erased since.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use shared::ids::{EventId, SegmentId};
@@ -85,8 +85,17 @@ impl MoveKey {
         Self(bytes)
     }
 
-    pub(super) fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.last_chunk().copied().map(Self)
+    /// That of the group at the end of a row's key, and of no segment.
+    fn of_group(place: &[u8]) -> Option<Self> {
+        let group: &[u8; Self::LENGTH - 4] = place.last_chunk()?;
+        let mut bytes = [0; Self::LENGTH];
+        bytes[..group.len()].copy_from_slice(group);
+        Some(Self(bytes))
+    }
+
+    fn with_segment(mut self, segment: u32) -> Self {
+        self.0[Self::LENGTH - 4..].copy_from_slice(&segment.to_be_bytes());
+        self
     }
 
     /// The last record before it, or the one that caused it.
@@ -95,8 +104,21 @@ impl MoveKey {
         Seq(u64::from_be_bytes(part(&self.0[8..])))
     }
 
+    pub(super) fn cause(self) -> Cause {
+        match self.0[16] {
+            0 => Cause::Time,
+            1 => Cause::Definition,
+            _ => Cause::Record(self.seq()),
+        }
+    }
+
     pub(super) fn at(self) -> i64 {
         from_sortable(part(&self.0))
+    }
+
+    /// What all moves of one contact have in common that one cause brought about.
+    fn group(&self) -> &[u8] {
+        &self.0[..Self::LENGTH - 4]
     }
 
     pub(super) fn contact(self) -> u32 {
@@ -107,8 +129,13 @@ impl MoveKey {
         u32::from_be_bytes(part(&self.0[25..]))
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+    /// Where the row of its group lies.
+    pub(super) fn row(&self, workspace: WorkspaceId) -> Vec<u8> {
+        key(workspace, &[self.group()])
+    }
+
+    fn row_of_contact(&self, workspace: WorkspaceId) -> Vec<u8> {
+        key(workspace, &[&self.contact().to_be_bytes(), self.group()])
     }
 }
 
@@ -140,12 +167,37 @@ fn part<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes.first_chunk().copied().unwrap_or([0; N])
 }
 
-/// The row of a move.
+/// What is kept of a move.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Kept {
+    segment: u32,
     pub(super) entered: bool,
     pub(super) version: u32,
-    pub(super) cause: Cause,
+}
+
+impl Kept {
+    pub(super) fn of(active: &Active, entered: bool) -> Self {
+        Self {
+            segment: active.number,
+            entered,
+            version: active.version,
+        }
+    }
+}
+
+/// The row of a group: its moves in the order of the segments.
+pub(super) type Group = Vec<Kept>;
+
+/// The moves of a row.
+pub(super) fn moves_in(
+    place: &[u8],
+    row: &[u8],
+) -> Result<impl DoubleEndedIterator<Item = (MoveKey, Kept)>, redb::Error> {
+    let group: Group = decode(row)?;
+    let key = MoveKey::of_group(place).unwrap_or_default();
+    Ok(group
+        .into_iter()
+        .map(move |kept| (key.with_segment(kept.segment), kept)))
 }
 
 /// Somebody moved.
@@ -177,9 +229,9 @@ pub(super) struct Due {
 /// What was counted and stands in no row yet.
 #[derive(Default)]
 pub(super) struct Counts {
-    of_segments: BTreeMap<(WorkspaceId, u32), Counted>,
+    of_segments: HashMap<(WorkspaceId, u32), Counted>,
     /// By segment and UTC day since 1970: into, and out.
-    of_days: BTreeMap<((WorkspaceId, u32), i64), (i64, i64)>,
+    of_days: HashMap<((WorkspaceId, u32), i64), (i64, i64)>,
 }
 
 #[derive(Default)]
@@ -190,26 +242,27 @@ struct Counted {
 }
 
 impl Engine<'_> {
-    /// Notes a move.
-    pub(super) fn note_move(
+    /// Notes the moves of a contact that one cause has brought about.
+    pub(super) fn note_moves(
         &mut self,
         workspace: WorkspaceId,
         contact: u32,
-        active: &Active,
-        entered: bool,
+        mut moves: Group,
         due: Due,
     ) -> Result<(), redb::Error> {
-        let place = MoveKey::new(due, contact, active.number);
-        let kept = Kept {
-            entered,
-            version: active.version,
-            cause: due.cause,
-        };
-        let row = key(workspace, &[place.bytes()]);
-        self.rows.tables[MOVES].insert(&row, &encode(&kept)?);
-        let row = key(workspace, &[&contact.to_be_bytes(), place.bytes()]);
-        self.rows.tables[MOVES_OF].insert(&row, &[]);
-        self.count_move(workspace, place, entered, 1);
+        if moves.is_empty() {
+            return Ok(());
+        }
+        let place = MoveKey::new(due, contact, 0);
+        for one in &moves {
+            self.count_move(workspace, place.with_segment(one.segment), one.entered, 1);
+        }
+        let row = place.row(workspace);
+        let known: Option<Group> = read(&self.rows.tables[MOVES], &row)?;
+        moves.extend(known.unwrap_or_default());
+        moves.sort_by_key(|one| one.segment);
+        self.rows.tables[MOVES].insert(&row, &encode(&moves)?);
+        self.rows.tables[MOVES_OF].insert(&place.row_of_contact(workspace), &[]);
         Ok(())
     }
 
@@ -267,19 +320,20 @@ impl Engine<'_> {
         contact: u32,
     ) -> Result<(), redb::Error> {
         for place in moves_of(self.rows, workspace, contact)? {
-            let row = key(workspace, &[place.bytes()]);
-            if let Some(kept) = self.rows.tables[MOVES].remove(&row)? {
-                let kept: Kept = decode(&kept)?;
-                self.count_move(workspace, place, kept.entered, -1);
+            let row = place.row(workspace);
+            if let Some(group) = self.rows.tables[MOVES].remove(&row)? {
+                for (place, kept) in moves_in(&row, &group)? {
+                    self.count_move(workspace, place, kept.entered, -1);
+                }
             }
-            let row = key(workspace, &[&contact.to_be_bytes(), place.bytes()]);
+            let row = place.row_of_contact(workspace);
             self.rows.tables[MOVES_OF].remove(&row)?;
         }
         Ok(())
     }
 }
 
-/// The places of a contact's moves, the oldest first.
+/// Where the groups of a contact's moves lie, the oldest first.
 pub(super) fn moves_of(
     rows: &Rows,
     workspace: WorkspaceId,
@@ -288,7 +342,7 @@ pub(super) fn moves_of(
     let mut found = Vec::new();
     let of_contact = key(workspace, &[&contact.to_be_bytes()]);
     for row in rows.tables[MOVES_OF].beginning_with(&of_contact)? {
-        found.extend(MoveKey::from_slice(&row?.0));
+        found.extend(MoveKey::of_group(&row?.0));
     }
     Ok(found)
 }
@@ -302,7 +356,7 @@ pub(super) fn id_of(
     contact: &[u8; 16],
 ) -> EventId {
     // What happens at one instant by time, or from one place on by a definition, happens once.
-    let cause: &[u8] = match &kept.cause {
+    let cause: &[u8] = match place.cause() {
         Cause::Time => &place.0[..8],
         Cause::Definition => &place.0[..21],
         Cause::Record(_) => &place.0[8..16],
@@ -312,7 +366,7 @@ pub(super) fn id_of(
         segment.as_str().as_bytes(),
         &kept.version.to_be_bytes(),
         contact,
-        &[u8::from(kept.entered), kept.cause.rank()],
+        &[u8::from(kept.entered), place.cause().rank()],
         cause,
     ]);
     let mut bytes: [u8; 16] = part(&mac);

@@ -8,7 +8,7 @@ use shared::segment::facts::owner;
 use shared::time::Timestamp;
 
 use super::kept::Kept;
-use super::{BROWSERS, Engine, FACTS, IDENTIFIED, OF_BROWSERS, OF_ORDERS, ORDERS, SEEN};
+use super::{BROWSERS, Engine, FACTS, IDENTIFIED, OF_BROWSERS, OF_ORDERS, ORDERS};
 use crate::record::{Entry, Fact, WorkspaceId};
 use crate::views::engagement::rows::{decode, encode, key};
 use crate::views::ordered::Ordered;
@@ -163,11 +163,9 @@ impl Engine<'_> {
         contact: u32,
     ) -> Result<(), redb::Error> {
         self.rows.purges = true;
-        drop(self.remembered.take(workspace, contact));
+        drop(self.remembered.digests.take(workspace, contact));
         self.forget_standing(workspace, contact)?;
         self.forget_moves(workspace, contact)?;
-        let row = key(workspace, &[&contact.to_be_bytes()]);
-        self.rows.tables[SEEN].remove(&row)?;
         let number = contact.to_be_bytes();
         for browser in browsers(self.rows, workspace, contact)? {
             let known = identifies(self.rows, workspace, &browser)?;

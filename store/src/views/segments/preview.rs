@@ -14,7 +14,8 @@ use super::catalogue::Catalogue;
 use super::kept::{self, Kept};
 use super::people::{add_of_orders, contact_in, kept_of, seq_in};
 use super::read::of_segments;
-use super::{BROWSERS, FACTS, MEMBERS};
+use super::stands::standings_of;
+use super::{BROWSERS, FACTS};
 use crate::record::{ContactId, SegmentBook, WorkspaceId};
 use crate::views::engagement::rows::{decode, key};
 use crate::views::rows::Rows;
@@ -127,12 +128,12 @@ impl Views {
         let catalogue = Catalogue::newest(book);
         let mut difference = Difference::default();
         let (mut entering, mut leaving) = (Vec::new(), Vec::new());
-        self.settled_at_length(|rows| {
+        self.settled_at_length(workspace, |rows| {
             walk(rows, workspace, |contact, kept| {
                 let history = History::of(kept::facts(kept));
                 let would = catalogue.with_world(|world| definition.holds(&history, now, world));
-                let place = [&number.to_be_bytes()[..], &contact.to_be_bytes()];
-                let is = rows.tables[MEMBERS].get(&key(workspace, &place))?.is_some();
+                let standings = standings_of(rows, contact)?;
+                let is = standings.is_some_and(|one| one.entered_at(number).is_some());
                 let (count, list) = match (is, would) {
                     (false, true) => (&mut difference.enter, &mut entering),
                     (true, false) => (&mut difference.leave, &mut leaving),

@@ -12,10 +12,11 @@ use super::holding::Changing;
 use super::kept;
 use super::moves::{self, Move, MoveKey};
 use super::people::kept_of;
-use super::standing::{Totals, standings_of};
-use super::timers::next_timer;
-use super::{DAYS, MEMBERS, MOVES, SEGMENTS, WHOLE, filled, held};
-use crate::record::{ContactId, Since, WorkspaceId};
+use super::catalogue::Catalogues;
+use super::standing::Totals;
+use super::stands::standings_of;
+use super::{DAYS, MOVES, SEGMENTS, WHOLE, filled, held, next_due};
+use crate::record::{ContactId, SegmentBooks, Since, WorkspaceId};
 use crate::views::engagement::rows::{decode, from_sortable, key, read, sortable};
 use crate::views::filter::Order;
 use crate::views::ordered::{Way, successor};
@@ -69,8 +70,10 @@ impl Views {
         if self.keys().segments().of_workspace.is_empty() {
             return None;
         }
-        let next = self.look(of_segments, |shelves| next_timer(&shelves.segments.rows));
-        next.ok().flatten().map(|(due, ..)| due)
+        let next = self.look(of_segments, |shelves| {
+            next_due(&shelves.segments.rows, &shelves.catalogues)
+        });
+        next.ok().flatten()
     }
 
     /// How far the facts of a workspace reach; `None` where they are all there.
@@ -115,7 +118,7 @@ impl Views {
         workspace: WorkspaceId,
         number: u32,
     ) -> Result<Standing, ViewError> {
-        self.settled_for(workspace, number, |rows| {
+        self.settled_for(workspace, number, |rows, _| {
             let row = key(workspace, &[&number.to_be_bytes()]);
             let totals: Totals = read(&rows.tables[SEGMENTS], &row)?.unwrap_or_default();
             Ok(Standing {
@@ -136,7 +139,7 @@ impl Views {
         number: u32,
         since: i64,
     ) -> Result<Vec<(i64, u64, u64)>, ViewError> {
-        self.settled_for(workspace, number, |rows| {
+        self.settled_for(workspace, number, |rows, _| {
             let segment = number.to_be_bytes();
             let first = key(workspace, &[&segment, &sortable(since)]);
             let end = successor(&key(workspace, &[&segment]));
@@ -162,23 +165,15 @@ impl Views {
         behind: Option<u32>,
         limit: usize,
     ) -> Result<Vec<Member>, ViewError> {
-        let found = self.settled_for(workspace, number, |rows| {
-            let segment = number.to_be_bytes();
-            let from = behind.map_or(Some(0), |behind| behind.checked_add(1));
-            let mut found = Vec::new();
-            let Some(from) = from else {
-                return Ok(found);
-            };
-            let first = key(workspace, &[&segment, &from.to_be_bytes()]);
-            let end = successor(&key(workspace, &[&segment]));
-            for row in rows.tables[MEMBERS]
-                .range(&first, end.as_deref(), Way::Up)?
-                .take(limit)
-            {
-                let (place, row) = row?;
-                let contact = u32::from_be_bytes(place.last_chunk().copied().unwrap_or_default());
-                let at = i64::from_le_bytes(row.first_chunk().copied().unwrap_or_default());
-                found.push((contact, Timestamp::from_millis(at)));
+        let found = self.settled_for(workspace, number, |rows, catalogues| {
+            let numbers = catalogues
+                .remembered(rows)?
+                .members(workspace, number, behind, limit);
+            let mut found = Vec::with_capacity(numbers.len());
+            for contact in numbers {
+                let standings = standings_of(rows, contact)?;
+                let at = standings.and_then(|standings| standings.entered_at(number));
+                found.push((contact, Timestamp::from_millis(at.unwrap_or_default())));
             }
             Ok(found)
         })?;
@@ -204,13 +199,13 @@ impl Views {
         contact: ContactId,
     ) -> Result<BTreeSet<u32>, ViewError> {
         let number = self.number_of(contact)?;
-        self.settled(|rows| {
+        self.settled(workspace, |rows| {
             let Some(number) = number else {
                 return Ok(BTreeSet::new());
             };
-            let standings = standings_of(rows, workspace, number)?;
-            let inside = standings.iter().filter(|stands| stands.is_member);
-            Ok(inside.map(|stands| stands.segment).collect())
+            let standings = standings_of(rows, number)?;
+            let standings = standings.iter();
+            Ok(standings.flat_map(|one| one.memberships()).collect())
         })
     }
 
@@ -224,22 +219,22 @@ impl Views {
         behind: MoveKey,
         limit: usize,
     ) -> Result<Vec<Moved>, ViewError> {
+        let books = self.keys().segments();
         let found = self.look(of_segments, |shelves| {
             let rows = &shelves.segments.rows;
-            let mut first = key(workspace, &[behind.bytes()]);
-            // The next key there can be.
-            first.push(0);
-            let end = end_of_moves(rows, workspace)?;
+            // That of this one is told as far as it lies behind.
+            let first = behind.row(workspace);
+            let end = end_of_moves(rows, &books, workspace)?;
             let mut found = Vec::new();
-            for row in rows.tables[MOVES]
-                .range(&first, end.as_deref(), Way::Up)?
-                .take(limit)
-            {
+            for row in rows.tables[MOVES].range(&first, end.as_deref(), Way::Up)? {
                 let (place, row) = row?;
-                if let Some(place) = MoveKey::from_slice(&place) {
-                    found.push((place, decode::<moves::Kept>(&row)?));
+                let moves = moves::moves_in(&place, &row)?;
+                found.extend(moves.filter(|(key, _)| *key > behind));
+                if found.len() >= limit {
+                    break;
                 }
             }
+            found.truncate(limit);
             Ok(found)
         })?;
         self.shown(workspace, found)
@@ -258,7 +253,7 @@ impl Views {
         limit: usize,
     ) -> Result<Vec<Moved>, ViewError> {
         let number = self.number_of(contact)?;
-        let found = self.settled(|rows| {
+        let found = self.settled(workspace, |rows| {
             let mut found = Vec::new();
             let Some(number) = number else {
                 return Ok(found);
@@ -267,13 +262,21 @@ impl Views {
             if order == Order::NewestFirst {
                 places.reverse();
             }
-            places.retain(|place| wanted(*place));
-            for place in places.into_iter().take(limit) {
-                let row = key(workspace, &[place.bytes()]);
-                if let Some(kept) = read(&rows.tables[MOVES], &row)? {
-                    found.push((place, kept));
+            for place in places {
+                let row = place.row(workspace);
+                let Some(group) = rows.tables[MOVES].get(&row)? else {
+                    continue;
+                };
+                let moves = moves::moves_in(&row, &group)?.filter(|(key, _)| wanted(*key));
+                match order {
+                    Order::OldestFirst => found.extend(moves),
+                    Order::NewestFirst => found.extend(moves.rev()),
+                }
+                if found.len() >= limit {
+                    break;
                 }
             }
+            found.truncate(limit);
             Ok(found)
         })?;
         self.shown(workspace, found)
@@ -284,13 +287,17 @@ impl Views {
     /// # Errors
     /// [`ViewError`].
     pub fn last_move(&self, workspace: WorkspaceId) -> Result<MoveKey, ViewError> {
+        let books = self.keys().segments();
         self.look(of_segments, |shelves| {
             let rows = &shelves.segments.rows;
-            let (first, end) = (key(workspace, &[]), end_of_moves(rows, workspace)?);
+            let (first, end) = (key(workspace, &[]), end_of_moves(rows, &books, workspace)?);
             let mut moves = rows.tables[MOVES].range(&first, end.as_deref(), Way::Down)?;
             let last = moves.next().transpose()?;
-            let last = last.and_then(|(place, _)| MoveKey::from_slice(&place));
-            Ok(last.unwrap_or_default())
+            let Some((place, row)) = last else {
+                return Ok(MoveKey::default());
+            };
+            let last = moves::moves_in(&place, &row)?.next_back();
+            Ok(last.map(|(key, _)| key).unwrap_or_default())
         })
     }
 
@@ -309,7 +316,7 @@ impl Views {
         let Some(number) = self.number_of(contact)? else {
             return Ok(None);
         };
-        let kept = self.settled(|rows| kept_of(rows, workspace, number))?;
+        let kept = self.settled(workspace, |rows| kept_of(rows, workspace, number))?;
         // What is gone may have been of them.
         if kept.is_empty() && self.segments_since(workspace)?.is_none() {
             return Ok(None);
@@ -333,7 +340,7 @@ impl Views {
         &self,
         workspace: WorkspaceId,
         number: u32,
-        work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
+        work: impl FnOnce(&Rows, &Catalogues) -> Result<T, redb::Error>,
     ) -> Result<T, ViewError> {
         let books = self.keys().segments();
         let book = books.of_workspace.get(&workspace);
@@ -346,18 +353,20 @@ impl Views {
                     return Ok(Err(since));
                 }
             }
-            Ok(Ok(work(rows)?))
+            Ok(Ok(work(rows, &shelves.catalogues)?))
         })?;
         found.map_err(|since| ViewError::Building(Building::of_nothing(since.seq)))
     }
 
-    /// Asks something of the rows while no definition is half way to holding.
+    /// Asks something of the rows of a workspace while no definition of it is half way to holding.
     pub(super) fn settled<T>(
         &self,
+        workspace: WorkspaceId,
         work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
     ) -> Result<T, ViewError> {
+        let books = self.keys().segments();
         let found = self.look(of_segments, |shelves| {
-            while_settled(&shelves.segments.rows, work)
+            while_settled(&shelves.segments.rows, &books, workspace, work)
         })?;
         found.map_err(|since| ViewError::Building(Building::of_nothing(since.seq)))
     }
@@ -365,9 +374,13 @@ impl Views {
     /// The same of what may take long: see [`Self::ask`].
     pub(super) fn settled_at_length<T>(
         &self,
+        workspace: WorkspaceId,
         work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
     ) -> Result<T, ViewError> {
-        let found = self.ask(of_segments, |rows| while_settled(rows, work))?;
+        let books = self.keys().segments();
+        let found = self.ask(of_segments, |rows| {
+            while_settled(rows, &books, workspace, work)
+        })?;
         found.map_err(|since| ViewError::Building(Building::of_nothing(since.seq)))
     }
 
@@ -431,7 +444,7 @@ impl Views {
                         contact: place.contact(),
                         entered: kept.entered,
                         at: Timestamp::from_millis(place.at()),
-                        cause: kept.cause,
+                        cause: place.cause(),
                     },
                     segment: (*segment).clone(),
                     name: (*name).to_owned(),
@@ -442,22 +455,40 @@ impl Views {
     }
 }
 
-/// Asks something of rows; from where on a definition holds that is half way to holding, where there is one.
+/// Asks something of rows; from where on a definition of the workspace holds that is half way to holding, where there is
+/// one.
 fn while_settled<T>(
     rows: &Rows,
+    books: &SegmentBooks,
+    workspace: WorkspaceId,
     work: impl FnOnce(&Rows) -> Result<T, redb::Error>,
 ) -> Result<Result<T, Since>, redb::Error> {
-    match held(rows)?.current {
-        Some((since, ..)) => Ok(Err(since)),
+    match unsettled(rows, books, workspace)? {
+        Some(since) => Ok(Err(since)),
         None => Ok(Ok(work(rows)?)),
     }
 }
 
+/// From where on something of a workspace holds that does so for some already and not yet for all.
+fn unsettled(
+    rows: &Rows,
+    books: &SegmentBooks,
+    workspace: WorkspaceId,
+) -> Result<Option<Since>, redb::Error> {
+    let current = held(rows)?.current.map(|(since, ..)| since);
+    let book = books.of_workspace.get(&workspace);
+    Ok(current.filter(|since| book.is_some_and(|book| book.places().any(|place| place == *since))))
+}
+
 /// Before which key moves are told: those that a definition brings about which is half way to holding come first, and
 /// are not all there.
-fn end_of_moves(rows: &Rows, workspace: WorkspaceId) -> Result<Option<Vec<u8>>, redb::Error> {
-    Ok(match held(rows)?.current {
-        Some((since, ..)) => Some(key(workspace, &[MoveKey::of_definition(since).bytes()])),
+fn end_of_moves(
+    rows: &Rows,
+    books: &SegmentBooks,
+    workspace: WorkspaceId,
+) -> Result<Option<Vec<u8>>, redb::Error> {
+    Ok(match unsettled(rows, books, workspace)? {
+        Some(since) => Some(MoveKey::of_definition(since).row(workspace)),
         None => successor(&key(workspace, &[])),
     })
 }

@@ -1,78 +1,95 @@
-//! The digests of contacts that were looked at last, within a bound: what is not there is worked out of rows again.
+//! What is worked out of rows and held beside them while they are folded: who is in which segment, whose turn comes
+//! when, and the digests of contacts that were looked at last. Rows are the truth; a fold changes both.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::catalogue::Catalogue;
-use super::digest::Digest;
+use roaring::RoaringBitmap;
+
+use super::CONTACTS;
+use super::digests::Digests;
+use super::stands::Standings;
+use super::timers::Timers;
 use crate::record::WorkspaceId;
 use crate::views::rows::{Rows, State};
-
-/// Bytes that digests take at the most, of all workspaces.
-const MOST: usize = 128 * 1024 * 1024;
 
 /// See above.
 #[derive(Default)]
 pub(super) struct Remembered {
     /// Of which rows they are.
     of: Option<Arc<State>>,
-    /// By which definitions.
-    catalogues: HashMap<WorkspaceId, Arc<Catalogue>>,
-    /// Those that were put last; and those before, which go all at once when these have become too many.
-    young: HashMap<(WorkspaceId, u32), Box<Digest>>,
-    old: HashMap<(WorkspaceId, u32), Box<Digest>>,
-    /// Bytes of the young.
-    bytes: usize,
-    /// No timer is due before, in milliseconds since 1970.
-    pub(super) least_due: i64,
+    pub(super) timers: Timers,
+    /// By segment, the numbers of contacts.
+    members: HashMap<(WorkspaceId, u32), RoaringBitmap>,
+    pub(super) digests: Digests,
 }
 
 impl Remembered {
-    /// Lets go of what is of other rows than these.
-    pub(super) fn keep_to(&mut self, rows: &Rows) {
-        let is_same = self
-            .of
-            .as_ref()
-            .is_some_and(|of| Arc::ptr_eq(of, &rows.state));
-        if !is_same {
-            self.clear();
-            self.catalogues.clear();
-            self.least_due = i64::MIN;
-            self.of = Some(Arc::clone(&rows.state));
+    /// Works out what is of other rows than these.
+    ///
+    /// # Errors
+    /// Where rows cannot be read: nothing is remembered then.
+    pub(super) fn keep_to(&mut self, rows: &Rows) -> Result<(), redb::Error> {
+        if let Some(of) = &self.of
+            && Arc::ptr_eq(of, &rows.state)
+        {
+            return Ok(());
+        }
+        *self = Self::default();
+        let mut timers = Timers::default();
+        let mut members: HashMap<_, RoaringBitmap> = HashMap::new();
+        let mut found = Ok(());
+        let contacts = &rows.pages[CONTACTS];
+        contacts.each(0..contacts.rows(), |contact, row| {
+            match Standings::unpack(row) {
+                Ok(None) => {}
+                Ok(Some(standings)) => {
+                    if let Some(due) = standings.first_due() {
+                        timers.plan(due, standings.workspace, contact);
+                    }
+                    for segment in standings.memberships() {
+                        let of_segment = members.entry((standings.workspace, segment));
+                        of_segment.or_default().insert(contact);
+                    }
+                }
+                Err(error) => found = Err(error),
+            }
+        })?;
+        found?;
+        (self.timers, self.members) = (timers, members);
+        self.of = Some(Arc::clone(&rows.state));
+        Ok(())
+    }
+
+    /// Puts somebody among the members of a segment, or takes them out.
+    pub(super) fn put_member(
+        &mut self,
+        workspace: WorkspaceId,
+        segment: u32,
+        contact: u32,
+        is_member: bool,
+    ) {
+        let of_segment = self.members.entry((workspace, segment)).or_default();
+        if is_member {
+            of_segment.insert(contact);
+        } else {
+            of_segment.remove(contact);
         }
     }
 
-    /// Lets go of what is by other definitions than these.
-    pub(super) fn keep_by(&mut self, workspace: WorkspaceId, catalogue: &Arc<Catalogue>) {
-        let known = self.catalogues.get(&workspace);
-        if !known.is_some_and(|known| Arc::ptr_eq(known, catalogue)) {
-            // Definitions change seldom.
-            self.clear();
-            self.catalogues.insert(workspace, Arc::clone(catalogue));
-        }
-    }
-
-    fn clear(&mut self) {
-        self.young.clear();
-        self.old.clear();
-        self.bytes = 0;
-    }
-
-    pub(super) fn take(&mut self, workspace: WorkspaceId, contact: u32) -> Option<Box<Digest>> {
-        let key = (workspace, contact);
-        if let Some(digest) = self.young.remove(&key) {
-            self.bytes = self.bytes.saturating_sub(digest.memory());
-            return Some(digest);
-        }
-        self.old.remove(&key)
-    }
-
-    pub(super) fn put(&mut self, workspace: WorkspaceId, contact: u32, digest: Box<Digest>) {
-        self.bytes += digest.memory();
-        self.young.insert((workspace, contact), digest);
-        if self.bytes > MOST / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.bytes = 0;
-        }
+    /// At most `limit` members of a segment behind this one, ascending.
+    pub(super) fn members(
+        &self,
+        workspace: WorkspaceId,
+        segment: u32,
+        behind: Option<u32>,
+        limit: usize,
+    ) -> Vec<u32> {
+        let from = behind.map_or(Some(0), |behind| behind.checked_add(1));
+        let of_segment = self.members.get(&(workspace, segment));
+        let (Some(from), Some(all)) = (from, of_segment) else {
+            return Vec::new();
+        };
+        all.range(from..).take(limit).collect()
     }
 }

@@ -1,22 +1,19 @@
-//! Who is in, who is not, and when that changes by time alone: per contact one row with the definitions of which
-//! it is a member or will be, and one timer, which is the first of theirs.
+//! Who is in, who is not, and when that changes by time alone: per contact one row with the segments of which it is a
+//! member or will be, and one timer, which is the first of theirs.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::asking::Asking;
-use super::catalogue::{Active, Catalogue};
-use super::concern::{concerned_by, is_of_message};
+use super::catalogue::Catalogue;
+use super::concern::{concerned_by, judges_anew};
 use super::kept::Kept;
-use super::moves::{Cause, Due};
+use super::moves::{self, Cause, Due, Group};
 use super::people::Concerned;
-use super::stands::{Stands, pack, unpack};
-use super::timers::timer;
-use super::{Engine, MEMBERS, STANDINGS, TIMERS};
+use super::stands::Stands;
+use super::{CONTACTS, Engine};
 use crate::record::{Seq, WorkspaceId};
-use crate::views::engagement::rows::key;
-use crate::views::rows::Rows;
 use crate::views::view::Happening;
 
 /// Instants that are tried to find when a membership changes; with more it is looked at again at the last of them. So a
@@ -36,18 +33,13 @@ impl Engine<'_> {
     /// at the most. Returns whether it was all of it.
     pub(super) fn pass(&mut self, until: i64, seq: Seq, most: usize) -> Result<bool, redb::Error> {
         for _ in 0..most {
-            let Some((due, workspace, contact)) =
-                self.upcoming
-                    .pop(until, self.rows, &mut self.remembered.least_due)?
-            else {
-                return Ok(true);
-            };
-            self.fire(due, workspace, contact, seq)?;
+            match self.remembered.timers.pop(until) {
+                Some((at, workspace, contact)) => self.fire(at, workspace, contact, seq)?,
+                None => return Ok(true),
+            }
         }
-        Ok(self
-            .upcoming
-            .first(until, self.rows, &mut self.remembered.least_due)?
-            .is_none())
+        let next = self.remembered.timers.first();
+        Ok(next.is_none_or(|due| due > until))
     }
 
     fn fire(
@@ -58,21 +50,26 @@ impl Engine<'_> {
         seq: Seq,
     ) -> Result<(), redb::Error> {
         self.bring(workspace, [contact])?;
-        let catalogue = self.catalogue(workspace);
-        let standings = standings_of(self.rows, workspace, contact)?;
-        if first_due(&standings) != Some(at) {
-            // It was another one's turn since.
-            drop(self.rows.tables[TIMERS].remove(&timer(at, workspace, contact))?);
+        let Some(mut standings) = self.standings(contact)? else {
             return Ok(());
+        };
+        match standings.first_due() {
+            Some(due) if due <= at => {}
+            Some(due) => {
+                self.remembered.timers.plan(due, workspace, contact);
+                return Ok(());
+            }
+            None => return Ok(()),
         }
-        let is_due = |stands: &&Stands| stands.due.is_some_and(|due| due <= at);
-        let due = standings.iter().filter(is_due);
-        let due: Vec<usize> = due
-            .filter_map(|stands| catalogue.place_of(stands.segment))
-            .collect();
-        if due.is_empty() {
-            // Of segments that are gone, or a timer that none of them has asked for.
-            return self.forget_timer(workspace, contact, at);
+        let catalogue = self.catalogue(workspace);
+        let is_due = |stands: &&mut Stands| stands.due.is_some_and(|due| due <= at);
+        let mut due: Vec<usize> = Vec::new();
+        for stands in standings.each.iter_mut().filter(is_due) {
+            match catalogue.place_of(stands.segment) {
+                Some(place) => due.push(place),
+                // Of a segment that is gone nothing is asked.
+                None => stands.due = None,
+            }
         }
         let due_at = Due {
             at,
@@ -80,26 +77,12 @@ impl Engine<'_> {
             cause: Cause::Time,
             turn: 0,
         };
-        let mut asking = self.ask(workspace, contact, &catalogue)?;
-        self.settle(&mut asking, &catalogue, &due, due_at)?;
-        self.remember(asking);
-        Ok(())
-    }
-
-    /// Lets go of what no definition that holds has asked for.
-    fn forget_timer(
-        &mut self,
-        workspace: WorkspaceId,
-        contact: u32,
-        at: i64,
-    ) -> Result<(), redb::Error> {
-        let mut standings = standings_of(self.rows, workspace, contact)?;
-        for stands in &mut standings {
-            stands.due = stands.due.filter(|due| *due > at);
+        if due.is_empty() {
+            return self.put_standings(contact, &standings);
         }
-        self.rows.tables[TIMERS].remove(&timer(at, workspace, contact))?;
-        let before = None;
-        self.write_standings(workspace, contact, standings, before)
+        let mut asking = self.ask(workspace, contact, Some(standings), &catalogue)?;
+        self.settle(&mut asking, &catalogue, &due, due_at)?;
+        self.answered(asking)
     }
 
     /// Looks at those whom a record concerns.
@@ -136,11 +119,11 @@ impl Engine<'_> {
         let all: Vec<usize> = (0..catalogue.all.len()).collect();
         moved.extend(owner);
         for contact in moved {
-            drop(self.remembered.take(workspace, contact));
-            let mut asking = self.ask_anew(workspace, contact, &catalogue)?;
-            self.put_seen(workspace, contact, asking.digest.first_seen)?;
+            drop(self.remembered.digests.take(workspace, contact));
+            let standings = self.standings(contact)?;
+            let mut asking = self.ask_anew(workspace, contact, standings, &catalogue)?;
             self.settle(&mut asking, &catalogue, &all, due)?;
-            self.remember(asking);
+            self.answered(asking)?;
         }
         Ok(())
     }
@@ -155,28 +138,25 @@ impl Engine<'_> {
         happening: &Happening<'_>,
         due: Due,
     ) -> Result<(), redb::Error> {
-        let remembered = self.remembered.take(workspace, contact);
-        let seen = match &remembered {
-            Some(digest) if digest.exists => Some(digest.first_seen),
-            _ => self.seen(workspace, contact)?,
-        };
+        let standings = self.standings(contact)?;
+        let seen = standings.as_ref().map(|standings| standings.first_seen);
         let fact = kept.fact(happening.seq.0);
         let mut touched = concerned_by(catalogue, seen, happening, &fact);
-        let mut asking = match remembered {
-            Some(mut digest) => {
+        let mut asking = match (self.remembered.digests.take(workspace, contact), standings) {
+            (Some(mut digest), standings) => {
                 digest.add(&fact, catalogue);
                 digest.forget(&touched.leaves);
-                let mut asking = Asking::of(workspace, contact, digest);
-                if is_of_message(happening.entry) {
+                let mut asking = Asking::of(workspace, contact, standings, digest);
+                if judges_anew(happening) {
                     // What was a person's doing may have shown itself to be none.
                     asking.see(self.rows)?;
                 }
                 asking
             }
-            None if seen.is_some() && touched.definitions.is_empty() => {
-                return self.see(workspace, contact, seen, happening);
+            (None, Some(standings)) if touched.definitions.is_empty() => {
+                return self.see(contact, standings, happening, &fact);
             }
-            None => self.ask_anew(workspace, contact, catalogue)?,
+            (None, standings) => self.ask_anew(workspace, contact, standings, catalogue)?,
         };
         if seen.is_none() {
             // Whoever is new stands otherwise than who has done nothing in what the record concerns alone.
@@ -190,14 +170,10 @@ impl Engine<'_> {
                 false => (0..catalogue.all.len()).collect(),
             };
         }
-        if seen != Some(asking.digest.first_seen) {
-            self.put_seen(workspace, contact, asking.digest.first_seen)?;
-        }
         if !touched.definitions.is_empty() {
             self.settle(&mut asking, catalogue, &touched.definitions, due)?;
         }
-        self.remember(asking);
-        Ok(())
+        self.answered(asking)
     }
 
     /// Asks these definitions about a contact as of `due`, and notes what is otherwise than before.
@@ -208,10 +184,7 @@ impl Engine<'_> {
         places: &[usize],
         due: Due,
     ) -> Result<(), redb::Error> {
-        let (workspace, contact) = (asking.workspace, asking.contact);
-        let mut standings = standings_of(self.rows, workspace, contact)?;
-        let before = first_due(&standings);
-        let mut is_changed = false;
+        let mut moves = Group::new();
         for place in places {
             let active = &catalogue.all[*place];
             let compiled = &catalogue.compiled;
@@ -225,83 +198,29 @@ impl Engine<'_> {
                 active
                     .plan
                     .look(compiled, digest, due.at, &catalogue.calendar, LOOKS);
+            let was = asking.standings.entered_at(active.number);
+            let is_member = holds && digest.exists;
             let stands = Stands {
                 segment: active.number,
-                is_member: holds && digest.exists,
+                entered_at: is_member.then(|| was.unwrap_or(due.at)),
                 due: changes.filter(|_| digest.exists),
             };
-            let was = replace(&mut standings, stands);
-            is_changed |= was != Some(stands);
-            if stands.is_member != was.is_some_and(|was| was.is_member) {
-                self.turn(workspace, contact, active, stands.is_member, due)?;
+            asking.standings.put(stands);
+            if is_member != was.is_some() {
+                let (workspace, contact) = (asking.workspace, asking.contact);
+                self.put_member(workspace, active.number, contact, is_member);
+                moves.push(moves::Kept::of(active, is_member));
             }
         }
-        if !is_changed {
-            return Ok(());
-        }
-        self.write_standings(workspace, contact, standings, before)
-    }
-
-    /// Somebody enters or leaves.
-    fn turn(
-        &mut self,
-        workspace: WorkspaceId,
-        contact: u32,
-        active: &Active,
-        enters: bool,
-        due: Due,
-    ) -> Result<(), redb::Error> {
-        self.note_move(workspace, contact, active, enters, due)?;
-        self.put_member(workspace, active.number, contact, enters.then_some(due.at))
+        self.note_moves(asking.workspace, asking.contact, moves, due)
     }
 
     /// Puts somebody among the members, or takes them out.
-    fn put_member(
-        &mut self,
-        workspace: WorkspaceId,
-        segment: u32,
-        contact: u32,
-        entered_at: Option<i64>,
-    ) -> Result<(), redb::Error> {
-        let member = key(workspace, &[&segment.to_be_bytes(), &contact.to_be_bytes()]);
-        match entered_at {
-            Some(at) => self.rows.tables[MEMBERS].insert(&member, &at.to_le_bytes()),
-            None => drop(self.rows.tables[MEMBERS].remove(&member)?),
-        }
-        let sign = if entered_at.is_some() { 1 } else { -1 };
+    fn put_member(&mut self, workspace: WorkspaceId, segment: u32, contact: u32, is_member: bool) {
+        self.remembered
+            .put_member(workspace, segment, contact, is_member);
+        let sign = if is_member { 1 } else { -1 };
         self.count_member(workspace, segment, sign);
-        Ok(())
-    }
-
-    /// Writes how a contact stands, and its timer.
-    fn write_standings(
-        &mut self,
-        workspace: WorkspaceId,
-        contact: u32,
-        mut standings: Vec<Stands>,
-        before: Option<i64>,
-    ) -> Result<(), redb::Error> {
-        standings.retain(|stands| stands.is_member || stands.due.is_some());
-        let row = key(workspace, &[&contact.to_be_bytes()]);
-        if standings.is_empty() {
-            self.rows.tables[STANDINGS].remove(&row)?;
-        } else {
-            self.rows.tables[STANDINGS].insert(&row, &pack(&standings));
-        }
-        let after = first_due(&standings);
-        if before != after
-            && let Some(before) = before
-        {
-            self.rows.tables[TIMERS].remove(&timer(before, workspace, contact))?;
-        }
-        if let Some(after) = after
-            && before != Some(after)
-        {
-            self.upcoming.note(after, workspace, contact);
-            self.remembered.least_due = self.remembered.least_due.min(after);
-            self.rows.tables[TIMERS].insert(&timer(after, workspace, contact), &[]);
-        }
-        Ok(())
     }
 
     /// Nobody is told that the contact, who is erased, was a member of anything.
@@ -310,57 +229,29 @@ impl Engine<'_> {
         workspace: WorkspaceId,
         contact: u32,
     ) -> Result<(), redb::Error> {
-        let standings = standings_of(self.rows, workspace, contact)?;
-        let gone: BTreeSet<u32> = standings.iter().map(|stands| stands.segment).collect();
-        self.leave_silently(workspace, contact, &gone)
+        if let Some(standings) = self.standings(contact)? {
+            for segment in standings.memberships() {
+                self.put_member(workspace, segment, contact, false);
+            }
+        }
+        self.rows.pages[CONTACTS].put(contact, &[])
     }
 
-    /// Takes a contact out of segments without a word: they are gone, or the contact is.
+    /// Takes a contact out of segments that are gone, without a word.
     pub(super) fn leave_silently(
         &mut self,
         workspace: WorkspaceId,
         contact: u32,
         gone: &BTreeSet<u32>,
     ) -> Result<(), redb::Error> {
-        let mut standings = standings_of(self.rows, workspace, contact)?;
-        let before = first_due(&standings);
-        for stands in &standings {
-            if stands.is_member && gone.contains(&stands.segment) {
-                self.put_member(workspace, stands.segment, contact, None)?;
-            }
-        }
-        let count = standings.len();
-        standings.retain(|stands| !gone.contains(&stands.segment));
-        if standings.len() == count {
+        let Some(mut standings) = self.standings(contact)? else {
             return Ok(());
+        };
+        let left = standings.memberships().filter(|one| gone.contains(one));
+        for segment in left.collect::<Vec<u32>>() {
+            self.put_member(workspace, segment, contact, false);
         }
-        self.write_standings(workspace, contact, standings, before)
+        standings.each.retain(|one| !gone.contains(&one.segment));
+        self.put_standings(contact, &standings)
     }
-}
-
-/// Puts how a contact stands to a segment; returns how it stood. That it will never be in is not put where nothing was.
-fn replace(standings: &mut Vec<Stands>, stands: Stands) -> Option<Stands> {
-    match standings.binary_search_by_key(&stands.segment, |known| known.segment) {
-        Ok(at) => Some(std::mem::replace(&mut standings[at], stands)),
-        Err(_) if !stands.is_member && stands.due.is_none() => Some(stands),
-        Err(at) => {
-            standings.insert(at, stands);
-            None
-        }
-    }
-}
-
-fn first_due(standings: &[Stands]) -> Option<i64> {
-    standings.iter().filter_map(|stands| stands.due).min()
-}
-
-/// How a contact stands to segments, in the order of their numbers.
-pub(super) fn standings_of(
-    rows: &Rows,
-    workspace: WorkspaceId,
-    contact: u32,
-) -> Result<Vec<Stands>, redb::Error> {
-    let row = key(workspace, &[&contact.to_be_bytes()]);
-    let row = rows.tables[STANDINGS].get(&row)?;
-    row.map_or(Ok(Vec::new()), |row| unpack(&row))
 }

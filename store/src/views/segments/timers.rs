@@ -1,113 +1,79 @@
-//! The timers of contacts, of each the first: those that are due next are read ahead, since one fold meets many.
+//! When contacts are to be looked at again, in memory alone: of each one instant, at which or before which something
+//! is due. It is only ever moved forward; that nothing is due yet shows when its turn comes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::TIMERS;
 use crate::record::WorkspaceId;
-use crate::views::engagement::rows::{from_sortable, sortable};
-use crate::views::ordered::Way;
-use crate::views::rows::Rows;
-
-/// So many are read at once, and those besides that are due with the last of them.
-const MOST: usize = 2_048;
-/// Of those that are not due yet.
-const AHEAD: usize = 32;
 
 /// When, and whose.
 pub(super) type Timer = (i64, WorkspaceId, u32);
 
-/// Those that are due next. One that has been taken away since may be among them.
+/// Of who is not waited for.
+const NEVER: i64 = i64::MAX;
+
+/// See above. Instants in milliseconds since 1970.
 #[derive(Debug, Default)]
-pub(super) struct Upcoming {
+pub(super) struct Timers {
+    /// Those that were moved forward since are among them still.
     first: BinaryHeap<Reverse<Timer>>,
-    /// All that are due until then are among them; `None` where nothing has been read yet.
-    reach: Option<i64>,
+    /// When each contact's turn comes, by its number.
+    planned: Vec<i64>,
 }
 
-impl Upcoming {
-    /// The first that is due until then. None is due before `least`, which is moved on.
-    pub(super) fn first(
-        &mut self,
-        until: i64,
-        rows: &Rows,
-        least: &mut i64,
-    ) -> Result<Option<Timer>, redb::Error> {
-        loop {
-            if let Some(Reverse(first)) = self.first.peek()
-                && first.0 <= until
-            {
-                return Ok(Some(*first));
-            }
-            if self.reach.is_some_and(|reach| reach >= until) {
-                return Ok(None);
-            }
-            self.read(until, rows, least)?;
+impl Timers {
+    /// A contact is to be looked at then at the latest.
+    pub(super) fn plan(&mut self, due: i64, workspace: WorkspaceId, contact: u32) {
+        let place = contact as usize;
+        if self.planned.len() <= place {
+            self.planned.resize(place + 1, NEVER);
         }
-    }
-
-    pub(super) fn pop(
-        &mut self,
-        until: i64,
-        rows: &Rows,
-        least: &mut i64,
-    ) -> Result<Option<Timer>, redb::Error> {
-        let first = self.first(until, rows, least)?;
-        if first.is_some() {
-            self.first.pop();
-        }
-        Ok(first)
-    }
-
-    /// There is one more.
-    pub(super) fn note(&mut self, due: i64, workspace: WorkspaceId, contact: u32) {
-        if self.reach.is_some_and(|reach| due <= reach) {
+        if due < self.planned[place] {
+            self.planned[place] = due;
             self.first.push(Reverse((due, workspace, contact)));
         }
     }
 
-    fn read(&mut self, until: i64, rows: &Rows, least: &mut i64) -> Result<(), redb::Error> {
-        self.first.clear();
-        let mut last = i64::MIN;
-        // What is gone still lies in the layers over the file, and has to be passed over.
-        let from = sortable(*least);
-        let mut found = i64::MAX;
-        for row in rows.tables[TIMERS].range(&from, None, Way::Up)? {
-            let timer = read_timer(&row?.0);
-            found = timer.0.min(found);
-            let enough = if timer.0 > until { AHEAD } else { MOST };
-            if self.first.len() >= enough && timer.0 > last {
-                self.reach = Some(last);
-                *least = found;
-                return Ok(());
+    /// Nothing is due before.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.first.peek().map(|Reverse((due, ..))| *due)
+    }
+
+    /// Whose turn comes first until then; from now on nobody waits for it.
+    pub(super) fn pop(&mut self, until: i64) -> Option<Timer> {
+        while self.first().is_some_and(|due| due <= until) {
+            let Reverse(timer) = self.first.pop()?;
+            let planned = &mut self.planned[timer.2 as usize];
+            if *planned == timer.0 {
+                *planned = NEVER;
+                return Some(timer);
             }
-            last = timer.0;
-            self.first.push(Reverse(timer));
         }
-        self.reach = Some(i64::MAX);
-        *least = found;
-        Ok(())
+        None
     }
 }
 
-/// The key of a timer.
-pub(super) fn timer(due: i64, workspace: WorkspaceId, contact: u32) -> Vec<u8> {
-    let mut place = sortable(due).to_vec();
-    place.extend(workspace.0.to_be_bytes());
-    place.extend(contact.to_be_bytes());
-    place
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn read_timer(key: &[u8]) -> Timer {
-    let part = |from: usize| key.get(from..from + 4).and_then(|part| part.first_chunk());
-    let number = |from| u32::from_be_bytes(part(from).copied().unwrap_or_default());
-    let due = key.first_chunk().copied().unwrap_or_default();
-    (from_sortable(due), WorkspaceId(number(8)), number(12))
-}
-
-/// The timer that is due first.
-pub(super) fn next_timer(rows: &Rows) -> Result<Option<Timer>, redb::Error> {
-    let mut timers = rows.tables[TIMERS].range(&[], None, Way::Up)?;
-    let first = timers.next().transpose()?;
-    Ok(first.map(|row| read_timer(&row.0)))
+    #[test]
+    fn turns_come_in_order_and_each_once_however_often_they_were_moved() {
+        let own = WorkspaceId(1);
+        let mut timers = Timers::default();
+        for (due, contact) in [(50, 1), (30, 2), (40, 1), (60, 1), (30, 0), (20, 1)] {
+            timers.plan(due, own, contact);
+        }
+        assert_eq!(timers.first(), Some(20));
+        let mut turns = Vec::new();
+        while let Some((due, _, contact)) = timers.pop(100) {
+            turns.push((due, contact));
+            if turns.len() == 1 {
+                timers.plan(25, own, contact);
+            }
+        }
+        assert_eq!(turns, [(20, 1), (25, 1), (30, 0), (30, 2)]);
+        timers.plan(NEVER, own, 1);
+        assert_eq!(timers.pop(NEVER - 1), None);
+    }
 }
