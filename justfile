@@ -30,11 +30,13 @@ run: build
     @exec scripts/run.sh
 
 # everything that CI checks; the tests come last (--all: also what it names at the end as left out)
+#
+# More threads than cores: many tests wait for disks and other processes. Browsers take turns by themselves.
 test *WHICH: fmt-check shared web deny lint doc snippet-test
     @echo "==> the examples in the documentation"
     @cargo test --workspace --locked --doc
     @echo "==> unit, property, API and browser tests, and the crash loop: 50 cycles"
-    @TORTURE_CYCLES=50 cargo test --workspace --locked --tests
+    @RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(({{ num_cpus() }} * 2 + 1))}" TORTURE_CYCLES=50 cargo test --workspace --locked --tests
     @scripts/test-rest.sh {{ WHICH }}
 
 # the snippet's engine behind wasm-bindgen, in a real Chromium
