@@ -110,14 +110,13 @@ impl View for Segments {
 }
 
 /// In the order of their places, which stand below.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 10] = [
     "facts_v1",
     "facts_of_browsers_v1",
     "identified_v1",
     "browsers_v1",
     "segments_v1",
     "moves_v2",
-    "moves_of_contact_v2",
     "days_v1",
     "about_v1",
     "orders_of_contacts_v1",
@@ -139,22 +138,20 @@ const IDENTIFIED: usize = 2;
 const BROWSERS: usize = 3;
 /// Key: workspace (u32), segment (u32). Value: postcard of [`standing::Totals`].
 const SEGMENTS: usize = 4;
-/// Key: workspace (u32), [`MoveKey`] without the segment. Value: postcard of [`moves::Group`].
+/// Key: workspace (u32), [`MoveKey`] without the segment. Value: see [`moves::Group`].
 const MOVES: usize = 5;
-/// Key: workspace (u32), contact (u32), [`MoveKey`] without the segment. Value: nothing.
-const MOVES_OF: usize = 6;
 /// Key: workspace (u32), segment (u32), UTC day since 1970 (sortable). Value: postcard of how many entered and left
 /// (u64 each).
-const DAYS: usize = 7;
+const DAYS: usize = 6;
 /// Key: [`HELD`], or workspace (u32), or that and [`SINCE`]. Value: postcard of [`Held`], of [`Filled`], and of the
 /// arrival from which on there are all facts (milliseconds since 1970), where the log had none of before any more.
-const ABOUT: usize = 8;
+const ABOUT: usize = 7;
 
 /// Of orders that a server told. Key: workspace (u32), length of the orderId (u16), orderId. Value: whose it is (u32).
-const ORDERS: usize = 9;
+const ORDERS: usize = 8;
 /// What became of orders, which names no contact. Key: workspace (u32), length of the orderId (u16), orderId, seq (u64).
 /// Value: postcard of [`kept::Kept`].
-const OF_ORDERS: usize = 10;
+const OF_ORDERS: usize = 9;
 
 /// Of [`ABOUT`].
 const HELD: &[u8] = b"held";

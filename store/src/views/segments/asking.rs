@@ -155,6 +155,6 @@ impl Engine<'_> {
 
     /// How a contact stands; `None` where nothing is kept of it.
     pub(super) fn standings(&mut self, contact: u32) -> Result<Option<Standings>, redb::Error> {
-        Standings::unpack(self.rows.pages[CONTACTS].fetch(contact)?)
+        Standings::unpack(contact, self.rows.pages[CONTACTS].fetch(contact)?)
     }
 }

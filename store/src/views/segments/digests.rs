@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use super::catalogue::Catalogue;
 use super::digest::{Carries, Digest, Event, InStream};
+use super::remembered::Map;
 use crate::record::WorkspaceId;
 use crate::views::runs::bytes::{Bad, Bytes, put, put_signed};
 
@@ -37,10 +38,10 @@ const WHOLE: i128 = 1_000_000_000;
 /// See above.
 #[derive(Default)]
 pub(super) struct Digests {
-    of_workspace: HashMap<WorkspaceId, OfWorkspace>,
+    of_workspace: Map<WorkspaceId, OfWorkspace>,
     /// Those that were put last; and those before, which go all at once when these have become too many.
-    young: HashMap<(WorkspaceId, u32), Stored>,
-    old: HashMap<(WorkspaceId, u32), Stored>,
+    young: Map<(WorkspaceId, u32), Stored>,
+    old: Map<(WorkspaceId, u32), Stored>,
     /// Bytes of the young.
     bytes: usize,
 }

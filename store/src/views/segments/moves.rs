@@ -1,18 +1,21 @@
 //! Moves into segments and out of them, in the order in which they were due: what streams and consumers are told.
 //! The key of a move is made of what caused it, so that it is the same after every rebuild, whoever was erased since.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use shared::ids::{EventId, SegmentId};
 use shared::time::Timestamp;
+use smallvec::SmallVec;
 
 use super::catalogue::Active;
 use super::standing::Totals;
-use super::{DAYS, Engine, MOVES, MOVES_OF, SEGMENTS};
+use super::asking::Asking;
+use super::remembered::Map;
+use super::stands::Standings;
+use super::{DAYS, Engine, MOVES, SEGMENTS};
 use crate::record::{Seq, Since, WorkspaceId, WorkspaceKey};
-use crate::views::engagement::rows::{decode, encode, from_sortable, key, read, sortable};
+use crate::views::engagement::rows::{encode, from_sortable, key, read, sortable};
 use crate::views::rows::Rows;
+use crate::views::runs::bytes::{Bad, Bytes, put, put_signed};
 
 pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -134,8 +137,23 @@ impl MoveKey {
         key(workspace, &[self.group()])
     }
 
-    fn row_of_contact(&self, workspace: WorkspaceId) -> Vec<u8> {
-        key(workspace, &[&self.contact().to_be_bytes(), self.group()])
+    /// Adds the place of its group among those of its contact.
+    pub(super) fn put(self, into: &mut Vec<u8>) {
+        put_signed(into, self.at());
+        put(into, self.seq().0);
+        put(into, u64::from(self.0[16]));
+        put(into, u64::from(u32::from_be_bytes(part(&self.0[17..]))));
+    }
+
+    /// What [`Self::put`] has added, of this contact and no segment.
+    pub(super) fn read(bytes: &mut Bytes<'_>, contact: u32) -> Result<Self, Bad> {
+        let mut key = [0; Self::LENGTH];
+        key[..8].copy_from_slice(&sortable(bytes.signed()?));
+        key[8..16].copy_from_slice(&bytes.number()?.to_be_bytes());
+        key[16] = u8::try_from(bytes.number()?).map_err(|_| Bad)?;
+        key[17..21].copy_from_slice(&bytes.small()?.to_be_bytes());
+        key[21..25].copy_from_slice(&contact.to_be_bytes());
+        Ok(Self(key))
     }
 }
 
@@ -168,7 +186,7 @@ fn part<const N: usize>(bytes: &[u8]) -> [u8; N] {
 }
 
 /// What is kept of a move.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kept {
     segment: u32,
     pub(super) entered: bool,
@@ -185,19 +203,87 @@ impl Kept {
     }
 }
 
-/// The row of a group: its moves in the order of the segments.
-pub(super) type Group = Vec<Kept>;
+/// What one cause has brought about for one contact, as a row.
+///
+/// ```text
+/// before    0 where it is the contact's first, else 1 and the place of the group before it
+/// each, in the order of the segments:
+/// segment   twice how much more its number is than the one before; 1 more where it was entered
+/// version
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Group {
+    before: Option<MoveKey>,
+    moves: Vec<Kept>,
+}
+
+impl Group {
+    fn pack(&self) -> Vec<u8> {
+        let mut row = Vec::with_capacity(16 + self.moves.len() * 3);
+        put(&mut row, u64::from(self.before.is_some()));
+        if let Some(before) = self.before {
+            before.put(&mut row);
+        }
+        let mut segment = 0;
+        for one in &self.moves {
+            let more = u64::from(one.segment - segment);
+            put(&mut row, more << 1 | u64::from(one.entered));
+            put(&mut row, u64::from(one.version));
+            segment = one.segment;
+        }
+        row
+    }
+
+    fn unpack(contact: u32, row: &[u8]) -> Result<Self, redb::Error> {
+        // A row that does not decode means the file: it is built anew then.
+        Self::read(contact, Bytes(row))
+            .map_err(|Bad| redb::Error::Corrupted("moves cannot be read".into()))
+    }
+
+    fn read(contact: u32, mut bytes: Bytes<'_>) -> Result<Self, Bad> {
+        let before = match bytes.number()? {
+            0 => None,
+            _ => Some(MoveKey::read(&mut bytes, contact)?),
+        };
+        let (mut moves, mut segment) = (Vec::new(), 0_u32);
+        while !bytes.is_empty() {
+            let first = bytes.number()?;
+            let more = u32::try_from(first >> 1).map_err(|_| Bad)?;
+            segment = segment.checked_add(more).ok_or(Bad)?;
+            moves.push(Kept {
+                segment,
+                entered: first & 1 == 1,
+                version: bytes.small()?,
+            });
+        }
+        Ok(Self { before, moves })
+    }
+}
 
 /// The moves of a row.
 pub(super) fn moves_in(
     place: &[u8],
     row: &[u8],
 ) -> Result<impl DoubleEndedIterator<Item = (MoveKey, Kept)>, redb::Error> {
-    let group: Group = decode(row)?;
-    let key = MoveKey::of_group(place).unwrap_or_default();
-    Ok(group
-        .into_iter()
-        .map(move |kept| (key.with_segment(kept.segment), kept)))
+    let place = MoveKey::of_group(place).unwrap_or_default();
+    let group = Group::unpack(place.contact(), row)?;
+    Ok(of_group(place, group))
+}
+
+fn of_group(place: MoveKey, group: Group) -> impl DoubleEndedIterator<Item = (MoveKey, Kept)> {
+    let moves = group.moves.into_iter();
+    moves.map(move |kept| (place.with_segment(kept.segment), kept))
+}
+
+/// The group at a place, of a contact's that are chained.
+fn group_at(rows: &Rows, workspace: WorkspaceId, place: MoveKey) -> Result<Group, redb::Error> {
+    let row = rows.tables[MOVES].get(&place.row(workspace))?;
+    let row = row.ok_or_else(|| redb::Error::Corrupted("moves are missing".into()))?;
+    let group = Group::unpack(place.contact(), &row)?;
+    if group.before.is_some_and(|before| before >= place) {
+        return Err(redb::Error::Corrupted("moves are out of order".into()));
+    }
+    Ok(group)
 }
 
 /// Somebody moved.
@@ -226,89 +312,108 @@ pub(super) struct Due {
     pub(super) turn: u32,
 }
 
-/// What was counted and stands in no row yet.
+/// What was counted and stands in no row yet, by segment.
 #[derive(Default)]
-pub(super) struct Counts {
-    of_segments: HashMap<(WorkspaceId, u32), Counted>,
-    /// By segment and UTC day since 1970: into, and out.
-    of_days: HashMap<((WorkspaceId, u32), i64), (i64, i64)>,
-}
+pub(super) struct Counts(Map<(WorkspaceId, u32), Counted>);
 
 #[derive(Default)]
 struct Counted {
     members: i64,
-    /// Into, and out.
-    moves: (i64, i64),
+    /// By UTC day since 1970: into, and out.
+    days: SmallVec<[(i64, (i64, i64)); 2]>,
+}
+
+impl Counted {
+    fn of_day(&mut self, day: i64) -> &mut (i64, i64) {
+        let known = self.days.iter().rposition(|(known, _)| *known == day);
+        let at = known.unwrap_or_else(|| {
+            self.days.push((day, (0, 0)));
+            self.days.len() - 1
+        });
+        &mut self.days[at].1
+    }
 }
 
 impl Engine<'_> {
     /// Notes the moves of a contact that one cause has brought about.
     pub(super) fn note_moves(
         &mut self,
-        workspace: WorkspaceId,
-        contact: u32,
-        mut moves: Group,
+        asking: &mut Asking,
+        moves: Vec<Kept>,
         due: Due,
     ) -> Result<(), redb::Error> {
         if moves.is_empty() {
             return Ok(());
         }
-        let place = MoveKey::new(due, contact, 0);
+        let workspace = asking.workspace;
+        let place = MoveKey::new(due, asking.contact, 0);
         for one in &moves {
             self.count_move(workspace, place.with_segment(one.segment), one.entered, 1);
         }
-        let row = place.row(workspace);
-        let known: Option<Group> = read(&self.rows.tables[MOVES], &row)?;
-        moves.extend(known.unwrap_or_default());
-        moves.sort_by_key(|one| one.segment);
-        self.rows.tables[MOVES].insert(&row, &encode(&moves)?);
-        self.rows.tables[MOVES_OF].insert(&place.row_of_contact(workspace), &[]);
+        // Nearly always it is the last; the groups behind it are those of what was due later.
+        let (mut behind, mut before) = (None, asking.standings.last_moves);
+        while let Some(later) = before.filter(|before| *before > place) {
+            let group = group_at(self.rows, workspace, later)?;
+            before = group.before;
+            behind = Some((later, group));
+        }
+        let mut group = match before {
+            Some(known) if known == place => group_at(self.rows, workspace, place)?,
+            before => Group {
+                before,
+                moves: Vec::new(),
+            },
+        };
+        group.moves.extend(moves);
+        group.moves.sort_by_key(|one| one.segment);
+        self.put_group(workspace, place, &group);
+        match behind {
+            None => asking.standings.last_moves = Some(place),
+            Some((later, group)) => {
+                let before = Some(place);
+                self.put_group(workspace, later, &Group { before, ..group });
+            }
+        }
         Ok(())
+    }
+
+    fn put_group(&mut self, workspace: WorkspaceId, place: MoveKey, group: &Group) {
+        self.rows.tables[MOVES].insert(&place.row(workspace), &group.pack());
     }
 
     /// Counts a move, or takes it back.
     fn count_move(&mut self, workspace: WorkspaceId, place: MoveKey, entered: bool, sign: i64) {
-        let add = |counts: &mut (i64, i64)| {
-            let (into, out) = counts;
-            *if entered { into } else { out } += sign;
-        };
-        let segment = (workspace, place.segment());
-        add(&mut self.counts.of_segments.entry(segment).or_default().moves);
+        let counted = self.counts.0.entry((workspace, place.segment()));
         let day = place.at().div_euclid(DAY_MS);
-        add(self.counts.of_days.entry((segment, day)).or_default());
+        let (into, out) = counted.or_default().of_day(day);
+        *if entered { into } else { out } += sign;
     }
 
     /// Counts a member more, or one less.
     pub(super) fn count_member(&mut self, workspace: WorkspaceId, segment: u32, sign: i64) {
-        let counts = self.counts.of_segments.entry((workspace, segment));
-        counts.or_default().members += sign;
+        let counted = self.counts.0.entry((workspace, segment));
+        counted.or_default().members += sign;
     }
 
     /// Adds what was counted to its rows.
     pub(super) fn add_counts(&mut self) -> Result<(), redb::Error> {
-        let Counts {
-            of_segments,
-            of_days,
-        } = std::mem::take(&mut self.counts);
-        for ((workspace, segment), more) in of_segments {
+        for ((workspace, segment), more) in std::mem::take(&mut self.counts).0 {
             let row = key(workspace, &[&segment.to_be_bytes()]);
-            let known: Totals = read(&self.rows.tables[SEGMENTS], &row)?.unwrap_or_default();
-            let totals = Totals {
-                members: known.members.saturating_add_signed(more.members),
-                entered: known.entered.saturating_add_signed(more.moves.0),
-                left: known.left.saturating_add_signed(more.moves.1),
-            };
+            let mut totals: Totals = read(&self.rows.tables[SEGMENTS], &row)?.unwrap_or_default();
+            totals.members = totals.members.saturating_add_signed(more.members);
+            for (day, (into, out)) in more.days {
+                totals.entered = totals.entered.saturating_add_signed(into);
+                totals.left = totals.left.saturating_add_signed(out);
+                let row = key(workspace, &[&segment.to_be_bytes(), &sortable(day)]);
+                let known: Option<(u64, u64)> = read(&self.rows.tables[DAYS], &row)?;
+                let known = known.unwrap_or_default();
+                let counts = (
+                    known.0.saturating_add_signed(into),
+                    known.1.saturating_add_signed(out),
+                );
+                self.rows.tables[DAYS].insert(&row, &encode(&counts)?);
+            }
             self.rows.tables[SEGMENTS].insert(&row, &encode(&totals)?);
-        }
-        for (((workspace, segment), day), (into, out)) in of_days {
-            let row = key(workspace, &[&segment.to_be_bytes(), &sortable(day)]);
-            let known: Option<(u64, u64)> = read(&self.rows.tables[DAYS], &row)?;
-            let known = known.unwrap_or_default();
-            let counts = (
-                known.0.saturating_add_signed(into),
-                known.1.saturating_add_signed(out),
-            );
-            self.rows.tables[DAYS].insert(&row, &encode(&counts)?);
         }
         Ok(())
     }
@@ -317,34 +422,37 @@ impl Engine<'_> {
     pub(super) fn forget_moves(
         &mut self,
         workspace: WorkspaceId,
-        contact: u32,
+        standings: &Standings,
     ) -> Result<(), redb::Error> {
-        for place in moves_of(self.rows, workspace, contact)? {
-            let row = place.row(workspace);
-            if let Some(group) = self.rows.tables[MOVES].remove(&row)? {
-                for (place, kept) in moves_in(&row, &group)? {
-                    self.count_move(workspace, place, kept.entered, -1);
-                }
+        let mut next = standings.last_moves;
+        while let Some(place) = next {
+            let group = group_at(self.rows, workspace, place)?;
+            next = group.before;
+            for (place, kept) in of_group(place, group) {
+                self.count_move(workspace, place, kept.entered, -1);
             }
-            let row = place.row_of_contact(workspace);
-            self.rows.tables[MOVES_OF].remove(&row)?;
+            self.rows.tables[MOVES].remove(&place.row(workspace))?;
         }
         Ok(())
     }
 }
 
-/// Where the groups of a contact's moves lie, the oldest first.
-pub(super) fn moves_of(
+/// A contact's moves, group by group, the newest first, until `each` wants no more.
+pub(super) fn each_of(
     rows: &Rows,
     workspace: WorkspaceId,
-    contact: u32,
-) -> Result<Vec<MoveKey>, redb::Error> {
-    let mut found = Vec::new();
-    let of_contact = key(workspace, &[&contact.to_be_bytes()]);
-    for row in rows.tables[MOVES_OF].beginning_with(&of_contact)? {
-        found.extend(MoveKey::of_group(&row?.0));
+    standings: &Standings,
+    mut each: impl FnMut(&mut dyn DoubleEndedIterator<Item = (MoveKey, Kept)>) -> bool,
+) -> Result<(), redb::Error> {
+    let mut next = standings.last_moves;
+    while let Some(place) = next {
+        let group = group_at(rows, workspace, place)?;
+        next = group.before;
+        if !each(&mut of_group(place, group)) {
+            break;
+        }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The id of a move: of segment, version, contact, direction and cause, under the workspace's secret.
@@ -378,7 +486,30 @@ pub(super) fn id_of(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_group_is_read_as_it_was_written(
+            before in any::<Option<(i64, u64, u32)>>(),
+            moves in prop::collection::btree_map(any::<u32>(), any::<(bool, u32)>(), 0..9),
+        ) {
+            let key_of = |(at, seq, turn)| {
+                let (seq, cause) = (Seq(seq), Cause::Definition);
+                MoveKey::new(Due { at, seq, cause, turn }, 7, 0)
+            };
+            let moves = moves.into_iter();
+            let group = Group {
+                before: before.map(key_of),
+                moves: moves
+                    .map(|(segment, (entered, version))| Kept { segment, entered, version })
+                    .collect(),
+            };
+            prop_assert_eq!(Group::unpack(7, &group.pack()).unwrap(), group);
+        }
+    }
 
     #[test]
     fn moves_stand_in_the_order_in_which_they_were_due() {

@@ -165,7 +165,6 @@ impl Engine<'_> {
         self.rows.purges = true;
         drop(self.remembered.digests.take(workspace, contact));
         self.forget_standing(workspace, contact)?;
-        self.forget_moves(workspace, contact)?;
         let number = contact.to_be_bytes();
         for browser in browsers(self.rows, workspace, contact)? {
             let known = identifies(self.rows, workspace, &browser)?;

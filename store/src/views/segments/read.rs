@@ -240,7 +240,7 @@ impl Views {
         self.shown(workspace, found)
     }
 
-    /// Those moves of a contact that are wanted, at most `limit`, in this order. All their places are gone through.
+    /// Those moves of a contact that are wanted, at most `limit`, in this order. They are gone through from the newest on.
     ///
     /// # Errors
     /// [`ViewError`].
@@ -258,23 +258,15 @@ impl Views {
             let Some(number) = number else {
                 return Ok(found);
             };
-            let mut places = moves::moves_of(rows, workspace, number)?;
-            if order == Order::NewestFirst {
-                places.reverse();
-            }
-            for place in places {
-                let row = place.row(workspace);
-                let Some(group) = rows.tables[MOVES].get(&row)? else {
-                    continue;
-                };
-                let moves = moves::moves_in(&row, &group)?.filter(|(key, _)| wanted(*key));
-                match order {
-                    Order::OldestFirst => found.extend(moves),
-                    Order::NewestFirst => found.extend(moves.rev()),
-                }
-                if found.len() >= limit {
-                    break;
-                }
+            let Some(standings) = standings_of(rows, number)? else {
+                return Ok(found);
+            };
+            moves::each_of(rows, workspace, &standings, |moves| {
+                found.extend(moves.rev().filter(|(key, _)| wanted(*key)));
+                order == Order::OldestFirst || found.len() < limit
+            })?;
+            if order == Order::OldestFirst {
+                found.reverse();
             }
             found.truncate(limit);
             Ok(found)

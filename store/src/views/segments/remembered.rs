@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use roaring::RoaringBitmap;
 
 use super::CONTACTS;
@@ -13,6 +14,9 @@ use super::timers::Timers;
 use crate::record::WorkspaceId;
 use crate::views::rows::{Rows, State};
 
+/// A map by numbers that we have given: nobody else chooses them, so that the quickest hash will do.
+pub(super) type Map<K, V> = HashMap<K, V, FixedState>;
+
 /// See above.
 #[derive(Default)]
 pub(super) struct Remembered {
@@ -20,7 +24,7 @@ pub(super) struct Remembered {
     of: Option<Arc<State>>,
     pub(super) timers: Timers,
     /// By segment, the numbers of contacts.
-    members: HashMap<(WorkspaceId, u32), RoaringBitmap>,
+    members: Map<(WorkspaceId, u32), RoaringBitmap>,
     pub(super) digests: Digests,
 }
 
@@ -37,11 +41,11 @@ impl Remembered {
         }
         *self = Self::default();
         let mut timers = Timers::default();
-        let mut members: HashMap<_, RoaringBitmap> = HashMap::new();
+        let mut members: Map<_, RoaringBitmap> = Map::default();
         let mut found = Ok(());
         let contacts = &rows.pages[CONTACTS];
         contacts.each(0..contacts.rows(), |contact, row| {
-            match Standings::unpack(row) {
+            match Standings::unpack(contact, row) {
                 Ok(None) => {}
                 Ok(Some(standings)) => {
                     if let Some(due) = standings.first_due() {

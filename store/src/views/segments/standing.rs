@@ -9,7 +9,7 @@ use super::asking::Asking;
 use super::catalogue::Catalogue;
 use super::concern::{concerned_by, judges_anew};
 use super::kept::Kept;
-use super::moves::{self, Cause, Due, Group};
+use super::moves::{self, Cause, Due};
 use super::people::Concerned;
 use super::stands::Stands;
 use super::{CONTACTS, Engine};
@@ -184,7 +184,7 @@ impl Engine<'_> {
         places: &[usize],
         due: Due,
     ) -> Result<(), redb::Error> {
-        let mut moves = Group::new();
+        let mut moves = Vec::new();
         for place in places {
             let active = &catalogue.all[*place];
             let compiled = &catalogue.compiled;
@@ -198,21 +198,17 @@ impl Engine<'_> {
                 active
                     .plan
                     .look(compiled, digest, due.at, &catalogue.calendar, LOOKS);
-            let was = asking.standings.entered_at(active.number);
-            let is_member = holds && digest.exists;
-            let stands = Stands {
-                segment: active.number,
-                entered_at: is_member.then(|| was.unwrap_or(due.at)),
-                due: changes.filter(|_| digest.exists),
-            };
-            asking.standings.put(stands);
-            if is_member != was.is_some() {
+            let exists = digest.exists;
+            let (is_member, changes) = (holds && exists, changes.filter(|_| exists));
+            let standings = &mut asking.standings;
+            let was_member = standings.put(active.number, is_member, changes, due.at);
+            if is_member != was_member {
                 let (workspace, contact) = (asking.workspace, asking.contact);
                 self.put_member(workspace, active.number, contact, is_member);
                 moves.push(moves::Kept::of(active, is_member));
             }
         }
-        self.note_moves(asking.workspace, asking.contact, moves, due)
+        self.note_moves(asking, moves, due)
     }
 
     /// Puts somebody among the members, or takes them out.
@@ -223,7 +219,7 @@ impl Engine<'_> {
         self.count_member(workspace, segment, sign);
     }
 
-    /// Nobody is told that the contact, who is erased, was a member of anything.
+    /// Nobody is told that the contact, who is erased, was ever a member of anything.
     pub(super) fn forget_standing(
         &mut self,
         workspace: WorkspaceId,
@@ -233,6 +229,7 @@ impl Engine<'_> {
             for segment in standings.memberships() {
                 self.put_member(workspace, segment, contact, false);
             }
+            self.forget_moves(workspace, &standings)?;
         }
         self.rows.pages[CONTACTS].put(contact, &[])
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! workspace
 //! seen      0 of who was never seen, else 1 and when first
+//! moves     0 of who never moved, else 1 and the place of the last group of moves
 //! each, in the order of the numbers:
 //! segment   four times how much more its number is than the one before; 2 more of a member; 1 more where there is a due
 //! entered   how much later than the member before, or than 1970; only of a member
@@ -12,6 +13,7 @@
 //! Numbers are those of `runs::bytes`; instants are milliseconds since 1970. A row is empty where nothing is kept.
 
 use super::CONTACTS;
+use super::moves::MoveKey;
 use crate::record::WorkspaceId;
 use crate::views::rows::Rows;
 use crate::views::runs::bytes::{Bad, Bytes, put, put_signed};
@@ -21,6 +23,8 @@ use crate::views::runs::bytes::{Bad, Bytes, put, put_signed};
 pub(super) struct Standings {
     pub(super) workspace: WorkspaceId,
     pub(super) first_seen: Option<i64>,
+    /// Where the last group of its moves lies, which leads to those before.
+    pub(super) last_moves: Option<MoveKey>,
     /// In the order of the segments.
     pub(super) each: Vec<Stands>,
 }
@@ -44,6 +48,7 @@ impl Standings {
         Self {
             workspace,
             first_seen: None,
+            last_moves: None,
             each: Vec::new(),
         }
     }
@@ -64,18 +69,23 @@ impl Standings {
         self.each[at.ok()?].entered_at
     }
 
-    /// Puts how it stands to a segment. That it is in none and will be in none is not put.
-    pub(super) fn put(&mut self, stands: Stands) {
-        let is_something = stands.entered_at.is_some() || stands.due.is_some();
-        let place = self
-            .each
-            .binary_search_by_key(&stands.segment, |one| one.segment);
-        match (place, is_something) {
+    /// Puts how it stands to a segment at `now`; returns whether it was a member. That it is in none and will be in none
+    /// is not put.
+    pub(super) fn put(&mut self, segment: u32, is_member: bool, due: Option<i64>, now: i64) -> bool {
+        let place = self.each.binary_search_by_key(&segment, |one| one.segment);
+        let before = place.ok().and_then(|at| self.each[at].entered_at);
+        let stands = Stands {
+            segment,
+            entered_at: is_member.then(|| before.unwrap_or(now)),
+            due,
+        };
+        match (place, is_member || due.is_some()) {
             (Ok(at), true) => self.each[at] = stands,
             (Ok(at), false) => drop(self.each.remove(at)),
             (Err(at), true) => self.each.insert(at, stands),
             (Err(_), false) => {}
         }
+        before.is_some()
     }
 
     pub(super) fn pack(&self) -> Vec<u8> {
@@ -84,6 +94,10 @@ impl Standings {
         put(&mut row, u64::from(self.first_seen.is_some()));
         if let Some(first) = self.first_seen {
             put_signed(&mut row, first);
+        }
+        put(&mut row, u64::from(self.last_moves.is_some()));
+        if let Some(last) = self.last_moves {
+            last.put(&mut row);
         }
         let (mut segment, mut entered, mut due) = (0, 0, 0);
         let put_since = |row: &mut Vec<u8>, before: &mut i64, at: Option<i64>| {
@@ -104,23 +118,27 @@ impl Standings {
         row
     }
 
-    /// `None` of an empty row.
-    pub(super) fn unpack(row: &[u8]) -> Result<Option<Self>, redb::Error> {
+    /// Of a contact, by its number; `None` of an empty row.
+    pub(super) fn unpack(contact: u32, row: &[u8]) -> Result<Option<Self>, redb::Error> {
         if row.is_empty() {
             return Ok(None);
         }
         // A row that does not decode means the file: it is built anew then.
-        let read = Self::read(row);
+        let read = Self::read(contact, row);
         read.map(Some)
             .map_err(|Bad| redb::Error::Corrupted("standings cannot be read".into()))
     }
 
-    fn read(row: &[u8]) -> Result<Self, Bad> {
+    fn read(contact: u32, row: &[u8]) -> Result<Self, Bad> {
         let mut bytes = Bytes(row);
         let workspace = WorkspaceId(u32::try_from(bytes.number()?).map_err(|_| Bad)?);
         let first_seen = match bytes.number()? {
             0 => None,
             _ => Some(bytes.signed()?),
+        };
+        let last_moves = match bytes.number()? {
+            0 => None,
+            _ => Some(MoveKey::read(&mut bytes, contact)?),
         };
         let mut each = Vec::with_capacity(bytes.0.len() / 4);
         let (mut segment, mut entered, mut due) = (0_u32, 0_i64, 0_i64);
@@ -144,6 +162,7 @@ impl Standings {
         Ok(Self {
             workspace,
             first_seen,
+            last_moves,
             each,
         })
     }
@@ -151,7 +170,7 @@ impl Standings {
 
 /// How a contact stands, by its number; `None` where nothing is kept of it.
 pub(super) fn standings_of(rows: &Rows, contact: u32) -> Result<Option<Standings>, redb::Error> {
-    Standings::unpack(&rows.pages[CONTACTS].get(contact)?)
+    Standings::unpack(contact, &rows.pages[CONTACTS].get(contact)?)
 }
 
 #[cfg(test)]
@@ -170,18 +189,19 @@ mod tests {
             let standings = Standings {
                 workspace: WorkspaceId(workspace),
                 first_seen,
+                last_moves: None,
                 each: each
                     .map(|(segment, (entered_at, due))| Stands { segment, entered_at, due })
                     .collect(),
             };
-            prop_assert_eq!(Standings::unpack(&standings.pack()).unwrap(), Some(standings));
+            prop_assert_eq!(Standings::unpack(7, &standings.pack()).unwrap(), Some(standings));
         }
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        assert_eq!(Standings::unpack(&[]).unwrap(), None);
-        assert!(Standings::unpack(&[0xff]).is_err());
-        assert!(Standings::unpack(&[1, 0, 0x01]).is_err());
+        assert_eq!(Standings::unpack(7, &[]).unwrap(), None);
+        assert!(Standings::unpack(7, &[0xff]).is_err());
+        assert!(Standings::unpack(7, &[1, 0, 0, 0x01]).is_err());
     }
 }
