@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
+/// A manager that takes nothing for so long is not told that the server is ready.
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The service manager that started this process, if one wants to be told.
 #[derive(Debug, Default)]
 pub(super) struct ServiceManager {
@@ -62,6 +65,10 @@ impl ServiceManager {
         let Some(watchdog) = self.watchdog else {
             return std::future::pending().await;
         };
+        if let Some(socket) = &self.socket {
+            // From now on nobody is waited for: who reads nothing must not keep the server from stopping.
+            warn_unless(socket.set_nonblocking(true));
+        }
         let mut ticks = tokio::time::interval((watchdog / 2).max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -78,7 +85,7 @@ impl ServiceManager {
         warn_unless(self.send(state));
     }
 
-    /// One assignment a line. Waits for nobody: a manager that reads nothing must not keep the server from stopping.
+    /// One assignment a line.
     fn send(&self, state: &str) -> io::Result<()> {
         match &self.socket {
             Some(socket) => socket.send(state.as_bytes()).map(drop),
@@ -109,7 +116,7 @@ fn connect(name: &OsStr) -> io::Result<UnixDatagram> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
     }
-    socket.set_nonblocking(true)?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
     Ok(socket)
 }
 
@@ -167,8 +174,12 @@ mod tests {
         let _manager = UnixDatagram::bind(&path).unwrap();
         let told = ServiceManager {
             socket: Some(connect(path.as_ref()).unwrap()),
-            watchdog: None,
+            watchdog: Some(Duration::from_millis(1)),
         };
+        tokio::select! {
+            () = told.live() => unreachable!("it lives on"),
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+        }
         // Linux holds ten datagrams for who does not read (net.unix.max_dgram_qlen), or what somebody has set.
         let is_full = (0..100_000).any(|_| told.send("WATCHDOG=1").is_err());
         assert!(is_full, "it waits for nobody");
