@@ -190,7 +190,12 @@ mod tests {
     fn key_of(number: u16) -> Vec<u8> {
         let [high, low] = number.to_be_bytes();
         let length = usize::from(low % 3) * 9;
-        [&[high][..], &vec![0; length], &[low][..usize::from(low % 5).min(1)]].concat()
+        [
+            &[high][..],
+            &vec![0; length],
+            &[low][..usize::from(low % 5).min(1)],
+        ]
+        .concat()
     }
 
     proptest! {

@@ -53,7 +53,7 @@ impl Shelves {
     pub(super) fn shrink(&mut self, room: &Room) {
         let shelves = self.all();
         let fixed = shelves.into_iter().map(|shelf| shelf.fixed_memory(room));
-        let fixed: usize = fixed.sum();
+        let fixed = fixed.sum::<usize>() + self.catalogues.memory();
         let contacts = self.terms.numbers[terms::CONTACTS].count() as usize;
         let bytes = (room.cache + contacts * OF_A_CONTACT).saturating_sub(fixed + RUNS);
         let bytes = bytes.max(room.cache / LEAST);

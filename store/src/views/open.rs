@@ -18,7 +18,7 @@ use super::events::Events;
 use super::memory::Room;
 use super::retained::Retained;
 use super::runs::{self, Runs, RunsError};
-use super::segments::{Catalogues, Segments};
+use super::segments::{self, Catalogues, Segments};
 use super::shelf::{Identity, Shelf, copy_fresh, cursor_of, edition_of, remove};
 use super::terms;
 use super::view::{Plan, View};
@@ -134,7 +134,13 @@ impl Place {
         drop(shelves);
         self.remove()?;
         retained.copy_to(self)?;
-        let shelves = self.open_what_is_there(keys)?;
+        let mut shelves = self.open_what_is_there(keys)?;
+        if shelves.segments.cursor() < retained.upto {
+            // Its rows are of another version, or damaged: segments begin here, and say since when they know.
+            let now = shelves.engagement.now();
+            shelves.segments.advance(retained.upto, now);
+            shelves.segments.join(retained.upto);
+        }
         if is_behind(&shelves) {
             // Begun anew they would know nothing of what the log has dropped.
             return Err(ViewError::Storage(
@@ -161,13 +167,17 @@ impl Place {
             std::thread::scope(|scope| {
                 let events = || self.try_one(&EVENTS, of(Events::settings(keys)));
                 let engagement = || self.try_one(&ENGAGEMENT, of(Engagement::settings(keys)));
+                let segments = || self.try_one(&SEGMENTS, of(Segments::settings(keys)));
                 let (events, engagement) = (scope.spawn(events), scope.spawn(engagement));
+                let segments = scope.spawn(segments);
                 let terms = self.try_one(&TERMS, identity);
-                (terms, joined(events), joined(engagement))
+                (terms, joined(events), joined(engagement), joined(segments))
             })
         });
         let (terms, others) = match abreast {
-            Some((terms, events, engagement)) => (terms, Some((events, engagement))),
+            Some((terms, events, engagement, segments)) => {
+                (terms, Some((events, engagement, segments)))
+            }
             None => (self.try_one(&TERMS, identity), None),
         };
         let (terms, others) = match terms {
@@ -183,11 +193,10 @@ impl Place {
         let of_events = of(Events::settings(keys));
         let of_engagement = of(Engagement::settings(keys));
         let of_segments = of(Segments::settings(keys));
-        // Its rows are read as they are asked for, so that opening it takes no time.
-        let segments = self.try_one(&SEGMENTS, of_segments);
-        let (events, engagement) = others.unwrap_or_else(|| {
+        let (events, engagement, segments) = others.unwrap_or_else(|| {
             let events = self.try_one(&EVENTS, of_events);
-            (events, self.try_one(&ENGAGEMENT, of_engagement))
+            let engagement = self.try_one(&ENGAGEMENT, of_engagement);
+            (events, engagement, self.try_one(&SEGMENTS, of_segments))
         });
         let mut shelves = self.together(
             terms,
@@ -230,6 +239,12 @@ impl Place {
             Err(ViewError::Damaged(reason)) => self.begin(plan, identity, &reason),
             shelf => shelf,
         };
+        let catalogues = Catalogues::default();
+        let segments = segments.and_then(|shelf| {
+            let prepared = segments::prepare(&shelf.rows, &catalogues);
+            let damaged = |error: redb::Error| ViewError::Damaged(error.to_string());
+            prepared.map_err(damaged).map(|()| shelf)
+        });
         let events = usable(events, &EVENTS, of_events)?;
         let (events, runs) = self.with_runs(events, of_events)?;
         let mut shelves = Shelves {
@@ -237,7 +252,7 @@ impl Place {
             events,
             engagement: usable(engagement, &ENGAGEMENT, of_engagement)?,
             segments: usable(segments, &SEGMENTS, of_segments)?,
-            catalogues: Catalogues::default(),
+            catalogues,
             runs: Arc::new(runs),
         };
         if reached > Seq::START {

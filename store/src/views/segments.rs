@@ -266,6 +266,9 @@ impl<'a> Engine<'a> {
         if self.held.current.is_some() {
             let contacts = self.whose_it_may_be(happening)?;
             self.bring(entry.workspace, contacts)?;
+            // By what has come to hold for them something may have been due by now.
+            let before = Seq(happening.seq.0.saturating_sub(1));
+            self.pass(happening.now, before, usize::MAX)?;
         }
         if let Fact::Erase { .. } = entry.fact {
             return match happening.contact {
@@ -353,6 +356,11 @@ pub(super) enum Step {
     First,
     /// Records may come, and time may pass, before more is done.
     Beside,
+}
+
+/// Works out what is held beside rows, before anybody asks for it.
+pub(super) fn prepare(rows: &Rows, catalogues: &Catalogues) -> Result<(), redb::Error> {
+    catalogues.remembered(rows).map(drop)
 }
 
 /// When something is due next, or before that nothing is; `None` where nothing is waited for.

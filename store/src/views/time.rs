@@ -236,6 +236,8 @@ impl Views {
         if worked.is_err() {
             // Half of it may be done: nobody may see that.
             self.give_up(&mut open);
+        } else {
+            shelves.shrink(self.place.room());
         }
         worked.map(Some)
     }

@@ -4,13 +4,13 @@
 use shared::segment::facts::History;
 use shared::time::Timestamp;
 
-use super::{CONTACTS, Engine};
 use super::catalogue::Catalogue;
 use super::compiled::Look;
 use super::digest::Digest;
 use super::kept;
 use super::people::kept_of;
 use super::stands::Standings;
+use super::{CONTACTS, Engine};
 use crate::record::WorkspaceId;
 use crate::views::rows::Rows;
 

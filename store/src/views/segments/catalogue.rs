@@ -78,10 +78,18 @@ impl Catalogues {
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub(super) fn remembered(&self, rows: &Rows) -> Result<MutexGuard<'_, Remembered>, redb::Error> {
+    pub(super) fn remembered(
+        &self,
+        rows: &Rows,
+    ) -> Result<MutexGuard<'_, Remembered>, redb::Error> {
         let mut remembered = lock(&self.remembered);
         remembered.keep_to(rows)?;
         Ok(remembered)
+    }
+
+    /// About how many bytes of memory they take.
+    pub(in crate::views) fn memory(&self) -> usize {
+        lock(&self.remembered).memory()
     }
 
     /// That of what holds of this book for who has come so far.

@@ -10,11 +10,11 @@ use shared::segment::calendar::Calendar;
 use shared::segment::evaluate::World;
 use shared::segment::facts::{Fact, FactKind, History};
 use shared::segment::score::ScoreRules;
+use shared::segment::span::Span;
 use shared::segment::tree::{
     Aggregate, ClassFilter, Condition, CountRange, Edge, EventLeaf, EventMeasure, Leaf,
     NamePattern, NumberRange, PropertyTest, Scalar, SeenTest, Source, Test,
 };
-use shared::segment::span::Span;
 use shared::segment::value::Value;
 use smallvec::SmallVec;
 
@@ -285,7 +285,7 @@ impl Compiled {
             How::Facts => return digest.remembered(leaf, now),
             How::WasSeen(exists) => return Some((digest.first_seen.is_some() == *exists, None)),
             How::Sequence { steps, within } => {
-                let hits = steps.iter().map(|stream| digest.hits(*stream).0);
+                let hits = steps.iter().map(|stream| digest.of_stream(*stream).0);
                 return Some(match end_of_sequence(hits, *within) {
                     Some(end) if end <= now => (true, None),
                     end => (false, end),
@@ -309,7 +309,7 @@ impl Compiled {
                 when,
                 old_only,
             } => {
-                let (times, values) = digest.hits(*stream);
+                let (times, values) = digest.of_stream(*stream);
                 let look = measure.look(times, values, *when, now, calendar);
                 (look, when, *old_only)
             }
@@ -334,10 +334,7 @@ impl Compiled {
 
 /// When a sequence is first complete that goes through these instants, step by step, each of which ascend; `None` where
 /// it never is. What has been complete stays so.
-fn end_of_sequence<'a>(
-    steps: impl Iterator<Item = &'a [i64]>,
-    within: Option<i64>,
-) -> Option<i64> {
+fn end_of_sequence<'a>(steps: impl Iterator<Item = &'a [i64]>, within: Option<i64>) -> Option<i64> {
     let mut reached: Option<SmallVec<[i64; 8]>> = None;
     for instants in steps {
         reached = Some(match reached {

@@ -4,8 +4,8 @@
 use shared::segment::facts::{Fact, FactKind};
 use shared::segment::value::Value;
 
-use super::catalogue::{Catalogue, Touched};
 use super::Engine;
+use super::catalogue::{Catalogue, Touched};
 use super::kept;
 use super::people::kept_of;
 use super::stands::Standings;

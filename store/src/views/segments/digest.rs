@@ -51,7 +51,7 @@ pub(super) enum Carries {
     Nothing,
     Answer(bool),
     /// The place of a number among those of the event.
-    Number(usize),
+    Number(u16),
 }
 
 impl Event {
@@ -65,10 +65,12 @@ impl Event {
                 Carried::Answer(answer) => Carries::Answer(answer),
                 Carried::Number(number) => {
                     let known = numbers.iter().position(|known| *known == number);
-                    Carries::Number(known.unwrap_or_else(|| {
+                    let place = known.unwrap_or_else(|| {
                         numbers.push(number);
                         numbers.len() - 1
-                    }))
+                    });
+                    // An event's properties have no room for as many.
+                    Carries::Number(u16::try_from(place).unwrap_or(u16::MAX))
                 }
             };
             shape.push(InStream { stream, carries });
@@ -88,7 +90,7 @@ impl Event {
         match one.carries {
             Carries::Nothing => None,
             Carries::Answer(answer) => Some(i128::from(answer)),
-            Carries::Number(place) => self.numbers.get(place).copied(),
+            Carries::Number(place) => self.numbers.get(usize::from(place)).copied(),
         }
     }
 }
@@ -215,7 +217,7 @@ impl Digest {
     }
 
     /// The instants of a stream, and what it carries of each, if anything.
-    pub(super) fn hits(&self, stream: u32) -> (&[i64], &[i128]) {
+    pub(super) fn of_stream(&self, stream: u32) -> (&[i64], &[i128]) {
         let Ok(place) = self.runs.binary_search_by_key(&stream, |run| run.stream) else {
             return (&[], &[]);
         };
@@ -258,8 +260,15 @@ impl Digest {
             + self.times.capacity() * size_of::<i64>()
             + self.values.capacity() * size_of::<i128>()
             + self.found.capacity() * size_of::<(u32, Look)>()
-            + self.events.capacity() * size_of::<Event>()
+            + self.events.capacity() * (size_of::<Event>() + 16)
+            // What its events are in, of each a list of its own.
+            + self.times.len() * size_of::<InStream>()
             + 96
+    }
+
+    /// How many instants streams have in all.
+    pub(super) fn hits(&self) -> usize {
+        self.times.len()
     }
 }
 

@@ -28,10 +28,10 @@ use crate::views::runs::bytes::{Bad, Bytes, put, put_signed};
 const MOST: usize = 128 * 1024 * 1024;
 /// What one takes beside its bytes: its place, and what the allocator rounds up.
 const BESIDE: usize = 48;
-/// Events of a contact from which on its digest is not packed: to unpack it with every event would cost more.
-const MANY: usize = 256;
-/// Shapes of a workspace at the most; then it begins anew.
-const SHAPES: usize = 1 << 16;
+/// Instants of streams from which on a digest is not packed: to unpack it with every event would cost more.
+const MANY: usize = 2_048;
+/// Bytes that shapes take at the most, of all workspaces; then all begins anew.
+const SHAPES: usize = 32 * 1024 * 1024;
 /// Numbers are in billionths.
 const WHOLE: i128 = 1_000_000_000;
 
@@ -42,8 +42,11 @@ pub(super) struct Digests {
     /// Those that were put last; and those before, which go all at once when these have become too many.
     young: Map<(WorkspaceId, u32), Stored>,
     old: Map<(WorkspaceId, u32), Stored>,
-    /// Bytes of the young.
+    /// Bytes of the young, and of those before.
     bytes: usize,
+    old_bytes: usize,
+    /// Bytes of the shapes.
+    of_shapes: usize,
 }
 
 /// By which definitions digests are, and the shapes that events have by them.
@@ -56,6 +59,7 @@ struct OfWorkspace {
 struct Shapes {
     numbers: HashMap<Arc<[InStream]>, u32>,
     all: Vec<Arc<[InStream]>>,
+    bytes: usize,
 }
 
 enum Stored {
@@ -77,7 +81,8 @@ impl Digests {
             catalogue: Arc::clone(catalogue),
             shapes: Shapes::default(),
         };
-        if self.of_workspace.insert(workspace, anew).is_some() {
+        if let Some(before) = self.of_workspace.insert(workspace, anew) {
+            self.of_shapes = self.of_shapes.saturating_sub(before.shapes.bytes);
             self.young.retain(|(of, _), _| *of != workspace);
             self.old.retain(|(of, _), _| *of != workspace);
             self.bytes = self.young.values().map(Stored::memory).sum();
@@ -108,21 +113,29 @@ impl Digests {
         let Some(of_workspace) = of_workspace.filter(|_| digest.exists) else {
             return;
         };
-        if of_workspace.shapes.all.len() >= SHAPES {
-            let catalogue = Arc::clone(&of_workspace.catalogue);
-            return self.begin_anew(workspace, &catalogue);
-        }
-        let stored = if digest.events.len() > MANY {
+        let shapes = &mut of_workspace.shapes;
+        let before = shapes.bytes;
+        let stored = if digest.hits() > MANY {
             Stored::Whole(digest)
         } else {
-            Stored::Packed(pack(&digest, &mut of_workspace.shapes).into())
+            Stored::Packed(pack(&digest, shapes).into())
         };
+        self.of_shapes += shapes.bytes - before;
+        if self.of_shapes > SHAPES {
+            *self = Self::default();
+            return;
+        }
         self.bytes += stored.memory();
         self.young.insert((workspace, contact), stored);
         if self.bytes > MOST / 2 {
             self.old = std::mem::take(&mut self.young);
-            self.bytes = 0;
+            self.old_bytes = std::mem::take(&mut self.bytes);
         }
+    }
+
+    /// About how many bytes of memory they take.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes + self.old_bytes + self.of_shapes
     }
 }
 
@@ -141,9 +154,10 @@ impl Shapes {
         if let Some(known) = self.numbers.get(shape) {
             return *known;
         }
-        // There are at most as many as events of one digest beyond the bound.
+        // They are bounded by their bytes.
         let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         self.all.push(Arc::clone(shape));
+        self.bytes += size_of_val::<[InStream]>(shape) + BESIDE;
         self.numbers.insert(Arc::clone(shape), number);
         number
     }
@@ -221,7 +235,7 @@ fn unpack(mut bytes: Bytes<'_>, shapes: &Shapes) -> Result<Digest, Bad> {
         at = at.wrapping_add(bytes.signed()?);
         let shape = shapes.all.get(bytes.small()? as usize).ok_or(Bad)?;
         let places = shape.iter().filter_map(|one| match one.carries {
-            Carries::Number(place) => Some(place + 1),
+            Carries::Number(place) => Some(usize::from(place) + 1),
             Carries::Nothing | Carries::Answer(_) => None,
         });
         let count = places.max().unwrap_or(0);
@@ -266,7 +280,7 @@ mod tests {
                 .into_iter()
                 .map(|(at, shape, numbers, is_whole)| {
                     let count = shape.iter().filter_map(|one| match one.carries {
-                        Carries::Number(place) => Some(place + 1),
+                        Carries::Number(place) => Some(usize::from(place) + 1),
                         _ => None,
                     });
                     let count = count.max().unwrap_or(0);

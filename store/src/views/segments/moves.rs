@@ -6,10 +6,10 @@ use shared::ids::{EventId, SegmentId};
 use shared::time::Timestamp;
 use smallvec::SmallVec;
 
-use super::catalogue::Active;
-use super::standing::Totals;
 use super::asking::Asking;
+use super::catalogue::Active;
 use super::remembered::Map;
+use super::standing::Totals;
 use super::stands::Standings;
 use super::{DAYS, Engine, MOVES, SEGMENTS};
 use crate::record::{Seq, Since, WorkspaceId, WorkspaceKey};

@@ -132,7 +132,7 @@ impl Views {
             walk(rows, workspace, |contact, kept| {
                 let history = History::of(kept::facts(kept));
                 let would = catalogue.with_world(|world| definition.holds(&history, now, world));
-                let standings = standings_of(rows, contact)?;
+                let standings = standings_of(rows, workspace, contact)?;
                 let is = standings.is_some_and(|one| one.entered_at(number).is_some());
                 let (count, list) = match (is, would) {
                     (false, true) => (&mut difference.enter, &mut entering),

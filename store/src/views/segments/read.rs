@@ -8,11 +8,11 @@ pub use shared::segment::Explained;
 use shared::segment::facts::History;
 use shared::time::Timestamp;
 
+use super::catalogue::Catalogues;
 use super::holding::Changing;
 use super::kept;
 use super::moves::{self, Move, MoveKey};
 use super::people::kept_of;
-use super::catalogue::Catalogues;
 use super::standing::Totals;
 use super::stands::standings_of;
 use super::{DAYS, MOVES, SEGMENTS, WHOLE, filled, held, next_due};
@@ -65,7 +65,8 @@ pub(super) fn of_segments(shelves: &Shelves) -> &Shelf {
 }
 
 impl Views {
-    /// When the next thing happens by time alone, in milliseconds since 1970; `None` where nothing is waited for.
+    /// When something is to be looked at next by time alone, before which nothing happens, in milliseconds since 1970;
+    /// `None` where nothing is waited for.
     pub fn next_due(&self) -> Option<i64> {
         if self.keys().segments().of_workspace.is_empty() {
             return None;
@@ -171,7 +172,7 @@ impl Views {
                 .members(workspace, number, behind, limit);
             let mut found = Vec::with_capacity(numbers.len());
             for contact in numbers {
-                let standings = standings_of(rows, contact)?;
+                let standings = standings_of(rows, workspace, contact)?;
                 let at = standings.and_then(|standings| standings.entered_at(number));
                 found.push((contact, Timestamp::from_millis(at.unwrap_or_default())));
             }
@@ -203,7 +204,7 @@ impl Views {
             let Some(number) = number else {
                 return Ok(BTreeSet::new());
             };
-            let standings = standings_of(rows, number)?;
+            let standings = standings_of(rows, workspace, number)?;
             let standings = standings.iter();
             Ok(standings.flat_map(|one| one.memberships()).collect())
         })
@@ -258,7 +259,7 @@ impl Views {
             let Some(number) = number else {
                 return Ok(found);
             };
-            let Some(standings) = standings_of(rows, number)? else {
+            let Some(standings) = standings_of(rows, workspace, number)? else {
                 return Ok(found);
             };
             moves::each_of(rows, workspace, &standings, |moves| {

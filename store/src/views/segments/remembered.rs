@@ -25,6 +25,8 @@ pub(super) struct Remembered {
     pub(super) timers: Timers,
     /// By segment, the numbers of contacts.
     members: Map<(WorkspaceId, u32), RoaringBitmap>,
+    /// How many in all.
+    memberships: u64,
     pub(super) digests: Digests,
 }
 
@@ -60,6 +62,7 @@ impl Remembered {
             }
         })?;
         found?;
+        self.memberships = members.values().map(RoaringBitmap::len).sum();
         (self.timers, self.members) = (timers, members);
         self.of = Some(Arc::clone(&rows.state));
         Ok(())
@@ -75,10 +78,17 @@ impl Remembered {
     ) {
         let of_segment = self.members.entry((workspace, segment)).or_default();
         if is_member {
-            of_segment.insert(contact);
+            self.memberships += u64::from(of_segment.insert(contact));
         } else {
-            of_segment.remove(contact);
+            self.memberships -= u64::from(of_segment.remove(contact));
         }
+    }
+
+    /// About how many bytes of memory all this takes.
+    pub(super) fn memory(&self) -> usize {
+        // A bitmap takes two bytes a member at the most.
+        let members = usize::try_from(2 * self.memberships).unwrap_or(usize::MAX);
+        members + self.timers.memory() + self.digests.memory()
     }
 
     /// At most `limit` members of a segment behind this one, ascending.

@@ -1,5 +1,5 @@
 //! Who is in, who is not, and when that changes by time alone: per contact one row with the segments of which it is a
-//! member or will be, and one timer, which is the first of theirs.
+//! member or will be, and a timer that comes no later than the first of theirs.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,6 @@ use super::concern::{concerned_by, judges_anew};
 use super::kept::Kept;
 use super::moves::{self, Cause, Due};
 use super::people::Concerned;
-use super::stands::Stands;
 use super::{CONTACTS, Engine};
 use crate::record::{Seq, WorkspaceId};
 use crate::views::view::Happening;
@@ -54,7 +53,8 @@ impl Engine<'_> {
             return Ok(());
         };
         match standings.first_due() {
-            Some(due) if due <= at => {}
+            Some(due) if due == at => {}
+            // Nothing is due yet; or what has come to hold just now has something that was due before.
             Some(due) => {
                 self.remembered.timers.plan(due, workspace, contact);
                 return Ok(());
@@ -62,15 +62,16 @@ impl Engine<'_> {
             None => return Ok(()),
         }
         let catalogue = self.catalogue(workspace);
-        let is_due = |stands: &&mut Stands| stands.due.is_some_and(|due| due <= at);
         let mut due: Vec<usize> = Vec::new();
-        for stands in standings.each.iter_mut().filter(is_due) {
-            match catalogue.place_of(stands.segment) {
-                Some(place) => due.push(place),
-                // Of a segment that is gone nothing is asked.
-                None => stands.due = None,
+        standings.each.retain(|stands| {
+            if stands.due != Some(at) {
+                return true;
             }
-        }
+            // Of a segment that is gone nothing is asked.
+            let place = catalogue.place_of(stands.segment);
+            due.extend(place);
+            place.is_some()
+        });
         let due_at = Due {
             at,
             seq,

@@ -10,7 +10,8 @@
 //! due       how much later than the due before, or than 1970; only where there is one
 //! ```
 //!
-//! Numbers are those of `runs::bytes`; instants are milliseconds since 1970. A row is empty where nothing is kept.
+//! Numbers are those of `runs::bytes`; instants are milliseconds since 1970. A row is empty where nobody was ever asked about the
+//! contact.
 
 use super::CONTACTS;
 use super::moves::MoveKey;
@@ -71,7 +72,13 @@ impl Standings {
 
     /// Puts how it stands to a segment at `now`; returns whether it was a member. That it is in none and will be in none
     /// is not put.
-    pub(super) fn put(&mut self, segment: u32, is_member: bool, due: Option<i64>, now: i64) -> bool {
+    pub(super) fn put(
+        &mut self,
+        segment: u32,
+        is_member: bool,
+        due: Option<i64>,
+        now: i64,
+    ) -> bool {
         let place = self.each.binary_search_by_key(&segment, |one| one.segment);
         let before = place.ok().and_then(|at| self.each[at].entered_at);
         let stands = Stands {
@@ -168,9 +175,14 @@ impl Standings {
     }
 }
 
-/// How a contact stands, by its number; `None` where nothing is kept of it.
-pub(super) fn standings_of(rows: &Rows, contact: u32) -> Result<Option<Standings>, redb::Error> {
-    Standings::unpack(contact, &rows.pages[CONTACTS].get(contact)?)
+/// How a contact of a workspace stands, by its number; `None` where nothing is kept of it there.
+pub(super) fn standings_of(
+    rows: &Rows,
+    workspace: WorkspaceId,
+    contact: u32,
+) -> Result<Option<Standings>, redb::Error> {
+    let standings = Standings::unpack(contact, &rows.pages[CONTACTS].get(contact)?)?;
+    Ok(standings.filter(|standings| standings.workspace == workspace))
 }
 
 #[cfg(test)]

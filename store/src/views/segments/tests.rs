@@ -663,7 +663,8 @@ impl Life {
 }
 
 fn of_segments(mut dump: Dump) -> Dump {
-    dump.retain(|name, _| super::TABLES.contains(name));
+    let plan = <super::Segments as crate::views::view::View>::PLAN;
+    dump.retain(|name, _| plan.tables.contains(name) || plan.pages.contains(name));
     dump
 }
 

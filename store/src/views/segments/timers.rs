@@ -15,10 +15,12 @@ const NEVER: i64 = i64::MAX;
 /// See above. Instants in milliseconds since 1970.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    /// Those that were moved forward since are among them still.
+    /// Those that count, and those that do not any more: see [`Self::sweep`].
     first: BinaryHeap<Reverse<Timer>>,
     /// When each contact's turn comes, by its number.
     planned: Vec<i64>,
+    /// How many are waited for.
+    waiting: usize,
 }
 
 impl Timers {
@@ -28,15 +30,37 @@ impl Timers {
         if self.planned.len() <= place {
             self.planned.resize(place + 1, NEVER);
         }
-        if due < self.planned[place] {
-            self.planned[place] = due;
+        let planned = &mut self.planned[place];
+        if due < *planned {
+            self.waiting += usize::from(*planned == NEVER);
+            *planned = due;
             self.first.push(Reverse((due, workspace, contact)));
+            self.sweep();
         }
+    }
+
+    /// Lets go of those that do not count any more, since a contact's turn came earlier, where they are more than those
+    /// that do.
+    fn sweep(&mut self) {
+        const FEW: usize = 1_024;
+        if self.first.len() < 2 * self.waiting + FEW {
+            return;
+        }
+        let mut all = std::mem::take(&mut self.first).into_vec();
+        all.retain(|Reverse((due, _, contact))| self.planned[*contact as usize] == *due);
+        all.sort_unstable();
+        all.dedup();
+        self.first = all.into();
     }
 
     /// Nothing is due before.
     pub(super) fn first(&self) -> Option<i64> {
         self.first.peek().map(|Reverse((due, ..))| *due)
+    }
+
+    /// About how many bytes of memory they take.
+    pub(super) fn memory(&self) -> usize {
+        self.first.len() * size_of::<Timer>() + self.planned.len() * size_of::<i64>()
     }
 
     /// Whose turn comes first until then; from now on nobody waits for it.
@@ -46,6 +70,7 @@ impl Timers {
             let planned = &mut self.planned[timer.2 as usize];
             if *planned == timer.0 {
                 *planned = NEVER;
+                self.waiting -= 1;
                 return Some(timer);
             }
         }
@@ -74,6 +99,21 @@ mod tests {
         }
         assert_eq!(turns, [(20, 1), (25, 1), (30, 0), (30, 2)]);
         timers.plan(NEVER, own, 1);
+        assert_eq!(timers.pop(NEVER - 1), None);
+    }
+
+    /// Who did something every few minutes, with a window of a year beside that of minutes, left one behind each time.
+    #[test]
+    fn what_counts_no_more_does_not_pile_up() {
+        let own = WorkspaceId(1);
+        let mut timers = Timers::default();
+        for turn in 0..100_000 {
+            timers.plan(turn, own, 0);
+            assert_eq!(timers.pop(turn), Some((turn, own, 0)));
+            timers.plan(1_000_000 + turn, own, 0);
+        }
+        assert!(timers.first.len() < 2_000, "{}", timers.first.len());
+        assert_eq!(timers.pop(NEVER - 1), Some((1_099_999, own, 0)));
         assert_eq!(timers.pop(NEVER - 1), None);
     }
 }

@@ -23,6 +23,8 @@ use crate::retention::{LEAST_MS, Retention};
 use crate::views::engagement::tests::random;
 use crate::views::history::{NOW, address, append, at_once, entry, keys};
 use crate::views::runs::DUMPED;
+use crate::views::segments::Segments;
+use crate::views::view::View;
 use crate::views::{Dump, ErasedContact, Retaining, Views, retained};
 
 const ADA: &str = "ada@person.example";
@@ -185,6 +187,29 @@ fn a_checkpoint_that_is_gone_is_said_and_not_done_without() {
         refused.to_string().contains("retention checkpoint"),
         "{refused}"
     );
+}
+
+/// Those of another version were refused, and kept the server from starting.
+#[test]
+fn segments_of_a_checkpoint_that_cannot_be_used_begin_behind_it() {
+    let folder = tempdir().unwrap();
+    let log = filled(folder.path(), 1);
+    let views = open(&folder);
+    views.fold(&all(&log)).unwrap();
+    let before = views.dump().unwrap();
+    pass(folder.path(), &log, &views, aged(&log, 0.5), &|| false);
+    views.close().unwrap();
+    let kept = folder.path().join("retained");
+    let kept = std::fs::read_dir(kept).unwrap().next().unwrap().unwrap();
+    std::fs::write(kept.path().join("views-segments.redb"), "of another time").unwrap();
+    std::fs::remove_file(folder.path().join("views-segments.redb")).unwrap();
+    let views = open(&folder);
+    make_up(&views, &all(&log));
+    let plan = <Segments as View>::PLAN;
+    let mut others = wrong(&views.dump().unwrap(), &before);
+    others.retain(|name| !plan.tables.contains(name) && !plan.pages.contains(name));
+    assert_eq!(others, [""; 0]);
+    views.close().unwrap();
 }
 
 #[test]
