@@ -167,7 +167,12 @@ impl Ledger {
             writer: Mutex::new(Some(writer)),
             redactor: Redactor::new(gathering),
         };
-        if !this.inner.books.redactions.is_idle() {
+        let books = &this.inner.books;
+        let is_stale = books.suppressions.is_stale()?;
+        if is_stale {
+            books.redactions.remind();
+        }
+        if is_stale || !books.redactions.is_idle() {
             this.redactor.start(&this.inner)?;
         }
         Ok(this)
