@@ -110,7 +110,7 @@ impl App {
     /// When the checkpoint cannot be read.
     pub(crate) fn log_begins(&self) -> Result<Option<Timestamp>, ViewError> {
         let floor = self.durable().floor();
-        if floor <= Seq::START.next() {
+        if floor.is_first() {
             return Ok(None);
         }
         let known = *lock(&self.begins);
