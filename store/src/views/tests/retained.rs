@@ -1,10 +1,11 @@
 //! Views over a log whose beginning is dropped: they come to what they would come to with all of it, live, built anew,
 //! after damage, and wherever a pass was killed.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -15,11 +16,12 @@ use tempfile::{TempDir, tempdir};
 
 use super::{all, differing, folded, history, make_up, open};
 use crate::clock::FixedClock;
+use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::ledger::local::{LocalLedger, Options};
 use crate::ledger::verify::verify;
 use crate::ledger::{Log as _, Submission};
-use crate::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
-use crate::retention::{LEAST_MS, Retention};
+use crate::record::{ContactId, Entry, Fact, Record, SegmentBooks, Seq, WorkspaceId};
+use crate::retention::{LEAST_MS, Retention, RetentionError};
 use crate::views::engagement::tests::random;
 use crate::views::history::{NOW, address, append, at_once, entry, keys};
 use crate::views::runs::DUMPED;
@@ -228,6 +230,68 @@ fn nothing_is_dropped_that_the_views_have_not_read() {
     let refused = retention.pass(aged(&log, 0.5), 0, &|| false, &mut |_, _| {});
     assert!(refused.unwrap_err().to_string().contains("being built"));
     assert_eq!(log.floor(), Seq(1));
+}
+
+/// Those of [`keys`]; a workspace comes to use segments once it is said.
+#[derive(Default)]
+struct OfSegments(OnceLock<Arc<SegmentBooks>>);
+
+impl WorkspaceKeys for OfSegments {
+    fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey> {
+        keys().key_of(workspace)
+    }
+
+    fn segments(&self) -> Arc<SegmentBooks> {
+        self.0.get().cloned().unwrap_or_default()
+    }
+}
+
+/// Between the look at who reads the log and the dropping lie minutes. Facts of before, which a workspace that came to
+/// use segments meanwhile was reading, went under it, though it had noted that all of them were there.
+#[test]
+fn nothing_is_dropped_under_a_workspace_that_has_come_to_use_segments() {
+    let folder = tempdir().unwrap();
+    let log = filled(folder.path(), 4);
+    let keys = Arc::new(OfSegments::default());
+    let views = Views::open(folder.path(), Arc::clone(&keys) as _).unwrap();
+    let records = all(&log);
+    views.fold(&records).unwrap();
+    let retention = Retention {
+        data: folder.path(),
+        keys: Arc::clone(&keys) as _,
+        log: &log,
+        views: &views,
+        cache: 1 << 20,
+        erased: Vec::new(),
+    };
+    let now = aged(&log, 0.6);
+    let own = WorkspaceId(1);
+    let began = retention.pass(now, 0, &|| false, &mut |_, _| {
+        let books = BTreeMap::from([(own, Arc::default())]);
+        keys.0.get_or_init(|| Arc::new(SegmentBooks::of(books)));
+        if views.fill_from().unwrap() == Some(Seq::START) {
+            views.fill(&records[..100], Seq::START).unwrap();
+        }
+    });
+    assert!(matches!(began, Err(RetentionError::Building)), "{began:?}");
+    assert_eq!(log.floor(), Seq(1));
+    let mut read = &records[100..];
+    while let Some(from) = views.fill_from().unwrap() {
+        let (next, rest) = read.split_at(read.len().min(100));
+        views.fill(next, from).unwrap();
+        read = rest;
+    }
+    assert!(
+        retention
+            .pass(now, 0, &|| false, &mut |_, _| {})
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(
+        views.segments_since(own).unwrap(),
+        None,
+        "all facts are there"
+    );
 }
 
 /// No test: what the killed processes do. Does nothing where nobody says.
