@@ -89,13 +89,13 @@ impl Retention<'_> {
         Ok(())
     }
 
-    /// Takes those out of the checkpoint who were erased since it was made. Whether there were any. Blocks, for as long
-    /// as the checkpoint is large.
+    /// Takes those out of the checkpoint who were erased since it was made; see [`Retaining::purge`]. Blocks, for as
+    /// long as the checkpoint is large; `stop` ends it early.
     ///
     /// # Errors
     /// [`RetentionError`]; the checkpoint is as it was.
-    pub fn purge(&self) -> Result<bool, RetentionError> {
-        Ok(self.retaining().purge()?)
+    pub fn purge(&self, stop: &dyn Fn() -> bool) -> Result<bool, RetentionError> {
+        Ok(self.retaining().purge(stop)?)
     }
 
     fn retaining(&self) -> Retaining<'_> {
