@@ -298,13 +298,22 @@ fn redacted(
     places: &Places,
     packer: &mut Packer,
 ) -> Result<Option<Vec<u8>>, crate::journal::block::BadBlock> {
-    let mut records = Vec::with_capacity(block.count());
-    block.records(Seq::START, usize::MAX, &mut records)?;
-    for record in &mut records {
+    changed(block, packer, &mut |record| {
         if let Some(person) = places.get(&record.seq) {
             record.entry.redact_for(*person);
         }
-    }
+    })
+}
+
+/// The block with its records as this leaves each of them.
+pub(super) fn changed(
+    block: &Block<'_>,
+    packer: &mut Packer,
+    change: &mut dyn FnMut(&mut Record),
+) -> Result<Option<Vec<u8>>, crate::journal::block::BadBlock> {
+    let mut records = Vec::with_capacity(block.count());
+    block.records(Seq::START, usize::MAX, &mut records)?;
+    records.iter_mut().for_each(change);
     let entries = records.iter().map(|record| &record.entry);
     let packed = packer.pack(block.first(), &block.part(), entries);
     packed
