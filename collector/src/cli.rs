@@ -15,6 +15,7 @@ mod keys;
 mod link;
 mod log;
 pub(crate) mod output;
+mod privacy;
 mod progress;
 mod rebuild;
 mod relay_list;
@@ -95,6 +96,9 @@ enum Command {
     /// Shows and changes how orders are credited to messages
     #[command(subcommand)]
     Settings(settings::Settings),
+    /// Takes out of what was recorded before what is not to be kept any more
+    #[command(subcommand)]
+    Privacy(privacy::PrivacyCommand),
     Rebuild(rebuild::Rebuild),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -180,6 +184,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Seed(command) => seed::run(&command, &folder, &mut output),
         Command::Classify(command) => classify::run(&command, &folder, &mut output),
         Command::RelayList(command) => relay_list::run(command, &folder, &mut output),
+        Command::Privacy(command) => privacy::run(command, &folder, &mut output),
         Command::Rebuild(command) => rebuild::run(&command, &folder, &mut output),
         Command::Backup(command) => backup::run(&command, &folder, &mut output),
         Command::Restore(command) => backup::run_restore(&command, &mut output),

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use store::record::{Client, Personal};
@@ -14,7 +15,8 @@ const BITS_OF_V6: u32 = 48;
 const REFERER: &str = "referer";
 
 /// How much is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Privacy {
     /// The whole address, and the address of the page before
     Full,
@@ -26,6 +28,15 @@ pub enum Privacy {
 }
 
 impl Privacy {
+    /// The spelling in settings.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Truncated => "truncated",
+            Self::VerdictOnly => "verdict-only",
+        }
+    }
+
     /// What is kept of a client; nothing of address and page before of one who asked not to be followed.
     pub(crate) fn kept(self, client: Client, is_anonymous: bool) -> Option<Client> {
         let Client {
@@ -111,6 +122,26 @@ mod tests {
         for mode in [Privacy::Full, Privacy::Truncated] {
             let kept = mode.kept(client(), true).unwrap();
             assert_eq!((kept.address.0.as_str(), kept.headers.len()), ("", 1));
+        }
+    }
+
+    /// Else `misar privacy apply` would never be done.
+    #[test]
+    fn what_was_kept_in_a_mode_is_kept_in_it_again() {
+        for mode in [Privacy::Full, Privacy::Truncated] {
+            for is_anonymous in [true, false] {
+                let kept = mode.kept(client(), is_anonymous).unwrap();
+                assert_eq!(mode.kept(kept.clone(), false), Some(kept));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mode_has_one_spelling() {
+        for mode in Privacy::value_variants() {
+            let value = mode.to_possible_value().unwrap();
+            assert_eq!(value.get_name(), mode.as_str());
+            assert_eq!(serde_json::to_value(mode).unwrap(), mode.as_str());
         }
     }
 

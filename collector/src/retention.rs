@@ -35,8 +35,10 @@ pub(crate) async fn follow(app: Arc<App>, keep_ms: Option<i64>, stop: impl Futur
         let passing = Arc::clone(&app);
         let passed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
+            // What is made anew by the first is without them already.
+            let dropped = keep_ms.map_or(Ok(None), |keep_ms| passing.retain(keep_ms));
             passing.purge_retained()?;
-            keep_ms.map_or(Ok(None), |keep_ms| passing.retain(keep_ms))
+            dropped
         });
         pause = match passed.await {
             Ok(Ok(dropped)) => {
@@ -46,7 +48,9 @@ pub(crate) async fn follow(app: Arc<App>, keep_ms: Option<i64>, stop: impl Futur
                 }
                 PAUSE
             }
-            Ok(Err(RetentionError::Building)) => SHORT_PAUSE,
+            Ok(Err(RetentionError::Building | RetentionError::Views(ViewError::Stopped))) => {
+                SHORT_PAUSE
+            }
             Ok(Err(error)) => {
                 tracing::error!(%error, "old events could not be dropped; they are tried again");
                 SHORT_PAUSE
@@ -77,12 +81,14 @@ impl App {
         Ok(Some((floor, self.log_begins()?)))
     }
 
-    /// Takes those out of the retention checkpoint who were erased since. Whether there were any. Blocks.
+    /// Takes those out of the retention checkpoint who were erased since. Whether it held any. Blocks.
     ///
     /// # Errors
     /// [`RetentionError`]; the checkpoint is as it was.
     pub fn purge_retained(&self) -> Result<bool, RetentionError> {
-        self.retention(&self.durable()).purge()
+        let draining = self.draining();
+        self.retention(&self.durable())
+            .purge(&|| *draining.borrow())
     }
 
     fn retention<'a>(&'a self, log: &'a LocalLedger) -> Retention<'a> {
@@ -110,7 +116,7 @@ impl App {
     /// When the checkpoint cannot be read.
     pub(crate) fn log_begins(&self) -> Result<Option<Timestamp>, ViewError> {
         let floor = self.durable().floor();
-        if floor <= Seq::START.next() {
+        if floor.is_first() {
             return Ok(None);
         }
         let known = *lock(&self.begins);

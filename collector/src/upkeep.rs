@@ -5,6 +5,8 @@
 
 mod served;
 
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
 use shared::email::Email;
 
@@ -13,12 +15,14 @@ use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::ingest::erasures::ErasedCounts;
 use crate::ingest::register::{OperatorsMessage, RegisterOutcome};
+use crate::privacy::Privacy;
 use crate::public_url::PublicUrl;
 use store::classify::relay::RelayList;
 use store::ledger::LogError;
+use store::ledger::local::LocalLedger;
 use store::ledger::verify::LogReport;
 use store::meta::Meta;
-use store::record::WorkspaceId;
+use store::record::{Client, WorkspaceId};
 
 /// What a rebuild did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +30,34 @@ pub(crate) struct RebuildReport {
     /// Events folded.
     pub events: u64,
     pub seconds: f64,
+}
+
+/// What came of applying a mode of privacy to what was recorded before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PrivacyReport {
+    pub privacy: Privacy,
+    /// Those that hold less than before.
+    pub events: u64,
+    pub seconds: f64,
+}
+
+impl PrivacyReport {
+    /// Keeps no more of clients in this log than the mode does.
+    pub(crate) fn of(
+        log: &LocalLedger,
+        privacy: Privacy,
+        stop: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, String> {
+        let started = Instant::now();
+        let keep = |client: &Client| privacy.kept(client.clone(), false);
+        let kept = log.keep_of_clients(&keep, stop, progress);
+        Ok(Self {
+            privacy,
+            events: kept.map_err(|error| error.to_string())?,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
 }
 
 /// How far long work has got, in events; a backup in bytes.
@@ -68,6 +100,14 @@ pub(crate) trait Upkeep: Send + Sync {
     /// Builds the views anew; `progress` is told the events done and in all. The error is a
     /// sentence for whoever asked.
     fn rebuild(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<RebuildReport, String>;
+
+    /// Takes out of all that is recorded what the server's mode would not keep; this one where none is running, and
+    /// `None` refuses there. `progress` is told the places read and in all. The error is a sentence.
+    fn apply_privacy(
+        &self,
+        asked: Option<Privacy>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<PrivacyReport, String>;
 
     /// Credits the orders anew, and weighs what contacts did, of workspaces whose settings have changed. The error
     /// is a sentence for whoever asked.

@@ -13,7 +13,7 @@
 //! - `inner`: what is known of all that was committed, and how it is learnt
 //! - `ids`: which ids are in the log; `orders`: every order for ever; `suppression`, `suppressions`: who
 //!   is to get no more mail; `redactions`: what is hidden; `erasures`: contacts that are erased;
-//!   `redactor`: the thread that takes them out of the journal
+//!   `redactor`: the thread that takes them out of the journal; `visitors`: less of who stood behind requests
 //! - `behind`: at which pace books are written behind the acknowledgement; `book_file`: their files
 //! - `handover`: records from the writer to who follows the log
 //! - `seqs`: places and the seqs that callers know
@@ -40,6 +40,7 @@ mod seqs;
 mod stamps;
 pub mod suppression;
 pub mod suppressions;
+mod visitors;
 mod writer;
 
 pub mod local;
@@ -66,6 +67,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use asked::{Appended, Located, OrderRefusal, Proposed, Submission};
 pub use error::LogError;
 pub use face::{Log, LogHealth};
+pub use visitors::Keep;
 
 use crate::clock::Clock;
 use crate::journal::Journal;
@@ -167,7 +169,12 @@ impl Ledger {
             writer: Mutex::new(Some(writer)),
             redactor: Redactor::new(gathering),
         };
-        if !this.inner.books.redactions.is_idle() {
+        let books = &this.inner.books;
+        let is_stale = books.suppressions.is_stale()?;
+        if is_stale {
+            books.redactions.remind();
+        }
+        if is_stale || !books.redactions.is_idle() {
             this.redactor.start(&this.inner)?;
         }
         Ok(this)
@@ -199,6 +206,23 @@ impl Ledger {
     /// When the journal fails; what is hidden stays hidden.
     pub fn purge(&self) -> Result<(), LogError> {
         self.inner.purge()
+    }
+
+    /// Keeps no more of clients than this, in all that is in the log by now; whoever appends meanwhile sees to it
+    /// for what is new. Returns of how many records that took something. In portions, each of which is on disk before
+    /// the next; whoever begins again after a crash changes what is left. `progress` is told the seqs read and in all.
+    /// Blocks on disk.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written, or [`LogError::Unavailable`] where `stop` says so; what was changed
+    /// by then stays so.
+    pub fn keep_of_clients(
+        &self,
+        keep: &Keep<'_>,
+        stop: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<u64, LogError> {
+        self.inner.keep_of_clients(keep, stop, progress)
     }
 
     /// How many stretches of the journal wait to be written anew, as far as is known yet.

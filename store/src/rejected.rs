@@ -35,8 +35,8 @@ use crate::files;
 use crate::locks::lock;
 use crate::record::identity::Sender;
 use crate::record::{Personal, WorkspaceId};
-use behind::SharedRejected;
-use tables::{Holder, open_file, spelling};
+use behind::{SharedRejected, State};
+use tables::{ABOUT, Holder, open_file, spelling};
 
 /// The file within the data folder.
 pub const FILE: &str = "rejected.redb";
@@ -107,10 +107,11 @@ impl RejectedStore {
                 open_file(&path, sender_of)?
             }
         };
+        let state = State::new(crate::snapshot::is_stale(&database, ABOUT)?);
         let shared = Arc::new(SharedRejected {
             database: Mutex::new(Arc::new(database)),
             path,
-            state: Mutex::default(),
+            state: Mutex::new(state),
             wake: Condvar::new(),
             flushing: Mutex::default(),
             clock,

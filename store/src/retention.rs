@@ -67,7 +67,18 @@ impl Retention<'_> {
         let Some(upto) = upto.filter(|upto| *upto >= before) else {
             return Ok(None);
         };
-        // Whatever reads the log from before on must have come past it.
+        self.must_be_past(upto)?;
+        self.retaining().up_to(self.log, upto, stop, progress)?;
+        // Whoever has begun to read meanwhile may have begun before what goes. Who begins from now on is told by the
+        // checkpoint what is missing.
+        self.must_be_past(upto)?;
+        let floor = self.log.drop_before(upto.next())?;
+        self.views.drop_before(floor)?;
+        Ok((floor > before).then_some(floor))
+    }
+
+    /// Whatever reads the log from before on must have come past what goes.
+    fn must_be_past(&self, upto: Seq) -> Result<(), RetentionError> {
         let is_behind = self.views.building().is_some()
             || self.views.cursor_beside().is_some()
             || self.views.cursor() < upto
@@ -75,19 +86,16 @@ impl Retention<'_> {
         if is_behind {
             return Err(RetentionError::Building);
         }
-        self.retaining().up_to(self.log, upto, stop, progress)?;
-        let floor = self.log.drop_before(upto.next())?;
-        self.views.drop_before(floor)?;
-        Ok((floor > before).then_some(floor))
+        Ok(())
     }
 
-    /// Takes those out of the checkpoint who were erased since it was made. Whether there were any. Blocks, for as long
-    /// as the checkpoint is large.
+    /// Takes those out of the checkpoint who were erased since it was made; see [`Retaining::purge`]. Blocks, for as
+    /// long as the checkpoint is large; `stop` ends it early.
     ///
     /// # Errors
     /// [`RetentionError`]; the checkpoint is as it was.
-    pub fn purge(&self) -> Result<bool, RetentionError> {
-        Ok(self.retaining().purge()?)
+    pub fn purge(&self, stop: &dyn Fn() -> bool) -> Result<bool, RetentionError> {
+        Ok(self.retaining().purge(stop)?)
     }
 
     fn retaining(&self) -> Retaining<'_> {

@@ -14,6 +14,7 @@
 
 mod aside;
 mod columns;
+mod costly;
 pub mod engagement;
 mod erased;
 mod error;
@@ -52,13 +53,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
+use shared::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::ledger::decide::WorkspaceKeys;
 use crate::ledger::{Log, LogError};
 use crate::locks::{lock, read, write};
-use crate::record::{ContactId, Record, Seq};
+use crate::record::{ContactId, Record, SegmentBook, Seq, WorkspaceId};
 
+use costly::Costly;
 use engagement::{Engagement, Sought, weighing, windows};
 use events::Events;
 use open::Place;
@@ -127,7 +130,14 @@ pub struct Views {
     damage: Notify,
     /// The views whose files were at fault when they were closed.
     spoilt: Mutex<Vec<&'static str>>,
+    /// Of how many contacts it cannot be said whether they are in, see [`Self::segment_uncertain`].
+    uncertain: Costly<UncertainOf, Uncertain>,
 }
+
+/// Of which workspace, from when on facts are whole, and the definition.
+type UncertainOf = (WorkspaceId, Timestamp, String);
+/// How many, at which instant, and by which definitions.
+type Uncertain = (u64, Timestamp, Arc<SegmentBook>);
 
 /// The views' rows. All but those that are being built beside the others are at one cursor.
 struct Shelves {
@@ -312,6 +322,7 @@ impl Views {
             owed: AtomicU64::new(0),
             damage: Notify::new(),
             spoilt: Mutex::default(),
+            uncertain: Costly::default(),
         }
     }
 

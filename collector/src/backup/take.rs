@@ -232,8 +232,9 @@ fn remove_what_nothing_names(dir: &Path, manifest: &Manifest) {
     let log = dir.join(LOG_FOLDER);
     let mut folders = vec![dir.to_owned(), log.clone(), log.join(QUARANTINE_FOLDER)];
     // Each checkpoint has a folder of its own, with one for its runs.
-    let retained = std::fs::read_dir(dir.join(RETAINED_FOLDER));
-    for within in retained.into_iter().flatten().flatten() {
+    let retained = dir.join(RETAINED_FOLDER);
+    let checkpoints = std::fs::read_dir(&retained);
+    for within in checkpoints.into_iter().flatten().flatten() {
         folders.extend(
             std::fs::read_dir(within.path())
                 .into_iter()
@@ -256,6 +257,10 @@ fn remove_what_nothing_names(dir: &Path, manifest: &Manifest) {
             {
                 tracing::warn!(%error, "a file of an older backup stays in {}", folder.display());
             }
+        }
+        // One that still holds something stays.
+        if folder.starts_with(&retained) {
+            std::fs::remove_dir(&folder).ok();
         }
     }
 }

@@ -101,7 +101,7 @@ pub(super) struct Serve {
     )]
     retention: Kept,
     /// What is kept of who stands behind the requests of browsers and mail programs, once it is told whether it was a
-    /// person. What was recorded before stays as it is
+    /// person. What was recorded before stays as it is until `misar privacy apply`
     #[arg(
         long,
         value_name = "MODE",

@@ -14,7 +14,8 @@ use crate::doctor;
 use crate::ingest::erasures::ErasedCounts;
 use crate::ingest::register::{OperatorsMessage, RegisterOutcome, register_one};
 use crate::log_at_rest::{self, reached, with_log};
-use crate::upkeep::{RebuildReport, Upkeep};
+use crate::privacy::Privacy;
+use crate::upkeep::{PrivacyReport, RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
 use store::clock::Clock;
 use store::folder::DataFolder;
@@ -135,6 +136,17 @@ impl Upkeep for AtRest {
 
     fn doctor(&self) -> doctor::Diagnosis {
         self.look_over()
+    }
+
+    fn apply_privacy(
+        &self,
+        asked: Option<Privacy>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<PrivacyReport, String> {
+        let privacy = asked.ok_or(
+            "no server runs on this data folder: say with --privacy what is to be kept, as `misar serve` is told",
+        )?;
+        self.with_log(async |log| PrivacyReport::of(log, privacy, &|| false, progress))
     }
 
     fn apply_settings(&self) -> Result<(), String> {

@@ -9,16 +9,17 @@ use serde_json::Value;
 
 use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
+use crate::privacy::Privacy;
 use crate::routes::control::Hello;
 use crate::routes::control::contacts::{ContactAsk, EraseBody, ErasedView, HeldLines, ImportBody};
 use crate::routes::control::identify_secret::SecretView;
 use crate::routes::control::segments::SegmentsAsk;
 use crate::routes::control::token_keys::TokenKeyView;
-use crate::routes::control::upkeep::LinkView;
+use crate::routes::control::upkeep::{LinkView, PrivacyAsk};
 use crate::routes::control::workspaces::{WorkspaceBody, WorkspaceView};
 use crate::routes::keys::wire::{ChangedKey, CreatedKey, KeyBody, KeyChangeBody, KeyList, KeyName};
 use crate::routes::settings::{SettingsBody, SettingsView};
-use crate::upkeep::RebuildReport;
+use crate::upkeep::{PrivacyReport, RebuildReport};
 use store::classify::relay::Summary;
 use store::ledger::verify;
 
@@ -159,6 +160,10 @@ pub(crate) fn verify() -> Call<verify::LogReport> {
 
 pub(crate) fn rebuild() -> Call<RebuildReport> {
     Call::post("/control/rebuild", EXISTING)
+}
+
+pub(crate) fn apply_privacy(asked: Option<Privacy>) -> Call<PrivacyReport> {
+    Call::post("/control/privacy", EXISTING).with(&PrivacyAsk { privacy: asked })
 }
 
 pub(crate) fn backup(ask: &BackupAsk) -> Call<BackupReport> {

@@ -16,11 +16,12 @@ use crate::backup::{BackupAsk, BackupReport};
 use crate::doctor;
 use crate::ingest::erasures::ErasedCounts;
 use crate::ingest::register::{OperatorsMessage, RegisterOutcome};
+use crate::privacy::Privacy;
 use crate::public_url::PublicUrl;
 use crate::routes::control::workspaces::WorkspaceBody;
 use crate::routes::keys::wire::{KeyBody, KeyName};
 use crate::server::operators::{self, MAX_CONNECTIONS};
-use crate::upkeep::{RebuildReport, Upkeep};
+use crate::upkeep::{PrivacyReport, RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
 use store::clock::SystemClock;
 use store::ledger::LogError;
@@ -94,6 +95,14 @@ impl Upkeep for FakeServer {
     }
 
     fn erase(&self, _: WorkspaceId, _: Email) -> Result<ErasedCounts, String> {
+        Err("the disk is full".to_owned())
+    }
+
+    fn apply_privacy(
+        &self,
+        _: Option<Privacy>,
+        _: &mut dyn FnMut(u64, u64),
+    ) -> Result<PrivacyReport, String> {
         Err("the disk is full".to_owned())
     }
 

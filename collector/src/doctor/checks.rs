@@ -5,6 +5,7 @@ use shared::time::Timestamp;
 
 use super::facts::{DiskFacts, Facts, KeyFacts, LogFacts};
 use super::{Backup, Check, Diagnosis, Server, Status, StoreFigures};
+use store::journal::local::{LOG_FOLDER, QUARANTINE_FOLDER};
 
 const SECOND: i64 = 1_000;
 const DAY: i64 = 24 * 60 * 60 * SECOND;
@@ -51,6 +52,7 @@ pub(super) fn judge(facts: &Facts) -> Diagnosis {
         public_url(facts.server.as_ref()),
         proxies(facts.server.as_ref()),
         files(facts),
+        aside(facts),
         keys(&facts.keys, facts.now),
         backup(facts),
         clock(facts),
@@ -308,6 +310,26 @@ fn files(facts: &Facts) -> Check {
         Status::Warn,
         some(&wrong),
         "they hold addresses and secrets: chown them to the folder's owner, chmod files to 600 and folders to 700",
+    )
+}
+
+/// What was put aside because it is damaged is nothing that anybody erases from. An empty file is the mark of a gap.
+fn aside(facts: &Facts) -> Check {
+    let within = format!("{LOG_FOLDER}/{QUARANTINE_FOLDER}/");
+    let kept = facts.files.iter().filter(|file| {
+        let is_aside = file.path.starts_with(&within) || file.path.ends_with(".unreadable");
+        is_aside && file.bytes > 0
+    });
+    let kept: Vec<_> = kept.map(|file| file.path.clone()).collect();
+    if kept.is_empty() {
+        return ok("aside", "nothing damaged is kept");
+    }
+    bad(
+        "aside",
+        Status::Warn,
+        format!("{} may hold contacts that were erased", some(&kept)),
+        "empty what nobody will mend any more with `truncate -s 0` (an empty segment still tells that the gap is known), \
+         then back up anew",
     )
 }
 

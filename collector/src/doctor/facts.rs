@@ -123,7 +123,7 @@ fn log_facts(log: &LocalLedger) -> Result<LogFacts, String> {
     Ok(LogFacts {
         segments: segments.collect(),
         oldest: first.first().map(|record| record.entry.received_at),
-        is_cut: log.floor() > Seq::START.next(),
+        is_cut: !log.floor().is_first(),
     })
 }
 

@@ -3,7 +3,7 @@
 //! bodies are those of one version of misar.
 //!
 //! - `workspaces`, `token_keys`: lists that grow
-//! - `upkeep`: verify, rebuild, backup, doctor, a link to the live page
+//! - `upkeep`: verify, rebuild, privacy, backup, doctor, a link to the live page
 //! - `relay_list`: the addresses of Apple's relays
 //! - `contacts`: lists, shows, changes, imports and erases those of any workspace
 //! - `identify_secret`: under which customers' servers sign whom a page may name
@@ -40,7 +40,7 @@ pub(crate) struct Hello {
 }
 
 /// The routes with their paths.
-fn table() -> [(&'static str, MethodRouter<Desk>); 18] {
+fn table() -> [(&'static str, MethodRouter<Desk>); 19] {
     [
         ("/control", get(say_hello)),
         (
@@ -54,6 +54,7 @@ fn table() -> [(&'static str, MethodRouter<Desk>); 18] {
         ("/control/identify-secret", get(identify_secret::show)),
         ("/control/verify", post(upkeep::verify)),
         ("/control/rebuild", post(upkeep::rebuild)),
+        ("/control/privacy", post(upkeep::apply_privacy)),
         ("/control/backup", post(upkeep::backup)),
         ("/control/doctor", get(upkeep::doctor)),
         ("/control/link", post(upkeep::link)),
@@ -78,7 +79,7 @@ pub(crate) fn routes() -> Router<Desk> {
 }
 
 /// Where they are, for tests that nobody else gets there.
-pub(crate) fn paths() -> [&'static str; 18] {
+pub(crate) fn paths() -> [&'static str; 19] {
     table().map(|(path, _)| path)
 }
 

@@ -11,8 +11,9 @@ use crate::backup::{self, BackupAsk, BackupReport, BackupSources};
 use crate::doctor::{self, Server, UntrustedProxy};
 use crate::ingest::erasures::{self, ErasedCounts};
 use crate::ingest::register::{OperatorsMessage, RegisterOutcome, register_one};
+use crate::privacy::Privacy;
 use crate::public_url::{PUBLIC_URL_MISSING, PublicUrl, Reach};
-use crate::upkeep::{RebuildReport, Upkeep};
+use crate::upkeep::{PrivacyReport, RebuildReport, Upkeep};
 use store::classify::relay::RelayList;
 use store::ledger::LogError;
 use store::ledger::verify::LogReport;
@@ -82,6 +83,22 @@ impl Upkeep for App {
             events,
             seconds: started.elapsed().as_secs_f64(),
         })
+    }
+
+    fn apply_privacy(
+        &self,
+        asked: Option<Privacy>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<PrivacyReport, String> {
+        if let Some(asked) = asked.filter(|asked| *asked != self.privacy) {
+            let (asked, own) = (asked.as_str(), self.privacy.as_str());
+            return Err(format!(
+                "the server that is running keeps {own}: start it again with --privacy {asked} first, or leave --privacy out"
+            ));
+        }
+        let draining = self.draining();
+        let stop = || *draining.borrow();
+        PrivacyReport::of(&self.durable(), self.privacy, &stop, progress)
     }
 
     fn apply_settings(&self) -> Result<(), String> {

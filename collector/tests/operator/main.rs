@@ -10,6 +10,7 @@ mod links;
 mod modes;
 mod owners;
 mod places;
+mod privacy;
 mod read_only;
 mod readme;
 mod segments;

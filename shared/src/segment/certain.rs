@@ -37,6 +37,41 @@ impl Definition {
         }
         of_condition(self.root(), &scene, outlived.since, false)
     }
+
+    /// Whether it can be said of everybody at an instant, whatever they did, though facts of before `since` are gone:
+    /// all that is asked for came later.
+    #[must_use]
+    pub fn outlives(&self, now: Timestamp, world: World<'_>, since: Timestamp) -> bool {
+        let nobody = History::of([]);
+        is_certain(self.root(), &Scene::of(&nobody, now, world), since)
+    }
+}
+
+fn is_certain(condition: &Condition, scene: &Scene<'_, '_>, since: Timestamp) -> bool {
+    match condition {
+        Condition::All(conditions) | Condition::Any(conditions) => conditions
+            .iter()
+            .all(|inner| is_certain(inner, scene, since)),
+        Condition::Not(inner) => is_certain(inner, scene, since),
+        Condition::Leaf(Leaf::Segment(id)) => {
+            let definition = (scene.world.segments)(id);
+            let inside = definition.zip(scene.inside());
+            inside.is_some_and(|(definition, inside)| is_certain(definition.root(), &inside, since))
+        }
+        Condition::Leaf(leaf) => is_leaf_certain(leaf, scene, since),
+    }
+}
+
+fn is_leaf_certain(leaf: &Leaf, scene: &Scene<'_, '_>, since: Timestamp) -> bool {
+    match leaf {
+        // Whether it is depends on what else the contact did.
+        Leaf::Message(leaf) if leaf.what == MessageFact::Opened => false,
+        Leaf::Sequence(leaf) => leaf
+            .steps
+            .iter()
+            .all(|step| is_leaf_certain(step, scene, since)),
+        leaf => is_whole(leaf, scene, since),
+    }
 }
 
 fn of_condition(
@@ -275,6 +310,48 @@ mod tests {
                 expected,
                 "{definition} {days_ago:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_looks_no_further_back_is_certain_of_everybody() {
+        let inner = Definition::parse(r#"{"event":"bought","within":"11d"}"#).unwrap();
+        let world = World {
+            calendar: &Calendar::UTC,
+            score: &ScoreRules::default(),
+            segments: &|id| (id.as_str() == "seg_1").then_some(&inner),
+        };
+        for (definition, days, expected) in [
+            (r#"{"all":[]}"#, 10, true),
+            (r#"{"event":"bought"}"#, 10, false),
+            (
+                r#"{"not":{"event":"bought","within":"10d","includeNew":false}}"#,
+                10,
+                true,
+            ),
+            (r#"{"event":"bought","within":"11d"}"#, 10, false),
+            (
+                r#"{"any":[{"event":"bought","within":"7d"},{"trait":"plan","eq":"pro"}]}"#,
+                10,
+                false,
+            ),
+            (r#"{"lastSeen":{"within":"90d"}}"#, 10, true),
+            (r#"{"message":"clicked","within":"1d"}"#, 60, true),
+            // A click tells of one.
+            (r#"{"message":"opened","within":"1d"}"#, 60, false),
+            (
+                r#"{"sequence":[{"event":"a","within":"7d"},{"event":"b"}]}"#,
+                10,
+                false,
+            ),
+            (r#"{"segment":"seg_1"}"#, 10, false),
+            (r#"{"segment":"seg_1"}"#, 11, true),
+            (r#"{"segment":"seg_2"}"#, 11, false),
+        ] {
+            let since = Timestamp::from_millis(NOW - days * DAY);
+            let parsed = Definition::parse(definition).unwrap();
+            let certain = parsed.outlives(Timestamp::from_millis(NOW), world, since);
+            assert_eq!(certain, expected, "{definition} {days}");
         }
     }
 

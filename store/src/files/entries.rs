@@ -12,12 +12,14 @@ use super::{
 };
 
 /// Our files by name, and by the ending behind the last dot.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 8] = [
+    "ERASED",
     "FLOOR",
     "FORMAT",
     "LOCK",
     "RESTORING",
     "RUNNING",
+    "SINCE",
     "control.sock",
 ];
 const ENDINGS: [&str; 8] = [
@@ -30,16 +32,19 @@ const ENDINGS: [&str; 8] = [
     "run",
     "tail",
 ];
-/// Our folders; within each other these alone are looked into.
+/// Our folders; within each other these alone are looked into, and whatever lies in [`RETAINED`].
 const FOLDERS: [&str; 7] = [
     "log",
     "aside",
     "ids",
-    "retained",
+    RETAINED,
     "snippets",
     "views-runs",
     "views-runs.draft",
 ];
+
+/// Holds folders alone, one for each retention checkpoint, whose names tell how far it reaches.
+const RETAINED: &str = "retained";
 
 /// What [`check`] does about files that are open to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +63,14 @@ pub(crate) fn check(data: &Path, open: Open) -> io::Result<()> {
         // Whose it is was decided by whoever made it.
         close_to_others(&File::open(data)?, FOLDER_MODE)?;
     }
-    check_within(data, open)
+    check_within(data, open, false)
 }
 
-fn check_within(folder: &Path, open: Open) -> io::Result<()> {
+/// `is_all_ours` tells that whatever lies in this folder is.
+fn check_within(folder: &Path, open: Open, is_all_ours: bool) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if !is_ours(&path) {
+        if !is_all_ours && !is_ours(&path) {
             continue;
         }
         let about = match std::fs::symlink_metadata(&path) {
@@ -77,13 +83,13 @@ fn check_within(folder: &Path, open: Open) -> io::Result<()> {
             return Err(misplaced(Misplaced::Link(path)));
         }
         if about.is_dir() {
-            if !is_our_folder(&path) {
+            if !is_all_ours && !is_our_folder(&path) {
                 continue;
             }
             if open == Open::Close && wants_mending(&about, &path)? {
                 mend(&open_folder(&path)?, &path, FOLDER_MODE)?;
             }
-            check_within(&path, open)?;
+            check_within(&path, open, path.file_name() == Some(RETAINED.as_ref()))?;
         } else if about.is_file() && open == Open::Close && wants_mending(&about, &path)? {
             match super::open_to_read(&path) {
                 Ok(file) => mend(&file, &path, FILE_MODE)?,

@@ -127,3 +127,22 @@ fn links_of_others_are_no_concern() {
     symlink("/nowhere", folder.path().join("any.redb")).unwrap();
     assert!(check(folder.path(), Open::Leave).is_err());
 }
+
+/// The folders of retention checkpoints are named by how far they reach: what lay in them was looked at by nobody.
+#[test]
+fn what_lies_in_a_retention_checkpoint_is_closed_to_others_and_no_link() {
+    let folder = TempDir::new().unwrap();
+    let checkpoint = folder.path().join("retained/00000000000000000004-000001");
+    std::fs::create_dir_all(&checkpoint).unwrap();
+    let files = ["ERASED", "SINCE", "views-terms.redb"].map(|name| checkpoint.join(name));
+    for path in &files {
+        std::fs::write(path, "").unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+    }
+    std::fs::set_permissions(&checkpoint, Permissions::from_mode(0o755)).unwrap();
+    check(folder.path(), Open::Close).unwrap();
+    assert_eq!(mode(&checkpoint), FOLDER_MODE);
+    assert_eq!(files.map(|path| mode(&path)), [FILE_MODE; 3]);
+    symlink("/nowhere", checkpoint.join("views-events.redb")).unwrap();
+    assert!(check(folder.path(), Open::Leave).is_err());
+}

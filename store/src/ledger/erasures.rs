@@ -9,23 +9,26 @@
 //! as it is appended; so is what a browser did without an address at a time at which it was theirs.
 //!
 //! - `browsers`: whose is what browsers did without an address
+//! - `stretches`: when browsers were of whoever is erased
 
 mod browsers;
+mod stretches;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::LogError;
 use super::inner::Inner;
 use super::suppression::change_of;
 use crate::locks::lock;
-use crate::record::{ContactId, Entry, ErasedStretch, Fact, Seq, WorkspaceId, WorkspaceKeys};
+use crate::record::{ContactId, Entry, Fact, Seq, WorkspaceId, WorkspaceKeys};
 use shared::time::Timestamp;
 
 use browsers::{Browsers, Look, Told, each_deed};
+use stretches::Stretches;
 
 /// Records of the log that are read at once.
 const READ_RECORDS: usize = 4_096;
-/// Records that are found before they are noted: a bound of the memory.
+/// Records and stretches that are found before they are noted: a bound of the memory.
 const PORTION: usize = 100_000;
 
 /// An erasure whose records have not been found yet.
@@ -161,52 +164,6 @@ fn is_of_erased_browser(entry: &Entry, time: Timestamp, keys: &dyn WorkspaceKeys
 /// A browser of a workspace, by its anonymousId.
 type Browser = (WorkspaceId, String);
 
-/// Whose browsers were, as they told: those that somebody who is erased has used.
-struct Owned {
-    browsers: BTreeMap<Browser, BTreeMap<(Timestamp, Seq), ContactId>>,
-}
-
-impl Owned {
-    fn told(&mut self, browser: Browser, at: (Timestamp, Seq), contact: ContactId) {
-        if let Some(told) = self.browsers.get_mut(&browser) {
-            told.insert(at, contact);
-        }
-    }
-
-    /// When they were of somebody who is erased: from where they told so, or ever before where they told it first,
-    /// until they told otherwise.
-    fn stretches(&self, waiting: &PendingErasures, keys: &dyn WorkspaceKeys) -> Vec<ErasedStretch> {
-        let mut found = Vec::new();
-        for ((workspace, browser), told) in &self.browsers {
-            let Some(key) = keys.key_of(*workspace) else {
-                continue;
-            };
-            let mut from = i64::MIN;
-            let mut told = told.iter().peekable();
-            while let Some(((at, seq), contact)) = told.next() {
-                let next = told.peek().map(|((next, _), _)| next.as_millis());
-                let until = next.unwrap_or(i64::MAX);
-                from = from.min(at.as_millis());
-                let is_erased = waiting.person(*workspace, *contact, *seq).is_some();
-                let erased = keys.erased(*workspace, *contact).filter(|_| is_erased);
-                if let Some((erased_at, _)) = erased
-                    && from < until
-                {
-                    found.push(ErasedStretch {
-                        workspace: *workspace,
-                        browser: key.browser(browser),
-                        from,
-                        until,
-                        erased_at,
-                    });
-                }
-                from = until;
-            }
-        }
-        found
-    }
-}
-
 impl Inner {
     /// Finds the records of the erasures that wait, and hides each of them by its place. Reads the log
     /// once, and once more where browsers are among them; several times more where these did so much that it is
@@ -244,13 +201,6 @@ impl Inner {
             }
             Ok(())
         })?;
-        // Of more browsers than are in memory at once, what comes late stays as it is.
-        let mut owned = Owned {
-            browsers: browsers
-                .keys()
-                .map(|browser| (browser.clone(), BTreeMap::new()))
-                .collect(),
-        };
         let mut gather = |browsers: &mut Browsers| {
             self.each_before(&waiting, |seq, entry| {
                 if waiting.left_in(seq, entry, keys).is_some() {
@@ -270,26 +220,23 @@ impl Inner {
                     (_, Some(_)) => return Ok(()),
                 };
                 let at = (entry.time.min(entry.received_at), seq);
-                if let Told::Whose(contact) = told {
-                    owned.told((entry.workspace, browser.as_str().to_owned()), at, contact);
-                }
                 look(entry.workspace, browser.as_str(), at, told)
             })
         };
+        let mut stretches = Stretches::of(&waiting, keys);
         each_deed(
             browsers,
             &mut gather,
             &mut pass,
+            &mut |browser, at, contact| stretches.told(browser, at, contact),
             &mut |workspace, owner, seq| match waiting.person(workspace, owner, seq) {
                 Some(person) => note(seq, person),
                 None => Ok(()),
             },
         )?;
         self.books.redactions.add_for(&found)?;
-        let stretches = owned.stretches(&waiting, keys);
-        if !stretches.is_empty() {
-            let kept = keys.keep_erased_stretches(&stretches);
-            kept.map_err(LogError::Storage)?;
+        stretches.finish()?;
+        if stretches.are_kept {
             // What is being committed was decided without them: it lies in the log once this is to be had.
             drop(lock(&self.floor));
             self.redact_late(&waiting)?;

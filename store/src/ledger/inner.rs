@@ -272,15 +272,15 @@ impl Inner {
     /// Writes the journal anew without what is hidden.
     pub(super) fn purge(&self) -> Result<(), LogError> {
         self.find_erased()?;
+        // What it knew of an address lies in pages that its file has freed, also where the log holds nothing of it. First,
+        // since where this fails all is done again.
+        self.books.suppressions.renew_file()?;
         let places = self.books.redactions.pending();
         if places.is_empty() {
-            return Ok(());
+            return self.books.redactions.done(&places);
         }
         let mut packer = Packer::new().map_err(|error| LogError::storage("redacting", &error))?;
         let seqs = places.keys().copied().collect();
-        // What they knew of an address lies in pages that their file has freed. First, since where this fails all is
-        // done again.
-        self.books.suppressions.renew_file()?;
         self.journal
             .rewrite(&seqs, &mut |block| redacted(block, &places, &mut packer))?;
         self.books.redactions.done(&places)?;
@@ -298,13 +298,22 @@ fn redacted(
     places: &Places,
     packer: &mut Packer,
 ) -> Result<Option<Vec<u8>>, crate::journal::block::BadBlock> {
-    let mut records = Vec::with_capacity(block.count());
-    block.records(Seq::START, usize::MAX, &mut records)?;
-    for record in &mut records {
+    changed(block, packer, &mut |record| {
         if let Some(person) = places.get(&record.seq) {
             record.entry.redact_for(*person);
         }
-    }
+    })
+}
+
+/// The block with its records as this leaves each of them.
+pub(super) fn changed(
+    block: &Block<'_>,
+    packer: &mut Packer,
+    change: &mut dyn FnMut(&mut Record),
+) -> Result<Option<Vec<u8>>, crate::journal::block::BadBlock> {
+    let mut records = Vec::with_capacity(block.count());
+    block.records(Seq::START, usize::MAX, &mut records)?;
+    records.iter_mut().for_each(change);
     let entries = records.iter().map(|record| &record.entry);
     let packed = packer.pack(block.first(), &block.part(), entries);
     packed

@@ -7,6 +7,7 @@ mod erased;
 mod floor;
 mod redacted;
 mod shown;
+mod visitors;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

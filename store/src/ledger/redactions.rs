@@ -191,8 +191,24 @@ impl Redactions {
         waited || read(&self.pending).len() >= MANY
     }
 
+    /// Something besides records is to go, as a redaction does.
+    pub(super) fn remind(&self) {
+        lock(&self.since).get_or_insert_with(Instant::now);
+    }
+
     /// The journal shows these now.
     pub(super) fn done(&self, places: &Places) -> Result<(), LogError> {
+        if !places.is_empty() {
+            self.forget(places)?;
+        }
+        // In this order: who comes meanwhile waits here, and is seen by the next.
+        let mut since = lock(&self.since);
+        let is_idle = read(&self.pending).is_empty() && read(&self.waiting).is_empty();
+        *since = (!is_idle).then(Instant::now);
+        Ok(())
+    }
+
+    fn forget(&self, places: &Places) -> Result<(), LogError> {
         self.change(|transaction| {
             let mut pending = transaction.open_table(PENDING)?;
             let mut pending_for = transaction.open_table(PENDING_FOR)?;
@@ -202,9 +218,7 @@ impl Redactions {
             }
             Ok(())
         })?;
-        let mut pending = write(&self.pending);
-        pending.retain(|seq, _| !places.contains_key(seq));
-        *lock(&self.since) = (!pending.is_empty()).then(Instant::now);
+        write(&self.pending).retain(|seq, _| !places.contains_key(seq));
         Ok(())
     }
 

@@ -65,10 +65,10 @@ impl Inner {
         let Some(mut span) = self.last_span_at_or_before(seq)? else {
             // Whether a seq from before the floor was ever given, nobody knows any more. Whoever holds
             // one has seen nothing that is left.
-            return Ok(if floor > Seq::START.next() {
-                Located::At(before)
-            } else {
+            return Ok(if floor.is_first() {
                 nowhere
+            } else {
+                Located::At(before)
             });
         };
         loop {

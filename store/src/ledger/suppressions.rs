@@ -14,7 +14,7 @@ use redb::Database;
 
 use super::LogError;
 use super::behind::{self, Waits};
-use super::suppression::{Suppression, change_of};
+use super::suppression::{Change, Suppression, change_of};
 use crate::locks::lock;
 use crate::record::{ContactId, Entry, Seq, WorkspaceId};
 
@@ -40,8 +40,9 @@ struct SharedSuppressions {
     database: Mutex<Option<Arc<Database>>>,
     waiting: Mutex<Waiting>,
     wake: Condvar,
-    /// Held from the look at what waits to its commit, or an older look could overwrite a newer one.
-    flushing: Mutex<()>,
+    /// Held from the look at what waits to its commit, or an older look could overwrite a newer one. It counts the
+    /// commits.
+    flushing: Mutex<u64>,
     /// The cursor in the file.
     cursor: AtomicU64,
 }
@@ -51,6 +52,8 @@ struct Waiting {
     /// `None` where nothing is left of it, with the record that said so. What holds nobody back any more
     /// still tells when it was lifted.
     changed: HashMap<Whom, (Option<Suppression>, Seq)>,
+    /// Somebody was erased among them.
+    forgets: bool,
     /// The last record that has been handed over.
     upto: Seq,
     /// Something could not be taken in: what follows is to be read from the log, from the cursor on.
@@ -86,7 +89,7 @@ impl Suppressions {
                 database: Mutex::new(Some(Arc::new(database))),
                 waiting: Mutex::new(waiting),
                 wake: Condvar::new(),
-                flushing: Mutex::new(()),
+                flushing: Mutex::default(),
                 cursor: AtomicU64::new(cursor.0),
             }),
             thread: Mutex::new(None),
@@ -151,6 +154,7 @@ impl Suppressions {
             })?;
             let state = Suppression::after(before, seq, entry);
             let mut waiting = lock(&self.shared.waiting);
+            waiting.forgets |= change_of(&entry.fact) == Some(Change::Forget);
             waiting.changed.insert(whom, (state, seq));
             self.shared.wake.notify_one();
         }
@@ -207,7 +211,8 @@ impl Suppressions {
         today: impl Fn(WorkspaceId, ContactId) -> ContactId,
     ) -> Result<(), LogError> {
         self.flush()?;
-        let _flushing = lock(&self.shared.flushing);
+        let mut writes = lock(&self.shared.flushing);
+        *writes += 1;
         let database = self.database()?;
         file::renew(&database, today).map_err(|error| storage("renewing", &error))
     }
@@ -259,21 +264,24 @@ impl SharedSuppressions {
     }
 
     fn flush(&self) -> Result<(), redb::Error> {
-        let _flushing = lock(&self.flushing);
+        let mut writes = lock(&self.flushing);
         let database = lock(&self.database).clone();
         let Some(database) = database else {
             return Err(redb::Error::DatabaseClosed);
         };
-        let (changed, upto) = {
-            let waiting = lock(&self.waiting);
-            (waiting.changed.clone(), waiting.upto)
+        let (changed, upto, forgets) = {
+            let mut waiting = lock(&self.waiting);
+            let forgets = std::mem::take(&mut waiting.forgets);
+            (waiting.changed.clone(), waiting.upto, forgets)
         };
         if changed.is_empty() && upto.0 <= self.cursor.load(Ordering::Acquire) {
             return Ok(());
         }
         // Of a commit that is being taken in some changes may be here and `upto` not: what they say is
         // said again when the log is read from there.
-        file::write(&database, &changed, upto)?;
+        *writes += 1;
+        let written = file::write(&database, &changed, upto, forgets);
+        written.inspect_err(|_| lock(&self.waiting).forgets |= forgets)?;
         self.cursor.store(upto.0, Ordering::Release);
         let mut waiting = lock(&self.waiting);
         for (whom, (_, seq)) in changed {

@@ -219,7 +219,7 @@ pub(super) fn verify_segments(
     progress: &mut dyn FnMut(u64),
 ) -> Result<LogReport, LogError> {
     let mut report = LogReport {
-        floor: (floor > Seq::START.next()).then(|| floor.to_string()),
+        floor: (!floor.is_first()).then(|| floor.to_string()),
         ..LogReport::default()
     };
     let mut invariants = Invariants::default();

@@ -450,39 +450,26 @@ fn held(book: &SegmentBook, since: Since) -> ChangedBook {
     let pending = book.segments.values_mut();
     for segment in pending.filter(|segment| segment.is_pending()) {
         let mut changed = Segment::clone(segment);
-        // Of several that were made meanwhile the last alone ever holds.
-        let newest = changed.newest().map(|newest| newest.version);
-        changed
-            .versions
-            .retain(|one| one.since.is_some() || Some(one.version) == newest);
-        for version in &mut changed.versions {
-            version.since = version.since.or(Some(since));
-        }
+        hold_newest(&mut changed.versions, since, |version| &mut version.since);
         if let Some((_, gone)) = &mut changed.deleted {
             *gone = gone.or(Some(since));
         }
         *segment = Arc::new(changed);
         all_changed.push(Arc::clone(segment));
     }
-    let newest = book.zones.len().saturating_sub(1);
-    let mut place = 0;
-    book.zones.retain(|zone| {
-        place += 1;
-        zone.since.is_some() || place - 1 == newest
-    });
-    for zone in &mut book.zones {
-        zone.since = zone.since.or(Some(since));
-    }
-    let newest = book.scorings.len().saturating_sub(1);
-    let mut place = 0;
-    book.scorings.retain(|one| {
-        place += 1;
-        one.since.is_some() || place - 1 == newest
-    });
-    for one in &mut book.scorings {
-        one.since = one.since.or(Some(since));
-    }
+    hold_newest(&mut book.zones, since, |zone| &mut zone.since);
+    hold_newest(&mut book.scorings, since, |scoring| &mut scoring.since);
     (book, all_changed)
+}
+
+/// What does not hold yet of versions in their order does from here on: of several the last alone, the others never do.
+fn hold_newest<T>(versions: &mut Vec<T>, since: Since, of: fn(&mut T) -> &mut Option<Since>) {
+    let newest = versions.pop();
+    versions.retain_mut(|version| of(version).is_some());
+    versions.extend(newest);
+    for version in versions {
+        of(version).get_or_insert(since);
+    }
 }
 
 fn zone(name: &str, since: Option<Since>) -> Option<ZoneVersion> {

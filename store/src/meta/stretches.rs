@@ -19,7 +19,7 @@ use crate::record::{ErasedStretch, WorkspaceId};
 pub(super) const STRETCHES: TableDefinition<'_, &[u8; 28], &[u8; 16]> =
     TableDefinition::new("erased_stretches_v1");
 
-/// All of them, by browser.
+/// All of them, by browser, each in the order of `from`.
 #[derive(Default)]
 pub(super) struct Stretches(HashMap<(WorkspaceId, [u8; 16]), Vec<ErasedStretch>>);
 
@@ -27,8 +27,10 @@ impl Stretches {
     fn add(&mut self, stretch: ErasedStretch) {
         let of_browser = self.0.entry((stretch.workspace, stretch.browser));
         let known = of_browser.or_default();
-        known.retain(|one| one.from != stretch.from);
-        known.push(stretch);
+        match known.binary_search_by_key(&stretch.from, |one| one.from) {
+            Ok(at) => known[at] = stretch,
+            Err(at) => known.insert(at, stretch),
+        }
     }
 }
 

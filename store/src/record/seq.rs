@@ -15,6 +15,12 @@ impl Seq {
     /// Before the first record.
     pub const START: Self = Self(0);
 
+    /// Whether there is none before it. Of a log whose floor it is nothing was ever dropped.
+    #[must_use]
+    pub fn is_first(self) -> bool {
+        self <= Self::START.next()
+    }
+
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)

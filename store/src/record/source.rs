@@ -143,6 +143,13 @@ impl ToldBy {
         }
     }
 
+    pub(crate) fn visitor_mut(&mut self) -> Option<&mut Visitor> {
+        match self {
+            Self::Browser { visitor, .. } | Self::Mail { visitor, .. } => Some(visitor),
+            Self::Server { .. } => None,
+        }
+    }
+
     fn visitor(&self) -> Option<&Visitor> {
         match self {
             Self::Browser { visitor, .. } | Self::Mail { visitor, .. } => Some(visitor),

@@ -4,20 +4,23 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redb::{Database, ReadableDatabase as _, ReadableTable as _};
 
-use super::tables::{BY_ID, COUNTS, Holder, REJECTED, place, spelling};
+use super::tables::{ABOUT, BY_ID, COUNTS, Holder, REJECTED, place, spelling};
 use super::waiting::Waiting;
 use super::{KEPT_MS, Rejected};
 use crate::clock::Clock;
 use crate::locks::lock;
+use crate::snapshot;
 
 /// Rejections kept of one kind of sender in one workspace; the oldest go first.
 pub(super) const MAX_KEPT: u64 = 20_000;
 /// How long they wait for company.
 const PAUSE: Duration = Duration::from_millis(500);
+/// From one time that the file is written anew to the next: those who are erased meanwhile wait for each other.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 
 pub(super) struct SharedRejected {
     /// Another one takes its place after an erasure.
@@ -25,8 +28,8 @@ pub(super) struct SharedRejected {
     pub(super) path: PathBuf,
     pub(super) state: Mutex<State>,
     pub(super) wake: Condvar,
-    /// One flush at a time.
-    pub(super) flushing: Mutex<()>,
+    /// One write at a time. It counts them.
+    pub(super) flushing: Mutex<u64>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) dropped: Box<dyn Fn(u64) + Send + Sync>,
 }
@@ -37,21 +40,38 @@ pub(super) struct State {
     /// Tells rejections of one instant apart.
     count: u64,
     pub(super) closing: bool,
-    /// The file is to be written anew.
-    wants_renewal: bool,
+    /// The file is to be written anew; it says so itself.
+    pub(super) wants_renewal: bool,
+    /// When that was last tried.
+    pub(super) renewed_at: Option<Instant>,
+}
+
+impl State {
+    pub(super) fn new(wants_renewal: bool) -> Self {
+        Self {
+            wants_renewal,
+            ..Self::default()
+        }
+    }
+
+    /// How long until the file is to be written anew; `None` where it is not.
+    fn renewal_in(&self) -> Option<Duration> {
+        let waited = self.renewed_at.map(|at| at.elapsed());
+        let left = waited.map_or(Duration::ZERO, |waited| {
+            RENEWAL_PAUSE.saturating_sub(waited)
+        });
+        self.wants_renewal.then_some(left)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && !self.closing
+    }
 }
 
 impl SharedRejected {
     pub(super) fn run(&self) {
         loop {
-            let idle = |state: &mut State| {
-                state.waiting.is_empty() && !state.closing && !state.wants_renewal
-            };
-            drop(
-                self.wake
-                    .wait_while(lock(&self.state), idle)
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
+            self.wait_for_work();
             // Let them gather: each commit syncs, and the disk is the log's too.
             let open = |state: &mut State| !state.closing;
             let gathered = self.wake.wait_timeout_while(lock(&self.state), PAUSE, open);
@@ -59,10 +79,11 @@ impl SharedRejected {
             if let Err(error) = self.flush() {
                 tracing::error!(%error, "receipts of rejected events could not be written");
             }
-            if std::mem::take(&mut lock(&self.state).wants_renewal)
+            let renewal_in = lock(&self.state).renewal_in();
+            if renewal_in.is_some_and(|left| left.is_zero() || closing)
                 && let Err(error) = self.renew()
             {
-                tracing::error!(%error, "the file of rejected events holds what was erased in pages that are free; the next erasure writes it anew again");
+                tracing::error!(%error, "the file of rejected events holds what was erased in pages that are free; it is tried again");
             }
             if closing {
                 return;
@@ -70,14 +91,42 @@ impl SharedRejected {
         }
     }
 
+    fn wait_for_work(&self) {
+        let mut state = lock(&self.state);
+        while state.is_idle() {
+            state = match state.renewal_in() {
+                Some(left) if left.is_zero() => return,
+                Some(left) => {
+                    let waited = self.wake.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self
+                    .wake
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
     pub(super) fn database(&self) -> Arc<Database> {
         Arc::clone(&lock(&self.database))
     }
 
-    /// Has the file written anew behind the answers.
-    pub(super) fn ask_for_renewal(&self) {
+    /// Has the file written anew behind the answers, also where a crash comes before that.
+    pub(super) fn ask_for_renewal(&self) -> Result<(), redb::Error> {
+        {
+            let mut writes = lock(&self.flushing);
+            let database = self.database();
+            if !snapshot::is_stale(&database, ABOUT)? {
+                *writes += 1;
+                let transaction = database.begin_write()?;
+                snapshot::set_stale(&transaction, ABOUT)?;
+                transaction.commit()?;
+            }
+        }
         lock(&self.state).wants_renewal = true;
         self.wake.notify_one();
+        Ok(())
     }
 
     pub(super) fn read(&self, key: &[u8]) -> Result<Option<Rejected>, redb::Error> {
@@ -96,11 +145,12 @@ impl SharedRejected {
     }
 
     pub(super) fn flush(&self) -> Result<(), redb::Error> {
-        let _one = lock(&self.flushing);
+        let mut writes = lock(&self.flushing);
         let batch = lock(&self.state).waiting.all();
         if batch.is_empty() {
             return Ok(());
         }
+        *writes += 1;
         let written = self.write(&batch);
         let mut state = lock(&self.state);
         // Also after a failure: they must not fill the memory while the disk is full.

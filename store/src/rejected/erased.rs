@@ -5,11 +5,12 @@ use std::ops::Bound;
 
 use redb::{ReadableDatabase as _, ReadableTable as _};
 
-use super::tables::{BY_ID, COUNTS, Holder, REJECTED, spelling};
+use super::tables::{ABOUT, BY_ID, COUNTS, Holder, REJECTED, spelling};
 use super::{Rejected, RejectedStore};
 use crate::locks::lock;
 use crate::record::WorkspaceId;
 use crate::record::identity::Sender;
+use crate::snapshot;
 
 impl RejectedStore {
     /// Forgets those of a workspace that are `theirs`; returns how many were on disk. Whoever keeps others goes on
@@ -39,7 +40,7 @@ impl RejectedStore {
             }
         }
         // Pages that are free hold them still, and those that went before.
-        self.shared.ask_for_renewal();
+        self.shared.ask_for_renewal()?;
         Ok(gone)
     }
 
@@ -85,7 +86,8 @@ impl RejectedStore {
             return Ok(0);
         }
         let prefix = holder.prefix();
-        let _one = lock(&self.shared.flushing);
+        let mut writes = lock(&self.shared.flushing);
+        *writes += 1;
         let database = self.shared.database();
         let transaction = database.begin_write()?;
         let mut gone = 0;
@@ -109,6 +111,7 @@ impl RejectedStore {
                 .map_or(0, |count| count.value());
             counts.insert(prefix.as_slice(), before.saturating_sub(gone))?;
         }
+        snapshot::set_stale(&transaction, ABOUT)?;
         transaction.commit()?;
         Ok(gone)
     }
@@ -131,11 +134,15 @@ struct Slice {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::path::Path;
     use std::sync::Arc;
+    use std::time::Instant;
 
+    use super::super::FILE;
     use super::super::tests::{open, rejected};
     use super::*;
     use crate::clock::{Clock as _, FixedClock};
+    use crate::record::Personal;
     use shared::time::Timestamp;
 
     #[test]
@@ -163,6 +170,41 @@ mod tests {
         let newest = store.recent.newest(WorkspaceId(1), 10);
         let newest: Vec<_> = newest.iter().map(|(_, one)| one.id.as_str()).collect();
         assert_eq!(newest, ["a", "c"]);
+    }
+
+    /// That the file is to be written anew was known in memory alone: a crash before that left the person in pages
+    /// that are free, for ever.
+    #[test]
+    fn what_was_erased_is_in_no_page_of_the_file_also_after_a_crash() {
+        let (folder, image) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let clock = Arc::new(FixedClock::new(Timestamp::from_millis(1 << 42)));
+        let store = open(folder.path(), &clock);
+        let now = clock.now().as_millis();
+        let hers = Rejected {
+            body: Some(Personal("ada@person.example".into())),
+            ..rejected("a", now)
+        };
+        store.keep(hers);
+        store.keep(rejected("b", now));
+        // It was just written anew, so that this waits for company.
+        lock(&store.shared.state).renewed_at = Some(Instant::now());
+        let is_a = |one: &Rejected| one.id == "a";
+        assert_eq!(store.erase(WorkspaceId(1), &is_a).unwrap(), 1);
+        std::fs::copy(folder.path().join(FILE), image.path().join(FILE)).unwrap();
+        let holds_her = |folder: &Path| {
+            let bytes = std::fs::read(folder.join(FILE)).unwrap();
+            bytes.windows(10).any(|part| part == b"ada@person")
+        };
+        assert!(holds_her(image.path()));
+        for (store, folder) in [
+            (open(image.path(), &clock), image.path()),
+            (store, folder.path()),
+        ] {
+            store.close();
+            assert!(!holds_her(folder));
+            let found = store.find(WorkspaceId(1), Sender::Server, "b");
+            assert!(found.unwrap().is_some());
+        }
     }
 
     #[test]

@@ -2,20 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
-use redb::{ReadableDatabase as _, TableDefinition};
+use redb::ReadableDatabase as _;
 
 use super::behind::SharedRejected;
-use super::tables::{BY_ID, CACHE, COUNTS, REJECTED};
+use super::tables::{ABOUT, BY_ID, CACHE, COUNTS, REJECTED};
 use super::{FILE, RejectedStore};
-use crate::files;
 use crate::files::database::table;
 use crate::lineage::{self, Lineage, Part, Standing, Strange};
 use crate::locks::lock;
 use crate::snapshot::{self, Snapshot};
-
-/// Key: `store` or `opening`. Value: the number, see [`lineage`].
-const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about_v1");
 
 impl RejectedStore {
     /// Whether the file belongs to `meta.redb`.
@@ -49,7 +46,8 @@ impl RejectedStore {
     /// # Errors
     /// When the disk fails.
     pub fn set_lineage(&self, lineage: Lineage) -> Result<(), redb::Error> {
-        let _one = lock(&self.shared.flushing);
+        let mut writes = lock(&self.shared.flushing);
+        *writes += 1;
         let database = self.shared.database();
         let transaction = database.begin_write()?;
         lineage::write(&mut transaction.open_table(ABOUT)?, lineage)?;
@@ -69,14 +67,23 @@ impl RejectedStore {
 impl SharedRejected {
     /// Puts another file in the place of this one that holds the same and nothing else.
     pub(super) fn renew(&self) -> Result<(), redb::Error> {
-        let _one = lock(&self.flushing);
-        let draft = files::draft_of(&self.path);
-        let new = files::database::create_anew(&draft, CACHE)?;
-        snapshot::take_into(&self.database(), &new, copy_all)?;
-        files::rename_synced(&draft, &self.path)?;
-        // Whoever reads the old one goes on with it.
-        *lock(&self.database) = Arc::new(new);
-        Ok(())
+        {
+            // Before, so that whoever asks meanwhile is not forgotten.
+            let mut state = lock(&self.state);
+            state.wants_renewal = false;
+            state.renewed_at = Some(Instant::now());
+        }
+        let database = || Ok(self.database());
+        let mut put = |new| *lock(&self.database) = Arc::new(new);
+        let renewed = snapshot::renewed(
+            &self.path,
+            CACHE,
+            &self.flushing,
+            &database,
+            &copy_all,
+            &mut put,
+        );
+        renewed.inspect_err(|_| lock(&self.state).wants_renewal = true)
     }
 }
 
@@ -84,5 +91,5 @@ fn copy_all(copy: &mut Snapshot<'_>) -> Result<(), redb::Error> {
     copy.table(REJECTED)?;
     copy.table(COUNTS)?;
     copy.table(BY_ID)?;
-    copy.table(ABOUT)
+    copy.about(ABOUT)
 }

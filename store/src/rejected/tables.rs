@@ -10,6 +10,7 @@ use super::old;
 use crate::files;
 use crate::record::WorkspaceId;
 use crate::record::identity::Sender;
+use crate::snapshot::About;
 
 /// Key: [`place`]. Value: JSON of [`Rejected`](super::Rejected).
 pub(super) const REJECTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rejected_v2");
@@ -19,6 +20,10 @@ pub(super) const COUNTS: TableDefinition<'_, &[u8], u64> =
 /// Key: the holder, then [`spelling`]. Value: the place of its newest rejection.
 pub(super) const BY_ID: TableDefinition<'_, &[u8], &[u8]> =
     TableDefinition::new("rejected_by_id_v2");
+
+/// Key: `store` or `opening`. Value: the number, see [`lineage`](crate::lineage). Beside them whether the file is to be
+/// [renewed](crate::snapshot::renewed).
+pub(super) const ABOUT: About = TableDefinition::new("about_v1");
 
 pub(super) const CACHE: usize = 8 * 1024 * 1024;
 

@@ -6,6 +6,7 @@ use shared::time::Timestamp;
 
 use super::definitions::{NAMES, PATHS, name};
 use super::{Seed, address_of, id_of, spread};
+use crate::record::workspace::DAY_MS;
 use crate::record::{
     Address, Class, ClickMarks, Entry, Fact, MessageType, Personal, SendRef, ToldBy, Visitor,
 };
@@ -23,7 +24,6 @@ const ROUNDS_TO_OPEN: u64 = 300;
 const CAMPAIGNS: u64 = 12;
 const PLANS: [&str; 3] = ["free", "pro", "team"];
 const COUNTRIES: [&str; 4] = ["de", "fr", "gb", "us"];
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Who does what comes with this number.
 fn contact_of(seed: &Seed, number: u64) -> u64 {
@@ -97,7 +97,7 @@ pub(super) fn entry(seed: &Seed, number: u64) -> Entry {
     let names_browser = is_anonymous || matches!(fact, Fact::Identify { .. });
     let mut entry = Entry::new(seed.workspace, id_of(number), told_by, now, fact);
     if spread(luck).is_multiple_of(50) {
-        let late = i64::try_from(spread(luck ^ 1) % (5 * DAY_MS)).unwrap_or(0);
+        let late = i64::try_from(spread(luck ^ 1) % (5 * DAY_MS.cast_unsigned())).unwrap_or(0);
         entry.time = now.plus_millis(-late);
         entry.time_sent = true;
     }

@@ -79,7 +79,6 @@ impl Place {
         let plans = [&TERMS, &EVENTS, &ENGAGEMENT, &SEGMENTS];
         for (path, plan) in self.paths().iter().zip(plans) {
             let draft = files::draft_of(path);
-            remove(&draft)?;
             copy_fresh(path, &draft, plan)?;
             files::rename_synced(&draft, path).map_err(storage("writing a view anew"))?;
         }

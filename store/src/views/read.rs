@@ -48,7 +48,7 @@ pub struct Beside {
 
 /// Of which file something was read, and at which cursor. Whoever is late with what it has found condemns none
 /// that has taken the place of that file since.
-type Standing = (Arc<State>, Seq);
+pub(super) type Standing = (Arc<State>, Seq);
 
 /// The runs at one cursor, for a look that may take long.
 pub(super) struct Runs {
@@ -197,7 +197,7 @@ impl Views {
     }
 
     /// What was found in a file; where it shows that the file is damaged, its view is begun anew.
-    fn believed<T>(
+    pub(super) fn believed<T>(
         &self,
         (state, cursor): &Standing,
         found: Result<T, ViewError>,
@@ -211,11 +211,11 @@ impl Views {
     }
 }
 
-fn reading() -> impl Fn(redb::Error) -> ViewError {
+pub(super) fn reading() -> impl Fn(redb::Error) -> ViewError {
     ViewError::while_doing("reading")
 }
 
-fn standing(shelf: &Shelf) -> Standing {
+pub(super) fn standing(shelf: &Shelf) -> Standing {
     (Arc::clone(&shelf.rows.state), shelf.cursor())
 }
 
@@ -223,6 +223,6 @@ pub(super) fn of_events(shelves: &Shelves) -> &Shelf {
     &shelves.events
 }
 
-fn engagement(shelves: &Shelves) -> &Shelf {
+pub(super) fn engagement(shelves: &Shelves) -> &Shelf {
     &shelves.engagement
 }

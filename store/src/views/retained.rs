@@ -5,6 +5,7 @@
 //!
 //! What is left out is what only the log had: the events themselves. Runs of what is dropped go too.
 
+use std::collections::HashSet;
 use std::hash::Hasher as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use twox_hash::XxHash3_64;
 use super::engagement::{self, Sought};
 use super::error::ViewError;
 use super::open::{Place, remove_folder, storage};
+use super::shelf::numbers_any;
 use super::view::Numbered;
 use super::{FOLD_RECORDS, Views, events, next_batch, segments, terms};
 use crate::files;
@@ -39,7 +41,7 @@ const ERASED: &str = "ERASED";
 /// And the file that tells behind which arrival the log is whole: milliseconds since 1970, in digits.
 const SINCE: &str = "SINCE";
 
-/// A retention checkpoint on disk.
+/// A retention checkpoint on disk. Its files never change, but for [`ERASED`] where it held none of them.
 #[derive(Debug, Clone)]
 pub(super) struct Retained {
     folder: PathBuf,
@@ -54,6 +56,26 @@ impl Retained {
     pub(super) fn of(data: &Path) -> Result<Option<Self>, ViewError> {
         let all = all_in(data)?;
         Ok(all.into_iter().max_by_key(|one| (one.upto, one.turn)))
+    }
+
+    /// From when on the log is whole: everything is there that arrived then or later.
+    fn since(&self) -> Result<Timestamp, ViewError> {
+        let said =
+            files::read(&self.folder.join(SINCE)).map_err(storage("reading from when on"))?;
+        let millis = std::str::from_utf8(&said).ok();
+        let millis = millis.and_then(|text| text.trim_end().parse().ok());
+        let no_time =
+            || ViewError::Storage("the retention checkpoint does not say from when on".into());
+        millis.map(Timestamp::from_millis).ok_or_else(no_time)
+    }
+
+    /// Whether it holds any of those who were erased behind it.
+    fn holds_any(&self, data: &Path, erased: &[ErasedContact]) -> Result<bool, ViewError> {
+        let since = self.since()?;
+        let behind = erased.iter().filter(|one| one.is_behind(since));
+        let whom: HashSet<_> = behind.map(|one| one.contact.0).collect();
+        let [terms, ..] = Place::retained(data, &self.folder, 0).paths();
+        Ok(!whom.is_empty() && numbers_any(&terms, terms::CONTACTS, &whom)?)
     }
 
     /// Copies it to where views lie, of which there must be none. A crash in between leaves views that are behind it.
@@ -84,17 +106,7 @@ impl Retained {
 /// # Errors
 /// [`ViewError::Storage`].
 pub fn retained_since(data: &Path) -> Result<Option<Timestamp>, ViewError> {
-    let Some(one) = Retained::of(data)? else {
-        return Ok(None);
-    };
-    let said = files::read(&one.folder.join(SINCE)).map_err(storage("reading from when on"))?;
-    let millis = std::str::from_utf8(&said).ok();
-    let millis = millis.and_then(|text| text.trim_end().parse().ok());
-    let no_time =
-        || ViewError::Storage("the retention checkpoint does not say from when on".into());
-    millis
-        .map(|millis| Some(Timestamp::from_millis(millis)))
-        .ok_or_else(no_time)
+    Retained::of(data)?.map(|one| one.since()).transpose()
 }
 
 /// How far the views reach that the retention checkpoint of a data folder holds; `None` where there is none.
@@ -131,6 +143,14 @@ pub struct ErasedContact {
     pub time: Timestamp,
 }
 
+impl ErasedContact {
+    /// Whether the fact lies behind all that a checkpoint reflects, of which the log is whole from `since` on: one
+    /// before that has been folded, and who has come back since stays.
+    fn is_behind(&self, since: Timestamp) -> bool {
+        self.time.as_millis() >= since.as_millis().saturating_sub(1)
+    }
+}
+
 /// What checkpoints are made of, beside the log.
 pub struct Retaining<'a> {
     pub data: &'a Path,
@@ -158,14 +178,18 @@ impl Retaining<'_> {
         if retained(self.data)?.is_some_and(|reached| reached >= upto) {
             return self.remove_others();
         }
-        self.make(upto, 0, |views| views.fold_up_to(log, upto, stop, progress))
+        self.make(upto, 0, stop, |views| {
+            views.fold_up_to(log, upto, stop, progress)
+        })
     }
 
-    /// Makes the checkpoint anew without those who were erased since it was made. Whether there were any.
+    /// Makes the checkpoint anew where it holds any of those who were erased since it was made, without them. Whether
+    /// it did. What a pass has left that was cut short goes too, since that may hold them.
     ///
     /// # Errors
     /// [`ViewError`]; the checkpoint is as it was.
-    pub fn purge(&self) -> Result<bool, ViewError> {
+    pub fn purge(&self, stop: &dyn Fn() -> bool) -> Result<bool, ViewError> {
+        self.remove_others()?;
         let Some(known) = Retained::of(self.data)? else {
             return Ok(false);
         };
@@ -173,8 +197,17 @@ impl Retaining<'_> {
         if said == self.erased_digest().as_bytes() {
             return Ok(false);
         }
-        self.make(known.upto, known.turn + 1, |_| Ok(()))?;
-        Ok(true)
+        if known.holds_any(self.data, self.erased)? {
+            self.make(known.upto, known.turn + 1, stop, |_| Ok(()))?;
+            return Ok(true);
+        }
+        // So that the next time asks of those alone who come after.
+        let path = known.folder.join(ERASED);
+        let draft = files::draft_of(&path);
+        write_text(&draft, &self.erased_digest())
+            .and_then(|()| files::rename_synced(&draft, &path))
+            .map_err(storage("noting who was erased"))?;
+        Ok(false)
     }
 
     /// Makes one, from the one before on.
@@ -182,6 +215,7 @@ impl Retaining<'_> {
         &self,
         upto: Seq,
         turn: u32,
+        stop: &dyn Fn() -> bool,
         work: impl FnOnce(&Views) -> Result<(), ViewError>,
     ) -> Result<(), ViewError> {
         let doing = storage("making the retention checkpoint");
@@ -192,16 +226,17 @@ impl Retaining<'_> {
         files::create_folder(&draft).map_err(&doing)?;
         let place = Place::retained(self.data, &draft, self.cache);
         let views = Views::open_at(place.clone(), Arc::clone(&self.keys))?;
-        let worked = work(&views).and_then(|()| views.erase_ahead(self.erased));
+        let worked = work(&views).and_then(|()| views.erase_ahead(self.erased, stop));
         let since = views.latest_arrival().saturating_add(1);
         let closed = views.close();
         worked.and(closed)?;
         drop(views);
+        if stop() {
+            return Err(ViewError::Stopped);
+        }
         place.write_anew()?;
         for (name, text) in [(ERASED, self.erased_digest()), (SINCE, since.to_string())] {
-            let said = files::create_anew(&draft.join(name));
-            said.and_then(|mut file| file.write_all(text.as_bytes()))
-                .map_err(&doing)?;
+            write_text(&draft.join(name), &text).map_err(&doing)?;
         }
         sync_all(self.data, &draft)?;
         let name = format!("{:0DIGITS$}-{turn:0TURN_DIGITS$}", upto.0);
@@ -211,8 +246,9 @@ impl Retaining<'_> {
         self.remove_others()
     }
 
-    /// Lets go of all but the one that counts.
+    /// Lets go of all but the one that counts, and of what was never finished.
     fn remove_others(&self) -> Result<(), ViewError> {
+        remove_folder(&self.data.join(RETAINED_FOLDER).join(DRAFT))?;
         let mut all = all_in(self.data)?;
         all.sort_by_key(|one| (one.upto, one.turn));
         all.pop();
@@ -274,21 +310,20 @@ impl Views {
     }
 
     /// Takes out what the rows hold of contacts that are erased by facts which come later: folded then, they find
-    /// nothing. Facts that arrived before the rows' last record have been folded: whom they erased is gone, and who has
-    /// come back since stays.
-    fn erase_ahead(&self, erased: &[ErasedContact]) -> Result<(), ViewError> {
+    /// nothing.
+    fn erase_ahead(
+        &self,
+        erased: &[ErasedContact],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), ViewError> {
         let _folding = lock(&self.folding);
         let mut open = write(&self.shelves);
         let shelves = open.as_mut().ok_or(ViewError::Closed)?;
-        let latest = shelves.engagement.now();
-        let whom: Vec<_> = erased
-            .iter()
-            .filter(|one| one.time.as_millis() >= latest)
-            .filter(|one| {
-                shelves.terms.numbers[terms::CONTACTS]
-                    .find(&one.contact.0)
-                    .is_some()
-            })
+        let since = Timestamp::from_millis(shelves.engagement.now().saturating_add(1));
+        let numbers = &shelves.terms.numbers[terms::CONTACTS];
+        let behind = erased.iter().filter(|one| one.is_behind(since));
+        let whom: Vec<_> = behind
+            .filter(|one| numbers.find(&one.contact.0).is_some())
             .copied()
             .collect();
         if whom.is_empty() {
@@ -298,44 +333,48 @@ impl Views {
             .iter()
             .map(|one| (one.workspace, one.contact))
             .collect();
-        let mut forget = || -> Result<(), redb::Error> {
-            let sought = Sought::in_rows(&shelves.engagement.rows, &of)?;
-            for one in &whom {
-                let ErasedContact {
-                    workspace,
-                    contact,
-                    person,
-                    time: _,
-                } = *one;
-                let numbers = &mut shelves.terms.numbers[terms::CONTACTS];
-                numbers.rename(&contact.0, &person.0);
-                let Some(number) = numbers.find(&person.0) else {
-                    continue;
-                };
-                let numbers = &shelves.terms.numbers[terms::CONTACTS];
-                events::forget(&mut shelves.events.rows, number)?;
-                let numbered = Numbered {
-                    number,
-                    id: contact,
-                };
-                engagement::forget(
-                    &mut shelves.engagement.rows,
-                    &*self.keys,
-                    numbers,
-                    &sought,
-                    (workspace, numbered, person),
-                )?;
-                segments::forget(
-                    &mut shelves.segments.rows,
-                    &*self.keys,
-                    &shelves.catalogues,
-                    workspace,
-                    number,
-                )?;
-            }
-            Ok(())
+        let doing = ViewError::while_doing("erasing");
+        let sought = Sought::in_rows(&shelves.engagement.rows, &of).map_err(&doing)?;
+        let mut forget = |one: ErasedContact| -> Result<(), redb::Error> {
+            let ErasedContact {
+                workspace,
+                contact,
+                person,
+                time: _,
+            } = one;
+            let numbers = &mut shelves.terms.numbers[terms::CONTACTS];
+            numbers.rename(&contact.0, &person.0);
+            let Some(number) = numbers.find(&person.0) else {
+                return Ok(());
+            };
+            let numbers = &shelves.terms.numbers[terms::CONTACTS];
+            events::forget(&mut shelves.events.rows, number)?;
+            let numbered = Numbered {
+                number,
+                id: contact,
+            };
+            engagement::forget(
+                &mut shelves.engagement.rows,
+                &*self.keys,
+                numbers,
+                &sought,
+                (workspace, numbered, person),
+            )?;
+            segments::forget(
+                &mut shelves.segments.rows,
+                &*self.keys,
+                &shelves.catalogues,
+                workspace,
+                number,
+            )
         };
-        forget().map_err(ViewError::while_doing("erasing"))
+        for one in whom {
+            if stop() {
+                return Err(ViewError::Stopped);
+            }
+            forget(one).map_err(&doing)?;
+        }
+        Ok(())
     }
 
     /// Where the views begin with a retention checkpoint: the log has nothing more to say of what lies before. Facts
@@ -389,6 +428,10 @@ fn all_in(data: &Path) -> Result<Vec<Retained>, ViewError> {
         }
     }
     Ok(all)
+}
+
+fn write_text(path: &Path, text: &str) -> std::io::Result<()> {
+    files::create_anew(path)?.write_all(text.as_bytes())
 }
 
 /// What the name of a checkpoint says; `None` of any other.

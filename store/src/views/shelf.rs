@@ -29,7 +29,7 @@ use crate::locks::lock;
 use crate::record::Seq;
 
 use file::File;
-pub(crate) use file::{Identity, copy_fresh, cursor_of, edition_of, remove};
+pub(crate) use file::{Identity, copy_fresh, cursor_of, edition_of, numbers_any, remove};
 
 /// See above.
 pub(crate) struct Shelf {

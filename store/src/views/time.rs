@@ -157,9 +157,12 @@ impl Views {
     /// # Errors
     /// As [`Self::fold`].
     pub(crate) fn fill(&self, records: &[Record], from: Seq) -> Result<(), ViewError> {
+        // What was dropped before the first is missing; while facts are, nothing more is (`retention`).
+        let since = match from {
+            Seq::START => retained_since(&self.place.root)?,
+            _ => None,
+        };
         let _folding = lock(&self.folding);
-        // Of what was dropped nothing is read any more.
-        let since = retained_since(&self.place.root)?;
         let mut looking = Looking::with(&*self.keys);
         let portions = records.chunks(super::PORTION).map(Some);
         let portions = portions.chain(records.is_empty().then_some(None));

@@ -259,6 +259,24 @@ fn files_that_others_can_read_or_that_are_not_ours_are_named() {
     check(many, "files", Status::Warn, "and 2 more");
 }
 
+/// An erasure reaches neither: it finds its records in the log.
+#[test]
+fn what_was_set_aside_and_may_hold_who_was_erased_is_named() {
+    let add = |path: &'static str, bytes| {
+        move |facts: &mut Facts| {
+            facts.files.push(File {
+                bytes,
+                ..file(path, 0o600)
+            });
+        }
+    };
+    let segment = "log/aside/00000000000000000001.redb";
+    check(add(segment, GB), "aside", Status::Warn, segment);
+    check(add(segment, 0), "aside", Status::Ok, "nothing");
+    let receipts = "rejected.unreadable";
+    check(add(receipts, GB), "aside", Status::Warn, receipts);
+}
+
 #[test]
 fn keys_that_want_care_are_named() {
     let add = |key| move |facts: &mut Facts| facts.keys.push(key);

@@ -1,4 +1,4 @@
-//! What is done to the whole store: verify, rebuild, backup, doctor; and a link to the live page.
+//! What is done to the whole store: verify, rebuild, privacy, backup, doctor; and a link to the live page.
 
 use axum::extract::State;
 use axum::response::{Json, Response};
@@ -9,6 +9,7 @@ use crate::backup::BackupAsk;
 use crate::doctor::Diagnosis;
 use crate::error::ApiError;
 use crate::error::refusal::Refusal;
+use crate::privacy::Privacy;
 use crate::upkeep::Progress;
 
 /// A link to the live page. It lets one browser in, so it is shown to whoever asked and nobody else.
@@ -31,6 +32,27 @@ pub(super) async fn rebuild(State(desk): State<Desk>, asked: Asked) -> Result<Re
     let permit = desk.begin(&asked)?;
     lines::tell(&desk, permit, |store, progress| {
         store.rebuild(&mut |done, total| progress(Progress { done, total }))
+    })
+}
+
+/// What is to be kept, where no server knows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PrivacyAsk {
+    pub(crate) privacy: Option<Privacy>,
+}
+
+/// Takes out what is not to be kept; the last line holds a [`PrivacyReport`](crate::upkeep::PrivacyReport).
+pub(super) async fn apply_privacy(
+    State(desk): State<Desk>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let ask: PrivacyAsk = serde_json::from_str(&asked.text)
+        .map_err(|error| Refusal::failed(format_args!("the mode is not described: {error}")))?;
+    let permit = desk.begin(&asked)?;
+    lines::tell(&desk, permit, move |store, progress| {
+        store.apply_privacy(ask.privacy, &mut |done, total| {
+            progress(Progress { done, total });
+        })
     })
 }
 

@@ -7,14 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use shared::time::Timestamp;
 
-use super::LogError;
+use super::{Browser, LogError};
 use crate::record::{ContactId, Seq, WorkspaceId};
 
-/// So many browsers, times at which one was told whose it is, and deeds of theirs are in memory: 10 MB each or so.
-pub(super) const MOST: usize = 100_000;
+/// So many browsers, times at which one was told whose it is, and deeds of theirs are in memory: 10 MB each or so. Few
+/// where this tests itself.
+pub(super) const MOST: usize = if cfg!(test) { 2 } else { 100_000 };
 
-/// A browser of a workspace, by its anonymousId.
-type Browser = (WorkspaceId, String);
 /// When something was done, and its place.
 pub(super) type At = (Timestamp, Seq);
 /// Something that a browser did.
@@ -31,6 +30,8 @@ pub(super) enum Told {
 
 /// Hands over what browsers did, in any order; all of it each time.
 pub(super) type Pass<'a> = dyn FnMut(&mut Look<'_>) -> Result<(), LogError> + 'a;
+/// Is told whom a browser said that it is of.
+pub(super) type Owner<'a> = dyn FnMut(&Browser, At, ContactId) -> Result<(), LogError> + 'a;
 pub(super) type Look<'a> = dyn FnMut(WorkspaceId, &str, At, Told) -> Result<(), LogError> + 'a;
 
 /// Those of what is offered that come first by their keys, not before `start`: at most so many.
@@ -54,11 +55,6 @@ impl<K: Ord, V> Kept<K, V> {
             rows: BTreeMap::new(),
             end: None,
         }
-    }
-
-    /// The keys of those that are kept.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
-        self.rows.keys()
     }
 
     /// Whether it lies within what can be kept.
@@ -86,15 +82,17 @@ impl<K: Ord, V> Kept<K, V> {
 /// Browsers that somebody who is erased has used.
 pub(super) type Browsers = Kept<Browser, ()>;
 
-/// Finds whose each deed without an address is that these browsers did, and hands it over. `gather` offers all such
-/// browsers again, where there are more of them than are kept; `pass` what browsers did.
+/// Finds whose each deed without an address is that these browsers did, and hands it over to `each`; and to `told` whom
+/// each browser said that it is of, browser by browser and each in the order of time. `gather` offers all such browsers
+/// again, where there are more of them than are kept; `pass` what browsers did.
 ///
 /// # Errors
-/// Those of the passes, and of `each`.
+/// Those of the passes, of `told` and of `each`.
 pub(super) fn each_deed(
     mut browsers: Browsers,
     gather: &mut dyn FnMut(&mut Browsers) -> Result<(), LogError>,
     pass: &mut Pass<'_>,
+    told: &mut Owner<'_>,
     each: &mut dyn FnMut(WorkspaceId, ContactId, Seq) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
     loop {
@@ -104,11 +102,15 @@ pub(super) fn each_deed(
             members.entry(workspace).or_default().insert(browser);
         }
         if !members.is_empty() {
-            of_these(&members, most, pass, each)?;
+            of_these(&members, most, pass, told, each)?;
         }
         let Some((start, ())) = browsers.end else {
             return Ok(());
         };
+        tracing::info!(
+            at_once = most,
+            "those who are erased have used more browsers than are in memory at once: the log is read again for the next"
+        );
         browsers = Kept::from(Some(start), most);
         gather(&mut browsers)?;
     }
@@ -118,6 +120,7 @@ fn of_these(
     members: &HashMap<WorkspaceId, BTreeSet<String>>,
     most: usize,
     pass: &mut Pass<'_>,
+    told: &mut Owner<'_>,
     each: &mut dyn FnMut(WorkspaceId, ContactId, Seq) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
     let is_member = |workspace: WorkspaceId, browser: &str| {
@@ -128,16 +131,19 @@ fn of_these(
     loop {
         let mut owners = Owners(Kept::from(start.clone(), most));
         let mut deeds: Kept<Deed, ()> = Kept::from(start.clone(), most);
-        pass(&mut |workspace, browser, at, told| {
+        pass(&mut |workspace, browser, at, said| {
             if is_member(workspace, browser) {
                 let deed = ((workspace, browser.to_owned()), at);
-                match told {
+                match said {
                     Told::Whose(contact) => owners.0.offer(deed, contact),
                     Told::Nothing => deeds.offer(deed, ()),
                 }
             }
             Ok(())
         })?;
+        for ((browser, at), contact) in &owners.0.rows {
+            told(browser, *at, *contact)?;
+        }
         let mut hand_over = |deed: &Deed| match owners.of(deed) {
             Some(owner) => each(deed.0.0, owner, deed.1.1),
             None => Ok(()),
@@ -147,8 +153,8 @@ fn of_these(
             within.try_for_each(&mut hand_over)?;
         } else {
             // More than are to be in memory: each as it comes by.
-            pass(&mut |workspace, browser, at, told| {
-                if told == Told::Nothing && is_member(workspace, browser) {
+            pass(&mut |workspace, browser, at, said| {
+                if said == Told::Nothing && is_member(workspace, browser) {
                     let deed = ((workspace, browser.to_owned()), at);
                     if owners.0.takes(&deed) {
                         return hand_over(&deed);
@@ -244,14 +250,25 @@ mod tests {
                 }
                 Ok(())
             };
-            let mut found = BTreeMap::new();
-            each_deed(first, &mut gather, &mut pass, &mut |_, owner, seq| {
+            let (mut found, mut told) = (BTreeMap::new(), Vec::new());
+            let mut note = |(workspace, browser): &Browser, (time, seq): At, owner: ContactId| {
+                told.push(((workspace.0, browser.clone()), time.as_millis(), seq.0, owner.0[0]));
+                Ok(())
+            };
+            each_deed(first, &mut gather, &mut pass, &mut note, &mut |_, owner, seq| {
                 // Nothing is handed over twice.
                 assert_eq!(found.insert(seq.0, owner.0[0]), None);
                 Ok(())
             })
             .unwrap();
             prop_assert_eq!(found, by_rule(&all, &members));
+            let said = (0_u64..).zip(&all).filter_map(|(seq, (workspace, number, time, owner))| {
+                let is_member = members.contains(&(*workspace, *number));
+                is_member.then_some(((*workspace, browser(*number)), *time, seq, (*owner)?))
+            });
+            let mut said: Vec<_> = said.collect();
+            said.sort();
+            prop_assert_eq!(told, said);
         }
     }
 }

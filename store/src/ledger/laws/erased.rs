@@ -11,12 +11,16 @@ use crate::journal::Journal as _;
 use crate::journal::local::{JournalOptions, RedbJournal};
 use crate::locks::lock;
 use crate::record::{
-    Address, ContactId, Entry, Fact, Personal, Record, WorkspaceId, WorkspaceKey, WorkspaceKeys,
+    Address, ContactId, Entry, ErasedStretch, Fact, Personal, Record, WorkspaceId, WorkspaceKey,
+    WorkspaceKeys,
 };
 
-/// One key, and who was erased.
+/// One key, who was erased, and when browsers were theirs.
 #[derive(Default)]
-struct Keys(Mutex<Option<(ContactId, Timestamp, ContactId)>>);
+struct Keys(
+    Mutex<Option<(ContactId, Timestamp, ContactId)>>,
+    Mutex<Vec<ErasedStretch>>,
+);
 
 impl WorkspaceKeys for Keys {
     fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey> {
@@ -30,6 +34,19 @@ impl WorkspaceKeys for Keys {
 
     fn last_erasure(&self, _: WorkspaceId) -> Option<Timestamp> {
         lock(&self.0).map(|(_, time, _)| time)
+    }
+
+    fn keep_erased_stretches(&self, stretches: &[ErasedStretch]) -> Result<(), String> {
+        lock(&self.1).extend(stretches);
+        Ok(())
+    }
+
+    fn is_erased_browser(&self, workspace: WorkspaceId, browser: &str, time: Timestamp) -> bool {
+        let browser = OneKey.key_of(workspace).unwrap().browser(browser);
+        let at = time.as_millis();
+        let known = lock(&self.1);
+        let mut of_browser = known.iter().filter(|one| one.browser == browser);
+        of_browser.any(|one| (one.from..one.until).contains(&at) && time <= one.erased_at)
     }
 }
 
@@ -182,6 +199,31 @@ async fn what_comes_late_is_redacted_as_it_is_recorded_and_what_comes_later_is_n
     // Its id is taken all the same.
     let again = append(&log, of(4, Some(ADA), None, false)).await;
     assert!(matches!(again, Appended::Duplicate { .. }), "{again:?}");
+}
+
+/// Only the first browsers that were found at once were remembered, so that what the others sent late stayed.
+#[tokio::test]
+async fn what_comes_late_of_many_browsers_of_theirs_is_redacted_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Arc::new(Keys::default());
+    let log = opened(folder.path(), &keys);
+    let browsers: Vec<String> = (1..=7).map(|number| format!("hers-{number}")).collect();
+    for (number, browser) in (1..).zip(&browsers) {
+        append(&log, of(number, Some(ADA), Some(browser), true)).await;
+    }
+    append(&log, of(8, Some(BOB), Some("his"), true)).await;
+    let time = Timestamp::from_millis(NOW + 40);
+    *lock(&keys.0) = Some((contact(ADA), time, ContactId(*id(40).as_bytes())));
+    append(&log, erasure(40, ADA)).await;
+    log.purge().unwrap();
+    assert_eq!(redacted(&all(&log)), [1, 2, 3, 4, 5, 6, 7]);
+    for (number, browser) in (11..).zip(&browsers) {
+        append(&log, of(number, None, Some(browser), false)).await;
+    }
+    append(&log, of(18, None, Some("his"), false)).await;
+    // What she does after that is somebody new's.
+    append(&log, of(41, None, Some("hers-1"), false)).await;
+    assert_eq!(redacted(&all(&log))[7..], [10, 11, 12, 13, 14, 15, 16]);
 }
 
 #[tokio::test]

@@ -104,6 +104,7 @@ pub(super) fn write(
     database: &Database,
     changed: &HashMap<Whom, (Option<Suppression>, Seq)>,
     upto: Seq,
+    forgets: bool,
 ) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
@@ -123,6 +124,9 @@ pub(super) fn write(
             }
         }
         transaction.open_table(ABOUT)?.insert("cursor", upto.0)?;
+    }
+    if forgets {
+        snapshot::set_stale(&transaction, ABOUT)?;
     }
     Ok(transaction.commit()?)
 }
@@ -184,12 +188,20 @@ impl Suppressions {
     }
 
     pub(crate) fn set_lineage(&self, lineage: Lineage) -> Result<(), LogError> {
-        let _flushing = lock(&self.shared.flushing);
+        let mut writes = lock(&self.shared.flushing);
+        *writes += 1;
         FILE.set_lineage(&*self.database()?, lineage)
     }
 
-    /// Puts another file in the place of this one that holds the same and nothing else: pages that it has freed hold
-    /// what rows were before.
+    /// Whether somebody was erased since the file was made: pages that it has freed hold what rows were before. Also
+    /// where a crash came between.
+    pub(crate) fn is_stale(&self) -> Result<bool, LogError> {
+        let stale = snapshot::is_stale(&*self.database()?, ABOUT);
+        stale.map_err(|error| storage("reading", &error))
+    }
+
+    /// Puts another file in the place of this one that holds the same and nothing else, where it [is
+    /// stale](Self::is_stale).
     ///
     /// # Errors
     /// When the disk fails; the file is as before then.
@@ -198,19 +210,25 @@ impl Suppressions {
             return Ok(());
         };
         self.flush()?;
-        let _flushing = lock(&self.shared.flushing);
-        let old = self.database()?;
-        let draft = files::draft_of(path);
-        let replace = || -> Result<Database, redb::Error> {
-            let new = files::database::create_anew(&draft, CACHE)?;
-            snapshot::take_into(&old, &new, copy_all)?;
-            files::rename_synced(&draft, path)?;
-            Ok(new)
+        if !self.is_stale()? {
+            return Ok(());
+        }
+        let shared = &self.shared;
+        let database = || {
+            lock(&shared.database)
+                .clone()
+                .ok_or(redb::Error::DatabaseClosed)
         };
-        let new = replace().map_err(|error| storage("writing anew", &error))?;
-        // Whoever reads the old one goes on with it.
-        *lock(&self.shared.database) = Some(Arc::new(new));
-        Ok(())
+        let mut put = |new| *lock(&shared.database) = Some(Arc::new(new));
+        let renewed = snapshot::renewed(
+            path,
+            CACHE,
+            &shared.flushing,
+            &database,
+            &copy_all,
+            &mut put,
+        );
+        renewed.map_err(|error| storage("writing anew", &error))
     }
 
     /// Writes what the file holds into a new one; what waits in memory is folded from the log when
@@ -229,7 +247,7 @@ impl Suppressions {
 fn copy_all(copy: &mut Snapshot<'_>) -> Result<(), redb::Error> {
     copy.table(SUPPRESSIONS)?;
     copy.table(LIFTED)?;
-    copy.table(ABOUT)
+    copy.about(ABOUT)
 }
 
 fn key((workspace, contact): Whom) -> [u8; 20] {

@@ -135,3 +135,47 @@ fn a_copy_holds_what_the_file_does_and_says_how_far() {
     assert_eq!(causes(&copied, "ada@example.com"), [Cause::Complained]);
     assert_eq!(causes(&copied, "ben@example.com"), []);
 }
+
+/// Whether her address stands anywhere in a file, in pages that are free too.
+fn holds(path: &std::path::Path, who: &str) -> bool {
+    let bytes = std::fs::read(path).unwrap();
+    bytes.windows(who.len()).any(|part| part == who.as_bytes())
+}
+
+/// With the records of who is erased dropped from the log already, nothing asked for the file to be written anew.
+#[test]
+fn who_is_erased_is_in_no_page_of_the_file_once_it_is_renewed_also_after_a_crash() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("suppressions.redb");
+    let (ada, ben) = ("ada@person.example", "ben@person.example");
+    let book = Suppressions::open(&path).unwrap();
+    let both = [
+        suppress(1, ada, Cause::Manual),
+        suppress(2, ben, Cause::Manual),
+    ];
+    learn(&book, 1, &both);
+    book.flush().unwrap();
+    assert!(!book.is_stale().unwrap());
+    let erase = Entry {
+        fact: Fact::Erase {
+            contact: contact(ada),
+        },
+        ..entry(3)
+    };
+    let of = |_: &Entry| Some(contact(ada));
+    book.learn([(Seq(3), &erase)].into_iter(), of, Seq(3))
+        .unwrap();
+    book.flush().unwrap();
+    let image = folder.path().join("image.redb");
+    std::fs::copy(&path, &image).unwrap();
+    assert!(holds(&image, ada));
+    for (book, path) in [(Suppressions::open(&image).unwrap(), &image), (book, &path)] {
+        assert!(book.is_stale().unwrap());
+        book.renew_file().unwrap();
+        assert!(!book.is_stale().unwrap());
+        assert!(!holds(path, ada) && holds(path, ben));
+        // What holds her back stays.
+        assert_eq!(causes(&book, ada), [Cause::Manual]);
+        assert_eq!(book.cursor(), Seq(3));
+    }
+}

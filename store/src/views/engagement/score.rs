@@ -124,17 +124,18 @@ impl Score {
         halved
     }
 
-    /// What the half-lives come to at their starts, in thousandths of a point times 2^[`DIGITS`]; ascending.
+    /// What the half-lives come to at their starts, in thousandths of a point times 2^[`DIGITS`]; ascending. Above
+    /// nothing: what is taken back of a score that was [`Self::halved`] may be more than had been left of it.
     fn weighed_blocks<'a>(&'a self, scoring: &'a Scoring) -> impl Iterator<Item = (i64, i128)> {
         let by_block = self
             .blocks
             .chunk_by(|(one, _), (other, _)| one.div_euclid(KINDS) == other.div_euclid(KINDS));
-        by_block.map(|of_block| {
+        by_block.filter_map(|of_block| {
             let sums = of_block.iter();
             let weighed =
                 sums.map(|(key, sum)| sum.saturating_mul(weight_at(scoring, *key).into()));
             let sum = weighed.fold(0_i128, i128::saturating_add);
-            (of_block[0].0.div_euclid(KINDS), sum)
+            (sum > 0).then(|| (of_block[0].0.div_euclid(KINDS), sum))
         })
     }
 
@@ -204,7 +205,7 @@ impl Score {
         let thousand = THOUSAND.log2();
         if let ([(key, sum)], []) = (&*self.blocks, &*self.pages) {
             // Of most contacts, without what adds nothing to it.
-            let weighed = sum.saturating_mul(weight_at(scoring, *key).into());
+            let weighed = sum.saturating_mul(weight_at(scoring, *key).into()).max(0);
             return (weighed as f64).log2() - thousand - DIGITS_F64 + key.div_euclid(KINDS) as f64;
         }
         let heights = || {
@@ -341,6 +342,35 @@ mod tests {
         assert_eq!(last.weighed_days(&USUAL).count(), 1);
     }
 
+    /// Once the half-life is another one, an event of before counts as of the middle of its half-life: what is taken
+    /// back of it is what it really was, which left less than nothing, a height that was no number, and with it an
+    /// order of contacts that was none.
+    #[test]
+    fn what_is_taken_back_after_another_half_life_leaves_nothing_and_not_less() {
+        let slower = Scoring {
+            half_life_days: 60,
+            ..USUAL
+        };
+        // At the beginning of a half-life of both, so that more goes than was thought to be there.
+        let mut known = Score::default();
+        known.add(Click, NOON, &USUAL);
+        let mut score = known.halved(&USUAL, &slower);
+        score.take_back(Click, NOON, &slower);
+        assert!(
+            matches!(&*score.blocks, [(_, sum)] if *sum < 0),
+            "{score:?}"
+        );
+        assert_eq!(score.height(&slower), f64::NEG_INFINITY);
+        assert_eq!(score.value_at(NOON, &slower), 0.0);
+        // Nor does it take from what else there is.
+        let mut alone = Score::default();
+        for score in [&mut score, &mut alone] {
+            score.add_page(Custom, NOON);
+        }
+        assert_eq!(score.height(&slower), alone.height(&slower));
+        assert_eq!(score.value_at(NOON, &slower), alone.value_at(NOON, &slower));
+    }
+
     #[test]
     fn ten_years_of_visits_keep_the_row_small() {
         let mut score = Score::default();
@@ -458,11 +488,7 @@ mod tests {
             first in told(), second in told(), days in 0..4_000_i64, scoring in scorings(),
         ) {
             let now = NOON + (days + 40_000) * DAY_MS;
-            let kept = |told: &[Told]| {
-                let added = told.iter().filter(|one| !matches!(one, Told::TakenBack(..)));
-                score_of(&added.copied().collect::<Vec<_>>(), &scoring)
-            };
-            let (a, b) = (kept(&first), kept(&second));
+            let (a, b) = (score_of(&first, &scoring), score_of(&second, &scoring));
             let (a_height, b_height) = (a.height(&scoring), b.height(&scoring));
             let near = (a_height - b_height).abs() < 1e-9;
             // So late that small ones are nothing any more.

@@ -7,21 +7,21 @@
 //! - `load`: reading it
 //! - `checkpoint`: writing it
 
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{
-    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
-    TableDefinition,
-};
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, TableDefinition};
 
 use super::delta::Bad;
 use super::load::Loaded;
 use crate::files;
 use crate::record::Seq;
-use crate::snapshot;
+use crate::snapshot::{self, Snapshot};
 use crate::views::error::ViewError;
 use crate::views::memory::Room;
+use crate::views::numbers::Digest;
 use crate::views::ordered::Base;
 use crate::views::view::Plan;
 
@@ -154,14 +154,7 @@ impl File {
     pub(super) fn renew(&mut self) -> Result<(), redb::Error> {
         let draft = files::draft_of(&self.path);
         let new = files::database::create_anew_checked(&draft, self.cache)?;
-        snapshot::take_into(&self.database, &new, |copy| {
-            copy.table(ABOUT)?;
-            copy.table(NUMBERS)?;
-            copy.table(CHUNKS)?;
-            copy.table(DELTAS)?;
-            let mut tables = self.plan.tables.iter();
-            tables.try_for_each(|name| copy.table(by_key(name)))
-        })?;
+        snapshot::take_into(&self.database, &new, |copy| copy_all(copy, self.plan))?;
         files::rename_synced(&draft, &self.path)?;
         self.database = Arc::new(new);
         Ok(())
@@ -233,26 +226,58 @@ pub(crate) fn edition_of(path: &Path) -> Option<u64> {
 
 /// What a file at rest says of itself.
 fn told_of(path: &Path, key: &str) -> Option<u64> {
-    use redb::DatabaseError;
-    const CACHE: usize = 1024 * 1024;
     if !files::is_taken(path) {
         return None;
     }
-    let read = |snapshot: ReadTransaction| -> Result<Option<u64>, redb::Error> {
+    let told = at_rest(path, |snapshot| {
         let value = snapshot.open_table(ABOUT)?.get(key)?;
         Ok(value.map(|row| row.value()))
-    };
-    let told = || -> Result<Option<u64>, redb::Error> {
-        match files::database::open_checked_to_read(path, CACHE) {
-            Ok(database) => read(database.begin_read()?),
-            Err(DatabaseError::RepairAborted) => {
-                read(files::database::open_checked(path, CACHE)?.begin_read()?)
+    });
+    told.ok()?
+}
+
+/// Whether any of these digests has a number in this book of a view at rest. Repairs the file likewise.
+///
+/// # Errors
+/// [`ViewError::Storage`], [`ViewError::Damaged`].
+pub(crate) fn numbers_any(
+    path: &Path,
+    book: usize,
+    digests: &HashSet<Digest>,
+) -> Result<bool, ViewError> {
+    let numbered = at_rest(path, |snapshot| {
+        let book = u8::try_from(book).map_err(|_| Bad)?;
+        for row in snapshot
+            .open_table(NUMBERS)?
+            .range((book, 0)..=(book, u32::MAX))?
+        {
+            let (_, page) = row?;
+            let (each, _) = page.value().as_chunks::<NUMBER_BYTES>();
+            if each.iter().any(|number| digests.contains(&number[4..])) {
+                return Ok(true);
             }
-            Err(error) => Err(error.into()),
         }
+        Ok(false)
+    });
+    numbered.map_err(ViewError::while_doing("looking for numbers"))
+}
+
+/// Reads a file at rest.
+fn at_rest<T>(
+    path: &Path,
+    read: impl Fn(ReadTransaction) -> Result<T, redb::Error>,
+) -> Result<T, redb::Error> {
+    use redb::DatabaseError;
+    const CACHE: usize = 1024 * 1024;
+    let opened = || match files::database::open_checked_to_read(path, CACHE) {
+        Ok(database) => read(database.begin_read()?),
+        Err(DatabaseError::RepairAborted) => {
+            read(files::database::open_checked(path, CACHE)?.begin_read()?)
+        }
+        Err(error) => Err(error.into()),
     };
     // A damaged file can make redb panic rather than fail.
-    std::panic::catch_unwind(told).ok()?.ok()?
+    std::panic::catch_unwind(AssertUnwindSafe(opened)).unwrap_or_else(|_| Err(Bad.into()))
 }
 
 /// Writes all tables of a view's file at rest into a new one: pages that the file has freed are not in that.
@@ -261,33 +286,22 @@ fn told_of(path: &Path, key: &str) -> Option<u64> {
 /// [`ViewError::Storage`], [`ViewError::Damaged`].
 pub(crate) fn copy_fresh(from: &Path, to: &Path, plan: &Plan) -> Result<(), ViewError> {
     const CACHE: usize = 16 * 1024 * 1024;
-    fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
-        from: &ReadTransaction,
-        to: &redb::WriteTransaction,
-        name: TableDefinition<'_, K, V>,
-    ) -> Result<(), redb::Error> {
-        let mut copy = to.open_table(name)?;
-        for row in from.open_table(name)?.iter()? {
-            let (key, value) = row?;
-            copy.insert(key.value(), value.value())?;
-        }
-        Ok(())
-    }
     let copy = || -> Result<(), redb::Error> {
         let old = files::database::open_checked(from, CACHE)?;
-        let new = files::database::open_or_create_checked(to, CACHE)?;
-        let (read, mut write) = (old.begin_read()?, new.begin_write()?);
-        write.set_quick_repair(true);
-        table(&read, &write, ABOUT)?;
-        table(&read, &write, NUMBERS)?;
-        table(&read, &write, CHUNKS)?;
-        table(&read, &write, DELTAS)?;
-        for name in plan.tables {
-            table(&read, &write, by_key(name))?;
-        }
-        Ok(write.commit()?)
+        let new = files::database::create_anew_checked(to, CACHE)?;
+        snapshot::take_into(&old, &new, |copy| copy_all(copy, plan))?;
+        Ok(new.close()?)
     };
     copy().map_err(ViewError::while_doing("copying a view"))
+}
+
+fn copy_all(copy: &mut Snapshot<'_>, plan: &Plan) -> Result<(), redb::Error> {
+    copy.table(ABOUT)?;
+    copy.table(NUMBERS)?;
+    copy.table(CHUNKS)?;
+    copy.table(DELTAS)?;
+    let mut tables = plan.tables.iter();
+    tables.try_for_each(|name| copy.table(by_key(name)))
 }
 
 /// Deletes a file where there is one.

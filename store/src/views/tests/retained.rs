@@ -1,34 +1,34 @@
 //! Views over a log whose beginning is dropped: they come to what they would come to with all of it, live, built anew,
 //! after damage, and wherever a pass was killed.
 
+mod purged;
+
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use shared::ids::EventId;
 use shared::time::Timestamp;
 use tempfile::{TempDir, tempdir};
 
 use super::{all, differing, folded, history, make_up, open};
 use crate::clock::FixedClock;
+use crate::ledger::decide::{WorkspaceKey, WorkspaceKeys};
 use crate::ledger::local::{LocalLedger, Options};
 use crate::ledger::verify::verify;
 use crate::ledger::{Log as _, Submission};
-use crate::record::{ContactId, Entry, Fact, Record, Seq, WorkspaceId};
-use crate::retention::{LEAST_MS, Retention};
+use crate::record::{Record, SegmentBooks, Seq, WorkspaceId};
+use crate::retention::{LEAST_MS, Retention, RetentionError};
 use crate::views::engagement::tests::random;
-use crate::views::history::{NOW, address, append, at_once, entry, keys};
+use crate::views::history::{NOW, append, at_once, keys};
 use crate::views::runs::DUMPED;
 use crate::views::segments::Segments;
 use crate::views::view::View;
-use crate::views::{Dump, ErasedContact, Retaining, Views, retained};
-
-const ADA: &str = "ada@person.example";
-const BOB: &str = "bob@person.example";
+use crate::views::{Dump, Views, retained};
 
 /// Records of a segment.
 const SEGMENT: u64 = 25;
@@ -255,6 +255,68 @@ fn nothing_is_dropped_that_the_views_have_not_read() {
     assert_eq!(log.floor(), Seq(1));
 }
 
+/// Those of [`keys`]; a workspace comes to use segments once it is said.
+#[derive(Default)]
+struct OfSegments(OnceLock<Arc<SegmentBooks>>);
+
+impl WorkspaceKeys for OfSegments {
+    fn key_of(&self, workspace: WorkspaceId) -> Option<WorkspaceKey> {
+        keys().key_of(workspace)
+    }
+
+    fn segments(&self) -> Arc<SegmentBooks> {
+        self.0.get().cloned().unwrap_or_default()
+    }
+}
+
+/// Between the look at who reads the log and the dropping lie minutes. Facts of before, which a workspace that came to
+/// use segments meanwhile was reading, went under it, though it had noted that all of them were there.
+#[test]
+fn nothing_is_dropped_under_a_workspace_that_has_come_to_use_segments() {
+    let folder = tempdir().unwrap();
+    let log = filled(folder.path(), 4);
+    let keys = Arc::new(OfSegments::default());
+    let views = Views::open(folder.path(), Arc::clone(&keys) as _).unwrap();
+    let records = all(&log);
+    views.fold(&records).unwrap();
+    let retention = Retention {
+        data: folder.path(),
+        keys: Arc::clone(&keys) as _,
+        log: &log,
+        views: &views,
+        cache: 1 << 20,
+        erased: Vec::new(),
+    };
+    let now = aged(&log, 0.6);
+    let own = WorkspaceId(1);
+    let began = retention.pass(now, 0, &|| false, &mut |_, _| {
+        let books = BTreeMap::from([(own, Arc::default())]);
+        keys.0.get_or_init(|| Arc::new(SegmentBooks::of(books)));
+        if views.fill_from().unwrap() == Some(Seq::START) {
+            views.fill(&records[..100], Seq::START).unwrap();
+        }
+    });
+    assert!(matches!(began, Err(RetentionError::Building)), "{began:?}");
+    assert_eq!(log.floor(), Seq(1));
+    let mut read = &records[100..];
+    while let Some(from) = views.fill_from().unwrap() {
+        let (next, rest) = read.split_at(read.len().min(100));
+        views.fill(next, from).unwrap();
+        read = rest;
+    }
+    assert!(
+        retention
+            .pass(now, 0, &|| false, &mut |_, _| {})
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(
+        views.segments_since(own).unwrap(),
+        None,
+        "all facts are there"
+    );
+}
+
 /// No test: what the killed processes do. Does nothing where nobody says.
 #[test]
 fn the_process_that_is_killed_while_it_drops() {
@@ -346,139 +408,4 @@ fn a_pass_that_is_killed_at_any_moment_loses_nothing() {
         }
     }
     assert!(interrupted > KILLS / 10, "{interrupted}");
-}
-
-/// Whether these bytes stand in any file below a folder.
-fn holds(folder: &Path, bytes: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return holds(&path, bytes);
-        }
-        let read = std::fs::read(path).unwrap();
-        read.windows(bytes.len()).any(|window| window == bytes)
-    })
-}
-
-#[test]
-fn who_is_erased_is_in_no_byte_of_the_checkpoint() {
-    let folder = tempdir().unwrap();
-    let log = log_in(folder.path());
-    let entries = (0..120).map(|number| Entry {
-        address: address(if number % 2 == 0 { ADA } else { BOB }),
-        ..entry(number)
-    });
-    append(&log, entries.collect());
-    let views = open(&folder);
-    views.fold(&all(&log)).unwrap();
-    assert!(pass(folder.path(), &log, &views, aged(&log, 0.5), &|| false).is_some());
-    let kept = folder.path().join("retained");
-    assert!(holds(&kept, ADA.as_bytes()) && holds(&kept, BOB.as_bytes()));
-
-    let workspace = WorkspaceId(1);
-    let contact = keys().key_of(workspace).unwrap().contact(ADA);
-    let erased = [ErasedContact {
-        workspace,
-        contact,
-        person: ContactId([9; 16]),
-        time: Timestamp::from_millis(i64::MAX),
-    }];
-    let retaining = Retaining {
-        data: folder.path(),
-        keys: keys(),
-        cache: 1 << 20,
-        erased: &erased,
-    };
-    let upto = retained(folder.path()).unwrap();
-    assert!(retaining.purge().unwrap());
-    assert!(!retaining.purge().unwrap(), "once is enough");
-    assert_eq!(retained(folder.path()).unwrap(), upto);
-    assert!(!holds(&kept, ADA.as_bytes()) && holds(&kept, BOB.as_bytes()));
-
-    // The fact finds nothing more when it is folded behind it.
-    let fact = Entry {
-        id: EventId::from_bytes([9; 16]),
-        fact: Fact::Erase { contact },
-        ..entry(500)
-    };
-    append(&log, vec![fact]);
-    let draft = views.draft().unwrap();
-    let end = *log.committed().borrow();
-    draft
-        .catch_up(&log, end, &|| false, &mut |_, _| {})
-        .unwrap();
-    assert!(draft.contact(contact).unwrap().is_none());
-    let bob = keys().key_of(workspace).unwrap().contact(BOB);
-    let bob = draft.contact(bob).unwrap().unwrap();
-    assert!(bob.score_at(NOW) > 0.0);
-    draft.discard();
-}
-
-#[test]
-fn who_came_back_after_an_erasure_stays_in_the_checkpoint() {
-    let folder = tempdir().unwrap();
-    let log = log_in(folder.path());
-    let entries = (0..120).map(|number| Entry {
-        address: address(ADA),
-        ..entry(number)
-    });
-    append(&log, entries.collect());
-    let views = open(&folder);
-    views.fold(&all(&log)).unwrap();
-    assert!(pass(folder.path(), &log, &views, aged(&log, 0.5), &|| false).is_some());
-    let workspace = WorkspaceId(1);
-    let erased = [ErasedContact {
-        workspace,
-        contact: keys().key_of(workspace).unwrap().contact(ADA),
-        person: ContactId([9; 16]),
-        // Of long before all that the checkpoint knows.
-        time: Timestamp::from_millis(1),
-    }];
-    let retaining = Retaining {
-        data: folder.path(),
-        keys: keys(),
-        cache: 1 << 20,
-        erased: &erased,
-    };
-    retaining.purge().unwrap();
-    assert!(holds(&folder.path().join("retained"), ADA.as_bytes()));
-}
-
-#[test]
-fn an_erasure_behind_a_rebuild_leaves_nothing_in_the_files_that_are_in_use() {
-    let folder = tempdir().unwrap();
-    let log = log_in(folder.path());
-    let entries = (0..40).map(|number| Entry {
-        address: address(ADA),
-        ..entry(number)
-    });
-    append(&log, entries.collect());
-    let views = open(&folder);
-    views.fold(&all(&log)).unwrap();
-    views.checkpoint().unwrap();
-    let draft = views.draft().unwrap();
-    let end = *log.committed().borrow();
-    draft
-        .catch_up(&log, end, &|| false, &mut |_, _| {})
-        .unwrap();
-    views.adopt(draft).unwrap();
-    let file = folder.path().join("views-engagement.redb");
-    let knows_her = || {
-        let bytes = std::fs::read(&file).unwrap();
-        bytes.windows(ADA.len()).any(|part| part == ADA.as_bytes())
-    };
-    assert!(knows_her());
-    let contact = keys().key_of(WorkspaceId(1)).unwrap().contact(ADA);
-    let fact = Entry {
-        id: EventId::from_bytes([9; 16]),
-        fact: Fact::Erase { contact },
-        ..entry(500)
-    };
-    append(&log, vec![fact]);
-    views.fold(&all(&log)[40..]).unwrap();
-    views.checkpoint().unwrap();
-    assert!(!knows_her());
-    let mut files = std::fs::read_dir(folder.path()).unwrap();
-    let is_draft = |name: std::ffi::OsString| name.to_string_lossy().contains("draft");
-    assert!(!files.any(|file| is_draft(file.unwrap().file_name())));
 }
