@@ -74,10 +74,7 @@ pub async fn read_text(
     let form = check_media(headers, media).and_then(|()| is_gzip(headers));
     let is_gzip = match form {
         Ok(is_gzip) => is_gzip,
-        Err(error) => {
-            let is_whole = discard(headers, body).await;
-            return Err(if is_whole { error } else { error.unread() });
-        }
+        Err(error) => return Err(refuse(headers, body, error).await),
     };
     let mut permit = means.memory.enter(means.owner);
     let expected = length(headers).unwrap_or(0);
@@ -146,10 +143,17 @@ fn length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// The error of a request whose body is refused unread: where not all of that comes within a moment, its connection is
+/// not used again. Who is told to wait is not waited for.
+pub async fn refuse(headers: &HeaderMap, body: Body, error: ApiError) -> ApiError {
+    let is_whole = error.retry_after().is_none() && discard(headers, body).await;
+    if is_whole { error } else { error.unread() }
+}
+
 /// Throws away what comes of a body that is refused unread, for a moment: a caller that is still
 /// sending would else see a broken connection rather than the answer. Keeps nothing of it. Whether all
 /// of it came.
-pub async fn discard(headers: &HeaderMap, mut body: Body) -> bool {
+async fn discard(headers: &HeaderMap, mut body: Body) -> bool {
     // Who asks first whether to send is answered before it does.
     if headers.contains_key(EXPECT) {
         return false;

@@ -43,7 +43,8 @@ use output::Output;
 /// Records what people do with e-mails and web pages, and says what came of it.
 ///
 /// `misar serve` is the server. The other commands work on its data folder, whether or not a server
-/// is running on it.
+/// is running on it, save that `segments`, and `contacts` but for `erase`, ask the running one, and
+/// `seed` wants none.
 #[derive(Debug, Parser)]
 #[command(
     name = "misar",
@@ -93,7 +94,7 @@ enum Command {
     #[command(subcommand)]
     Log(log::Log),
     Instrument(instrument::Instrument),
-    /// Shows and changes how orders are credited to messages
+    /// Shows and changes how orders are credited to messages, what events weigh in scores, and the days of segments
     #[command(subcommand)]
     Settings(settings::Settings),
     /// Takes out of what was recorded before what is not to be kept any more

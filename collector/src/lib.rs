@@ -45,6 +45,7 @@ pub mod privacy;
 mod proxies;
 pub mod public_url;
 mod screen;
+mod seal;
 mod segment_moves;
 mod session;
 

@@ -9,7 +9,6 @@ mod follower;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use crate::app::App;
 use crate::auth::Reader;
 use crate::channel::through;
 use crate::limits::live::LivePermit;
+use crate::seal::Seal;
 use crate::segment_moves::MoveView;
 use store::query::EventView;
 use store::record::public_seq::PublicSeq;
@@ -131,26 +131,27 @@ pub(crate) struct Cursor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotACursor;
 
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Cursor {
+    /// As a reader is told it.
+    fn told(&self, seal: &Seal) -> String {
         let Self {
             seq,
             process,
             rejected,
             moves,
         } = self;
-        write!(f, "{seq}-{process:x}-{rejected}")?;
+        let told = format!("{seq}-{process:x}-{rejected}");
         match moves {
-            Some(moves) => write!(f, "-{moves}"),
-            None => Ok(()),
+            Some(moves) => format!("{told}-{}", seal.of_move(*moves)),
+            None => told,
         }
     }
-}
 
-impl FromStr for Cursor {
-    type Err = NotACursor;
-
-    fn from_str(text: &str) -> Result<Self, NotACursor> {
+    /// The same read.
+    ///
+    /// # Errors
+    /// [`NotACursor`].
+    pub(crate) fn read(text: &str, seal: &Seal) -> Result<Self, NotACursor> {
         let mut parts = text.splitn(4, '-');
         let mut part = || {
             parts
@@ -164,7 +165,7 @@ impl FromStr for Cursor {
             rejected: part()?.parse().map_err(|_| NotACursor)?,
             moves: parts
                 .next()
-                .map(|moves| moves.parse().map_err(|()| NotACursor))
+                .map(|moves| seal.move_of(moves).ok_or(NotACursor))
                 .transpose()?,
         })
     }
@@ -183,6 +184,7 @@ pub(crate) enum LiveStart {
 pub(crate) fn start(
     app: Arc<App>,
     reader: Reader,
+    seal: Seal,
     start: LiveStart,
     permit: LivePermit,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
@@ -190,7 +192,7 @@ pub(crate) fn start(
     let (out, portions) = mpsc::channel(1);
     tokio::spawn(async move {
         tokio::select! {
-            () = follow(&app, &reader, start, &out) => {}
+            () = follow(&app, &reader, seal, start, &out) => {}
             () = permit.taken_away() => {}
         }
         drop(permit);
@@ -202,20 +204,27 @@ pub(crate) fn start(
 }
 
 /// Sends until the reader goes away or may read no longer, the server stops, or the disk fails.
-async fn follow(app: &Arc<App>, reader: &Reader, start: LiveStart, out: &mpsc::Sender<Vec<Event>>) {
+async fn follow(
+    app: &Arc<App>,
+    reader: &Reader,
+    seal: Seal,
+    start: LiveStart,
+    out: &mpsc::Sender<Vec<Event>>,
+) {
     let mut draining = app.draining();
     tokio::select! {
         biased;
         // An error means that the server is gone, which is an end too.
         _ = draining.wait_for(|draining| *draining) => {}
         () = out.closed() => {}
-        () = send_on(app, reader, start, out) => {}
+        () = send_on(app, reader, seal, start, out) => {}
     }
 }
 
 async fn send_on(
     app: &Arc<App>,
     reader: &Reader,
+    seal: Seal,
     start: LiveStart,
     out: &mpsc::Sender<Vec<Event>>,
 ) {
@@ -228,14 +237,12 @@ async fn send_on(
         app.projector.wait_for(end, PATIENCE).await.ok();
     }
     let opened = blocking(Arc::clone(app), reader.clone(), move |app, reader| {
-        Follower::open(app, reader.workspace, start)
+        Follower::open(app, reader.workspace, seal, start)
     });
     let Some((mut follower, first)) = opened.await else {
         return;
     };
-    let head = Event::default()
-        .retry(RETRY)
-        .id(follower.began().to_string());
+    let head = Event::default().retry(RETRY).id(follower.began());
     let mut events = vec![head];
     events.extend(first);
     let mut has_waited = false;
@@ -300,9 +307,12 @@ async fn blocking<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::record::WorkspaceKey;
 
     #[test]
     fn a_cursor_is_read_as_it_is_written_and_nothing_else_is() {
+        let seal = Seal::with(WorkspaceKey([1; 32]));
+        let read = |text: &str| Cursor::read(text, &seal);
         let cursor = Cursor {
             seq: "7".parse().unwrap(),
             process: 0xbeef,
@@ -310,15 +320,19 @@ mod tests {
             moves: None,
         };
         let written = "000000000000000000000007-beef-9";
-        assert_eq!(cursor.to_string(), written);
-        assert_eq!(written.parse(), Ok(cursor));
+        assert_eq!(cursor.told(&seal), written);
+        assert_eq!(read(written), Ok(cursor));
         // As it was written before.
-        assert_eq!("7-beef-9".parse(), Ok(cursor));
+        assert_eq!(read("7-beef-9"), Ok(cursor));
+        let key = MoveKey::behind(Timestamp::from_millis(7));
         let cursor = Cursor {
-            moves: Some(MoveKey::behind(Timestamp::from_millis(7))),
+            moves: Some(key),
             ..cursor
         };
-        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        let told = cursor.told(&seal);
+        assert!(!told.contains(&key.to_string()), "{told}");
+        assert_eq!(read(&told), Ok(cursor));
+        assert_eq!(read(&format!("{written}-{key}")), Ok(cursor));
         for text in [
             "",
             "7",
@@ -331,7 +345,7 @@ mod tests {
             "7-+beef-9",
             "+7-beef-9",
         ] {
-            assert!(text.parse::<Cursor>().is_err(), "{text}");
+            assert_eq!(read(text), Err(NotACursor), "{text}");
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod layout;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,16 +148,49 @@ impl Carrier {
 /// # Errors
 /// 403 where a key stands in a field for keys, or in what is no JSON and a page's.
 pub(crate) fn body(app: &App, carrier: Carrier, text: &mut String) -> Result<Screened, ApiError> {
-    let Carrier { is_mail, is_page } = carrier;
     let found = secrets::find(text.as_bytes());
     if found.is_empty() {
         return Ok(Screened::default());
     }
-    let layout = Layout::of(text, &found);
+    let (screened, masked) = masked(app, carrier, text, &found)?;
+    *text = masked;
+    Ok(screened)
+}
+
+/// The same of one row of a file, or of a part of one: it alone is refused. Nearly all come back as they are.
+///
+/// # Errors
+/// Where it holds a secret key that this store knows.
+pub(crate) fn row<'t>(
+    app: &App,
+    carrier: Carrier,
+    text: &'t str,
+) -> Result<Cow<'t, str>, Rejection> {
+    let found = secrets::find(text.as_bytes());
+    if found.is_empty() {
+        return Ok(Cow::Borrowed(text));
+    }
+    let shown = || Rejection::whole(codes::SECRET_KEY_IN_BROWSER, SECRET_KEY_SHOWN);
+    let (screened, masked) = masked(app, carrier, text, &found).map_err(|_| shown())?;
+    match screened.rejection(0) {
+        Some(rejection) => Err(rejection),
+        None => Ok(Cow::Owned(masked)),
+    }
+}
+
+/// What was found in a text: which parts of it are refused, and the text without.
+fn masked(
+    app: &App,
+    carrier: Carrier,
+    text: &str,
+    found: &[FoundKey],
+) -> Result<(Screened, String), ApiError> {
+    let Carrier { is_mail, is_page } = carrier;
+    let layout = Layout::of(text, found);
     let mut lookups = Lookups::new(app);
     let mut screened = Screened::default();
     let mut is_refused = false;
-    for one in &found {
+    for one in found {
         match layout.place(&one.range) {
             BodyPlace::KeyField => is_refused = true,
             // Nobody can tell where it stands.
@@ -168,30 +202,16 @@ pub(crate) fn body(app: &App, carrier: Carrier, text: &mut String) -> Result<Scr
             BodyPlace::Item(_) | BodyPlace::Around => {}
         }
     }
-    flag_all(app, &found);
+    flag_all(app, found);
     if is_refused {
         return Err(ApiError::SecretKeyInBrowser);
     }
-    *text = if is_mail {
-        mask_message(text, &found, &layout)
+    let masked = if is_mail {
+        mask_message(text, found, &layout)
     } else {
         secrets::mask_ranges(text, found.iter().map(|one| one.range.clone()))
     };
-    Ok(screened)
-}
-
-/// The same of one row of a file, or of a part of one: it alone is refused.
-///
-/// # Errors
-/// Where it holds a secret key that this store knows.
-pub(crate) fn row(app: &App, carrier: Carrier, text: &mut String) -> Result<(), Rejection> {
-    match body(app, carrier, text) {
-        Ok(screened) => screened.rejection(0).map_or(Ok(()), Err),
-        Err(_) => Err(Rejection::whole(
-            codes::SECRET_KEY_IN_BROWSER,
-            SECRET_KEY_SHOWN,
-        )),
-    }
+    Ok((screened, masked))
 }
 
 /// The same for a message that comes from a command: `None` where it may stay as it is.

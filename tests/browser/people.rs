@@ -114,6 +114,21 @@ async fn a_contact_is_found_and_shown_with_score_segments_traits_and_timeline() 
         score.parse::<f64>().is_ok_and(|score| score > 3.9),
         "{score}"
     );
+    // One decimal is shown, all of them where one points.
+    assert!(
+        score
+            .split_once('.')
+            .is_some_and(|(_, decimals)| decimals.len() == 1),
+        "{score}"
+    );
+    let exact = browser
+        .run("return document.getElementById('score').title")
+        .await;
+    let exact = exact.as_str().and_then(|exact| exact.parse::<f64>().ok());
+    assert!(
+        exact.is_some_and(|exact| format!("{exact:.1}") == score),
+        "{exact:?}"
+    );
     let counting = text_of(&browser, "#score-events", "+2").await;
     for name in ["invited", "trial_started"] {
         assert!(counting.contains(name), "{counting}");
@@ -151,6 +166,36 @@ async fn a_contact_is_found_and_shown_with_score_segments_traits_and_timeline() 
         .await;
     text_of(&browser, "#one-note", "contact").await;
     live::nothing_to_complain_of_but(&browser, "404").await;
+}
+
+/// It was dropped as something that nobody waited for any more, and never asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_was_on_its_way_when_somebody_was_opened_is_there_on_the_way_back() {
+    let (collector, _) = lived().await;
+    let browser = Browser::open().await;
+    open(&browser, &collector, "/contacts").await;
+    let ben = "#people [data-email='ben@example.com']";
+    browser.wait_for_element(ben).await;
+    browser
+        .run(
+            "const real = window.fetch;
+             const held = new Promise(letGo => { window.letGo = letGo });
+             window.fetch = async (...asked) => {
+                 if (String(asked[0].url ?? asked[0]).includes('/v1/contacts?')) await held;
+                 return real(...asked);
+             };
+             return null",
+        )
+        .await;
+    browser.click("#find button").await;
+    let is_empty = "return !document.querySelector('#people [data-email]')";
+    browser.wait_for("the list to be asked for", is_empty).await;
+    let open_ada = "location.hash = '#email=ada%40example.com'; return null";
+    browser.run(open_ada).await;
+    text_of(&browser, "#groups-in", "Invited").await;
+    browser.run("window.letGo(); return null").await;
+    browser.click("#one a[href='#']").await;
+    browser.wait_for_element(ben).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

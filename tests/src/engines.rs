@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::Pid;
 use serde_json::{Value, json};
 
 use crate::chromium::Browser;
@@ -190,9 +191,35 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        let group = Pid::from_child(&self.child);
+        let left = screens_of(group);
         // Fails where all have ended, which is what is wanted.
-        let group = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
         self.child.wait().ok();
+        for path in left {
+            std::fs::remove_file(path).ok();
+        }
     }
+}
+
+/// The files that the screens of a group leave behind where they are killed: a lock, which names its process, and a
+/// socket.
+fn screens_of(group: Pid) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir("/tmp").into_iter().flatten();
+    let mut left = Vec::new();
+    for entry in entries.map_while(Result::ok) {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let number = name
+            .strip_prefix(".X")
+            .and_then(|rest| rest.strip_suffix("-lock"));
+        let Some(number) = number else { continue };
+        let holder = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        let holder = holder.trim().parse().ok().and_then(Pid::from_raw);
+        let of_group = |holder| rustix::process::getpgid(Some(holder)) == Ok(group);
+        if holder.is_some_and(of_group) {
+            left.push(entry.path());
+            left.push(format!("/tmp/.X11-unix/X{number}").into());
+        }
+    }
+    left
 }

@@ -11,9 +11,9 @@ use crate::dom::{add, chip, element, find, link, report, set_hidden, set_text};
 use crate::door::words_of;
 use crate::http;
 use crate::list_view::{now, time};
-use crate::paged::Paged;
+use crate::paged::{Paged, behind};
 use crate::people::{Contact, Entry, Membership, Memberships, Score, Timeline, path_of};
-use crate::people_view::{Contacts, say};
+use crate::people_view::{Contacts, Turn, say};
 use crate::stream::percent_encoded;
 use crate::text::{LocalTime, one_line, points, visible};
 
@@ -44,6 +44,7 @@ pub(crate) struct OneView {
     timeline_note: Element,
     /// Who is shown.
     email: RefCell<String>,
+    turn: Turn,
 }
 
 impl OneView {
@@ -67,6 +68,7 @@ impl OneView {
             timeline: Rc::new(Paged::find("timeline", "timeline-more")?),
             timeline_note: find("timeline-note")?,
             email: RefCell::default(),
+            turn: Turn::default(),
         })
     }
 
@@ -81,12 +83,15 @@ impl OneView {
         });
     }
 
-    pub(crate) fn hide(&self, hidden: bool) -> Result<(), JsValue> {
-        set_hidden(&self.article, hidden)
+    pub(crate) fn hide(&self) -> Result<(), JsValue> {
+        self.turn.next();
+        set_hidden(&self.article, true)
     }
 
     /// Shows somebody else.
     pub(crate) fn show(&self, contacts: &Rc<Contacts>, email: String) -> Result<(), JsValue> {
+        self.turn.next();
+        set_hidden(&self.article, false)?;
         set_text(&self.heading, &visible(&email));
         self.email.replace(email);
         self.mail.set_text_content(None);
@@ -120,7 +125,7 @@ impl OneView {
         let (words, gets_mail) = contact.mail();
         let kind = if gets_mail { "good" } else { "bad" };
         add(&self.mail, &chip(kind, &words)?)?;
-        set_text(&self.score, &points(contact.score));
+        self.draw_score(contact.score)?;
         let today = now();
         let times = [
             ("First seen", &contact.first_seen),
@@ -144,6 +149,11 @@ impl OneView {
         set_hidden(&self.parts, false)
     }
 
+    fn draw_score(&self, score: f64) -> Result<(), JsValue> {
+        set_text(&self.score, &points(score));
+        self.score.set_attribute("title", &score.to_string())
+    }
+
     fn draw_groups(&self, groups: &Memberships) -> Result<(), JsValue> {
         for (is_in, list) in [(true, &self.groups_in), (false, &self.groups_out)] {
             let groups = groups.segments.iter().filter(|one| one.r#in == is_in);
@@ -160,9 +170,9 @@ impl OneView {
 
 /// Reads who is shown, and then what there is beside.
 async fn read_contact(contacts: Rc<Contacts>) {
-    let (turn, path) = (contacts.turn(), contacts.one.path());
+    let (turn, path) = (contacts.one.turn.now(), contacts.one.path());
     let answer = http::get::<Contact>(&path).await;
-    if !contacts.is_turn(turn) {
+    if !contacts.one.turn.is_still(turn) {
         return;
     }
     match answer {
@@ -180,16 +190,21 @@ async fn read_contact(contacts: Rc<Contacts>) {
 }
 
 async fn read_score(contacts: Rc<Contacts>, next: Option<String>) {
-    let (turn, view) = (contacts.turn(), &contacts.one);
-    let path = format!("{}/score?limit={COUNTING}{}", view.path(), behind(&next));
+    let view = &contacts.one;
+    let turn = view.turn.now();
+    let path = format!(
+        "{}/score?limit={COUNTING}{}",
+        view.path(),
+        behind(next.as_deref())
+    );
     let answer = http::get::<Score>(&path).await;
-    if !contacts.is_turn(turn) {
+    if !view.turn.is_still(turn) {
         return;
     }
     match answer {
         Ok(page) => {
-            set_text(&view.score, &points(page.score));
-            let how = format!("halved every {} days", points(page.half_life_days));
+            report(view.draw_score(page.score));
+            let how = format!("halved every {} days", page.half_life_days);
             set_text(&view.score_how, &how);
             let today = now();
             let rows = page.entries.iter().map(|entry| counting(entry, today));
@@ -207,9 +222,10 @@ async fn read_score(contacts: Rc<Contacts>, next: Option<String>) {
 }
 
 async fn read_groups(contacts: Rc<Contacts>) {
-    let (turn, view) = (contacts.turn(), &contacts.one);
+    let view = &contacts.one;
+    let turn = view.turn.now();
     let answer = http::get::<Memberships>(&format!("{}/segments", view.path())).await;
-    if !contacts.is_turn(turn) {
+    if !view.turn.is_still(turn) {
         return;
     }
     match answer {
@@ -222,10 +238,15 @@ async fn read_groups(contacts: Rc<Contacts>) {
 }
 
 async fn read_timeline(contacts: Rc<Contacts>, next: Option<String>) {
-    let (turn, view) = (contacts.turn(), &contacts.one);
-    let path = format!("{}/timeline?limit={HAPPENED}{}", view.path(), behind(&next));
+    let view = &contacts.one;
+    let turn = view.turn.now();
+    let path = format!(
+        "{}/timeline?limit={HAPPENED}{}",
+        view.path(),
+        behind(next.as_deref())
+    );
     let answer = http::get::<Timeline>(&path).await;
-    if !contacts.is_turn(turn) {
+    if !view.turn.is_still(turn) {
         return;
     }
     match answer {
@@ -247,11 +268,6 @@ async fn read_timeline(contacts: Rc<Contacts>, next: Option<String>) {
     }
 }
 
-fn behind(next: &Option<String>) -> String {
-    let next = next.as_ref();
-    next.map_or_else(String::new, |next| format!("&cursor={next}"))
-}
-
 fn membership(group: &Membership) -> Result<Element, JsValue> {
     let item = element("li", "", "")?;
     let page = format!("/segments#{}", percent_encoded(&group.id));
@@ -264,9 +280,18 @@ fn counting(entry: &Entry, today: LocalTime) -> Result<Element, JsValue> {
     let item = element("li", "", "")?;
     add(&item, &element("bdi", "name", &one_line(&entry.name, 128))?)?;
     add(&item, &time(&entry.timestamp, today)?)?;
-    let points = entry.points().unwrap_or_default();
-    add(&item, &element("b", "score", &points)?)?;
+    add(&item, &points_of(entry, "b", "score")?)?;
     Ok(item)
+}
+
+/// What an entry adds to the score, or nothing.
+fn points_of(entry: &Entry, tag: &str, class: &str) -> Result<Element, JsValue> {
+    let Some((shown, exact)) = entry.points() else {
+        return element(tag, class, "");
+    };
+    let points = element(tag, class, &shown)?;
+    points.set_attribute("title", &exact)?;
+    Ok(points)
 }
 
 /// An entry of the timeline.
@@ -288,8 +313,7 @@ fn happened(entry: &Entry, today: LocalTime) -> Result<Element, JsValue> {
         add(&title, &element("bdi", "brief", &brief)?)?;
     }
     add(&summary, &title)?;
-    let points = entry.points().unwrap_or_default();
-    add(&summary, &element("span", "contact score", &points)?)?;
+    add(&summary, &points_of(entry, "span", "contact score")?)?;
     let class = match entry.class.as_deref() {
         Some(class) => chip("class", &one_line(class, 20).replace('_', " "))?,
         None => element("span", "class none", "–")?,

@@ -8,6 +8,11 @@ use web_sys::Element;
 
 use crate::dom::{add, element, find, on, set_hidden};
 
+/// What a path with a query says of the page that begins there; nothing of the first.
+pub(crate) fn behind(next: Option<&str>) -> String {
+    next.map_or_else(String::new, |next| format!("&cursor={next}"))
+}
+
 /// See above.
 pub(crate) struct Paged {
     list: Element,

@@ -141,9 +141,10 @@ impl Entry {
         (properties != "{}").then(|| one_line(properties, 120))
     }
 
-    /// What it adds to the score, where it adds anything.
-    pub(crate) fn points(&self) -> Option<String> {
-        (self.points > 0.0).then(|| format!("+{}", points(self.points)))
+    /// What it adds to the score, where it adds anything: as it is shown, and to the last digit.
+    pub(crate) fn points(&self) -> Option<(String, String)> {
+        let Self { points: exact, .. } = *self;
+        (exact > 0.0).then(|| (format!("+{}", points(exact)), format!("+{exact}")))
     }
 
     /// The properties as JSON, where there are any.
@@ -222,7 +223,8 @@ mod tests {
         };
         assert_eq!(moved.brief().as_deref(), Some("Trial"));
         assert!(moved.facts().contains(&("Cause", "time".to_owned())));
-        assert_eq!(event.points().as_deref(), Some("+2"));
+        let points = event.points().unwrap();
+        assert_eq!(points, ("+2.0".to_owned(), "+1.999".to_owned()));
         assert_eq!(event.brief().as_deref(), Some("{\"n\":1.50}"));
         assert_eq!((mail.points(), mail.brief()), (None, None));
     }

@@ -12,7 +12,7 @@ use crate::door::{Door, Room, words_of};
 use crate::http;
 use crate::list_view::{now, time};
 use crate::one_view::OneView;
-use crate::paged::Paged;
+use crate::paged::{Paged, behind};
 use crate::people::{Contact, ContactList, named_in, page_of};
 use crate::stream::percent_encoded;
 use crate::text::{LocalTime, one_line, points};
@@ -30,10 +30,29 @@ pub(crate) struct Contacts {
     list: Rc<Paged>,
     note: Element,
     pub(crate) one: OneView,
-    /// Grows whenever something else is to be shown, so that what comes late knows that it is too late.
-    turn: Cell<u32>,
+    /// Of the list.
+    turn: Turn,
     /// The list was asked for already.
     is_listed: Cell<bool>,
+}
+
+/// Grows whenever something else is to be shown at a place, so that what comes late knows that it is too late.
+#[derive(Default)]
+pub(crate) struct Turn(Cell<u32>);
+
+impl Turn {
+    pub(crate) fn next(&self) {
+        self.0.set(self.0.get().wrapping_add(1));
+    }
+
+    pub(crate) fn now(&self) -> u32 {
+        self.0.get()
+    }
+
+    /// Whether what was asked for in that turn is still to be shown.
+    pub(crate) fn is_still(&self, turn: u32) -> bool {
+        self.0.get() == turn
+    }
 }
 
 impl Room for Contacts {
@@ -47,7 +66,10 @@ impl Room for Contacts {
     }
 
     fn leave(&self) -> Result<(), JsValue> {
-        self.turn.set(self.turn.get() + 1);
+        // Whoever comes next may see others.
+        self.turn.next();
+        self.is_listed.set(false);
+        self.one.hide()?;
         set_hidden(&self.page, true)
     }
 }
@@ -63,7 +85,7 @@ impl Contacts {
             list: Rc::new(Paged::find("people", "people-more")?),
             note: find("people-note")?,
             one: OneView::find()?,
-            turn: Cell::default(),
+            turn: Turn::default(),
             is_listed: Cell::default(),
         }))
     }
@@ -96,18 +118,8 @@ impl Contacts {
         Ok(())
     }
 
-    /// Whether what was asked for in that turn is still to be shown.
-    pub(crate) fn is_turn(&self, turn: u32) -> bool {
-        self.turn.get() == turn
-    }
-
-    pub(crate) fn turn(&self) -> u32 {
-        self.turn.get()
-    }
-
     /// Shows what the fragment names: one contact, or all.
     fn show(self: &Rc<Self>) -> Result<(), JsValue> {
-        self.turn.set(self.turn.get() + 1);
         let fragment = window()?.location().hash()?;
         let email = named_in(&fragment).and_then(|email| {
             // What is badly encoded names nobody.
@@ -115,19 +127,18 @@ impl Contacts {
             Some(String::from(email))
         });
         set_hidden(&self.all, email.is_some())?;
-        self.one.hide(email.is_none())?;
-        match email {
-            Some(email) => self.one.show(self, email),
-            None if self.is_listed.get() => Ok(()),
-            None => {
-                self.search();
-                Ok(())
-            }
+        if let Some(email) = email {
+            return self.one.show(self, email);
         }
+        self.one.hide()?;
+        if !self.is_listed.get() {
+            self.search();
+        }
+        Ok(())
     }
 
     fn search(self: &Rc<Self>) {
-        self.turn.set(self.turn.get() + 1);
+        self.turn.next();
         self.is_listed.set(true);
         report(self.list.clear());
         report(set_hidden(&self.note, true));
@@ -135,17 +146,15 @@ impl Contacts {
     }
 
     async fn read_list(self: Rc<Self>, next: Option<String>) {
-        let turn = self.turn.get();
+        let turn = self.turn.now();
         let mut path = format!("/v1/contacts?limit={SHOWN}&sort={}", self.sort.value());
         let text = self.text.value();
         if !text.trim().is_empty() {
             path.push_str(&format!("&query={}", percent_encoded(text.trim())));
         }
-        if let Some(next) = &next {
-            path.push_str(&format!("&cursor={next}"));
-        }
+        path.push_str(&behind(next.as_deref()));
         let answer = http::get::<ContactList>(&path).await;
-        if !self.is_turn(turn) {
+        if !self.turn.is_still(turn) {
             return;
         }
         let note = match answer {
@@ -193,7 +202,7 @@ fn row(contact: &Contact, today: LocalTime) -> Result<Element, JsValue> {
     };
     add(&line, &mail)?;
     let score = element("span", "score", &points(contact.score))?;
-    score.set_attribute("title", "Score")?;
+    score.set_attribute("title", &format!("Score {}", contact.score))?;
     add(&line, &score)?;
     let seen = match &contact.last_seen {
         Some(seen) => time(seen, today)?,

@@ -187,11 +187,13 @@ pub(crate) struct LocalTime {
     pub(crate) second: u32,
 }
 
-/// Points of a score, with two decimals at the most.
+/// Points of a score, with one decimal each, so that they stand under each other.
 pub(crate) fn points(points: f64) -> String {
-    let text = format!("{points:.2}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0" } else { text }.to_owned()
+    let text = format!("{points:.1}");
+    match text.as_str() {
+        "-0.0" => "0.0".to_owned(),
+        _ => text,
+    }
 }
 
 /// A number with its thousands apart.
@@ -286,9 +288,9 @@ mod tests {
     }
 
     #[test]
-    fn points_have_two_decimals_at_the_most() {
-        let shown = [0.0, 12.0, 0.5, 1.234_567, 100.0, -0.001].map(points);
-        assert_eq!(shown, ["0", "12", "0.5", "1.23", "100", "0"]);
+    fn points_have_one_decimal() {
+        let shown = [0.0, 12.0, 0.5, 1.274_567, 100.0, -0.001].map(points);
+        assert_eq!(shown, ["0.0", "12.0", "0.5", "1.3", "100.0", "0.0"]);
     }
 
     #[test]

@@ -18,8 +18,13 @@ use crate::error::ApiError;
 
 /// A body that is read bit by bit.
 pub(crate) struct BodySource {
-    read: Box<dyn Read + Send>,
+    read: Form,
     failed: Failed,
+}
+
+enum Form {
+    Plain(Pieces),
+    Gzip(Box<Inflating>),
 }
 
 /// Why a source ended in an error.
@@ -51,14 +56,14 @@ impl BodySource {
             count: 0,
             failed: failed.clone(),
         };
-        let read: Box<dyn Read + Send> = match is_gzip {
+        let read = match is_gzip {
             // Members are not counted: what they cost, their sender has sent.
-            true => Box::new(Inflating {
+            true => Form::Gzip(Box::new(Inflating {
                 from: Err(Some(pieces)),
                 count: 0,
                 failed: failed.clone(),
-            }),
-            false => Box::new(pieces),
+            })),
+            false => Form::Plain(pieces),
         };
         Ok(Self { read, failed })
     }
@@ -68,11 +73,34 @@ impl BodySource {
         let why = lock(&self.failed.0).take();
         why.unwrap_or(ApiError::Internal).unread()
     }
+
+    /// The error that ended what was made of it, wherever in it that was: see [`super::refuse`]. Blocks.
+    pub(crate) fn refuse(self, headers: &HeaderMap, error: ApiError) -> ApiError {
+        if matches!(error, ApiError::Unread(_)) {
+            return error;
+        }
+        let pieces = match self.read {
+            Form::Plain(pieces) => Some(pieces),
+            Form::Gzip(inflating) => match inflating.from {
+                Ok(decoder) => Some(decoder.into_inner()),
+                Err(pieces) => pieces,
+            },
+        };
+        match pieces {
+            Some(Pieces { body, runtime, .. }) => {
+                runtime.block_on(super::refuse(headers, body, error))
+            }
+            None => error.unread(),
+        }
+    }
 }
 
 impl Read for BodySource {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.read.read(out)
+        match &mut self.read {
+            Form::Plain(pieces) => pieces.read(out),
+            Form::Gzip(inflating) => inflating.read(out),
+        }
     }
 }
 

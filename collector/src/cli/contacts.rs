@@ -73,7 +73,7 @@ pub(super) struct Show {
 
 /// Changes traits of a contact; one that is not known is made
 ///
-/// What is not named stays. Values are JSON (12, true, null, which unsets, [\"a\"]); what is none is a text.
+/// What is not named stays. Values are JSON (12, true, null, which unsets, ["a"]); what is none is a text.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -121,7 +121,7 @@ pub(super) struct Export {
 /// Imports contacts from a file: CSV with a header line, or one JSON object a line
 ///
 /// CSV has the column email, if wanted timestamp, and one for each trait; a line of JSON is
-/// {\"email\":…,\"traits\":{…},\"timestamp\":…}. The file is sent in parts. What is known already is not recorded again, so
+/// {"email":…,"traits":{…},"timestamp":…}. The file is sent in parts. What is known already is not recorded again, so
 /// that the same file can be imported twice, and one that broke off goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -1,6 +1,7 @@
 //! `misar segments`: groups of contacts, on a running server.
 
 use std::io::Read as _;
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -50,8 +51,8 @@ pub(super) struct List {
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
     /// How many, 1 to 1000
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
     #[command(flatten)]
     common: Common,
 }
@@ -136,8 +137,8 @@ pub(super) struct Members {
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
     /// How many, 1 to 1000
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
     #[command(flatten)]
     common: Common,
 }
@@ -169,12 +170,12 @@ impl std::fmt::Debug for Explain {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  misar segments moves --limit 1000")]
 pub(super) struct Moves {
-    /// Behind this place: the `next` of the answer before
+    /// Behind this place, which the answer before told
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
     /// How many, 1 to 1000
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
     #[command(flatten)]
     common: Common,
 }
@@ -193,8 +194,8 @@ pub(super) struct Preview {
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// How many members are shown, 1 to 1000
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
     #[command(flatten)]
     common: Common,
 }
@@ -231,7 +232,7 @@ pub(super) fn run(command: Segments, folder: &Folder, output: &mut Output) -> Re
         Segments::List(list) => {
             let ask = SegmentsAsk {
                 cursor: list.cursor,
-                limit: Some(list.limit),
+                limit: Some(list.limit.into()),
                 ..SegmentsAsk::default()
             };
             (ask, list.common)
@@ -266,7 +267,7 @@ pub(super) fn run(command: Segments, folder: &Folder, output: &mut Output) -> Re
         Segments::Members(members) => {
             let ask = SegmentsAsk {
                 cursor: members.cursor,
-                limit: Some(members.limit),
+                limit: Some(members.limit.into()),
                 ..of(Word::Members, &members.id)
             };
             (ask, members.common)
@@ -282,7 +283,7 @@ pub(super) fn run(command: Segments, folder: &Folder, output: &mut Output) -> Re
             let ask = SegmentsAsk {
                 ask: Word::Moves,
                 cursor: moves.after,
-                limit: Some(moves.limit),
+                limit: Some(moves.limit.into()),
                 ..SegmentsAsk::default()
             };
             (ask, moves.common)
@@ -369,8 +370,12 @@ fn show(word: Word, answer: &Value, output: &mut Output) -> Result<(), Failure> 
             output.line(&pretty)?;
         }
     }
-    if let (true, Some(next)) = (word != Word::Moves, answer["next"].as_str()) {
-        output.line(&format!("more: --cursor {next}"))?;
+    if let Some(next) = answer["next"].as_str() {
+        output.line(&match word {
+            // More may come at any time.
+            Word::Moves => format!("what comes then: --after {next}"),
+            _ => format!("more: --cursor {next}"),
+        })?;
     }
     Ok(())
 }
@@ -408,8 +413,12 @@ fn definition(given: &str) -> Result<Value, Failure> {
     };
     serde_json::from_str(&text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
+        let advice = match given.starts_with('@') || !Path::new(given).is_file() {
+            true => "see `misar segments schema`".to_owned(),
+            false => format!("@{given} reads the file"),
+        };
         Failure::Usage(format!(
-            "the definition stops being JSON in line {line}, column {column}: see `misar segments schema`"
+            "the definition stops being JSON in line {line}, column {column}: {advice}"
         ))
     })
 }

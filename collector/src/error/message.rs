@@ -49,8 +49,9 @@ impl ApiError {
             Self::UnknownReceipt => "no event with this id was received in this workspace, or its rejection is older \
                                      than 30 days"
                 .into(),
-            Self::UnknownSubject("contact") => "nothing is known of this contact in this workspace: see GET /v1/contacts, \
-                                                whose `query` finds them by the beginning of their address"
+            Self::UnknownSubject("contact") => "nothing is known of this contact in this workspace: GET /v1/contacts?query=, \
+                                                or `misar contacts list --query`, finds them by the beginning of their \
+                                                address"
                 .into(),
             Self::UnknownSubject(subject) => format!(
                 "nothing is known of this {subject} in this workspace: register messages with POST /v1/messages"

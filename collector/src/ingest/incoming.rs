@@ -2,6 +2,7 @@
 //! one request in flight. Who it is by its body comes after, when that is parsed.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -12,6 +13,7 @@ use shared::api_key::{KeyKind, Scope};
 use shared::rejection::{Rejection, codes};
 use shared::time::Timestamp;
 use shared::wire::{self, Arrival, BodyError};
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
@@ -37,6 +39,9 @@ enum KeyIn {
 
 /// The memory that a body takes which is read bit by bit: a portion of rows, and what is made of them.
 const STREAMED: usize = 4 * 1024 * 1024;
+
+/// How long it is waited for a key's rate, where a request goes on for long.
+const RATE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request whose body has been read.
 pub(crate) struct Incoming {
@@ -111,9 +116,11 @@ impl Incoming {
         memory.is_whole();
         let mut charge = Charge::new(&app.rates, payer, 0);
         if let Some(caller) = &by_headers {
-            charge = charge.begun(&caller.key, ticket)?;
+            let begun = charge.begun(&caller.key, ticket);
+            charge = begun.map_err(ApiError::unread)?;
         }
-        let permit = app.take_permit().inspect_err(|_| charge.excuse())?;
+        let permit = app.take_permit().inspect_err(|_| charge.excuse());
+        let permit = permit.map_err(ApiError::unread)?;
         let incoming = Self {
             parts,
             by_headers,
@@ -142,10 +149,7 @@ impl Incoming {
             Ok(admitted) => Ok((admitted, body)),
             Err(error) => {
                 let error = app.rates.blame(payer, error);
-                // Who is told to wait is not waited for.
-                let is_whole =
-                    error.retry_after().is_none() && body::discard(&parts.headers, body).await;
-                Err(if is_whole { error } else { error.unread() })
+                Err(body::refuse(&parts.headers, body, error).await)
             }
         }
     }
@@ -294,6 +298,35 @@ impl Incoming {
     /// Takes so many well-formed events from the key's rate.
     pub(super) fn take_events(&self, count: usize) -> Result<(), ApiError> {
         lock(&self.charge).take_events(count)
+    }
+
+    /// Takes so many from the key's rate, of a request that goes on for long, and waits for them where others have taken
+    /// them. Blocks.
+    ///
+    /// # Errors
+    /// 429 where that takes longer than [`RATE_PATIENCE`], 503 where the server stops.
+    pub(super) fn wait_for_events(&self, app: &App, count: usize) -> Result<(), ApiError> {
+        let until = Instant::now() + RATE_PATIENCE;
+        loop {
+            let patience = until.saturating_duration_since(Instant::now());
+            let wait = lock(&self.charge).take_portion(count, patience)?;
+            let Some(wait) = wait else { return Ok(()) };
+            let mut draining = app.draining();
+            let waiting = async {
+                tokio::select! {
+                    biased;
+                    // An error means that the server is gone, which is an end too.
+                    _ = draining.wait_for(|draining| *draining) => Err(ApiError::Overloaded),
+                    () = tokio::time::sleep(wait) => Ok(()),
+                }
+            };
+            Handle::current().block_on(waiting)?;
+        }
+    }
+
+    /// How many events the key may take at once; `None` where it has no rate.
+    pub(super) fn burst(&self) -> Option<u32> {
+        Some(lock(&self.charge).state()?.limit)
     }
 
     /// The rest is waiting: others may have the turn.

@@ -244,20 +244,43 @@ impl Ticket {
     /// # Errors
     /// 429.
     pub fn take(&mut self, more: Cost) -> Result<(), ApiError> {
-        let mut rates = lock(&self.rates);
-        let taken = rates.take(&self.payer, self.taken, more, Instant::now());
-        match taken {
-            Ok(_) => {
-                self.taken.requests += more.requests;
-                self.taken.events = self.taken.events.saturating_add(more.events);
-                self.taken.bytes = self.taken.bytes.saturating_add(more.bytes);
-                Ok(())
+        let taken = self.try_take(more);
+        taken.map_err(|(limit, wait)| self.limited(limit, wait))
+    }
+
+    /// Takes a portion of what goes on for long, as if it were a request of its own, or nothing: then answers how long
+    /// to wait for it.
+    ///
+    /// # Errors
+    /// 429 where that is longer than `patience`.
+    pub fn take_portion(
+        &mut self,
+        portion: Cost,
+        patience: Duration,
+    ) -> Result<Option<Duration>, ApiError> {
+        let before = std::mem::take(&mut self.taken);
+        match self.try_take(portion) {
+            Ok(()) => Ok(None),
+            Err((_, wait)) if wait <= patience => {
+                self.taken = before;
+                Ok(Some(wait))
             }
-            Err((limit, wait)) => {
-                let burst = rates.state().limit;
-                Err(limited(&self.metrics, limit, wait, burst))
-            }
+            Err((limit, wait)) => Err(self.limited(limit, wait)),
         }
+    }
+
+    /// Takes more, or nothing: then which limit holds it back, and how long.
+    fn try_take(&mut self, more: Cost) -> Result<(), (Limit, Duration)> {
+        let mut rates = lock(&self.rates);
+        rates.take(&self.payer, self.taken, more, Instant::now())?;
+        self.taken.requests += more.requests;
+        self.taken.events = self.taken.events.saturating_add(more.events);
+        self.taken.bytes = self.taken.bytes.saturating_add(more.bytes);
+        Ok(())
+    }
+
+    fn limited(&self, limit: Limit, wait: Duration) -> ApiError {
+        limited(&self.metrics, limit, wait, self.state().limit)
     }
 
     /// Gives the key back what refused events of it had taken, where that is not its holder's fault.

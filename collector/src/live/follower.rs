@@ -8,6 +8,7 @@ use axum::response::sse::Event;
 
 use super::{Cursor, LiveMessage, LiveStart, MAX_RECENT, RejectedView, Skipped};
 use crate::app::App;
+use crate::seal::Seal;
 use crate::segment_moves::MoveView;
 use store::query::{self, EventView, QueryError};
 use store::record::public_seq::PublicSeq;
@@ -25,6 +26,7 @@ const KEPT_OF_BACKLOG: usize = 500;
 /// One reader's state.
 pub(super) struct Follower {
     workspace: WorkspaceId,
+    seal: Seal,
     began: Cursor,
     /// Of what is sent or passed over, as the reader is told it: by the workspace's own records.
     cursor: Cursor,
@@ -56,20 +58,21 @@ impl Follower {
     pub(super) fn open(
         app: &App,
         workspace: WorkspaceId,
+        seal: Seal,
         start: LiveStart,
     ) -> Result<(Self, Vec<Event>), QueryError> {
         match start {
-            LiveStart::Recent(count) => Self::open_before_end(app, workspace, count),
+            LiveStart::Recent(count) => Self::open_before_end(app, workspace, seal, count),
             LiveStart::Behind(cursor) => {
                 // What a log that was restored from a backup has lost counts as read: what comes
                 // then is news.
                 let at = app.log.locate(workspace, cursor.seq)?.seq();
-                Ok((Self::behind(app, workspace, cursor, at), Vec::new()))
+                Ok((Self::behind(app, workspace, seal, cursor, at), Vec::new()))
             }
         }
     }
 
-    fn behind(app: &App, workspace: WorkspaceId, mut cursor: Cursor, at: Seq) -> Self {
+    fn behind(app: &App, workspace: WorkspaceId, seal: Seal, mut cursor: Cursor, at: Seq) -> Self {
         let recent = &app.rejected.recent;
         if cursor.process != recent.process {
             // Of another process: all rejections of this one are news.
@@ -81,6 +84,7 @@ impl Follower {
         cursor.moves = cursor.moves.or_else(last);
         Self {
             workspace,
+            seal,
             began: cursor,
             cursor,
             at,
@@ -92,6 +96,7 @@ impl Follower {
     fn open_before_end(
         app: &App,
         workspace: WorkspaceId,
+        seal: Seal,
         count: usize,
     ) -> Result<(Self, Vec<Event>), QueryError> {
         let recent = &app.rejected.recent;
@@ -118,7 +123,7 @@ impl Follower {
                 .iter()
                 .rfind(|record| record.seq <= end && record.entry.workspace == workspace);
             cursor.seq = newest.map_or(cursor.seq, |newest| cursor.seq.max(newest.public_seq));
-            return Ok((Self::behind(app, workspace, cursor, end), Vec::new()));
+            return Ok((Self::behind(app, workspace, seal, cursor, end), Vec::new()));
         }
         let records = query::records_at(&*app.log, workspace, &seqs)?;
         let rejected = recent.newest(workspace, count);
@@ -126,7 +131,7 @@ impl Follower {
         cursor.rejected = rejected
             .first()
             .map_or(cursor.rejected, |(number, _)| number - 1);
-        let mut follower = Self::behind(app, workspace, cursor, reached.min(first));
+        let mut follower = Self::behind(app, workspace, seal, cursor, reached.min(first));
         let items = merged(&app.views, records, rejected);
         let surplus = items.len().saturating_sub(count);
         let mut events = Vec::new();
@@ -143,9 +148,9 @@ impl Follower {
         Ok((follower, events))
     }
 
-    /// The cursor before the first message.
-    pub(super) fn began(&self) -> Cursor {
-        self.began
+    /// The cursor before the first message, as the reader is told it.
+    pub(super) fn began(&self) -> String {
+        self.began.told(&self.seal)
     }
 
     /// Whether there may be something to send.
@@ -292,7 +297,7 @@ impl Follower {
         // Properties stand there as the caller wrote them, perhaps with line breaks between their parts, of
         // which each would begin another line of the message; within strings JSON has none.
         let line = json.replace(['\n', '\r'], " ");
-        Event::default().id(self.cursor.to_string()).data(line)
+        Event::default().id(self.cursor.told(&self.seal)).data(line)
     }
 }
 

@@ -17,7 +17,8 @@ use super::read::whole;
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
-use crate::live::{self, LiveMessage, LiveStart, MAX_RECENT};
+use crate::live::{self, Cursor, LiveMessage, LiveStart, MAX_RECENT};
+use crate::seal::Seal;
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -59,7 +60,8 @@ pub(crate) async fn get_live(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
-    let start = query?.0.start(request.headers())?;
+    let seal = Seal::of(&app.meta, reader.workspace).ok_or(ApiError::Internal)?;
+    let start = query?.0.start(request.headers(), &seal)?;
     // It shows events as the views know them.
     whole(&app).await?;
     let workspaces = app.meta.workspaces().len();
@@ -71,7 +73,7 @@ pub(crate) async fn get_live(
         // nginx would gather the messages.
         ("x-accel-buffering", "no"),
     ];
-    Ok((headers, live::start(app, reader, start, permit)).into_response())
+    Ok((headers, live::start(app, reader, seal, start, permit)).into_response())
 }
 
 /// How many events a stream begins with, 0 unless said.
@@ -88,7 +90,7 @@ impl Value for Recent {
 }
 
 impl LiveQuery {
-    fn start(self, headers: &HeaderMap) -> Result<LiveStart, ApiError> {
+    fn start(self, headers: &HeaderMap, seal: &Seal) -> Result<LiveStart, ApiError> {
         // A browser that connects again keeps the query of the first time.
         let header = headers
             .get(LAST_EVENT_ID)
@@ -96,10 +98,13 @@ impl LiveQuery {
         let last = header.filter(|header| !header.is_empty());
         match last.or(self.last_event_id) {
             None => Ok(LiveStart::Recent(self.recent.unwrap_or_default().0)),
-            Some(text) => text.parse().map(LiveStart::Behind).map_err(|_| {
-                let message = "send the `id` of a message as it was received, or none";
-                invalid("lastEventId", message)
-            }),
+            Some(text) => {
+                let cursor = Cursor::read(&text, seal).map_err(|_| {
+                    let message = "send the `id` of a message as it was received, or none";
+                    invalid("lastEventId", message)
+                })?;
+                Ok(LiveStart::Behind(cursor))
+            }
         }
     }
 }

@@ -3,12 +3,13 @@
 //! - `kept`: definitions: made, listed, changed, deleted, copied
 //! - `asked`: who is in, why, and who would be under another definition
 //! - `bodies`: what is sent
-//! - `views`: what is answered
+//! - `views`: what is answered; `refusals`: what is said where that is none
 //! - `work`: the same for commands: from what was asked to the answer
 
 mod asked;
 mod bodies;
 mod kept;
+mod refusals;
 mod views;
 pub(crate) mod work;
 

@@ -8,9 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::api_key::Scope;
 use store::clock::SystemClock;
-use tempfile::TempDir;
 
-use crate::support::{Answer, PERSON, TestApp, spawn_app, spawn_app_in};
+use crate::support::{Answer, Folder, PERSON, TestApp, spawn_app, spawn_app_in};
 
 /// Enough that building the views takes a while, in batches of [`BATCH`].
 const MANY: usize = 24_000;
@@ -41,7 +40,7 @@ pub(crate) async fn unsubscribe(app: &TestApp, key: &str) {
     assert_eq!(done.status, 200, "{}", done.text);
 }
 
-async fn start(folder: TempDir) -> TestApp {
+async fn start(folder: Folder) -> TestApp {
     spawn_app_in(folder, Arc::new(SystemClock)).await
 }
 

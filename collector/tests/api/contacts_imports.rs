@@ -1,13 +1,15 @@
 //! Files of contacts that are taken as they arrive: of any length, with progress, errors by line.
 
 use std::io::Write as _;
-use std::time::Duration;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::api_key::Scope;
+use shared::api_key::{KeyKind, Scope};
+use store::meta::NewKey;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
@@ -249,4 +251,51 @@ async fn a_workspace_has_two_imports_at_once() {
     }
     let taken = import(&app, &key, "text/csv", "email\nada@person.example\n").await;
     assert_eq!(counts(&taken.body), (1, 0, 0), "{}", taken.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_waits_for_the_rate_of_its_key_and_takes_every_row() {
+    let app = spawn_app().await;
+    let slow = |new: &mut NewKey| {
+        new.rate = NonZeroU32::new(400);
+        new.scopes = vec![Scope::Contacts, Scope::Send];
+    };
+    let (_, key) = app.key_of(slow, KeyKind::Secret);
+    // Others have just taken all that the key may send at once.
+    let events: Vec<Value> = (0..390)
+        .map(|at| json!({"type": "track", "event": "seen", "email": format!("s{at}@person.example")}))
+        .collect();
+    let batch = json!({"events": events});
+    let taken = app.post("/v1/track/batch", &key, &batch).await;
+    assert_eq!(taken.status, 200, "{}", taken.text);
+    let started = Instant::now();
+    let file = format!("email,plan\n{}", rows(0, 800));
+    let answer = import(&app, &key, "text/csv", file).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(counts(&answer.body), (800, 0, 0), "{}", answer.text);
+    // Nor does it take more than that: a second's worth at the least was not there when it began.
+    assert!(started.elapsed() > Duration::from_millis(900));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_on_which_a_file_was_refused_is_used_again_only_where_all_of_it_came() {
+    let app = spawn_app().await;
+    let key = app.secret(&[Scope::Contacts]);
+    let head = |length: usize| {
+        format!(
+            "POST {ROUTE} HTTP/1.1\r\nHost: misar\r\nAuthorization: Bearer {key}\r\nContent-Type: text/csv\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    let file = "name\nada\n";
+    let next = "GET /healthz HTTP/1.1\r\nHost: misar\r\nConnection: close\r\n\r\n";
+    let whole = format!("{}{file}{next}", head(file.len()));
+    let whole = app.raw(whole.as_bytes()).await;
+    assert!(whole.starts_with("HTTP/1.1 422"), "{whole}");
+    assert!(whole.contains("HTTP/1.1 200"), "{whole}");
+    // The rest still comes, and could be taken for a request.
+    let part = format!("{}{file}{next}", head(10_000_000));
+    let part = app.raw(part.as_bytes()).await.to_lowercase();
+    assert!(part.starts_with("http/1.1 422"), "{part}");
+    assert!(part.contains("connection: close"), "{part}");
+    assert_eq!(part.matches("http/1.1 ").count(), 1, "{part}");
 }

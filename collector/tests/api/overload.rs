@@ -11,7 +11,7 @@ use store::clock::{Clock, SystemClock};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-use crate::support::{PERSON, spawn_app, spawn_app_in, write_what_is_taken};
+use crate::support::{Folder, PERSON, spawn_app, spawn_app_in, write_what_is_taken};
 
 /// Both ends of each connection are in this process, and so are the other tests: all of them at once
 /// would want more open files than a machine may allow.
@@ -75,7 +75,7 @@ async fn more_than_4096_requests_in_work_are_503_at_once_and_readable_in_a_page(
     // Arrange: no commit ends, and a few more events are posted than may be in flight.
     let _turn = TURN.lock().await;
     let log = Arc::new(SlowLog::default());
-    let app = spawn_app_in(tempfile::tempdir().unwrap(), Arc::clone(&log) as _).await;
+    let app = spawn_app_in(Folder::new(), Arc::clone(&log) as _).await;
     let stalled = Stalled::of(&log);
     let event = json!({"email": PERSON, "event": "x"});
     let body = event.to_string();

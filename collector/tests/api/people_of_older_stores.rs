@@ -23,10 +23,9 @@ use store::record::{
     WorkspaceId,
 };
 use store::token::{Sent, Token};
-use tempfile::TempDir;
 
 use crate::mail::{ask, settled};
-use crate::support::{TestApp, spawn_app_in};
+use crate::support::{Folder, TestApp, spawn_app_in};
 
 const THEN: i64 = 1_790_000_000_000;
 const HUMAN: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
@@ -39,7 +38,7 @@ const PLAIN: &str = "kevin@person.example";
 
 /// A store of that time.
 struct OldStore {
-    folder: TempDir,
+    folder: Folder,
     meta: Arc<Meta>,
     key: WorkspaceKey,
     entries: Vec<Entry>,
@@ -47,7 +46,7 @@ struct OldStore {
 
 impl OldStore {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let meta = Arc::new(Meta::open(folder.path(), Arc::new(SystemClock)).unwrap());
         let key = meta.key_of(WorkspaceId(1)).unwrap();
         Self {

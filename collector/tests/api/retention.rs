@@ -9,7 +9,7 @@ use shared::api_key::Scope;
 use shared::time::Timestamp;
 use store::clock::FixedClock;
 
-use crate::support::{Answer, TestApp, spawn_app_in};
+use crate::support::{Answer, Folder, TestApp, spawn_app_in};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const KEEP_MS: i64 = 400 * DAY_MS;
@@ -29,7 +29,7 @@ struct Stage {
 impl Stage {
     async fn at(start: &str) -> Self {
         let clock = Arc::new(FixedClock::new(time(start)));
-        let app = spawn_app_in(tempfile::tempdir().unwrap(), Arc::clone(&clock) as _).await;
+        let app = spawn_app_in(Folder::new(), Arc::clone(&clock) as _).await;
         Self {
             key: app.secret(&[Scope::Admin]),
             app,
@@ -125,6 +125,18 @@ async fn a_definition_made_after_old_events_are_gone_says_since_when_it_knows() 
     assert_eq!(emails(&members["members"]), ["b@example.com"]);
     assert_eq!(members["uncertain"], 1);
     assert_eq!(members["since"], shown["since"]);
+    // A list does not ask all contacts about each of its segments, nor does any page but the first.
+    let listed = stage.get("/v1/segments").await["segments"][0].clone();
+    assert_eq!(
+        (listed.get("uncertain"), &listed["since"]),
+        (None, &shown["since"])
+    );
+    let rest = format!("/v1/segments/{id}/members?cursor=0");
+    let rest = stage.get(&rest).await;
+    assert_eq!(
+        (rest.get("uncertain"), &rest["since"]),
+        (None, &shown["since"])
+    );
     let explain = |email: &str| format!("/v1/segments/{id}/explain?email={email}");
     let of_a = stage.get(&explain("a@example.com")).await;
     assert_eq!(

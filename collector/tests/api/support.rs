@@ -1,8 +1,14 @@
 //! A collector on a free port with a data folder of its own, and a client that looks at every
 //! answer: whatever a test asks, an error has the documented shape and echoes nothing personal.
 
+mod answer;
+mod ask;
+
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +17,7 @@ use collector::public_url::PublicUrl;
 use collector::server;
 use ipnet::IpNet;
 use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 use shared::api_key::{ApiKey, KeyKind, Scope};
 use shared::time::Timestamp;
@@ -22,6 +28,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+pub(crate) use answer::{Answer, is_opaque};
+pub(crate) use ask::Ask;
 
 /// The routes that pages call.
 pub(crate) const INGEST: [&str; 5] = [
@@ -45,7 +54,27 @@ pub(crate) struct TestApp {
     client: reqwest::Client,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
-    folder: TempDir,
+    folder: Folder,
+}
+
+/// A data folder, with room beside it for what a server puts there.
+pub(crate) struct Folder {
+    data: PathBuf,
+    _room: TempDir,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        let room = tempfile::tempdir().unwrap();
+        let data = room.path().join("data");
+        // As a server makes it.
+        DirBuilder::new().mode(0o700).create(&data).unwrap();
+        Self { data, _room: room }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.data
+    }
 }
 
 /// A server with the machine's clock.
@@ -60,29 +89,29 @@ pub(crate) async fn spawn_app_at_rest() -> (TestApp, Arc<FixedClock>) {
 }
 
 async fn spawn_app_with(clock: Arc<dyn Clock>) -> TestApp {
-    spawn_app_in(tempfile::tempdir().unwrap(), clock).await
+    spawn_app_in(Folder::new(), clock).await
 }
 
 /// A server that others know by this URL.
 pub(crate) async fn spawn_app_known_as(url: PublicUrl) -> TestApp {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     spawn(folder, Arc::new(SystemClock), Some(url), Vec::new()).await
 }
 
 /// A server behind proxies that it trusts: whose address counts, `X-Forwarded-For` says.
 pub(crate) async fn spawn_app_behind(trusted: &[&str]) -> TestApp {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let trusted = trusted.iter().map(|net| net.parse().unwrap()).collect();
     spawn(folder, Arc::new(SystemClock), None, trusted).await
 }
 
 /// A server on this folder.
-pub(crate) async fn spawn_app_in(folder: TempDir, clock: Arc<dyn Clock>) -> TestApp {
+pub(crate) async fn spawn_app_in(folder: Folder, clock: Arc<dyn Clock>) -> TestApp {
     spawn(folder, clock, None, Vec::new()).await
 }
 
 async fn spawn(
-    folder: TempDir,
+    folder: Folder,
     clock: Arc<dyn Clock>,
     public_url: Option<PublicUrl>,
     trusted: Vec<IpNet>,
@@ -119,7 +148,7 @@ async fn spawn(
 
 impl TestApp {
     /// Stops it in order; the time that the server itself took to end.
-    pub(crate) async fn stop(self) -> (TempDir, Duration) {
+    pub(crate) async fn stop(self) -> (Folder, Duration) {
         let started = Instant::now();
         drop(self.stop);
         self.serving.await.unwrap();
@@ -275,7 +304,7 @@ impl TestApp {
     }
 
     /// Where it keeps its data.
-    pub(crate) fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
@@ -388,257 +417,6 @@ fn is_hung_up(error: &std::io::Error) -> bool {
         error.kind(),
         std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset
     )
-}
-
-/// A request in the making.
-pub(crate) struct Ask<'a> {
-    app: &'a TestApp,
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    body: Option<Vec<u8>>,
-}
-
-impl Ask<'_> {
-    /// Sends the key as a server does.
-    pub(crate) fn key(self, key: &str) -> Self {
-        self.header("authorization", &format!("Bearer {key}"))
-    }
-
-    pub(crate) fn header(self, name: &'static str, value: &str) -> Self {
-        self.header_bytes(name, value.as_bytes())
-    }
-
-    pub(crate) fn header_bytes(mut self, name: &'static str, value: &[u8]) -> Self {
-        self.headers.append(
-            HeaderName::from_static(name),
-            HeaderValue::from_bytes(value).unwrap(),
-        );
-        self
-    }
-
-    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = Some(body.into());
-        self
-    }
-
-    pub(crate) fn json(self, body: &Value) -> Self {
-        self.header("content-type", "application/json")
-            .body(body.to_string())
-    }
-
-    /// Sends JSON as a page does that wants no preflight.
-    pub(crate) fn text(self, body: &Value) -> Self {
-        self.header("content-type", "text/plain;charset=UTF-8")
-            .body(body.to_string())
-    }
-
-    /// Sends it, and leaves the body to the caller.
-    pub(crate) async fn open(self) -> reqwest::Response {
-        let client = self.app.client.clone();
-        self.open_with(client).await
-    }
-
-    /// The same, of an answer that may lead elsewhere.
-    pub(crate) async fn open_without_following(self) -> reqwest::Response {
-        let client = reqwest::Client::builder();
-        let client = client.redirect(reqwest::redirect::Policy::none());
-        self.open_with(client.build().unwrap()).await
-    }
-
-    /// The same where the server may end the connection before all of the body was sent.
-    pub(crate) async fn try_open(self) -> Result<reqwest::Response, reqwest::Error> {
-        let client = self.app.client.clone();
-        self.try_with(client).await
-    }
-
-    async fn open_with(self, client: reqwest::Client) -> reqwest::Response {
-        self.try_with(client).await.unwrap()
-    }
-
-    async fn try_with(self, client: reqwest::Client) -> Result<reqwest::Response, reqwest::Error> {
-        let url = format!("http://{}{}", self.app.address, self.path);
-        let mut request = client.request(self.method, url).headers(self.headers);
-        if let Some(body) = self.body {
-            request = request.body(body);
-        }
-        request.send().await
-    }
-
-    pub(crate) async fn send(self) -> Answer {
-        let path = self.path.clone();
-        let response = self.open().await;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.unwrap().to_vec();
-        Answer::of(&path, status, headers, bytes)
-    }
-}
-
-/// An answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) bytes: Vec<u8>,
-    /// Empty where it is no text.
-    pub(crate) text: String,
-    /// Null where it is no JSON.
-    pub(crate) body: Value,
-}
-
-impl Answer {
-    pub(crate) fn of(path: &str, status: u16, headers: HeaderMap, bytes: Vec<u8>) -> Self {
-        let text = String::from_utf8(bytes.clone()).unwrap_or_default();
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let answer = Self {
-            status,
-            headers,
-            bytes,
-            text,
-            body,
-        };
-        let route = path.split('?').next().unwrap_or_default();
-        if INGEST.contains(&route) {
-            assert_eq!(answer.header("access-control-allow-origin"), "*");
-            let exposed = answer
-                .header("access-control-expose-headers")
-                .to_lowercase();
-            for name in [
-                "retry-after",
-                "ratelimit-limit",
-                "ratelimit-remaining",
-                "ratelimit-reset",
-            ] {
-                assert!(exposed.contains(name), "{exposed}");
-            }
-        }
-        // What readers of a mail see is a page.
-        let is_for_readers = [
-            "/mail/track/click/",
-            "/mail/unsubscribe/",
-            "/mail/subscribe/",
-        ]
-        .iter()
-        .any(|start| route.starts_with(start));
-        if status >= 400 && route != "/readyz" && !is_for_readers {
-            answer.check_error();
-        }
-        answer
-    }
-
-    /// What every error is.
-    fn check_error(&self) {
-        let Self { body, text, .. } = self;
-        assert_eq!(self.header("content-type"), "application/json", "{text}");
-        assert_eq!(body["success"], false, "{text}");
-        let known = ["success", "error", "id"];
-        assert!(keys(body).iter().all(|key| known.contains(key)), "{text}");
-        let error = &body["error"];
-        let known = ["code", "message", "field", "fields", "progress"];
-        assert!(keys(error).iter().all(|key| known.contains(key)), "{text}");
-        let code = error["code"].as_str().unwrap();
-        let is_code = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-        assert!(!code.is_empty() && code.bytes().all(is_code), "{text}");
-        let message = error["message"].as_str().unwrap();
-        assert!(message.len() > 10, "it says what to do: {text}");
-        assert!(!message.contains("person.example"), "{text}");
-        for (_, rest) in ["msk_pub_", "msk_sec_"]
-            .iter()
-            .filter_map(|prefix| message.split_once(prefix))
-        {
-            assert!(
-                !rest.starts_with(|next: char| next.is_ascii_alphanumeric()),
-                "{text}"
-            );
-        }
-        assert!(error.get("field").is_none_or(Value::is_string), "{text}");
-        if matches!(self.status, 429 | 503) {
-            let seconds: u32 = self.header("retry-after").parse().unwrap();
-            assert!(seconds >= 1);
-        }
-    }
-
-    /// The header's text; empty where there is none.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// The text of a field of the body.
-    #[track_caller]
-    pub(crate) fn text_of(&self, field: &str) -> String {
-        self.body[field]
-            .as_str()
-            .unwrap_or_else(|| panic!("no {field}: {}", self.text))
-            .to_owned()
-    }
-
-    #[track_caller]
-    pub(crate) fn is_tracked(&self) -> &Self {
-        assert_eq!(self.status, 200, "{}", self.text);
-        assert_eq!(self.body["success"], true, "{}", self.text);
-        assert_eq!(self.body["tracked"], true, "{}", self.text);
-        assert!(self.body.get("reason").is_none(), "{}", self.text);
-        self.text_of("id");
-        // Pages get none.
-        if let Some(seq) = self.body.get("seq") {
-            is_opaque(seq.as_str().unwrap());
-        }
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn is_duplicate_of(&self, first: &Answer) -> &Self {
-        assert_eq!(self.status, 200, "{}", self.text);
-        assert_eq!(self.body["success"], true, "{}", self.text);
-        assert_eq!(self.body["tracked"], false, "{}", self.text);
-        assert_eq!(self.body["reason"], "duplicate", "{}", self.text);
-        if let (Some(seq), Some(first)) = (self.body.get("seq"), first.body.get("seq")) {
-            assert_eq!(seq, first, "{}", self.text);
-        }
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn is_refused(&self, status: u16, code: &str) -> &Self {
-        let told = self.body["error"]["code"].as_str().unwrap_or_default();
-        assert_eq!((self.status, told), (status, code), "{}", self.text);
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn is_refused_for(&self, field: &str, code: &str) -> &Self {
-        self.is_refused(422, code);
-        assert_eq!(self.body["error"]["field"], field, "{}", self.text);
-        self
-    }
-
-    pub(crate) fn message(&self) -> &str {
-        self.body["error"]["message"].as_str().unwrap_or_default()
-    }
-
-    /// The verdicts of a batch.
-    #[track_caller]
-    pub(crate) fn results(&self) -> &[Value] {
-        assert_eq!(self.status, 200, "{}", self.text);
-        assert_eq!(self.body["success"], true, "{}", self.text);
-        self.body["results"].as_array().unwrap()
-    }
-}
-
-fn keys(object: &Value) -> Vec<&str> {
-    let object = object
-        .as_object()
-        .unwrap_or_else(|| panic!("no object: {object}"));
-    object.keys().map(String::as_str).collect()
-}
-
-/// Cursors and seqs want no escaping in a URL.
-#[track_caller]
-pub(crate) fn is_opaque(text: &str) {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    assert!(!text.is_empty() && text.bytes().all(plain), "{text}");
 }
 
 /// A new id.

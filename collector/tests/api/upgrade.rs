@@ -14,9 +14,8 @@ use shared::time::Timestamp;
 use store::clock::FixedClock;
 use store::folder::DataFolder;
 use store::meta::NewKey;
-use tempfile::TempDir;
 
-use crate::support::{TestApp, spawn_app_in};
+use crate::support::{Folder, TestApp, spawn_app_in};
 
 /// Shortly after the answers were kept.
 pub(crate) const KEPT_AT: &str = "2026-11-27T00:48:39Z";
@@ -71,8 +70,8 @@ const RULES: [Rule; 7] = [
 ];
 
 /// A copy of the older store in a folder of its own.
-pub(crate) fn older_store() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+pub(crate) fn older_store() -> Folder {
+    let folder = Folder::new();
     unpack(&data().join("store"), folder.path());
     folder
 }

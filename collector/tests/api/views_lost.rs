@@ -17,12 +17,11 @@ use shared::time::Timestamp;
 use store::clock::{Clock, FixedClock};
 use store::ledger::decide::Attribution;
 use store::meta::Meta;
-use tempfile::{TempDir, tempdir};
 use tokio::task::JoinSet;
 
 use crate::building::{send, told, unsubscribe};
 use crate::mail::ask;
-use crate::support::{NOW, PERSON, TestApp, spawn_app_in};
+use crate::support::{Folder, NOW, PERSON, TestApp, spawn_app_in};
 use harm::{HARMS, Harm, copy, files_of_views};
 
 const MANY: usize = 2_000;
@@ -55,13 +54,13 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(FixedClock::new(Timestamp::parse_rfc3339(NOW).unwrap()))
 }
 
-async fn start(folder: TempDir) -> TestApp {
+async fn start(folder: Folder) -> TestApp {
     spawn_app_in(folder, clock()).await
 }
 
 /// A store with nothing in it whose log begins a few events before the end of a run, so that one of them is sealed.
 async fn begun() -> (TestApp, String) {
-    let app = start(tempdir().unwrap()).await;
+    let app = start(Folder::new()).await;
     let key = app.secret(&[Scope::Admin]);
     let (folder, _) = app.stop().await;
     let floor = folder.path().join("log/FLOOR");
@@ -150,7 +149,7 @@ async fn whatever_becomes_of_a_file_of_the_views_no_answer_knows_less() {
     // Arrange: the store as it was with nothing in it, another one, and as it is.
     let (app, key) = begun().await;
     let (folder, _) = app.stop().await;
-    let before = tempdir().unwrap();
+    let before = Folder::new();
     copy(folder.path(), before.path());
     let app = start(folder).await;
     lived(&app, &key).await;
@@ -170,7 +169,7 @@ async fn whatever_becomes_of_a_file_of_the_views_no_answer_knows_less() {
         each_file.spawn(async move {
             let (whole, before, other) = &*stores;
             for harm in HARMS {
-                let folder = tempdir().unwrap();
+                let folder = Folder::new();
                 copy(whole.path(), folder.path());
                 harm.on(folder.path(), &file, before.path(), other.path());
                 // Act, assert
@@ -211,7 +210,7 @@ async fn settings_that_change_at_rest_hold_from_the_first_answer_on() {
     let (whole, _) = app.stop().await;
     // What is right under the others, from the log alone.
     set_windows(whole.path(), 0);
-    let rebuilt = tempdir().unwrap();
+    let rebuilt = Folder::new();
     copy(whole.path(), rebuilt.path());
     for file in files_of_views(rebuilt.path()) {
         fs::remove_file(rebuilt.path().join(file)).unwrap();
@@ -223,7 +222,7 @@ async fn settings_that_change_at_rest_hold_from_the_first_answer_on() {
     assert_ne!(by_old[revenue], by_new[revenue]);
     let files = files_of_views(whole.path());
     for harmed in files.iter().map(Some).chain([None]) {
-        let folder = tempdir().unwrap();
+        let folder = Folder::new();
         copy(whole.path(), folder.path());
         if let Some(file) = harmed {
             fs::remove_file(folder.path().join(file)).unwrap();

@@ -120,6 +120,14 @@ fn segments_are_kept_and_asked_by_commands() {
         .good();
     let moves = store.misar("segments moves --json").json();
     assert_eq!(moves["moves"].as_array().unwrap().len(), 2, "{moves}");
+    // A page says where to go on.
+    let first = store.misar("segments moves --limit 1").good();
+    let after = first.split("--after ").nth(1).unwrap().trim();
+    let rest = store
+        .misar(&format!("segments moves --after {after} --json"))
+        .json();
+    assert_eq!(rest["moves"][0], moves["moves"][1], "{rest}");
+    assert_eq!(rest["next"], moves["next"]);
     let history = store.misar(&format!("segments history {id} --json")).json();
     assert_eq!(history["versions"].as_array().unwrap().len(), 1);
     assert_eq!(
@@ -130,6 +138,13 @@ fn segments_are_kept_and_asked_by_commands() {
     assert!(gone.contains("no such segment"), "{gone}");
     let wrong = store.misar(r#"segments create X {"evnt":"a"}"#).refusal();
     assert!(wrong.contains("event"), "{wrong}");
+    // The place in the definition is told, not what is wrong alone.
+    let wrong = store
+        .misar(r#"segments preview {"all":[{"event":"a"},{"event":"b","within":"7days"}]}"#)
+        .refusal();
+    assert!(wrong.starts_with("all[1].within: "), "{wrong}");
+    let many = store.misar("segments list --limit 0");
+    assert_eq!(many.code, Some(2), "{}", many.err);
     let schema: Value = serde_json::from_str(&store.misar("segments schema").good()).unwrap();
     assert!(schema.is_object());
 }

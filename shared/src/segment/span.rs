@@ -70,6 +70,14 @@ impl Span {
         let (count, _, name) = self.unit();
         format!("{count} {name}{}", if count == 1 { "" } else { "s" })
     }
+
+    /// The same behind “the last”, where one is not counted: `7 days`, `hour`.
+    pub(super) fn in_words_of_the_last(self) -> String {
+        match self.unit() {
+            (1, _, name) => name.into(),
+            _ => self.in_words(),
+        }
+    }
 }
 
 impl fmt::Display for Span {

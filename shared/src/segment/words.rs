@@ -392,7 +392,7 @@ fn numbers(range: NumberRange) -> String {
 fn window(window: Option<Window>) -> String {
     match window {
         None => String::new(),
-        Some(Window::Within(span)) => format!(" in the last {}", span.in_words()),
+        Some(Window::Within(span)) => format!(" in the last {}", span.in_words_of_the_last()),
         Some(Window::Today) => " today".into(),
         Some(Window::Between(from, to)) => format!(" from {} until {}", moment(from), moment(to)),
         Some(Window::Ago { from, to }) => {

@@ -81,7 +81,10 @@ pub(super) fn import(import: &Import, folder: &Folder, output: &mut Output) -> R
         ))?;
     }
     if rejected > 0 {
-        return Err(Failure::Failed(format!("{rejected} rows were refused")));
+        return Err(Failure::Failed(match rejected {
+            1 => "1 row was refused".to_owned(),
+            rows => format!("{rows} rows were refused"),
+        }));
     }
     Ok(())
 }

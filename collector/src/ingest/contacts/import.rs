@@ -1,103 +1,45 @@
 //! A file of contacts: each row that says something new is recorded as an `identify`; what is known already is not, so
 //! that the same file can be sent again. Rows are taken as they come, so that a file of any length takes the memory of a
 //! portion.
+//!
+//! - `answer`: what became of the rows
+
+mod answer;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::event::{Event, EventKind};
-use shared::rejection::Rejection;
 use shared::time::Timestamp;
-use shared::wire::{Arrival, Refused, parse_identify};
+use shared::wire::{Arrival, parse_identify};
 use tokio::runtime::Handle;
-use utoipa::ToSchema;
 
+use super::super::files::raw::{RawRow, RawRows};
 use super::super::files::{FileFormat, Numbered};
 use super::super::incoming::{Incoming, parse};
 use super::super::pending::{Became, Pending};
-use super::rows::Rows;
+use super::rows::{Form, Screen};
 use super::{identified, of_operator};
 use crate::app::App;
-use crate::auth;
+use crate::auth::{self, Caller};
 use crate::body::source::BodySource;
 use crate::error::ApiError;
+use crate::limits::heavy::Lane;
 use crate::metrics::Verdict;
 use crate::screen::{self, Carrier};
 use store::record::{ContactId, ToldBy, WorkspaceId};
 use store::views::ViewError;
 
+pub(crate) use answer::{ImportAnswer, ImportProgress};
+
 /// Rows that are recorded in one go: so many, or as many as have so many bytes.
 const PORTION: usize = 1_000;
-const PORTION_BYTES: u64 = 1024 * 1024;
+const PORTION_BYTES: usize = 1024 * 1024;
 /// How long it is waited for the views behind a portion.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Rows that are refused and named; the rest is counted.
-const MAX_NAMED: usize = 1_000;
-
-/// What became of a file's rows.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ImportAnswer {
-    /// Always true: the file was read.
-    pub success: bool,
-    /// On disk by this call.
-    pub recorded: u64,
-    /// Known before: nothing of them is new.
-    pub duplicates: u64,
-    /// Refused.
-    pub rejected: u64,
-    /// The rows that were refused, at most 1,000.
-    pub results: Vec<ImportResult>,
-    /// The place of the last that is new among the workspace's events; reads take it as `minSeq`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^[0-9]{24}$")]
-    pub seq: Option<String>,
-}
-
-impl Default for ImportAnswer {
-    fn default() -> Self {
-        Self {
-            success: true,
-            recorded: 0,
-            duplicates: 0,
-            rejected: 0,
-            results: Vec::new(),
-            seq: None,
-        }
-    }
-}
-
-/// A row that was refused.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ImportResult {
-    pub status: ImportStatus,
-    /// The line where the row begins, from 1.
-    pub line: u64,
-    /// Why.
-    #[serde(flatten)]
-    pub refused: Refused,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ImportStatus {
-    Rejected,
-}
-
-/// How far an import is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct ImportProgress {
-    /// Rows that were taken: recorded, known before or refused.
-    pub rows: u64,
-    pub recorded: u64,
-    pub duplicates: u64,
-    pub rejected: u64,
-}
 
 impl Incoming {
     /// Records what a file says of contacts, row by row as it comes; `told` hears of each portion. Blocks: on a thread
@@ -108,24 +50,47 @@ impl Incoming {
     pub(crate) fn import_contacts(
         &self,
         app: &Arc<App>,
-        source: BodySource,
+        mut source: BodySource,
+        format: FileFormat,
+        told: &mut dyn FnMut(ImportProgress),
+    ) -> Result<ImportAnswer, ApiError> {
+        let imported = self.import_rows(app, &mut source, format, told);
+        imported.map_err(|error| source.refuse(&self.parts.headers, error))
+    }
+
+    fn import_rows(
+        &self,
+        app: &Arc<App>,
+        source: &mut BodySource,
         format: FileFormat,
         told: &mut dyn FnMut(ImportProgress),
     ) -> Result<ImportAnswer, ApiError> {
         let caller = self.caller(app, None)?;
+        // No more than the key may take at once, which is back within a second.
+        let burst = self.burst().and_then(|burst| usize::try_from(burst).ok());
         let import = Import {
+            portion: burst.map_or(PORTION, |burst| burst.clamp(1, PORTION)),
+            apart: Some(app),
+            ..self.import(app, &caller)
+        };
+        let take = |rows| {
+            self.wait_for_events(app, rows)?;
+            // A file may take as long as whoever sends it wants.
+            auth::check_still_good(app, &caller.key)
+        };
+        let arrival = self.arrival(&caller);
+        import.run(source, format, arrival, &|source| source.why(), &take, told)
+    }
+
+    fn import<'a>(&self, app: &'a App, caller: &Caller) -> Import<'a> {
+        Import {
             app,
             workspace: caller.key.workspace,
             told_by: ToldBy::server_with(caller.key.id.as_str()),
             carrier: Carrier::of(&self.parts),
-        };
-        let arrival = self.arrival(&caller);
-        let take = |rows| {
-            // A file may take as long as whoever sends it wants.
-            auth::check_still_good(app, &caller.key)?;
-            self.take_events(rows)
-        };
-        import.run(source, format, arrival, &BodySource::why, &take, told)
+            portion: PORTION,
+            apart: None,
+        }
     }
 
     /// Records what the body, one JSON object as `identify` takes it, says of a contact.
@@ -143,14 +108,9 @@ impl Incoming {
                 None => row,
             };
             self.take_events(1)?;
-            let import = Import {
-                app: &app,
-                workspace: caller.key.workspace,
-                told_by: ToldBy::server_with(caller.key.id.as_str()),
-                carrier: Carrier::of(&self.parts),
-            };
             let mut answer = ImportAnswer::default();
-            import.portion(vec![(1, row)], self.received_at, &mut answer)?;
+            let import = self.import(&app, &caller);
+            import.record(vec![(1, row)], self.received_at, &mut answer)?;
             Ok(answer)
         });
         imported.await.map_err(|_| ApiError::Internal)?
@@ -178,18 +138,14 @@ pub(crate) fn import_file(
         workspace,
         told_by: ToldBy::server(),
         carrier: Carrier::COMMAND,
+        portion: PORTION,
+        apart: None,
     };
     let arrival = of_operator(app.clock.now());
     // A text in memory is always read to its end.
     let why = |_: &&[u8]| ApiError::Internal;
-    import.run(
-        text.as_bytes(),
-        format,
-        arrival,
-        &why,
-        &|_| Ok(()),
-        &mut |_| (),
-    )
+    let (take, told) = (&|_| Ok(()), &mut |_| ());
+    import.run(text.as_bytes(), format, arrival, &why, take, told)
 }
 
 /// What is the same of all rows of a file.
@@ -198,6 +154,11 @@ struct Import<'a> {
     workspace: WorkspaceId,
     told_by: ToldBy,
     carrier: Carrier,
+    /// So many rows are recorded in one go.
+    portion: usize,
+    /// The same collector, where rows are read on its threads for heavy work, in turn with others'; `None` where that
+    /// is done here.
+    apart: Option<&'a Arc<App>>,
 }
 
 impl Import<'_> {
@@ -206,22 +167,23 @@ impl Import<'_> {
         &self,
         source: R,
         format: FileFormat,
-        arrival: Arrival<'_>,
+        arrival: Arrival<'static>,
         why: &dyn Fn(&R) -> ApiError,
         take: &dyn Fn(usize) -> Result<(), ApiError>,
         told: &mut dyn FnMut(ImportProgress),
     ) -> Result<ImportAnswer, ApiError> {
-        let screen = |text: &mut String| screen::row(self.app, self.carrier, text);
-        let mut rows = Rows::begin(source, format, &screen, why)?;
+        let mut rows = RawRows::new(source, format);
+        let screen: &Screen<'_> = &|text| screen::row(self.app, self.carrier, text);
+        let form = Arc::new(Form::begin(&mut rows, screen, why)?);
         let mut answer = ImportAnswer::default();
-        let mut arrival = arrival;
         loop {
-            arrival.received_at = self.app.clock.now();
-            let (mut portion, before) = (Vec::new(), rows.bytes());
-            while portion.len() < PORTION && rows.bytes() - before < PORTION_BYTES {
-                let row = rows.next(&arrival);
-                match row.map_err(|_| why(rows.source()))? {
-                    Some(row) => portion.push(row),
+            let (mut portion, mut bytes) = (Vec::new(), 0);
+            while portion.len() < self.portion && bytes < PORTION_BYTES {
+                match rows.next().map_err(|_| why(rows.source()))? {
+                    Some((line, row)) => {
+                        bytes += row.as_ref().map_or(0, Vec::len);
+                        portion.push((line, row));
+                    }
                     None => break,
                 }
             }
@@ -229,12 +191,39 @@ impl Import<'_> {
                 return Ok(answer);
             }
             take(portion.len())?;
+            let received_at = self.app.clock.now();
+            let arrival = Arrival {
+                received_at,
+                ..arrival
+            };
+            let portion = self.read(&form, portion, arrival)?;
             if answer.recorded > 0 {
                 self.settle()?;
             }
-            self.portion(portion, arrival.received_at, &mut answer)?;
+            self.record(portion, received_at, &mut answer)?;
             told(answer.progress());
         }
+    }
+
+    /// What rows say. Blocks.
+    fn read(
+        &self,
+        form: &Arc<Form>,
+        rows: Vec<RawRow>,
+        arrival: Arrival<'static>,
+    ) -> Result<Vec<Numbered<Event>>, ApiError> {
+        let carrier = self.carrier;
+        let Some(app) = self.apart else {
+            let screen: &Screen<'_> = &|text| screen::row(self.app, carrier, text);
+            return Ok(form.read(rows, screen, &arrival));
+        };
+        let (form, screening) = (Arc::clone(form), Arc::clone(app));
+        let read = move || {
+            let screen: &Screen<'_> = &|text| screen::row(&screening, carrier, text);
+            form.read(rows, screen, &arrival)
+        };
+        let read = app.heavy.compute(Lane::Workspace(self.workspace), read);
+        Handle::current().block_on(read)
     }
 
     /// Waits until the views reflect what was recorded, since what comes next is compared with that. Blocks.
@@ -246,7 +235,7 @@ impl Import<'_> {
     }
 
     /// Records those rows that say something new. Blocks.
-    fn portion(
+    fn record(
         &self,
         rows: Vec<Numbered<Event>>,
         received_at: Timestamp,
@@ -254,10 +243,10 @@ impl Import<'_> {
     ) -> Result<(), ApiError> {
         let good = answer.good_of(rows);
         let looked = look(self.app, self.workspace, good)?;
-        Handle::current().block_on(self.record(looked, received_at, answer))
+        Handle::current().block_on(self.append(looked, received_at, answer))
     }
 
-    async fn record(
+    async fn append(
         &self,
         looked: Vec<(bool, Event)>,
         received_at: Timestamp,
@@ -289,46 +278,6 @@ impl Import<'_> {
             }
         }
         Ok(())
-    }
-}
-
-impl ImportAnswer {
-    fn progress(&self) -> ImportProgress {
-        let Self {
-            recorded,
-            duplicates,
-            rejected,
-            ..
-        } = *self;
-        ImportProgress {
-            rows: recorded + duplicates + rejected,
-            recorded,
-            duplicates,
-            rejected,
-        }
-    }
-
-    /// Those rows that can be read; the others are refused.
-    fn good_of(&mut self, rows: Vec<Numbered<Event>>) -> Vec<Event> {
-        let mut good = Vec::with_capacity(rows.len());
-        for (line, row) in rows {
-            match row {
-                Ok(event) => good.push(event),
-                Err(rejection) => self.refuse(line, rejection),
-            }
-        }
-        good
-    }
-
-    fn refuse(&mut self, line: u64, rejection: Rejection) {
-        self.rejected += 1;
-        if self.results.len() < MAX_NAMED {
-            self.results.push(ImportResult {
-                status: ImportStatus::Rejected,
-                line,
-                refused: rejection.into(),
-            });
-        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct RawRows<R> {
     start: usize,
     /// The line where it begins, from 1.
     line: u64,
+    /// Nothing but marks of the byte order has been passed over yet.
+    is_at_start: bool,
     is_at_end: bool,
     /// The rest of a line that was too long is passed over.
     is_passing: bool,
@@ -109,10 +111,15 @@ impl<R: Read> RawRows<R> {
             step: vec![0; STEP].into(),
             start: 0,
             line: 1,
+            is_at_start: true,
             is_at_end: false,
             is_passing: false,
             seen: Seen::NOTHING,
         }
+    }
+
+    pub(crate) fn format(&self) -> FileFormat {
+        self.format
     }
 
     /// What it reads from.
@@ -130,13 +137,17 @@ impl<R: Read> RawRows<R> {
                 self.read()?;
                 continue;
             }
-            if self.line == 1 && self.start == 0 {
-                while self.buffer.len() < BYTE_ORDER_MARK.len() && !self.is_at_end {
+            if self.is_at_start {
+                let front = &self.buffer[self.start..];
+                if front.len() < BYTE_ORDER_MARK.len() && !self.is_at_end {
                     self.read()?;
+                } else if front.starts_with(BYTE_ORDER_MARK) {
+                    // Programs put theirs in front of what has one already.
+                    self.start += BYTE_ORDER_MARK.len();
+                } else {
+                    self.is_at_start = false;
                 }
-                if self.buffer.starts_with(BYTE_ORDER_MARK) {
-                    self.start = BYTE_ORDER_MARK.len();
-                }
+                continue;
             }
             let front = self.front();
             let line = self.line;
@@ -329,6 +340,18 @@ mod tests {
     }
 
     #[test]
+    fn marks_of_the_byte_order_are_passed_over_at_the_start_alone_however_many_there_are() {
+        for format in [FileFormat::Csv, FileFormat::Lines] {
+            for marks in ["", "\u{feff}", "\u{feff}\u{feff}"] {
+                let told = short(&format!("{marks}a\n\u{feff}b"), format);
+                let rows = [(1, "a".to_owned()), (2, "\u{feff}b".to_owned())];
+                assert_eq!(told, rows, "{marks:?}");
+                assert_eq!(short(marks, format), []);
+            }
+        }
+    }
+
+    #[test]
     fn a_quotation_mark_that_is_never_closed_loses_its_line_alone() {
         let text = "email\nada,\"x\nben,y\ncy,z\n";
         let told = short(text, FileFormat::Csv);
@@ -372,7 +395,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_are_the_same_however_they_arrive(text in "[a\",\n\r]{0,80}", step in 1..9_usize) {
+        fn rows_are_the_same_however_they_arrive(text in "\u{feff}{0,2}[a\",\n\r]{0,80}", step in 1..9_usize) {
             for format in [FileFormat::Csv, FileFormat::Lines] {
                 prop_assert_eq!(all(&text, format, step), all(&text, format, usize::MAX));
             }

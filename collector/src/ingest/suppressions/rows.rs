@@ -5,11 +5,18 @@ use shared::rejection::{Rejection, codes};
 use shared::time::Timestamp;
 use shared::wire::{self, Suppressed, SuppressionBody, parse_suppression, parse_suppression_row};
 
-use super::super::files::{Columns, Numbered, csv_rows, lines, not_too_many, without_mark};
+use super::super::files::cells::{Cells, column, header};
+use super::super::files::raw::RawRows;
+use super::super::files::{self, Numbered, refused};
 use crate::csv_text;
 use crate::error::ApiError;
 
 pub(super) use super::super::files::FileFormat;
+
+/// Rows of one file.
+const MAX_ROWS: usize = 100_000;
+/// What to send where the header line names no addresses.
+const WANTED: &str = "send CSV with a header line that names the column `email`, and if wanted `reason` and `timestamp`";
 
 /// A row by the line where it begins, from 1: what it says, or what is wrong with it.
 pub(super) type SuppressionRow = Numbered<Suppressed>;
@@ -23,55 +30,65 @@ pub(super) fn read(
     format: FileFormat,
     received_at: Timestamp,
 ) -> Result<Vec<SuppressionRow>, ApiError> {
-    let text = without_mark(text);
-    let rows = match format {
+    let mut raw = RawRows::new(text.as_bytes(), format);
+    let mut cells = Cells::new();
+    let columns = match format {
         FileFormat::Csv => {
-            let wanted = "send CSV with a header line that names the column `email`, and if wanted `reason` and `timestamp`";
-            csv_rows(text, wanted, |headers| Cells::of(headers, received_at))?
+            // A text in memory is always read to its end.
+            let header = header(&mut raw).map_err(|_| ApiError::Internal)??;
+            let named = cells.of(&header).ok();
+            let columns = named.and_then(|named| Columns::of(&named));
+            Some(columns.ok_or_else(|| refused(WANTED.to_owned()))?)
         }
-        FileFormat::Lines => lines(text, |line| {
-            let body: SuppressionBody<'_> = wire::body(line).map_err(|_| {
-                let message =
-                    "Send one JSON object a line, such as {\"email\":\"user@example.com\"}";
-                Rejection::whole(codes::INVALID_BODY, message)
-            })?;
-            parse_suppression(&body, received_at)
-        }),
+        FileFormat::Lines => None,
     };
-    not_too_many(rows)
+    let mut rows = Vec::new();
+    while let Some((line, row)) = raw.next().map_err(|_| ApiError::Internal)? {
+        if rows.len() == MAX_ROWS {
+            let message = format!("a file takes at most {MAX_ROWS} rows: split it");
+            return Err(refused(message));
+        }
+        let row = row.and_then(|row| {
+            let row = files::text(row)?;
+            match &columns {
+                Some(columns) => columns.row(&cells.of(&row)?, received_at),
+                None => {
+                    let body: SuppressionBody<'_> = wire::body(&row).map_err(|_| no_object())?;
+                    parse_suppression(&body, received_at)
+                }
+            }
+        });
+        rows.push((line, row));
+    }
+    Ok(rows)
+}
+
+fn no_object() -> Rejection {
+    let message = "Send one JSON object a line, such as {\"email\":\"user@example.com\"}";
+    Rejection::whole(codes::INVALID_BODY, message)
 }
 
 /// Where the columns are.
-struct Cells {
+struct Columns {
     email: usize,
     reason: Option<usize>,
     time: Option<usize>,
-    received_at: Timestamp,
 }
 
-impl Cells {
-    fn of(headers: &[&str], received_at: Timestamp) -> Option<Self> {
-        let column = |name: &str| {
-            let mut headers = headers.iter();
-            headers.position(|header| header.eq_ignore_ascii_case(name))
-        };
+impl Columns {
+    fn of(header: &[&str]) -> Option<Self> {
         Some(Self {
-            email: column("email")?,
-            reason: column("reason"),
-            time: column("timestamp"),
-            received_at,
+            email: column(header, "email")?,
+            reason: column(header, "reason"),
+            time: column(header, "timestamp"),
         })
     }
-}
 
-impl Columns for Cells {
-    type Row = Suppressed;
-
-    fn row(&self, cells: &[&str]) -> Result<Suppressed, Rejection> {
+    fn row(&self, cells: &[&str], received_at: Timestamp) -> Result<Suppressed, Rejection> {
         let at = |column: Option<usize>| column.and_then(|at| cells.get(at)).copied();
         let at = |column| at(column).unwrap_or_default();
         let email = csv_text::read(at(Some(self.email)));
-        parse_suppression_row(email, at(self.reason), at(self.time), self.received_at)
+        parse_suppression_row(email, at(self.reason), at(self.time), received_at)
     }
 }
 
@@ -92,34 +109,27 @@ mod tests {
     }
 
     #[test]
-    fn a_quotation_mark_that_is_never_closed_loses_nobody_in_silence() {
-        for (text, line) in [
+    fn a_quotation_mark_that_is_never_closed_loses_its_row_alone_and_not_in_silence() {
+        let manual = |email: &str| Ok((email.to_owned(), "manual"));
+        for (text, rows) in [
             (
                 "email,reason\n\"a@example.com,manual\nb@example.com,manual\n",
-                2,
+                vec![(2, Err("invalid_body")), (3, manual("b@example.com"))],
             ),
             (
                 "email,reason\na@example.com,manual\nb@example.com,\"manual\nc@example.com,manual\n",
-                3,
+                vec![
+                    (2, manual("a@example.com")),
+                    (3, Err("invalid_body")),
+                    (4, manual("c@example.com")),
+                ],
             ),
             (
                 "email,name\na@example.com,\"Ada \"\"A\"\"\"\nb@example.com,\"",
-                3,
+                vec![(2, manual("a@example.com")), (3, Err("invalid_body"))],
             ),
         ] {
-            let refusal = read(
-                text,
-                FileFormat::Csv,
-                Timestamp::from_millis(1_790_000_000_000),
-            );
-            let Err(ApiError::Rejected(rejection)) = refusal else {
-                panic!("{text} is read");
-            };
-            assert!(
-                rejection.message.contains(&format!("line {line} ")),
-                "{}",
-                rejection.message
-            );
+            assert_eq!(read_all(text, FileFormat::Csv), rows);
         }
     }
 

@@ -2,6 +2,7 @@
 //! key that everybody has, who sent it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::api_key::KeyKind;
 
@@ -77,6 +78,22 @@ impl Charge {
     /// 429: then the request costs nothing.
     pub fn take_events(&mut self, count: usize) -> Result<(), ApiError> {
         self.take(Cost::events(count))
+    }
+
+    /// Takes so many events of what goes on for long, as if they were a request of their own; how long to wait before
+    /// asking again where there are not so many yet.
+    ///
+    /// # Errors
+    /// 429 where that is longer than `patience`.
+    pub fn take_portion(
+        &mut self,
+        count: usize,
+        patience: Duration,
+    ) -> Result<Option<Duration>, ApiError> {
+        match &mut self.ticket {
+            Some(ticket) => ticket.take_portion(Cost::events(count), patience),
+            None => Ok(None),
+        }
     }
 
     fn take(&mut self, cost: Cost) -> Result<(), ApiError> {

@@ -241,3 +241,33 @@ fn a_session_has_a_rate_of_its_own_and_the_map_is_bounded() {
     }
     assert!(lock(&rates.sessions).len() <= MAX_SESSIONS);
 }
+
+#[test]
+fn portions_of_what_goes_on_for_long_are_waited_for_and_each_pays_for_itself() {
+    let rates = Arc::new(Rates::new(Metrics::default()));
+    let key = new_key(KeyKind::Secret, NonZeroU32::new(10));
+    let begin = || {
+        let ticket = rates.begin(&key, Payer::NOBODY).unwrap();
+        Charge::new(&rates, Payer::NOBODY, 0).begun(&key, ticket)
+    };
+    let mut charge = begin().unwrap();
+    // More than the key may send at once passes where it has taken nothing: it pays later.
+    charge.take_events(1_000).unwrap();
+    for _ in 0..2 {
+        let long = Duration::from_secs(120);
+        let wait = charge.take_portion(10, long).unwrap();
+        assert!(wait.unwrap() > Duration::from_secs(90), "{wait:?}");
+    }
+    let refused = charge.take_portion(10, Duration::from_secs(30));
+    assert!(matches!(refused, Err(ApiError::RateLimited { .. })));
+    // It is no limit for a key that has none.
+    let free = new_key(KeyKind::Secret, None);
+    let ticket = rates.begin(&free, Payer::NOBODY).unwrap();
+    let mut charge = Charge::new(&rates, Payer::NOBODY, 0)
+        .begun(&free, ticket)
+        .unwrap();
+    assert_eq!(
+        charge.take_portion(1_000_000, Duration::ZERO).unwrap(),
+        None
+    );
+}

@@ -146,10 +146,7 @@ async fn read_of_admin(
         Ok(admin) => admin,
         Err(error) => {
             let error = app.rates.blame(&payer, error);
-            // Who is told to wait is not waited for.
-            let is_whole =
-                error.retry_after().is_none() && body::discard(&parts.headers, body).await;
-            return Err(if is_whole { error } else { error.unread() });
+            return Err(body::refuse(&parts.headers, body, error).await);
         }
     };
     if !matches!(parts.method, Method::POST | Method::PATCH) {

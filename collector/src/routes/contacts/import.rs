@@ -25,6 +25,7 @@ use crate::error::ApiError;
 use crate::ingest::Incoming;
 use crate::ingest::contacts::{ImportAnswer, ImportProgress};
 use crate::ingest::files::FileFormat;
+use crate::limits::exports::ExportPermit;
 
 const LINES: &str = "application/x-ndjson";
 /// Lines that wait for their reader; progress beyond is not told.
@@ -45,7 +46,7 @@ pub(crate) struct ImportLine {
 /// look like, and a text that looks like one stands in quotation marks of its own. A line of NDJSON is a body of `POST
 /// /v1/identify`. Each row that says something new is recorded like an `identify` of a server; what is known already is a
 /// duplicate, so that the same file can be sent again, also one that broke off. A row that cannot be read is refused by
-/// its line, and the others are taken. With `Accept: application/x-ndjson` the answer begins at once: a line with
+/// its line, and the others are taken. A key with a rate imports at that rate: it is waited for. With `Accept: application/x-ndjson` the answer begins at once: a line with
 /// `progress` after each portion, for whoever reads while sending, and as the last line the answer, or the error that
 /// ended it. Takes the scope `contacts`.
 #[utoipa::path(
@@ -78,16 +79,12 @@ pub(crate) async fn import_contacts(
         return Ok(Json(incoming.import_contact(&app).await?).into_response());
     };
     let (incoming, body) = Incoming::open_of_server(&app, request, Scope::Contacts).await?;
-    let workspace = incoming.caller(&app, None)?.key.workspace;
-    let permit = app.imports.take(workspace);
-    let permit = permit.ok_or_else(|| ApiError::TooManyImports.unread())?;
-    caught_up(&app).await.map_err(ApiError::unread)?;
-    let source = match BodySource::of_rows(incoming.headers(), body, app.draining()) {
+    let begun = begin(&app, &incoming).await;
+    let permit = begun.map_err(ApiError::unread)?;
+    let headers = incoming.headers();
+    let source = match BodySource::of_rows(headers, body, app.draining()) {
         Ok(source) => source,
-        Err((error, body)) => {
-            let is_whole = body::discard(incoming.headers(), body).await;
-            return Err(if is_whole { error } else { error.unread() });
-        }
+        Err((error, body)) => return Err(body::refuse(headers, body, error).await),
     };
     let (tell, lines) = mpsc::channel(WAITING);
     let (end, ended) = oneshot::channel();
@@ -116,6 +113,15 @@ pub(crate) async fn import_contacts(
     });
     let lines = through(lines).map(Ok::<_, Infallible>);
     Ok(([(CONTENT_TYPE, LINES)], Body::from_stream(lines)).into_response())
+}
+
+/// What is asked before anything of the file is read.
+async fn begin(app: &Arc<App>, incoming: &Incoming) -> Result<ExportPermit, ApiError> {
+    let workspace = incoming.caller(app, None)?.key.workspace;
+    let permit = app.imports.take(workspace);
+    let permit = permit.ok_or(ApiError::TooManyImports)?;
+    caught_up(app).await?;
+    Ok(permit)
 }
 
 /// How the file is written, if it is one, and whether lines are to be answered.

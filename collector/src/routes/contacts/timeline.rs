@@ -208,11 +208,10 @@ async fn page(
     let email = in_path(email)?;
     let Query(query) = query?;
     let min_seq = query.min_seq.map(|seq| seq.known("minSeq")).transpose()?;
-    let behind = query.cursor.map(SentPlace::known).transpose()?;
     let limit = query.limit.unwrap_or_default().get();
     let asked = Asked {
         email,
-        behind,
+        behind: query.cursor,
         limit,
         wanted,
     };

@@ -5,6 +5,7 @@ use axum::response::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::email::Email;
+use shared::segment::refusal::INVALID_DEFINITION;
 use tokio::runtime::Handle;
 
 use super::super::admin::{Asked, Desk, lines};
@@ -73,7 +74,20 @@ pub(super) async fn ask(State(desk): State<Desk>, asked: Asked) -> Result<Json<V
     let workspace = asked.workspace(desk.store.meta())?.id;
     let ask: SegmentsAsk = serde_json::from_str(&asked.text).map_err(Refusal::failed)?;
     let answered = lines::apart(&desk, move |store| ask.answer(served(store)?, workspace));
-    answered.await?.map(Json)
+    answered.await?.map(Json).map_err(with_place)
+}
+
+/// A command shows the message alone: the place within the definition goes before it.
+fn with_place(error: ApiError) -> ApiError {
+    match error {
+        ApiError::Rejected(mut rejection) if rejection.code == INVALID_DEFINITION => {
+            if let Some(place) = rejection.field.as_deref() {
+                rejection.message = format!("{place}: {}", rejection.message);
+            }
+            ApiError::Rejected(rejection)
+        }
+        error => error,
+    }
 }
 
 impl SegmentsAsk {
@@ -84,19 +98,20 @@ impl SegmentsAsk {
         let id = self.id.as_deref().unwrap_or_default();
         let body = self.body.as_deref().unwrap_or_default();
         let limit = self.limit.unwrap_or(SOME).clamp(1, MOST);
-        let number = || {
-            let cursor = self.cursor.as_deref().map(str::parse).transpose();
-            cursor.map_err(|_| bad_cursor())
-        };
+        let cursor = self.cursor.as_deref();
         let answer = match self.ask {
-            Word::List => json(&segments.list(number()?.unwrap_or(0), limit)?)?,
+            Word::List => {
+                let number = cursor.map(str::parse).transpose();
+                let number = number.map_err(|_| bad_cursor())?;
+                json(&segments.list(number.unwrap_or(0), limit)?)?
+            }
             Word::Show => json(&segments.show(id)?)?,
             Word::Create => json(&segments.create(body)?)?,
             Word::Change => json(&segments.change(id, body)?)?,
             Word::Duplicate => json(&segments.duplicate(id, body)?)?,
             Word::Delete => json(&segments.delete(id)?)?,
             Word::History => json(&segments.history(id)?)?,
-            Word::Members => json(&segments.members(id, number()?, limit)?)?,
+            Word::Members => json(&segments.members(id, cursor, limit)?)?,
             Word::Explain => {
                 let email: Email = address(self.email.as_deref().unwrap_or_default())?;
                 let contact = app.views.contact_id(workspace, email.normalised());
@@ -107,10 +122,7 @@ impl SegmentsAsk {
                 let contact = app.views.contact_id(workspace, email.normalised());
                 json(&segments.of_contact(contact)?)?
             }
-            Word::Moves => {
-                let cursor = self.cursor.as_deref().map(str::parse).transpose();
-                json(&segments.moves(cursor.map_err(|()| bad_cursor())?, limit)?)?
-            }
+            Word::Moves => json(&segments.moves(cursor, limit)?)?,
             Word::Preview => json(&segments.preview(body)?)?,
             Word::Diff => json(&segments.diff(id, body)?)?,
         };

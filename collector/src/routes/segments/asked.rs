@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 use super::super::query::{MinSeqQuery, PageLimit, Query, SentSeq, Value, in_path, invalid, value};
 use super::InPath;
 use super::bodies::{DraftBody, PreviewBody};
-use super::kept::{NumberCursor, asked, sent};
+use super::kept::{asked, sent};
 use super::named;
 use super::views::{
     MoveList, SegmentDifference, SegmentExplanation, SegmentMembers, SegmentPreview,
@@ -27,7 +27,6 @@ use crate::app::App;
 use crate::auth;
 use crate::csv_text;
 use crate::error::ApiError;
-use store::views::segments::MoveKey;
 
 /// The query of members.
 #[derive(Default, Deserialize, IntoParams)]
@@ -37,7 +36,7 @@ pub(crate) struct MembersQuery {
     /// Where the last page ended, as its `next` says. Pages stay right while members come and go.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
-    cursor: Option<NumberCursor>,
+    cursor: Option<Told>,
     /// How many members, 1 to 1,000; 100 without it.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<u32>)]
@@ -94,7 +93,7 @@ pub(crate) struct MovesQuery {
     /// Behind this place, as `next` of the answer before says; all of them without it.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<String>)]
-    after: Option<After>,
+    after: Option<Told>,
     /// How many moves, 1 to 1,000; 100 without it.
     #[serde(deserialize_with = "value")]
     #[param(value_type = Option<u32>)]
@@ -106,12 +105,12 @@ pub(crate) struct MovesQuery {
     min_seq: Option<SentSeq>,
 }
 
-struct After(MoveKey);
+/// A place as an answer told it. What it is is seen where the workspace is known.
+struct Told(String);
 
-impl Value for After {
+impl Value for Told {
     fn parse(text: &str) -> Result<Self, String> {
-        let wanted = |()| "send the `next` of the answer before as it was".to_owned();
-        text.parse().map(Self).map_err(wanted)
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -139,9 +138,10 @@ pub(crate) async fn list_segment_members(
 ) -> Result<Response, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let Query(query) = query?;
-    let behind = query.cursor.map(|NumberCursor(number)| number);
+    let behind = query.cursor.map(|Told(text)| text);
     let limit = query.limit.unwrap_or_default().get();
-    let members = move |segments: Segments<'_>| segments.members(&named(id), behind, limit);
+    let members =
+        move |segments: Segments<'_>| segments.members(&named(id), behind.as_deref(), limit);
     let Json(page) = asked(&app, reader.workspace, query.min_seq, members).await?;
     Ok(match query.format {
         Some(MembersForm::Csv) => as_csv(&page),
@@ -247,9 +247,9 @@ pub(crate) async fn list_segment_moves(
 ) -> Result<Json<MoveList>, ApiError> {
     let reader = auth::reader(&app, request.headers(), request.uri(), Scope::Read)?;
     let Query(query) = query?;
-    let after = query.after.map(|After(place)| place);
+    let after = query.after.map(|Told(text)| text);
     let limit = query.limit.unwrap_or_default().get();
-    let moves = move |segments: Segments<'_>| segments.moves(after, limit);
+    let moves = move |segments: Segments<'_>| segments.moves(after.as_deref(), limit);
     asked(&app, reader.workspace, query.min_seq, moves).await
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct SegmentsQuery {
 }
 
 /// A place behind a number.
-pub(super) struct NumberCursor(pub(super) u32);
+struct NumberCursor(u32);
 
 impl Value for NumberCursor {
     fn parse(text: &str) -> Result<Self, String> {

@@ -39,7 +39,7 @@ pub(crate) struct SegmentView {
     #[schema(nullable = false, example = 42)]
     pub count: Option<u64>,
     /// Of how many it cannot be said any more, because what it asks was thrown away (`misar serve --retention`); absent
-    /// where nothing was.
+    /// where nothing was, and in lists, which say `since` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub uncertain: Option<u64>,
@@ -135,7 +135,8 @@ pub(crate) struct SegmentDeleted {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SegmentMembers {
     pub members: Vec<SegmentMember>,
-    /// Of how many it cannot be said any more, because what it asks was thrown away; absent where nothing was.
+    /// Of how many it cannot be said any more, because what it asks was thrown away; absent where nothing was, and
+    /// behind the first page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub uncertain: Option<u64>,
@@ -287,13 +288,6 @@ pub(crate) struct MoveList {
     pub meta: ReadMeta,
 }
 
-/// What retention has left open.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Uncertain {
-    pub(super) count: u64,
-    pub(super) since: Timestamp,
-}
-
 impl SegmentView {
     /// Of a segment whose `held` version holds.
     pub(super) fn of(
@@ -302,7 +296,7 @@ impl SegmentView {
         newest: &SegmentVersion,
         progress: Option<u8>,
         standing: Option<Standing>,
-        uncertain: Option<Uncertain>,
+        since: Option<Timestamp>,
     ) -> Self {
         Self {
             id: segment.id.as_str().to_owned(),
@@ -313,8 +307,8 @@ impl SegmentView {
             },
             progress,
             count: standing.map(|standing| standing.members),
-            uncertain: uncertain.map(|uncertain| uncertain.count),
-            since: uncertain.map(|uncertain| uncertain.since.to_string()),
+            uncertain: None,
+            since: since.map(|since| since.to_string()),
             definition: raw(&newest.definition),
             sentence: sentence(book, &newest.definition),
             version: newest.version,
@@ -349,7 +343,8 @@ impl SegmentMember {
 impl SegmentPreview {
     pub(super) fn of(
         preview: Preview,
-        uncertain: Option<Uncertain>,
+        uncertain: u64,
+        since: Option<Timestamp>,
         sentence: String,
         meta: ReadMeta,
     ) -> Self {
@@ -363,8 +358,8 @@ impl SegmentPreview {
             include_new_moves: preview.include_new_moves,
             unknown: preview.unknown,
             warnings: preview.warnings,
-            uncertain: uncertain.map_or(0, |uncertain| uncertain.count),
-            since: uncertain.map(|uncertain| uncertain.since.to_string()),
+            uncertain,
+            since: since.map(|since| since.to_string()),
             sentence,
             meta,
         }

@@ -24,8 +24,21 @@ fn sentences_are_plain_english() {
     );
     says(
         r#"{"not":{"event":"viewed","count":{"gte":3},"within":"1d","includeNew":false}}"#,
-        "Contacts who have done “viewed” at most twice in the last 1 day (newer contacts left out).",
+        "Contacts who have done “viewed” at most twice in the last day (newer contacts left out).",
     );
+    for (span, words) in [
+        ("1w", "7 days"),
+        ("24h", "day"),
+        ("60m", "hour"),
+        ("60s", "minute"),
+        ("1s", "second"),
+        ("2s", "2 seconds"),
+    ] {
+        says(
+            &std::format!(r#"{{"event":"viewed","within":"{span}"}}"#),
+            &std::format!("Contacts who have done “viewed” in the last {words}."),
+        );
+    }
     says(
         r#"{"event":"viewed","count":{"eq":0},"within":"today","includeNew":true}"#,
         "Contacts who have not done “viewed” today (newer contacts included).",

@@ -3,13 +3,14 @@
 
 use shared::email::Email;
 
-use super::super::super::query::{PageLimit, SentSeq, Value};
+use super::super::super::query::{PageLimit, Value};
 use super::super::super::read::ReadMeta;
 use super::super::known::Known;
 use super::{Timeline, TimelineEntry, TimelineEvent, TimelineMove};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::export::rounded_score;
+use crate::seal::Seal;
 use crate::segment_moves::MoveView;
 use store::ledger::Located;
 use store::ledger::decide::Scoring;
@@ -20,46 +21,43 @@ use store::views::segments::{MoveKey, Moved};
 
 /// Behind which entry a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::routes) enum Place {
+enum Place {
     /// This event; moves behind it in the log have been told.
     Event(PublicSeq),
     /// This move; events behind it in the log have been told.
     Move(MoveKey),
 }
 
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Place {
+    /// As it is told.
+    fn to_cursor(self, seal: &Seal) -> String {
         match self {
-            Self::Event(seq) => seq.fmt(f),
-            Self::Move(key) => key.fmt(f),
+            Self::Event(seq) => seq.to_string(),
+            Self::Move(key) => seal.of_move(key),
         }
     }
 }
 
 /// A place as it was sent.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::routes) enum SentPlace {
-    Event(SentSeq),
-    Move(MoveKey),
-}
+#[derive(Debug, Clone)]
+pub(in crate::routes) struct SentPlace(String);
 
 impl SentPlace {
     /// # Errors
     /// 422 `unknown_seq`.
-    pub(in crate::routes) fn known(self) -> Result<Place, ApiError> {
-        Ok(match self {
-            Self::Event(seq) => Place::Event(seq.known("cursor")?),
-            Self::Move(key) => Place::Move(key),
-        })
+    fn known(&self, seal: &Seal) -> Result<Place, ApiError> {
+        let Self(text) = self;
+        let found = match text.parse() {
+            Ok(seq) => Some(Place::Event(seq)),
+            Err(_) => seal.move_of(text).map(Place::Move),
+        };
+        found.ok_or(ApiError::UnknownSeq { name: "cursor" })
     }
 }
 
 impl Value for SentPlace {
     fn parse(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(key) => Ok(Self::Move(key)),
-            Err(()) => SentSeq::parse(text).map(Self::Event),
-        }
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -73,7 +71,7 @@ pub(in crate::routes) fn listed(
 ) -> Result<Option<Timeline>, ApiError> {
     let asked = Asked {
         email: email.clone(),
-        behind: cursor.map(SentPlace::known).transpose()?,
+        behind: cursor,
         limit: PageLimit::default().get(),
         wanted: Wanted::All,
     };
@@ -108,7 +106,7 @@ pub(super) enum Wanted {
 
 pub(super) struct Asked {
     pub(super) email: Email,
-    pub(super) behind: Option<Place>,
+    pub(super) behind: Option<SentPlace>,
     pub(super) limit: usize,
     pub(super) wanted: Wanted,
 }
@@ -128,7 +126,10 @@ impl Asked {
             return Ok(None);
         };
         let (id, contact) = (known.id, known.contact);
-        let behind = self.behind_in_log(app, workspace)?;
+        let seal = Seal::of(&app.meta, workspace).ok_or(ApiError::Internal)?;
+        let place = self.behind.as_ref().map(|sent| sent.known(&seal));
+        let place = place.transpose()?;
+        let behind = behind_in_log(app, workspace, place)?;
         let filter = EventFilter {
             email: Some(self.email.normalised().to_owned()),
             limit: self.limit,
@@ -154,7 +155,12 @@ impl Asked {
             Some(passed) => app.log.locate(workspace, passed)?.seq(),
             None => Seq::START,
         };
-        for moved in self.moves(app, workspace, id, behind, until)? {
+        let is_behind = |key: MoveKey| match place {
+            Some(Place::Move(last)) => key < last,
+            _ => behind.is_none_or(|behind| key.seq() < behind),
+        };
+        let wanted = |key: MoveKey| is_behind(key) && key.seq() >= until;
+        for moved in self.moves(app, workspace, id, wanted)? {
             found.push(Placed {
                 seq: moved.of.key.seq(),
                 place: Place::Move(moved.of.key),
@@ -176,47 +182,45 @@ impl Asked {
             score: rounded_score(contact.score_at(at)),
             scoring: contact.scoring,
             at,
-            next: next.map(|place| place.to_string()),
+            next: next.map(|place| place.to_cursor(&seal)),
         }))
     }
 
-    /// Before which place in the log the events of the page lie.
-    fn behind_in_log(&self, app: &App, workspace: WorkspaceId) -> Result<Option<Seq>, ApiError> {
-        Ok(match self.behind {
-            None => None,
-            Some(Place::Move(key)) => Some(key.seq().next()),
-            Some(Place::Event(seq)) => Some(match app.log.locate(workspace, seq)? {
-                Located::At(seq) => seq,
-                // The page begins with what is left of those before it.
-                Located::Behind(seq) => seq.next(),
-            }),
-        })
-    }
-
-    /// The moves that may be on the page, the newest first, one more than fits: those not before `until`.
+    /// The moves that may be on the page, the newest first, one more than fits.
     fn moves(
         &self,
         app: &App,
         workspace: WorkspaceId,
         contact: ContactId,
-        behind: Option<Seq>,
-        until: Seq,
+        wanted: impl Fn(MoveKey) -> bool,
     ) -> Result<Vec<Moved>, ApiError> {
         let books = app.meta.segment_books();
         if self.wanted != Wanted::All || !books.of_workspace.contains_key(&workspace) {
             return Ok(Vec::new());
         }
-        let is_behind = |key: MoveKey| match self.behind {
-            Some(Place::Move(last)) => key < last,
-            _ => behind.is_none_or(|behind| key.seq() < behind),
-        };
-        let wanted = |key: MoveKey| is_behind(key) && key.seq() >= until;
         let (order, most) = (Order::NewestFirst, self.limit + 1);
         let moves = app
             .views
             .segment_moves_of(workspace, contact, order, wanted, most)?;
         Ok(moves)
     }
+}
+
+/// Before which place in the log the events of a page lie.
+fn behind_in_log(
+    app: &App,
+    workspace: WorkspaceId,
+    behind: Option<Place>,
+) -> Result<Option<Seq>, ApiError> {
+    Ok(match behind {
+        None => None,
+        Some(Place::Move(key)) => Some(key.seq().next()),
+        Some(Place::Event(seq)) => Some(match app.log.locate(workspace, seq)? {
+            Located::At(seq) => seq,
+            // The page begins with what is left of those before it.
+            Located::Behind(seq) => seq.next(),
+        }),
+    })
 }
 
 impl TimelineMove {
@@ -252,15 +256,20 @@ fn entry_of(event: EventView, points: f64) -> TimelineEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::record::WorkspaceKey;
 
     #[test]
     fn a_cursor_leads_back_to_its_place() {
+        let seal = Seal::with(WorkspaceKey([1; 32]));
         let seq: PublicSeq = "000000000000000000000007".parse().unwrap();
         let key = MoveKey::behind(shared::time::Timestamp::from_millis(7));
         for place in [Place::Event(seq), Place::Move(key)] {
-            let sent = SentPlace::parse(&place.to_string()).unwrap();
-            assert_eq!(sent.known().unwrap(), place);
+            let sent = SentPlace::parse(&place.to_cursor(&seal)).unwrap();
+            assert_eq!(sent.known(&seal).unwrap(), place);
         }
-        assert!(SentPlace::parse("x").unwrap().known().is_err());
+        // As it was told before.
+        let sent = SentPlace(key.to_string());
+        assert_eq!(sent.known(&seal).unwrap(), Place::Move(key));
+        assert!(SentPlace("x".to_owned()).known(&seal).is_err());
     }
 }
