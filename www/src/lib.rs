@@ -6,6 +6,7 @@
 
 mod app;
 mod builder;
+mod builder_view;
 mod dom;
 mod door;
 mod groups;
