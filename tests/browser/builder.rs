@@ -7,7 +7,7 @@ mod saving;
 mod shop;
 
 use serde_json::{Value, json};
-use tests::chromium::keys::{CONTROL, DOWN, ENTER, RELEASE, SHIFT, TAB, UP};
+use tests::chromium::keys::{ALT, BACKSPACE, CONTROL, DOWN, ENTER, RELEASE, SHIFT, TAB, UP};
 use tests::chromium::{Browser, pictures};
 use tests::collector::Collector;
 use tests::gate::{Gate, Obstacle};
@@ -89,6 +89,11 @@ async fn press_until(browser: &Browser, pressed: &str, wanted: &str) {
         "{wanted} is not reached by keys: {} is",
         focused(browser).await
     );
+}
+
+/// Types in place of what stands in the field that has the focus.
+async fn over_type(browser: &Browser, text: &str) {
+    browser.press(&format!("{CONTROL}a{RELEASE}{text}")).await;
 }
 
 /// Goes through a choice with the arrow key until it stands at a value.
@@ -251,11 +256,11 @@ async fn the_same_is_written_counted_and_saved_with_keys_alone() {
     press_until(&browser, TAB, "all[0].count?").await;
     choose_by_keys(&browser, "all[0].count?", "count").await;
     press_until(&browser, TAB, "all[0].count.gte").await;
-    browser.press("2").await;
+    over_type(&browser, "2").await;
     press_until(&browser, TAB, "all[0].within?").await;
     choose_by_keys(&browser, "all[0].within?", "within").await;
     press_until(&browser, TAB, "all[0].within").await;
-    browser.press("7").await;
+    over_type(&browser, "7").await;
     press_until(&browser, TAB, "all[0].where+").await;
     browser.press(ENTER).await;
     press_until(&browser, TAB, "all[0].where+ where").await;
@@ -275,13 +280,13 @@ async fn the_same_is_written_counted_and_saved_with_keys_alone() {
     browser.press(UP).await;
     assert_eq!(focused(&browser).await, "all[0] row");
     browser.press(DOWN).await;
-    browser.press("\u{e00a}\u{e013}\u{e000}").await;
+    browser.press(&format!("{ALT}{UP}{RELEASE}")).await;
     assert_eq!(focused(&browser).await, "all[0] row");
     assert_eq!(
         document(&browser).await["all"][0],
         json!({"not": {"purchase": {}}})
     );
-    browser.press("\u{e003}").await;
+    browser.press(BACKSPACE).await;
     assert_eq!(
         document(&browser).await["all"].as_array().map(Vec::len),
         Some(1)
@@ -388,6 +393,7 @@ async fn an_old_count_is_never_shown_as_the_new_one_and_an_outage_is_told() {
     let (_collector, gate, browser) = open(&people).await;
     browser.click("#new-segment").await;
     assert_eq!(counted(&browser).await, people.len() as u64);
+    gate.idle().await;
     gate.obstruct(Obstacle::StallsOnce);
     browser.click("[data-do=add][data-kind=event]").await;
     browser.fill(&key("all[0].event"), "trial_started").await;

@@ -307,13 +307,13 @@ impl Browser {
 pub mod keys {
     pub const TAB: &str = "\u{e004}";
     pub const ENTER: &str = "\u{e007}";
-    pub const ESCAPE: &str = "\u{e00c}";
     pub const BACKSPACE: &str = "\u{e003}";
     pub const UP: &str = "\u{e013}";
     pub const DOWN: &str = "\u{e015}";
     /// Held until [`RELEASE`].
     pub const SHIFT: &str = "\u{e008}";
     pub const CONTROL: &str = "\u{e009}";
+    pub const ALT: &str = "\u{e00a}";
     pub const RELEASE: &str = "\u{e000}";
 }
 
