@@ -78,6 +78,12 @@ impl Drawn {
         self.shape.clear();
     }
 
+    /// The place of the innermost row that a place or key belongs to.
+    pub(super) fn row_of(&self, key: &str) -> Option<&String> {
+        let around = self.rows.keys().filter(|path| belongs_to(path, key));
+        around.max_by_key(|path| path.len())
+    }
+
     /// What the button of a sentence does.
     pub(super) fn act(&self, key: &str) -> Option<Edit> {
         self.acts.get(key).map(|(_, edit)| edit.clone())
@@ -267,8 +273,8 @@ pub(super) fn focused_key() -> Option<String> {
     focused.get_attribute("data-key")
 }
 
-/// The place of the condition a key belongs to.
-pub(super) fn belongs_to(path: &str, key: &str) -> bool {
+/// Whether a key is one of what stands at a place.
+fn belongs_to(path: &str, key: &str) -> bool {
     path.is_empty()
         || key == path
         || key.starts_with(&child(path, ""))

@@ -8,7 +8,6 @@ use wasm_bindgen::JsValue;
 use web_sys::Element;
 
 use super::Builder;
-use super::rows_view::belongs_to;
 use crate::builder::answers::Preview;
 use crate::builder::counting::State;
 use crate::dom::{add, document, element, find, link, set_hidden, set_text};
@@ -19,6 +18,8 @@ use crate::text::{count, one_line, pretty, visible};
 pub(super) struct Parts {
     whole: Element,
     count: Element,
+    /// The number once more, where the card is far below.
+    brief: Element,
     words: Element,
     pub(super) stop: Element,
     pub(super) again: Element,
@@ -34,6 +35,7 @@ impl Parts {
                 .closest(".told")?
                 .ok_or("the count stands in a card")?,
             count,
+            brief: find("told-brief")?,
             words: find("told-words")?,
             stop: find("stop-counting")?,
             again: find("count-again")?,
@@ -80,10 +82,7 @@ impl Builder {
     fn tell_missing(&self, error: Option<&DefinitionError>) -> Result<(), JsValue> {
         let mut drawn = self.drawn.borrow_mut();
         let place = error.map(|error| error.path.as_str());
-        let around = place.and_then(|place| {
-            let rows = drawn.rows.keys().filter(|path| belongs_to(path, place));
-            rows.max_by_key(|path| path.len()).cloned()
-        });
+        let around = place.and_then(|place| drawn.row_of(place)).cloned();
         let mut is_empty = None;
         for (key, view) in &mut drawn.fields {
             let is_here =
@@ -117,6 +116,7 @@ impl Builder {
         let last = counting.last();
         let number = last.map_or_else(|| "–".to_owned(), |preview| count(preview.count));
         set_text(&parts.count, &number);
+        set_text(&parts.brief, &format!("{number} match"));
         set_text(&parts.words, &counting.words());
         set_hidden(&parts.stop, state != State::Counting)?;
         set_hidden(
@@ -141,6 +141,8 @@ impl Builder {
         let straw = preview.last_straw();
         for (path, row) in &drawn.rows {
             let words = match preview.left_after(path) {
+                // Of the whole that is the count itself.
+                _ if path.is_empty() => String::new(),
                 Some(0) if straw == Some(path) => "Nobody is left after this condition.".to_owned(),
                 Some(left) => format!("{} left", count(left)),
                 None => String::new(),
@@ -157,15 +159,11 @@ impl Builder {
     }
 
     fn tell_warnings(&self, preview: &Preview) -> Result<(), JsValue> {
-        let unknown = preview.unknown.iter();
-        let unknown = unknown.map(|name| format!("Nobody has ever sent {}.", quoted(name)));
         let warnings = preview.warnings.iter().map(|words| visible(words));
-        let rest = [preview.moved_by_new(), preview.open()]
-            .into_iter()
-            .flatten();
+        let rest = [preview.moved_by_new(), preview.open()];
         let list = &self.parts.told.warnings;
         list.set_text_content(None);
-        for words in unknown.chain(warnings).chain(rest) {
+        for words in warnings.chain(rest.into_iter().flatten()) {
             add(list, &element("li", "", &words)?)?;
         }
         self.tell_unknown(preview)
@@ -173,18 +171,18 @@ impl Builder {
 
     /// Says at the rows themselves which names nobody has sent.
     fn tell_unknown(&self, preview: &Preview) -> Result<(), JsValue> {
+        if self.counting.borrow().state() != State::Fresh {
+            return Ok(());
+        }
         let drawn = self.drawn.borrow();
         for (key, view) in &drawn.fields {
-            let is_unknown = !view.typed().is_empty() && preview.unknown.contains(&view.typed());
-            let title = if is_unknown {
-                "Nobody has ever sent this name."
-            } else {
-                ""
-            };
-            let place = view.element();
-            match is_unknown && !key.ends_with('?') {
-                true => place.set_attribute("title", title)?,
-                false => place.remove_attribute("title")?,
+            let name = view.typed();
+            let is_name = !name.is_empty() && preview.unknown.contains(&name);
+            let row = drawn.row_of(key).filter(|_| is_name);
+            if let Some(row) = row.and_then(|path| drawn.rows.get(path)) {
+                let words = format!("Nobody has ever sent {}.", quoted(&name));
+                set_text(&row.missing, &words);
+                set_hidden(&row.missing, false)?;
             }
         }
         Ok(())
