@@ -77,7 +77,9 @@ impl Counting {
     /// What is to be asked now, where anything is: the caller asks it.
     pub(crate) fn ask(&mut self) -> Option<String> {
         let is_known = self.is_fresh();
-        if self.asked.is_some() || is_known || self.is_given_up {
+        // What was refused is not asked again by itself.
+        let is_at_rest = self.is_given_up || self.trouble.is_some();
+        if self.asked.is_some() || is_known || is_at_rest {
             return None;
         }
         self.asked.clone_from(&self.wanted);
@@ -229,6 +231,7 @@ mod tests {
         counting.ask();
         counting.answered(Err(Trouble::Offline));
         assert_eq!(counting.state(), State::Offline);
+        assert_eq!(counting.ask(), None);
         counting.again();
         assert_eq!(counting.ask().as_deref(), Some("b"));
         counting.answered(of(0));
