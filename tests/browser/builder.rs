@@ -127,7 +127,7 @@ async fn look_at(browser: &Browser, name: &str) {
         browser.screenshot(&pictures().join(file)).await;
     }
     let nameless = "return [...document.querySelectorAll('#builder input, #builder select, #builder textarea, #builder button')]
-        .filter((field) => !field.ariaLabel && !field.labels?.length && !field.textContent.trim())
+        .filter((field) => field.checkVisibility() && !field.ariaLabel && !field.labels?.length && !field.textContent.trim())
         .map((field) => field.outerHTML)";
     assert_eq!(browser.run(nameless).await, json!([]), "{name}");
     browser.look("light", 1280, 900).await;
