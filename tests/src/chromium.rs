@@ -303,7 +303,7 @@ impl Browser {
     }
 }
 
-/// Keys without a letter, as WebDriver spells them.
+/// Keys without a letter, as drivers of browsers spell them.
 pub mod keys {
     pub const TAB: &str = "\u{e004}";
     pub const ENTER: &str = "\u{e007}";
