@@ -330,6 +330,10 @@ impl Assets {
                 Asset::style(include_bytes!("../../www/style.css")),
             ),
             (
+                "builder.css",
+                Asset::style(include_bytes!("../../www/builder.css")),
+            ),
+            (
                 "start.js",
                 Asset::script(include_bytes!("../../www/start.js")),
             ),

@@ -9,10 +9,13 @@
 //! - `pages`: what pages, libraries and networks do to the snippet, in three engines
 //! - `prerender`: a page that is loaded before anybody sees it
 //! - `live_page`: what the live page shows, and what it survives
+//! - `people`: the pages of contacts and segments
+//! - `builder`: writing a segment, by mouse and by keys
 #![forbid(unsafe_code)]
 
 mod live;
 
+mod builder;
 mod delivery;
 mod embeds;
 mod journey;

@@ -233,6 +233,15 @@ impl Browser {
         .await;
     }
 
+    /// Types into what has the focus, as a visitor without a mouse does; for keys without a letter see [`keys`].
+    pub async fn press(&self, text: &str) {
+        until("something to have the focus", async || {
+            let focused = self.client.active_element().await.ok()?;
+            focused.send_keys(text).await.ok()
+        })
+        .await;
+    }
+
     /// Whether a dialog is open: no page of ours opens one.
     pub async fn shows_a_dialog(&self) -> bool {
         self.client.get_alert_text().await.is_ok()
@@ -292,6 +301,20 @@ impl Browser {
             Err(error) => panic!("chromedriver refuses {path}: {error}"),
         }
     }
+}
+
+/// Keys without a letter, as drivers of browsers spell them.
+pub mod keys {
+    pub const TAB: &str = "\u{e004}";
+    pub const ENTER: &str = "\u{e007}";
+    pub const BACKSPACE: &str = "\u{e003}";
+    pub const UP: &str = "\u{e013}";
+    pub const DOWN: &str = "\u{e015}";
+    /// Held until [`RELEASE`].
+    pub const SHIFT: &str = "\u{e008}";
+    pub const CONTROL: &str = "\u{e009}";
+    pub const ALT: &str = "\u{e00a}";
+    pub const RELEASE: &str = "\u{e000}";
 }
 
 /// Where pictures are kept that tests take, for whoever wants to look at what they saw.

@@ -163,6 +163,16 @@ impl Collector {
             .expect("a JSON answer")
     }
 
+    /// Reads with the secret key.
+    ///
+    /// # Panics
+    /// When there is no good answer.
+    pub async fn read(&self, path: &str) -> Value {
+        self.get(path)
+            .await
+            .unwrap_or_else(|| panic!("an answer from {path}"))
+    }
+
     /// Every event on record, oldest first; nothing while the collector cannot say.
     pub async fn events(&self) -> Vec<Value> {
         let mut events = Vec::new();

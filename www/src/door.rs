@@ -56,6 +56,12 @@ impl Door {
     pub(crate) fn is_open(&self) -> bool {
         self.session.borrow().is_some()
     }
+
+    /// What is shown with each change; nothing where nobody is signed in.
+    pub(crate) fn csrf(&self) -> Option<String> {
+        let session = self.session.borrow();
+        session.as_ref().map(|session| session.csrf_token.clone())
+    }
 }
 
 /// Listens to who comes and goes, and lets in whom the address or the cookie does.

@@ -59,15 +59,44 @@ impl Group {
         (self.status == "building").then(|| format!("building {progress} %"))
     }
 
+    /// The definition as it is kept.
+    pub(crate) fn definition_json(&self) -> &str {
+        self.definition.get()
+    }
+
     /// The definition, indented.
     pub(crate) fn definition(&self) -> String {
         pretty(self.definition.get())
     }
 }
 
-/// The segment that a fragment names, as it stands there.
-pub(crate) fn named_in(fragment: &str) -> Option<&str> {
-    let id = fragment.strip_prefix('#')?;
+/// What the page shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shown<'f> {
+    /// All segments, one of them open where it is named.
+    List(Option<&'f str>),
+    /// A new one, to be written.
+    New,
+    /// One to be changed.
+    Edit(&'f str),
+}
+
+/// What a fragment says is shown.
+pub(crate) fn shown_by(fragment: &str) -> Shown<'_> {
+    let edited = fragment.strip_prefix("#edit=").and_then(id_in);
+    match (fragment, edited) {
+        ("#new", _) => Shown::New,
+        (_, Some(id)) => Shown::Edit(id),
+        _ => Shown::List(fragment.strip_prefix('#').and_then(id_in)),
+    }
+}
+
+/// Where one is changed.
+pub(crate) fn editor_of(id: &str) -> String {
+    format!("#edit={id}")
+}
+
+fn id_in(id: &str) -> Option<&str> {
     let is_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let is_one = id.starts_with("seg_") && id.bytes().all(is_id);
     is_one.then_some(id)
@@ -101,9 +130,20 @@ mod tests {
 
     #[test]
     fn only_an_id_in_the_fragment_names_a_segment() {
-        assert_eq!(named_in("#seg_0a1"), Some("seg_0a1"));
-        for text in ["", "#", "#code=x", "#seg_a/../b", "seg_1"] {
-            assert_eq!(named_in(text), None, "{text}");
+        assert_eq!(shown_by("#seg_0a1"), Shown::List(Some("seg_0a1")));
+        assert_eq!(shown_by("#new"), Shown::New);
+        assert_eq!(shown_by(&editor_of("seg_0a1")), Shown::Edit("seg_0a1"));
+        for text in [
+            "",
+            "#",
+            "#code=x",
+            "#seg_a/../b",
+            "seg_1",
+            "#edit=",
+            "#edit=x",
+            "#newer",
+        ] {
+            assert_eq!(shown_by(text), Shown::List(None), "{text}");
         }
     }
 }

@@ -8,9 +8,10 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::Element;
 
+use crate::builder_view::Builder;
 use crate::dom::{add, chip, element, find, link, on, report, set_hidden, target, window};
-use crate::door::{Door, Room, words_of};
-use crate::groups::{Group, GroupList, Member, MemberList, named_in};
+use crate::door::{self, Door, Room, words_of};
+use crate::groups::{Group, GroupList, Member, MemberList, Shown, editor_of, shown_by};
 use crate::http;
 use crate::list_view::{now, time};
 use crate::paged::Paged;
@@ -23,7 +24,8 @@ const SHOWN: u32 = 50;
 
 /// Everything the page holds. It lives until the page is left.
 pub(crate) struct Segments {
-    door: Door,
+    door: Rc<Door>,
+    builder: Rc<Builder>,
     page: Element,
     list: Rc<Paged>,
     note: Element,
@@ -46,20 +48,21 @@ impl Room for Segments {
     }
 
     fn enter(self: &Rc<Self>) -> Result<(), JsValue> {
-        set_hidden(&self.page, false)?;
-        spawn_local(Rc::clone(self).read_list(None));
-        Ok(())
+        self.show()
     }
 
     fn leave(&self) -> Result<(), JsValue> {
+        self.builder.hide()?;
         set_hidden(&self.page, true)
     }
 }
 
 impl Segments {
     pub(crate) fn new() -> Result<Rc<Self>, JsValue> {
+        let door = Rc::new(Door::find()?);
         Ok(Rc::new(Self {
-            door: Door::find()?,
+            builder: Builder::new(Rc::clone(&door))?,
+            door,
             page: find("segments")?,
             list: Rc::new(Paged::find("groups", "groups-more")?),
             note: find("groups-note")?,
@@ -76,11 +79,42 @@ impl Segments {
         let at_change = Rc::clone(self);
         on(window()?.as_ref(), "hashchange", move |_| {
             if at_change.door.is_open() {
-                spawn_local(Rc::clone(&at_change).open_named());
+                at_change.show()?;
             }
             Ok(())
         });
-        Ok(())
+        let at_end = Rc::clone(self);
+        self.builder
+            .attach(move || report(door::leave(&*at_end, door::ENDED)))
+    }
+
+    /// Shows what the fragment names: the list, or the builder.
+    fn show(self: &Rc<Self>) -> Result<(), JsValue> {
+        let fragment = window()?.location().hash()?;
+        let shown = shown_by(&fragment);
+        set_hidden(&self.page, !matches!(shown, Shown::List(_)))?;
+        match shown {
+            Shown::List(named) => {
+                self.builder.hide()?;
+                // What stood there may have been changed, or one made.
+                match named {
+                    Some(_) if !self.list.is_empty() => {
+                        spawn_local(Rc::clone(self).open_named());
+                    }
+                    _ => {
+                        self.list.clear()?;
+                        self.rows.borrow_mut().clear();
+                        spawn_local(Rc::clone(self).read_list(None));
+                    }
+                }
+                Ok(())
+            }
+            Shown::New => self.builder.open_new(),
+            Shown::Edit(id) => {
+                spawn_local(Rc::clone(&self.builder).open_saved(id.to_owned()));
+                Ok(())
+            }
+        }
     }
 
     async fn read_list(self: Rc<Self>, next: Option<String>) {
@@ -112,7 +146,7 @@ impl Segments {
     async fn open_named(self: Rc<Self>) {
         let fragment = window().and_then(|window| window.location().hash());
         let fragment = fragment.unwrap_or_default();
-        let Some(id) = named_in(&fragment) else {
+        let Shown::List(Some(id)) = shown_by(&fragment) else {
             return;
         };
         if !self.rows.borrow().contains_key(id) {
@@ -192,6 +226,10 @@ impl Segments {
             add(&facts, &element("dd", "", value)?)?;
         }
         add(detail, &facts)?;
+        add(
+            detail,
+            &link(&editor_of(&group.id), "Change, copy, ask why")?,
+        )?;
         add(detail, &element("h3", "", "Definition")?)?;
         let definition = visible(&group.definition());
         add(detail, &element("pre", "code", &definition)?)?;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, RequestCredentials, RequestInit, RequestMode, Response};
+use web_sys::{AbortSignal, Headers, RequestCredentials, RequestInit, RequestMode, Response};
 
 use crate::dom::window;
 
@@ -50,7 +50,18 @@ pub(crate) async fn call(
     body: Option<&str>,
     csrf: Option<&str>,
 ) -> Result<String, Failure> {
-    let (status, ok, text) = exchange(method, path, body, csrf)
+    call_until(method, path, body, csrf, None).await
+}
+
+/// The same, which the signal may end before there is an answer.
+pub(crate) async fn call_until(
+    method: &str,
+    path: &str,
+    body: Option<&str>,
+    csrf: Option<&str>,
+    end: Option<&AbortSignal>,
+) -> Result<String, Failure> {
+    let (status, ok, text) = exchange(method, path, body, csrf, end)
         .await
         .map_err(|_| Failure::Unreachable)?;
     if ok {
@@ -62,12 +73,16 @@ pub(crate) async fn call(
 
 /// What stands at a path, read.
 pub(crate) async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
-    let text = call("GET", path, None, None).await?;
+    read(&call("GET", path, None, None).await?)
+}
+
+/// An answer, read.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     let unread = |_| {
         let message = "The server's answer cannot be read: reload the page.";
         Failure::Refused(200, message.to_owned())
     };
-    serde_json::from_str(&text).map_err(unread)
+    serde_json::from_str(text).map_err(unread)
 }
 
 async fn exchange(
@@ -75,6 +90,7 @@ async fn exchange(
     path: &str,
     body: Option<&str>,
     csrf: Option<&str>,
+    end: Option<&AbortSignal>,
 ) -> Result<(u16, bool, String), JsValue> {
     let headers = Headers::new()?;
     let init = RequestInit::new();
@@ -89,6 +105,7 @@ async fn exchange(
         headers.set("x-csrf-token", csrf)?;
     }
     init.set_headers(&headers);
+    init.set_signal(end);
     let answer = JsFuture::from(window()?.fetch_with_str_and_init(path, &init)).await?;
     let answer: Response = answer.dyn_into()?;
     let text = JsFuture::from(answer.text()?).await?;

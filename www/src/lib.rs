@@ -2,9 +2,11 @@
 //! segments. One program; which page it runs in, its elements tell.
 //!
 //! What decides anything stands in modules without a browser (`row`, `list`, `install`, `link`, `people`, `groups`,
-//! `text`); the others bring it onto the page.
+//! `builder`, `text`); the others bring it onto the page.
 
 mod app;
+mod builder;
+mod builder_view;
 mod dom;
 mod door;
 mod groups;

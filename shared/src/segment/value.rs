@@ -54,8 +54,9 @@ impl Value {
         }
     }
 
-    /// The value as JSON, without blanks.
-    pub(super) fn to_json(&self) -> String {
+    /// The value as JSON, without blanks; reading it gives the value again.
+    #[must_use]
+    pub fn to_json(&self) -> String {
         match self {
             Value::Null => "null".into(),
             Value::Bool(value) => value.to_string(),
