@@ -325,10 +325,7 @@ async fn the_same_is_written_counted_and_saved_with_keys_alone() {
             .any(|person| person.email == *email && is_wanted(person))
     };
     assert_eq!(
-        (
-            members.len() as u64,
-            members.iter().all(|email| meant(email))
-        ),
+        (members.len() as u64, members.iter().all(meant)),
         (expected, true)
     );
     live::nothing_to_complain_of(&browser).await;

@@ -228,20 +228,22 @@ impl Builder {
         say(&self.parts.note, Some(words))
     }
 
+    /// What is kept where it does not hold yet: its id, how far it is, and when it was changed.
+    fn building(&self) -> Option<(String, String, String)> {
+        let saved = self.saved.borrow();
+        let group = saved.as_ref()?;
+        Some((
+            group.id.clone(),
+            group.building()?,
+            group.changed_at.clone(),
+        ))
+    }
+
     /// Says how far a definition is that is being built, until it holds.
     pub(super) async fn follow_building(self: Rc<Self>) {
         let turn = self.turn.get();
         loop {
-            let saved = self.saved.borrow();
-            let building = saved
-                .as_ref()
-                .and_then(|group| Some((group.id.clone(), group.building()?)));
-            let since = saved
-                .as_ref()
-                .map(|group| group.changed_at.clone())
-                .unwrap_or_default();
-            drop(saved);
-            let Some((id, building)) = building else {
+            let Some((id, building, since)) = self.building() else {
                 return;
             };
             let words = format!(
