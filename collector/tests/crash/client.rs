@@ -26,6 +26,11 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(store: &Store, server: &Server) -> Self {
+        Self::at(&server.address.to_string(), &store.key)
+    }
+
+    /// By the address of a server and a key of its store.
+    pub(crate) fn at(address: &str, key: &str) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(PATIENCE)
@@ -33,8 +38,8 @@ impl Client {
             .expect("a client");
         Self {
             http,
-            base: format!("http://{}", server.address),
-            key: store.key.clone(),
+            base: format!("http://{address}"),
+            key: key.to_owned(),
         }
     }
 
@@ -87,14 +92,19 @@ impl Client {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.try_get(path).await.expect(path)
+    }
+
+    /// The same of a server that may be gone.
+    pub(crate) async fn try_get(&self, path: &str) -> Option<Answer> {
         let request = self
             .http
             .get(format!("{}{path}", self.base))
             .bearer_auth(&self.key);
-        let response = request.send().await.expect(path);
+        let response = request.send().await.ok()?;
         let status = response.status().as_u16();
-        let body = response.json().await.expect("JSON");
-        Answer { status, body }
+        let body = response.json().await.ok()?;
+        Some(Answer { status, body })
     }
 
     /// All events, newest first, once the views have reached `min_seq`.

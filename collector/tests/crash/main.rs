@@ -20,6 +20,7 @@ mod copies;
 mod crash_loop;
 mod erasing;
 mod held_back;
+mod moves;
 mod node_fetch;
 mod one_order;
 // strace is Linux's own; elsewhere nothing can delay a sync from outside of the process.
