@@ -232,16 +232,11 @@ impl Builder {
     pub(super) async fn follow_building(self: Rc<Self>) {
         let turn = self.turn.get();
         loop {
-            let saved = self.saved.borrow();
-            let building = saved
-                .as_ref()
-                .and_then(|group| Some((group.id.clone(), group.building()?)));
-            let since = saved
-                .as_ref()
-                .map(|group| group.changed_at.clone())
-                .unwrap_or_default();
-            drop(saved);
-            let Some((id, building)) = building else {
+            let building = self.saved.borrow().as_ref().and_then(|group| {
+                let building = group.building()?;
+                Some((group.id.clone(), building, group.changed_at.clone()))
+            });
+            let Some((id, building, since)) = building else {
                 return;
             };
             let words = format!(
