@@ -228,22 +228,15 @@ impl Builder {
         say(&self.parts.note, Some(words))
     }
 
-    /// What is kept where it does not hold yet: its id, how far it is, and when it was changed.
-    fn building(&self) -> Option<(String, String, String)> {
-        let saved = self.saved.borrow();
-        let group = saved.as_ref()?;
-        Some((
-            group.id.clone(),
-            group.building()?,
-            group.changed_at.clone(),
-        ))
-    }
-
     /// Says how far a definition is that is being built, until it holds.
     pub(super) async fn follow_building(self: Rc<Self>) {
         let turn = self.turn.get();
         loop {
-            let Some((id, building, since)) = self.building() else {
+            let building = self.saved.borrow().as_ref().and_then(|group| {
+                let building = group.building()?;
+                Some((group.id.clone(), building, group.changed_at.clone()))
+            });
+            let Some((id, building, since)) = building else {
                 return;
             };
             let words = format!(
