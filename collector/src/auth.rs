@@ -26,7 +26,7 @@ use asks::Asks;
 use store::meta::{Key, Session, TokenDigest};
 use store::record::WorkspaceId;
 
-pub(crate) use admin::{Admin, admin};
+pub(crate) use admin::{Admin, admin, is_by_session, session_for};
 
 /// A request whose key is good.
 #[derive(Debug, Clone)]

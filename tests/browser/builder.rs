@@ -17,7 +17,6 @@ use crate::live;
 /// Opens the builder in a browser of its own, behind a gate.
 async fn open(people: &[shop::Person]) -> (Collector, Gate, Browser) {
     let (collector, gate) = Collector::start_behind_a_gate().await;
-    gate.let_sessions_write_segments(&collector.secret_key);
     shop::send(&collector, people).await;
     let browser = Browser::open().await;
     let link = collector.new_link();

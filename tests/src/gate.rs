@@ -58,8 +58,6 @@ struct State {
     collector: SocketAddr,
     script_delay: Duration,
     loses_answers: AtomicBool,
-    /// Shown in place of a session where segments are written.
-    segments_key: Mutex<Option<String>>,
     passed: Mutex<Vec<Passed>>,
     /// Requests without an answer yet.
     open: AtomicUsize,
@@ -82,7 +80,6 @@ impl Gate {
             collector,
             script_delay,
             loses_answers: AtomicBool::new(false),
-            segments_key: Mutex::default(),
             passed: Mutex::default(),
             open: AtomicUsize::new(0),
         });
@@ -111,12 +108,6 @@ impl Gate {
     /// From now on the collector gets every event and the browser no answer.
     pub fn lose_answers(&self, lose: bool) {
         self.state.loses_answers.store(lose, Ordering::SeqCst);
-    }
-
-    /// From now on a page with a session and its token may write segments and try definitions: this key is shown in
-    /// their place. The collector takes keys alone there as yet, although the design lets sessions make changes.
-    pub fn let_sessions_write_segments(&self, secret_key: &str) {
-        *self.state.segments_key() = Some(secret_key.to_owned());
     }
 
     /// All that came by, in order.
@@ -175,9 +166,6 @@ impl State {
             return answer;
         }
         let mut head = head;
-        if let Some(key) = &*self.segments_key() {
-            show_key(&mut head, key)?;
-        }
         if let Some(path) = head.uri.path().strip_prefix(MOVED) {
             head.uri = path.parse()?;
         }
@@ -188,12 +176,6 @@ impl State {
             return Err("this answer is to be lost".into());
         }
         Ok(answer)
-    }
-
-    fn segments_key(&self) -> MutexGuard<'_, Option<String>> {
-        self.segments_key
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn obstacle(&self) -> MutexGuard<'_, Obstacle> {
@@ -247,25 +229,4 @@ impl State {
         let answer = sender.send_request(request).await?;
         Ok(answer.map(|body| body.map_err(Failure::from).boxed()))
     }
-}
-
-/// Has a change of segments that shows a session and its token show a key instead, as a server would.
-fn show_key(head: &mut Parts, key: &str) -> Result<(), Failure> {
-    let is_change = head.method != Method::GET && head.uri.path().starts_with("/v1/segments");
-    let has = |name: &str| head.headers.contains_key(name);
-    if is_change && has("cookie") && has("x-csrf-token") {
-        for name in [
-            "cookie",
-            "x-csrf-token",
-            "origin",
-            "sec-fetch-site",
-            "sec-fetch-mode",
-            "sec-fetch-dest",
-        ] {
-            head.headers.remove(name);
-        }
-        let bearer = format!("Bearer {key}").parse()?;
-        head.headers.insert("authorization", bearer);
-    }
-    Ok(())
 }

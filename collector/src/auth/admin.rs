@@ -1,18 +1,19 @@
 //! Who may change keys and settings of a workspace over HTTP: a secret key with `admin`, or one of our own pages
-//! with a session that has it, and for changes the session's token against forged ones.
+//! with a session that has it, and for changes the session's token against forged ones. Such a session changes segments
+//! too, by the scope that this takes.
 
 use std::sync::Arc;
 
-use http::Method;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use shared::api_key::Scope;
 use shared::time::Timestamp;
 
-use super::{Caller, require, server_by_headers, session_by_cookie};
+use super::{Caller, header_keys, require, server_by_headers, session_by_cookie};
 use crate::app::App;
 use crate::error::{ApiError, scopes};
 use crate::session::SessionToken;
-use store::meta::{Key, Workspace};
+use store::meta::{Key, Session, Workspace};
 
 /// An admin of one workspace.
 #[derive(Debug, Clone)]
@@ -54,10 +55,26 @@ pub(crate) fn admin(app: &App, parts: &Parts) -> Result<Admin, ApiError> {
             shows_key: true,
         });
     }
-    if SessionToken::in_cookies(headers, &app.public_url)
-        .next()
-        .is_none()
-    {
+    let session = session_for(app, parts, wanted)?;
+    let workspace = app.meta.workspace(&session.workspace_name);
+    Ok(Admin {
+        workspace: workspace.ok_or(ApiError::Internal)?,
+        key: session.key.clone(),
+        shows_key: false,
+    })
+}
+
+/// The session of one of our own pages that asks for something, or changes something with the session's token.
+///
+/// # Errors
+/// 401 without a session, 403 without the scope or the token, 429.
+pub(crate) fn session_for(
+    app: &App,
+    parts: &Parts,
+    wanted: Scope,
+) -> Result<Arc<Session>, ApiError> {
+    let headers = &parts.headers;
+    if !shows_session(app, headers) {
         return Err(ApiError::MissingKey);
     }
     let (token, session) = session_by_cookie(app, headers)?;
@@ -70,10 +87,15 @@ pub(crate) fn admin(app: &App, parts: &Parts) -> Result<Admin, ApiError> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         token.require_csrf(headers)?;
     }
-    let workspace = app.meta.workspace(&session.workspace_name);
-    Ok(Admin {
-        workspace: workspace.ok_or(ApiError::Internal)?,
-        key: session.key.clone(),
-        shows_key: false,
-    })
+    Ok(session)
+}
+
+/// Whether a request comes with the cookie of a session and without a key.
+pub(crate) fn is_by_session(app: &App, headers: &HeaderMap) -> bool {
+    header_keys(headers).0.is_none() && shows_session(app, headers)
+}
+
+fn shows_session(app: &App, headers: &HeaderMap) -> bool {
+    let mut tokens = SessionToken::in_cookies(headers, &app.public_url);
+    tokens.next().is_some()
 }

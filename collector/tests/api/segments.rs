@@ -8,6 +8,7 @@ use shared::api_key::Scope;
 use shared::time::Timestamp;
 use store::clock::FixedClock;
 
+use crate::sessions::{Browser, log_in};
 use crate::support::{
     Answer, Folder, TestApp, is_opaque, spawn_app, spawn_app_at_rest, spawn_app_in,
 };
@@ -370,4 +371,41 @@ async fn the_schema_of_definitions_needs_no_key() {
         "{}",
         answer.text
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_pages_try_and_keep_segments_with_their_token_and_within_their_scopes() {
+    let stage = Stage::of(spawn_app().await);
+    let app = &stage.app;
+    let admin = log_in(app, json!({"key": stage.key})).await;
+    let reader = log_in(app, json!({"key": app.secret(&[Scope::Read])})).await;
+    let body = json!({"name": "By a page", "definition": {"event": "viewed"}});
+    let ask = |browser: &Browser, method: Method, path: &str| {
+        let ask = app.ask(method, path).header("cookie", &browser.cookie);
+        ask.header("sec-fetch-site", "same-origin").json(&body)
+    };
+    let (made, tried) = ("/v1/segments", "/v1/segments/preview");
+    for path in [made, tried] {
+        let without = ask(&admin, Method::POST, path).send().await;
+        without.is_refused(403, "invalid_csrf_token");
+    }
+    for browser in [&admin, &reader] {
+        let ask = ask(browser, Method::POST, tried).header("x-csrf-token", &browser.csrf);
+        let tried = ask.send().await;
+        assert_eq!((tried.status, &tried.body["count"]), (200, &json!(0)));
+    }
+    let by_reader = ask(&reader, Method::POST, made).header("x-csrf-token", &reader.csrf);
+    by_reader.send().await.is_refused(403, "insufficient_scope");
+    let by_admin = ask(&admin, Method::POST, made).header("x-csrf-token", &admin.csrf);
+    let one = format!("{made}/{}", by_admin.send().await.text_of("id"));
+    for (method, path) in [
+        (Method::PATCH, one.clone()),
+        (Method::POST, format!("{one}/duplicate")),
+        (Method::POST, format!("{one}/diff")),
+        (Method::DELETE, one),
+    ] {
+        let ask = ask(&admin, method, &path).header("x-csrf-token", &admin.csrf);
+        let done = ask.send().await;
+        assert_eq!(done.status, 200, "{path} {}", done.text);
+    }
 }

@@ -265,7 +265,7 @@ pub(crate) async fn list_segment_moves(
         (status = "4XX", description = "Refused; `error.field` says where, `error.message` what to do", body = ErrorBody),
         (status = 503, description = "What it asks is being gathered, or events wait: ask again after Retry-After", body = ErrorBody),
     ),
-    security(("secret_key" = [])),
+    security(("secret_key" = []), ("session" = [])),
 )]
 pub(crate) async fn preview_segment(
     State(app): State<Arc<App>>,
@@ -294,7 +294,7 @@ pub(crate) async fn preview_segment(
         (status = "4XX", description = "Refused; `error.field` says where, `error.message` what to do", body = ErrorBody),
         (status = 503, description = "The segment is building, or events wait: ask again after Retry-After", body = ErrorBody),
     ),
-    security(("secret_key" = [])),
+    security(("secret_key" = []), ("session" = [])),
 )]
 pub(crate) async fn diff_segment(
     State(app): State<Arc<App>>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Json;
-use http::Request;
+use http::{Method, Request};
 use serde::Deserialize;
 use shared::api_key::Scope;
 use shared::limits::MAX_SEGMENT_BYTES;
@@ -21,8 +21,11 @@ use super::views::{SegmentDeleted, SegmentDetails, SegmentHistory, SegmentList, 
 use super::work::Segments;
 use crate::app::App;
 use crate::auth;
+use crate::body::{self, Means, Media, read_text};
 use crate::error::ApiError;
 use crate::ingest::Incoming;
+use crate::limits::memory::Owner;
+use crate::limits::network::Payer;
 use store::record::WorkspaceId;
 
 /// A definition and what stands around it.
@@ -73,7 +76,7 @@ impl Value for NumberCursor {
         (status = "4XX", description = "Refused; `error.field` says where, `error.message` what to do", body = ErrorBody),
         (status = 503, description = "Not made: send it again after Retry-After", body = ErrorBody),
     ),
-    security(("secret_key" = [])),
+    security(("secret_key" = []), ("session" = [])),
 )]
 pub(crate) async fn create_segment(
     State(app): State<Arc<App>>,
@@ -148,7 +151,7 @@ pub(crate) async fn get_segment(
         (status = "4XX", description = "Refused, and nothing has changed; `error.field` says where, `error.message` what to do", body = ErrorBody),
         (status = 503, description = "Not changed: send it again after Retry-After", body = ErrorBody),
     ),
-    security(("secret_key" = [])),
+    security(("secret_key" = []), ("session" = [])),
 )]
 pub(crate) async fn change_segment(
     State(app): State<Arc<App>>,
@@ -173,7 +176,7 @@ pub(crate) async fn change_segment(
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "Not deleted: send it again after Retry-After", body = ErrorBody),
     ),
-    security(("secret_key" = [])),
+    security(("secret_key" = []), ("session" = [])),
 )]
 pub(crate) async fn delete_segment(
     State(app): State<Arc<App>>,
@@ -197,7 +200,7 @@ pub(crate) async fn delete_segment(
         (status = "4XX", description = "Refused; `error.message` says what to do", body = ErrorBody),
         (status = 503, description = "Not made: send it again after Retry-After", body = ErrorBody),
     ),
-    security(("secret_key" = [])),
+    security(("secret_key" = []), ("session" = [])),
 )]
 pub(crate) async fn duplicate_segment(
     State(app): State<Arc<App>>,
@@ -233,15 +236,38 @@ pub(crate) async fn get_segment_history(
     at_disk(&app, reader.workspace, history).await.map(Json)
 }
 
-/// Who changes something or tries it, and what was sent.
+/// Who changes something or tries it, by a key or in a session of one of our own pages, and what was sent.
 pub(super) async fn sent(
     app: &Arc<App>,
     request: Request<Body>,
     scope: Scope,
 ) -> Result<(WorkspaceId, String), ApiError> {
-    let incoming = Incoming::read_of_server(app, request, MAX_BODY, scope).await?;
-    let caller = incoming.caller(app, None)?;
-    Ok((caller.key.workspace, incoming.text))
+    if !auth::is_by_session(app, request.headers()) {
+        let incoming = Incoming::read_of_server(app, request, MAX_BODY, scope).await?;
+        let caller = incoming.caller(app, None)?;
+        return Ok((caller.key.workspace, incoming.text));
+    }
+    let (parts, body) = request.into_parts();
+    let payer = Payer::of(&parts, &app.trusted_proxies);
+    let session = match auth::session_for(app, &parts, scope) {
+        Ok(session) => session,
+        Err(error) => {
+            let error = app.rates.blame(&payer, error);
+            return Err(body::refuse(&parts.headers, body, error).await);
+        }
+    };
+    if parts.method == Method::DELETE {
+        return Ok((session.workspace, String::new()));
+    }
+    let owner = Owner::Anybody(payer.for_memory());
+    let means = Means {
+        memory: &app.body_memory,
+        owner: &owner,
+        heavy: &app.heavy,
+    };
+    let read = read_text(&parts.headers, body, Media::Json, MAX_BODY, means).await;
+    let (text, _held) = read.map_err(|error| app.rates.blame_unread(&Payer::NOBODY, error))?;
+    Ok((session.workspace, text))
 }
 
 /// Waits a moment until what was asked for holds, and tells how it stands then.

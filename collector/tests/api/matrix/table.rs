@@ -17,10 +17,10 @@ pub(super) enum Needs {
     ServerSend,
     /// A secret key with `write`.
     Write,
+    /// A secret key or a session that may write.
+    WriteSegments,
     /// A secret key or a session that reads.
     Read,
-    /// A secret key that reads.
-    ServerRead,
     /// A secret key or a session that may see contacts.
     Contacts,
     /// A secret key that may change contacts.
@@ -89,17 +89,17 @@ pub(super) const ROUTES: [Route; 75] = [
     ("POST", "/v1/suppressions", Needs::ChangeContacts),
     ("DELETE", "/v1/suppressions", Needs::ChangeContacts),
     ("GET", "/v1/segments", Needs::Read),
-    ("POST", "/v1/segments", Needs::Write),
-    ("POST", "/v1/segments/preview", Needs::ServerRead),
+    ("POST", "/v1/segments", Needs::WriteSegments),
+    ("POST", "/v1/segments/preview", Needs::Read),
     ("GET", "/v1/segments/moves", Needs::Read),
     ("GET", "/v1/segments/{id}", Needs::Read),
-    ("PATCH", "/v1/segments/{id}", Needs::Write),
-    ("POST", "/v1/segments/{id}/duplicate", Needs::Write),
+    ("PATCH", "/v1/segments/{id}", Needs::WriteSegments),
+    ("POST", "/v1/segments/{id}/duplicate", Needs::WriteSegments),
     ("GET", "/v1/segments/{id}/history", Needs::Read),
     ("GET", "/v1/segments/{id}/members", Needs::Read),
     ("GET", "/v1/segments/{id}/explain", Needs::Read),
-    ("POST", "/v1/segments/{id}/diff", Needs::ServerRead),
-    ("DELETE", "/v1/segments/{id}", Needs::Write),
+    ("POST", "/v1/segments/{id}/diff", Needs::Read),
+    ("DELETE", "/v1/segments/{id}", Needs::WriteSegments),
     ("GET", "/v1/contacts/{email}/segments", Needs::Contacts),
     ("GET", "/v1/export/events", Needs::Read),
     ("GET", "/v1/export/orders", Needs::Read),
@@ -180,8 +180,8 @@ pub(super) fn refusal(path: &str, needs: Needs, caller: Caller) -> Option<(u16, 
                 .then_some((403, "secret_key_in_browser"));
         }
         Needs::Send | Needs::Purchase | Needs::ServerSend => Scope::Send,
-        Needs::Write => Scope::Write,
-        Needs::Read | Needs::ServerRead => Scope::Read,
+        Needs::Write | Needs::WriteSegments => Scope::Write,
+        Needs::Read => Scope::Read,
         Needs::Contacts | Needs::ChangeContacts => Scope::Contacts,
         Needs::Admin => Scope::Admin,
         Needs::Session => {
@@ -202,7 +202,10 @@ pub(super) fn refusal(path: &str, needs: Needs, caller: Caller) -> Option<(u16, 
             };
         }
     };
-    let takes_sessions = matches!(needs, Needs::Read | Needs::Contacts | Needs::Admin);
+    let takes_sessions = matches!(
+        needs,
+        Needs::Read | Needs::WriteSegments | Needs::Contacts | Needs::Admin
+    );
     match caller {
         Caller::Nobody => Some((401, "missing_key")),
         Caller::Unknown => Some((401, "unknown_key")),
