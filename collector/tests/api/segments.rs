@@ -379,9 +379,16 @@ async fn our_own_pages_try_and_keep_segments_with_their_token_and_within_their_s
     let app = &stage.app;
     let admin = log_in(app, json!({"key": stage.key})).await;
     let reader = log_in(app, json!({"key": app.secret(&[Scope::Read])})).await;
-    let body = json!({"name": "By a page", "definition": {"event": "viewed"}});
+    let (name, definition) = ("By a page", json!({"event": "viewed"}));
     let ask = |browser: &Browser, method: Method, path: &str| {
         let ask = app.ask(method, path).header("cookie", &browser.cookie);
+        let body = match path {
+            path if path.ends_with("/duplicate") => json!({"name": name}),
+            path if path.ends_with("/preview") || path.ends_with("/diff") => {
+                json!({"definition": definition})
+            }
+            _ => json!({"name": name, "definition": definition}),
+        };
         ask.header("sec-fetch-site", "same-origin").json(&body)
     };
     let (made, tried) = ("/v1/segments", "/v1/segments/preview");
