@@ -85,19 +85,18 @@ impl Digests {
             self.of_shapes = self.of_shapes.saturating_sub(before.shapes.bytes);
             self.young.retain(|(of, _), _| *of != workspace);
             self.old.retain(|(of, _), _| *of != workspace);
-            self.bytes = self.young.values().map(Stored::memory).sum();
+            let memory = |all: &Map<_, Stored>| all.values().map(Stored::memory).sum();
+            (self.bytes, self.old_bytes) = (memory(&self.young), memory(&self.old));
         }
     }
 
     pub(super) fn take(&mut self, workspace: WorkspaceId, contact: u32) -> Option<Box<Digest>> {
         let key = (workspace, contact);
-        let stored = match self.young.remove(&key) {
-            Some(stored) => {
-                self.bytes = self.bytes.saturating_sub(stored.memory());
-                stored
-            }
-            None => self.old.remove(&key)?,
+        let (stored, bytes) = match self.young.remove(&key) {
+            Some(stored) => (stored, &mut self.bytes),
+            None => (self.old.remove(&key)?, &mut self.old_bytes),
         };
+        *bytes = bytes.saturating_sub(stored.memory());
         match stored {
             Stored::Whole(digest) => Some(digest),
             Stored::Packed(bytes) => {
